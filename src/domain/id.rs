@@ -1,0 +1,53 @@
+//! Ids: whole numbers from 1 that never come back, one type for each noun.
+
+use super::field::{Field, Invalid, Raw};
+use super::number::{EXACT_MAX, integer_schema};
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::Object;
+use utoipa::{PartialSchema, ToSchema};
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+
+        impl Field for $name {
+            fn schema() -> Object {
+                integer_schema(1, EXACT_MAX)
+            }
+
+            fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
+                raw.integer(1, EXACT_MAX).map(Self)
+            }
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                <Self as Field>::schema().into()
+            }
+        }
+
+        impl ToSchema for $name {}
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+id!(
+    /// A user's id.
+    UserId
+);
+id!(
+    /// An API token's id; it is not the token.
+    TokenId
+);
+id!(
+    /// A meeting's id.
+    MeetingId
+);

@@ -1,0 +1,119 @@
+//! Meetings: where bots go.
+
+use super::data::Data;
+use super::field::{Field, Invalid, Raw};
+use super::id::{MeetingId, UserId};
+use super::time::Time;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+
+/// A word out of a closed list, as a caller sends it and the store keeps it.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        pub enum $name {
+            $($(#[$about])* #[serde(rename = $word)] $variant),+
+        }
+
+        impl $name {
+            /// Every word, in the order of the list.
+            pub const WORDS: &[&str] = &[$($word),+];
+
+            /// The word itself.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// The variant of that word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        impl Field for $name {
+            fn schema() -> Object {
+                ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Self::WORDS.iter().copied())).build()
+            }
+
+            fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
+                Self::from_word(&raw.string()?).ok_or_else(|| {
+                    let expected = format!("'{}'", Self::WORDS.join("', '"));
+                    Invalid::new("enum", format!("Input should be {expected}")).with("expected", expected)
+                })
+            }
+        }
+    };
+}
+
+words!(
+    /// Where a meeting is held.
+    Platform {
+        /// Google Meet.
+        GoogleMeet = "google_meet",
+        /// Microsoft Teams.
+        Teams = "teams",
+    }
+);
+
+words!(
+    /// Where a meeting stands.
+    MeetingStatus {
+        /// A bot was asked for.
+        Requested = "requested",
+        /// The bot is on its way.
+        Joining = "joining",
+        /// The bot waits to be let in.
+        AwaitingAdmission = "awaiting_admission",
+        /// The bot listens.
+        Active = "active",
+        /// The bot was told to leave.
+        Stopping = "stopping",
+        /// Over, as intended.
+        Completed = "completed",
+        /// Over, by a fault.
+        Failed = "failed",
+    }
+);
+
+impl MeetingStatus {
+    /// Whether nothing follows: no bot is in the meeting any more.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed)
+    }
+}
+
+/// A meeting as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Meeting {
+    /// The meeting's id.
+    pub id: MeetingId,
+    /// Whose meeting it is.
+    pub user_id: UserId,
+    /// Where it is held.
+    pub platform: Platform,
+    /// The platform's own id; null once personal data was removed.
+    #[schema(required, example = "abc-defg-hij")]
+    pub native_meeting_id: Option<String>,
+    /// The address that people open.
+    #[schema(required)]
+    pub constructed_meeting_url: Option<String>,
+    /// Where it stands.
+    pub status: MeetingStatus,
+    /// What runs the bot.
+    #[schema(required)]
+    pub bot_container_id: Option<String>,
+    /// When the bot was let in.
+    #[schema(required)]
+    pub start_time: Option<Time>,
+    /// When it was over.
+    #[schema(required)]
+    pub end_time: Option<Time>,
+    /// Name, participants, languages, notes, and how its states followed each other.
+    pub data: Data,
+    /// When the bot was asked for.
+    pub created_at: Time,
+    /// When it last changed.
+    pub updated_at: Time,
+}

@@ -1,0 +1,161 @@
+//! API tokens: made once, shown once, kept as a hash.
+
+use super::id::{TokenId, UserId};
+use super::time::Time;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use utoipa::ToSchema;
+
+/// Length of a token, in characters of `[0-9A-Za-z]`.
+pub const TOKEN_CHARS: usize = 40;
+/// The random part: 34 characters of 62, which is 202 bits.
+const RANDOM_CHARS: usize = 34;
+const CHECK_CHARS: usize = TOKEN_CHARS - RANDOM_CHARS;
+const HINT_CHARS: usize = 4;
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// A token in the clear. It cannot be stored, logged or printed by `Debug`; only [`PlainToken::reveal`] shows it.
+pub struct PlainToken(String);
+
+impl PlainToken {
+    /// A new token from the operating system's randomness; fails only where that does.
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        let mut text = String::with_capacity(TOKEN_CHARS);
+        let mut bytes = [0u8; 2 * RANDOM_CHARS];
+        while text.len() < RANDOM_CHARS {
+            getrandom::fill(&mut bytes)?;
+            // 248 is the largest multiple of 62 in a byte: what lies above would favour some characters.
+            let fair = bytes.iter().filter(|&&byte| byte < 248).map(|&byte| character(byte.into()));
+            text.extend(fair.take(RANDOM_CHARS - text.len()));
+        }
+        text.push_str(&checksum(&text));
+        Ok(Self(text))
+    }
+
+    /// Takes what a caller sent; `None` for anything that no server ever issued: wrong length, character or checksum.
+    pub fn parse(text: &str) -> Option<Self> {
+        let shaped =
+            text.len() == TOKEN_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        (shaped && checksum(&text[..RANDOM_CHARS]) == text[RANDOM_CHARS..])
+            .then(|| Self(text.to_owned()))
+    }
+
+    /// The token itself, for the one answer that shows it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// What is stored and compared.
+    pub fn hash(&self) -> TokenHash {
+        TokenHash(*blake3::hash(self.0.as_bytes()).as_bytes())
+    }
+
+    /// Its first four characters, by which a person recognises it in a list.
+    pub fn hint(&self) -> Hint {
+        Hint(self.0[..HINT_CHARS].to_owned())
+    }
+}
+
+impl fmt::Debug for PlainToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainToken(hidden)")
+    }
+}
+
+fn character(index: u32) -> char {
+    char::from(ALPHABET[index as usize % ALPHABET.len()])
+}
+
+/// CRC-32 (ISO-HDLC, as in zlib) of the random part, in base 62, most significant character first.
+fn checksum(random: &str) -> String {
+    let crc = crc32fast::hash(random.as_bytes());
+    (0..CHECK_CHARS)
+        .rev()
+        .map(|place| character(crc / 62u32.pow(u32::try_from(place).unwrap_or(0))))
+        .collect()
+}
+
+/// BLAKE3 of a token: all that is ever stored of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TokenHash(pub [u8; 32]);
+
+/// The first four characters of a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+pub struct Hint(pub String);
+
+/// What is known of an API token; its secret is not.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Token)]
+pub struct Token {
+    /// The token's id, by which it is revoked.
+    pub id: TokenId,
+    /// Whom it speaks for.
+    pub user_id: UserId,
+    /// What it was named at creation.
+    #[schema(required)]
+    pub name: Option<String>,
+    /// The first four characters of the token.
+    #[schema(example = "AbCd")]
+    pub hint: Hint,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it stops being accepted; null for never.
+    #[schema(required)]
+    pub expires_at: Option<Time>,
+    /// When it last opened a door, to within the batch that writes it; null for never.
+    #[schema(required)]
+    pub last_used_at: Option<Time>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn tokens_have_their_shape_and_their_hash() {
+        let token = PlainToken::generate().expect("randomness");
+        assert_eq!(token.reveal().len(), TOKEN_CHARS);
+        assert!(token.reveal().bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        let again = PlainToken::parse(token.reveal()).expect("its own checksum");
+        assert_eq!(again.hash(), token.hash());
+        assert_eq!(token.hint().0, token.reveal()[..4]);
+        assert_eq!(format!("{token:?}"), "PlainToken(hidden)");
+    }
+
+    #[test]
+    fn every_mistyped_character_is_recognised() {
+        let token = PlainToken::generate().expect("randomness");
+        for place in 0..TOKEN_CHARS {
+            for other in ALPHABET.iter().map(|&byte| char::from(byte)) {
+                let mut typed = token.reveal().to_owned();
+                typed.replace_range(place..=place, &other.to_string());
+                let same = typed == token.reveal();
+                assert_eq!(PlainToken::parse(&typed).is_some(), same, "{other} at {place}");
+            }
+        }
+        for wrong in ["", "x", &"A".repeat(39), &"A".repeat(40), &"A".repeat(41), &"é".repeat(20)]
+        {
+            assert!(PlainToken::parse(wrong).is_none(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn randomness_uses_the_whole_alphabet_and_never_repeats() {
+        let tokens: Vec<_> =
+            (0..500).map(|_| PlainToken::generate().expect("randomness").0).collect();
+        assert_eq!(tokens.iter().collect::<HashSet<_>>().len(), 500);
+        let used: HashSet<u8> =
+            tokens.iter().flat_map(|token| token[..RANDOM_CHARS].bytes()).collect();
+        assert_eq!(used.len(), ALPHABET.len());
+        let bits = 62f64.log2() * 34.0;
+        assert!(bits >= 190.0, "{bits} bits of randomness");
+    }
+
+    #[test]
+    fn the_checksum_is_the_documented_one() {
+        // CRC-32 of "123456789" is 0xCBF43926 (the check value of ISO-HDLC): 3421780262 in base 62.
+        assert_eq!(checksum("123456789"), "3jZRME");
+    }
+}

@@ -1,0 +1,40 @@
+//! Users: whom a token speaks for.
+
+use super::data::Data;
+use super::email::Email;
+use super::id::UserId;
+use super::number::Whole;
+use super::text::Line;
+use super::time::Time;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A display name.
+pub type PersonName = Line<255>;
+/// The address of a picture.
+pub type ImageUrl = Line<2048>;
+/// How many bots a user may run at once; 0 means none.
+pub type BotLimit = Whole<0, { i32::MAX as i64 }>;
+
+/// A user as every route shows one.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct User {
+    /// The user's id.
+    pub id: UserId,
+    /// The address as it was written at creation.
+    #[schema(value_type = String, format = "email", example = "user@example.com")]
+    pub email: Email,
+    /// Display name.
+    #[schema(required, example = "John Doe")]
+    pub name: Option<String>,
+    /// Address of a picture.
+    #[schema(required)]
+    pub image_url: Option<String>,
+    /// How many bots may be in meetings at once; 0 means none.
+    #[schema(minimum = 0, example = 2)]
+    pub max_concurrent_bots: i64,
+    /// Free-form data of the operator's.
+    pub data: Data,
+    /// When the user was created.
+    pub created_at: Time,
+}

@@ -1,0 +1,186 @@
+//! Everything that a caller can tell apart, and its status.
+
+use crate::domain::field::Invalid;
+use hyper::StatusCode;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// What every fallible function of the server returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a request was not done. The texts for callers are in [`Error::detail`]; causes stay in the log.
+#[derive(Debug, Clone)]
+pub enum Error {
+    /// The request breaks HTTP itself; the sentence says how.
+    Malformed(&'static str),
+    /// The request was sent to a name that is not this server's.
+    WrongHost,
+    /// No route has this path.
+    NoRoute,
+    /// The path is known, the method is not; the methods that are.
+    WrongMethod(String),
+    /// The admin key is missing or wrong.
+    AdminKeyRefused,
+    /// There is no user token.
+    TokenMissing,
+    /// The user token is mistyped, unknown, revoked or expired.
+    TokenRefused,
+    /// The body did not arrive in time.
+    TooSlow,
+    /// The body is longer than this many bytes.
+    TooLarge(usize),
+    /// What was sent does not validate: every fault at once.
+    Invalid(Vec<Fault>),
+    /// No such user.
+    UserNotFound,
+    /// No such token.
+    TokenNotFound,
+    /// An e-mail address cannot be changed.
+    EmailFixed,
+    /// The user has a bot in a meeting.
+    BotInMeeting,
+    /// No such page of the documentation.
+    PageNotFound,
+    /// Too many writes are waiting; the same request may succeed in a second.
+    Busy,
+    /// The disk is full.
+    DiskFull,
+    /// The file can no longer be trusted; the server is about to stop.
+    StoreFailed(String),
+    /// A fault of ours.
+    Internal(String),
+}
+
+impl Error {
+    /// The status that goes with it.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) | Self::EmailFixed => StatusCode::BAD_REQUEST,
+            Self::WrongHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::NoRoute | Self::UserNotFound | Self::TokenNotFound | Self::PageNotFound => {
+                StatusCode::NOT_FOUND
+            }
+            Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::AdminKeyRefused | Self::TokenMissing | Self::TokenRefused => {
+                StatusCode::FORBIDDEN
+            }
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::BotInMeeting => StatusCode::CONFLICT,
+            Self::Busy | Self::StoreFailed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What the caller reads; the cause of a fault of ours is not in it.
+    pub fn detail(&self) -> Detail<'_> {
+        Detail::Sentence(match self {
+            Self::Invalid(faults) => return Detail::Faults(faults),
+            Self::Malformed(sentence) => sentence,
+            Self::TooLarge(max) => {
+                return Detail::Owned(format!("The body is longer than {max} bytes."));
+            }
+            Self::WrongHost => "Unknown Host. Add the name to http.allowed_hosts in vomeet.toml.",
+            Self::NoRoute | Self::PageNotFound => "Not Found",
+            Self::WrongMethod(_) => "Method Not Allowed",
+            Self::AdminKeyRefused => "Invalid or missing admin token.",
+            Self::TokenMissing => "Missing API token (X-API-Key header)",
+            Self::TokenRefused => "Invalid API token",
+            Self::TooSlow => "The body did not arrive in time.",
+            Self::UserNotFound => "User not found",
+            Self::TokenNotFound => "Token not found",
+            Self::EmailFixed => "Cannot change user email via this endpoint.",
+            Self::BotInMeeting => "User has a bot in a meeting; stop it first.",
+            Self::Busy => "Too many writes are waiting. Try again in a second.",
+            Self::DiskFull => "The disk is full. Free some space on the server and try again.",
+            Self::StoreFailed(_) => "The database cannot be written; the server is stopping.",
+            Self::Internal(_) => "Internal Server Error",
+        })
+    }
+
+    /// The cause, for the log alone.
+    pub fn cause(&self) -> Option<&str> {
+        match self {
+            Self::StoreFailed(cause) | Self::Internal(cause) => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+/// The value of `detail` in an error's body.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Detail<'a> {
+    /// A sentence.
+    Sentence(&'a str),
+    /// A sentence with a figure in it.
+    Owned(String),
+    /// Every fault of what was sent.
+    Faults(&'a [Fault]),
+}
+
+/// One fault of what a caller sent.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Fault {
+    /// The machine's word for it.
+    #[serde(rename = "type")]
+    #[schema(rename = "type", example = "missing")]
+    pub kind: &'static str,
+    /// Where it is: `body`, `query` or `path`, then the field.
+    #[schema(value_type = Vec<Object>, example = json!(["body", "email"]))]
+    pub loc: Vec<Step>,
+    /// A sentence for a person.
+    #[schema(example = "Field required")]
+    pub msg: String,
+    /// What was sent there.
+    #[schema(value_type = Value)]
+    pub input: Input,
+    /// The limit that was broken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub ctx: Option<serde_json::Value>,
+}
+
+impl Fault {
+    /// A value at `loc` that was refused.
+    pub fn new(loc: Vec<Step>, input: Input, invalid: Invalid) -> Self {
+        Self { kind: invalid.kind, loc, msg: invalid.msg, input, ctx: invalid.ctx }
+    }
+}
+
+/// One step on the way to a faulty value.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Step {
+    /// A part of the request, or a field.
+    Name(&'static str),
+    /// A byte offset in a body that is no JSON.
+    Offset(usize),
+}
+
+/// What was sent where the fault is.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A JSON value.
+    Json(Box<RawValue>),
+    /// Text of a path or a query.
+    Text(String),
+    /// Nothing.
+    Nothing,
+    /// What cannot be shown: a body that is no JSON.
+    Unreadable,
+}
+
+impl Serialize for Input {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Json(raw) => raw.serialize(serializer),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Nothing => serializer.serialize_none(),
+            Self::Unreadable => serde_json::Map::new().serialize(serializer),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! `vomeet`: see `vomeet --help`, or README.md.
+
+fn main() {}
