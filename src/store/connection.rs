@@ -1,0 +1,113 @@
+//! Connections: the writer's one, the readers' pool, and what each is told at the start.
+
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Pages of 4 KiB in the log before the writer folds it into the file.
+const CHECKPOINT_PAGES: u32 = 1000;
+/// What the log may keep of its size after a checkpoint, in bytes.
+const LOG_BYTES_KEPT: u32 = 8 * 1024 * 1024;
+/// How long a read waits for a connection, and a connection for a lock.
+const WAIT: Duration = Duration::from_secs(5);
+const STATEMENTS_CACHED: usize = 64;
+
+const IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
+
+/// The file's address with SQLite's `unix-excl` locking (sqlite.org/vfs.html): one process owns the file, so
+/// its threads share the index of the log in memory and need no system call to begin a read.
+fn address(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let encoded = utf8_percent_encode(&absolute.to_string_lossy(), IN_PATH).to_string();
+    format!("file:{encoded}?vfs=unix-excl").into()
+}
+
+fn flags() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+/// The one connection that writes.
+pub fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(address(path), flags())?;
+    prepare(&connection)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(rusqlite::Error::InvalidParameterName(format!(
+            "journal_mode is {mode}, not wal"
+        )));
+    }
+    connection.execute_batch(&format!(
+        "PRAGMA synchronous = FULL;
+         PRAGMA secure_delete = ON;
+         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
+         PRAGMA journal_size_limit = {LOG_BYTES_KEPT};"
+    ))?;
+    Ok(connection)
+}
+
+/// What every connection is told; the time-out first, because the rest may have to wait.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(WAIT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    connection.execute_batch(
+        "PRAGMA foreign_keys = ON;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA cell_size_check = ON;
+         PRAGMA temp_store = MEMORY;",
+    )
+}
+
+/// Connections that only read; as many as there are threads that may ask at once.
+#[derive(Clone)]
+pub struct Readers(r2d2::Pool<SqliteConnectionManager>);
+
+impl Readers {
+    /// Opens the first one; the others follow on demand, up to `max`.
+    pub fn open(path: &Path, max: u32) -> std::result::Result<Self, Exit> {
+        let manager = SqliteConnectionManager::file(address(path)).with_flags(flags()).with_init(
+            |connection| {
+                prepare(connection)?;
+                connection.execute_batch("PRAGMA query_only = ON;")?;
+                add_fold(connection)
+            },
+        );
+        // A connection in this process does not go stale: no test at check-out (it would be a query), no ageing.
+        let pool = r2d2::Pool::builder()
+            .max_size(max)
+            .min_idle(Some(1))
+            .test_on_check_out(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connection_timeout(WAIT)
+            .build(manager);
+        pool.map(Self).map_err(|error| {
+            let sentence = format!(
+                "Cannot read the database {} ({error}); check its permissions.",
+                path.display()
+            );
+            Exit::new(crate::exit::Code::DatabaseUnusable, sentence)
+        })
+    }
+
+    /// Runs a query on a connection of the pool; [`Error::Busy`] if none came free.
+    pub fn run<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let connection = self.0.get().map_err(|error| {
+            log::warn!("no connection to read with: {error}");
+            Error::Busy
+        })?;
+        Ok(query(&connection)?)
+    }
+}
+
+/// `fold(text)` in SQL: the text as it is compared without case; NULL stays NULL.
+fn add_fold(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("fold", 1, flags, |call| {
+        Ok(call.get::<Option<String>>(0)?.map(|text| crate::domain::text::fold(&text)))
+    })
+}

@@ -1,0 +1,68 @@
+//! The database as a file: whose it is, who may read it, whether it is still there.
+
+use crate::exit::{Code, Exit};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The file of this name with something appended: the log, the lock, the reserve.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Held as long as the server runs: two processes on one file would each believe their own memory.
+pub struct Lock(#[expect(dead_code, reason = "the lock goes with the open file")] File);
+
+impl Lock {
+    /// Takes `flock` on `<database>.lock`, or says who has it.
+    pub fn take(database: &Path) -> Result<Self, Exit> {
+        let path = beside(database, ".lock");
+        let file = open_private(&path).map_err(|error| cannot_create(&path, &error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(Exit::new(
+                Code::DatabaseHeld,
+                format!(
+                    "Another vomeet serves {}; stop it first (`make ps` shows it), or choose another file with --database.",
+                    database.display()
+                ),
+            )),
+            Err(TryLockError::Error(error)) => Err(cannot_create(&path, &error)),
+        }
+    }
+}
+
+/// Makes the database file where it is missing, readable by its owner alone; SQLite gives its log the same mode.
+pub fn create_private(database: &Path) -> Result<(), Exit> {
+    open_private(database).map(drop).map_err(|error| cannot_create(database, &error))
+}
+
+fn open_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+fn cannot_create(path: &Path, error: &io::Error) -> Exit {
+    let sentence = format!(
+        "Cannot write {} ({error}); create its folder, make it writable, or choose another file with --database.",
+        path.display()
+    );
+    Exit::new(Code::DatabaseUnusable, sentence)
+}
+
+/// Which file a path led to when it was opened.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    /// The file that the path leads to now.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let meta = std::fs::metadata(path)?;
+        Ok(Self { device: meta.dev(), inode: meta.ino() })
+    }
+}

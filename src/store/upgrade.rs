@@ -1,0 +1,132 @@
+//! How a file becomes what `schema.sql` says: new ones at once, older ones step by step.
+
+use super::unusable;
+use crate::exit::{Code, Exit};
+use rusqlite::{Connection, TransactionBehavior};
+use std::path::Path;
+
+/// `VOMT`: marks the file as ours (SQLite file format, section 1.3.15).
+const APPLICATION_ID: i64 = 0x564f_4d54;
+/// The tables as they are.
+const SCHEMA: &str = include_str!("../../schema.sql");
+/// `STEPS[n]` brings a file from version `n + 1` to `n + 2`; a new file begins at the last version.
+const STEPS: &[&str] = &[];
+/// Below 3.51.3 a WAL database with two connections can be corrupted.
+const SQLITE_MIN: i32 = 3_051_003;
+
+/// Creates or upgrades the tables, or refuses a file that is not ours or newer than we are.
+pub fn bring_up(connection: &mut Connection, path: &Path) -> Result<(), Exit> {
+    if rusqlite::version_number() < SQLITE_MIN {
+        let sentence = format!(
+            "SQLite {} can corrupt this database; build with the bundled one.",
+            rusqlite::version()
+        );
+        return Err(Exit::new(Code::DatabaseUnusable, sentence));
+    }
+    bring_up_with(connection, STEPS).map_err(|error| match error {
+        Refusal::Foreign(why) => Exit::new(
+            Code::DatabaseForeign,
+            format!("{} {why}; choose another file with --database.", path.display()),
+        ),
+        Refusal::Sqlite(error) => unusable(path, &error),
+    })
+}
+
+enum Refusal {
+    Foreign(String),
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+fn bring_up_with(connection: &mut Connection, steps: &[&str]) -> Result<(), Refusal> {
+    let newest = i64::try_from(steps.len()).unwrap_or(i64::MAX - 1) + 1;
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let ask = |pragma: &str| tx.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let (application, version) = (ask("application_id")?, ask("user_version")?);
+    let is_empty = !tx.prepare("SELECT 1 FROM sqlite_schema")?.exists([])?;
+    match (application, version) {
+        (0, 0) if is_empty => tx.execute_batch(SCHEMA)?,
+        (APPLICATION_ID, version) if version > newest => {
+            let why = format!(
+                "was written by a newer vomeet (file version {version}, this program knows {newest})"
+            );
+            return Err(Refusal::Foreign(why));
+        }
+        (APPLICATION_ID, 1..) => {
+            let done = usize::try_from(version - 1).unwrap_or(0);
+            steps[done..].iter().try_for_each(|step| tx.execute_batch(step))?;
+        }
+        _ => return Err(Refusal::Foreign("is a database of another program".to_owned())),
+    }
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", newest)?;
+    Ok(tx.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tables and indexes of a file, as SQLite keeps them.
+    fn shape(connection: &Connection) -> Vec<(String, String)> {
+        let mut rows = connection
+            .prepare("SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name")
+            .expect("schema");
+        let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+        rows.map(|row| row.expect("row")).collect()
+    }
+
+    fn fresh() -> Connection {
+        let mut connection = Connection::open_in_memory().expect("memory");
+        assert!(bring_up_with(&mut connection, STEPS).is_ok());
+        connection
+    }
+
+    #[test]
+    fn sqlite_is_new_enough() {
+        assert!(rusqlite::version_number() >= SQLITE_MIN, "{}", rusqlite::version());
+    }
+
+    #[test]
+    fn a_second_start_changes_nothing() {
+        let mut connection = fresh();
+        let before = shape(&connection);
+        assert!(bring_up_with(&mut connection, STEPS).is_ok());
+        assert_eq!(before, shape(&connection));
+    }
+
+    #[test]
+    fn steps_run_once_and_keep_the_rows() {
+        let mut connection = fresh();
+        let user = "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES ('a@b.c', 'a@b.c', 1, '{}', 0)";
+        connection.execute(user, []).expect("insert");
+        let steps = &["ALTER TABLE users ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'"];
+        for _ in 0..2 {
+            assert!(bring_up_with(&mut connection, steps).is_ok());
+        }
+        let colour: String =
+            connection.query_row("SELECT colour FROM users", [], |row| row.get(0)).expect("row");
+        assert_eq!(colour, "red");
+    }
+
+    #[test]
+    fn foreign_and_newer_files_are_refused() {
+        for (prepare, expected) in [
+            ("CREATE TABLE t (x)", "another program"),
+            ("PRAGMA application_id = 7", "another program"),
+            ("PRAGMA application_id = 1448037716; PRAGMA user_version = 99", "newer vomeet"),
+        ] {
+            let mut connection = Connection::open_in_memory().expect("memory");
+            connection.execute_batch(prepare).expect(prepare);
+            let Err(Refusal::Foreign(why)) = bring_up_with(&mut connection, STEPS) else {
+                panic!("accepted: {prepare}")
+            };
+            assert!(why.contains(expected), "{prepare}: {why}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Users: rows and verbs.
+
+use super::{Change, Store, Verb};
+use crate::domain::text::fold;
+use crate::domain::{Data, Email, MeetingStatus, Time, Token, User, UserId};
+use crate::error::{Error, Result};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use serde::Serialize;
+
+const COLUMNS: &str = "id, email, name, image_url, max_concurrent_bots, data, created_at";
+
+/// A user from a row that holds [`COLUMNS`], the first of them at `at`.
+pub fn user_at(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
+    Ok(User {
+        id: UserId(row.get(at)?),
+        email: Email::stored(row.get(at + 1)?),
+        name: row.get(at + 2)?,
+        image_url: row.get(at + 3)?,
+        max_concurrent_bots: row.get(at + 4)?,
+        data: Data::stored(row.get(at + 5)?),
+        created_at: Time::from_millis(row.get(at + 6)?),
+    })
+}
+
+fn find(db: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE id = ?1"))?;
+    statement.query_row([id.0], |row| user_at(row, 0)).optional()
+}
+
+fn find_by_email(db: &Connection, key: &str) -> rusqlite::Result<Option<User>> {
+    let mut statement =
+        db.prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE email_key = ?1"))?;
+    statement.query_row([key], |row| user_at(row, 0)).optional()
+}
+
+/// Which users are asked for; always in the order of their ids.
+#[derive(Debug, Clone)]
+pub struct UserPage {
+    /// Only ids above this one: pages by key, at constant cost.
+    pub after: Option<UserId>,
+    /// How many to leave out first; costs as much as reading them.
+    pub skip: i64,
+    /// How many at most.
+    pub limit: i64,
+    /// Only those with this text in e-mail or name, without case.
+    pub matching: Option<String>,
+}
+
+impl Store {
+    /// The user with this id.
+    pub fn user(&self, id: UserId) -> Result<User> {
+        self.read(|db| find(db, id))?.ok_or(Error::UserNotFound)
+    }
+
+    /// The user with this address, however it is spelled.
+    pub fn user_by_email(&self, email: &Email) -> Result<User> {
+        self.read(|db| find_by_email(db, &email.key()))?.ok_or(Error::UserNotFound)
+    }
+
+    /// The user with this id and all their tokens, as of one moment.
+    pub fn user_with_tokens(&self, id: UserId) -> Result<(User, Vec<Token>)> {
+        let both = self.read(|db| {
+            let moment = db.unchecked_transaction()?;
+            let Some(user) = find(&moment, id)? else { return Ok(None) };
+            let tokens = super::tokens::of_user(&moment, id)?;
+            Ok(Some((user, tokens)))
+        })?;
+        both.ok_or(Error::UserNotFound)
+    }
+
+    /// A page of users; a long read.
+    pub async fn users(&self, page: UserPage) -> Result<Vec<User>> {
+        self.read_long(move |db| {
+            let filter = match page.matching {
+                Some(_) => "AND (instr(email_key, :text) OR instr(fold(name), :text))",
+                None => "AND :text IS NULL",
+            };
+            let mut statement = db.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM users WHERE id > :after {filter} ORDER BY id LIMIT :limit OFFSET :skip"
+            ))?;
+            let values = named_params! {
+                ":after": page.after.map_or(0, |id| id.0),
+                ":text": page.matching.as_deref().map(fold),
+                ":limit": page.limit,
+                ":skip": page.skip,
+            };
+            statement.query_map(values, |row| user_at(row, 0))?.collect()
+        })
+        .await
+    }
+}
+
+/// Adds a user, or finds the one who has the address.
+#[derive(Debug, Serialize)]
+pub struct CreateUser {
+    /// The address; unique without case.
+    pub email: Email,
+    /// Display name.
+    pub name: Option<String>,
+    /// Address of a picture.
+    pub image_url: Option<String>,
+    /// How many bots at once.
+    pub max_concurrent_bots: i64,
+    /// Free-form data.
+    pub data: Data,
+    /// When.
+    pub now: Time,
+}
+
+impl Verb for CreateUser {
+    /// The user, and whether it is a new one.
+    type Answer = (User, bool);
+
+    fn apply(&self, db: &Connection) -> Result<Self::Answer> {
+        let key = self.email.key();
+        if let Some(known) = find_by_email(db, &key)? {
+            return Ok((known, false));
+        }
+        let mut insert = db.prepare_cached(
+            "INSERT INTO users (email, email_key, name, image_url, max_concurrent_bots, data, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        insert.execute(params![
+            self.email.as_str(),
+            key,
+            self.name,
+            self.image_url,
+            self.max_concurrent_bots,
+            self.data.as_json(),
+            self.now.as_millis()
+        ])?;
+        let user = User {
+            id: UserId(db.last_insert_rowid()),
+            email: self.email.clone(),
+            name: self.name.clone(),
+            image_url: self.image_url.clone(),
+            max_concurrent_bots: self.max_concurrent_bots,
+            data: self.data.clone(),
+            created_at: self.now,
+        };
+        Ok((user, true))
+    }
+}
+
+/// What happens to a field that may be empty.
+#[derive(Debug, Clone, Serialize)]
+pub enum Patch<T> {
+    /// It stays.
+    Keep,
+    /// It becomes empty.
+    Clear,
+    /// It becomes this.
+    Set(T),
+}
+
+impl<T> Patch<T> {
+    fn apply(&self, field: &mut Option<T>)
+    where
+        T: Clone,
+    {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *field = None,
+            Self::Set(value) => *field = Some(value.clone()),
+        }
+    }
+}
+
+/// Changes what is given of a user.
+#[derive(Debug, Serialize)]
+pub struct UpdateUser {
+    /// Who.
+    pub id: UserId,
+    /// Must be the present address, if given.
+    pub email: Option<Email>,
+    /// Display name.
+    pub name: Patch<String>,
+    /// Address of a picture.
+    pub image_url: Patch<String>,
+    /// How many bots at once.
+    pub max_concurrent_bots: Option<i64>,
+    /// Free-form data, replaced whole.
+    pub data: Option<Data>,
+}
+
+impl Verb for UpdateUser {
+    type Answer = User;
+
+    fn apply(&self, db: &Connection) -> Result<User> {
+        let mut user = find(db, self.id)?.ok_or(Error::UserNotFound)?;
+        if self.email.as_ref().is_some_and(|email| email.key() != user.email.key()) {
+            return Err(Error::EmailFixed);
+        }
+        self.name.apply(&mut user.name);
+        self.image_url.apply(&mut user.image_url);
+        user.max_concurrent_bots = self.max_concurrent_bots.unwrap_or(user.max_concurrent_bots);
+        user.data = self.data.clone().unwrap_or(user.data);
+        let mut update = db.prepare_cached(
+            "UPDATE users SET name = ?2, image_url = ?3, max_concurrent_bots = ?4, data = ?5 WHERE id = ?1",
+        )?;
+        update.execute(params![
+            user.id.0,
+            user.name,
+            user.image_url,
+            user.max_concurrent_bots,
+            user.data.as_json()
+        ])?;
+        Ok(user)
+    }
+
+    fn change(&self, user: &User) -> Option<Change> {
+        Some(Change::UserUpdated(user.clone()))
+    }
+}
+
+/// Removes a user with their tokens, meetings and transcripts.
+#[derive(Debug, Serialize)]
+pub struct DeleteUser {
+    /// Who.
+    pub id: UserId,
+}
+
+impl Verb for DeleteUser {
+    type Answer = ();
+
+    const ESSENTIAL: bool = true;
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        let over = [MeetingStatus::Completed.as_str(), MeetingStatus::Failed.as_str()];
+        let mut open = db.prepare_cached(
+            "SELECT 1 FROM meetings WHERE user_id = ?1 AND status NOT IN (?2, ?3)",
+        )?;
+        if open.exists(params![self.id.0, over[0], over[1]])? {
+            return Err(Error::BotInMeeting);
+        }
+        match db.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([self.id.0])? {
+            0 => Err(Error::UserNotFound),
+            _ => Ok(()),
+        }
+    }
+
+    fn change(&self, (): &()) -> Option<Change> {
+        Some(Change::UserDeleted(self.id))
+    }
+}

@@ -1,0 +1,288 @@
+//! The one writer: verbs wait in a bounded queue, share a commit, and are answered after it.
+
+use super::Options;
+use super::file::Identity;
+use super::space::Reserve;
+use crate::domain::{TokenHash, User, UserId};
+use crate::error::{Error, Result};
+use crate::exit::{Code, Exit};
+use rusqlite::{Connection, TransactionBehavior};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use tokio::sync::{oneshot, watch};
+
+/// Most verbs in one commit.
+const BATCH_MAX: usize = 256;
+
+/// A change as a value: time and randomness come in with it, so the same verbs on a copy give the same rows.
+pub trait Verb: Serialize + Send + 'static {
+    /// What the caller gets after the commit.
+    type Answer: Send + 'static;
+
+    /// Whether it may use the reserve of a full disk: it frees space or shuts somebody out.
+    const ESSENTIAL: bool = false;
+
+    /// Does it, inside a transaction; an error undoes this verb and no other.
+    fn apply(&self, db: &Connection) -> Result<Self::Answer>;
+
+    /// What others must hear of it once it is committed.
+    fn change(&self, _answer: &Self::Answer) -> Option<Change> {
+        None
+    }
+}
+
+/// What was committed, for those who keep some of it in memory.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A token is refused from now on.
+    TokenRevoked(TokenHash),
+    /// A user is now like this.
+    UserUpdated(User),
+    /// A user is gone, and all their tokens.
+    UserDeleted(UserId),
+}
+
+/// Counts since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Verbs that were committed.
+    pub verbs: u64,
+    /// Commits they shared.
+    pub commits: u64,
+}
+
+/// A verb on its way, with whoever waits for it.
+trait Job: Send {
+    fn is_essential(&self) -> bool;
+    /// Applies the verb and keeps the outcome; fails only by what concerns every verb: the disk.
+    fn apply(&mut self, db: &Connection) -> Result<()>;
+    fn change(&self) -> Option<Change>;
+    /// Tells whoever waits: the outcome, or why the commit failed.
+    fn answer(self: Box<Self>, commit: Result<()>);
+}
+
+struct Pending<V: Verb> {
+    verb: V,
+    outcome: Option<Result<V::Answer>>,
+    reply: oneshot::Sender<Result<V::Answer>>,
+}
+
+impl<V: Verb> Job for Pending<V> {
+    fn is_essential(&self) -> bool {
+        V::ESSENTIAL
+    }
+
+    fn apply(&mut self, db: &Connection) -> Result<()> {
+        let outcome = in_savepoint(db, || self.verb.apply(db));
+        if let Err(error @ (Error::DiskFull | Error::StoreFailed(_))) = outcome {
+            return Err(error);
+        }
+        self.outcome = Some(outcome);
+        Ok(())
+    }
+
+    fn change(&self) -> Option<Change> {
+        self.outcome.as_ref()?.as_ref().ok().and_then(|answer| self.verb.change(answer))
+    }
+
+    fn answer(self: Box<Self>, commit: Result<()>) {
+        let never_applied =
+            || Err(Error::Internal("a verb was answered before it was applied".to_owned()));
+        let Self { outcome, reply, .. } = *self;
+        // Whoever asked may have gone; what was committed stays.
+        let _ = reply.send(commit.and_then(|()| outcome.unwrap_or_else(never_applied)));
+    }
+}
+
+fn in_savepoint<T>(db: &Connection, verb: impl FnOnce() -> Result<T>) -> Result<T> {
+    db.prepare_cached("SAVEPOINT verb")?.execute([])?;
+    let outcome = verb();
+    // A full disk may already have rolled everything back, and the savepoint with it.
+    if outcome.is_err() && !db.is_autocommit() {
+        db.prepare_cached("ROLLBACK TO verb")?.execute([])?;
+    }
+    if !db.is_autocommit() {
+        db.prepare_cached("RELEASE verb")?.execute([])?;
+    }
+    outcome
+}
+
+enum Message {
+    Job(Box<dyn Job>),
+    Stop,
+}
+
+/// The door to the writer's thread.
+pub struct Writer {
+    queue: SyncSender<Message>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Default)]
+struct Counters {
+    verbs: AtomicU64,
+    commits: AtomicU64,
+}
+
+impl Writer {
+    /// Starts the thread, which owns the connection until [`Writer::close`].
+    pub fn start(
+        connection: Connection,
+        options: &Options,
+        announce: Box<dyn Fn(&Change) + Send>,
+        failed: Arc<watch::Sender<Option<String>>>,
+    ) -> std::result::Result<Self, Exit> {
+        let (queue, waiting) = sync_channel(options.queue_max);
+        let cannot = |error: std::io::Error| {
+            Exit::new(Code::DatabaseUnusable, format!("Cannot start the writer: {error}."))
+        };
+        let counters = Arc::new(Counters::default());
+        let desk = Desk {
+            identity: Identity::of(&options.path).map_err(cannot)?,
+            reserve: Reserve::take(&options.path),
+            path: options.path.clone(),
+            counters: Arc::clone(&counters),
+            connection,
+            announce,
+            failed,
+        };
+        let thread = std::thread::Builder::new().name("writer".to_owned());
+        let thread = thread.spawn(move || desk.work(&waiting)).map_err(cannot)?;
+        Ok(Self { queue, thread: Mutex::new(Some(thread)), counters })
+    }
+
+    /// Queues a verb and waits for its commit; [`Error::Busy`] at once if the queue is full.
+    pub async fn send<V: Verb>(&self, verb: V) -> Result<V::Answer> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || Error::StoreFailed("the writer has stopped".to_owned());
+        self.queue
+            .try_send(Message::Job(Box::new(Pending { verb, outcome: None, reply })))
+            .map_err(|error| match error {
+                TrySendError::Full(_) => Error::Busy,
+                TrySendError::Disconnected(_) => stopped(),
+            })?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Counts since the start.
+    pub fn written(&self) -> Written {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Written { verbs: count(&self.counters.verbs), commits: count(&self.counters.commits) }
+    }
+
+    /// Writes what waits, folds the log into the file, ends the thread.
+    pub fn close(&self) {
+        let _ = self.queue.send(Message::Stop);
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            log::error!("the writer ended by a panic");
+        }
+    }
+}
+
+/// Where the writer's thread sits.
+struct Desk {
+    connection: Connection,
+    path: PathBuf,
+    identity: Identity,
+    reserve: Reserve,
+    announce: Box<dyn Fn(&Change) + Send>,
+    failed: Arc<watch::Sender<Option<String>>>,
+    counters: Arc<Counters>,
+}
+
+impl Desk {
+    fn work(mut self, waiting: &Receiver<Message>) {
+        let mut open = true;
+        while open && let Ok(Message::Job(first)) = waiting.recv() {
+            let mut batch = vec![first];
+            while batch.len() < BATCH_MAX
+                && let Ok(message) = waiting.try_recv()
+            {
+                match message {
+                    Message::Job(job) => batch.push(job),
+                    Message::Stop => {
+                        open = false;
+                        break;
+                    }
+                }
+            }
+            self.finish(batch);
+        }
+        self.fold("TRUNCATE");
+    }
+
+    /// Brings a batch to its end: committed and announced, or refused, and in each case answered.
+    fn finish(&mut self, batch: Vec<Box<dyn Job>>) {
+        let mut batch = if self.reserve.is_short() { only_essential(batch) } else { batch };
+        let mut commit = self.commit(&mut batch);
+        if matches!(commit, Err(Error::DiskFull)) {
+            self.reserve.release();
+            batch = only_essential(batch);
+            commit = self.commit(&mut batch);
+        }
+        match &commit {
+            Ok(()) => self.announce(&batch),
+            Err(error) => super::fail_on(error, &self.failed),
+        }
+        for job in batch {
+            job.answer(commit.clone());
+        }
+        if self.reserve.is_short() {
+            self.fold("PASSIVE");
+        }
+    }
+
+    /// One transaction for the batch; what the disk does to one verb, it does to all.
+    fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.still_there()?;
+        let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for job in batch {
+            job.apply(&tx)?;
+        }
+        Ok(tx.commit()?)
+    }
+
+    /// A file that was deleted or replaced under us would take every write into nowhere.
+    fn still_there(&self) -> Result<()> {
+        match Identity::of(&self.path) {
+            Ok(identity) if identity == self.identity => Ok(()),
+            _ => Err(Error::StoreFailed(format!(
+                "{} was moved, deleted or replaced",
+                self.path.display()
+            ))),
+        }
+    }
+
+    fn announce(&self, batch: &[Box<dyn Job>]) {
+        self.counters.verbs.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        self.counters.commits.fetch_add(u64::from(!batch.is_empty()), Ordering::Relaxed);
+        batch.iter().filter_map(|job| job.change()).for_each(|change| (self.announce)(&change));
+    }
+
+    /// Folds the log into the file, in one of SQLite's checkpoint modes. A full disk may refuse; the log then keeps it all.
+    fn fold(&self, mode: &str) {
+        let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
+        let folded = self.connection.query_row(&checkpoint, [], |row| row.get::<_, i64>(0));
+        if let Err(error) = folded {
+            log::warn!("the log could not be folded into {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// Refuses what a full disk cannot take, and returns the rest.
+fn only_essential(batch: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+    let (essential, rest): (Vec<_>, Vec<_>) = batch.into_iter().partition(|job| job.is_essential());
+    for job in rest {
+        job.answer(Err(Error::DiskFull));
+    }
+    essential
+}
