@@ -1,0 +1,221 @@
+//! Settings: one struct, each default written once, and where each value came from.
+
+mod keys;
+mod sources;
+
+pub use keys::{KEYS, Key};
+pub use sources::{Flags, Surroundings};
+
+use crate::exit::{Code, Exit};
+use hyper::HeaderMap;
+use hyper::header::{self, HeaderValue};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Shortest admin key that is accepted where others can reach the server, in characters.
+const ADMIN_KEY_CHARS_MIN: usize = 16;
+
+/// Every setting, checked. Made by [`Settings::load`].
+#[derive(Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The database file.
+    pub database: PathBuf,
+    /// What is logged, as `env_logger` filters.
+    pub log: String,
+    /// The key of the admin routes.
+    pub admin_key: String,
+    /// A file whose first line is the key of the admin routes.
+    pub admin_key_file: Option<PathBuf>,
+    /// The HTTP edge.
+    pub http: Http,
+    /// The database.
+    pub store: Store,
+    /// Tokens.
+    pub tokens: Tokens,
+}
+
+/// The HTTP edge.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Threads that serve requests; 0 is one for each core.
+    pub workers: usize,
+    /// Most connections at once.
+    pub connections_max: usize,
+    /// Longest body in bytes.
+    pub body_bytes_max: usize,
+    /// Longest wait for the head of a request; idle connections are closed after it too.
+    pub header_time_max: Duration,
+    /// Longest wait for a body.
+    pub body_time_max: Duration,
+    /// Longest wait for a peer that takes nothing of its answer.
+    pub response_time_max: Duration,
+    /// Longest wait for open requests at the end.
+    pub stop_time_max: Duration,
+    /// Names that the server answers to besides its own.
+    pub allowed_hosts: Vec<String>,
+    /// Whose pages may call the API from a browser.
+    pub cors: Cors,
+}
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Most writes that wait.
+    pub queue_max: usize,
+    /// Most connections for reading.
+    pub readers_max: u32,
+}
+
+/// Tokens.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    /// How often `last_used_at` is written.
+    pub last_used_period: Duration,
+}
+
+/// The origins whose pages may call the API from a browser.
+#[derive(Debug, Clone, Default)]
+pub struct Cors(pub Vec<String>);
+
+impl Cors {
+    /// The value of `Access-Control-Allow-Origin` for a request; `None` where there is nothing to allow.
+    pub fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let origin = headers.get(header::ORIGIN)?;
+        self.0
+            .iter()
+            .any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes())
+            .then(|| origin.clone())
+    }
+}
+
+/// Where a value came from, weakest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// It is built in.
+    Default,
+    /// A configuration file.
+    File(PathBuf),
+    /// `.env` in the working directory, under this name.
+    DotEnv(&'static str),
+    /// The environment, under this name.
+    Environment(&'static str),
+    /// A flag.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => path.display().fmt(f),
+            Self::DotEnv(name) => write!(f, "{name} in .env"),
+            Self::Environment(name) => write!(f, "{name} in the environment"),
+            Self::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// The settings in force, and where each came from.
+pub struct Settings {
+    /// The values.
+    pub config: Config,
+    /// For each of [`KEYS`], its value as TOML and its source.
+    pub origins: Vec<(toml::Value, Source)>,
+}
+
+impl Settings {
+    /// Where the value of a key came from.
+    pub fn source(&self, name: &str) -> &Source {
+        let found =
+            KEYS.iter().position(|key| key.name == name).and_then(|at| self.origins.get(at));
+        found.map_or(&Source::Default, |(_, source)| source)
+    }
+
+    /// Where the admin key came from, in words that never hold the key.
+    pub fn admin_key_source(&self) -> String {
+        match (&self.config.admin_key_file, self.source("admin_api_token")) {
+            (Some(file), _) => file.display().to_string(),
+            (None, Source::Default) => "the built-in default of the guide".to_owned(),
+            (None, source) => source.to_string(),
+        }
+    }
+
+    /// A shell expression that yields the admin key without showing it.
+    pub fn admin_key_expression(&self) -> String {
+        match (&self.config.admin_key_file, self.source("admin_api_token")) {
+            (Some(file), _) => format!("$(head -n 1 '{}')", file.display()),
+            (None, Source::Default) => "token".to_owned(),
+            (None, Source::DotEnv(name)) => format!("$(. ./.env; echo \"${name}\")"),
+            (None, Source::File(path)) => {
+                format!(
+                    "$(sed -n 's/^admin_api_token *= *\"\\(.*\\)\".*/\\1/p' '{}')",
+                    path.display()
+                )
+            }
+            (None, _) => "$ADMIN_API_TOKEN".to_owned(),
+        }
+    }
+
+    /// Why the admin key is too weak for other people's reach, if it is.
+    pub fn admin_key_weakness(&self) -> Option<&'static str> {
+        weakness(&self.config.admin_key)
+    }
+
+    /// Refuses a weak admin key on an address that others can reach.
+    pub fn check_admin_key(&self) -> Result<(), Exit> {
+        let listen = self.config.listen;
+        match self.admin_key_weakness() {
+            Some(why) if !listen.ip().to_canonical().is_loopback() => Err(Exit::new(
+                Code::WeakAdminKey,
+                format!(
+                    "The admin key ({}) {why}, and {listen} can be reached by others; set ADMIN_API_TOKEN to at least \
+                     {ADMIN_KEY_CHARS_MIN} random characters (`openssl rand -hex 24` makes some) or listen on 127.0.0.1.",
+                    self.admin_key_source()
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn weakness(key: &str) -> Option<&'static str> {
+    const PLACEHOLDERS: [&str; 6] =
+        ["token", "changeme", "change-me", "secret", "password", "your-admin-token"];
+    let plain: String =
+        key.to_lowercase().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    if key.is_empty() {
+        Some("is empty")
+    } else if PLACEHOLDERS.iter().any(|word| plain.replace(word, "").is_empty()) {
+        Some("is a known placeholder")
+    } else if key.chars().count() < ADMIN_KEY_CHARS_MIN {
+        Some("is short")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::weakness;
+
+    #[test]
+    fn weak_keys_are_known() {
+        for (key, expected) in [
+            ("", Some("is empty")),
+            ("token", Some("is a known placeholder")),
+            ("Token", Some("is a known placeholder")),
+            ("changemechangemechangeme", Some("is a known placeholder")),
+            ("fifteen-chars-x", Some("is short")),
+            ("sixteen-chars-xy", None),
+        ] {
+            assert_eq!(weakness(key), expected, "{key:?}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Where settings are looked for, strongest first: flags, environment, `.env`, `vomeet.toml`, defaults.
+
+use super::keys::{KEYS, Key, blank};
+use super::{Settings, Source};
+use crate::exit::{Code, Exit};
+use std::collections::HashMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use toml::Value;
+
+/// How alike a known name must be to be proposed for an unknown one (Jaro–Winkler, 1 is the same).
+const LIKENESS_MIN: f64 = 0.7;
+
+/// What was given on the command line.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--config`: the file, which must then exist.
+    pub config: Option<PathBuf>,
+    /// `--listen`.
+    pub listen: Option<String>,
+    /// `--database`.
+    pub database: Option<String>,
+}
+
+/// What surrounds the program.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// The environment.
+    pub environment: HashMap<String, String>,
+    /// The working directory.
+    pub folder: PathBuf,
+}
+
+impl Surroundings {
+    /// Those of this process; a variable that is no UTF-8 is passed over.
+    pub fn of_process() -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self {
+            environment: std::env::vars_os().filter_map(text).collect(),
+            folder: PathBuf::from("."),
+        }
+    }
+}
+
+impl Settings {
+    /// Gathers every setting, or says in one sentence what is wrong with one.
+    pub fn load(flags: &Flags, around: &Surroundings) -> Result<Self, Exit> {
+        let (file, path) = read_file(flags, &around.folder)?;
+        let dotenv = read_dotenv(&around.folder.join(".env"))?;
+        let mut config = blank();
+        let mut origins = Vec::with_capacity(KEYS.len());
+        for key in KEYS {
+            let (value, source) =
+                strongest(key, flags, &around.environment, &dotenv, file.get(key.name), &path)?;
+            (key.set)(&mut config, &value)
+                .map_err(|why| wrong(format!("{} ({source}) {why}.", key.name)))?;
+            origins.push((value, source));
+        }
+        let mut settings = Self { config, origins };
+        settings.read_admin_key_file(&around.folder)?;
+        Ok(settings)
+    }
+
+    /// The file counts only where no stronger source gives the key itself.
+    fn read_admin_key_file(&mut self, folder: &Path) -> Result<(), Exit> {
+        let Some(path) = self.config.admin_key_file.clone() else { return Ok(()) };
+        if rank(self.source("admin_api_token")) > rank(self.source("admin_api_token_file")) {
+            self.config.admin_key_file = None;
+            return Ok(());
+        }
+        let text = fs::read_to_string(folder.join(&path)).map_err(|error| {
+            wrong(format!(
+                "Cannot read the admin key from {} ({error}); check admin_api_token_file.",
+                path.display()
+            ))
+        })?;
+        text.lines().next().unwrap_or("").trim().clone_into(&mut self.config.admin_key);
+        Ok(())
+    }
+}
+
+fn rank(source: &Source) -> u8 {
+    match source {
+        Source::Default => 0,
+        Source::File(_) => 1,
+        Source::DotEnv(_) => 2,
+        Source::Environment(_) => 3,
+        Source::Flag(_) => 4,
+    }
+}
+
+fn wrong(sentence: String) -> Exit {
+    Exit::new(Code::Config, sentence)
+}
+
+fn strongest(
+    key: &'static Key,
+    flags: &Flags,
+    environment: &HashMap<String, String>,
+    dotenv: &HashMap<String, String>,
+    in_file: Option<&Value>,
+    path: &Path,
+) -> Result<(Value, Source), Exit> {
+    let flag = match key.name {
+        "listen" => flags.listen.as_ref().map(|value| (value, "--listen")),
+        "database" => flags.database.as_ref().map(|value| (value, "--database")),
+        _ => None,
+    };
+    if let Some((text, flag)) = flag {
+        return Ok((Value::String(text.clone()), Source::Flag(flag)));
+    }
+    for (variables, source) in
+        [(environment, Source::Environment(key.variable)), (dotenv, Source::DotEnv(key.variable))]
+    {
+        if let Some(text) = variables.get(key.variable) {
+            return Ok((from_text(key, text), source));
+        }
+    }
+    if let Some(value) = in_file {
+        return Ok((value.clone(), Source::File(path.to_owned())));
+    }
+    let default = parse_value(key.default)
+        .ok_or_else(|| wrong(format!("{} has no readable default.", key.name)))?;
+    Ok((default, Source::Default))
+}
+
+/// A variable's text as the type that the key has by default; a list is parted by commas.
+fn from_text(key: &Key, text: &str) -> Value {
+    match parse_value(key.default) {
+        Some(Value::Array(_)) if !text.trim_start().starts_with('[') => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
+        }
+        Some(Value::String(_)) | None => Value::String(text.to_owned()),
+        Some(_) => parse_value(text).unwrap_or_else(|| Value::String(text.to_owned())),
+    }
+}
+
+fn parse_value(text: &str) -> Option<Value> {
+    toml::from_str::<toml::Table>(&format!("value = {text}")).ok()?.remove("value")
+}
+
+/// The configuration file, flat, by the names of [`KEYS`]; `vomeet.toml` may be missing, a file that was asked for may not.
+fn read_file(flags: &Flags, folder: &Path) -> Result<(HashMap<String, Value>, PathBuf), Exit> {
+    let path = flags.config.clone().unwrap_or_else(|| PathBuf::from("vomeet.toml"));
+    let text = match fs::read_to_string(folder.join(&path)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound && flags.config.is_none() => {
+            return Ok((HashMap::new(), path));
+        }
+        Err(error) => {
+            return Err(wrong(format!(
+                "Cannot read {} ({error}); check --config.",
+                path.display()
+            )));
+        }
+    };
+    let table: toml::Table = toml::from_str(&text).map_err(|error| {
+        let place = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+        wrong(format!(
+            "{}, line {place}: {}; correct it and start again.",
+            path.display(),
+            error.message()
+        ))
+    })?;
+    let mut flat = HashMap::new();
+    for (name, value) in table {
+        match value {
+            Value::Table(section) => flat
+                .extend(section.into_iter().map(|(key, value)| (format!("{name}.{key}"), value))),
+            value => _ = flat.insert(name, value),
+        }
+    }
+    match flat.keys().find(|name| KEYS.iter().all(|key| key.name != **name)) {
+        Some(unknown) => Err(wrong(format!("{}: {}", path.display(), proposal(unknown)))),
+        None => Ok((flat, path)),
+    }
+}
+
+fn proposal(unknown: &str) -> String {
+    let likeness = |key: &&Key| strsim::jaro_winkler(key.name, unknown);
+    let nearest = KEYS
+        .iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+        .filter(|key| likeness(key) > LIKENESS_MIN);
+    match nearest {
+        Some(key) => format!("there is no setting {unknown}; did you mean {}?", key.name),
+        None => format!("there is no setting {unknown}; `vomeet config show` lists them all."),
+    }
+}
+
+fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, Exit> {
+    if !path.exists() {
+        return Ok(HashMap::new());
+    }
+    let unreadable = |error: dotenvy::Error| {
+        wrong(format!("Cannot read .env ({error}); correct the line or quote its value."))
+    };
+    dotenvy::from_path_iter(path).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)
+}
