@@ -1,7 +1,42 @@
 //! Vomeet in one file: the whole API of a self-hosted meeting-bot and transcription platform from one `SQLite` file.
+//!
+//! # The rooms, in walking order
+//!
+//! | room | what it is |
+//! |---|---|
+//! | [`cli`] | the commands: `serve`, `status`, `config`; with [`config`] alone it reads arguments, environment and files |
+//! | [`config`] | every setting, its default and its source |
+//! | [`app`] | what every request may reach; built once |
+//! | [`http`] | from socket to handler and back; knows no SQL and no rule |
+//! | [`routes`] | the table: every route, once |
+//! | [`auth`] | who is calling? |
+//! | [`api`] | one function a route, one file a family |
+//! | [`domain`] | nouns, states, rules: no I/O, no async, no clock |
+//! | [`store`] | all the SQL, and nobody outside names `rusqlite` |
+//! | [`error`] | everything that a caller can tell apart, and its status |
+//! | [`exit`] | why the program ends, and the exit code that goes with it |
+//! | [`openapi`], [`metrics`], [`logging`], [`clock`] | the API document, the figures, the log, the time |
+//!
+//! # One request: `POST /admin/users/1/tokens`
+//!
+//! [`http::serve`] accepts the connection; [`http::edge`] holds the request against HTTP's rules and finds its row in
+//! [`routes::TABLE`], or answers 404 or 405. The row's [`http::Door`] is [`auth::Admin`]: it decides before a byte of the
+//! body is read. Then [`http::Form`] reads what [`api::tokens::create`] takes, every fault at once. The handler makes a
+//! [`domain::PlainToken`] and sends the verb [`store::CreateToken`] to the one writer, which answers after the commit.
+//! An error from anywhere meets [`http::answer::refusal`], which gives it its status and its words.
 
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod error;
 pub mod exit;
+pub mod http;
+pub mod logging;
+pub mod metrics;
+pub mod openapi;
+pub mod routes;
 pub mod store;

@@ -1,3 +1,7 @@
 //! `vomeet`: see `vomeet --help`, or README.md.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vomeet::cli::main()
+}

@@ -1,0 +1,83 @@
+//! The documentation that the binary carries: a page, its parts, and the document that it shows.
+
+use crate::app::App;
+use crate::domain::text::Line;
+use crate::error::{Error, Result};
+use crate::http::router::Visitor;
+use crate::http::{Form, Input, Page};
+use crate::openapi;
+use bytes::Bytes;
+use hyper::header::{self, HeaderName, HeaderValue};
+use std::borrow::Cow;
+use std::sync::Arc;
+use utoipa_swagger_ui::Config;
+
+const PAGE: &str = include_str!("docs/index.html");
+const START: &str = include_str!("docs/start.js");
+const STYLE: &str = include_str!("docs/style.css");
+
+/// What a page of ours may load: nothing but what this server gives it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                      img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
+
+/// The page.
+pub async fn page(_: Arc<App>, _: Visitor, (): ()) -> Result<Page> {
+    let headers = vec![
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    Ok(Page { headers, ..text(PAGE, "text/html; charset=utf-8") })
+}
+
+/// The name of a part of the page.
+pub struct PartName(String);
+
+impl Input for PartName {
+    fn read(form: &mut Form<'_>) -> Option<Self> {
+        form.path::<Line<64>>("file").map(|name| Self(name.0))
+    }
+}
+
+/// A part of the page: our own script and style, or a file of Swagger UI.
+pub async fn part(_: Arc<App>, _: Visitor, PartName(name): PartName) -> Result<Page> {
+    match name.as_str() {
+        "start.js" => Ok(text(START, "text/javascript; charset=utf-8")),
+        "style.css" => Ok(text(STYLE, "text/css; charset=utf-8")),
+        "swagger-ui.css" | "swagger-ui-bundle.js" => swagger_ui(&name),
+        _ => Err(Error::PageNotFound),
+    }
+}
+
+/// The OpenAPI document.
+pub async fn document(_: Arc<App>, _: Visitor, (): ()) -> Result<Page> {
+    Ok(text(openapi::json()?, "application/json"))
+}
+
+fn text(body: &'static str, content_type: &'static str) -> Page {
+    let headers = vec![(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
+    Page {
+        bytes: Bytes::from_static(body.as_bytes()),
+        content_type: HeaderValue::from_static(content_type),
+        headers,
+    }
+}
+
+fn swagger_ui(name: &str) -> Result<Page> {
+    let fault = |error: &dyn std::fmt::Display| Error::Internal(format!("{name}: {error}"));
+    let file = utoipa_swagger_ui::serve(name, Arc::new(Config::from("/openapi.json")))
+        .map_err(|error| fault(&error))?;
+    let file = file.ok_or(Error::PageNotFound)?;
+    let bytes = match file.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    let content_type = HeaderValue::try_from(file.content_type).map_err(|error| fault(&error))?;
+    Ok(Page { bytes, content_type, headers: vec![encoding(file.gzpipped)] })
+}
+
+fn encoding(gzipped: bool) -> (HeaderName, HeaderValue) {
+    match gzipped {
+        true => (header::CONTENT_ENCODING, HeaderValue::from_static("gzip")),
+        false => (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+    }
+}

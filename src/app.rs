@@ -1,0 +1,130 @@
+//! What every request may reach; built once.
+
+use crate::auth::{Auth, Verdicts};
+use crate::clock;
+use crate::config::Config;
+use crate::domain::Time;
+use crate::exit::{Code, Exit};
+use crate::http::connections::Connections;
+use crate::http::edge::Hosts;
+use crate::http::serve::serve;
+use crate::metrics::Metrics;
+use crate::store::{Options, Store};
+use hyper::header::HeaderValue;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::net::TcpListener;
+
+/// The server without its socket.
+pub struct App {
+    /// The settings in force.
+    pub config: Config,
+    /// The database.
+    pub store: Store,
+    /// Who is calling.
+    pub auth: Auth,
+    /// The names that the server answers to.
+    pub hosts: Hosts,
+    /// Who is connected.
+    pub connections: Arc<Connections>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Names for requests.
+    pub request_ids: RequestIds,
+    /// Where the server listens.
+    pub address: SocketAddr,
+    /// Since when.
+    pub started_at: Time,
+}
+
+impl App {
+    /// Opens the database for a server that listens on `address`.
+    pub fn open(config: Config, address: SocketAddr) -> Result<Arc<Self>, Exit> {
+        let verdicts = Arc::new(Verdicts::default());
+        let options = Options {
+            path: config.database.clone(),
+            readers_max: config.store.readers_max,
+            queue_max: config.store.queue_max,
+        };
+        let hear = Arc::clone(&verdicts);
+        let store = Store::open(&options, move |change| hear.hear(change))?;
+        Ok(Arc::new(Self {
+            store,
+            auth: Auth::new(&config.admin_key, verdicts),
+            hosts: Hosts::new(&config.http, address),
+            connections: Connections::new(config.http.connections_max),
+            metrics: Metrics::new(),
+            request_ids: RequestIds::new(),
+            address,
+            started_at: clock::now(),
+            config,
+        }))
+    }
+}
+
+/// Serves until `shutdown` ends or the database fails, then writes what is left and closes the file.
+pub async fn run(
+    app: Arc<App>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Exit> {
+    let books = tokio::spawn(keep_books(Arc::clone(&app)));
+    let mut failure = app.store.failure();
+    let shutdown_or_failure = async {
+        tokio::select! {
+            () = shutdown => {}
+            _ = failure.wait_for(Option::is_some) => {}
+        }
+    };
+    serve(Arc::clone(&app), listener, shutdown_or_failure).await;
+    books.abort();
+    write_last_uses(&app).await;
+    app.store.close();
+    match &*app.store.failure().borrow() {
+        None => Ok(()),
+        Some(cause) => Err(Exit::new(
+            Code::StoreFailed,
+            format!(
+                "Stopped because the database {} failed: {cause}; check the disk and start again.",
+                app.store.path().display()
+            ),
+        )),
+    }
+}
+
+/// Writes now and then what is only noted in memory.
+async fn keep_books(app: Arc<App>) {
+    let mut period = tokio::time::interval(app.config.tokens.last_used_period);
+    loop {
+        period.tick().await;
+        write_last_uses(&app).await;
+    }
+}
+
+async fn write_last_uses(app: &App) {
+    if let Err(error) = app.auth.usage().write(&app.store).await {
+        let cause = error.cause().unwrap_or("the disk is full or busy");
+        log::warn!("when tokens were last used could not be written: {cause}");
+    }
+}
+
+/// Makes ids for requests that bring none: unique in one run, and not the same in the next.
+pub struct RequestIds {
+    start: u64,
+    made: AtomicU64,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        Self { start: getrandom::u64().unwrap_or_default(), made: AtomicU64::new(0) }
+    }
+
+    /// The next id: 16 hexadecimal digits.
+    pub fn next(&self) -> HeaderValue {
+        // Multiplying by an odd number permutes the 64-bit numbers, so no id comes twice.
+        let number = self.made.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let digits = format!("{:016x}", self.start.wrapping_add(number));
+        HeaderValue::try_from(digits).unwrap_or(HeaderValue::from_static("-"))
+    }
+}

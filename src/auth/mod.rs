@@ -1,0 +1,91 @@
+//! Who is calling? Keys are compared as hashes; what is known of a token is kept in memory.
+
+mod usage;
+mod verdicts;
+
+pub use usage::Usage;
+pub use verdicts::{Caller, Verdicts};
+
+use crate::domain::{PlainToken, Time};
+use crate::error::{Error, Result};
+use crate::store::Store;
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
+use std::sync::Arc;
+
+/// The header of the admin key.
+pub const ADMIN_HEADER: HeaderName = HeaderName::from_static("x-admin-api-key");
+/// The header of a user's token.
+pub const USER_HEADER: HeaderName = HeaderName::from_static("x-api-key");
+
+/// Whoever holds the admin key. Only [`Auth`] makes one.
+pub struct Admin(());
+
+/// A user, by one of their tokens. Only [`Auth`] makes one.
+pub struct User(Arc<Caller>);
+
+impl std::ops::Deref for User {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+/// Decides who is calling, from the headers alone.
+pub struct Auth {
+    admin_key: blake3::Hash,
+    verdicts: Arc<Verdicts>,
+    usage: Usage,
+}
+
+impl Auth {
+    /// `verdicts` must hear of every change that the store commits.
+    pub fn new(admin_key: &str, verdicts: Arc<Verdicts>) -> Self {
+        Self { admin_key: blake3::hash(admin_key.as_bytes()), verdicts, usage: Usage::default() }
+    }
+
+    /// Lets the holder of the admin key in.
+    pub fn admin(&self, headers: &HeaderMap) -> Result<Admin> {
+        let presented = single(headers, &ADMIN_HEADER).ok_or(Error::AdminKeyRefused)?;
+        // Comparing two `blake3::Hash` takes the same time wherever they differ.
+        match blake3::hash(presented?.as_bytes()) == self.admin_key {
+            true => Ok(Admin(())),
+            false => Err(Error::AdminKeyRefused),
+        }
+    }
+
+    /// Lets the holder of a token in; a token that is not in memory costs one small read of the file.
+    pub fn user(&self, headers: &HeaderMap, store: &Store, now: Time) -> Result<User> {
+        let presented = single(headers, &USER_HEADER).ok_or(Error::TokenMissing)??;
+        if presented.is_empty() {
+            return Err(Error::TokenMissing);
+        }
+        let token =
+            presented.to_str().ok().and_then(PlainToken::parse).ok_or(Error::TokenRefused)?;
+        let caller = self.verdicts.of(&token.hash(), store)?.ok_or(Error::TokenRefused)?;
+        if caller.token.expires_at.is_some_and(|end| end <= now) {
+            return Err(Error::TokenRefused);
+        }
+        self.usage.note(&caller, now);
+        Ok(User(caller))
+    }
+
+    /// When tokens were last used.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// How many tokens are known in memory.
+    pub fn known(&self) -> usize {
+        self.verdicts.len()
+    }
+}
+
+/// The header's value: `None` if it is absent, refused if it is there twice.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Result<&'a HeaderValue>> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    let refused = if *name == ADMIN_HEADER { Error::AdminKeyRefused } else { Error::TokenRefused };
+    Some(if values.next().is_some() { Err(refused) } else { Ok(first) })
+}

@@ -1,0 +1,208 @@
+//! What is known of tokens: bounded, filled on first use, changed in the step that announces a commit.
+
+use crate::domain::{Token, TokenHash, User, UserId};
+use crate::error::Result;
+use crate::store::{Change, Store};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+
+/// Tokens in each of the two generations; about 1 KiB each.
+const GENERATION_MAX: usize = 10_000;
+
+/// A token that opens doors, and its user.
+#[derive(Debug)]
+pub struct Caller {
+    /// The token.
+    pub token: Token,
+    /// The user.
+    pub user: User,
+    /// The second of the last use that was noted.
+    pub(super) noted: AtomicI64,
+    outdated: Arc<Outdated>,
+}
+
+/// Set once the user of some callers has changed.
+#[derive(Debug, Default)]
+struct Outdated(AtomicBool);
+
+/// The memory. Two generations bound it: what was not asked for during a whole generation is forgotten.
+#[derive(Default)]
+pub struct Verdicts(RwLock<Memory>);
+
+#[derive(Default)]
+struct Memory {
+    young: HashMap<TokenHash, Arc<Caller>>,
+    old: HashMap<TokenHash, Arc<Caller>>,
+    /// The callers of a user share one mark, so a changed user outdates them all at once.
+    marks: HashMap<UserId, Weak<Outdated>>,
+    /// How many changes were heard: a verdict read before the latest is used but not kept.
+    epoch: u64,
+}
+
+impl Verdicts {
+    /// Who holds the token with this hash: from memory, else from the file.
+    pub fn of(&self, hash: &TokenHash, store: &Store) -> Result<Option<Arc<Caller>>> {
+        let epoch = match self.remembered(hash) {
+            Ok(caller) => return Ok(Some(caller)),
+            Err(epoch) => epoch,
+        };
+        let Some(known) = store.known_token(hash)? else { return Ok(None) };
+        Ok(Some(self.write().keep(*hash, known.token, known.user, epoch)))
+    }
+
+    /// Forgets what a committed change makes untrue.
+    pub fn hear(&self, change: &Change) {
+        let mut memory = self.write();
+        memory.epoch += 1;
+        match change {
+            Change::TokenRevoked(hash) => {
+                memory.young.remove(hash);
+                memory.old.remove(hash);
+            }
+            Change::UserUpdated(User { id, .. }) | Change::UserDeleted(id) => {
+                if let Some(mark) = memory.marks.remove(id).and_then(|mark| mark.upgrade()) {
+                    mark.0.store(true, Ordering::Release);
+                }
+            }
+        }
+    }
+
+    /// How many tokens are in memory.
+    pub fn len(&self) -> usize {
+        let memory = self.read();
+        memory.young.len() + memory.old.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The caller, or the epoch in which there was none.
+    fn remembered(&self, hash: &TokenHash) -> std::result::Result<Arc<Caller>, u64> {
+        let memory = self.read();
+        let fresh = |caller: &&Arc<Caller>| !caller.outdated.0.load(Ordering::Acquire);
+        if let Some(caller) = memory.young.get(hash).filter(fresh) {
+            return Ok(Arc::clone(caller));
+        }
+        let (epoch, old) = (memory.epoch, memory.old.get(hash).filter(fresh).cloned());
+        drop(memory);
+        let caller = old.ok_or(epoch)?;
+        let mut memory = self.write();
+        if memory.old.remove(hash).is_some() {
+            memory.make_room();
+            memory.young.insert(*hash, Arc::clone(&caller));
+        }
+        Ok(caller)
+    }
+
+    // A panic while the lock was held leaves maps that are whole: every step under it is one insertion or removal.
+    fn read(&self) -> RwLockReadGuard<'_, Memory> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Memory> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    fn keep(&mut self, hash: TokenHash, token: Token, user: User, epoch: u64) -> Arc<Caller> {
+        let mark = self.marks.get(&user.id).and_then(Weak::upgrade).unwrap_or_default();
+        let caller =
+            Arc::new(Caller { token, user, noted: AtomicI64::new(0), outdated: Arc::clone(&mark) });
+        if epoch == self.epoch {
+            self.make_room();
+            self.marks.insert(caller.user.id, Arc::downgrade(&mark));
+            self.young.insert(hash, Arc::clone(&caller));
+        }
+        caller
+    }
+
+    fn make_room(&mut self) {
+        if self.young.len() >= GENERATION_MAX {
+            self.old = std::mem::take(&mut self.young);
+            self.marks.retain(|_, mark| mark.strong_count() > 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Data, Email, Hint, Time, TokenId};
+
+    fn hash(n: i64) -> TokenHash {
+        TokenHash(*blake3::hash(&n.to_le_bytes()).as_bytes())
+    }
+
+    /// Token `n` of user `n / 10`.
+    fn keep(verdicts: &Verdicts, n: i64, epoch: u64) {
+        let now = Time::from_millis(0);
+        let user = User {
+            id: UserId(n / 10),
+            email: Email::stored("user@example.com".to_owned()),
+            name: None,
+            image_url: None,
+            max_concurrent_bots: 0,
+            data: Data::default(),
+            created_at: now,
+        };
+        let token = Token {
+            id: TokenId(n),
+            user_id: user.id,
+            name: None,
+            hint: Hint("AbCd".to_owned()),
+            created_at: now,
+            expires_at: None,
+            last_used_at: None,
+        };
+        verdicts.write().keep(hash(n), token, user, epoch);
+    }
+
+    fn knows(verdicts: &Verdicts, n: i64) -> bool {
+        verdicts.remembered(&hash(n)).is_ok()
+    }
+
+    #[test]
+    fn a_revoked_token_is_forgotten_at_once() {
+        let verdicts = Verdicts::default();
+        keep(&verdicts, 1, 0);
+        assert!(knows(&verdicts, 1));
+        verdicts.hear(&Change::TokenRevoked(hash(1)));
+        assert!(!knows(&verdicts, 1));
+    }
+
+    #[test]
+    fn a_verdict_read_before_a_change_is_not_kept_after_it() {
+        let verdicts = Verdicts::default();
+        let before = verdicts.remembered(&hash(1)).expect_err("nothing is known");
+        verdicts.hear(&Change::TokenRevoked(hash(1)));
+        keep(&verdicts, 1, before);
+        assert!(!knows(&verdicts, 1));
+    }
+
+    #[test]
+    fn a_changed_user_outdates_all_their_tokens_and_nobody_elses() {
+        let verdicts = Verdicts::default();
+        (10..30).for_each(|n| keep(&verdicts, n, 0));
+        verdicts.hear(&Change::UserDeleted(UserId(1)));
+        assert!((10..20).all(|n| !knows(&verdicts, n)));
+        assert!((20..30).all(|n| knows(&verdicts, n)));
+        keep(&verdicts, 10, 1);
+        assert!(knows(&verdicts, 10) && !knows(&verdicts, 11));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_keeps_what_is_asked_for() {
+        let verdicts = Verdicts::default();
+        for n in 0..50_000 {
+            keep(&verdicts, n, 0);
+            assert!(knows(&verdicts, 0), "token 0 was forgotten at {n}");
+        }
+        assert!(verdicts.len() <= 2 * GENERATION_MAX);
+        assert!(verdicts.read().marks.len() <= 2 * GENERATION_MAX);
+        assert!(!knows(&verdicts, 1));
+    }
+}

@@ -1,0 +1,127 @@
+//! `vomeet serve`: start, say what to do next, serve, stop.
+
+use crate::app::{self, App};
+use crate::config::{Config, Settings};
+use crate::exit::{Code, Exit};
+use crate::http::serve::listen;
+use crate::logging;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::net::SocketAddr;
+use std::thread::available_parallelism;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Threads for long reads; more would only wait for the disk together.
+const LONG_READERS: usize = 8;
+/// Open files that are not connections.
+const OTHER_FILES: u64 = 64;
+
+/// Serves until SIGTERM or SIGINT.
+pub fn run(settings: Settings) -> Result<(), Exit> {
+    settings.check_admin_key()?;
+    let _flush = logging::start(&settings.config.log)?;
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
+    runtime(&settings.config)?.block_on(serve(settings))
+}
+
+fn runtime(config: &Config) -> Result<Runtime, Exit> {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let workers = if config.http.workers == 0 { cores } else { config.http.workers };
+    let built = Builder::new_multi_thread()
+        .worker_threads(workers)
+        .max_blocking_threads(LONG_READERS)
+        .enable_all()
+        .build();
+    built.map_err(|error| {
+        Exit::new(
+            Code::Config,
+            format!("Cannot start {workers} threads ({error}); lower http.workers."),
+        )
+    })
+}
+
+async fn serve(mut settings: Settings) -> Result<(), Exit> {
+    fit_connections(&mut settings.config);
+    let asked = settings.config.listen;
+    let cannot = |error: std::io::Error| {
+        let sentence = format!(
+            "Cannot listen on {asked} ({error}); stop what uses it (`make ps` shows a vomeet) or choose another with --listen."
+        );
+        Exit::new(Code::Listen, sentence)
+    };
+    let listener = listen(asked).map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+    let stop = stop_signal()
+        .map_err(|error| Exit::new(Code::Config, format!("Cannot wait for signals: {error}.")))?;
+    let app = App::open(settings.config.clone(), address)?;
+    println!("{}", welcome(&settings, address));
+    if let Some(why) = settings.admin_key_weakness() {
+        log::warn!(
+            "the admin key {why}: good enough for this machine alone; set ADMIN_API_TOKEN before others can reach it"
+        );
+    }
+    app::run(app, listener, stop).await
+}
+
+/// Ends at the first SIGTERM or SIGINT; a second one ends the process at once.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        log::info!("stopping: open requests are finished; a second signal ends at once");
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(130);
+        });
+    })
+}
+
+/// Asks the system for as many open files as it allows, and keeps the connections within them.
+fn fit_connections(config: &mut Config) {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let room = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX).max(1);
+    if room < config.http.connections_max {
+        log::warn!("only {files} files may be open ({raised:?}): at most {room} connections");
+        config.http.connections_max = room;
+    }
+}
+
+/// Where the server is, and the next step.
+fn welcome(settings: &Settings, address: SocketAddr) -> String {
+    let url = url(address);
+    let key = settings.admin_key_expression();
+    let warning = settings
+        .admin_key_weakness()
+        .map_or(String::new(), |why| format!(" ({why}: for this machine only)"));
+    format!(
+        "Vomeet {version} listens on {url}\n\
+         \n  Docs       {url}/docs\
+         \n  Database   {database}\
+         \n  Admin key  {source}{warning}\
+         \n\nCreate the first user:\n\n  \
+         curl -X POST {url}/admin/users -H \"Content-Type: application/json\" -H \"X-Admin-API-Key: {key}\" \
+         -d '{{\"email\": \"user@example.com\", \"name\": \"John Doe\", \"max_concurrent_bots\": 2}}'\n",
+        version = crate::api::general::VERSION,
+        database = settings.config.database.display(),
+        source = settings.admin_key_source(),
+    )
+}
+
+/// The address as people type it.
+pub fn url(address: SocketAddr) -> String {
+    let host = match address.ip() {
+        ip if ip.is_loopback() && ip.is_ipv4() => "localhost".to_owned(),
+        ip if ip.is_unspecified() => "localhost".to_owned(),
+        _ => return format!("http://{address}"),
+    };
+    format!("http://{host}:{}", address.port())
+}

@@ -1,0 +1,83 @@
+//! `vomeet status`: asks the running server how it is.
+
+use super::serve::url;
+use crate::api::general::{Health, Inside};
+use crate::config::Settings;
+use crate::exit::{Code, Exit};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// Longest wait for the whole answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Prints how the server is, or ends with [`Code::NotRunning`].
+pub fn run(settings: &Settings) -> Result<(), Exit> {
+    let address = reachable(settings.config.listen);
+    let down = |why: String| {
+        let sentence =
+            format!("No vomeet answers at {} ({why}); start one with `make run`.", url(address));
+        Exit::new(Code::NotRunning, sentence)
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| down(error.to_string()))?;
+    let asked = runtime.block_on(async { tokio::time::timeout(PATIENCE, ask(address)).await });
+    let health = asked
+        .map_err(|_| down("it took too long".to_owned()))?
+        .map_err(|error| down(error.to_string()))?;
+    print(&health, address);
+    Ok(())
+}
+
+/// Where a server that listens on every address is reached from its own machine.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    (ip, listen.port()).into()
+}
+
+async fn ask(address: SocketAddr) -> Result<Health, Box<dyn std::error::Error>> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let request = Request::get("/healthz")
+        .header(header::HOST, address.to_string())
+        .body(Empty::<Bytes>::new())?;
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    if status != StatusCode::OK {
+        return Err(format!("/healthz answers {status}: {}", String::from_utf8_lossy(&body)).into());
+    }
+    Ok(serde_json::from_slice(&body)?)
+}
+
+fn print(health: &Health, address: SocketAddr) {
+    println!("Vomeet {} runs at {} since {}", health.version, url(address), health.started_at);
+    if let Some(Inside { address, database, database_bytes, users, tokens }) = &health.server {
+        println!("  Address    {address}");
+        println!("  Database   {database} ({})", size(*database_bytes));
+        println!("  Users      {users}");
+        println!("  Tokens     {tokens}");
+    }
+}
+
+/// Bytes as people read them, in binary units.
+fn size(bytes: u64) -> String {
+    let (kib, mib) = (1024, 1024 * 1024);
+    match bytes {
+        _ if bytes < kib => format!("{bytes} B"),
+        _ if bytes < mib => format!("{} KiB", bytes / kib),
+        _ => format!("{}.{} MiB", bytes / mib, bytes % mib * 10 / mib),
+    }
+}

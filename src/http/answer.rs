@@ -1,0 +1,174 @@
+//! The few ways to answer, and how the API document tells of each.
+
+use crate::error::{Error, Result};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{HeaderMap, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::{Ref, RefOr, Schema};
+
+/// What leaves the server.
+pub type Response = hyper::Response<Full<Bytes>>;
+
+/// One possible answer of a route.
+pub struct AnswerDoc {
+    /// Its status.
+    pub status: StatusCode,
+    /// When it is given.
+    pub about: &'static str,
+    /// Its media type and, for JSON, its schema.
+    pub content: Option<(&'static str, Option<RefOr<Schema>>)>,
+    /// The named schemas that it refers to.
+    pub schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+/// What a handler returns.
+pub trait Output: Send {
+    /// The answer.
+    fn into_response(self) -> Result<Response>;
+
+    /// Every way in which it can turn out.
+    fn describe() -> Vec<AnswerDoc>;
+}
+
+/// 200 with a JSON body.
+pub struct Json<T>(pub T);
+
+/// 201 with a JSON body.
+pub struct Created<T>(pub T);
+
+/// 201 with a JSON body if it is new, 200 if it was there.
+pub struct CreatedOrFound<T> {
+    /// What was made or found.
+    pub value: T,
+    /// Whether it was made.
+    pub is_new: bool,
+}
+
+/// 204 without a body.
+pub struct NoContent;
+
+/// 200 with a body of any other kind.
+pub struct Page {
+    /// The body.
+    pub bytes: Bytes,
+    /// Its media type.
+    pub content_type: HeaderValue,
+    /// More headers.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl<T: Serialize + ToSchema + Send> Output for Json<T> {
+    fn into_response(self) -> Result<Response> {
+        json(StatusCode::OK, &self.0)
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        vec![json_doc::<T>(StatusCode::OK, "Done")]
+    }
+}
+
+impl<T: Serialize + ToSchema + Send> Output for Created<T> {
+    fn into_response(self) -> Result<Response> {
+        json(StatusCode::CREATED, &self.0)
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        vec![json_doc::<T>(StatusCode::CREATED, "Created")]
+    }
+}
+
+impl<T: Serialize + ToSchema + Send> Output for CreatedOrFound<T> {
+    fn into_response(self) -> Result<Response> {
+        json(if self.is_new { StatusCode::CREATED } else { StatusCode::OK }, &self.value)
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        vec![
+            json_doc::<T>(StatusCode::CREATED, "Created"),
+            json_doc::<T>(StatusCode::OK, "It was there already"),
+        ]
+    }
+}
+
+impl Output for NoContent {
+    fn into_response(self) -> Result<Response> {
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        Ok(response)
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        vec![AnswerDoc {
+            status: StatusCode::NO_CONTENT,
+            about: "Done",
+            content: None,
+            schemas: Vec::new(),
+        }]
+    }
+}
+
+impl Output for Page {
+    fn into_response(self) -> Result<Response> {
+        let mut response = Response::new(Full::new(self.bytes));
+        response.headers_mut().insert(header::CONTENT_TYPE, self.content_type);
+        response.headers_mut().extend(self.headers);
+        Ok(response)
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        vec![AnswerDoc {
+            status: StatusCode::OK,
+            about: "The page",
+            content: Some(("*/*", None)),
+            schemas: Vec::new(),
+        }]
+    }
+}
+
+/// A JSON answer. It may hold secrets, so nobody on the way keeps it.
+fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response> {
+    let bytes = serde_json::to_vec(value).map_err(|error| Error::Internal(error.to_string()))?;
+    let mut response = Response::new(Full::new(bytes.into()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+fn json_doc<T: ToSchema>(status: StatusCode, about: &'static str) -> AnswerDoc {
+    let mut schemas = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut schemas);
+    let content = Some(("application/json", Some(Ref::from_schema_name(T::name()).into())));
+    AnswerDoc { status, about, content, schemas }
+}
+
+/// The one place that gives an error its status and its words.
+pub fn refusal(error: &Error) -> Response {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        detail: crate::error::Detail<'a>,
+    }
+
+    let mut response = json(error.status(), &Body { detail: error.detail() }).unwrap_or_default();
+    add_hints(error, response.headers_mut());
+    response
+}
+
+fn add_hints(error: &Error, headers: &mut HeaderMap) {
+    match error {
+        Error::WrongMethod(allowed) => {
+            if let Ok(allowed) = HeaderValue::from_str(allowed) {
+                headers.insert(header::ALLOW, allowed);
+            }
+        }
+        Error::Busy => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+}

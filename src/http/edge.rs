@@ -1,0 +1,178 @@
+//! Around every request: the rules of HTTP before it, the log line and the common headers after it.
+
+use super::answer::{Response, refusal};
+use super::body::Unread;
+use super::router::{self, Call, Route};
+use crate::app::App;
+use crate::config::Http;
+use crate::error::{Error, Result};
+use crate::routes;
+use futures_util::FutureExt;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest request id that is taken from a caller, in characters.
+const REQUEST_ID_CHARS_MAX: usize = 64;
+
+/// Answers a request, whatever becomes of it.
+pub async fn answer(app: Arc<App>, peer: SocketAddr, request: Request<Incoming>) -> Response {
+    let began = Instant::now();
+    let (head, body) = request.into_parts();
+    let method = head.method.clone();
+    let unread = Unread::watch(&body);
+    let id = request_id(&app, &head.headers);
+    let origin = app.config.http.cors.allowed(&head.headers);
+
+    let found = check(&app, &head.headers, &head.uri)
+        .and_then(|()| router::find(&routes::TABLE, &method, head.uri.path()));
+    let route = found.as_ref().ok().copied();
+    let outcome = match found {
+        Ok(route) => {
+            run(
+                route,
+                Call { app: Arc::clone(&app), route, head, body, unread: unread.clone(), peer },
+            )
+            .await
+        }
+        Err(Error::WrongMethod(allowed)) if method == Method::OPTIONS && origin.is_some() => {
+            Ok(preflight(&allowed))
+        }
+        Err(error) => Err(error),
+    };
+
+    let mut response = outcome.unwrap_or_else(|error| {
+        if let Some(cause) = error.cause() {
+            log::error!(
+                "{method} {} failed: {cause} id={}",
+                pattern(route),
+                id.to_str().unwrap_or("-")
+            );
+        }
+        refusal(&error)
+    });
+    finish(response.headers_mut(), &id, origin, unread.is_left());
+    let took = began.elapsed();
+    app.metrics.observe(&method, pattern(route), response.status(), took);
+    log::info!(
+        target: "access",
+        "{method} {} {} {}us id={} from={peer}",
+        pattern(route), response.status().as_u16(), took.as_micros(), id.to_str().unwrap_or("-")
+    );
+    response
+}
+
+/// Runs a handler. One that must wait goes on in a task of its own, so that it finishes although the client hangs up;
+/// a panic is one logged 500.
+async fn run(route: &'static Route, call: Call) -> Result<Response> {
+    let mut answering = AssertUnwindSafe(route.answer(call)).catch_unwind();
+    let polled = poll_fn(|context| Poll::Ready(answering.poll_unpin(context))).await;
+    let outcome = match polled {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => match tokio::spawn(answering).await {
+            Ok(outcome) => outcome,
+            Err(ended) => return Err(Error::Internal(ended.to_string())),
+        },
+    };
+    outcome.unwrap_or_else(|_| Err(Error::Internal("the handler panicked".to_owned())))
+}
+
+/// The pattern of a row stands in logs and metrics, never the path: a path can hold an address or a mistaken secret.
+fn pattern(route: Option<&Route>) -> &'static str {
+    route.map_or("-", |route| route.path)
+}
+
+/// What HTTP/1.1 asks of every request (RFC 9112, sections 3.2 and 6.1), and hyper lets pass.
+fn check(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<()> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Err(Error::Malformed("A request has exactly one Host header."));
+    };
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if codings.next().is_some_and(|coding| coding != "chunked") || codings.next().is_some() {
+        return Err(Error::Malformed("The only Transfer-Encoding is a single chunked."));
+    }
+    let host = uri.authority().map_or(host.as_bytes(), |authority| authority.as_str().as_bytes());
+    if app.hosts.admit(host) { Ok(()) } else { Err(Error::WrongHost) }
+}
+
+/// Which names the server answers to. On a loopback address any other name is a web page's attempt to reach it through
+/// the visitor's browser (DNS rebinding).
+pub struct Hosts {
+    any: bool,
+    names: Vec<String>,
+}
+
+impl Hosts {
+    /// The names for a server that listens on `address`.
+    pub fn new(http: &Http, address: SocketAddr) -> Self {
+        let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
+        let local = address.ip().to_canonical().is_loopback();
+        let names = own
+            .into_iter()
+            .chain([address.ip().to_string()])
+            .chain(http.allowed_hosts.iter().cloned());
+        Self { any: !local && http.allowed_hosts.is_empty(), names: names.collect() }
+    }
+
+    fn admit(&self, host: &[u8]) -> bool {
+        self.any
+            || self
+                .names
+                .iter()
+                .any(|name| without_port(host).eq_ignore_ascii_case(name.as_bytes()))
+    }
+}
+
+fn without_port(host: &[u8]) -> &[u8] {
+    match host.iter().rposition(|&byte| byte == b':') {
+        Some(colon) if host[colon + 1..].iter().all(u8::is_ascii_digit) => &host[..colon],
+        _ => host,
+    }
+}
+
+/// The caller's own id for the request, if it is short and plain; else a new one.
+fn request_id(app: &App, headers: &HeaderMap) -> HeaderValue {
+    let plain = |id: &&HeaderValue| {
+        let bytes = id.as_bytes();
+        let allowed = |&byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        (1..=REQUEST_ID_CHARS_MAX).contains(&bytes.len()) && bytes.iter().all(allowed)
+    };
+    headers.get(&REQUEST_ID).filter(plain).cloned().unwrap_or_else(|| app.request_ids.next())
+}
+
+/// What every answer carries.
+fn finish(headers: &mut HeaderMap, id: &HeaderValue, origin: Option<HeaderValue>, close: bool) {
+    headers.insert(REQUEST_ID, id.clone());
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if close {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let Some(origin) = origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    }
+}
+
+/// The answer to a browser that asks before it sends (Fetch, section 3.3).
+fn preflight(allowed: &str) -> Response {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    if let Ok(allowed) = HeaderValue::from_str(allowed) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allowed);
+    }
+    let sendable =
+        HeaderValue::from_static("Content-Type, X-API-Key, X-Admin-API-Key, X-Request-Id");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, sendable);
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    response
+}

@@ -1,0 +1,335 @@
+//! What was sent: path, query and body, read field by field, with every fault at once.
+//!
+//! One function says which fields there are ([`Input::read`]). Run over a request it reads them; run over nothing it
+//! describes them for the API document. So the two cannot differ.
+
+use crate::domain::field::{Field, Invalid, Raw};
+use crate::error::{Error, Fault, Input as Sent, Result, Step};
+use percent_encoding::percent_decode_str;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use utoipa::openapi::schema::Object;
+
+/// What a handler takes from the request. All fields are asked for before the first `?`, so that no fault hides another.
+pub trait Input: Sized + Send + 'static {
+    /// Whether the body is read.
+    const BODY: bool = false;
+
+    /// Asks the form for each field.
+    fn read(form: &mut Form<'_>) -> Option<Self>;
+}
+
+impl Input for () {
+    fn read(_: &mut Form<'_>) -> Option<Self> {
+        Some(())
+    }
+}
+
+/// A field that may be absent, set to null, or set.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Settable<T> {
+    /// It was not sent.
+    Absent,
+    /// It was sent as null.
+    Null,
+    /// It was sent.
+    Value(T),
+}
+
+/// Where a field is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A segment of the path.
+    Path,
+    /// A query parameter.
+    Query,
+    /// A member of the JSON body.
+    Body,
+}
+
+impl Place {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Body => "body",
+        }
+    }
+}
+
+/// One field, as the API document tells of it.
+pub struct FieldDoc {
+    /// Where it is looked for.
+    pub place: Place,
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it must be there.
+    pub required: bool,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// What it may be.
+    pub schema: Object,
+}
+
+/// The parts of a request, not decoded yet.
+pub struct Parts<'a> {
+    /// Finds a parameter's raw segment in the path.
+    pub path: &'a dyn Fn(&str) -> Option<&'a str>,
+    /// What follows the question mark.
+    pub query: &'a str,
+    /// The body; empty where there is none.
+    pub body: &'a [u8],
+}
+
+/// Reads a request, or describes what would be read.
+pub struct Form<'a> {
+    source: Source<'a>,
+    faults: Vec<Fault>,
+}
+
+enum Source<'a> {
+    Request { parts: &'a Parts<'a>, body: Body<'a> },
+    Nothing(Vec<FieldDoc>),
+}
+
+enum Body<'a> {
+    Absent,
+    /// The whole, and its members.
+    Object(&'a RawValue, Members<'a>),
+    /// Not an object, or no JSON: the fault is noted already.
+    Faulty,
+}
+
+impl<'a> Form<'a> {
+    /// Reads an input from a request, or tells every fault of it.
+    pub fn fill<I: Input>(parts: &'a Parts<'a>) -> Result<I> {
+        let (body, faults) =
+            if I::BODY { Body::parse(parts.body) } else { (Body::Absent, Vec::new()) };
+        let mut form = Self { source: Source::Request { parts, body }, faults };
+        let input = I::read(&mut form);
+        match input {
+            Some(input) if form.faults.is_empty() => Ok(input),
+            _ => Err(Error::Invalid(form.faults)),
+        }
+    }
+
+    /// Lists the fields of an input.
+    pub fn describe<I: Input>() -> Vec<FieldDoc> {
+        let mut form = Form { source: Source::Nothing(Vec::new()), faults: Vec::new() };
+        I::read(&mut form);
+        match form.source {
+            Source::Nothing(fields) => fields,
+            Source::Request { .. } => Vec::new(),
+        }
+    }
+
+    /// A parameter of the path.
+    pub fn path<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        let (parts, _) = self.look(Place::Path, name, true, false, T::schema)?;
+        let decoded = percent_decode_str((parts.path)(name)?).decode_utf8();
+        let read = match &decoded {
+            Ok(text) => T::read(Raw::Text(text)),
+            Err(_) => Err(Invalid::new(
+                "string_unicode",
+                "Input should be valid UTF-8 after percent-decoding",
+            )),
+        };
+        self.checked(Place::Path, name, read, || {
+            Sent::Text(decoded.unwrap_or_default().into_owned())
+        })
+    }
+
+    /// A query parameter; the last one counts. The inner `None` means that it is absent.
+    pub fn query<T: Field>(&mut self, name: &'static str) -> Option<Option<T>> {
+        let (parts, _) = self.look(Place::Query, name, false, false, T::schema)?;
+        let Some(text) = query_value(parts.query, name) else { return Some(None) };
+        let read = T::read(Raw::Text(&text));
+        self.checked(Place::Query, name, read, || Sent::Text(text.into_owned())).map(Some)
+    }
+
+    /// A query parameter with a default.
+    pub fn query_or<T: Field + serde::Serialize>(
+        &mut self,
+        name: &'static str,
+        default: T,
+    ) -> Option<T> {
+        let documented = serde_json::to_value(&default).ok();
+        let value = self.query(name);
+        if let Source::Nothing(fields) = &mut self.source
+            && let Some(field) = fields.last_mut()
+        {
+            field.schema.default = documented;
+        }
+        Some(value?.unwrap_or(default))
+    }
+
+    /// A member of the body that must be there.
+    pub fn required<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        let (_, body) = self.look(Place::Body, name, true, false, T::schema)?;
+        let (loc, input) = match body {
+            Body::Faulty => return None,
+            Body::Object(_, members) if members.get(name).is_some() => {
+                return match self.member(name) {
+                    Some(json) => {
+                        self.checked(Place::Body, name, T::read(Raw::Json(json)), || shown(json))
+                    }
+                    None => None,
+                };
+            }
+            Body::Object(whole, _) => (vec![Step::Name("body"), Step::Name(name)], shown(whole)),
+            Body::Absent => (vec![Step::Name("body")], Sent::Nothing),
+        };
+        if matches!(body, Body::Absent) {
+            self.spoil_body();
+        }
+        self.faults.push(Fault::new(loc, input, Invalid::new("missing", "Field required")));
+        None
+    }
+
+    /// A member of the body that may be absent; null is the same as absent.
+    pub fn optional<T: Field>(&mut self, name: &'static str) -> Option<Option<T>> {
+        self.settable(name).map(|field| match field {
+            Settable::Value(value) => Some(value),
+            Settable::Absent | Settable::Null => None,
+        })
+    }
+
+    /// A member of the body of which absent and null mean different things.
+    pub fn settable<T: Field>(&mut self, name: &'static str) -> Option<Settable<T>> {
+        self.look(Place::Body, name, false, true, T::schema)?;
+        match self.member(name) {
+            None => Some(Settable::Absent),
+            Some(json) if json.get() == "null" => Some(Settable::Null),
+            Some(json) => self
+                .checked(Place::Body, name, T::read(Raw::Json(json)), || shown(json))
+                .map(Settable::Value),
+        }
+    }
+
+    /// Notes the field where there is only description, else gives the request.
+    fn look(
+        &mut self,
+        place: Place,
+        name: &'static str,
+        required: bool,
+        nullable: bool,
+        schema: fn() -> Object,
+    ) -> Option<(&'a Parts<'a>, &Body<'a>)> {
+        match &mut self.source {
+            Source::Request { parts, body } => Some((parts, body)),
+            Source::Nothing(fields) => {
+                fields.push(FieldDoc { place, name, required, nullable, schema: schema() });
+                None
+            }
+        }
+    }
+
+    fn member(&self, name: &str) -> Option<&'a RawValue> {
+        match &self.source {
+            Source::Request { body: Body::Object(_, members), .. } => members.get(name),
+            _ => None,
+        }
+    }
+
+    /// After one fault that concerns the whole body, its members have nothing to add.
+    fn spoil_body(&mut self) {
+        if let Source::Request { body, .. } = &mut self.source {
+            *body = Body::Faulty;
+        }
+    }
+
+    fn checked<T>(
+        &mut self,
+        place: Place,
+        name: &'static str,
+        read: std::result::Result<T, Invalid>,
+        input: impl FnOnce() -> Sent,
+    ) -> Option<T> {
+        let loc = || vec![Step::Name(place.as_str()), Step::Name(name)];
+        read.map_err(|invalid| self.faults.push(Fault::new(loc(), input(), invalid))).ok()
+    }
+}
+
+impl<'a> Body<'a> {
+    fn parse(bytes: &'a [u8]) -> (Self, Vec<Fault>) {
+        if bytes.trim_ascii().is_empty() {
+            return (Self::Absent, Vec::new());
+        }
+        let whole: &RawValue = match serde_json::from_slice(bytes) {
+            Ok(whole) => whole,
+            Err(error) => return (Self::Faulty, vec![no_json(bytes, &error)]),
+        };
+        match serde_json::from_str(whole.get()) {
+            Ok(members) => (Self::Object(whole, members), Vec::new()),
+            Err(_) if whole.get() == "null" => (Self::Absent, Vec::new()),
+            Err(_) => {
+                let msg = "Input should be a valid dictionary or object to extract fields from";
+                let invalid = Invalid::new("model_attributes_type", msg);
+                (Self::Faulty, vec![Fault::new(vec![Step::Name("body")], shown(whole), invalid)])
+            }
+        }
+    }
+}
+
+fn no_json(bytes: &[u8], error: &serde_json::Error) -> Fault {
+    let lines = bytes.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1));
+    let offset = lines.map(<[u8]>::len).sum::<usize>() + error.column().saturating_sub(1);
+    let invalid =
+        Invalid::new("json_invalid", "JSON decode error").with("error", error.to_string());
+    Fault::new(vec![Step::Name("body"), Step::Offset(offset)], Sent::Unreadable, invalid)
+}
+
+fn shown(json: &RawValue) -> Sent {
+    Sent::Json(json.to_owned())
+}
+
+/// The members of a JSON object, unparsed. Of two with one name the last counts, as in Python and JavaScript.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+}
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Collect;
+
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> std::result::Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    members.push((Cow::Owned(name), map.next_value()?));
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// The last value of a parameter, decoded as HTML forms are (WHATWG URL, section 5.1).
+fn query_value<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let pairs = query.split('&').rev().map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.filter(|(key, _)| form_decoded(key) == name).map(|(_, value)| form_decoded(value)).next()
+}
+
+fn form_decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains(['+', '%']) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned())
+}

@@ -1,0 +1,16 @@
+//! From socket to handler and back. Knows no SQL and no rule.
+//!
+//! [`serve`] accepts, [`edge`] keeps the rules of HTTP, [`router`] finds the row, [`form`] reads what was sent,
+//! [`answer`] writes what is returned.
+
+pub mod answer;
+pub mod body;
+pub mod connections;
+pub mod edge;
+pub mod form;
+pub mod router;
+pub mod serve;
+
+pub use answer::{Created, CreatedOrFound, Json, NoContent, Output, Page, Response};
+pub use form::{Form, Input};
+pub use router::{Call, Door, Route};

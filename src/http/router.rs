@@ -1,0 +1,268 @@
+//! Routes as data: what a row is, how a request finds its row, and how a row becomes a handler.
+
+use super::answer::{AnswerDoc, Output, Response};
+use super::body::{self, Unread};
+use super::form::{FieldDoc, Form, Input, Parts};
+use crate::app::App;
+use crate::auth::{Admin, User};
+use crate::error::{Error, Result};
+use hyper::body::Incoming;
+use hyper::http::request;
+use hyper::{HeaderMap, Method};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// A request on its way to its handler.
+pub struct Call {
+    /// What every request may reach.
+    pub app: Arc<App>,
+    /// The row that was found.
+    pub route: &'static Route,
+    /// Method, path and headers.
+    pub head: request::Parts,
+    /// The body, not read yet.
+    pub body: Incoming,
+    /// Tells the edge that the body was read to its end.
+    pub unread: Unread,
+    /// Who is at the other end of the connection.
+    pub peer: SocketAddr,
+}
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone.
+    Open,
+    /// The holder of the admin key.
+    Admin,
+    /// The holder of a user token.
+    User,
+}
+
+/// What a handler holds once its caller was let in. A handler that takes a [`User`] cannot stand behind another door.
+pub trait Door: Sized + Send {
+    /// Who may come in.
+    const ACCESS: Access;
+
+    /// Decides before a byte of the body is read.
+    fn enter(call: &Call) -> Result<Self>;
+}
+
+/// A caller of whom nothing is asked.
+pub struct Visitor {
+    /// Their headers.
+    pub headers: HeaderMap,
+    /// Their address.
+    pub peer: SocketAddr,
+}
+
+impl Door for Visitor {
+    const ACCESS: Access = Access::Open;
+
+    fn enter(call: &Call) -> Result<Self> {
+        Ok(Self { headers: call.head.headers.clone(), peer: call.peer })
+    }
+}
+
+impl Door for Admin {
+    const ACCESS: Access = Access::Admin;
+
+    fn enter(call: &Call) -> Result<Self> {
+        call.app.auth.admin(&call.head.headers)
+    }
+}
+
+impl Door for User {
+    const ACCESS: Access = Access::User;
+
+    fn enter(call: &Call) -> Result<Self> {
+        call.app.auth.user(&call.head.headers, &call.app.store, crate::clock::now())
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
+
+/// One row of the table.
+pub struct Route {
+    /// Who may call it.
+    pub access: Access,
+    /// Its method.
+    pub method: Method,
+    /// Its path; `{name}` stands for one segment.
+    pub path: &'static str,
+    /// What it does, in a line.
+    pub summary: &'static str,
+    /// How it can fail besides what its door and its input bring.
+    pub failures: Vec<Error>,
+    /// Whether it reads a body.
+    pub reads_body: bool,
+    /// The fields that it reads.
+    pub fields: fn() -> Vec<FieldDoc>,
+    /// The ways in which it answers.
+    pub answers: fn() -> Vec<AnswerDoc>,
+    handler: Box<dyn Fn(Call) -> Answering + Send + Sync>,
+}
+
+/// A row for the holder of the admin key.
+pub fn admin<I, O, F, R>(
+    method: Method,
+    path: &'static str,
+    handler: F,
+    summary: &'static str,
+) -> Route
+where
+    F: Fn(Arc<App>, Admin, I) -> R + Copy + Send + Sync + 'static,
+    R: Future<Output = Result<O>> + Send,
+    I: Input,
+    O: Output,
+{
+    Route::new(method, path, handler, summary)
+}
+
+/// A row for the holder of a user token.
+pub fn user<I, O, F, R>(
+    method: Method,
+    path: &'static str,
+    handler: F,
+    summary: &'static str,
+) -> Route
+where
+    F: Fn(Arc<App>, User, I) -> R + Copy + Send + Sync + 'static,
+    R: Future<Output = Result<O>> + Send,
+    I: Input,
+    O: Output,
+{
+    Route::new(method, path, handler, summary)
+}
+
+/// A row for anyone.
+pub fn open<I, O, F, R>(
+    method: Method,
+    path: &'static str,
+    handler: F,
+    summary: &'static str,
+) -> Route
+where
+    F: Fn(Arc<App>, Visitor, I) -> R + Copy + Send + Sync + 'static,
+    R: Future<Output = Result<O>> + Send,
+    I: Input,
+    O: Output,
+{
+    Route::new(method, path, handler, summary)
+}
+
+impl Route {
+    fn new<D, I, O, F, R>(
+        method: Method,
+        path: &'static str,
+        handler: F,
+        summary: &'static str,
+    ) -> Self
+    where
+        F: Fn(Arc<App>, D, I) -> R + Copy + Send + Sync + 'static,
+        R: Future<Output = Result<O>> + Send,
+        D: Door,
+        I: Input,
+        O: Output,
+    {
+        let answer = move |call: Call| -> Answering {
+            Box::pin(async move {
+                let who = D::enter(&call)?;
+                let app = Arc::clone(&call.app);
+                let input = input::<I>(call).await?;
+                handler(app, who, input).await?.into_response()
+            })
+        };
+        Self {
+            access: D::ACCESS,
+            method,
+            path,
+            summary,
+            failures: Vec::new(),
+            reads_body: I::BODY,
+            fields: Form::describe::<I>,
+            answers: O::describe,
+            handler: Box::new(answer),
+        }
+    }
+
+    /// The same row with the errors of its own.
+    #[must_use]
+    pub fn fails<const N: usize>(self, failures: [Error; N]) -> Self {
+        Self { failures: failures.into(), ..self }
+    }
+
+    /// Answers a call.
+    pub fn answer(&self, call: Call) -> Answering {
+        (self.handler)(call)
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        let (mut pattern, mut actual) = (self.path.split('/'), path.split('/'));
+        loop {
+            match (pattern.next(), actual.next()) {
+                (None, None) => return true,
+                (Some(expected), Some(segment)) if expected == segment => {}
+                (Some(expected), Some(segment))
+                    if expected.starts_with('{') && !segment.is_empty() => {}
+                _ => return false,
+            }
+        }
+    }
+}
+
+/// Reads what the handler takes, the body last.
+async fn input<I: Input>(call: Call) -> Result<I> {
+    let Call { app, route, head, body, unread, .. } = call;
+    let body =
+        if I::BODY { body::read(body, &app.config.http, &unread).await? } else { Vec::new() };
+    let path = head.uri.path();
+    let parts = Parts {
+        path: &|name| segment(route.path, path, name),
+        query: head.uri.query().unwrap_or(""),
+        body: &body,
+    };
+    Form::fill(&parts)
+}
+
+/// The raw segment of `path` where `pattern` has `{name}`.
+fn segment<'a>(pattern: &str, path: &'a str, name: &str) -> Option<&'a str> {
+    let is_name =
+        |part: &str| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) == Some(name);
+    pattern
+        .split('/')
+        .zip(path.split('/'))
+        .find(|(part, _)| is_name(part))
+        .map(|(_, segment)| segment)
+}
+
+/// Finds the row of a request; `HEAD` is found where `GET` is.
+pub fn find(table: &'static [Route], method: &Method, path: &str) -> Result<&'static Route> {
+    if *method == Method::TRACE || *method == Method::CONNECT {
+        return Err(Error::WrongMethod(allowed(table, path)));
+    }
+    let wanted = if *method == Method::HEAD { &Method::GET } else { method };
+    let mut known = false;
+    for route in table.iter().filter(|route| route.matches(path)) {
+        if route.method == *wanted {
+            return Ok(route);
+        }
+        known = true;
+    }
+    Err(if known { Error::WrongMethod(allowed(table, path)) } else { Error::NoRoute })
+}
+
+/// The value of `Allow` for a path.
+pub fn allowed(table: &[Route], path: &str) -> String {
+    let mut methods: Vec<&str> = Vec::new();
+    for route in table.iter().filter(|route| route.matches(path)) {
+        methods.push(route.method.as_str());
+        if route.method == Method::GET {
+            methods.push("HEAD");
+        }
+    }
+    methods.sort_unstable();
+    methods.dedup();
+    methods.join(", ")
+}

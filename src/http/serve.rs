@@ -1,0 +1,116 @@
+//! Accepts connections, gives each its limits, and ends them gracefully.
+
+use super::connections::Place;
+use super::edge;
+use crate::app::App;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
+
+/// Connections that wait to be accepted; with fewer, a burst of some thousand stalls for seconds.
+const BACKLOG: u32 = 4096;
+/// Longest head of a request in bytes; hyper's own default lets unfinished heads hold 400 kB each.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Most headers in a request.
+const HEADERS_MAX: usize = 64;
+/// How long to wait after the system refused to accept (too many open files, say).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Listens on an address; port 0 is any free one.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves until `shutdown` ends; then finishes what has begun, for as long as the configuration allows.
+pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    let (stop, stopping) = watch::channel(false);
+    let mut conversations = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let place = app.connections.admit();
+                    conversations.spawn(converse(Arc::clone(&app), stream, peer, place, stopping.clone()));
+                }
+                Err(error) => {
+                    log::warn!("cannot accept a connection: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = conversations.join_next() => {}
+            () = &mut shutdown => break,
+        }
+    }
+    drop(listener);
+    stop.send_replace(true);
+    let all_ended = async { while conversations.join_next().await.is_some() {} };
+    if tokio::time::timeout(app.config.http.stop_time_max, all_ended).await.is_err() {
+        log::warn!("some connections did not end in time and are cut");
+    }
+}
+
+/// One connection, from its first request to its last.
+async fn converse(
+    app: Arc<App>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let limits = &app.config.http;
+    if let Err(error) = prepare(&stream, limits.response_time_max) {
+        log::debug!("{peer}: {error}");
+        return;
+    }
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limits.response_time_max));
+    let service = service_fn(|request| {
+        let (app, place) = (Arc::clone(&app), &place);
+        async move {
+            let response = edge::answer(app, peer, request).await;
+            place.finished();
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let conversation = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time_max)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
+    let mut conversation = std::pin::pin!(conversation);
+    tokio::select! {
+        ended = &mut conversation => return log_end(peer, ended),
+        _ = stopping.wait_for(|&stopping| stopping) => {}
+        () = place.evicted() => return log::debug!("{peer}: evicted for a newcomer"),
+    }
+    conversation.as_mut().graceful_shutdown();
+    log_end(peer, conversation.await);
+}
+
+fn log_end(peer: SocketAddr, ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        log::debug!("{peer}: {error}");
+    }
+}
+
+/// Answers are small: send them at once, and give up on a peer that acknowledges nothing.
+fn prepare(stream: &TcpStream, patience: Duration) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(patience))?;
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! The API document (OpenAPI 3.1), made from the route table and the types.
+
+use crate::api::general::VERSION;
+use crate::error::{Error, Fault, Result};
+use crate::http::answer::AnswerDoc;
+use crate::http::form::{FieldDoc, Place};
+use crate::http::router::{Access, Route};
+use crate::routes::TABLE;
+use hyper::{Method, StatusCode};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder,
+    PathsBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+};
+use utoipa::{PartialSchema, ToSchema};
+
+const ADMIN_KEY: &str = "AdminKey";
+const USER_TOKEN: &str = "UserToken";
+const ABOUT: &str = "Users, API tokens, meetings, bots and transcripts of a self-hosted Vomeet. \
+                     Routes under `/admin/` take the admin key, the others a user's token.";
+
+/// The document as JSON; made once.
+pub fn json() -> Result<&'static str> {
+    static DOCUMENT: OnceLock<String> = OnceLock::new();
+    if let Some(document) = DOCUMENT.get() {
+        return Ok(document);
+    }
+    let document =
+        document(&TABLE).to_json().map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(DOCUMENT.get_or_init(|| document))
+}
+
+/// The document of a table.
+fn document(table: &[Route]) -> OpenApi {
+    let mut paths = PathsBuilder::new();
+    let mut schemas: BTreeMap<String, RefOr<Schema>> = named::<Fault>().into_iter().collect();
+    schemas.extend([
+        ("Error".to_owned(), error_schema()),
+        ("ValidationError".to_owned(), validation_error_schema()),
+    ]);
+    for route in table {
+        let answers = (route.answers)();
+        schemas.extend(answers.iter().flat_map(|answer| answer.schemas.clone()));
+        paths = paths.path(
+            route.path,
+            PathItem::new(http_method(&route.method), operation(route, &answers)),
+        );
+    }
+    let components = ComponentsBuilder::new()
+        .schemas_from_iter(schemas)
+        .security_scheme(
+            ADMIN_KEY,
+            scheme("X-Admin-API-Key", "The admin key: `ADMIN_API_TOKEN` of the server."),
+        )
+        .security_scheme(
+            USER_TOKEN,
+            scheme("X-API-Key", "A user's API token: 40 letters and digits."),
+        );
+    let info = InfoBuilder::new().title("Vomeet").version(VERSION).description(Some(ABOUT));
+    OpenApiBuilder::new()
+        .info(info.build())
+        .paths(paths.build())
+        .components(Some(components.build()))
+        .build()
+}
+
+fn named<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
+    let mut schemas = vec![(T::name().into_owned(), <T as PartialSchema>::schema())];
+    T::schemas(&mut schemas);
+    schemas
+}
+
+fn scheme(header: &str, about: &str) -> SecurityScheme {
+    SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(header, about)))
+}
+
+fn http_method(method: &Method) -> HttpMethod {
+    match *method {
+        Method::POST => HttpMethod::Post,
+        Method::PUT => HttpMethod::Put,
+        Method::PATCH => HttpMethod::Patch,
+        Method::DELETE => HttpMethod::Delete,
+        _ => HttpMethod::Get,
+    }
+}
+
+fn operation(route: &Route, answers: &[AnswerDoc]) -> OperationBuilder {
+    let fields = (route.fields)();
+    let mut operation = OperationBuilder::new()
+        .summary(Some(route.summary))
+        .operation_id(Some(operation_id(route)))
+        .tag(tag(route.path))
+        .request_body(route.reads_body.then(|| request_body(&fields)));
+    for field in fields.iter().filter(|field| field.place != Place::Body) {
+        operation = operation.parameter(parameter(field));
+    }
+    if let Some(name) = security(route.access) {
+        operation = operation.security(SecurityRequirement::new(name, Vec::<String>::new()));
+    }
+    for answer in answers {
+        operation = operation.response(answer.status.as_str(), response(answer));
+    }
+    for (status, failures) in by_status(failures(route, !fields.is_empty())) {
+        operation = operation.response(status.as_str(), failure(status, &failures));
+    }
+    operation
+}
+
+/// `admin_users_id_tokens_post`: unique, because method and path are.
+fn operation_id(route: &Route) -> String {
+    let words =
+        route.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let mut words: Vec<_> = words.map(str::to_owned).collect();
+    if words.is_empty() {
+        words.push("front".to_owned());
+    }
+    words.push(route.method.as_str().to_lowercase());
+    words.join("_")
+}
+
+fn tag(path: &str) -> &'static str {
+    match path {
+        _ if path.ends_with("/tokens") || path.starts_with("/admin/tokens") => "Tokens (admin)",
+        _ if path.starts_with("/admin/users") => "Users (admin)",
+        _ if path.starts_with("/user") => "The caller",
+        _ if path.starts_with("/meetings") => "Meetings",
+        _ => "General",
+    }
+}
+
+fn security(access: Access) -> Option<&'static str> {
+    match access {
+        Access::Open => None,
+        Access::Admin => Some(ADMIN_KEY),
+        Access::User => Some(USER_TOKEN),
+    }
+}
+
+fn parameter(field: &FieldDoc) -> Parameter {
+    let (place, required) = match field.place {
+        Place::Path => (ParameterIn::Path, Required::True),
+        _ => (ParameterIn::Query, Required::False),
+    };
+    ParameterBuilder::new()
+        .name(field.name)
+        .parameter_in(place)
+        .required(required)
+        .schema(Some(field.schema.clone()))
+        .build()
+}
+
+fn request_body(fields: &[FieldDoc]) -> RequestBody {
+    let mut object = ObjectBuilder::new();
+    let mut any_required = Required::False;
+    for field in fields.iter().filter(|field| field.place == Place::Body) {
+        object = object.property(field.name, nullable(field));
+        if field.required {
+            object = object.required(field.name);
+            any_required = Required::True;
+        }
+    }
+    let content = ContentBuilder::new().schema(Some(object.build())).build();
+    RequestBodyBuilder::new()
+        .content("application/json", content)
+        .required(Some(any_required))
+        .build()
+}
+
+fn nullable(field: &FieldDoc) -> Object {
+    let mut schema = field.schema.clone();
+    if let (true, SchemaType::Type(known)) = (field.nullable, &schema.schema_type) {
+        schema.schema_type = SchemaType::from_iter([known.clone(), Type::Null]);
+    }
+    schema
+}
+
+fn response(answer: &AnswerDoc) -> Response {
+    let mut response = ResponseBuilder::new().description(answer.about);
+    if let Some((media_type, schema)) = &answer.content {
+        response =
+            response.content(*media_type, ContentBuilder::new().schema(schema.clone()).build());
+    }
+    response.build()
+}
+
+/// Every way in which a route can fail: by its door, its input, its body, its own errors, and the server's state.
+fn failures(route: &Route, has_input: bool) -> Vec<Error> {
+    let mut failures =
+        vec![Error::Malformed("A request has exactly one Host header."), Error::WrongHost];
+    match route.access {
+        Access::Open => {}
+        Access::Admin => failures.push(Error::AdminKeyRefused),
+        Access::User => failures.extend([Error::TokenMissing, Error::TokenRefused]),
+    }
+    if has_input {
+        failures.push(Error::Invalid(Vec::new()));
+    }
+    if route.reads_body {
+        failures.extend([Error::TooSlow, Error::TooLarge(65_536)]);
+    }
+    if route.method != Method::GET {
+        failures.push(Error::DiskFull);
+    }
+    failures.extend(route.failures.iter().cloned());
+    failures.extend([
+        Error::Busy,
+        Error::StoreFailed(String::new()),
+        Error::Internal(String::new()),
+    ]);
+    failures
+}
+
+fn by_status(failures: Vec<Error>) -> BTreeMap<StatusCode, Vec<Error>> {
+    let mut grouped: BTreeMap<StatusCode, Vec<Error>> = BTreeMap::new();
+    for failure in failures {
+        grouped.entry(failure.status()).or_default().push(failure);
+    }
+    grouped
+}
+
+fn failure(status: StatusCode, failures: &[Error]) -> Response {
+    let schema =
+        if status == StatusCode::UNPROCESSABLE_ENTITY { "ValidationError" } else { "Error" };
+    let sentences: Vec<_> =
+        failures.iter().filter_map(|failure| serde_json::to_value(failure.detail()).ok()).collect();
+    let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema)));
+    let mut about = status.canonical_reason().unwrap_or("Refused").to_owned();
+    if status != StatusCode::UNPROCESSABLE_ENTITY {
+        content = content.example(sentences.first().map(|sentence| json!({ "detail": sentence })));
+        let texts: Vec<_> = sentences.iter().filter_map(|sentence| sentence.as_str()).collect();
+        about = texts.join(" Or: ");
+    }
+    ResponseBuilder::new().description(about).content("application/json", content.build()).build()
+}
+
+fn error_schema() -> RefOr<Schema> {
+    let sentence = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("What is wrong, in a sentence."));
+    ObjectBuilder::new().property("detail", sentence).required("detail").into()
+}
+
+/// Every fault of what was sent, at once.
+fn validation_error_schema() -> RefOr<Schema> {
+    let faults =
+        utoipa::openapi::schema::ArrayBuilder::new().items(Ref::from_schema_name(Fault::name()));
+    ObjectBuilder::new().property("detail", faults).required("detail").into()
+}

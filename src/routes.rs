@@ -1,0 +1,37 @@
+//! The table: every route, once. Dispatch, doors, 405s, the API document and tests are read from it.
+
+use crate::api::{caller, docs, general, meetings, tokens, users};
+use crate::error::Error::{BotInMeeting, EmailFixed, PageNotFound, TokenNotFound, UserNotFound};
+use crate::http::router::{Route, admin, open, user};
+use hyper::Method;
+use std::sync::LazyLock;
+
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+const PATCH: Method = Method::PATCH;
+const DELETE: Method = Method::DELETE;
+
+/// Every route. Where two rows match one path, the upper one is meant.
+#[rustfmt::skip]
+pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| vec![
+    open(GET,     "/",                          general::front,       "Greet a program, show a browser to the documentation"),
+    open(GET,     "/healthz",                   general::health,      "Say whether the server and its database answer"),
+    open(GET,     "/metrics",                   general::figures,     "Show what is counted, for Prometheus"),
+    open(GET,     "/docs",                      docs::page,           "Show this documentation"),
+    open(GET,     "/docs/{file}",               docs::part,           "Load a part of this documentation").fails([PageNotFound]),
+    open(GET,     "/openapi.json",              docs::document,       "Load the document that this documentation shows"),
+
+    admin(POST,   "/admin/users",               users::create,        "Create a user, or find the one with that address"),
+    admin(GET,    "/admin/users",               users::list,          "List users by id"),
+    admin(GET,    "/admin/users/email/{email}", users::show_by_email, "Show a user by address").fails([UserNotFound]),
+    admin(GET,    "/admin/users/{id}",          users::show,          "Show a user with their tokens").fails([UserNotFound]),
+    admin(PATCH,  "/admin/users/{id}",          users::update,        "Change a user").fails([EmailFixed, UserNotFound]),
+    admin(DELETE, "/admin/users/{id}",          users::delete,        "Delete a user and all that is theirs").fails([UserNotFound, BotInMeeting]),
+
+    admin(POST,   "/admin/users/{id}/tokens",   tokens::create,       "Create an API token for a user").fails([UserNotFound]),
+    admin(GET,    "/admin/users/{id}/tokens",   tokens::list,         "List a user's tokens").fails([UserNotFound]),
+    admin(DELETE, "/admin/tokens/{id}",         tokens::revoke,       "Revoke a token").fails([TokenNotFound]),
+
+    user(GET,     "/user",                      caller::show,         "Show who the caller is, and with which token"),
+    user(GET,     "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),
+]);
