@@ -1,0 +1,103 @@
+"""One HTTP exchange: send, judge the answer, say in words what went wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from .errors import VomeetClientError, describe
+
+_EXCERPT_CHARACTERS = 200
+
+
+def path_of(*segments: object) -> str:
+    """Join path segments, each percent-encoded. Raises VomeetClientError for one that is empty or dots."""
+    texts = [str(segment) for segment in segments]
+    for text in texts:
+        if text in ("", ".", ".."):
+            raise VomeetClientError(f"{text!r} cannot be part of a path.")
+    return "".join("/" + quote(text, safe="") for text in texts)
+
+
+def given(**fields: object) -> dict[str, Any]:
+    """Keep the fields that have a value: a field that is None is never sent."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def key_header(name: str, key: str | None) -> dict[str, str]:
+    """Build the header that carries a key. Raises VomeetClientError without one, or if it cannot be sent."""
+    if not key:
+        raise VomeetClientError(f"This call needs a key for the header {name}, and none was given.")
+    if not (key.isascii() and key.isprintable() and key == key.strip()):
+        raise VomeetClientError(
+            f"The key for the header {name} has characters no header can carry."
+        )
+    return {name: key}
+
+
+def exchange(
+    session: requests.Session,
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    params: dict[str, Any] | None,
+    body: dict[str, Any] | None,
+    timeout: float,
+) -> Any:
+    """Send one request and return the JSON of the answer, None for an answer without body.
+
+    Redirects are refused: following one would hand the key to another address.
+    Raises VomeetClientError for no answer within ``timeout`` seconds, any status from 300 on, or bad JSON.
+    """
+    try:
+        response = session.request(
+            method,
+            url,
+            headers=headers,
+            params=params,
+            json=body,
+            timeout=timeout,
+            allow_redirects=False,
+        )
+    except requests.RequestException as error:
+        raise VomeetClientError(_no_answer(method, url, timeout, error)) from error
+    return _judge(method, url, response)
+
+
+def _no_answer(method: str, url: str, timeout: float, error: requests.RequestException) -> str:
+    if isinstance(error, requests.Timeout):
+        return f"No answer to {method} {url} within {timeout:g} s."
+    if isinstance(error, requests.ConnectionError):
+        return f"No connection for {method} {url}: check that the server runs (`make ps`). {error}"
+    return f"{method} {url} could not be sent: {error}"
+
+
+def _judge(method: str, url: str, response: requests.Response) -> Any:
+    status = response.status_code
+    if status == 204:
+        return None
+    if 300 <= status < 400:
+        target = response.headers.get("Location", "nowhere")
+        message = f"{method} {url} was redirected to {target}: use the final address as base_url."
+        raise VomeetClientError(message, status)
+    if status >= 400:
+        detail = _detail(response)
+        message = f"{describe(detail)} (HTTP {status} for {method} {url})"
+        raise VomeetClientError(message, status, detail)
+    try:
+        return response.json()
+    except requests.JSONDecodeError as error:
+        message = f"The answer to {method} {url} is not JSON (HTTP {status})."
+        raise VomeetClientError(message, status) from error
+
+
+def _detail(response: requests.Response) -> Any:
+    try:
+        answer = response.json()
+    except requests.JSONDecodeError:
+        return response.text[:_EXCERPT_CHARACTERS] or response.reason
+    if isinstance(answer, dict) and "detail" in answer:
+        return answer["detail"]
+    return answer

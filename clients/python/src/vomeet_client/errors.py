@@ -1,0 +1,34 @@
+"""What goes wrong, as one exception."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class VomeetClientError(Exception):
+    """A call that did not succeed.
+
+    ``status_code`` is the HTTP status, or None where no answer came or no request was sent.
+    ``detail`` is what the server said: a sentence, or for status 422 a list of faults with the
+    keys ``type``, ``loc`` and ``msg``; None where the server said nothing.
+    """
+
+    def __init__(self, message: str, status_code: int | None = None, detail: Any = None) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        self.detail = detail
+
+
+def describe(detail: Any) -> str:
+    """Turn the ``detail`` of an error answer into one readable line."""
+    if isinstance(detail, list):
+        return "; ".join(_describe_fault(fault) for fault in detail)
+    return str(detail)
+
+
+def _describe_fault(fault: Any) -> str:
+    if not isinstance(fault, dict):
+        return str(fault)
+    place = ".".join(str(step) for step in fault.get("loc", []))
+    message = str(fault.get("msg", fault))
+    return f"{place}: {message}" if place else message

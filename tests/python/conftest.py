@@ -1,0 +1,25 @@
+"""What the tests share: live servers, and clients that speak to them."""
+
+import pytest
+from live_server import ADMIN_KEY, running
+from vomeet_client import VomeetClient
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The base URL of a server that the tests of one module share."""
+    with running(tmp_path_factory.mktemp("server")) as base_url:
+        yield base_url
+
+
+@pytest.fixture
+def fresh_server(tmp_path_factory):
+    """The base URL of a server that one test has to itself."""
+    with running(tmp_path_factory.mktemp("server")) as base_url:
+        yield base_url
+
+
+@pytest.fixture
+def admin(server):
+    """Our client with the admin key."""
+    return VomeetClient(server, admin_key=ADMIN_KEY)

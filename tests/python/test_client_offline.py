@@ -1,0 +1,433 @@
+"""What our Python client sends, and what it makes of answers, without our server."""
+
+import socket
+
+import pytest
+from http_stub import stub_server
+from vomeet_client import VomeetClient, VomeetClientError, parse_url
+
+MEET = ("google_meet", "abc-defg-hij")
+TEAMS_LINK = "https://teams.live.com/meet/9398850880426?p=Passcode1234"
+MESSAGE = {"message": "Done."}
+
+
+@pytest.fixture
+def stub():
+    with stub_server() as stub:
+        yield stub
+
+
+@pytest.fixture
+def client(stub):
+    return VomeetClient(stub.base_url, api_key="user key", admin_key="admin key", timeout=5)
+
+
+@pytest.fixture
+def silent_port():
+    """A port that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+# Requests: call, answer, and then what must have been sent and what must be returned
+
+USER_CALLS = {
+    "request_bot": (
+        lambda c: c.request_bot(*MEET),
+        {"id": 1},
+        ("POST", "/bots", {"platform": "google_meet", "native_meeting_id": "abc-defg-hij"}),
+        {"id": 1},
+    ),
+    "request_bot, all arguments": (
+        lambda c: c.request_bot(
+            "teams", "9398850880426", "Scribe", "en", "translate", "Passcode1234"
+        ),
+        {"id": 1},
+        (
+            "POST",
+            "/bots",
+            {
+                "platform": "teams",
+                "native_meeting_id": "9398850880426",
+                "bot_name": "Scribe",
+                "language": "en",
+                "task": "translate",
+                "passcode": "Passcode1234",
+            },
+        ),
+        {"id": 1},
+    ),
+    "request_bot_from_url": (
+        lambda c: c.request_bot_from_url(TEAMS_LINK, bot_name="Scribe"),
+        {"id": 1},
+        (
+            "POST",
+            "/bots",
+            {
+                "platform": "teams",
+                "native_meeting_id": "9398850880426",
+                "bot_name": "Scribe",
+                "passcode": "Passcode1234",
+            },
+        ),
+        {"id": 1},
+    ),
+    "stop_bot": (
+        lambda c: c.stop_bot(*MEET),
+        MESSAGE,
+        ("DELETE", "/bots/google_meet/abc-defg-hij", None),
+        MESSAGE,
+    ),
+    "update_bot_config": (
+        lambda c: c.update_bot_config(*MEET, language="de"),
+        MESSAGE,
+        ("PUT", "/bots/google_meet/abc-defg-hij/config", {"language": "de"}),
+        MESSAGE,
+    ),
+    "get_running_bots_status": (
+        lambda c: c.get_running_bots_status(),
+        {"running_bots": [{"normalized_status": "Up"}]},
+        ("GET", "/bots/status", None),
+        [{"normalized_status": "Up"}],
+    ),
+    "get_meetings": (
+        lambda c: c.get_meetings(),
+        {"meetings": [{"id": 1}]},
+        ("GET", "/meetings", None),
+        [{"id": 1}],
+    ),
+    "get_meetings, all arguments": (
+        lambda c: c.get_meetings(10, 0, "active", "teams"),
+        {"meetings": []},
+        ("GET", "/meetings?limit=10&skip=0&status=active&platform=teams", None),
+        [],
+    ),
+    "get_meeting_by_id": (
+        lambda c: c.get_meeting_by_id(*MEET),
+        {
+            "meetings": [
+                {"id": 3, "platform": "teams", "native_meeting_id": "abc-defg-hij"},
+                {"id": 2, "platform": "google_meet", "native_meeting_id": "abc-defg-hij"},
+                {"id": 1, "platform": "google_meet", "native_meeting_id": "abc-defg-hij"},
+            ]
+        },
+        ("GET", "/meetings", None),
+        {"id": 2, "platform": "google_meet", "native_meeting_id": "abc-defg-hij"},
+    ),
+    "get_transcript": (
+        lambda c: c.get_transcript(*MEET),
+        {"segments": []},
+        ("GET", "/transcripts/google_meet/abc-defg-hij", None),
+        {"segments": []},
+    ),
+    "get_transcript, one meeting": (
+        lambda c: c.get_transcript(*MEET, meeting_id=7),
+        {"segments": []},
+        ("GET", "/transcripts/google_meet/abc-defg-hij?meeting_id=7", None),
+        {"segments": []},
+    ),
+    "update_meeting_data": (
+        lambda c: c.update_meeting_data(*MEET, "Standup", ["Ada"], ["en"], ""),
+        {"id": 1},
+        (
+            "PATCH",
+            "/meetings/google_meet/abc-defg-hij",
+            {
+                "data": {
+                    "name": "Standup",
+                    "participants": ["Ada"],
+                    "languages": ["en"],
+                    "notes": "",
+                }
+            },
+        ),
+        {"id": 1},
+    ),
+    "delete_meeting": (
+        lambda c: c.delete_meeting(*MEET),
+        MESSAGE,
+        ("DELETE", "/meetings/google_meet/abc-defg-hij", None),
+        MESSAGE,
+    ),
+    "set_webhook_url": (
+        lambda c: c.set_webhook_url("https://example.com/hook"),
+        {"id": 1},
+        ("PUT", "/user/webhook", {"webhook_url": "https://example.com/hook"}),
+        {"id": 1},
+    ),
+    "whoami": (lambda c: c.whoami(), {"id": 1}, ("GET", "/user", None), {"id": 1}),
+    "a path with special characters": (
+        lambda c: c.stop_bot("teams", "../a b?c#d%2F"),
+        MESSAGE,
+        ("DELETE", "/bots/teams/..%2Fa%20b%3Fc%23d%252F", None),
+        MESSAGE,
+    ),
+}
+
+ADMIN_CALLS = {
+    "create_user": (
+        lambda c: c.create_user("a@example.com"),
+        {"id": 1},
+        ("POST", "/admin/users", {"email": "a@example.com"}),
+        {"id": 1},
+    ),
+    "list_users": (
+        lambda c: c.list_users(),
+        [],
+        ("GET", "/admin/users?skip=0&limit=100", None),
+        [],
+    ),
+    "list_users, all arguments": (
+        lambda c: c.list_users(1, 2, 3, "a&b"),
+        [],
+        ("GET", "/admin/users?skip=1&limit=2&after=3&q=a%26b", None),
+        [],
+    ),
+    "get_user": (lambda c: c.get_user(1), {"id": 1}, ("GET", "/admin/users/1", None), {"id": 1}),
+    "get_user_by_email": (
+        lambda c: c.get_user_by_email("a+b/c@example.com"),
+        {"id": 1},
+        ("GET", "/admin/users/email/a%2Bb%2Fc%40example.com", None),
+        {"id": 1},
+    ),
+    "update_user": (
+        lambda c: c.update_user(1, name="", data={}),
+        {"id": 1},
+        ("PATCH", "/admin/users/1", {"name": "", "data": {}}),
+        {"id": 1},
+    ),
+    "create_token": (
+        lambda c: c.create_token(1),
+        {"id": 1},
+        ("POST", "/admin/users/1/tokens", None),
+        {"id": 1},
+    ),
+    "create_token, all arguments": (
+        lambda c: c.create_token(1, "laptop", 60),
+        {"id": 1},
+        ("POST", "/admin/users/1/tokens", {"name": "laptop", "expires_in": 60}),
+        {"id": 1},
+    ),
+    "list_tokens": (lambda c: c.list_tokens(1), [], ("GET", "/admin/users/1/tokens", None), []),
+}
+
+NO_CONTENT_CALLS = {
+    "delete_user": (lambda c: c.delete_user(1), "/admin/users/1"),
+    "delete_token": (lambda c: c.delete_token(1), "/admin/tokens/1"),
+}
+
+
+def keys_sent(headers):
+    return {name: value for name, value in headers.items() if name.lower().endswith("api-key")}
+
+
+@pytest.mark.parametrize(
+    ("call", "answer", "sent", "returned"), USER_CALLS.values(), ids=USER_CALLS
+)
+def test_a_user_call(stub, client, call, answer, sent, returned):
+    stub.answer(200, answer)
+    assert call(client) == returned
+    ((*request, headers),) = stub.requests
+    assert tuple(request) == sent
+    assert keys_sent(headers) == {"X-API-Key": "user key"}
+
+
+@pytest.mark.parametrize(
+    ("call", "answer", "sent", "returned"), ADMIN_CALLS.values(), ids=ADMIN_CALLS
+)
+def test_an_admin_call(stub, client, call, answer, sent, returned):
+    stub.answer(200, answer)
+    assert call(client) == returned
+    ((*request, headers),) = stub.requests
+    assert tuple(request) == sent
+    assert keys_sent(headers) == {"X-Admin-API-Key": "admin key"}
+
+
+@pytest.mark.parametrize(("call", "path"), NO_CONTENT_CALLS.values(), ids=NO_CONTENT_CALLS)
+def test_a_call_that_answers_nothing(stub, client, call, path):
+    stub.answer(204, "")
+    assert call(client) is None
+    ((*request, _),) = stub.requests
+    assert request == ["DELETE", path, None]
+
+
+@pytest.mark.parametrize("end", ["", "/", "/vomeet", "/vomeet/", "/a/b//"])
+def test_base_url_with_slash_and_prefix(stub, end):
+    VomeetClient(stub.base_url + end, api_key="key").whoami()
+    assert stub.requests[0][1] == end.rstrip("/") + "/user"
+
+
+def test_create_user_and_set_id_feeds_create_token(stub, client):
+    stub.answer(200, {"id": 7})
+    client.create_user_and_set_id("a@example.com", "Ada", None, 2, {"a": 1})
+    client.create_token()
+    assert [(path, body) for _, path, body, _ in stub.requests] == [
+        (
+            "/admin/users",
+            {"email": "a@example.com", "name": "Ada", "max_concurrent_bots": 2, "data": {"a": 1}},
+        ),
+        ("/admin/users/7/tokens", None),
+    ]
+
+
+def test_meeting_helpers_read_the_data():
+    meeting = {"data": {"name": "Standup", "participants": ["Ada"], "languages": ["en"]}}
+    assert VomeetClient.get_meeting_metadata(meeting) == meeting["data"]
+    assert VomeetClient.get_meeting_participants(meeting) == ["Ada"]
+    assert VomeetClient.get_meeting_languages(meeting) == ["en"]
+
+
+@pytest.mark.parametrize("meeting", [{}, {"data": {}}])
+def test_meeting_helpers_where_nothing_is_known(meeting):
+    assert VomeetClient.get_meeting_metadata(meeting) == {}
+    assert VomeetClient.get_meeting_participants(meeting) == []
+    assert VomeetClient.get_meeting_languages(meeting) == []
+
+
+# Calls that must not reach the server
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda c: c.update_user(1), "Nothing to change"),
+        (lambda c: c.update_meeting_data(*MEET), "Nothing to change"),
+        (lambda c: c.update_bot_config(*MEET), "Nothing to change"),
+        (lambda c: c.create_token(), "Whose token"),
+        (lambda c: c.get_user_by_email(""), "cannot be part of a path"),
+        (lambda c: c.stop_bot("..", "x"), "cannot be part of a path"),
+    ],
+)
+def test_a_call_that_makes_no_sense(stub, client, call, message):
+    with pytest.raises(VomeetClientError, match=message) as caught:
+        call(client)
+    assert (caught.value.status_code, caught.value.detail) == (None, None)
+    assert stub.requests == []
+
+
+@pytest.mark.parametrize("key", [None, "", "secret\n", " secret", "sécret", "sec\0ret"])
+def test_a_key_that_cannot_be_sent(stub, key):
+    client = VomeetClient(stub.base_url, api_key=key, admin_key=key)
+    with pytest.raises(VomeetClientError, match="X-API-Key") as user_error:
+        client.get_meetings()
+    with pytest.raises(VomeetClientError, match="X-Admin-API-Key") as admin_error:
+        client.list_users()
+    assert "ret" not in str(user_error.value) + str(admin_error.value)
+    assert stub.requests == []
+
+
+# Answers that are errors
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "detail", "message"),
+    [
+        (404, {"detail": "User not found"}, "User not found", "User not found (HTTP 404 for GET "),
+        (
+            422,
+            {
+                "detail": [
+                    {"type": "missing", "loc": ["body", "email"], "msg": "Field required"},
+                    {"type": "x", "loc": ["body", "data", 0], "msg": "Too deep"},
+                ]
+            },
+            [
+                {"type": "missing", "loc": ["body", "email"], "msg": "Field required"},
+                {"type": "x", "loc": ["body", "data", 0], "msg": "Too deep"},
+            ],
+            "body.email: Field required; body.data.0: Too deep (HTTP 422",
+        ),
+        (422, {"detail": ["odd", {"msg": "Bad"}]}, ["odd", {"msg": "Bad"}], "odd; Bad (HTTP 422"),
+        (502, "<h1>Bad Gateway</h1>", "<h1>Bad Gateway</h1>", "<h1>Bad Gateway</h1> (HTTP 502"),
+        (500, "", "Internal Server Error", "Internal Server Error (HTTP 500"),
+        (500, ["odd"], ["odd"], "odd (HTTP 500"),
+    ],
+)
+def test_an_error_answer(stub, client, status, answer, detail, message):
+    stub.answer(status, answer)
+    with pytest.raises(VomeetClientError) as caught:
+        client.whoami()
+    assert caught.value.status_code == status
+    assert caught.value.detail == detail
+    assert str(caught.value).startswith(message)
+
+
+def test_a_redirect_is_not_followed(stub, client):
+    stub.answer(301, "", Location=f"{stub.base_url}/elsewhere")
+    with pytest.raises(VomeetClientError, match="redirected to .*/elsewhere") as caught:
+        client.whoami()
+    assert caught.value.status_code == 301
+    assert len(stub.requests) == 1
+
+
+def test_an_answer_that_is_not_json(stub, client):
+    stub.answer(200, "<html>")
+    with pytest.raises(VomeetClientError, match="is not JSON"):
+        client.whoami()
+
+
+def test_an_address_that_is_none():
+    with pytest.raises(VomeetClientError, match="could not be sent"):
+        VomeetClient("no address", api_key="key").whoami()
+
+
+def test_a_server_that_does_not_answer_in_time(silent_port):
+    client = VomeetClient(f"http://127.0.0.1:{silent_port}", api_key="key", timeout=0.1)
+    with pytest.raises(VomeetClientError, match=r"No answer to GET .*/user within 0\.1 s"):
+        client.whoami()
+
+
+# Links
+
+
+@pytest.mark.parametrize(
+    ("link", "parts"),
+    [
+        ("https://meet.google.com/abc-defg-hij", ("google_meet", "abc-defg-hij", None)),
+        ("https://meet.google.com/abc-defg-hij/", ("google_meet", "abc-defg-hij", None)),
+        (
+            "https://meet.google.com/abc-defg-hij?authuser=0&hs=1",
+            ("google_meet", "abc-defg-hij", None),
+        ),
+        ("meet.google.com/abc-defg-hij#x", ("google_meet", "abc-defg-hij", None)),
+        (" http://Meet.Google.com/abc-defg-hij \n", ("google_meet", "abc-defg-hij", None)),
+        (TEAMS_LINK, ("teams", "9398850880426", "Passcode1234")),
+        ("https://teams.live.com/meet/9398850880426", ("teams", "9398850880426", None)),
+        ("https://teams.live.com/meet/9398850880426?p=", ("teams", "9398850880426", None)),
+        (
+            "https://teams.live.com/meet/1234567890?a=b&p=Pass1234&c=d",
+            ("teams", "1234567890", "Pass1234"),
+        ),
+        ("https://TEAMS.live.com/meet/123456789012345?xp=1", ("teams", "123456789012345", None)),
+    ],
+)
+def test_parse_url(link, parts):
+    assert parse_url(link) == parts
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "",
+        "hello",
+        "https://zoom.us/j/1234567890",
+        "https://example.com/meet.google.com/abc-defg-hij",
+        "https://meet.google.com.example.com/abc-defg-hij",
+        "https://meet.google.com@example.com/abc-defg-hij",
+        "https://meet.google.com/",
+        "https://meet.google.com/ABC-DEFG-HIJ",
+        "https://meet.google.com/abc-defg-hijk",
+        "https://meet.google.com/abc-defg-hij/more",
+        "https://meet.google.com/lookup/abc-defg-hij",
+        "https://teams.live.com/meet/123456789",
+        "https://teams.live.com/meet/1234567890123456",
+        "https://teams.live.com/meet/١٢٣٤٥٦٧٨٩٠",
+        "https://teams.live.com/9398850880426",
+        "https://teams.microsoft.com/l/meetup-join/9398850880426",
+        "ftp://teams.live.com/meet/9398850880426",
+        "https://[teams.live.com/meet/9398850880426",
+    ],
+)
+def test_parse_url_refuses(link):
+    with pytest.raises(ValueError):
+        parse_url(link)
