@@ -5,6 +5,7 @@ use hyper::StatusCode;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 
 /// What every fallible function of the server returns.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -130,7 +131,7 @@ pub struct Fault {
     #[schema(rename = "type", example = "missing")]
     pub kind: &'static str,
     /// Where it is: `body`, `query` or `path`, then the field.
-    #[schema(value_type = Vec<Object>, example = json!(["body", "email"]))]
+    #[schema(schema_with = loc_schema)]
     pub loc: Vec<Step>,
     /// A sentence for a person.
     #[schema(example = "Field required")]
@@ -149,6 +150,13 @@ impl Fault {
     pub fn new(loc: Vec<Step>, input: Input, invalid: Invalid) -> Self {
         Self { kind: invalid.kind, loc, msg: invalid.msg, input, ctx: invalid.ctx }
     }
+}
+
+/// A list of names and offsets.
+fn loc_schema() -> Array {
+    let step =
+        ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Integer]));
+    ArrayBuilder::new().items(step).examples([serde_json::json!(["body", "email"])]).build()
 }
 
 /// One step on the way to a faulty value.

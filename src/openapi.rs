@@ -3,7 +3,7 @@
 use crate::api::general::VERSION;
 use crate::error::{Error, Fault, Result};
 use crate::http::answer::AnswerDoc;
-use crate::http::form::{FieldDoc, Place};
+use crate::http::form::{BodyRule, FieldDoc, Place};
 use crate::http::router::{Access, Route};
 use crate::routes::TABLE;
 use hyper::{Method, StatusCode};
@@ -96,7 +96,7 @@ fn operation(route: &Route, answers: &[AnswerDoc]) -> OperationBuilder {
         .summary(Some(route.summary))
         .operation_id(Some(operation_id(route)))
         .tag(tag(route.path))
-        .request_body(route.reads_body.then(|| request_body(&fields)));
+        .request_body((route.body != BodyRule::None).then(|| request_body(&fields, route.body)));
     for field in fields.iter().filter(|field| field.place != Place::Body) {
         operation = operation.parameter(parameter(field));
     }
@@ -155,21 +155,17 @@ fn parameter(field: &FieldDoc) -> Parameter {
         .build()
 }
 
-fn request_body(fields: &[FieldDoc]) -> RequestBody {
+fn request_body(fields: &[FieldDoc], rule: BodyRule) -> RequestBody {
     let mut object = ObjectBuilder::new();
-    let mut any_required = Required::False;
     for field in fields.iter().filter(|field| field.place == Place::Body) {
         object = object.property(field.name, nullable(field));
         if field.required {
             object = object.required(field.name);
-            any_required = Required::True;
         }
     }
+    let required = if rule == BodyRule::Required { Required::True } else { Required::False };
     let content = ContentBuilder::new().schema(Some(object.build())).build();
-    RequestBodyBuilder::new()
-        .content("application/json", content)
-        .required(Some(any_required))
-        .build()
+    RequestBodyBuilder::new().content("application/json", content).required(Some(required)).build()
 }
 
 fn nullable(field: &FieldDoc) -> Object {
@@ -201,7 +197,7 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
     if has_input {
         failures.push(Error::Invalid(Vec::new()));
     }
-    if route.reads_body {
+    if route.body != BodyRule::None {
         failures.extend([Error::TooSlow, Error::TooLarge(65_536)]);
     }
     if route.method != Method::GET {

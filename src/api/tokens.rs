@@ -8,6 +8,7 @@ use crate::domain::number::Whole;
 use crate::domain::text::Line;
 use crate::domain::{PlainToken, Time, Token, TokenId, UserId};
 use crate::error::{Error, Result};
+use crate::http::form::BodyRule;
 use crate::http::{Created, Form, Input, Json, NoContent};
 use crate::store::{CreateToken, RevokeToken};
 use serde::Serialize;
@@ -27,7 +28,7 @@ pub struct TokenWish {
 }
 
 impl Input for TokenWish {
-    const BODY: bool = true;
+    const BODY: BodyRule = BodyRule::Optional;
 
     fn read(form: &mut Form<'_>) -> Option<Self> {
         let user_id = form.path("id");

@@ -8,7 +8,7 @@ use crate::domain::text::Line;
 use crate::domain::user::{BotLimit, ImageUrl, PersonName};
 use crate::domain::{Data, Email, Token, User, UserId};
 use crate::error::Result;
-use crate::http::form::Settable;
+use crate::http::form::{BodyRule, Settable};
 use crate::http::{CreatedOrFound, Form, Input, Json, NoContent};
 use crate::store::{CreateUser, DeleteUser, Patch, UpdateUser, UserPage};
 use serde::Serialize;
@@ -30,7 +30,7 @@ pub struct NewUser {
 }
 
 impl Input for NewUser {
-    const BODY: bool = true;
+    const BODY: BodyRule = BodyRule::Required;
 
     fn read(form: &mut Form<'_>) -> Option<Self> {
         let email = form.required("email");
@@ -135,7 +135,7 @@ pub struct UserChanges {
 }
 
 impl Input for UserChanges {
-    const BODY: bool = true;
+    const BODY: BodyRule = BodyRule::Required;
 
     fn read(form: &mut Form<'_>) -> Option<Self> {
         let id = form.path("id");

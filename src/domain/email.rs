@@ -67,7 +67,9 @@ fn reason_against(text: &str) -> Option<String> {
     }
     let options =
         Options::default().with_required_tld().without_domain_literal().without_display_text();
-    EmailAddress::parse_with_options(text, options).err().map(|error| format!("{error}."))
+    EmailAddress::parse_with_options(text, options)
+        .err()
+        .map(|error| format!("{}.", error.to_string().trim_end_matches('.')))
 }
 
 impl FromStr for Email {

@@ -141,9 +141,17 @@ fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response> {
 }
 
 fn json_doc<T: ToSchema>(status: StatusCode, about: &'static str) -> AnswerDoc {
-    let mut schemas = vec![(T::name().into_owned(), T::schema())];
+    let mut schemas = Vec::new();
     T::schemas(&mut schemas);
-    let content = Some(("application/json", Some(Ref::from_schema_name(T::name()).into())));
+    // A list has no name of its own; what it holds has.
+    let schema = match T::schema() {
+        list @ RefOr::T(Schema::Array(_)) => list,
+        schema => {
+            schemas.push((T::name().into_owned(), schema));
+            Ref::from_schema_name(T::name()).into()
+        }
+    };
+    let content = Some(("application/json", Some(schema)));
     AnswerDoc { status, about, content, schemas }
 }
 

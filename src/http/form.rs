@@ -14,8 +14,8 @@ use utoipa::openapi::schema::Object;
 
 /// What a handler takes from the request. All fields are asked for before the first `?`, so that no fault hides another.
 pub trait Input: Sized + Send + 'static {
-    /// Whether the body is read.
-    const BODY: bool = false;
+    /// Whether there is a body to read.
+    const BODY: BodyRule = BodyRule::None;
 
     /// Asks the form for each field.
     fn read(form: &mut Form<'_>) -> Option<Self>;
@@ -25,6 +25,17 @@ impl Input for () {
     fn read(_: &mut Form<'_>) -> Option<Self> {
         Some(())
     }
+}
+
+/// What an input makes of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyRule {
+    /// It is not read.
+    None,
+    /// It is read if there is one.
+    Optional,
+    /// There must be one.
+    Required,
 }
 
 /// A field that may be absent, set to null, or set.
@@ -105,8 +116,11 @@ enum Body<'a> {
 impl<'a> Form<'a> {
     /// Reads an input from a request, or tells every fault of it.
     pub fn fill<I: Input>(parts: &'a Parts<'a>) -> Result<I> {
-        let (body, faults) =
-            if I::BODY { Body::parse(parts.body) } else { (Body::Absent, Vec::new()) };
+        let (body, faults) = match Body::parse(parts.body) {
+            Ok(Body::Absent) if I::BODY == BodyRule::Required => (Body::Faulty, vec![no_body()]),
+            Ok(body) => (body, Vec::new()),
+            Err(fault) => (Body::Faulty, vec![fault]),
+        };
         let mut form = Self { source: Source::Request { parts, body }, faults };
         let input = I::read(&mut form);
         match input {
@@ -168,24 +182,18 @@ impl<'a> Form<'a> {
     /// A member of the body that must be there.
     pub fn required<T: Field>(&mut self, name: &'static str) -> Option<T> {
         let (_, body) = self.look(Place::Body, name, true, false, T::schema)?;
-        let (loc, input) = match body {
-            Body::Faulty => return None,
-            Body::Object(_, members) if members.get(name).is_some() => {
-                return match self.member(name) {
-                    Some(json) => {
-                        self.checked(Place::Body, name, T::read(Raw::Json(json)), || shown(json))
-                    }
-                    None => None,
-                };
-            }
-            Body::Object(whole, _) => (vec![Step::Name("body"), Step::Name(name)], shown(whole)),
-            Body::Absent => (vec![Step::Name("body")], Sent::Nothing),
+        let Body::Object(whole, members) = body else { return None };
+        let (whole, member) = (*whole, members.get(name));
+        let Some(json) = member else {
+            let loc = vec![Step::Name("body"), Step::Name(name)];
+            self.faults.push(Fault::new(
+                loc,
+                shown(whole),
+                Invalid::new("missing", "Field required"),
+            ));
+            return None;
         };
-        if matches!(body, Body::Absent) {
-            self.spoil_body();
-        }
-        self.faults.push(Fault::new(loc, input, Invalid::new("missing", "Field required")));
-        None
+        self.checked(Place::Body, name, T::read(Raw::Json(json)), || shown(json))
     }
 
     /// A member of the body that may be absent; null is the same as absent.
@@ -233,13 +241,6 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// After one fault that concerns the whole body, its members have nothing to add.
-    fn spoil_body(&mut self) {
-        if let Source::Request { body, .. } = &mut self.source {
-            *body = Body::Faulty;
-        }
-    }
-
     fn checked<T>(
         &mut self,
         place: Place,
@@ -253,24 +254,26 @@ impl<'a> Form<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn parse(bytes: &'a [u8]) -> (Self, Vec<Fault>) {
+    fn parse(bytes: &'a [u8]) -> std::result::Result<Self, Fault> {
         if bytes.trim_ascii().is_empty() {
-            return (Self::Absent, Vec::new());
+            return Ok(Self::Absent);
         }
-        let whole: &RawValue = match serde_json::from_slice(bytes) {
-            Ok(whole) => whole,
-            Err(error) => return (Self::Faulty, vec![no_json(bytes, &error)]),
-        };
+        let whole: &RawValue =
+            serde_json::from_slice(bytes).map_err(|error| no_json(bytes, &error))?;
         match serde_json::from_str(whole.get()) {
-            Ok(members) => (Self::Object(whole, members), Vec::new()),
-            Err(_) if whole.get() == "null" => (Self::Absent, Vec::new()),
-            Err(_) => {
-                let msg = "Input should be a valid dictionary or object to extract fields from";
-                let invalid = Invalid::new("model_attributes_type", msg);
-                (Self::Faulty, vec![Fault::new(vec![Step::Name("body")], shown(whole), invalid)])
-            }
+            Ok(members) => Ok(Self::Object(whole, members)),
+            Err(_) => Err(no_object(whole)),
         }
     }
+}
+
+fn no_body() -> Fault {
+    Fault::new(vec![Step::Name("body")], Sent::Nothing, Invalid::new("missing", "Field required"))
+}
+
+fn no_object(whole: &RawValue) -> Fault {
+    let msg = "Input should be a valid dictionary or object to extract fields from";
+    Fault::new(vec![Step::Name("body")], shown(whole), Invalid::new("model_attributes_type", msg))
 }
 
 fn no_json(bytes: &[u8], error: &serde_json::Error) -> Fault {

@@ -2,7 +2,7 @@
 
 use super::answer::{AnswerDoc, Output, Response};
 use super::body::{self, Unread};
-use super::form::{FieldDoc, Form, Input, Parts};
+use super::form::{BodyRule, FieldDoc, Form, Input, Parts};
 use crate::app::App;
 use crate::auth::{Admin, User};
 use crate::error::{Error, Result};
@@ -95,8 +95,8 @@ pub struct Route {
     pub summary: &'static str,
     /// How it can fail besides what its door and its input bring.
     pub failures: Vec<Error>,
-    /// Whether it reads a body.
-    pub reads_body: bool,
+    /// What it makes of the body.
+    pub body: BodyRule,
     /// The fields that it reads.
     pub fields: fn() -> Vec<FieldDoc>,
     /// The ways in which it answers.
@@ -180,7 +180,7 @@ impl Route {
             path,
             summary,
             failures: Vec::new(),
-            reads_body: I::BODY,
+            body: I::BODY,
             fields: Form::describe::<I>,
             answers: O::describe,
             handler: Box::new(answer),
@@ -215,8 +215,12 @@ impl Route {
 /// Reads what the handler takes, the body last.
 async fn input<I: Input>(call: Call) -> Result<I> {
     let Call { app, route, head, body, unread, .. } = call;
-    let body =
-        if I::BODY { body::read(body, &app.config.http, &unread).await? } else { Vec::new() };
+    let body = match I::BODY {
+        BodyRule::None => Vec::new(),
+        BodyRule::Optional | BodyRule::Required => {
+            body::read(body, &app.config.http, &unread).await?
+        }
+    };
     let path = head.uri.path();
     let parts = Parts {
         path: &|name| segment(route.path, path, name),
