@@ -33,7 +33,7 @@ lint: ## Check form, lints, documentation and licences
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 	cargo deny check licenses bans sources
 
-$(VENV)/ready: tests/python/requirements.txt clients/python/pyproject.toml
+$(VENV)/ready: tests/python/requirements.txt clients/python/pyproject.toml $(wildcard clients/python/src/vomeet_client/*)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement tests/python/requirements.txt
 	$(VENV)/bin/pip install --quiet clients/python

@@ -64,11 +64,7 @@ impl App {
 }
 
 /// Serves until `shutdown` ends or the database fails, then writes what is left and closes the file.
-pub async fn run(
-    app: Arc<App>,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), Exit> {
+pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Exit> {
     let books = tokio::spawn(keep_books(Arc::clone(&app)));
     let mut failure = app.store.failure();
     let shutdown_or_failure = async {
@@ -124,7 +120,9 @@ impl RequestIds {
     pub fn next(&self) -> HeaderValue {
         // Multiplying by an odd number permutes the 64-bit numbers, so no id comes twice.
         let number = self.made.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let digits = format!("{:016x}", self.start.wrapping_add(number));
-        HeaderValue::try_from(digits).unwrap_or(HeaderValue::from_static("-"))
+        let id = self.start.wrapping_add(number);
+        let digit = |place: usize| b"0123456789abcdef"[usize::from((id >> (4 * place)).to_le_bytes()[0] % 16)];
+        let digits: [u8; 16] = std::array::from_fn(digit);
+        HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("-"))
     }
 }

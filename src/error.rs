@@ -17,6 +17,8 @@ pub enum Error {
     Malformed(&'static str),
     /// The request was sent to a name that is not this server's.
     WrongHost,
+    /// There are more headers than this many.
+    TooManyHeaders(usize),
     /// No route has this path.
     NoRoute,
     /// The path is known, the method is not; the methods that are.
@@ -59,13 +61,10 @@ impl Error {
         match self {
             Self::Malformed(_) | Self::EmailFixed => StatusCode::BAD_REQUEST,
             Self::WrongHost => StatusCode::MISDIRECTED_REQUEST,
-            Self::NoRoute | Self::UserNotFound | Self::TokenNotFound | Self::PageNotFound => {
-                StatusCode::NOT_FOUND
-            }
+            Self::TooManyHeaders(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::NoRoute | Self::UserNotFound | Self::TokenNotFound | Self::PageNotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::AdminKeyRefused | Self::TokenMissing | Self::TokenRefused => {
-                StatusCode::FORBIDDEN
-            }
+            Self::AdminKeyRefused | Self::TokenMissing | Self::TokenRefused => StatusCode::FORBIDDEN,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -81,6 +80,7 @@ impl Error {
         Detail::Sentence(match self {
             Self::Invalid(faults) => return Detail::Faults(faults),
             Self::Malformed(sentence) => sentence,
+            Self::TooManyHeaders(max) => return Detail::Owned(format!("A request has at most {max} headers.")),
             Self::TooLarge(max) => {
                 return Detail::Owned(format!("The body is longer than {max} bytes."));
             }
@@ -154,8 +154,7 @@ impl Fault {
 
 /// A list of names and offsets.
 fn loc_schema() -> Array {
-    let step =
-        ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Integer]));
+    let step = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Integer]));
     ArrayBuilder::new().items(step).examples([serde_json::json!(["body", "email"])]).build()
 }
 

@@ -1,7 +1,10 @@
 //! The log: lines are gathered and written together, so that a request does not pay for a system call.
 
 use crate::clock;
+use crate::domain::Time;
 use crate::exit::{Code, Exit};
+use env_filter::Filter;
+use log::{Level, Log, Metadata, Record};
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,35 +15,23 @@ const DELAY_MAX: Duration = Duration::from_millis(50);
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 
 /// Refuses a filter that names no level.
-pub fn check(filter: &str) -> Result<(), Exit> {
-    let wrong = |error| {
-        format!("log should be a level such as info ({error}); correct it and start again.")
-    };
-    env_filter::Builder::new()
-        .try_parse(filter)
-        .map(drop)
-        .map_err(|error| Exit::new(Code::Config, wrong(error)))
+pub fn check(filter: &str) -> Result<Filter, Exit> {
+    let wrong = |error| format!("log should be a level such as info ({error}); correct it and start again.");
+    let mut builder = env_filter::Builder::new();
+    builder.try_parse(filter).map_err(|error| Exit::new(Code::Config, wrong(error)))?;
+    Ok(builder.build())
 }
 
 /// Starts logging to standard error. Keep what it returns until the end: dropping it writes what waits.
 pub fn start(filter: &str) -> Result<Flush, Exit> {
-    check(filter)?;
+    let filter = check(filter)?;
     let waiting = Arc::new(Waiting::default());
-    let mut builder = env_logger::Builder::new();
-    builder.parse_filters(filter);
-    builder.format(|line, record| {
-        writeln!(line, "{} {:5} {}", clock::now(), record.level(), record.args())
-    });
-    builder.target(env_logger::Target::Pipe(Box::new(Sink(Arc::clone(&waiting)))));
+    log::set_max_level(filter.filter());
     // A second start in one process (a test) keeps the first logger.
-    let _ = builder.try_init();
+    let _ = log::set_boxed_logger(Box::new(Logger { filter, waiting: Arc::clone(&waiting) }));
     let writer = Arc::clone(&waiting);
-    let cannot =
-        |error: io::Error| Exit::new(Code::Config, format!("Cannot start the log: {error}."));
-    std::thread::Builder::new()
-        .name("log".to_owned())
-        .spawn(move || writer.work())
-        .map_err(cannot)?;
+    let cannot = |error: io::Error| Exit::new(Code::Config, format!("Cannot start the log: {error}."));
+    std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.work()).map_err(cannot)?;
     Ok(Flush(waiting))
 }
 
@@ -53,9 +44,30 @@ impl Drop for Flush {
     }
 }
 
+struct Logger {
+    filter: Filter,
+    waiting: Arc<Waiting>,
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.filter.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.filter.matches(record) {
+            self.waiting.add(record);
+        }
+    }
+
+    fn flush(&self) {
+        write(&self.waiting.take());
+    }
+}
+
 /// Lines that are not written yet.
 #[derive(Default)]
-pub struct Waiting {
+struct Waiting {
     lines: Mutex<Lines>,
     some: Condvar,
 }
@@ -64,17 +76,29 @@ pub struct Waiting {
 struct Lines {
     bytes: Vec<u8>,
     lost: usize,
+    /// The text of the last second that a line had.
+    second: (i64, String),
 }
 
 impl Waiting {
+    fn add(&self, record: &Record<'_>) {
+        let mut lines = self.lock();
+        if lines.bytes.len() > WAITING_BYTES_MAX {
+            lines.lost += 1;
+            return;
+        }
+        let was_empty = lines.bytes.is_empty();
+        lines.add(record);
+        drop(lines);
+        if was_empty {
+            self.some.notify_one();
+        }
+    }
+
     fn work(&self) {
         loop {
             let lines = self.lock();
-            drop(
-                self.some
-                    .wait_while(lines, |lines| lines.bytes.is_empty())
-                    .unwrap_or_else(PoisonError::into_inner),
-            );
+            drop(self.some.wait_while(lines, |lines| lines.bytes.is_empty()).unwrap_or_else(PoisonError::into_inner));
             std::thread::sleep(DELAY_MAX);
             write(&self.take());
         }
@@ -89,38 +113,30 @@ impl Waiting {
     }
 }
 
+impl Lines {
+    fn add(&mut self, record: &Record<'_>) {
+        let second = clock::now().as_millis().div_euclid(1000);
+        if self.second.0 != second || self.second.1.is_empty() {
+            self.second = (second, Time::from_millis(second * 1000).to_string());
+        }
+        self.bytes.extend_from_slice(self.second.1.as_bytes());
+        self.bytes.extend_from_slice(match record.level() {
+            Level::Error => b" ERROR ",
+            Level::Warn => b" WARN  ",
+            Level::Info => b" INFO  ",
+            Level::Debug => b" DEBUG ",
+            Level::Trace => b" TRACE ",
+        });
+        // Writing to memory cannot fail; a `Display` that does has nothing more to say.
+        let _ = writeln!(self.bytes, "{}", record.args());
+    }
+}
+
 fn write(lines: &Lines) {
     let mut stderr = io::stderr().lock();
     // A log that nobody reads any more must not stop the server.
     let _ = stderr.write_all(&lines.bytes);
     if lines.lost > 0 {
-        let _ = writeln!(
-            stderr,
-            "{} log lines were lost: whoever reads the log is too slow",
-            lines.lost
-        );
-    }
-}
-
-struct Sink(Arc<Waiting>);
-
-impl Write for Sink {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut lines = self.0.lock();
-        if lines.bytes.len() + line.len() > WAITING_BYTES_MAX {
-            lines.lost += 1;
-            return Ok(line.len());
-        }
-        let was_empty = lines.bytes.is_empty();
-        lines.bytes.extend_from_slice(line);
-        drop(lines);
-        if was_empty {
-            self.0.some.notify_one();
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        let _ = writeln!(stderr, "{} log lines were lost: whoever reads the log is too slow", lines.lost);
     }
 }

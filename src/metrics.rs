@@ -2,7 +2,9 @@
 
 use crate::app::App;
 use crate::error::{Error, Result};
-use hyper::{Method, StatusCode};
+use crate::http::router::Route;
+use crate::routes::TABLE;
+use hyper::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -10,10 +12,14 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The media type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The statuses that are counted one by one; what is not among them counts as the last.
+const STATUSES: [u16; 18] = [200, 201, 204, 307, 400, 403, 404, 405, 408, 409, 413, 421, 422, 429, 431, 503, 507, 500];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
@@ -22,32 +28,34 @@ struct Request {
     status: u32,
 }
 
-/// The counters that requests move.
+/// The counters that requests move: for each row of the table, and for no row, one for each status.
 pub struct Metrics {
-    requests: Family<Request, Counter>,
+    requests: Vec<[AtomicU64; STATUSES.len()]>,
     seconds: Histogram,
 }
 
 impl Metrics {
     /// Everything at zero.
     pub fn new() -> Self {
+        let rows = TABLE.len() + 1;
         Self {
-            requests: Family::default(),
+            requests: (0..rows).map(|_| Default::default()).collect(),
             seconds: Histogram::new(exponential_buckets(0.000_05, 4.0, 10)),
         }
     }
 
-    /// Counts a request by the pattern of its route.
-    pub fn observe(&self, method: &Method, path: &'static str, status: StatusCode, took: Duration) {
-        let labels = Request { method: method_name(method), path, status: status.as_u16().into() };
-        self.requests.get_or_create(&labels).inc();
+    /// Counts a request by its row; `HEAD` counts as the `GET` that it is answered by.
+    pub fn observe(&self, route: Option<&Route>, status: StatusCode, took: Duration) {
+        let row = route.map_or(TABLE.len(), |route| route.number);
+        let at = STATUSES.iter().position(|&known| known == status.as_u16()).unwrap_or(STATUSES.len() - 1);
+        self.requests[row][at].fetch_add(1, Ordering::Relaxed);
         self.seconds.observe(took.as_secs_f64());
     }
 
     /// All of it as text, with what the other rooms count.
     pub fn text(&self, app: &App) -> Result<String> {
         let mut registry = Registry::with_prefix("vomeet");
-        registry.register("http_requests", "Requests answered", self.requests.clone());
+        registry.register("http_requests", "Requests answered", self.by_request());
         registry.register(
             "http_request_seconds",
             "Time from the head of a request to its answer",
@@ -64,33 +72,29 @@ impl Metrics {
             registry.register(name, about, ConstGauge::new(value));
         }
         let started = ConstGauge::new(app.started_at.as_millis() / 1000);
-        registry.register(
-            "start_time_seconds",
-            "When the server started, in seconds since 1970",
-            started,
-        );
+        registry.register("start_time_seconds", "When the server started, in seconds since 1970", started);
         let mut text = String::new();
         encode(&mut text, &registry).map_err(|error| Error::Internal(error.to_string()))?;
         Ok(text)
+    }
+
+    fn by_request(&self) -> Family<Request, Counter> {
+        let family = Family::<Request, Counter>::default();
+        for (row, counts) in self.requests.iter().enumerate() {
+            let (method, path) = TABLE.get(row).map_or(("-", "-"), |route| (route.method.as_str(), route.path));
+            for (count, status) in counts.iter().zip(STATUSES) {
+                let count = count.load(Ordering::Relaxed);
+                if count > 0 {
+                    family.get_or_create(&Request { method, path, status: status.into() }).inc_by(count);
+                }
+            }
+        }
+        family
     }
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// One of a few names: a caller can make up methods, but not labels.
-fn method_name(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
     }
 }

@@ -15,8 +15,8 @@ use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder,
-    PathsBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr,
+    Required, Response, ResponseBuilder, Schema,
 };
 use utoipa::{PartialSchema, ToSchema};
 
@@ -31,8 +31,7 @@ pub fn json() -> Result<&'static str> {
     if let Some(document) = DOCUMENT.get() {
         return Ok(document);
     }
-    let document =
-        document(&TABLE).to_json().map_err(|error| Error::Internal(error.to_string()))?;
+    let document = document(&TABLE).to_json().map_err(|error| Error::Internal(error.to_string()))?;
     Ok(DOCUMENT.get_or_init(|| document))
 }
 
@@ -40,34 +39,18 @@ pub fn json() -> Result<&'static str> {
 fn document(table: &[Route]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut schemas: BTreeMap<String, RefOr<Schema>> = named::<Fault>().into_iter().collect();
-    schemas.extend([
-        ("Error".to_owned(), error_schema()),
-        ("ValidationError".to_owned(), validation_error_schema()),
-    ]);
+    schemas.extend([("Error".to_owned(), error_schema()), ("ValidationError".to_owned(), validation_error_schema())]);
     for route in table {
         let answers = (route.answers)();
         schemas.extend(answers.iter().flat_map(|answer| answer.schemas.clone()));
-        paths = paths.path(
-            route.path,
-            PathItem::new(http_method(&route.method), operation(route, &answers)),
-        );
+        paths = paths.path(route.path, PathItem::new(http_method(&route.method), operation(route, &answers)));
     }
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
-        .security_scheme(
-            ADMIN_KEY,
-            scheme("X-Admin-API-Key", "The admin key: `ADMIN_API_TOKEN` of the server."),
-        )
-        .security_scheme(
-            USER_TOKEN,
-            scheme("X-API-Key", "A user's API token: 40 letters and digits."),
-        );
+        .security_scheme(ADMIN_KEY, scheme("X-Admin-API-Key", "The admin key: `ADMIN_API_TOKEN` of the server."))
+        .security_scheme(USER_TOKEN, scheme("X-API-Key", "A user's API token: 40 letters and digits."));
     let info = InfoBuilder::new().title("Vomeet").version(VERSION).description(Some(ABOUT));
-    OpenApiBuilder::new()
-        .info(info.build())
-        .paths(paths.build())
-        .components(Some(components.build()))
-        .build()
+    OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(components.build())).build()
 }
 
 fn named<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
@@ -114,8 +97,7 @@ fn operation(route: &Route, answers: &[AnswerDoc]) -> OperationBuilder {
 
 /// `admin_users_id_tokens_post`: unique, because method and path are.
 fn operation_id(route: &Route) -> String {
-    let words =
-        route.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let words = route.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let mut words: Vec<_> = words.map(str::to_owned).collect();
     if words.is_empty() {
         words.push("front".to_owned());
@@ -179,8 +161,7 @@ fn nullable(field: &FieldDoc) -> Object {
 fn response(answer: &AnswerDoc) -> Response {
     let mut response = ResponseBuilder::new().description(answer.about);
     if let Some((media_type, schema)) = &answer.content {
-        response =
-            response.content(*media_type, ContentBuilder::new().schema(schema.clone()).build());
+        response = response.content(*media_type, ContentBuilder::new().schema(schema.clone()).build());
     }
     response.build()
 }
@@ -188,7 +169,7 @@ fn response(answer: &AnswerDoc) -> Response {
 /// Every way in which a route can fail: by its door, its input, its body, its own errors, and the server's state.
 fn failures(route: &Route, has_input: bool) -> Vec<Error> {
     let mut failures =
-        vec![Error::Malformed("A request has exactly one Host header."), Error::WrongHost];
+        vec![Error::Malformed("A request has exactly one Host header."), Error::WrongHost, Error::TooManyHeaders(64)];
     match route.access {
         Access::Open => {}
         Access::Admin => failures.push(Error::AdminKeyRefused),
@@ -204,11 +185,7 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
         failures.push(Error::DiskFull);
     }
     failures.extend(route.failures.iter().cloned());
-    failures.extend([
-        Error::Busy,
-        Error::StoreFailed(String::new()),
-        Error::Internal(String::new()),
-    ]);
+    failures.extend([Error::Busy, Error::StoreFailed(String::new()), Error::Internal(String::new())]);
     failures
 }
 
@@ -221,10 +198,8 @@ fn by_status(failures: Vec<Error>) -> BTreeMap<StatusCode, Vec<Error>> {
 }
 
 fn failure(status: StatusCode, failures: &[Error]) -> Response {
-    let schema =
-        if status == StatusCode::UNPROCESSABLE_ENTITY { "ValidationError" } else { "Error" };
-    let sentences: Vec<_> =
-        failures.iter().filter_map(|failure| serde_json::to_value(failure.detail()).ok()).collect();
+    let schema = if status == StatusCode::UNPROCESSABLE_ENTITY { "ValidationError" } else { "Error" };
+    let sentences: Vec<_> = failures.iter().filter_map(|failure| serde_json::to_value(failure.detail()).ok()).collect();
     let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema)));
     let mut about = status.canonical_reason().unwrap_or("Refused").to_owned();
     if status != StatusCode::UNPROCESSABLE_ENTITY {
@@ -236,15 +211,12 @@ fn failure(status: StatusCode, failures: &[Error]) -> Response {
 }
 
 fn error_schema() -> RefOr<Schema> {
-    let sentence = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .description(Some("What is wrong, in a sentence."));
+    let sentence = ObjectBuilder::new().schema_type(Type::String).description(Some("What is wrong, in a sentence."));
     ObjectBuilder::new().property("detail", sentence).required("detail").into()
 }
 
 /// Every fault of what was sent, at once.
 fn validation_error_schema() -> RefOr<Schema> {
-    let faults =
-        utoipa::openapi::schema::ArrayBuilder::new().items(Ref::from_schema_name(Fault::name()));
+    let faults = utoipa::openapi::schema::ArrayBuilder::new().items(Ref::from_schema_name(Fault::name()));
     ObjectBuilder::new().property("detail", faults).required("detail").into()
 }

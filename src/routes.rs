@@ -12,8 +12,11 @@ const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
 
 /// Every route. Where two rows match one path, the upper one is meant.
+pub static TABLE: LazyLock<Vec<Route>> =
+    LazyLock::new(|| rows().into_iter().enumerate().map(|(number, row)| row.numbered(number)).collect());
+
 #[rustfmt::skip]
-pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| vec![
+fn rows() -> Vec<Route> { vec![
     open(GET,     "/",                          general::front,       "Greet a program, show a browser to the documentation"),
     open(GET,     "/healthz",                   general::health,      "Say whether the server and its database answer"),
     open(GET,     "/metrics",                   general::figures,     "Show what is counted, for Prometheus"),
@@ -34,4 +37,4 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| vec![
 
     user(GET,     "/user",                      caller::show,         "Show who the caller is, and with which token"),
     user(GET,     "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),
-]);
+]}

@@ -1,10 +1,13 @@
 //! The caller: who am I, and with which key?
 
 use crate::app::App;
-use crate::auth::User;
+use crate::auth::{Caller, User};
 use crate::domain::{Hint, Time, TokenId, UserId};
-use crate::error::Result;
-use crate::http::{Json, Output};
+use crate::error::{Error, Result};
+use crate::http::answer::{AnswerDoc, json_bytes};
+use crate::http::{Json, Output, Response};
+use bytes::Bytes;
+use hyper::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -46,31 +49,38 @@ pub struct TokenView<'a> {
     expires_at: Option<Time>,
 }
 
-/// The answer to `GET /user`, written from what is in memory.
+/// The answer to `GET /user`: written once for each token in memory.
 pub struct Me(User);
 
 impl Output for Me {
-    fn into_response(self) -> Result<crate::http::Response> {
-        let (user, token) = (&self.0.user, &self.0.token);
-        Json(CallerView {
-            id: user.id,
-            email: user.email.as_str(),
-            name: user.name.as_deref(),
-            image_url: user.image_url.as_deref(),
-            max_concurrent_bots: user.max_concurrent_bots,
-            token: TokenView {
-                id: token.id,
-                name: token.name.as_deref(),
-                hint: &token.hint,
-                created_at: token.created_at,
-                expires_at: token.expires_at,
-            },
-        })
-        .into_response()
+    fn into_response(self) -> Result<Response> {
+        if let Some(written) = self.0.view.get() {
+            return Ok(json_bytes(StatusCode::OK, written.clone()));
+        }
+        let bytes =
+            Bytes::from(serde_json::to_vec(&view(&self.0)).map_err(|error| Error::Internal(error.to_string()))?);
+        Ok(json_bytes(StatusCode::OK, self.0.view.get_or_init(|| bytes).clone()))
     }
 
-    fn describe() -> Vec<crate::http::answer::AnswerDoc> {
+    fn describe() -> Vec<AnswerDoc> {
         Json::<CallerView<'_>>::describe()
+    }
+}
+
+fn view(Caller { user, token, .. }: &Caller) -> CallerView<'_> {
+    CallerView {
+        id: user.id,
+        email: user.email.as_str(),
+        name: user.name.as_deref(),
+        image_url: user.image_url.as_deref(),
+        max_concurrent_bots: user.max_concurrent_bots,
+        token: TokenView {
+            id: token.id,
+            name: token.name.as_deref(),
+            hint: &token.hint,
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+        },
     }
 }
 

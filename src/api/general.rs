@@ -37,8 +37,7 @@ pub struct Front {
 impl Output for Front {
     fn into_response(self) -> Result<Response> {
         let mut response =
-            Json(Welcome { message: "Welcome to Vomeet", version: VERSION, docs: "/docs" })
-                .into_response()?;
+            Json(Welcome { message: "Welcome to Vomeet", version: VERSION, docs: "/docs" }).into_response()?;
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
         if self.is_browser {
             *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
@@ -59,8 +58,7 @@ impl Output for Front {
 
 /// Greets, or shows a browser to the documentation.
 pub async fn front(_: Arc<App>, visitor: Visitor, (): ()) -> Result<Front> {
-    let accepts =
-        visitor.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let accepts = visitor.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     Ok(Front { is_browser: accepts.into_iter().any(|accept| accept.contains("text/html")) })
 }
 
@@ -100,12 +98,7 @@ pub async fn health(app: Arc<App>, visitor: Visitor, (): ()) -> Result<Json<Heal
     app.store.check().map_err(down)?;
     let is_local = visitor.peer.ip().to_canonical().is_loopback();
     let server = if is_local { Some(inside(&app).await.map_err(down)?) } else { None };
-    Ok(Json(Health {
-        status: "ok".to_owned(),
-        version: VERSION.to_owned(),
-        started_at: app.started_at,
-        server,
-    }))
+    Ok(Json(Health { status: "ok".to_owned(), version: VERSION.to_owned(), started_at: app.started_at, server }))
 }
 
 async fn inside(app: &App) -> Result<Inside> {
@@ -122,9 +115,5 @@ async fn inside(app: &App) -> Result<Inside> {
 /// What is counted, for Prometheus.
 pub async fn figures(app: Arc<App>, _: Visitor, (): ()) -> Result<Page> {
     let text = app.metrics.text(&app)?;
-    Ok(Page {
-        bytes: text.into(),
-        content_type: HeaderValue::from_static(metrics::CONTENT_TYPE),
-        headers: Vec::new(),
-    })
+    Ok(Page { bytes: text.into(), content_type: HeaderValue::from_static(metrics::CONTENT_TYPE), headers: Vec::new() })
 }

@@ -60,8 +60,7 @@ pub struct NewToken {
 
 /// Makes a token; the answer is the only place where it is ever shown.
 pub async fn create(app: Arc<App>, _: Admin, wish: TokenWish) -> Result<Created<NewToken>> {
-    let secret = PlainToken::generate()
-        .map_err(|error| Error::Internal(format!("no randomness: {error}")))?;
+    let secret = PlainToken::generate().map_err(|error| Error::Internal(format!("no randomness: {error}")))?;
     let now = clock::now();
     let verb = CreateToken {
         user_id: wish.user_id,
@@ -72,14 +71,7 @@ pub async fn create(app: Arc<App>, _: Admin, wish: TokenWish) -> Result<Created<
         now,
     };
     let Token { id, user_id, name, created_at, expires_at, .. } = app.store.write(verb).await?;
-    Ok(Created(NewToken {
-        id,
-        token: secret.reveal().to_owned(),
-        user_id,
-        created_at,
-        name,
-        expires_at,
-    }))
+    Ok(Created(NewToken { id, token: secret.reveal().to_owned(), user_id, created_at, name, expires_at }))
 }
 
 /// Every token of a user, without the secrets.

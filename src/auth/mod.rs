@@ -6,7 +6,7 @@ mod verdicts;
 pub use usage::Usage;
 pub use verdicts::{Caller, Verdicts};
 
-use crate::domain::{PlainToken, Time};
+use crate::domain::{PlainToken, Time, TokenHash};
 use crate::error::{Error, Result};
 use crate::store::Store;
 use hyper::HeaderMap;
@@ -61,14 +61,22 @@ impl Auth {
         if presented.is_empty() {
             return Err(Error::TokenMissing);
         }
-        let token =
-            presented.to_str().ok().and_then(PlainToken::parse).ok_or(Error::TokenRefused)?;
-        let caller = self.verdicts.of(&token.hash(), store)?.ok_or(Error::TokenRefused)?;
+        let caller = self.caller(presented.as_bytes(), store)?.ok_or(Error::TokenRefused)?;
         if caller.token.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::TokenRefused);
         }
         self.usage.note(&caller, now);
         Ok(User(caller))
+    }
+
+    /// From memory, else from the file; what no server ever issued is not looked for there.
+    fn caller(&self, presented: &[u8], store: &Store) -> Result<Option<Arc<Caller>>> {
+        let hash = TokenHash::of(presented);
+        match self.verdicts.remembered(&hash) {
+            Ok(caller) => Ok(Some(caller)),
+            Err(_) if !PlainToken::is_wellformed(presented) => Ok(None),
+            Err(epoch) => self.verdicts.look_up(&hash, store, epoch),
+        }
     }
 
     /// When tokens were last used.

@@ -3,9 +3,11 @@
 use crate::domain::{Token, TokenHash, User, UserId};
 use crate::error::Result;
 use crate::store::{Change, Store};
+use bytes::Bytes;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 /// Tokens in each of the two generations; about 1 KiB each.
 const GENERATION_MAX: usize = 10_000;
@@ -17,10 +19,15 @@ pub struct Caller {
     pub token: Token,
     /// The user.
     pub user: User,
+    /// The answer to `GET /user`, written at the first one: a caller never changes, a changed one is another.
+    pub view: OnceLock<Bytes>,
     /// The second of the last use that was noted.
     pub(super) noted: AtomicI64,
     outdated: Arc<Outdated>,
 }
+
+/// How many changes were heard: a verdict that was read before the latest is used but not kept.
+pub type Epoch = u64;
 
 /// Set once the user of some callers has changed.
 #[derive(Debug, Default)]
@@ -32,21 +39,42 @@ pub struct Verdicts(RwLock<Memory>);
 
 #[derive(Default)]
 struct Memory {
-    young: HashMap<TokenHash, Arc<Caller>>,
-    old: HashMap<TokenHash, Arc<Caller>>,
+    young: HashMap<TokenHash, Arc<Caller>, HashItself>,
+    old: HashMap<TokenHash, Arc<Caller>, HashItself>,
     /// The callers of a user share one mark, so a changed user outdates them all at once.
     marks: HashMap<UserId, Weak<Outdated>>,
-    /// How many changes were heard: a verdict read before the latest is used but not kept.
-    epoch: u64,
+    epoch: Epoch,
+}
+
+/// The key is a BLAKE3 hash: eight of its bytes are as good as a hash of it.
+#[derive(Default, Clone)]
+struct HashItself;
+
+impl BuildHasher for HashItself {
+    type Hasher = First8;
+
+    fn build_hasher(&self) -> First8 {
+        First8(0)
+    }
+}
+
+struct First8(u64);
+
+impl Hasher for First8 {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Verdicts {
-    /// Who holds the token with this hash: from memory, else from the file.
-    pub fn of(&self, hash: &TokenHash, store: &Store) -> Result<Option<Arc<Caller>>> {
-        let epoch = match self.remembered(hash) {
-            Ok(caller) => return Ok(Some(caller)),
-            Err(epoch) => epoch,
-        };
+    /// Who holds the token with this hash, according to the file; kept if nothing changed since `epoch`.
+    pub fn look_up(&self, hash: &TokenHash, store: &Store, epoch: Epoch) -> Result<Option<Arc<Caller>>> {
         let Some(known) = store.known_token(hash)? else { return Ok(None) };
         Ok(Some(self.write().keep(*hash, known.token, known.user, epoch)))
     }
@@ -79,8 +107,8 @@ impl Verdicts {
         self.len() == 0
     }
 
-    /// The caller, or the epoch in which there was none.
-    fn remembered(&self, hash: &TokenHash) -> std::result::Result<Arc<Caller>, u64> {
+    /// The caller in memory, or the epoch in which there was none.
+    pub fn remembered(&self, hash: &TokenHash) -> std::result::Result<Arc<Caller>, Epoch> {
         let memory = self.read();
         let fresh = |caller: &&Arc<Caller>| !caller.outdated.0.load(Ordering::Acquire);
         if let Some(caller) = memory.young.get(hash).filter(fresh) {
@@ -108,10 +136,15 @@ impl Verdicts {
 }
 
 impl Memory {
-    fn keep(&mut self, hash: TokenHash, token: Token, user: User, epoch: u64) -> Arc<Caller> {
+    fn keep(&mut self, hash: TokenHash, token: Token, user: User, epoch: Epoch) -> Arc<Caller> {
         let mark = self.marks.get(&user.id).and_then(Weak::upgrade).unwrap_or_default();
-        let caller =
-            Arc::new(Caller { token, user, noted: AtomicI64::new(0), outdated: Arc::clone(&mark) });
+        let caller = Arc::new(Caller {
+            token,
+            user,
+            view: OnceLock::new(),
+            noted: AtomicI64::new(0),
+            outdated: Arc::clone(&mark),
+        });
         if epoch == self.epoch {
             self.make_room();
             self.marks.insert(caller.user.id, Arc::downgrade(&mark));

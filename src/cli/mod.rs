@@ -69,9 +69,7 @@ pub fn main() -> ExitCode {
         Some(Command::Config(ConfigCommand::Check(flags))) => {
             flags.load().and_then(|settings| config::check(&settings))
         }
-        Some(Command::Config(ConfigCommand::Show(flags))) => {
-            flags.load().map(|settings| config::show(&settings))
-        }
+        Some(Command::Config(ConfigCommand::Show(flags))) => flags.load().map(|settings| config::show(&settings)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

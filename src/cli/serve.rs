@@ -27,16 +27,10 @@ pub fn run(settings: Settings) -> Result<(), Exit> {
 fn runtime(config: &Config) -> Result<Runtime, Exit> {
     let cores = available_parallelism().map_or(1, usize::from);
     let workers = if config.http.workers == 0 { cores } else { config.http.workers };
-    let built = Builder::new_multi_thread()
-        .worker_threads(workers)
-        .max_blocking_threads(LONG_READERS)
-        .enable_all()
-        .build();
+    let built =
+        Builder::new_multi_thread().worker_threads(workers).max_blocking_threads(LONG_READERS).enable_all().build();
     built.map_err(|error| {
-        Exit::new(
-            Code::Config,
-            format!("Cannot start {workers} threads ({error}); lower http.workers."),
-        )
+        Exit::new(Code::Config, format!("Cannot start {workers} threads ({error}); lower http.workers."))
     })
 }
 
@@ -51,8 +45,7 @@ async fn serve(mut settings: Settings) -> Result<(), Exit> {
     };
     let listener = listen(asked).map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    let stop = stop_signal()
-        .map_err(|error| Exit::new(Code::Config, format!("Cannot wait for signals: {error}.")))?;
+    let stop = stop_signal().map_err(|error| Exit::new(Code::Config, format!("Cannot wait for signals: {error}.")))?;
     let app = App::open(settings.config.clone(), address)?;
     println!("{}", welcome(&settings, address));
     if let Some(why) = settings.admin_key_weakness() {
@@ -65,8 +58,7 @@ async fn serve(mut settings: Settings) -> Result<(), Exit> {
 
 /// Ends at the first SIGTERM or SIGINT; a second one ends the process at once.
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -99,9 +91,7 @@ fn fit_connections(config: &mut Config) {
 fn welcome(settings: &Settings, address: SocketAddr) -> String {
     let url = url(address);
     let key = settings.admin_key_expression();
-    let warning = settings
-        .admin_key_weakness()
-        .map_or(String::new(), |why| format!(" ({why}: for this machine only)"));
+    let warning = settings.admin_key_weakness().map_or(String::new(), |why| format!(" ({why}: for this machine only)"));
     format!(
         "Vomeet {version} listens on {url}\n\
          \n  Docs       {url}/docs\

@@ -19,18 +19,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub fn run(settings: &Settings) -> Result<(), Exit> {
     let address = reachable(settings.config.listen);
     let down = |why: String| {
-        let sentence =
-            format!("No vomeet answers at {} ({why}); start one with `make run`.", url(address));
+        let sentence = format!("No vomeet answers at {} ({why}); start one with `make run`.", url(address));
         Exit::new(Code::NotRunning, sentence)
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| down(error.to_string()))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| down(error.to_string()))?;
     let asked = runtime.block_on(async { tokio::time::timeout(PATIENCE, ask(address)).await });
-    let health = asked
-        .map_err(|_| down("it took too long".to_owned()))?
-        .map_err(|error| down(error.to_string()))?;
+    let health = asked.map_err(|_| down("it took too long".to_owned()))?.map_err(|error| down(error.to_string()))?;
     print(&health, address);
     Ok(())
 }
@@ -47,12 +42,9 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 
 async fn ask(address: SocketAddr) -> Result<Health, Box<dyn std::error::Error>> {
     let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let request = Request::get("/healthz")
-        .header(header::HOST, address.to_string())
-        .body(Empty::<Bytes>::new())?;
+    let request = Request::get("/healthz").header(header::HOST, address.to_string()).body(Empty::<Bytes>::new())?;
     let response = sender.send_request(request).await?;
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();

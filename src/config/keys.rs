@@ -34,20 +34,12 @@ const fn key(
 
 /// Every setting, in the order of `vomeet.toml`.
 pub static KEYS: &[Key] = &[
-    key(
-        "listen",
-        "VOMEET_LISTEN",
-        "\"127.0.0.1:18056\"",
-        "Address and port; port 0 is any free one.",
-        |c, v| set(&mut c.listen, address(v)),
-    ),
-    key(
-        "database",
-        "VOMEET_DATABASE",
-        "\"vomeet.db\"",
-        "The database file; its folder must exist.",
-        |c, v| set(&mut c.database, filled(v).map(PathBuf::from)),
-    ),
+    key("listen", "VOMEET_LISTEN", "\"127.0.0.1:18056\"", "Address and port; port 0 is any free one.", |c, v| {
+        set(&mut c.listen, address(v))
+    }),
+    key("database", "VOMEET_DATABASE", "\"vomeet.db\"", "The database file; its folder must exist.", |c, v| {
+        set(&mut c.database, filled(v).map(PathBuf::from))
+    }),
     key(
         "log",
         "VOMEET_LOG",
@@ -65,36 +57,18 @@ pub static KEYS: &[Key] = &[
             |c, v| set(&mut c.admin_key, text(v)),
         )
     },
-    key(
-        "admin_api_token_file",
-        "ADMIN_API_TOKEN_FILE",
-        "\"\"",
-        "A file whose first line is the admin key.",
-        |c, v| {
-            set(&mut c.admin_key_file, text(v).map(|path| (!path.is_empty()).then(|| path.into())))
-        },
-    ),
-    key(
-        "http.workers",
-        "VOMEET_HTTP_WORKERS",
-        "0",
-        "Threads that serve requests; 0 is one for each core.",
-        |c, v| set(&mut c.http.workers, count(v, 0, 1024)),
-    ),
-    key(
-        "http.connections_max",
-        "VOMEET_HTTP_CONNECTIONS_MAX",
-        "8192",
-        "Most connections at once.",
-        |c, v| set(&mut c.http.connections_max, count(v, 1, 1_000_000)),
-    ),
-    key(
-        "http.body_bytes_max",
-        "VOMEET_HTTP_BODY_BYTES_MAX",
-        "65536",
-        "Longest request body in bytes.",
-        |c, v| set(&mut c.http.body_bytes_max, count(v, 1024, 16 * 1024 * 1024)),
-    ),
+    key("admin_api_token_file", "ADMIN_API_TOKEN_FILE", "\"\"", "A file whose first line is the admin key.", |c, v| {
+        set(&mut c.admin_key_file, text(v).map(|path| (!path.is_empty()).then(|| path.into())))
+    }),
+    key("http.workers", "VOMEET_HTTP_WORKERS", "0", "Threads that serve requests; 0 is one for each core.", |c, v| {
+        set(&mut c.http.workers, count(v, 0, 1024))
+    }),
+    key("http.connections_max", "VOMEET_HTTP_CONNECTIONS_MAX", "8192", "Most connections at once.", |c, v| {
+        set(&mut c.http.connections_max, count(v, 1, 1_000_000))
+    }),
+    key("http.body_bytes_max", "VOMEET_HTTP_BODY_BYTES_MAX", "65536", "Longest request body in bytes.", |c, v| {
+        set(&mut c.http.body_bytes_max, count(v, 1024, 16 * 1024 * 1024))
+    }),
     key(
         "http.header_seconds_max",
         "VOMEET_HTTP_HEADER_SECONDS_MAX",
@@ -195,23 +169,18 @@ fn text(value: &Value) -> Result<String, String> {
 }
 
 fn filled(value: &Value) -> Result<String, String> {
-    text(value).and_then(|text| {
-        if text.is_empty() { Err("should not be empty".to_owned()) } else { Ok(text) }
-    })
+    text(value).and_then(|text| if text.is_empty() { Err("should not be empty".to_owned()) } else { Ok(text) })
 }
 
 fn address(value: &Value) -> Result<SocketAddr, String> {
     let text = text(value)?;
     let numeric = text.replacen("localhost", "127.0.0.1", 1);
-    numeric
-        .parse()
-        .map_err(|_| format!("should be ADDRESS:PORT such as 127.0.0.1:18056, not {text:?}"))
+    numeric.parse().map_err(|_| format!("should be ADDRESS:PORT such as 127.0.0.1:18056, not {text:?}"))
 }
 
 fn count<T: TryFrom<i64>>(value: &Value, min: i64, max: i64) -> Result<T, String> {
     let wrong = || format!("should be a whole number from {min} to {max}");
-    let number =
-        value.as_integer().filter(|number| (min..=max).contains(number)).ok_or_else(wrong)?;
+    let number = value.as_integer().filter(|number| (min..=max).contains(number)).ok_or_else(wrong)?;
     T::try_from(number).map_err(|_| wrong())
 }
 

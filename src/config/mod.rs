@@ -88,10 +88,7 @@ impl Cors {
             return None;
         }
         let origin = headers.get(header::ORIGIN)?;
-        self.0
-            .iter()
-            .any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes())
-            .then(|| origin.clone())
+        self.0.iter().any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
     }
 }
 
@@ -133,8 +130,7 @@ pub struct Settings {
 impl Settings {
     /// Where the value of a key came from.
     pub fn source(&self, name: &str) -> &Source {
-        let found =
-            KEYS.iter().position(|key| key.name == name).and_then(|at| self.origins.get(at));
+        let found = KEYS.iter().position(|key| key.name == name).and_then(|at| self.origins.get(at));
         found.map_or(&Source::Default, |(_, source)| source)
     }
 
@@ -154,10 +150,7 @@ impl Settings {
             (None, Source::Default) => "token".to_owned(),
             (None, Source::DotEnv(name)) => format!("$(. ./.env; echo \"${name}\")"),
             (None, Source::File(path)) => {
-                format!(
-                    "$(sed -n 's/^admin_api_token *= *\"\\(.*\\)\".*/\\1/p' '{}')",
-                    path.display()
-                )
+                format!("$(sed -n 's/^admin_api_token *= *\"\\(.*\\)\".*/\\1/p' '{}')", path.display())
             }
             (None, _) => "$ADMIN_API_TOKEN".to_owned(),
         }
@@ -186,10 +179,8 @@ impl Settings {
 }
 
 fn weakness(key: &str) -> Option<&'static str> {
-    const PLACEHOLDERS: [&str; 6] =
-        ["token", "changeme", "change-me", "secret", "password", "your-admin-token"];
-    let plain: String =
-        key.to_lowercase().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    const PLACEHOLDERS: [&str; 6] = ["token", "changeme", "change-me", "secret", "password", "your-admin-token"];
+    let plain: String = key.to_lowercase().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
     if key.is_empty() {
         Some("is empty")
     } else if PLACEHOLDERS.iter().any(|word| plain.replace(word, "").is_empty()) {

@@ -38,10 +38,7 @@ impl Surroundings {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
-        Self {
-            environment: std::env::vars_os().filter_map(text).collect(),
-            folder: PathBuf::from("."),
-        }
+        Self { environment: std::env::vars_os().filter_map(text).collect(), folder: PathBuf::from(".") }
     }
 }
 
@@ -53,10 +50,8 @@ impl Settings {
         let mut config = blank();
         let mut origins = Vec::with_capacity(KEYS.len());
         for key in KEYS {
-            let (value, source) =
-                strongest(key, flags, &around.environment, &dotenv, file.get(key.name), &path)?;
-            (key.set)(&mut config, &value)
-                .map_err(|why| wrong(format!("{} ({source}) {why}.", key.name)))?;
+            let (value, source) = strongest(key, flags, &around.environment, &dotenv, file.get(key.name), &path)?;
+            (key.set)(&mut config, &value).map_err(|why| wrong(format!("{} ({source}) {why}.", key.name)))?;
             origins.push((value, source));
         }
         let mut settings = Self { config, origins };
@@ -72,10 +67,7 @@ impl Settings {
             return Ok(());
         }
         let text = fs::read_to_string(folder.join(&path)).map_err(|error| {
-            wrong(format!(
-                "Cannot read the admin key from {} ({error}); check admin_api_token_file.",
-                path.display()
-            ))
+            wrong(format!("Cannot read the admin key from {} ({error}); check admin_api_token_file.", path.display()))
         })?;
         text.lines().next().unwrap_or("").trim().clone_into(&mut self.config.admin_key);
         Ok(())
@@ -122,8 +114,7 @@ fn strongest(
     if let Some(value) = in_file {
         return Ok((value.clone(), Source::File(path.to_owned())));
     }
-    let default = parse_value(key.default)
-        .ok_or_else(|| wrong(format!("{} has no readable default.", key.name)))?;
+    let default = parse_value(key.default).ok_or_else(|| wrong(format!("{} has no readable default.", key.name)))?;
     Ok((default, Source::Default))
 }
 
@@ -152,25 +143,19 @@ fn read_file(flags: &Flags, folder: &Path) -> Result<(HashMap<String, Value>, Pa
             return Ok((HashMap::new(), path));
         }
         Err(error) => {
-            return Err(wrong(format!(
-                "Cannot read {} ({error}); check --config.",
-                path.display()
-            )));
+            return Err(wrong(format!("Cannot read {} ({error}); check --config.", path.display())));
         }
     };
     let table: toml::Table = toml::from_str(&text).map_err(|error| {
         let place = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
-        wrong(format!(
-            "{}, line {place}: {}; correct it and start again.",
-            path.display(),
-            error.message()
-        ))
+        wrong(format!("{}, line {place}: {}; correct it and start again.", path.display(), error.message()))
     })?;
     let mut flat = HashMap::new();
     for (name, value) in table {
         match value {
-            Value::Table(section) => flat
-                .extend(section.into_iter().map(|(key, value)| (format!("{name}.{key}"), value))),
+            Value::Table(section) => {
+                flat.extend(section.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
+            }
             value => _ = flat.insert(name, value),
         }
     }
@@ -182,10 +167,8 @@ fn read_file(flags: &Flags, folder: &Path) -> Result<(HashMap<String, Value>, Pa
 
 fn proposal(unknown: &str) -> String {
     let likeness = |key: &&Key| strsim::jaro_winkler(key.name, unknown);
-    let nearest = KEYS
-        .iter()
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-        .filter(|key| likeness(key) > LIKENESS_MIN);
+    let nearest =
+        KEYS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|key| likeness(key) > LIKENESS_MIN);
     match nearest {
         Some(key) => format!("there is no setting {unknown}; did you mean {}?", key.name),
         None => format!("there is no setting {unknown}; `vomeet config show` lists them all."),
@@ -196,8 +179,7 @@ fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, Exit> {
     if !path.exists() {
         return Ok(HashMap::new());
     }
-    let unreadable = |error: dotenvy::Error| {
-        wrong(format!("Cannot read .env ({error}); correct the line or quote its value."))
-    };
+    let unreadable =
+        |error: dotenvy::Error| wrong(format!("Cannot read .env ({error}); correct the line or quote its value."));
     dotenvy::from_path_iter(path).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)
 }

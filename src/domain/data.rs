@@ -31,10 +31,7 @@ impl Data {
 
 impl Default for Data {
     fn default() -> Self {
-        Self(
-            serde_json::value::to_raw_value(&serde_json::Map::new())
-                .unwrap_or_else(|_| RawValue::NULL.to_owned()),
-        )
+        Self(serde_json::value::to_raw_value(&serde_json::Map::new()).unwrap_or_else(|_| RawValue::NULL.to_owned()))
     }
 }
 
@@ -54,9 +51,7 @@ impl ToSchema for Data {}
 
 impl Field for Data {
     fn schema() -> Object {
-        let about = format!(
-            "A JSON object of at most {DATA_BYTES_MAX} bytes and {DATA_LEVELS_MAX} levels."
-        );
+        let about = format!("A JSON object of at most {DATA_BYTES_MAX} bytes and {DATA_LEVELS_MAX} levels.");
         ObjectBuilder::new()
             .schema_type(Type::Object)
             .description(Some(about))
@@ -71,9 +66,8 @@ impl Field for Data {
             let msg = format!("Data should have at most {DATA_BYTES_MAX} bytes");
             return Err(Invalid::new("too_long", msg).with("max_length", DATA_BYTES_MAX));
         }
-        let value: Value = serde_json::from_str(&text).map_err(|error| {
-            Invalid::new("json_invalid", format!("Data should be JSON that can be kept: {error}"))
-        })?;
+        let value: Value = serde_json::from_str(&text)
+            .map_err(|error| Invalid::new("json_invalid", format!("Data should be JSON that can be kept: {error}")))?;
         if !value.is_object() {
             return Err(not_an_object());
         }
@@ -126,10 +120,7 @@ mod tests {
         for (json, expected) in [
             ("{}", Ok("{}".to_owned())),
             (r#"{ "b" : 1 , "a": " x \" \\" }"#, Ok(r#"{"b":1,"a":" x \" \\"}"#.to_owned())),
-            (
-                r#"{"n":123456789012345678901234567890}"#,
-                Ok(r#"{"n":123456789012345678901234567890}"#.to_owned()),
-            ),
+            (r#"{"n":123456789012345678901234567890}"#, Ok(r#"{"n":123456789012345678901234567890}"#.to_owned())),
             (&deep(DATA_LEVELS_MAX), Ok(deep(DATA_LEVELS_MAX))),
             (&deep(DATA_LEVELS_MAX + 1), Err("recursion_loop")),
             (&long, Err("too_long")),

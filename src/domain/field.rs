@@ -42,7 +42,10 @@ impl Raw<'_> {
         match self {
             Self::Text(text) => Ok(text.to_owned()),
             Self::Json(json) => serde_json::from_str(json.get()).map_err(|_| match json.get().starts_with('"') {
-                true => Invalid::new("string_unicode", "Input should be a valid string, unable to parse raw data as a unicode string"),
+                true => Invalid::new(
+                    "string_unicode",
+                    "Input should be a valid string, unable to parse raw data as a unicode string",
+                ),
                 false => Invalid::new("string_type", "Input should be a valid string"),
             }),
         }
@@ -64,20 +67,17 @@ impl Raw<'_> {
 }
 
 fn too_small(min: i64) -> Invalid {
-    Invalid::new("greater_than_equal", format!("Input should be greater than or equal to {min}"))
-        .with("ge", min)
+    Invalid::new("greater_than_equal", format!("Input should be greater than or equal to {min}")).with("ge", min)
 }
 
 fn too_large(max: i64) -> Invalid {
-    Invalid::new("less_than_equal", format!("Input should be less than or equal to {max}"))
-        .with("le", max)
+    Invalid::new("less_than_equal", format!("Input should be less than or equal to {max}")).with("le", max)
 }
 
 /// Only the one way to write a number: no sign but `-`, no leading zero, no space.
 fn integer_in_text(text: &str) -> Result<i128, Invalid> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let plain = digits.bytes().all(|b| b.is_ascii_digit())
-        && !(digits.len() > 1 && digits.starts_with('0'));
+    let plain = digits.bytes().all(|b| b.is_ascii_digit()) && !(digits.len() > 1 && digits.starts_with('0'));
     if digits.is_empty() || !plain {
         let msg = "Input should be a valid integer, unable to parse string as an integer";
         return Err(Invalid::new("int_parsing", msg));
@@ -90,21 +90,14 @@ fn integer_in_json(json: &str) -> Result<i128, Invalid> {
         return Err(Invalid::new("int_type", "Input should be a valid integer"));
     }
     if json.bytes().all(|b| b == b'-' || b.is_ascii_digit()) {
-        return Ok(json.parse().unwrap_or(if json.starts_with('-') {
-            i128::MIN
-        } else {
-            i128::MAX
-        }));
+        return Ok(json.parse().unwrap_or(if json.starts_with('-') { i128::MIN } else { i128::MAX }));
     }
     let number: f64 = json.parse().unwrap_or(f64::NAN);
     if number.fract() != 0.0 {
         let msg = "Input should be a valid integer, got a number with a fractional part";
         return Err(Invalid::new("int_from_float", msg));
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "saturates, and any saturated number is out of every range"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, and any saturated number is out of every range")]
     Ok(number as i128)
 }
 
@@ -139,11 +132,7 @@ mod tests {
             ("-", Err("int_parsing")),
             ("٣", Err("int_parsing")),
         ] {
-            assert_eq!(
-                Raw::Text(text).integer(0, 10).map_err(|e| e.kind),
-                expected,
-                "{text:?} as text"
-            );
+            assert_eq!(Raw::Text(text).integer(0, 10).map_err(|e| e.kind), expected, "{text:?} as text");
         }
         for (json, expected) in [
             ("5", Ok(5)),
@@ -157,11 +146,7 @@ mod tests {
             ("null", Err("int_type")),
         ] {
             let raw: &RawValue = serde_json::from_str(json).expect(json);
-            assert_eq!(
-                Raw::Json(raw).integer(0, 10).map_err(|e| e.kind),
-                expected,
-                "{json} as JSON"
-            );
+            assert_eq!(Raw::Json(raw).integer(0, 10).map_err(|e| e.kind), expected, "{json} as JSON");
         }
     }
 

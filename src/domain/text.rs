@@ -14,11 +14,7 @@ pub struct Line<const MAX: usize>(pub String);
 
 impl<const MAX: usize> Field for Line<MAX> {
     fn schema() -> Object {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .max_length(Some(MAX))
-            .pattern(Some(PATTERN))
-            .build()
+        ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX)).pattern(Some(PATTERN)).build()
     }
 
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
@@ -28,9 +24,7 @@ impl<const MAX: usize> Field for Line<MAX> {
             return Err(Invalid::new("string_too_long", msg).with("max_length", MAX));
         }
         if text.chars().any(char::is_control) {
-            let msg = format!(
-                "String should match pattern '{PATTERN}': control characters are not allowed"
-            );
+            let msg = format!("String should match pattern '{PATTERN}': control characters are not allowed");
             return Err(Invalid::new("string_pattern_mismatch", msg).with("pattern", PATTERN));
         }
         Ok(Self(text))

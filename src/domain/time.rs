@@ -13,8 +13,7 @@ pub struct Time(i64);
 impl Time {
     /// From milliseconds since 1970; what lies outside the years −9999 to 9999 is moved to the nearer end.
     pub fn from_millis(millis: i64) -> Self {
-        let (min, max) =
-            (jiff::Timestamp::MIN.as_millisecond(), jiff::Timestamp::MAX.as_millisecond());
+        let (min, max) = (jiff::Timestamp::MIN.as_millisecond(), jiff::Timestamp::MAX.as_millisecond());
         Self(millis.clamp(min, max))
     }
 

@@ -9,6 +9,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::{Ref, RefOr, Schema};
 
+/// Headers of a usual answer; room for them is made at once.
+const HEADERS_USUAL: usize = 6;
+
 /// What leaves the server.
 pub type Response = hyper::Response<Full<Bytes>>;
 
@@ -50,7 +53,7 @@ pub struct CreatedOrFound<T> {
 /// 204 without a body.
 pub struct NoContent;
 
-/// 200 with a body of any other kind.
+/// 200 with a body of any other kind, which a browser may show.
 pub struct Page {
     /// The body.
     pub bytes: Bytes,
@@ -86,10 +89,7 @@ impl<T: Serialize + ToSchema + Send> Output for CreatedOrFound<T> {
     }
 
     fn describe() -> Vec<AnswerDoc> {
-        vec![
-            json_doc::<T>(StatusCode::CREATED, "Created"),
-            json_doc::<T>(StatusCode::OK, "It was there already"),
-        ]
+        vec![json_doc::<T>(StatusCode::CREATED, "Created"), json_doc::<T>(StatusCode::OK, "It was there already")]
     }
 }
 
@@ -101,12 +101,7 @@ impl Output for NoContent {
     }
 
     fn describe() -> Vec<AnswerDoc> {
-        vec![AnswerDoc {
-            status: StatusCode::NO_CONTENT,
-            about: "Done",
-            content: None,
-            schemas: Vec::new(),
-        }]
+        vec![AnswerDoc { status: StatusCode::NO_CONTENT, about: "Done", content: None, schemas: Vec::new() }]
     }
 }
 
@@ -114,30 +109,29 @@ impl Output for Page {
     fn into_response(self) -> Result<Response> {
         let mut response = Response::new(Full::new(self.bytes));
         response.headers_mut().insert(header::CONTENT_TYPE, self.content_type);
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response.headers_mut().extend(self.headers);
         Ok(response)
     }
 
     fn describe() -> Vec<AnswerDoc> {
-        vec![AnswerDoc {
-            status: StatusCode::OK,
-            about: "The page",
-            content: Some(("*/*", None)),
-            schemas: Vec::new(),
-        }]
+        vec![AnswerDoc { status: StatusCode::OK, about: "The page", content: Some(("*/*", None)), schemas: Vec::new() }]
     }
 }
 
-/// A JSON answer. It may hold secrets, so nobody on the way keeps it.
 fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response> {
     let bytes = serde_json::to_vec(value).map_err(|error| Error::Internal(error.to_string()))?;
-    let mut response = Response::new(Full::new(bytes.into()));
+    Ok(json_bytes(status, bytes.into()))
+}
+
+/// An answer of JSON that is written already. It may hold secrets, so nobody on the way keeps it.
+pub fn json_bytes(status: StatusCode, bytes: Bytes) -> Response {
+    let mut response = Response::new(Full::new(bytes));
+    *response.headers_mut() = HeaderMap::with_capacity(HEADERS_USUAL);
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    response
 }
 
 fn json_doc<T: ToSchema>(status: StatusCode, about: &'static str) -> AnswerDoc {

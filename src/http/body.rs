@@ -48,8 +48,7 @@ pub async fn read(body: Incoming, limits: &Http, unread: &Unread) -> Result<Vec<
 async fn collect(mut body: Incoming, max: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame =
-            frame.map_err(|_| Error::Malformed("The body ended before it was complete."))?;
+        let frame = frame.map_err(|_| Error::Malformed("The body ended before it was complete."))?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > max {
             return Err(Error::TooLarge(max));

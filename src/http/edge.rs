@@ -1,9 +1,11 @@
 //! Around every request: the rules of HTTP before it, the log line and the common headers after it.
 
+use super::access;
 use super::answer::{Response, refusal};
 use super::body::Unread;
 use super::router::{self, Call, Route};
 use crate::app::App;
+use crate::clock;
 use crate::config::Http;
 use crate::error::{Error, Result};
 use crate::routes;
@@ -20,59 +22,65 @@ use std::task::Poll;
 use std::time::Instant;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Most headers in a request; hyper's own limit is 100, and a lower one given to it costs each request.
+const HEADERS_MAX: usize = 64;
 /// Longest request id that is taken from a caller, in characters.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
+/// Who is at the other end of a connection.
+pub struct Peer {
+    /// Their address.
+    pub address: SocketAddr,
+    /// The same as text, made once.
+    pub name: String,
+}
+
+impl Peer {
+    /// The peer at an address.
+    pub fn new(address: SocketAddr) -> Self {
+        Self { address, name: address.to_string() }
+    }
+}
+
 /// Answers a request, whatever becomes of it.
-pub async fn answer(app: Arc<App>, peer: SocketAddr, request: Request<Incoming>) -> Response {
+pub async fn answer(app: &Arc<App>, peer: &Peer, request: Request<Incoming>) -> Response {
     let began = Instant::now();
     let (head, body) = request.into_parts();
     let method = head.method.clone();
     let unread = Unread::watch(&body);
-    let id = request_id(&app, &head.headers);
+    let id = request_id(app, &head.headers);
     let origin = app.config.http.cors.allowed(&head.headers);
 
-    let found = check(&app, &head.headers, &head.uri)
-        .and_then(|()| router::find(&routes::TABLE, &method, head.uri.path()));
+    let path = head.uri.path();
+    let found = check(app, &head.headers, &head.uri).and_then(|()| router::find(&routes::TABLE, &method, path));
     let route = found.as_ref().ok().copied();
+    let pattern = access::pattern(route);
     let outcome = match found {
         Ok(route) => {
-            run(
-                route,
-                Call { app: Arc::clone(&app), route, head, body, unread: unread.clone(), peer },
-            )
-            .await
+            let (app, unread) = (Arc::clone(app), unread.clone());
+            let now = clock::now();
+            run(route, Box::new(Call { app, route, head, body, unread, peer: peer.address, now })).await
         }
-        Err(Error::WrongMethod(allowed)) if method == Method::OPTIONS && origin.is_some() => {
-            Ok(preflight(&allowed))
-        }
+        Err(Error::WrongMethod(allowed)) if method == Method::OPTIONS && origin.is_some() => Ok(preflight(&allowed)),
         Err(error) => Err(error),
     };
 
     let mut response = outcome.unwrap_or_else(|error| {
         if let Some(cause) = error.cause() {
-            log::error!(
-                "{method} {} failed: {cause} id={}",
-                pattern(route),
-                id.to_str().unwrap_or("-")
-            );
+            log::error!("{method} {pattern} failed: {cause} id={}", id.to_str().unwrap_or("-"));
         }
         refusal(&error)
     });
-    finish(response.headers_mut(), &id, origin, unread.is_left());
     let took = began.elapsed();
-    app.metrics.observe(&method, pattern(route), response.status(), took);
-    log::info!(
-        target: "access",
-        "{method} {} {} {}us id={} from={peer}",
-        pattern(route), response.status().as_u16(), took.as_micros(), id.to_str().unwrap_or("-")
-    );
+    app.metrics.observe(route, response.status(), took);
+    access::log(&method, pattern, response.status(), took, &id, &peer.name);
+    finish(response.headers_mut(), id, origin, unread.is_left());
     response
 }
 
 /// Runs a handler. One that must wait goes on in a task of its own, so that it finishes although the client hangs up;
 /// a panic is one logged 500.
-async fn run(route: &'static Route, call: Call) -> Result<Response> {
+async fn run(route: &'static Route, call: Box<Call>) -> Result<Response> {
     let mut answering = AssertUnwindSafe(route.answer(call)).catch_unwind();
     let polled = poll_fn(|context| Poll::Ready(answering.poll_unpin(context))).await;
     let outcome = match polled {
@@ -85,13 +93,11 @@ async fn run(route: &'static Route, call: Call) -> Result<Response> {
     outcome.unwrap_or_else(|_| Err(Error::Internal("the handler panicked".to_owned())))
 }
 
-/// The pattern of a row stands in logs and metrics, never the path: a path can hold an address or a mistaken secret.
-fn pattern(route: Option<&Route>) -> &'static str {
-    route.map_or("-", |route| route.path)
-}
-
 /// What HTTP/1.1 asks of every request (RFC 9112, sections 3.2 and 6.1), and hyper lets pass.
 fn check(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<()> {
+    if headers.len() > HEADERS_MAX {
+        return Err(Error::TooManyHeaders(HEADERS_MAX));
+    }
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Err(Error::Malformed("A request has exactly one Host header."));
@@ -116,19 +122,13 @@ impl Hosts {
     pub fn new(http: &Http, address: SocketAddr) -> Self {
         let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
         let local = address.ip().to_canonical().is_loopback();
-        let names = own
-            .into_iter()
-            .chain([address.ip().to_string()])
-            .chain(http.allowed_hosts.iter().cloned());
+        let names = own.into_iter().chain([address.ip().to_string()]).chain(http.allowed_hosts.iter().cloned());
         Self { any: !local && http.allowed_hosts.is_empty(), names: names.collect() }
     }
 
     fn admit(&self, host: &[u8]) -> bool {
-        self.any
-            || self
-                .names
-                .iter()
-                .any(|name| without_port(host).eq_ignore_ascii_case(name.as_bytes()))
+        let host = without_port(host);
+        self.any || self.names.iter().any(|name| host.eq_ignore_ascii_case(name.as_bytes()))
     }
 }
 
@@ -150,9 +150,8 @@ fn request_id(app: &App, headers: &HeaderMap) -> HeaderValue {
 }
 
 /// What every answer carries.
-fn finish(headers: &mut HeaderMap, id: &HeaderValue, origin: Option<HeaderValue>, close: bool) {
-    headers.insert(REQUEST_ID, id.clone());
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+fn finish(headers: &mut HeaderMap, id: HeaderValue, origin: Option<HeaderValue>, close: bool) {
+    headers.insert(REQUEST_ID, id);
     if close {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -170,8 +169,7 @@ fn preflight(allowed: &str) -> Response {
     if let Ok(allowed) = HeaderValue::from_str(allowed) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allowed);
     }
-    let sendable =
-        HeaderValue::from_static("Content-Type, X-API-Key, X-Admin-API-Key, X-Request-Id");
+    let sendable = HeaderValue::from_static("Content-Type, X-API-Key, X-Admin-API-Key, X-Request-Id");
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, sendable);
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     response

@@ -145,14 +145,9 @@ impl<'a> Form<'a> {
         let decoded = percent_decode_str((parts.path)(name)?).decode_utf8();
         let read = match &decoded {
             Ok(text) => T::read(Raw::Text(text)),
-            Err(_) => Err(Invalid::new(
-                "string_unicode",
-                "Input should be valid UTF-8 after percent-decoding",
-            )),
+            Err(_) => Err(Invalid::new("string_unicode", "Input should be valid UTF-8 after percent-decoding")),
         };
-        self.checked(Place::Path, name, read, || {
-            Sent::Text(decoded.unwrap_or_default().into_owned())
-        })
+        self.checked(Place::Path, name, read, || Sent::Text(decoded.unwrap_or_default().into_owned()))
     }
 
     /// A query parameter; the last one counts. The inner `None` means that it is absent.
@@ -164,11 +159,7 @@ impl<'a> Form<'a> {
     }
 
     /// A query parameter with a default.
-    pub fn query_or<T: Field + serde::Serialize>(
-        &mut self,
-        name: &'static str,
-        default: T,
-    ) -> Option<T> {
+    pub fn query_or<T: Field + serde::Serialize>(&mut self, name: &'static str, default: T) -> Option<T> {
         let documented = serde_json::to_value(&default).ok();
         let value = self.query(name);
         if let Source::Nothing(fields) = &mut self.source
@@ -186,11 +177,7 @@ impl<'a> Form<'a> {
         let (whole, member) = (*whole, members.get(name));
         let Some(json) = member else {
             let loc = vec![Step::Name("body"), Step::Name(name)];
-            self.faults.push(Fault::new(
-                loc,
-                shown(whole),
-                Invalid::new("missing", "Field required"),
-            ));
+            self.faults.push(Fault::new(loc, shown(whole), Invalid::new("missing", "Field required")));
             return None;
         };
         self.checked(Place::Body, name, T::read(Raw::Json(json)), || shown(json))
@@ -210,9 +197,9 @@ impl<'a> Form<'a> {
         match self.member(name) {
             None => Some(Settable::Absent),
             Some(json) if json.get() == "null" => Some(Settable::Null),
-            Some(json) => self
-                .checked(Place::Body, name, T::read(Raw::Json(json)), || shown(json))
-                .map(Settable::Value),
+            Some(json) => {
+                self.checked(Place::Body, name, T::read(Raw::Json(json)), || shown(json)).map(Settable::Value)
+            }
         }
     }
 
@@ -258,8 +245,7 @@ impl<'a> Body<'a> {
         if bytes.trim_ascii().is_empty() {
             return Ok(Self::Absent);
         }
-        let whole: &RawValue =
-            serde_json::from_slice(bytes).map_err(|error| no_json(bytes, &error))?;
+        let whole: &RawValue = serde_json::from_slice(bytes).map_err(|error| no_json(bytes, &error))?;
         match serde_json::from_str(whole.get()) {
             Ok(members) => Ok(Self::Object(whole, members)),
             Err(_) => Err(no_object(whole)),
@@ -279,8 +265,7 @@ fn no_object(whole: &RawValue) -> Fault {
 fn no_json(bytes: &[u8], error: &serde_json::Error) -> Fault {
     let lines = bytes.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1));
     let offset = lines.map(<[u8]>::len).sum::<usize>() + error.column().saturating_sub(1);
-    let invalid =
-        Invalid::new("json_invalid", "JSON decode error").with("error", error.to_string());
+    let invalid = Invalid::new("json_invalid", "JSON decode error").with("error", error.to_string());
     Fault::new(vec![Step::Name("body"), Step::Offset(offset)], Sent::Unreadable, invalid)
 }
 
@@ -308,10 +293,7 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> std::result::Result<Members<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Members<'de>, A::Error> {
                 let mut members = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
                     members.push((Cow::Owned(name), map.next_value()?));

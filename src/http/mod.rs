@@ -1,8 +1,9 @@
 //! From socket to handler and back. Knows no SQL and no rule.
 //!
 //! [`serve`] accepts, [`edge`] keeps the rules of HTTP, [`router`] finds the row, [`form`] reads what was sent,
-//! [`answer`] writes what is returned.
+//! [`answer`] writes what is returned, [`access`] logs it.
 
+pub mod access;
 pub mod answer;
 pub mod body;
 pub mod connections;
@@ -10,6 +11,7 @@ pub mod edge;
 pub mod form;
 pub mod router;
 pub mod serve;
+pub mod timer;
 
 pub use answer::{Created, CreatedOrFound, Json, NoContent, Output, Page, Response};
 pub use form::{Form, Input};

@@ -5,6 +5,7 @@ use super::body::{self, Unread};
 use super::form::{BodyRule, FieldDoc, Form, Input, Parts};
 use crate::app::App;
 use crate::auth::{Admin, User};
+use crate::domain::Time;
 use crate::error::{Error, Result};
 use hyper::body::Incoming;
 use hyper::http::request;
@@ -27,6 +28,8 @@ pub struct Call {
     pub unread: Unread,
     /// Who is at the other end of the connection.
     pub peer: SocketAddr,
+    /// When it came.
+    pub now: Time,
 }
 
 /// Who may call a route.
@@ -77,20 +80,25 @@ impl Door for User {
     const ACCESS: Access = Access::User;
 
     fn enter(call: &Call) -> Result<Self> {
-        call.app.auth.user(&call.head.headers, &call.app.store, crate::clock::now())
+        call.app.auth.user(&call.head.headers, &call.app.store, call.now)
     }
 }
 
+/// An answer on its way.
 type Answering = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
 
 /// One row of the table.
 pub struct Route {
+    /// Its place in the table.
+    pub number: usize,
     /// Who may call it.
     pub access: Access,
     /// Its method.
     pub method: Method,
     /// Its path; `{name}` stands for one segment.
     pub path: &'static str,
+    /// The path up to its first parameter.
+    literal: &'static str,
     /// What it does, in a line.
     pub summary: &'static str,
     /// How it can fail besides what its door and its input bring.
@@ -101,16 +109,11 @@ pub struct Route {
     pub fields: fn() -> Vec<FieldDoc>,
     /// The ways in which it answers.
     pub answers: fn() -> Vec<AnswerDoc>,
-    handler: Box<dyn Fn(Call) -> Answering + Send + Sync>,
+    handler: Box<dyn Fn(Box<Call>) -> Answering + Send + Sync>,
 }
 
 /// A row for the holder of the admin key.
-pub fn admin<I, O, F, R>(
-    method: Method,
-    path: &'static str,
-    handler: F,
-    summary: &'static str,
-) -> Route
+pub fn admin<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
 where
     F: Fn(Arc<App>, Admin, I) -> R + Copy + Send + Sync + 'static,
     R: Future<Output = Result<O>> + Send,
@@ -121,12 +124,7 @@ where
 }
 
 /// A row for the holder of a user token.
-pub fn user<I, O, F, R>(
-    method: Method,
-    path: &'static str,
-    handler: F,
-    summary: &'static str,
-) -> Route
+pub fn user<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
 where
     F: Fn(Arc<App>, User, I) -> R + Copy + Send + Sync + 'static,
     R: Future<Output = Result<O>> + Send,
@@ -137,12 +135,7 @@ where
 }
 
 /// A row for anyone.
-pub fn open<I, O, F, R>(
-    method: Method,
-    path: &'static str,
-    handler: F,
-    summary: &'static str,
-) -> Route
+pub fn open<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
 where
     F: Fn(Arc<App>, Visitor, I) -> R + Copy + Send + Sync + 'static,
     R: Future<Output = Result<O>> + Send,
@@ -153,12 +146,7 @@ where
 }
 
 impl Route {
-    fn new<D, I, O, F, R>(
-        method: Method,
-        path: &'static str,
-        handler: F,
-        summary: &'static str,
-    ) -> Self
+    fn new<D, I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Self
     where
         F: Fn(Arc<App>, D, I) -> R + Copy + Send + Sync + 'static,
         R: Future<Output = Result<O>> + Send,
@@ -166,18 +154,24 @@ impl Route {
         I: Input,
         O: Output,
     {
-        let answer = move |call: Call| -> Answering {
+        let answer = move |call: Box<Call>| -> Answering {
             Box::pin(async move {
                 let who = D::enter(&call)?;
-                let app = Arc::clone(&call.app);
-                let input = input::<I>(call).await?;
+                let Call { app, route, head, body, unread, .. } = *call;
+                let body = match I::BODY {
+                    BodyRule::None => Vec::new(),
+                    BodyRule::Optional | BodyRule::Required => body::read(body, &app.config.http, &unread).await?,
+                };
+                let input = input::<I>(route, &head, &body)?;
                 handler(app, who, input).await?.into_response()
             })
         };
         Self {
+            number: 0,
             access: D::ACCESS,
             method,
             path,
+            literal: path.split('{').next().unwrap_or(path),
             summary,
             failures: Vec::new(),
             body: I::BODY,
@@ -193,52 +187,49 @@ impl Route {
         Self { failures: failures.into(), ..self }
     }
 
+    /// The same row at its place in the table.
+    #[must_use]
+    pub fn numbered(self, number: usize) -> Self {
+        Self { number, ..self }
+    }
+
     /// Answers a call.
-    pub fn answer(&self, call: Call) -> Answering {
+    pub fn answer(&self, call: Box<Call>) -> Answering {
         (self.handler)(call)
     }
 
+    /// Whether the path is this row's. The literal beginning decides most cases by one comparison.
     fn matches(&self, path: &str) -> bool {
-        let (mut pattern, mut actual) = (self.path.split('/'), path.split('/'));
-        loop {
-            match (pattern.next(), actual.next()) {
-                (None, None) => return true,
-                (Some(expected), Some(segment)) if expected == segment => {}
-                (Some(expected), Some(segment))
-                    if expected.starts_with('{') && !segment.is_empty() => {}
-                _ => return false,
-            }
+        if self.literal.len() == self.path.len() {
+            return path == self.path;
+        }
+        path.starts_with(self.literal) && same_segments(self.path, path)
+    }
+}
+
+fn same_segments(pattern: &str, path: &str) -> bool {
+    let (mut pattern, mut actual) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (pattern.next(), actual.next()) {
+            (None, None) => return true,
+            (Some(expected), Some(segment)) if expected == segment => {}
+            (Some(expected), Some(segment)) if expected.starts_with('{') && !segment.is_empty() => {}
+            _ => return false,
         }
     }
 }
 
-/// Reads what the handler takes, the body last.
-async fn input<I: Input>(call: Call) -> Result<I> {
-    let Call { app, route, head, body, unread, .. } = call;
-    let body = match I::BODY {
-        BodyRule::None => Vec::new(),
-        BodyRule::Optional | BodyRule::Required => {
-            body::read(body, &app.config.http, &unread).await?
-        }
-    };
+/// Reads what the handler takes from a request whose body was read.
+fn input<I: Input>(route: &Route, head: &request::Parts, body: &[u8]) -> Result<I> {
     let path = head.uri.path();
-    let parts = Parts {
-        path: &|name| segment(route.path, path, name),
-        query: head.uri.query().unwrap_or(""),
-        body: &body,
-    };
-    Form::fill(&parts)
+    let raw_segment = |name: &str| segment(route.path, path, name);
+    Form::fill(&Parts { path: &raw_segment, query: head.uri.query().unwrap_or(""), body })
 }
 
 /// The raw segment of `path` where `pattern` has `{name}`.
 fn segment<'a>(pattern: &str, path: &'a str, name: &str) -> Option<&'a str> {
-    let is_name =
-        |part: &str| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) == Some(name);
-    pattern
-        .split('/')
-        .zip(path.split('/'))
-        .find(|(part, _)| is_name(part))
-        .map(|(_, segment)| segment)
+    let is_name = |part: &str| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) == Some(name);
+    pattern.split('/').zip(path.split('/')).find(|(part, _)| is_name(part)).map(|(_, segment)| segment)
 }
 
 /// Finds the row of a request; `HEAD` is found where `GET` is.
@@ -247,14 +238,11 @@ pub fn find(table: &'static [Route], method: &Method, path: &str) -> Result<&'st
         return Err(Error::WrongMethod(allowed(table, path)));
     }
     let wanted = if *method == Method::HEAD { &Method::GET } else { method };
-    let mut known = false;
-    for route in table.iter().filter(|route| route.matches(path)) {
-        if route.method == *wanted {
-            return Ok(route);
-        }
-        known = true;
-    }
-    Err(if known { Error::WrongMethod(allowed(table, path)) } else { Error::NoRoute })
+    let found = table.iter().find(|route| route.method == *wanted && route.matches(path));
+    found.ok_or_else(|| match table.iter().any(|route| route.matches(path)) {
+        true => Error::WrongMethod(allowed(table, path)),
+        false => Error::NoRoute,
+    })
 }
 
 /// The value of `Allow` for a path.

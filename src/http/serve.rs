@@ -1,18 +1,20 @@
 //! Accepts connections, gives each its limits, and ends them gracefully.
 
-use super::connections::Place;
-use super::edge;
+use super::connections::{End, Place};
+use super::edge::{self, Peer};
+use super::timer::ConnectionTimer;
 use crate::app::App;
+use futures_util::future::{Either, select};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
@@ -20,8 +22,6 @@ use tokio_io_timeout::TimeoutStream;
 const BACKLOG: u32 = 4096;
 /// Longest head of a request in bytes; hyper's own default lets unfinished heads hold 400 kB each.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// Most headers in a request.
-const HEADERS_MAX: usize = 64;
 /// How long to wait after the system refused to accept (too many open files, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -35,15 +35,14 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves until `shutdown` ends; then finishes what has begun, for as long as the configuration allows.
 pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-    let (stop, stopping) = watch::channel(false);
     let mut conversations = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    let place = app.connections.admit();
-                    conversations.spawn(converse(Arc::clone(&app), stream, peer, place, stopping.clone()));
+                    let (place, ended) = app.connections.admit();
+                    conversations.spawn(converse(Arc::clone(&app), stream, peer, place, ended));
                 }
                 Err(error) => {
                     log::warn!("cannot accept a connection: {error}");
@@ -55,7 +54,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
         }
     }
     drop(listener);
-    stop.send_replace(true);
+    app.connections.stop();
     let all_ended = async { while conversations.join_next().await.is_some() {} };
     if tokio::time::timeout(app.config.http.stop_time_max, all_ended).await.is_err() {
         log::warn!("some connections did not end in time and are cut");
@@ -63,13 +62,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
 }
 
 /// One connection, from its first request to its last.
-async fn converse(
-    app: Arc<App>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    place: Place,
-    mut stopping: watch::Receiver<bool>,
-) {
+async fn converse(app: Arc<App>, stream: TcpStream, peer: SocketAddr, place: Place, ended: oneshot::Receiver<End>) {
     let limits = &app.config.http;
     if let Err(error) = prepare(&stream, limits.response_time_max) {
         log::debug!("{peer}: {error}");
@@ -77,8 +70,9 @@ async fn converse(
     }
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.response_time_max));
+    let peer = Peer::new(peer);
     let service = service_fn(|request| {
-        let (app, place) = (Arc::clone(&app), &place);
+        let (app, peer, place) = (&app, &peer, &place);
         async move {
             let response = edge::answer(app, peer, request).await;
             place.finished();
@@ -86,24 +80,25 @@ async fn converse(
         }
     });
     let conversation = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(ConnectionTimer::default())
         .header_read_timeout(limits.header_time_max)
         .max_buf_size(HEAD_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
+        // Answers are small: copying one behind its head is cheaper than telling the system of two pieces.
+        .writev(false)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
-    let mut conversation = std::pin::pin!(conversation);
-    tokio::select! {
-        ended = &mut conversation => return log_end(peer, ended),
-        _ = stopping.wait_for(|&stopping| stopping) => {}
-        () = place.evicted() => return log::debug!("{peer}: evicted for a newcomer"),
+    match select(std::pin::pin!(conversation), ended).await {
+        Either::Left((outcome, _)) => log_end(&peer, outcome),
+        Either::Right((Ok(End::Stopping), mut conversation)) => {
+            conversation.as_mut().graceful_shutdown();
+            log_end(&peer, conversation.await);
+        }
+        Either::Right((_, _)) => log::debug!("{}: evicted for a newcomer", peer.name),
     }
-    conversation.as_mut().graceful_shutdown();
-    log_end(peer, conversation.await);
 }
 
-fn log_end(peer: SocketAddr, ended: hyper::Result<()>) {
-    if let Err(error) = ended {
-        log::debug!("{peer}: {error}");
+fn log_end(peer: &Peer, outcome: hyper::Result<()>) {
+    if let Err(error) = outcome {
+        log::debug!("{}: {error}", peer.name);
     }
 }
 

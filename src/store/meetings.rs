@@ -27,13 +27,9 @@ pub struct MeetingFilter {
 impl Store {
     /// A user's meetings: a few are read here and now, many on the blocking pool.
     pub async fn meetings(&self, filter: MeetingFilter) -> Result<Vec<Meeting>> {
-        if filter.skip <= MEETINGS_INLINE_MAX
-            && filter.status.is_none()
-            && filter.platform.is_none()
-        {
+        if filter.skip <= MEETINGS_INLINE_MAX && filter.status.is_none() && filter.platform.is_none() {
             let limit = filter.limit.unwrap_or(i64::MAX).min(MEETINGS_INLINE_MAX + 1);
-            let few =
-                self.read(|db| select(db, &MeetingFilter { limit: Some(limit), ..filter }))?;
+            let few = self.read(|db| select(db, &MeetingFilter { limit: Some(limit), ..filter }))?;
             if i64::try_from(few.len()).is_ok_and(|few| few <= MEETINGS_INLINE_MAX) {
                 return Ok(few);
             }
@@ -61,9 +57,7 @@ fn select(db: &Connection, filter: &MeetingFilter) -> rusqlite::Result<Vec<Meeti
 }
 
 fn meeting(row: &Row<'_>) -> rusqlite::Result<Meeting> {
-    let time = |column: usize| {
-        Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis))
-    };
+    let time = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis));
     Ok(Meeting {
         id: MeetingId(row.get(0)?),
         user_id: UserId(row.get(1)?),
@@ -84,6 +78,5 @@ fn meeting(row: &Row<'_>) -> rusqlite::Result<Meeting> {
 fn word<T>(row: &Row<'_>, column: usize, parse: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     let unknown = || format!("unknown word {text:?}").into();
-    parse(&text)
-        .ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, unknown()))
+    parse(&text).ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, unknown()))
 }

@@ -50,14 +50,10 @@ impl Store {
     /// Opens the file, alone: takes the lock, creates or upgrades the tables, starts the writer.
     ///
     /// `announce` hears of every change after its commit and before its answer, on the writer's thread.
-    pub fn open(
-        options: &Options,
-        announce: impl Fn(&Change) + Send + 'static,
-    ) -> std::result::Result<Self, Exit> {
+    pub fn open(options: &Options, announce: impl Fn(&Change) + Send + 'static) -> std::result::Result<Self, Exit> {
         let lock = file::Lock::take(&options.path)?;
         file::create_private(&options.path)?;
-        let mut connection = connection::open_writer(&options.path)
-            .map_err(|error| unusable(&options.path, &error))?;
+        let mut connection = connection::open_writer(&options.path).map_err(|error| unusable(&options.path, &error))?;
         upgrade::bring_up(&mut connection, &options.path)?;
         let failed = Arc::new(watch::Sender::new(None));
         let readers = Readers::open(&options.path, options.readers_max)?;
@@ -107,9 +103,7 @@ impl Store {
     pub async fn count(&self) -> Result<(u64, u64)> {
         let count = |row: &rusqlite::Row<'_>, at| row.get::<_, i64>(at).map(i64::cast_unsigned);
         self.read_long(move |db| {
-            let mut both = db.prepare_cached(
-                "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM tokens)",
-            )?;
+            let mut both = db.prepare_cached("SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM tokens)")?;
             both.query_row([], |row| Ok((count(row, 0)?, count(row, 1)?)))
         })
         .await
@@ -135,9 +129,7 @@ impl Store {
     {
         let (readers, failed) = (self.readers.clone(), Arc::clone(&self.failed));
         let run = move || readers.run(query).inspect_err(|error| fail_on(error, &failed));
-        tokio::task::spawn_blocking(run)
-            .await
-            .map_err(|panic| Error::Internal(panic.to_string()))?
+        tokio::task::spawn_blocking(run).await.map_err(|panic| Error::Internal(panic.to_string()))?
     }
 }
 
@@ -152,9 +144,9 @@ impl From<rusqlite::Error> for Error {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::DiskFull,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
-            Some(
-                ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase,
-            ) => Self::StoreFailed(error.to_string()),
+            Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::StoreFailed(error.to_string())
+            }
             _ => Self::Internal(error.to_string()),
         }
     }
@@ -172,9 +164,7 @@ fn unusable(path: &Path, error: &rusqlite::Error) -> Exit {
         ),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Exit::new(
             Code::DatabaseHeld,
-            format!(
-                "Another program has {file} open; close it (a database shell, say) and start again."
-            ),
+            format!("Another program has {file} open; close it (a database shell, say) and start again."),
         ),
         _ => Exit::new(
             Code::DatabaseUnusable,

@@ -22,8 +22,7 @@ pub struct Reserve {
 impl Reserve {
     /// Takes the reserve, if there is room for it.
     pub fn take(database: &Path) -> Self {
-        let mut reserve =
-            Self { path: beside(database, ".ballast"), tried: Instant::now(), held: false };
+        let mut reserve = Self { path: beside(database, ".ballast"), tried: Instant::now(), held: false };
         reserve.fill();
         reserve
     }
@@ -38,10 +37,7 @@ impl Reserve {
 
     /// Gives the space to whoever needs it most.
     pub fn release(&mut self) {
-        log::warn!(
-            "the disk is full: {} is given up so that tokens can still be revoked",
-            self.path.display()
-        );
+        log::warn!("the disk is full: {} is given up so that tokens can still be revoked", self.path.display());
         self.held = false;
         self.tried = Instant::now();
         if let Err(error) = fs::remove_file(&self.path) {
@@ -70,7 +66,6 @@ impl Drop for Reserve {
 }
 
 fn fill(path: &Path) -> io::Result<()> {
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(&vec![0; RESERVE_BYTES])
 }

@@ -10,9 +10,7 @@ use serde::Serialize;
 const COLUMNS: &str = "id, user_id, name, hint, created_at, expires_at, last_used_at";
 
 fn token_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Token> {
-    let time = |column: usize| {
-        Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis))
-    };
+    let time = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis));
     Ok(Token {
         id: TokenId(row.get(at)?),
         user_id: UserId(row.get(at + 1)?),
@@ -26,8 +24,7 @@ fn token_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Token> {
 
 /// Every token of a user, by id.
 pub fn of_user(db: &Connection, id: UserId) -> rusqlite::Result<Vec<Token>> {
-    let mut statement =
-        db.prepare_cached(&format!("SELECT {COLUMNS} FROM tokens WHERE user_id = ?1 ORDER BY id"))?;
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM tokens WHERE user_id = ?1 ORDER BY id"))?;
     statement.query_map([id.0], |row| token_at(row, 0))?.collect()
 }
 
@@ -117,10 +114,7 @@ impl Verb for RevokeToken {
 
     fn apply(&self, db: &Connection) -> Result<TokenHash> {
         let mut find = db.prepare_cached("SELECT hash FROM tokens WHERE id = ?1")?;
-        let hash = find
-            .query_row([self.id.0], |row| row.get(0))
-            .optional()?
-            .ok_or(Error::TokenNotFound)?;
+        let hash = find.query_row([self.id.0], |row| row.get(0)).optional()?.ok_or(Error::TokenNotFound)?;
         db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([self.id.0])?;
         Ok(TokenHash(hash))
     }

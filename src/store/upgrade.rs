@@ -17,17 +17,13 @@ const SQLITE_MIN: i32 = 3_051_003;
 /// Creates or upgrades the tables, or refuses a file that is not ours or newer than we are.
 pub fn bring_up(connection: &mut Connection, path: &Path) -> Result<(), Exit> {
     if rusqlite::version_number() < SQLITE_MIN {
-        let sentence = format!(
-            "SQLite {} can corrupt this database; build with the bundled one.",
-            rusqlite::version()
-        );
+        let sentence = format!("SQLite {} can corrupt this database; build with the bundled one.", rusqlite::version());
         return Err(Exit::new(Code::DatabaseUnusable, sentence));
     }
     bring_up_with(connection, STEPS).map_err(|error| match error {
-        Refusal::Foreign(why) => Exit::new(
-            Code::DatabaseForeign,
-            format!("{} {why}; choose another file with --database.", path.display()),
-        ),
+        Refusal::Foreign(why) => {
+            Exit::new(Code::DatabaseForeign, format!("{} {why}; choose another file with --database.", path.display()))
+        }
         Refusal::Sqlite(error) => unusable(path, &error),
     })
 }
@@ -52,9 +48,7 @@ fn bring_up_with(connection: &mut Connection, steps: &[&str]) -> Result<(), Refu
     match (application, version) {
         (0, 0) if is_empty => tx.execute_batch(SCHEMA)?,
         (APPLICATION_ID, version) if version > newest => {
-            let why = format!(
-                "was written by a newer vomeet (file version {version}, this program knows {newest})"
-            );
+            let why = format!("was written by a newer vomeet (file version {version}, this program knows {newest})");
             return Err(Refusal::Foreign(why));
         }
         (APPLICATION_ID, 1..) => {
@@ -74,9 +68,8 @@ mod tests {
 
     /// The tables and indexes of a file, as SQLite keeps them.
     fn shape(connection: &Connection) -> Vec<(String, String)> {
-        let mut rows = connection
-            .prepare("SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name")
-            .expect("schema");
+        let mut rows =
+            connection.prepare("SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name").expect("schema");
         let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
         rows.map(|row| row.expect("row")).collect()
     }
@@ -109,8 +102,7 @@ mod tests {
         for _ in 0..2 {
             assert!(bring_up_with(&mut connection, steps).is_ok());
         }
-        let colour: String =
-            connection.query_row("SELECT colour FROM users", [], |row| row.get(0)).expect("row");
+        let colour: String = connection.query_row("SELECT colour FROM users", [], |row| row.get(0)).expect("row");
         assert_eq!(colour, "red");
     }
 

@@ -28,8 +28,7 @@ fn find(db: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
 }
 
 fn find_by_email(db: &Connection, key: &str) -> rusqlite::Result<Option<User>> {
-    let mut statement =
-        db.prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE email_key = ?1"))?;
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE email_key = ?1"))?;
     statement.query_row([key], |row| user_at(row, 0)).optional()
 }
 
@@ -198,13 +197,7 @@ impl Verb for UpdateUser {
         let mut update = db.prepare_cached(
             "UPDATE users SET name = ?2, image_url = ?3, max_concurrent_bots = ?4, data = ?5 WHERE id = ?1",
         )?;
-        update.execute(params![
-            user.id.0,
-            user.name,
-            user.image_url,
-            user.max_concurrent_bots,
-            user.data.as_json()
-        ])?;
+        update.execute(params![user.id.0, user.name, user.image_url, user.max_concurrent_bots, user.data.as_json()])?;
         Ok(user)
     }
 
@@ -227,9 +220,7 @@ impl Verb for DeleteUser {
 
     fn apply(&self, db: &Connection) -> Result<()> {
         let over = [MeetingStatus::Completed.as_str(), MeetingStatus::Failed.as_str()];
-        let mut open = db.prepare_cached(
-            "SELECT 1 FROM meetings WHERE user_id = ?1 AND status NOT IN (?2, ?3)",
-        )?;
+        let mut open = db.prepare_cached("SELECT 1 FROM meetings WHERE user_id = ?1 AND status NOT IN (?2, ?3)")?;
         if open.exists(params![self.id.0, over[0], over[1]])? {
             return Err(Error::BotInMeeting);
         }

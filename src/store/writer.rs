@@ -90,8 +90,7 @@ impl<V: Verb> Job for Pending<V> {
     }
 
     fn answer(self: Box<Self>, commit: Result<()>) {
-        let never_applied =
-            || Err(Error::Internal("a verb was answered before it was applied".to_owned()));
+        let never_applied = || Err(Error::Internal("a verb was answered before it was applied".to_owned()));
         let Self { outcome, reply, .. } = *self;
         // Whoever asked may have gone; what was committed stays.
         let _ = reply.send(commit.and_then(|()| outcome.unwrap_or_else(never_applied)));
@@ -138,9 +137,8 @@ impl Writer {
         failed: Arc<watch::Sender<Option<String>>>,
     ) -> std::result::Result<Self, Exit> {
         let (queue, waiting) = sync_channel(options.queue_max);
-        let cannot = |error: std::io::Error| {
-            Exit::new(Code::DatabaseUnusable, format!("Cannot start the writer: {error}."))
-        };
+        let cannot =
+            |error: std::io::Error| Exit::new(Code::DatabaseUnusable, format!("Cannot start the writer: {error}."));
         let counters = Arc::new(Counters::default());
         let desk = Desk {
             identity: Identity::of(&options.path).map_err(cannot)?,
@@ -160,12 +158,12 @@ impl Writer {
     pub async fn send<V: Verb>(&self, verb: V) -> Result<V::Answer> {
         let (reply, answer) = oneshot::channel();
         let stopped = || Error::StoreFailed("the writer has stopped".to_owned());
-        self.queue
-            .try_send(Message::Job(Box::new(Pending { verb, outcome: None, reply })))
-            .map_err(|error| match error {
+        self.queue.try_send(Message::Job(Box::new(Pending { verb, outcome: None, reply }))).map_err(
+            |error| match error {
                 TrySendError::Full(_) => Error::Busy,
                 TrySendError::Disconnected(_) => stopped(),
-            })?;
+            },
+        )?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
@@ -255,10 +253,7 @@ impl Desk {
     fn still_there(&self) -> Result<()> {
         match Identity::of(&self.path) {
             Ok(identity) if identity == self.identity => Ok(()),
-            _ => Err(Error::StoreFailed(format!(
-                "{} was moved, deleted or replaced",
-                self.path.display()
-            ))),
+            _ => Err(Error::StoreFailed(format!("{} was moved, deleted or replaced", self.path.display()))),
         }
     }
 
