@@ -53,7 +53,7 @@ impl App {
             store,
             auth: Auth::new(&config.admin_key, verdicts),
             hosts: Hosts::new(&config.http, address),
-            connections: Connections::new(config.http.connections_max),
+            connections: Connections::new(config.http.clone()),
             metrics: Metrics::new(),
             request_ids: RequestIds::new(),
             address,

@@ -1,16 +1,27 @@
-//! How many connections there are, and which one goes when there are too many.
+//! The open connections: how many there may be, how long each may keep us waiting, and which one goes when there are
+//! too many.
+//!
+//! A cap that turned newcomers away would let slow clients shut everybody out; so the connection that has gone longest
+//! without finishing a request makes room. Waiting is told by a clock that ticks once a second ([`Connections::tick`]):
+//! a timer for each request would cost more than finding the token.
 
+use crate::config::Http as Limits;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// The open connections. A cap that turned newcomers away would let slow clients shut everybody out; so the one that
-/// has gone longest without finishing a request makes room.
+/// How often [`Connections::tick`] wants to be called.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// Every connection.
 pub struct Connections {
-    max: usize,
+    limits: Limits,
     open: Mutex<HashMap<u64, Seat>>,
-    ticks: AtomicU64,
+    /// Numbers arrivals and finished requests, in their order.
+    events: AtomicU64,
+    seconds: Arc<AtomicU32>,
 }
 
 /// Why a connection is to end.
@@ -18,52 +29,111 @@ pub struct Connections {
 pub enum End {
     /// Another one needs its place.
     Evicted,
+    /// Its request did not come, or its answer was not taken, in time.
+    Late,
     /// The server stops.
     Stopping,
 }
 
 struct Seat {
-    /// The tick of the last request that was finished, or of the arrival.
-    finished: Arc<AtomicU64>,
+    pulse: Arc<Pulse>,
     end: oneshot::Sender<End>,
+}
+
+/// What a connection waits for. Times are ticks of the clock; 0 is: not waiting.
+pub struct Pulse {
+    clock: Arc<AtomicU32>,
+    request_since: AtomicU32,
+    reader_since: AtomicU32,
+    finished: AtomicU64,
+}
+
+impl Pulse {
+    /// The head of a request is there.
+    pub fn request_came(&self) {
+        self.request_since.store(0, Ordering::Relaxed);
+    }
+
+    /// The peer took some of what was sent to it.
+    pub fn reader_took(&self) {
+        if self.reader_since.load(Ordering::Relaxed) != 0 {
+            self.reader_since.store(0, Ordering::Relaxed);
+            self.request_since.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// The peer takes nothing at the moment.
+    pub fn reader_stalls(&self) {
+        if self.reader_since.load(Ordering::Relaxed) == 0 {
+            self.reader_since.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    fn now(&self) -> u32 {
+        self.clock.load(Ordering::Relaxed)
+    }
+
+    /// A request is not waited for while the answer to the one before is still being taken.
+    fn is_late(&self, limits: &Limits) -> bool {
+        let waited = |since: &AtomicU32| match since.load(Ordering::Relaxed) {
+            0 => None,
+            // The first second may have been cut short by the tick.
+            since => Some(TICK * self.now().wrapping_sub(since).saturating_sub(1)),
+        };
+        match (waited(&self.reader_since), waited(&self.request_since)) {
+            (Some(waited), _) => waited >= limits.response_time_max,
+            (None, Some(waited)) => waited >= limits.header_time_max,
+            (None, None) => false,
+        }
+    }
 }
 
 /// A connection's place; it is free again when this is dropped.
 pub struct Place {
+    /// What the connection waits for.
+    pub pulse: Arc<Pulse>,
     number: u64,
-    finished: Arc<AtomicU64>,
     all: Arc<Connections>,
 }
 
 impl Connections {
-    /// At most `max` at once.
-    pub fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { max, open: Mutex::default(), ticks: AtomicU64::new(0) })
+    /// None yet, within these limits.
+    pub fn new(limits: Limits) -> Arc<Self> {
+        let seconds = Arc::new(AtomicU32::new(1));
+        Arc::new(Self { limits, open: Mutex::default(), events: AtomicU64::new(0), seconds })
     }
 
     /// Takes a place, from another connection if need be; the receiver says when and why it ends.
     pub fn admit(self: &Arc<Self>) -> (Place, oneshot::Receiver<End>) {
-        let number = self.tick();
-        let finished = Arc::new(AtomicU64::new(number));
+        let number = self.event();
+        let pulse = Arc::new(Pulse {
+            clock: Arc::clone(&self.seconds),
+            request_since: AtomicU32::new(self.seconds.load(Ordering::Relaxed)),
+            reader_since: AtomicU32::new(0),
+            finished: AtomicU64::new(number),
+        });
         let (end, ended) = oneshot::channel();
         let mut open = self.lock();
-        if open.len() >= self.max {
-            let last_finish = |seat: &Seat| seat.finished.load(Ordering::Relaxed);
+        if open.len() >= self.limits.connections_max {
+            let last_finish = |seat: &Seat| seat.pulse.finished.load(Ordering::Relaxed);
             let oldest = open.iter().min_by_key(|(_, seat)| last_finish(seat)).map(|(&number, _)| number);
-            if let Some(seat) = oldest.and_then(|oldest| open.remove(&oldest)) {
-                // It may just have ended by itself.
-                let _ = seat.end.send(End::Evicted);
-            }
+            oldest.and_then(|oldest| open.remove(&oldest)).into_iter().for_each(|seat| seat.end(End::Evicted));
         }
-        open.insert(number, Seat { finished: Arc::clone(&finished), end });
-        (Place { number, finished, all: Arc::clone(self) }, ended)
+        open.insert(number, Seat { pulse: Arc::clone(&pulse), end });
+        (Place { pulse, number, all: Arc::clone(self) }, ended)
+    }
+
+    /// A second has passed: ends those that keep us waiting too long.
+    pub fn tick(&self) {
+        self.seconds.fetch_add(1, Ordering::Relaxed);
+        let mut open = self.lock();
+        let late = open.extract_if(|_, seat| seat.pulse.is_late(&self.limits));
+        late.for_each(|(_, seat)| seat.end(End::Late));
     }
 
     /// Tells every connection that the server stops.
     pub fn stop(&self) {
-        for (_, seat) in self.lock().drain() {
-            let _ = seat.end.send(End::Stopping);
-        }
+        self.lock().drain().for_each(|(_, seat)| seat.end(End::Stopping));
     }
 
     /// How many are open.
@@ -71,8 +141,8 @@ impl Connections {
         self.lock().len()
     }
 
-    fn tick(&self) -> u64 {
-        self.ticks.fetch_add(1, Ordering::Relaxed)
+    fn event(&self) -> u64 {
+        self.events.fetch_add(1, Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Seat>> {
@@ -80,10 +150,18 @@ impl Connections {
     }
 }
 
+impl Seat {
+    fn end(self, why: End) {
+        // It may just have ended by itself.
+        let _ = self.end.send(why);
+    }
+}
+
 impl Place {
-    /// A request was answered.
+    /// A request was answered, and the next one is waited for.
     pub fn finished(&self) {
-        self.finished.store(self.all.tick(), Ordering::Relaxed);
+        self.pulse.finished.store(self.all.event(), Ordering::Relaxed);
+        self.pulse.request_since.store(self.pulse.now(), Ordering::Relaxed);
     }
 }
 

@@ -11,7 +11,7 @@ pub mod edge;
 pub mod form;
 pub mod router;
 pub mod serve;
-pub mod timer;
+pub mod stream;
 
 pub use answer::{Created, CreatedOrFound, Json, NoContent, Output, Page, Response};
 pub use form::{Form, Input};

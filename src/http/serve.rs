@@ -1,8 +1,8 @@
 //! Accepts connections, gives each its limits, and ends them gracefully.
 
-use super::connections::{End, Place};
+use super::connections::{End, Place, TICK};
 use super::edge::{self, Peer};
-use super::timer::ConnectionTimer;
+use super::stream::Watched;
 use crate::app::App;
 use futures_util::future::{Either, select};
 use hyper::server::conn::http1;
@@ -16,7 +16,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio_io_timeout::TimeoutStream;
 
 /// Connections that wait to be accepted; with fewer, a burst of some thousand stalls for seconds.
 const BACKLOG: u32 = 4096;
@@ -37,6 +36,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
     let mut conversations = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
+    let mut ticks = tokio::time::interval(TICK);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -50,6 +50,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
                 }
             },
             Some(_) = conversations.join_next() => {}
+            _ = ticks.tick() => app.connections.tick(),
             () = &mut shutdown => break,
         }
     }
@@ -63,16 +64,15 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
 
 /// One connection, from its first request to its last.
 async fn converse(app: Arc<App>, stream: TcpStream, peer: SocketAddr, place: Place, ended: oneshot::Receiver<End>) {
-    let limits = &app.config.http;
-    if let Err(error) = prepare(&stream, limits.response_time_max) {
+    if let Err(error) = prepare(&stream, app.config.http.response_time_max) {
         log::debug!("{peer}: {error}");
         return;
     }
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(limits.response_time_max));
+    let stream = Watched::new(stream, Arc::clone(&place.pulse));
     let peer = Peer::new(peer);
     let service = service_fn(|request| {
         let (app, peer, place) = (&app, &peer, &place);
+        place.pulse.request_came();
         async move {
             let response = edge::answer(app, peer, request).await;
             place.finished();
@@ -80,19 +80,16 @@ async fn converse(app: Arc<App>, stream: TcpStream, peer: SocketAddr, place: Pla
         }
     });
     let conversation = http1::Builder::new()
-        .timer(ConnectionTimer::default())
-        .header_read_timeout(limits.header_time_max)
+        .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX)
-        // Answers are small: copying one behind its head is cheaper than telling the system of two pieces.
-        .writev(false)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     match select(std::pin::pin!(conversation), ended).await {
         Either::Left((outcome, _)) => log_end(&peer, outcome),
         Either::Right((Ok(End::Stopping), mut conversation)) => {
             conversation.as_mut().graceful_shutdown();
             log_end(&peer, conversation.await);
         }
-        Either::Right((_, _)) => log::debug!("{}: evicted for a newcomer", peer.name),
+        Either::Right((end, _)) => log::debug!("{}: ended: {end:?}", peer.name),
     }
 }
 

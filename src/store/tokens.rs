@@ -1,15 +1,22 @@
 //! Tokens: rows and verbs. The token itself never comes here, only its hash.
 
-use super::users::user_at;
+use super::users::{USER_COLUMNS, user_at, user_columns};
 use super::{Change, Store, Verb};
 use crate::domain::{Hint, Time, Token, TokenHash, TokenId, User, UserId};
 use crate::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
-const COLUMNS: &str = "id, user_id, name, hint, created_at, expires_at, last_used_at";
+/// The columns of [`token_at`], of the table `t`.
+macro_rules! token_columns {
+    () => {
+        "t.id, t.user_id, t.name, t.hint, t.created_at, t.expires_at, t.last_used_at"
+    };
+}
+pub(super) use token_columns;
 
-fn token_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Token> {
+/// A token from a row that holds [`token_columns`], the first of them at `at`.
+pub fn token_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Token> {
     let time = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis));
     Ok(Token {
         id: TokenId(row.get(at)?),
@@ -20,12 +27,6 @@ fn token_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Token> {
         expires_at: time(at + 5)?,
         last_used_at: time(at + 6)?,
     })
-}
-
-/// Every token of a user, by id.
-pub fn of_user(db: &Connection, id: UserId) -> rusqlite::Result<Vec<Token>> {
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM tokens WHERE user_id = ?1 ORDER BY id"))?;
-    statement.query_map([id.0], |row| token_at(row, 0))?.collect()
 }
 
 /// A token that is in the file, and whom it speaks for.
@@ -41,12 +42,14 @@ impl Store {
     /// The token with this hash and its user; a small read.
     pub fn known_token(&self, hash: &TokenHash) -> Result<Option<KnownToken>> {
         self.read(|db| {
-            let mut statement = db.prepare_cached(
-                "SELECT t.id, t.user_id, t.name, t.hint, t.created_at, t.expires_at, t.last_used_at,
-                        u.id, u.email, u.name, u.image_url, u.max_concurrent_bots, u.data, u.created_at
-                 FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = ?1",
-            )?;
-            let known = |row: &Row<'_>| Ok(KnownToken { token: token_at(row, 0)?, user: user_at(row, 7)? });
+            let mut statement = db.prepare_cached(concat!(
+                "SELECT ",
+                user_columns!(),
+                ", ",
+                token_columns!(),
+                " FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = ?1"
+            ))?;
+            let known = |row: &Row<'_>| Ok(KnownToken { user: user_at(row, 0)?, token: token_at(row, USER_COLUMNS)? });
             statement.query_row([hash.0], known).optional()
         })
     }

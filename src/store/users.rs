@@ -1,5 +1,6 @@
 //! Users: rows and verbs.
 
+use super::tokens::{token_at, token_columns};
 use super::{Change, Store, Verb};
 use crate::domain::text::fold;
 use crate::domain::{Data, Email, MeetingStatus, Time, Token, User, UserId};
@@ -7,9 +8,18 @@ use crate::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::Serialize;
 
-const COLUMNS: &str = "id, email, name, image_url, max_concurrent_bots, data, created_at";
+/// The columns of [`user_at`], of the table `u`.
+macro_rules! user_columns {
+    () => {
+        "u.id, u.email, u.name, u.image_url, u.max_concurrent_bots, u.data, u.created_at"
+    };
+}
+pub(super) use user_columns;
 
-/// A user from a row that holds [`COLUMNS`], the first of them at `at`.
+/// How many columns those are.
+pub const USER_COLUMNS: usize = 7;
+
+/// A user from a row that holds [`user_columns`], the first of them at `at`.
 pub fn user_at(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
     Ok(User {
         id: UserId(row.get(at)?),
@@ -23,12 +33,12 @@ pub fn user_at(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
 }
 
 fn find(db: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE id = ?1"))?;
+    let mut statement = db.prepare_cached(concat!("SELECT ", user_columns!(), " FROM users u WHERE id = ?1"))?;
     statement.query_row([id.0], |row| user_at(row, 0)).optional()
 }
 
 fn find_by_email(db: &Connection, key: &str) -> rusqlite::Result<Option<User>> {
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE email_key = ?1"))?;
+    let mut statement = db.prepare_cached(concat!("SELECT ", user_columns!(), " FROM users u WHERE email_key = ?1"))?;
     statement.query_row([key], |row| user_at(row, 0)).optional()
 }
 
@@ -56,13 +66,27 @@ impl Store {
         self.read(|db| find_by_email(db, &email.key()))?.ok_or(Error::UserNotFound)
     }
 
-    /// The user with this id and all their tokens, as of one moment.
+    /// The user with this id and all their tokens; one statement, so as of one moment.
     pub fn user_with_tokens(&self, id: UserId) -> Result<(User, Vec<Token>)> {
         let both = self.read(|db| {
-            let moment = db.unchecked_transaction()?;
-            let Some(user) = find(&moment, id)? else { return Ok(None) };
-            let tokens = super::tokens::of_user(&moment, id)?;
-            Ok(Some((user, tokens)))
+            let mut statement = db.prepare_cached(concat!(
+                "SELECT ",
+                user_columns!(),
+                ", ",
+                token_columns!(),
+                " FROM users u LEFT JOIN tokens t ON t.user_id = u.id WHERE u.id = ?1 ORDER BY t.id"
+            ))?;
+            let mut rows = statement.query([id.0])?;
+            let (mut user, mut tokens) = (None, Vec::new());
+            while let Some(row) = rows.next()? {
+                if user.is_none() {
+                    user = Some(user_at(row, 0)?);
+                }
+                if row.get::<_, Option<i64>>(USER_COLUMNS)?.is_some() {
+                    tokens.push(token_at(row, USER_COLUMNS)?);
+                }
+            }
+            Ok(user.map(|user| (user, tokens)))
         })?;
         both.ok_or(Error::UserNotFound)
     }
@@ -75,7 +99,8 @@ impl Store {
                 None => "AND :text IS NULL",
             };
             let mut statement = db.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM users WHERE id > :after {filter} ORDER BY id LIMIT :limit OFFSET :skip"
+                "SELECT {} FROM users u WHERE id > :after {filter} ORDER BY id LIMIT :limit OFFSET :skip",
+                user_columns!()
             ))?;
             let values = named_params! {
                 ":after": page.after.map_or(0, |id| id.0),
