@@ -67,7 +67,7 @@ pub async fn answer(app: &Arc<App>, peer: &Peer, request: Request<Incoming>) -> 
 
     let mut response = outcome.unwrap_or_else(|error| {
         if let Some(cause) = error.cause() {
-            log::error!("{method} {pattern} failed: {cause} id={}", id.to_str().unwrap_or("-"));
+            log::error!("{pattern} failed: {cause} id={}", id.to_str().unwrap_or("-"));
         }
         refusal(&error)
     });

@@ -269,8 +269,13 @@ fn no_json(bytes: &[u8], error: &serde_json::Error) -> Fault {
     Fault::new(vec![Step::Name("body"), Step::Offset(offset)], Sent::Unreadable, invalid)
 }
 
+/// The value as a fault shows it; nothing where it would make the answer unreadable for some parsers: too deep, half a
+/// surrogate pair, a number beyond all bounds.
 fn shown(json: &RawValue) -> Sent {
-    Sent::Json(json.to_owned())
+    match serde_json::from_str::<serde_json::Value>(json.get()) {
+        Ok(_) => Sent::Json(json.to_owned()),
+        Err(_) => Sent::Nothing,
+    }
 }
 
 /// The members of a JSON object, unparsed. Of two with one name the last counts, as in Python and JavaScript.

@@ -32,10 +32,15 @@ fn flags() -> OpenFlags {
     OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
-/// The one connection that writes.
-pub fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+/// A connection that has changed nothing yet, and changes nothing when it is closed.
+pub fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(address(path), flags())?;
     prepare(&connection)?;
+    Ok(connection)
+}
+
+/// Makes it the one connection that writes.
+pub fn make_writer(connection: &Connection) -> rusqlite::Result<()> {
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(rusqlite::Error::InvalidParameterName(format!("journal_mode is {mode}, not wal")));
@@ -45,8 +50,7 @@ pub fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
          PRAGMA secure_delete = ON;
          PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
          PRAGMA journal_size_limit = {LOG_BYTES_KEPT};"
-    ))?;
-    Ok(connection)
+    ))
 }
 
 /// What every connection is told; the time-out first, because the rest may have to wait.
@@ -55,6 +59,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     // Plans do not depend on the values bound; else some statements are compiled anew at every run.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // Only the writer folds the log, and only while the disk can be trusted: closing must not.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch(
         "PRAGMA foreign_keys = ON;
          PRAGMA trusted_schema = OFF;

@@ -14,7 +14,21 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Held as long as the server runs: two processes on one file would each believe their own memory.
-pub struct Lock(#[expect(dead_code, reason = "the lock goes with the open file")] File);
+pub struct Lock {
+    /// The lock goes with the open file.
+    _file: File,
+    database: PathBuf,
+}
+
+impl Drop for Lock {
+    /// A log that was folded into the file whole is empty: without it there is one file to copy.
+    fn drop(&mut self) {
+        let log = beside(&self.database, "-wal");
+        if std::fs::metadata(&log).is_ok_and(|meta| meta.len() == 0) {
+            let _ = std::fs::remove_file(log);
+        }
+    }
+}
 
 impl Lock {
     /// Takes `flock` on `<database>.lock`, or says who has it.
@@ -22,7 +36,7 @@ impl Lock {
         let path = beside(database, ".lock");
         let file = open_private(&path).map_err(|error| cannot_create(&path, &error))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
+            Ok(()) => Ok(Self { _file: file, database: database.to_owned() }),
             Err(TryLockError::WouldBlock) => Err(Exit::new(
                 Code::DatabaseHeld,
                 format!(

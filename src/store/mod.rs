@@ -53,8 +53,7 @@ impl Store {
     pub fn open(options: &Options, announce: impl Fn(&Change) + Send + 'static) -> std::result::Result<Self, Exit> {
         let lock = file::Lock::take(&options.path)?;
         file::create_private(&options.path)?;
-        let mut connection = connection::open_writer(&options.path).map_err(|error| unusable(&options.path, &error))?;
-        upgrade::bring_up(&mut connection, &options.path)?;
+        let connection = upgrade::open(&options.path)?;
         let failed = Arc::new(watch::Sender::new(None));
         let readers = Readers::open(&options.path, options.readers_max)?;
         let writer = Writer::start(connection, options, Box::new(announce), Arc::clone(&failed))?;

@@ -1,6 +1,6 @@
 //! How a file becomes what `schema.sql` says: new ones at once, older ones step by step.
 
-use super::unusable;
+use super::{connection, unusable};
 use crate::exit::{Code, Exit};
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
@@ -14,15 +14,22 @@ const STEPS: &[&str] = &[];
 /// Below 3.51.3 a WAL database with two connections can be corrupted.
 const SQLITE_MIN: i32 = 3_051_003;
 
-/// Creates or upgrades the tables, or refuses a file that is not ours or newer than we are.
-pub fn bring_up(connection: &mut Connection, path: &Path) -> Result<(), Exit> {
+/// Opens a file for writing, with the tables as they are today; one that is not ours or newer is left as it was.
+pub fn open(path: &Path) -> Result<Connection, Exit> {
     if rusqlite::version_number() < SQLITE_MIN {
         let sentence = format!("SQLite {} can corrupt this database; build with the bundled one.", rusqlite::version());
         return Err(Exit::new(Code::DatabaseUnusable, sentence));
     }
-    bring_up_with(connection, STEPS).map_err(|error| match error {
+    let opened = connection::open(path).map_err(Refusal::Sqlite).and_then(|mut connection| {
+        recognise(&connection, STEPS)?;
+        connection::make_writer(&connection)?;
+        bring_up(&mut connection, STEPS)?;
+        Ok(connection)
+    });
+    opened.map_err(|refusal| match refusal {
         Refusal::Foreign(why) => {
-            Exit::new(Code::DatabaseForeign, format!("{} {why}; choose another file with --database.", path.display()))
+            let sentence = format!("{} {why}; choose another file with --database.", path.display());
+            Exit::new(Code::DatabaseForeign, sentence)
         }
         Refusal::Sqlite(error) => unusable(path, &error),
     })
@@ -39,26 +46,36 @@ impl From<rusqlite::Error> for Refusal {
     }
 }
 
-fn bring_up_with(connection: &mut Connection, steps: &[&str]) -> Result<(), Refusal> {
-    let newest = i64::try_from(steps.len()).unwrap_or(i64::MAX - 1) + 1;
-    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let ask = |pragma: &str| tx.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let (application, version) = (ask("application_id")?, ask("user_version")?);
-    let is_empty = !tx.prepare("SELECT 1 FROM sqlite_schema")?.exists([])?;
+/// The version of a file that is ours, 0 for an empty one; looks and changes nothing.
+fn recognise(connection: &Connection, steps: &[&str]) -> Result<usize, Refusal> {
+    let ask = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let (application, version) = (ask("application_id")?, usize::try_from(ask("user_version")?).unwrap_or(0));
+    let is_empty = !connection.prepare("SELECT 1 FROM sqlite_schema")?.exists([])?;
+    let newest = steps.len() + 1;
     match (application, version) {
-        (0, 0) if is_empty => tx.execute_batch(SCHEMA)?,
+        (0, 0) if is_empty => Ok(0),
         (APPLICATION_ID, version) if version > newest => {
             let why = format!("was written by a newer vomeet (file version {version}, this program knows {newest})");
-            return Err(Refusal::Foreign(why));
+            Err(Refusal::Foreign(why))
         }
-        (APPLICATION_ID, 1..) => {
-            let done = usize::try_from(version - 1).unwrap_or(0);
-            steps[done..].iter().try_for_each(|step| tx.execute_batch(step))?;
-        }
-        _ => return Err(Refusal::Foreign("is a database of another program".to_owned())),
+        (APPLICATION_ID, 1..) => Ok(version),
+        _ => Err(Refusal::Foreign("is a database of another program".to_owned())),
+    }
+}
+
+/// Creates the tables, or takes the steps that are missing, all or nothing.
+fn bring_up(connection: &mut Connection, steps: &[&str]) -> Result<(), Refusal> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version = recognise(&tx, steps)?;
+    if version > steps.len() {
+        return Ok(());
+    }
+    match version {
+        0 => tx.execute_batch(SCHEMA)?,
+        _ => steps[version - 1..].iter().try_for_each(|step| tx.execute_batch(step))?,
     }
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-    tx.pragma_update(None, "user_version", newest)?;
+    tx.pragma_update(None, "user_version", i64::try_from(steps.len() + 1).unwrap_or(i64::MAX))?;
     Ok(tx.commit()?)
 }
 
@@ -76,7 +93,7 @@ mod tests {
 
     fn fresh() -> Connection {
         let mut connection = Connection::open_in_memory().expect("memory");
-        assert!(bring_up_with(&mut connection, STEPS).is_ok());
+        assert!(bring_up(&mut connection, STEPS).is_ok());
         connection
     }
 
@@ -89,7 +106,7 @@ mod tests {
     fn a_second_start_changes_nothing() {
         let mut connection = fresh();
         let before = shape(&connection);
-        assert!(bring_up_with(&mut connection, STEPS).is_ok());
+        assert!(bring_up(&mut connection, STEPS).is_ok());
         assert_eq!(before, shape(&connection));
     }
 
@@ -100,7 +117,7 @@ mod tests {
         connection.execute(user, []).expect("insert");
         let steps = &["ALTER TABLE users ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'"];
         for _ in 0..2 {
-            assert!(bring_up_with(&mut connection, steps).is_ok());
+            assert!(bring_up(&mut connection, steps).is_ok());
         }
         let colour: String = connection.query_row("SELECT colour FROM users", [], |row| row.get(0)).expect("row");
         assert_eq!(colour, "red");
@@ -115,9 +132,7 @@ mod tests {
         ] {
             let mut connection = Connection::open_in_memory().expect("memory");
             connection.execute_batch(prepare).expect(prepare);
-            let Err(Refusal::Foreign(why)) = bring_up_with(&mut connection, STEPS) else {
-                panic!("accepted: {prepare}")
-            };
+            let Err(Refusal::Foreign(why)) = bring_up(&mut connection, STEPS) else { panic!("accepted: {prepare}") };
             assert!(why.contains(expected), "{prepare}: {why}");
         }
     }

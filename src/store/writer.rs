@@ -212,7 +212,9 @@ impl Desk {
             }
             self.finish(batch);
         }
-        self.fold("TRUNCATE");
+        if self.failed.borrow().is_none() {
+            self.fold("TRUNCATE");
+        }
     }
 
     /// Brings a batch to its end: committed and announced, or refused, and in each case answered.
@@ -240,6 +242,9 @@ impl Desk {
     fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
+        }
+        if let Some(cause) = &*self.failed.borrow() {
+            return Err(Error::StoreFailed(cause.clone()));
         }
         self.still_there()?;
         let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
