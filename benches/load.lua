@@ -1,0 +1,70 @@
+-- What wrk sends, and the one line of JSON that it prints of the outcome.
+--
+-- wrk ... URL -- KIND [ARGUMENT ...], where KIND is one of the names in `kinds`.
+
+local kinds = {}
+
+-- The same path again and again: PATH [HEADER VALUE]
+function kinds.get(path, header, value)
+  local text = wrk.format("GET", path, headers(header, value))
+  return function() return text end
+end
+
+-- Every line of a file in turn, as the value of a header: PATH HEADER FILE
+function kinds.get_as_each(path, header, file)
+  local texts = {}
+  for value in io.lines(file) do
+    texts[#texts + 1] = wrk.format("GET", path, headers(header, value))
+  end
+  local at = 0
+  return function()
+    at = at % #texts + 1
+    return texts[at]
+  end
+end
+
+-- A number from 1 to COUNT in place of `{id}`: METHOD PATH COUNT HEADER VALUE
+function kinds.by_id(method, path, count, header, value)
+  local before, after = path:match("^(.*){id}(.*)$")
+  local all, most = headers(header, value), tonumber(count)
+  return function()
+    return wrk.format(method, before .. math.random(most) .. after, all)
+  end
+end
+
+-- A new user each time: SERIES HEADER VALUE; no address comes twice, whatever the series before it was.
+function kinds.new_users(series, header, value)
+  local all, made = headers(header, value), 0
+  all["Content-Type"] = "application/json"
+  return function()
+    made = made + 1
+    local email = "new-" .. series .. "-" .. made .. "@example.com"
+    local body = '{"email": "' .. email .. '", "name": "New User", "max_concurrent_bots": 2}'
+    return wrk.format("POST", "/admin/users", all, body)
+  end
+end
+
+function headers(header, value)
+  local all = { Host = wrk.headers["Host"] }
+  if header then all[header] = value end
+  return all
+end
+
+local next_request
+
+function init(args)
+  math.randomseed(1)
+  next_request = kinds[args[1]](unpack(args, 2))
+end
+
+function request()
+  return next_request()
+end
+
+function done(summary, latency, _)
+  local errors = summary.errors
+  io.write(string.format(
+    '\n{"requests": %d, "seconds": %.6f, "p50_us": %d, "p99_us": %d, "refused": %d, "broken": %d}\n',
+    summary.requests, summary.duration / 1e6, latency:percentile(50), latency:percentile(99),
+    errors.status, errors.connect + errors.read + errors.write + errors.timeout))
+end

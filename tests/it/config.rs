@@ -1,0 +1,215 @@
+//! Settings: which source wins, what is refused, what is shown, and that `vomeet.toml` shows every key.
+
+use crate::durability::assert_one_line;
+use crate::process::Launch;
+use std::fs;
+use std::path::Path;
+use vomeet::config::{Flags, KEYS, Settings, Source, Surroundings};
+
+fn around(folder: &Path, variables: &[(&str, &str)]) -> Surroundings {
+    let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Surroundings { environment: owned.collect(), folder: folder.to_owned() }
+}
+
+fn load(folder: &Path, variables: &[(&str, &str)]) -> Settings {
+    Settings::load(&Flags::default(), &around(folder, variables)).unwrap_or_else(|exit| panic!("{exit}"))
+}
+
+#[test]
+fn the_strongest_source_wins() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    fs::write(folder.join("vomeet.toml"), "listen = \"127.0.0.1:1\"\n").expect("written");
+    fs::write(folder.join(".env"), "VOMEET_LISTEN=127.0.0.1:2\n").expect("written");
+    let variables = [("VOMEET_LISTEN", "127.0.0.1:3")];
+    let flags = Flags { listen: Some("127.0.0.1:4".to_owned()), ..Flags::default() };
+    let ask = |flags: &Flags, variables: &[(&str, &str)]| {
+        let settings = Settings::load(flags, &around(folder, variables)).expect("settings");
+        (settings.config.listen.port(), settings.source("listen").to_string())
+    };
+    let (none, no_flags) = (&[][..], Flags::default());
+    assert_eq!(ask(&flags, &variables), (4, "--listen".to_owned()));
+    assert_eq!(ask(&no_flags, &variables), (3, "VOMEET_LISTEN in the environment".to_owned()));
+    assert_eq!(ask(&no_flags, none), (2, "VOMEET_LISTEN in .env".to_owned()));
+    fs::remove_file(folder.join(".env")).expect("removed");
+    assert_eq!(ask(&no_flags, none), (1, "vomeet.toml".to_owned()));
+    fs::remove_file(folder.join("vomeet.toml")).expect("removed");
+    assert_eq!(ask(&no_flags, none), (18056, "default".to_owned()));
+}
+
+#[test]
+fn every_key_can_be_set_in_every_way() {
+    for key in KEYS {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        let (toml, plain) = match key.name {
+            "listen" => ("\"127.0.0.1:7\"", "127.0.0.1:7"),
+            "http.allowed_hosts" | "http.cors_origins" => ("[\"a\", \"b\"]", "a, b"),
+            "log" => ("\"debug\"", "debug"),
+            "admin_api_token_file" => ("\"key\"", "key"),
+            name if key.default.starts_with('"') => ("\"other\"", if name.is_empty() { "" } else { "other" }),
+            _ => ("1025", "1025"),
+        };
+        let toml = if key.name == "http.workers" || key.name == "store.readers_max" { "3" } else { toml };
+        let plain = if toml == "3" { "3" } else { plain };
+        fs::write(folder.join("key"), "from-a-file\nsecond line\n").expect("written");
+        let by_variable = load(folder, &[(key.variable, plain)]);
+        assert_eq!(*by_variable.source(key.name), Source::Environment(key.variable), "{}", key.name);
+        fs::write(folder.join(".env"), format!("{}=\"{plain}\"\n", key.variable)).expect("written");
+        let by_dotenv = load(folder, &[]);
+        assert_eq!(*by_dotenv.source(key.name), Source::DotEnv(key.variable), "{}", key.name);
+        fs::remove_file(folder.join(".env")).expect("removed");
+        let (section, name) = key
+            .name
+            .split_once('.')
+            .map_or((String::new(), key.name), |(section, name)| (format!("[{section}]\n"), name));
+        fs::write(folder.join("vomeet.toml"), format!("{section}{name} = {toml}\n")).expect("written");
+        let by_file = load(folder, &[]);
+        assert!(matches!(by_file.source(key.name), Source::File(_)), "{}", key.name);
+        let value = |settings: &Settings| {
+            let at = KEYS.iter().position(|known| known.name == key.name).expect("a key");
+            settings.origins[at].0.to_string()
+        };
+        assert_eq!(value(&by_variable), value(&by_file), "{}", key.name);
+        assert_eq!(value(&by_dotenv), value(&by_file), "{}", key.name);
+    }
+}
+
+#[test]
+fn the_admin_key_may_come_from_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    fs::write(folder.join("key"), "  the-key-from-the-file  \nsecond line\n").expect("written");
+    let file = ("ADMIN_API_TOKEN_FILE", "key");
+    assert_eq!(load(folder, &[file]).config.admin_key, "the-key-from-the-file");
+    assert_eq!(load(folder, &[file, ("ADMIN_API_TOKEN", "by-variable")]).config.admin_key, "the-key-from-the-file");
+    fs::write(folder.join("vomeet.toml"), "admin_api_token_file = \"key\"\n").expect("written");
+    assert_eq!(load(folder, &[]).config.admin_key, "the-key-from-the-file");
+    let stronger = load(folder, &[("ADMIN_API_TOKEN", "by-variable")]);
+    assert_eq!(stronger.config.admin_key, "by-variable", "the environment is stronger than vomeet.toml");
+    let missing = Settings::load(&Flags::default(), &around(folder, &[("ADMIN_API_TOKEN_FILE", "nowhere")]));
+    assert!(missing.is_err_and(|exit| exit.sentence.contains("nowhere")));
+    let server = Launch::serve(folder).env("ADMIN_API_TOKEN_FILE", "key").start();
+    let answer = server.get("/admin/users").header("X-Admin-API-Key", "the-key-from-the-file").send();
+    assert_eq!(answer.status, 200);
+}
+
+#[test]
+fn what_is_wrong_is_one_line_with_a_proposal() {
+    for (toml, variable, wanted) in [
+        ("lissten = \"127.0.0.1:1\"", "", "did you mean listen?"),
+        ("[http]\nconnection_max = 1", "", "did you mean http.connections_max?"),
+        ("[http]\nbody_byte_max = 1", "", "did you mean http.body_bytes_max?"),
+        ("[htp]\nworkers = 1", "", "did you mean http.workers?"),
+        ("admin_token = \"x\"", "", "did you mean admin_api_token?"),
+        ("[zzz]\nqqq = 1", "", "there is no setting zzz.qqq"),
+        ("listen = 1", "", "listen (vomeet.toml) should be text"),
+        ("listen = \"here\"", "", "ADDRESS:PORT"),
+        ("database = \"\"", "", "should not be empty"),
+        ("[http]\nworkers = -1", "", "whole number from 0"),
+        ("[http]\nworkers = \"two\"", "", "whole number from 0"),
+        ("[http]\nconnections_max = 0", "", "whole number from 1"),
+        ("[http]\nallowed_hosts = \"one\"", "", "a list of texts"),
+        ("[http]\nallowed_hosts = [1]", "", "a list of texts"),
+        ("[http]\nheader_seconds_max = 0", "", "whole number from 1"),
+        ("[http\n", "", "vomeet.toml, line 1"),
+        ("a = 1\nlisten = \n", "", "vomeet.toml, line 2"),
+        ("http = 1", "", "there is no setting http"),
+        ("log = \"loud=very\"", "", "log should be a level"),
+        ("", "VOMEET_HTTP_WORKERS=many", "VOMEET_HTTP_WORKERS in the environment"),
+        ("", "VOMEET_LISTEN=localhost", "ADDRESS:PORT"),
+        ("", "VOMEET_LOG=loud=very", "log should be a level"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("vomeet.toml"), toml).expect("written");
+        for command in [&["serve"][..], &["config", "check"]] {
+            let launch = Launch::new(folder.path(), command);
+            let variable = variable.split_once('=');
+            let launch = variable.iter().fold(launch, |launch, (name, value)| launch.env(name, value));
+            let ended = launch.run();
+            let said = assert_one_line(&ended, 10);
+            assert!(said.contains(wanted), "{toml:?} {variable:?}: {said}");
+            assert_eq!(ended.stderr.lines().count(), 1, "{toml:?}: {}", ended.stderr);
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let ended = Launch::new(folder.path(), &["serve", "--config", "nowhere.toml"]).run();
+    assert!(assert_one_line(&ended, 10).contains("nowhere.toml"));
+    fs::write(folder.path().join(".env"), "not a line\n").expect("written");
+    let ended = Launch::new(folder.path(), &["serve"]).run();
+    assert!(assert_one_line(&ended, 10).contains(".env"));
+}
+
+#[test]
+fn show_lists_every_key_with_its_source_and_hides_secrets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("vomeet.toml"), "[store]\nqueue_max = 77\n").expect("written");
+    fs::write(folder.path().join(".env"), "ADMIN_API_TOKEN=a-secret-from-dotenv\n").expect("written");
+    let launch = Launch::new(folder.path(), &["config", "show", "--listen", "127.0.0.1:5"]).env("VOMEET_LOG", "warn");
+    let ended = launch.run();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    let line = |name: &str| {
+        let found = ended.stdout.lines().find(|line| line.starts_with(&format!("{name} = ")));
+        found.unwrap_or_else(|| panic!("{name} is not shown:\n{}", ended.stdout))
+    };
+    for (name, value, source) in [
+        ("listen", "\"127.0.0.1:5\"", "--listen"),
+        ("log", "\"warn\"", "VOMEET_LOG in the environment"),
+        ("queue_max", "77", "vomeet.toml"),
+        ("admin_api_token", "\"(hidden)\"", "ADMIN_API_TOKEN in .env"),
+        ("readers_max", "16", "default"),
+    ] {
+        let line = line(name);
+        assert!(line.contains(value) && line.ends_with(&format!("# {source}")), "{line}");
+    }
+    for key in KEYS {
+        line(key.name.rsplit('.').next().expect("a name"));
+    }
+    assert!(!ended.stdout.contains("a-secret"), "{}", ended.stdout);
+    // What is shown is a file that could be used.
+    let table: toml::Table = toml::from_str(&ended.stdout).expect("TOML");
+    assert_eq!(table["store"]["queue_max"].as_integer(), Some(77));
+}
+
+#[test]
+fn check_says_whether_a_server_would_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let good = Launch::new(folder.path(), &["config", "check"]).run();
+    assert_eq!((good.status.code(), good.stderr.as_str()), (Some(0), ""), "{good:?}");
+    let weak = Launch::new(folder.path(), &["config", "check", "--listen", "0.0.0.0:1"]).run();
+    assert_one_line(&weak, 11);
+    assert!(fs::read_dir(folder.path()).expect("a folder").next().is_none(), "a check made a file");
+}
+
+#[test]
+fn vomeet_toml_shows_every_key_with_its_default_and_what_it_is() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vomeet.toml");
+    let text = fs::read_to_string(path).expect("vomeet.toml");
+    let mut lines = text.lines();
+    let mut section = "";
+    for key in KEYS {
+        let (of, name) = key.name.split_once('.').unwrap_or(("", key.name));
+        if of != section {
+            section = of;
+            assert!(lines.any(|line| line == format!("[{of}]")), "section [{of}] before {}", key.name);
+        }
+        let about = format!("# {} [{}]", key.about, key.variable);
+        assert!(lines.any(|line| line == about), "{}: no line `{about}`, or not in the order of the table", key.name);
+        assert_eq!(lines.next(), Some(format!("# {name} = {}", key.default).as_str()), "{}", key.name);
+    }
+    // As it is, it changes nothing; with every line uncommented, it sets every key to its default.
+    let is_value = |line: &&str| {
+        line.strip_prefix("# ").is_some_and(|line| toml::from_str::<toml::Table>(line).is_ok() && line.contains(" = "))
+    };
+    let uncommented: Vec<&str> = text.lines().map(|line| if is_value(&line) { &line[2..] } else { line }).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let defaults = load(folder.path(), &[]);
+    for (text, all) in [(text.clone(), false), (uncommented.join("\n"), true)] {
+        fs::write(folder.path().join("vomeet.toml"), text).expect("written");
+        let settings = load(folder.path(), &[]);
+        for ((key, loaded), default) in KEYS.iter().zip(&settings.origins).zip(&defaults.origins) {
+            assert_eq!(loaded.0.to_string(), default.0.to_string(), "{}", key.name);
+            assert_eq!(matches!(loaded.1, Source::File(_)), all, "{}: {}", key.name, loaded.1);
+        }
+    }
+}

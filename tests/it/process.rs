@@ -1,0 +1,207 @@
+//! The real binary as a process: started, watched, signalled, and read to its end.
+
+use crate::client::{Client, PATIENCE};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use std::io::{BufRead, BufReader, Read};
+use std::ops::Deref;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
+
+/// The binary that cargo built for these tests.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_vomeet");
+
+/// Lines of one of its outputs, as they come.
+pub struct Output {
+    coming: Receiver<String>,
+    /// What was read so far.
+    pub text: String,
+}
+
+impl Output {
+    fn of(stream: impl Read + Send + 'static) -> Self {
+        let (line_read, coming) = channel();
+        std::thread::spawn(move || {
+            let mut stream = BufReader::new(stream);
+            let mut line = Vec::new();
+            while stream.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+                if line_read.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                    break;
+                }
+                line.clear();
+            }
+        });
+        Self { coming, text: String::new() }
+    }
+
+    /// Waits for a line that holds `wanted`; `None` if the output ends without it.
+    pub fn find(&mut self, wanted: &str) -> Option<String> {
+        if let Some(line) = self.text.lines().find(|line| line.contains(wanted)) {
+            return Some(line.to_owned());
+        }
+        loop {
+            let line = self.next()?;
+            if line.contains(wanted) {
+                return Some(line);
+            }
+        }
+    }
+
+    /// Reads until the process has closed it.
+    pub fn all(&mut self) -> &str {
+        while self.next().is_some() {}
+        &self.text
+    }
+
+    fn next(&mut self) -> Option<String> {
+        use std::sync::mpsc::RecvTimeoutError::{Disconnected, Timeout};
+        match self.coming.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                self.text.push_str(&line);
+                Some(line)
+            }
+            Err(Disconnected) => None,
+            Err(Timeout) => panic!("nothing more was said for {PATIENCE:?}:\n{}", self.text),
+        }
+    }
+}
+
+/// How a process ended, and all that it said.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A command that is being put together: the binary, in a folder, in an otherwise empty environment.
+pub struct Launch(Command);
+
+impl Launch {
+    /// `vomeet` with these arguments.
+    pub fn new(folder: &Path, arguments: &[&str]) -> Self {
+        Self::of(Command::new(BINARY), folder).args(arguments)
+    }
+
+    /// `vomeet serve` on any free port, on `vomeet.db` in the folder.
+    pub fn serve(folder: &Path) -> Self {
+        Self::new(folder, &["serve", "--listen", "127.0.0.1:0"])
+    }
+
+    /// `vomeet serve` under another program, such as `strace`.
+    pub fn under(program: &str, arguments: &[&str], folder: &Path) -> Self {
+        let command = Self::of(Command::new(program), folder);
+        command.args(arguments).args(&[BINARY, "serve", "--listen", "127.0.0.1:0"])
+    }
+
+    fn of(mut command: Command, folder: &Path) -> Self {
+        command.current_dir(folder).env_clear().process_group(0);
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command)
+    }
+
+    pub fn args(mut self, arguments: &[&str]) -> Self {
+        self.0.args(arguments);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    /// Starts it, whatever becomes of it.
+    pub fn launch(mut self) -> Process {
+        let mut child = self.0.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.0));
+        let stdout = Output::of(child.stdout.take().expect("stdout"));
+        let stderr = Output::of(child.stderr.take().expect("stderr"));
+        let client = Client { address: ([127, 0, 0, 1], 0).into() };
+        Process { child, client, stdout, stderr }
+    }
+
+    /// Starts a server and waits until it listens.
+    pub fn start(self) -> Process {
+        let mut process = self.launch();
+        assert!(process.wait_until_listening(), "it ended before it listened:\n{}", process.stderr.all());
+        process
+    }
+
+    /// Runs to the end.
+    pub fn run(self) -> Ended {
+        self.launch().end()
+    }
+}
+
+/// A running process; dropping it kills it and all that it started.
+pub struct Process {
+    child: Child,
+    client: Client,
+    pub stdout: Output,
+    pub stderr: Output,
+}
+
+impl Process {
+    /// Whether it came to listen; else it has ended.
+    pub fn wait_until_listening(&mut self) -> bool {
+        let Some(line) = self.stdout.find("listens on http://") else { return false };
+        let (_, port) = line.trim_end().rsplit_once(':').expect("a port");
+        let port: u16 = port.parse().unwrap_or_else(|_| panic!("a port in {line:?}"));
+        self.client.address = ([127, 0, 0, 1], port).into();
+        true
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("a process that runs");
+    }
+
+    /// SIGTERM, then the end.
+    pub fn terminate(self) -> Ended {
+        self.signal(Signal::TERM);
+        self.end()
+    }
+
+    /// SIGKILL, then the end.
+    pub fn kill(self) -> Ended {
+        self.signal(Signal::KILL);
+        self.end()
+    }
+
+    /// SIGKILL to it and to all that it started, then the end.
+    pub fn kill_all(self) {
+        kill_process_group(self.pid(), Signal::KILL).expect("a process that runs");
+        self.end();
+    }
+
+    /// Waits for the end: its outputs close, then it is reaped.
+    pub fn end(mut self) -> Ended {
+        let began = Instant::now();
+        let (stdout, stderr) = (self.stdout.all().to_owned(), self.stderr.all().to_owned());
+        let status = self.child.wait().expect("a child");
+        assert!(began.elapsed() < PATIENCE, "it took {:?} to end", began.elapsed());
+        Ended { status, stdout, stderr }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = kill_process_group(self.pid(), Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+impl Deref for Process {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}

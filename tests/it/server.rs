@@ -1,0 +1,135 @@
+//! A server in this process, on a port and a folder of its own.
+
+use crate::client::{Client, PATIENCE};
+use rusqlite::Connection;
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use vomeet::app::{self, App};
+use vomeet::config::{Flags, Settings, Surroundings};
+use vomeet::exit::Exit;
+use vomeet::http::serve::listen;
+use vomeet::store::{Options, Store};
+
+/// How a server is wanted.
+pub struct Setup {
+    folder: TempDir,
+    environment: HashMap<String, String>,
+}
+
+/// A running server. Dropping it stops it gracefully and insists on a clean end.
+pub struct Server {
+    client: Client,
+    setup: Option<Setup>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<Result<(), Exit>>>,
+}
+
+impl Setup {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let environment = [("VOMEET_LISTEN", "127.0.0.1:0"), ("VOMEET_HTTP_STOP_SECONDS_MAX", "2")];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { folder, environment: environment.into() }
+    }
+
+    /// Sets a variable of the environment that the server believes to be in.
+    pub fn set(mut self, variable: &str, value: &str) -> Self {
+        self.environment.insert(variable.to_owned(), value.to_owned());
+        self
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("vomeet.db")
+    }
+
+    /// Lets a test put rows into the file, which nobody else can open while the server runs.
+    pub fn rows(self, insert: impl FnOnce(&Connection)) -> Self {
+        open_file(&self.database(), insert);
+        self
+    }
+
+    pub fn start(self) -> Server {
+        let database = self.database().to_string_lossy().into_owned();
+        let flags = Flags { database: Some(database), ..Flags::default() };
+        let around = Surroundings { environment: self.environment.clone(), folder: self.folder.path().to_owned() };
+        let settings = Settings::load(&flags, &around).expect("settings");
+        let (stop, stopped) = oneshot::channel();
+        let (ready, started) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .max_blocking_threads(4)
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(async {
+                let listener = listen(settings.config.listen).expect("a port");
+                let address = listener.local_addr().expect("an address");
+                let app = App::open(settings.config, address)?;
+                ready.send(address).expect("a test that waits");
+                app::run(app, listener, async { drop(stopped.await) }).await
+            })
+        });
+        let address = started.recv_timeout(PATIENCE).expect("a server that starts");
+        let client = Client { address };
+        Server { client, setup: Some(self), stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+/// Opens a database of ours from outside; it is created where it is missing.
+pub fn open_file(database: &Path, use_it: impl FnOnce(&Connection)) {
+    let options = Options { path: database.to_owned(), readers_max: 1, queue_max: 1 };
+    Store::open(&options, |_| {}).expect("a new database").close();
+    let connection = Connection::open(database).expect("the database");
+    connection.pragma_update(None, "foreign_keys", true).expect("foreign keys");
+    use_it(&connection);
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Setup::new().start()
+    }
+
+    /// Asks it to stop, without waiting.
+    pub fn ask_to_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Stops it and returns its folder and settings.
+    pub fn stop(mut self) -> Setup {
+        self.end();
+        self.setup.take().expect("a server that runs")
+    }
+
+    pub fn restart(self) -> Self {
+        self.stop().start()
+    }
+
+    fn end(&mut self) {
+        self.ask_to_stop();
+        let Some(thread) = self.thread.take() else { return };
+        let ended = thread.join();
+        if !std::thread::panicking() {
+            ended.expect("no panic").expect("a clean end");
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Deref for Server {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
