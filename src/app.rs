@@ -44,7 +44,8 @@ impl App {
         let verdicts = Arc::new(Verdicts::default());
         let options = Options {
             path: config.database.clone(),
-            readers_max: config.store.readers_max,
+            small_readers: u32::try_from(config.http.threads()).unwrap_or(u32::MAX),
+            long_readers: config.store.long_reads_max,
             queue_max: config.store.queue_max,
         };
         let hear = Arc::clone(&verdicts);

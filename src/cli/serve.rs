@@ -7,12 +7,9 @@ use crate::http::serve::listen;
 use crate::logging;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::SocketAddr;
-use std::thread::available_parallelism;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Threads for long reads; more would only wait for the disk together.
-const LONG_READERS: usize = 8;
 /// Open files that are not connections.
 const OTHER_FILES: u64 = 64;
 
@@ -25,10 +22,12 @@ pub fn run(settings: Settings) -> Result<(), Exit> {
 }
 
 fn runtime(config: &Config) -> Result<Runtime, Exit> {
-    let cores = available_parallelism().map_or(1, usize::from);
-    let workers = if config.http.workers == 0 { cores } else { config.http.workers };
-    let built =
-        Builder::new_multi_thread().worker_threads(workers).max_blocking_threads(LONG_READERS).enable_all().build();
+    let workers = config.http.threads();
+    let built = Builder::new_multi_thread()
+        .worker_threads(workers)
+        .max_blocking_threads(config.store.long_reads_max as usize)
+        .enable_all()
+        .build();
     built.map_err(|error| {
         Exit::new(Code::Config, format!("Cannot start {workers} threads ({error}); lower http.workers."))
     })

@@ -119,11 +119,11 @@ pub static KEYS: &[Key] = &[
         |c, v| set(&mut c.store.queue_max, count(v, 1, 1_000_000)),
     ),
     key(
-        "store.readers_max",
-        "VOMEET_STORE_READERS_MAX",
-        "16",
-        "Most connections for reading, about 2 MB each when busy.",
-        |c, v| set(&mut c.store.readers_max, count(v, 1, 1024)),
+        "store.long_reads_max",
+        "VOMEET_STORE_LONG_READS_MAX",
+        "8",
+        "Most lists and scans at once; more wait.",
+        |c, v| set(&mut c.store.long_reads_max, count(v, 1, 1024)),
     ),
     key(
         "tokens.last_used_seconds",
@@ -154,7 +154,7 @@ pub fn blank() -> Config {
             allowed_hosts: Vec::new(),
             cors: Cors::default(),
         },
-        store: Store { queue_max: 0, readers_max: 0 },
+        store: Store { queue_max: 0, long_reads_max: 0 },
         tokens: Tokens { last_used_period: moment },
     }
 }

@@ -12,6 +12,7 @@ use hyper::header::{self, HeaderValue};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// Shortest admin key that is accepted where others can reach the server, in characters.
@@ -41,7 +42,7 @@ pub struct Config {
 /// The HTTP edge.
 #[derive(Debug, Clone)]
 pub struct Http {
-    /// Threads that serve requests; 0 is one for each core.
+    /// Threads that serve requests; 0 is one for each core, see [`Http::threads`].
     pub workers: usize,
     /// Most connections at once.
     pub connections_max: usize,
@@ -61,13 +62,23 @@ pub struct Http {
     pub cors: Cors,
 }
 
+impl Http {
+    /// How many threads serve requests.
+    pub fn threads(&self) -> usize {
+        match self.workers {
+            0 => available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        }
+    }
+}
+
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
     /// Most writes that wait.
     pub queue_max: usize,
-    /// Most connections for reading.
-    pub readers_max: u32,
+    /// Most lists and scans at once.
+    pub long_reads_max: u32,
 }
 
 /// Tokens.

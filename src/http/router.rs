@@ -203,7 +203,8 @@ impl Route {
         if self.literal.len() == self.path.len() {
             return path == self.path;
         }
-        path.starts_with(self.literal) && same_segments(self.path, path)
+        let at = self.literal.len();
+        path.starts_with(self.literal) && same_segments(&self.path[at..], &path[at..])
     }
 }
 
@@ -221,8 +222,9 @@ fn same_segments(pattern: &str, path: &str) -> bool {
 
 /// Reads what the handler takes from a request whose body was read.
 fn input<I: Input>(route: &Route, head: &request::Parts, body: &[u8]) -> Result<I> {
-    let path = head.uri.path();
-    let raw_segment = |name: &str| segment(route.path, path, name);
+    let at = route.literal.len();
+    let (pattern, path) = (&route.path[at..], &head.uri.path()[at..]);
+    let raw_segment = |name: &str| segment(pattern, path, name);
     Form::fill(&Parts { path: &raw_segment, query: head.uri.query().unwrap_or(""), body })
 }
 

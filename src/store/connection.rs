@@ -74,11 +74,11 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 pub struct Readers(r2d2::Pool<SqliteConnectionManager>);
 
 impl Readers {
-    /// Opens the first one; the others follow on demand, up to `max`.
-    pub fn open(path: &Path, max: u32) -> std::result::Result<Self, Exit> {
-        let manager = SqliteConnectionManager::file(address(path)).with_flags(flags()).with_init(|connection| {
+    /// Opens the first one; the others follow on demand, up to `max`. Each keeps at most `cache_kib` KiB of pages.
+    pub fn open(path: &Path, max: u32, cache_kib: u32) -> std::result::Result<Self, Exit> {
+        let manager = SqliteConnectionManager::file(address(path)).with_flags(flags()).with_init(move |connection| {
             prepare(connection)?;
-            connection.execute_batch("PRAGMA query_only = ON;")?;
+            connection.execute_batch(&format!("PRAGMA query_only = ON; PRAGMA cache_size = -{cache_kib};"))?;
             add_fold(connection)
         });
         // A connection in this process does not go stale: no test at check-out (it would be a query), no ageing.

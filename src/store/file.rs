@@ -14,21 +14,7 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Held as long as the server runs: two processes on one file would each believe their own memory.
-pub struct Lock {
-    /// The lock goes with the open file.
-    _file: File,
-    database: PathBuf,
-}
-
-impl Drop for Lock {
-    /// A log that was folded into the file whole is empty: without it there is one file to copy.
-    fn drop(&mut self) {
-        let log = beside(&self.database, "-wal");
-        if std::fs::metadata(&log).is_ok_and(|meta| meta.len() == 0) {
-            let _ = std::fs::remove_file(log);
-        }
-    }
-}
+pub struct Lock(#[expect(dead_code, reason = "the lock goes with the open file")] File);
 
 impl Lock {
     /// Takes `flock` on `<database>.lock`, or says who has it.
@@ -36,7 +22,7 @@ impl Lock {
         let path = beside(database, ".lock");
         let file = open_private(&path).map_err(|error| cannot_create(&path, &error))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file, database: database.to_owned() }),
+            Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(Exit::new(
                 Code::DatabaseHeld,
                 format!(
@@ -45,6 +31,25 @@ impl Lock {
                 ),
             )),
             Err(TryLockError::Error(error)) => Err(cannot_create(&path, &error)),
+        }
+    }
+}
+
+/// The log of a database that is ours. Once it was folded into the file whole it is empty, and goes: one file is easier to
+/// copy than two.
+pub struct OwnLog(PathBuf);
+
+impl OwnLog {
+    /// The log of this database.
+    pub fn of(database: &Path) -> Self {
+        Self(beside(database, "-wal"))
+    }
+}
+
+impl Drop for OwnLog {
+    fn drop(&mut self) {
+        if std::fs::metadata(&self.0).is_ok_and(|meta| meta.len() == 0) {
+            let _ = std::fs::remove_file(&self.0);
         }
     }
 }

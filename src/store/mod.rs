@@ -26,13 +26,20 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use writer::Writer;
 
+/// Pages that a connection for small reads keeps: they come back to the same ones. Filled only as far as it is used.
+const SMALL_READ_CACHE_KIB: u32 = 32 * 1024;
+/// Pages that a connection for long reads keeps: they pass by once.
+const LONG_READ_CACHE_KIB: u32 = 2 * 1024;
+
 /// How the store is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The database file; it is created where it is missing, its folder is not.
     pub path: PathBuf,
-    /// Most connections for reading.
-    pub readers_max: u32,
+    /// Connections for small reads: one for each thread that serves requests, so that none waits.
+    pub small_readers: u32,
+    /// Connections for long reads: one for each that may run at once.
+    pub long_readers: u32,
     /// Most writes that wait; one more is refused with [`Error::Busy`].
     pub queue_max: usize,
 }
@@ -40,9 +47,12 @@ pub struct Options {
 /// The doors to the database.
 pub struct Store {
     path: PathBuf,
-    readers: Readers,
+    small_reads: Readers,
+    long_reads: Readers,
     writer: Writer,
     failed: Arc<watch::Sender<Option<String>>>,
+    // Dropped in this order, after the connections.
+    _log: file::OwnLog,
     _lock: file::Lock,
 }
 
@@ -55,9 +65,18 @@ impl Store {
         file::create_private(&options.path)?;
         let connection = upgrade::open(&options.path)?;
         let failed = Arc::new(watch::Sender::new(None));
-        let readers = Readers::open(&options.path, options.readers_max)?;
+        let small_reads = Readers::open(&options.path, options.small_readers, SMALL_READ_CACHE_KIB)?;
+        let long_reads = Readers::open(&options.path, options.long_readers, LONG_READ_CACHE_KIB)?;
         let writer = Writer::start(connection, options, Box::new(announce), Arc::clone(&failed))?;
-        Ok(Self { path: options.path.clone(), readers, writer, failed, _lock: lock })
+        Ok(Self {
+            path: options.path.clone(),
+            small_reads,
+            long_reads,
+            writer,
+            failed,
+            _log: file::OwnLog::of(&options.path),
+            _lock: lock,
+        })
     }
 
     /// Sends a verb to the writer and waits for its commit.
@@ -117,7 +136,7 @@ impl Store {
 
     /// A small read, here and now: a row or a short page by key.
     fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        self.readers.run(query).inspect_err(|error| fail_on(error, &self.failed))
+        self.small_reads.run(query).inspect_err(|error| fail_on(error, &self.failed))
     }
 
     /// A long read, on a thread where nobody waits behind it.
@@ -126,7 +145,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (readers, failed) = (self.readers.clone(), Arc::clone(&self.failed));
+        let (readers, failed) = (self.long_reads.clone(), Arc::clone(&self.failed));
         let run = move || readers.run(query).inspect_err(|error| fail_on(error, &failed));
         tokio::task::spawn_blocking(run).await.map_err(|panic| Error::Internal(panic.to_string()))?
     }

@@ -50,7 +50,7 @@ fn every_key_can_be_set_in_every_way() {
             name if key.default.starts_with('"') => ("\"other\"", if name.is_empty() { "" } else { "other" }),
             _ => ("1025", "1025"),
         };
-        let toml = if key.name == "http.workers" || key.name == "store.readers_max" { "3" } else { toml };
+        let toml = if key.name == "http.workers" || key.name == "store.long_reads_max" { "3" } else { toml };
         let plain = if toml == "3" { "3" } else { plain };
         fs::write(folder.join("key"), "from-a-file\nsecond line\n").expect("written");
         let by_variable = load(folder, &[(key.variable, plain)]);
@@ -157,7 +157,7 @@ fn show_lists_every_key_with_its_source_and_hides_secrets() {
         ("log", "\"warn\"", "VOMEET_LOG in the environment"),
         ("queue_max", "77", "vomeet.toml"),
         ("admin_api_token", "\"(hidden)\"", "ADMIN_API_TOKEN in .env"),
-        ("readers_max", "16", "default"),
+        ("long_reads_max", "8", "default"),
     ] {
         let line = line(name);
         assert!(line.contains(value) && line.ends_with(&format!("# {source}")), "{line}");

@@ -83,7 +83,7 @@ impl Setup {
 
 /// Opens a database of ours from outside; it is created where it is missing.
 pub fn open_file(database: &Path, use_it: impl FnOnce(&Connection)) {
-    let options = Options { path: database.to_owned(), readers_max: 1, queue_max: 1 };
+    let options = Options { path: database.to_owned(), small_readers: 1, long_readers: 1, queue_max: 1 };
     Store::open(&options, |_| {}).expect("a new database").close();
     let connection = Connection::open(database).expect("the database");
     connection.pragma_update(None, "foreign_keys", true).expect("foreign keys");

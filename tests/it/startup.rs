@@ -94,6 +94,25 @@ fn a_database_that_another_program_holds_is_left_to_it() {
     Launch::serve(folder.path()).start();
 }
 
+/// A database shell that does nothing at the moment still has its log open, and an empty log is a log.
+#[test]
+fn the_log_of_another_program_is_not_touched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, log) = (folder.path().join("vomeet.db"), folder.path().join("vomeet.db-wal"));
+    open_file(&file, |_| {});
+    let shell = Connection::open(&file).expect("a shell");
+    shell.execute_batch("UPDATE users SET name = 'x'; PRAGMA wal_checkpoint(TRUNCATE)").expect("a look");
+    assert_eq!(fs::metadata(&log).map(|log| log.len()).ok(), Some(0), "the test itself: an empty log");
+    assert_one_line(&Launch::serve(folder.path()).run(), 13);
+    assert!(log.exists(), "the log that the shell writes to was removed");
+    let user = "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES ('a@b.c', 'a@b.c', 1, '{}', 0)";
+    shell.execute(user, []).expect("a write of the shell");
+    // The shell never closes properly: its write is in the log alone.
+    std::mem::forget(shell);
+    let seen = Connection::open(&file).and_then(|db| db.query_row("SELECT count(*) FROM users", [], |row| row.get(0)));
+    assert_eq!(seen, Ok(1), "the shell's write is lost");
+}
+
 #[test]
 fn a_port_that_is_taken_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
