@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 /// The server without its socket.
 pub struct App {
@@ -66,7 +67,8 @@ impl App {
 
 /// Serves until `shutdown` ends or the database fails, then writes what is left and closes the file.
 pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Exit> {
-    let books = tokio::spawn(keep_books(Arc::clone(&app)));
+    let (end_of_service, ended) = oneshot::channel();
+    let books = tokio::spawn(keep_books(Arc::clone(&app), ended));
     let mut failure = app.store.failure();
     let shutdown_or_failure = async {
         tokio::select! {
@@ -75,8 +77,9 @@ pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Out
         }
     };
     serve(Arc::clone(&app), listener, shutdown_or_failure).await;
-    books.abort();
-    write_last_uses(&app).await;
+    drop(end_of_service);
+    // A panic in there was logged; what it had noted is lost.
+    let _ = books.await;
     app.store.close();
     match &*app.store.failure().borrow() {
         None => Ok(()),
@@ -90,13 +93,12 @@ pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Out
     }
 }
 
-/// Writes now and then what is only noted in memory.
-async fn keep_books(app: Arc<App>) {
-    let mut period = tokio::time::interval(app.config.tokens.last_used_period);
-    loop {
-        period.tick().await;
+/// Writes now and then, and once at the end, what is only noted in memory.
+async fn keep_books(app: Arc<App>, mut ended: oneshot::Receiver<()>) {
+    while tokio::time::timeout(app.config.tokens.last_used_period, &mut ended).await.is_err() {
         write_last_uses(&app).await;
     }
+    write_last_uses(&app).await;
 }
 
 async fn write_last_uses(app: &App) {

@@ -45,7 +45,7 @@ pub enum Error {
     BotInMeeting,
     /// No such page of the documentation.
     PageNotFound,
-    /// Too many writes are waiting; the same request may succeed in a second.
+    /// Too many others are waiting; the same request may succeed in a second.
     Busy,
     /// The disk is full.
     DiskFull,
@@ -95,7 +95,7 @@ impl Error {
             Self::TokenNotFound => "Token not found",
             Self::EmailFixed => "Cannot change user email via this endpoint.",
             Self::BotInMeeting => "User has a bot in a meeting; stop it first.",
-            Self::Busy => "Too many writes are waiting. Try again in a second.",
+            Self::Busy => "The server is busy. Try again in a second.",
             Self::DiskFull => "The disk is full. Free some space on the server and try again.",
             Self::StoreFailed(_) => "The database cannot be written; the server is stopping.",
             Self::Internal(_) => "Internal Server Error",

@@ -40,7 +40,7 @@ pub struct Flush(Arc<Waiting>);
 
 impl Drop for Flush {
     fn drop(&mut self) {
-        write(&self.0.take());
+        self.0.write();
     }
 }
 
@@ -61,7 +61,7 @@ impl Log for Logger {
     }
 
     fn flush(&self) {
-        write(&self.waiting.take());
+        self.waiting.write();
     }
 }
 
@@ -100,12 +100,19 @@ impl Waiting {
             let lines = self.lock();
             drop(self.some.wait_while(lines, |lines| lines.bytes.is_empty()).unwrap_or_else(PoisonError::into_inner));
             std::thread::sleep(DELAY_MAX);
-            write(&self.take());
+            self.write();
         }
     }
 
-    fn take(&self) -> Lines {
-        std::mem::take(&mut *self.lock())
+    /// Writes what waits. The stream is taken first, so that lines taken before are written before.
+    fn write(&self) {
+        let mut stderr = io::stderr().lock();
+        let lines = std::mem::take(&mut *self.lock());
+        // A log that nobody reads any more must not stop the server.
+        let _ = stderr.write_all(&lines.bytes);
+        if lines.lost > 0 {
+            let _ = writeln!(stderr, "{} log lines were lost: whoever reads the log is too slow", lines.lost);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Lines> {
@@ -129,14 +136,5 @@ impl Lines {
         });
         // Writing to memory cannot fail; a `Display` that does has nothing more to say.
         let _ = writeln!(self.bytes, "{}", record.args());
-    }
-}
-
-fn write(lines: &Lines) {
-    let mut stderr = io::stderr().lock();
-    // A log that nobody reads any more must not stop the server.
-    let _ = stderr.write_all(&lines.bytes);
-    if lines.lost > 0 {
-        let _ = writeln!(stderr, "{} log lines were lost: whoever reads the log is too slow", lines.lost);
     }
 }

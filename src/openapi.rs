@@ -3,6 +3,7 @@
 use crate::api::general::VERSION;
 use crate::error::{Error, Fault, Result};
 use crate::http::answer::AnswerDoc;
+use crate::http::edge::HEADERS_MAX;
 use crate::http::form::{BodyRule, FieldDoc, Place};
 use crate::http::router::{Access, Route};
 use crate::routes::TABLE;
@@ -168,8 +169,11 @@ fn response(answer: &AnswerDoc) -> Response {
 
 /// Every way in which a route can fail: by its door, its input, its body, its own errors, and the server's state.
 fn failures(route: &Route, has_input: bool) -> Vec<Error> {
-    let mut failures =
-        vec![Error::Malformed("A request has exactly one Host header."), Error::WrongHost, Error::TooManyHeaders(64)];
+    let mut failures = vec![
+        Error::Malformed("A request has exactly one Host header."),
+        Error::WrongHost,
+        Error::TooManyHeaders(HEADERS_MAX),
+    ];
     match route.access {
         Access::Open => {}
         Access::Admin => failures.push(Error::AdminKeyRefused),

@@ -7,7 +7,7 @@ use crate::http::router::Visitor;
 use crate::http::{Form, Input, Page};
 use crate::openapi;
 use bytes::Bytes;
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderValue};
 use std::borrow::Cow;
 use std::sync::Arc;
 use utoipa_swagger_ui::Config;
@@ -68,12 +68,5 @@ fn swagger_ui(name: &str) -> Result<Page> {
         Cow::Owned(bytes) => bytes.into(),
     };
     let content_type = HeaderValue::try_from(file.content_type).map_err(|error| fault(&error))?;
-    Ok(Page { bytes, content_type, headers: vec![encoding(file.gzpipped)] })
-}
-
-fn encoding(gzipped: bool) -> (HeaderName, HeaderValue) {
-    match gzipped {
-        true => (header::CONTENT_ENCODING, HeaderValue::from_static("gzip")),
-        false => (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-    }
+    Ok(Page { bytes, content_type, headers: vec![(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))] })
 }

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::domain::Time;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::answer::AnswerDoc;
 use crate::http::router::Visitor;
 use crate::http::{Json, Output, Page, Response};
@@ -58,8 +58,7 @@ impl Output for Front {
 
 /// Greets, or shows a browser to the documentation.
 pub async fn front(_: Arc<App>, visitor: Visitor, (): ()) -> Result<Front> {
-    let accepts = visitor.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    Ok(Front { is_browser: accepts.into_iter().any(|accept| accept.contains("text/html")) })
+    Ok(Front { is_browser: visitor.wants_page })
 }
 
 /// How the server is.
@@ -94,10 +93,8 @@ pub struct Inside {
 
 /// Says that all is well, if the database answers.
 pub async fn health(app: Arc<App>, visitor: Visitor, (): ()) -> Result<Json<Health>> {
-    let down = |error: Error| Error::StoreFailed(format!("health check: {error:?}"));
-    app.store.check().map_err(down)?;
-    let is_local = visitor.peer.ip().to_canonical().is_loopback();
-    let server = if is_local { Some(inside(&app).await.map_err(down)?) } else { None };
+    app.store.check()?;
+    let server = if visitor.is_local { Some(inside(&app).await?) } else { None };
     Ok(Json(Health { status: "ok".to_owned(), version: VERSION.to_owned(), started_at: app.started_at, server }))
 }
 

@@ -76,7 +76,7 @@ pub async fn create(app: Arc<App>, _: Admin, wish: TokenWish) -> Result<Created<
 
 /// Every token of a user, without the secrets.
 pub async fn list(app: Arc<App>, _: Admin, ById(id): ById) -> Result<Json<Vec<Token>>> {
-    let (_, mut tokens) = app.store.user_with_tokens(id)?;
+    let (_, mut tokens) = app.store.user_with_tokens(id).await?;
     app.auth.usage().freshen(&mut tokens);
     Ok(Json(tokens))
 }

@@ -105,7 +105,7 @@ pub struct UserWithTokens {
 
 /// One user with all their tokens.
 pub async fn show(app: Arc<App>, _: Admin, ById(id): ById) -> Result<Json<UserWithTokens>> {
-    let (user, mut api_tokens) = app.store.user_with_tokens(id)?;
+    let (user, mut api_tokens) = app.store.user_with_tokens(id).await?;
     app.auth.usage().freshen(&mut api_tokens);
     Ok(Json(UserWithTokens { user, api_tokens }))
 }

@@ -33,16 +33,16 @@ impl Usage {
         }
     }
 
-    /// Writes what was noted; what cannot be written now is kept for the next time.
+    /// Writes what was noted. It is forgotten only after its commit, and only if no later use was noted meanwhile.
     pub async fn write(&self, store: &Store) -> Result<()> {
-        let used: Vec<_> = self.lock().drain().collect();
-        for (written, chunk) in used.chunks(TOKENS_PER_WRITE).enumerate() {
-            if let Err(error) = store.write(TouchTokens { used: chunk.to_vec() }).await {
-                let mut noted = self.lock();
-                for &(id, at) in &used[written * TOKENS_PER_WRITE..] {
-                    noted.entry(id).or_insert(at);
+        let used: Vec<_> = self.lock().iter().map(|(&id, &at)| (id, at)).collect();
+        for chunk in used.chunks(TOKENS_PER_WRITE) {
+            store.write(TouchTokens { used: chunk.to_vec() }).await?;
+            let mut noted = self.lock();
+            for (id, at) in chunk {
+                if noted.get(id) == Some(at) {
+                    noted.remove(id);
                 }
-                return Err(error);
             }
         }
         Ok(())

@@ -12,6 +12,9 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 /// Tokens in each of the two generations; about 1 KiB each.
 const GENERATION_MAX: usize = 10_000;
 
+/// Marks of users; twice as many as can be in use, so that those out of use are seldom looked for.
+const MARKS_MAX: usize = 4 * GENERATION_MAX;
+
 /// A token that opens doors, and its user.
 #[derive(Debug)]
 pub struct Caller {
@@ -88,7 +91,7 @@ impl Verdicts {
                 memory.young.remove(hash);
                 memory.old.remove(hash);
             }
-            Change::UserUpdated(User { id, .. }) | Change::UserDeleted(id) => {
+            Change::UserChanged(id) => {
                 if let Some(mark) = memory.marks.remove(id).and_then(|mark| mark.upgrade()) {
                     mark.0.store(true, Ordering::Release);
                 }
@@ -147,6 +150,9 @@ impl Memory {
         });
         if epoch == self.epoch {
             self.make_room();
+            if self.marks.len() >= MARKS_MAX {
+                self.marks.retain(|_, mark| mark.strong_count() > 0);
+            }
             self.marks.insert(caller.user.id, Arc::downgrade(&mark));
             self.young.insert(hash, Arc::clone(&caller));
         }
@@ -156,7 +162,6 @@ impl Memory {
     fn make_room(&mut self) {
         if self.young.len() >= GENERATION_MAX {
             self.old = std::mem::take(&mut self.young);
-            self.marks.retain(|_, mark| mark.strong_count() > 0);
         }
     }
 }
@@ -220,11 +225,23 @@ mod tests {
     fn a_changed_user_outdates_all_their_tokens_and_nobody_elses() {
         let verdicts = Verdicts::default();
         (10..30).for_each(|n| keep(&verdicts, n, 0));
-        verdicts.hear(&Change::UserDeleted(UserId(1)));
+        verdicts.hear(&Change::UserChanged(UserId(1)));
         assert!((10..20).all(|n| !knows(&verdicts, n)));
         assert!((20..30).all(|n| knows(&verdicts, n)));
         keep(&verdicts, 10, 1);
         assert!(knows(&verdicts, 10) && !knows(&verdicts, 11));
+    }
+
+    #[test]
+    fn revoked_tokens_leave_nothing_behind() {
+        let verdicts = Verdicts::default();
+        for n in (0..2_000_000).step_by(10) {
+            let epoch = verdicts.read().epoch;
+            keep(&verdicts, n, epoch);
+            verdicts.hear(&Change::TokenRevoked(hash(n)));
+        }
+        assert!(verdicts.is_empty());
+        assert!(verdicts.read().marks.len() <= MARKS_MAX);
     }
 
     #[test]
@@ -235,7 +252,7 @@ mod tests {
             assert!(knows(&verdicts, 0), "token 0 was forgotten at {n}");
         }
         assert!(verdicts.len() <= 2 * GENERATION_MAX);
-        assert!(verdicts.read().marks.len() <= 2 * GENERATION_MAX);
+        assert!(verdicts.read().marks.len() <= MARKS_MAX);
         assert!(!knows(&verdicts, 1));
     }
 }

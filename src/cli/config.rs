@@ -1,5 +1,6 @@
 //! `vomeet config check` and `vomeet config show`.
 
+use super::say;
 use crate::config::{KEYS, Settings};
 use crate::exit::Exit;
 use crate::logging;
@@ -8,24 +9,20 @@ use crate::logging;
 pub fn check(settings: &Settings) -> Result<(), Exit> {
     settings.check_admin_key()?;
     logging::check(&settings.config.log).map(drop)?;
-    println!("The settings are sound; `vomeet config show` lists them.");
+    say("The settings are sound; `vomeet config show` lists them.\n");
     Ok(())
 }
 
 /// Lists the settings as TOML, each with its source; secrets are hidden.
 pub fn show(settings: &Settings) {
-    let line = |name: &str, at: usize| {
-        let (value, source) = &settings.origins[at];
-        let shown = if KEYS[at].secret { "\"(hidden)\"".to_owned() } else { value.to_string() };
-        println!("{:<52} # {source}", format!("{name} = {shown}"));
-    };
     let mut section = "";
-    for (at, key) in KEYS.iter().enumerate() {
+    for (key, (value, source)) in KEYS.iter().zip(&settings.origins) {
         let (of, name) = key.name.split_once('.').unwrap_or(("", key.name));
         if of != section {
             section = of;
-            println!("\n[{section}]");
+            say(format_args!("\n[{section}]\n"));
         }
-        line(name, at);
+        let shown = if key.secret { "\"(hidden)\"".to_owned() } else { value.to_string() };
+        say(format_args!("{:<52} # {source}\n", format!("{name} = {shown}")));
     }
 }

@@ -7,6 +7,8 @@ mod status;
 use crate::config::{Flags, Settings, Surroundings};
 use crate::exit::Exit;
 use clap::{Args, Parser, Subcommand};
+use std::fmt::Display;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -55,8 +57,14 @@ struct FlagArgs {
 impl FlagArgs {
     fn load(self) -> Result<Settings, Exit> {
         let flags = Flags { config: self.config, listen: self.listen, database: self.database };
-        Settings::load(&flags, &Surroundings::of_process())
+        Settings::load(&flags, &Surroundings::of_process()?)
     }
+}
+
+/// Prints to standard output. Whoever reads it may have gone (`| head`), which is no fault of ours.
+fn say(text: impl Display) {
+    let mut out = std::io::stdout().lock();
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
 }
 
 /// Runs the command that the arguments name.

@@ -1,5 +1,6 @@
 //! `vomeet serve`: start, say what to do next, serve, stop.
 
+use super::say;
 use crate::app::{self, App};
 use crate::config::{Config, Settings};
 use crate::exit::{Code, Exit};
@@ -46,7 +47,7 @@ async fn serve(mut settings: Settings) -> Result<(), Exit> {
     let address = listener.local_addr().map_err(cannot)?;
     let stop = stop_signal().map_err(|error| Exit::new(Code::Config, format!("Cannot wait for signals: {error}.")))?;
     let app = App::open(settings.config.clone(), address)?;
-    println!("{}", welcome(&settings, address));
+    say(welcome(&settings, address));
     if let Some(why) = settings.admin_key_weakness() {
         log::warn!(
             "the admin key {why}: good enough for this machine alone; set ADMIN_API_TOKEN before others can reach it"
@@ -69,6 +70,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
+            log::logger().flush();
             std::process::exit(130);
         });
     })
@@ -89,16 +91,17 @@ fn fit_connections(config: &mut Config) {
 /// Where the server is, and the next step.
 fn welcome(settings: &Settings, address: SocketAddr) -> String {
     let url = url(address);
-    let key = settings.admin_key_expression();
     let warning = settings.admin_key_weakness().map_or(String::new(), |why| format!(" ({why}: for this machine only)"));
+    let (key, first) = settings.admin_key_for_shell();
+    let first = first.map_or(String::new(), |first| format!(" ({first})"));
     format!(
         "Vomeet {version} listens on {url}\n\
          \n  Docs       {url}/docs\
          \n  Database   {database}\
          \n  Admin key  {source}{warning}\
-         \n\nCreate the first user:\n\n  \
+         \n\nCreate the first user{first}:\n\n  \
          curl -X POST {url}/admin/users -H \"Content-Type: application/json\" -H \"X-Admin-API-Key: {key}\" \
-         -d '{{\"email\": \"user@example.com\", \"name\": \"John Doe\", \"max_concurrent_bots\": 2}}'\n",
+         -d '{{\"email\": \"user@example.com\", \"name\": \"John Doe\", \"max_concurrent_bots\": 2}}'\n\n",
         version = crate::api::general::VERSION,
         database = settings.config.database.display(),
         source = settings.admin_key_source(),

@@ -1,5 +1,6 @@
 //! `vomeet status`: asks the running server how it is.
 
+use super::say;
 use super::serve::url;
 use crate::api::general::{Health, Inside};
 use crate::config::Settings;
@@ -55,12 +56,12 @@ async fn ask(address: SocketAddr) -> Result<Health, Box<dyn std::error::Error>> 
 }
 
 fn print(health: &Health, address: SocketAddr) {
-    println!("Vomeet {} runs at {} since {}", health.version, url(address), health.started_at);
+    say(format_args!("Vomeet {} runs at {} since {}\n", health.version, url(address), health.started_at));
     if let Some(Inside { address, database, database_bytes, users, tokens }) = &health.server {
-        println!("  Address    {address}");
-        println!("  Database   {database} ({})", size(*database_bytes));
-        println!("  Users      {users}");
-        println!("  Tokens     {tokens}");
+        say(format_args!("  Address    {address}\n"));
+        say(format_args!("  Database   {database} ({})\n", size(*database_bytes)));
+        say(format_args!("  Users      {users}\n"));
+        say(format_args!("  Tokens     {tokens}\n"));
     }
 }
 

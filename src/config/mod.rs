@@ -154,16 +154,17 @@ impl Settings {
         }
     }
 
-    /// A shell expression that yields the admin key without showing it.
-    pub fn admin_key_expression(&self) -> String {
+    /// The admin key as a shell writes it without showing it, and what to do first where that is not enough.
+    pub fn admin_key_for_shell(&self) -> (String, Option<String>) {
+        let variable = || "$ADMIN_API_TOKEN".to_owned();
         match (&self.config.admin_key_file, self.source("admin_api_token")) {
-            (Some(file), _) => format!("$(head -n 1 '{}')", file.display()),
-            (None, Source::Default) => "token".to_owned(),
-            (None, Source::DotEnv(name)) => format!("$(. ./.env; echo \"${name}\")"),
+            (Some(file), _) => (format!("$(head -n 1 '{}')", file.display()), None),
+            (None, Source::Default) => ("token".to_owned(), None),
             (None, Source::File(path)) => {
-                format!("$(sed -n 's/^admin_api_token *= *\"\\(.*\\)\".*/\\1/p' '{}')", path.display())
+                (variable(), Some(format!("put the key of {} into ADMIN_API_TOKEN", path.display())))
             }
-            (None, _) => "$ADMIN_API_TOKEN".to_owned(),
+            (None, Source::DotEnv(_)) => (variable(), Some("put the key of .env into ADMIN_API_TOKEN".to_owned())),
+            (None, _) => (variable(), None),
         }
     }
 
@@ -190,11 +191,11 @@ impl Settings {
 }
 
 fn weakness(key: &str) -> Option<&'static str> {
-    const PLACEHOLDERS: [&str; 6] = ["token", "changeme", "change-me", "secret", "password", "your-admin-token"];
-    let plain: String = key.to_lowercase().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    const PLACEHOLDERS: [&str; 6] = ["token", "changeme", "secret", "password", "admintoken", "youradmintoken"];
+    let plain: String = key.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
     if key.is_empty() {
         Some("is empty")
-    } else if PLACEHOLDERS.iter().any(|word| plain.replace(word, "").is_empty()) {
+    } else if !plain.is_empty() && PLACEHOLDERS.iter().any(|word| plain.replace(word, "").is_empty()) {
         Some("is a known placeholder")
     } else if key.chars().count() < ADMIN_KEY_CHARS_MIN {
         Some("is short")
@@ -214,6 +215,9 @@ mod tests {
             ("token", Some("is a known placeholder")),
             ("Token", Some("is a known placeholder")),
             ("changemechangemechangeme", Some("is a known placeholder")),
+            ("change-me-change-me", Some("is a known placeholder")),
+            ("!@#$%^&*()!@#$%^&*()", None),
+            ("ключключключключ", None),
             ("fifteen-chars-x", Some("is short")),
             ("sixteen-chars-xy", None),
         ] {

@@ -33,12 +33,19 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Those of this process; a variable that is no UTF-8 is passed over.
-    pub fn of_process() -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        Self { environment: std::env::vars_os().filter_map(text).collect(), folder: PathBuf::from(".") }
+    /// Those of this process. A setting that is no UTF-8 is refused: passing it over would let a weaker one rule.
+    pub fn of_process() -> Result<Self, Exit> {
+        let mut environment = HashMap::new();
+        for (name, value) in std::env::vars_os() {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => _ = environment.insert(name, value),
+                (Ok(name), Err(_)) if KEYS.iter().any(|key| key.variable == name) => {
+                    return Err(wrong(format!("{name} in the environment is no UTF-8; set it again.")));
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { environment, folder: PathBuf::from(".") })
     }
 }
 
@@ -56,6 +63,7 @@ impl Settings {
         }
         let mut settings = Self { config, origins };
         settings.read_admin_key_file(&around.folder)?;
+        settings.config.admin_key = header_value(&settings.config.admin_key)?;
         Ok(settings)
     }
 
@@ -72,6 +80,17 @@ impl Settings {
         text.lines().next().unwrap_or("").trim().clone_into(&mut self.config.admin_key);
         Ok(())
     }
+}
+
+/// The key as a header carries it: without the white space around it.
+fn header_value(key: &str) -> Result<String, Exit> {
+    let key = key.trim();
+    if key.chars().any(char::is_control) {
+        return Err(wrong(
+            "The admin key has control characters, which no header can carry; choose another.".to_owned(),
+        ));
+    }
+    Ok(key.to_owned())
 }
 
 fn rank(source: &Source) -> u8 {
@@ -179,7 +198,14 @@ fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, Exit> {
     if !path.exists() {
         return Ok(HashMap::new());
     }
-    let unreadable =
-        |error: dotenvy::Error| wrong(format!("Cannot read .env ({error}); correct the line or quote its value."));
-    dotenvy::from_path_iter(path).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)
+    let text = fs::read_to_string(path).map_err(|error| wrong(format!("Cannot read .env ({error}).")))?;
+    // A line that cannot be read may hold a key, so it is told by its number.
+    let unreadable = |error: dotenvy::Error| match error {
+        dotenvy::Error::LineParse(line, _) => {
+            let number = text.lines().position(|known| known.trim() == line.trim()).map_or(0, |at| at + 1);
+            wrong(format!(".env, line {number}, is not NAME=value; quote a value that has spaces."))
+        }
+        _ => wrong("Cannot read .env; check its permissions and its encoding.".to_owned()),
+    };
+    dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>().map_err(unreadable)
 }

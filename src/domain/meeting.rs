@@ -77,13 +77,6 @@ words!(
     }
 );
 
-impl MeetingStatus {
-    /// Whether nothing follows: no bot is in the meeting any more.
-    pub fn is_final(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed)
-    }
-}
-
 /// A meeting as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Meeting {

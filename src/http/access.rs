@@ -31,6 +31,11 @@ pub fn log(method: &Method, route: &str, status: StatusCode, took: Duration, id:
     log::info!(target: TARGET, "{line}");
 }
 
+/// Writes the line of a request that could not be read.
+pub fn log_unreadable(status: StatusCode, peer: &str) {
+    log::info!(target: TARGET, "- - {} 0us id=- from={peer}", status.as_u16());
+}
+
 /// A caller can make up methods, and put a secret in one; only HTTP's own are logged.
 fn name(method: &Method) -> &'static str {
     match *method {

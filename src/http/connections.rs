@@ -54,7 +54,7 @@ impl Pulse {
         self.request_since.store(0, Ordering::Relaxed);
     }
 
-    /// The peer took some of what was sent to it.
+    /// The peer took all that there was to send.
     pub fn reader_took(&self) {
         if self.reader_since.load(Ordering::Relaxed) != 0 {
             self.reader_since.store(0, Ordering::Relaxed);
@@ -62,11 +62,16 @@ impl Pulse {
         }
     }
 
-    /// The peer takes nothing at the moment.
+    /// The peer has not taken all of it yet.
     pub fn reader_stalls(&self) {
         if self.reader_since.load(Ordering::Relaxed) == 0 {
             self.reader_since.store(self.now(), Ordering::Relaxed);
         }
+    }
+
+    /// Nothing is in hand: the next request is waited for, or the rest of its head.
+    pub fn is_idle(&self) -> bool {
+        self.request_since.load(Ordering::Relaxed) != 0 && self.reader_since.load(Ordering::Relaxed) == 0
     }
 
     fn now(&self) -> u32 {

@@ -13,7 +13,8 @@ use futures_util::FutureExt;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
-use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
+use hyper::http::request;
+use hyper::{HeaderMap, Method, Request, StatusCode};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -23,7 +24,7 @@ use std::time::Instant;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Most headers in a request; hyper's own limit is 100, and a lower one given to it costs each request.
-const HEADERS_MAX: usize = 64;
+pub const HEADERS_MAX: usize = 64;
 /// Longest request id that is taken from a caller, in characters.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
@@ -52,7 +53,7 @@ pub async fn answer(app: &Arc<App>, peer: &Peer, request: Request<Incoming>) -> 
     let origin = app.config.http.cors.allowed(&head.headers);
 
     let path = head.uri.path();
-    let found = check(app, &head.headers, &head.uri).and_then(|()| router::find(&routes::TABLE, &method, path));
+    let found = check(app, &head).and_then(|()| router::find(&routes::TABLE, &method, path));
     let route = found.as_ref().ok().copied();
     let pattern = access::pattern(route);
     let outcome = match found {
@@ -94,7 +95,11 @@ async fn run(route: &'static Route, call: Box<Call>) -> Result<Response> {
 }
 
 /// What HTTP/1.1 asks of every request (RFC 9112, sections 3.2 and 6.1), and hyper lets pass.
-fn check(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<()> {
+fn check(app: &App, head: &request::Parts) -> Result<()> {
+    let (headers, uri) = (&head.headers, &head.uri);
+    if head.method == Method::CONNECT {
+        return Err(Error::WrongMethod(String::new()));
+    }
     if headers.len() > HEADERS_MAX {
         return Err(Error::TooManyHeaders(HEADERS_MAX));
     }
@@ -103,7 +108,9 @@ fn check(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<()> {
         return Err(Error::Malformed("A request has exactly one Host header."));
     };
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    if codings.next().is_some_and(|coding| coding != "chunked") || codings.next().is_some() {
+    if codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        || codings.next().is_some()
+    {
         return Err(Error::Malformed("The only Transfer-Encoding is a single chunked."));
     }
     let host = uri.authority().map_or(host.as_bytes(), |authority| authority.as_str().as_bytes());
@@ -122,13 +129,21 @@ impl Hosts {
     pub fn new(http: &Http, address: SocketAddr) -> Self {
         let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
         let local = address.ip().to_canonical().is_loopback();
-        let names = own.into_iter().chain([address.ip().to_string()]).chain(http.allowed_hosts.iter().cloned());
+        let names = own.into_iter().chain([host_of(address)]).chain(http.allowed_hosts.iter().cloned());
         Self { any: !local && http.allowed_hosts.is_empty(), names: names.collect() }
     }
 
     fn admit(&self, host: &[u8]) -> bool {
         let host = without_port(host);
         self.any || self.names.iter().any(|name| host.eq_ignore_ascii_case(name.as_bytes()))
+    }
+}
+
+/// An address as it stands in `Host`, without the port.
+fn host_of(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(address) => address.ip().to_string(),
+        SocketAddr::V6(address) => format!("[{}]", address.ip()),
     }
 }
 

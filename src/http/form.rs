@@ -248,6 +248,7 @@ impl<'a> Body<'a> {
         let whole: &RawValue = serde_json::from_slice(bytes).map_err(|error| no_json(bytes, &error))?;
         match serde_json::from_str(whole.get()) {
             Ok(members) => Ok(Self::Object(whole, members)),
+            Err(error) if whole.get().starts_with('{') => Err(no_json(bytes, &error)),
             Err(_) => Err(no_object(whole)),
         }
     }

@@ -9,7 +9,7 @@ use crate::domain::Time;
 use crate::error::{Error, Result};
 use hyper::body::Incoming;
 use hyper::http::request;
-use hyper::{HeaderMap, Method};
+use hyper::{Method, header};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -54,17 +54,22 @@ pub trait Door: Sized + Send {
 
 /// A caller of whom nothing is asked.
 pub struct Visitor {
-    /// Their headers.
-    pub headers: HeaderMap,
-    /// Their address.
-    pub peer: SocketAddr,
+    /// Whether it is a browser that asks for a page.
+    pub wants_page: bool,
+    /// Whether they are on the server's own machine.
+    pub is_local: bool,
 }
 
 impl Door for Visitor {
     const ACCESS: Access = Access::Open;
 
     fn enter(call: &Call) -> Result<Self> {
-        Ok(Self { headers: call.head.headers.clone(), peer: call.peer })
+        let accepts = call.head.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let peer = call.peer.ip().to_canonical();
+        Ok(Self {
+            wants_page: accepts.into_iter().any(|accept| accept.contains("text/html")),
+            is_local: peer.is_loopback() || peer == call.app.address.ip().to_canonical(),
+        })
     }
 }
 

@@ -1,10 +1,12 @@
 //! Accepts connections, gives each its limits, and ends them gracefully.
 
+use super::access;
 use super::connections::{End, Place, TICK};
 use super::edge::{self, Peer};
 use super::stream::Watched;
 use crate::app::App;
 use futures_util::future::{Either, select};
+use hyper::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -16,6 +18,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// Connections that wait to be accepted; with fewer, a burst of some thousand stalls for seconds.
 const BACKLOG: u32 = 4096;
@@ -57,7 +60,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
     drop(listener);
     app.connections.stop();
     let all_ended = async { while conversations.join_next().await.is_some() {} };
-    if tokio::time::timeout(app.config.http.stop_time_max, all_ended).await.is_err() {
+    if timeout(app.config.http.stop_time_max, all_ended).await.is_err() {
         log::warn!("some connections did not end in time and are cut");
     }
 }
@@ -84,19 +87,30 @@ async fn converse(app: Arc<App>, stream: TcpStream, peer: SocketAddr, place: Pla
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     match select(std::pin::pin!(conversation), ended).await {
-        Either::Left((outcome, _)) => log_end(&peer, outcome),
+        Either::Left((outcome, _)) => log_end(&app, &peer, outcome),
         Either::Right((Ok(End::Stopping), mut conversation)) => {
             conversation.as_mut().graceful_shutdown();
-            log_end(&peer, conversation.await);
+            // A head that is only half there begins nothing, and must not hold up the end.
+            while let Err(_elapsed) = timeout(TICK, &mut conversation).await {
+                if place.pulse.is_idle() {
+                    break;
+                }
+            }
         }
         Either::Right((end, _)) => log::debug!("{}: ended: {end:?}", peer.name),
     }
 }
 
-fn log_end(peer: &Peer, outcome: hyper::Result<()>) {
-    if let Err(error) = outcome {
-        log::debug!("{}: {error}", peer.name);
+/// A request that hyper could not read was refused by hyper, with a status and no words; it is counted all the same.
+fn log_end(app: &App, peer: &Peer, outcome: hyper::Result<()>) {
+    let Err(error) = outcome else { return };
+    if error.is_parse() {
+        let too_large = error.is_parse_too_large();
+        let status = if too_large { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+        app.metrics.observe(None, status, Duration::ZERO);
+        access::log_unreadable(status, &peer.name);
     }
+    log::debug!("{}: {error}", peer.name);
 }
 
 /// Answers are small: send them at once, and give up on a peer that acknowledges nothing.

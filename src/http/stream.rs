@@ -1,15 +1,18 @@
 //! A socket that tells its connection's [`Pulse`] whether the peer takes what is sent.
 
 use super::connections::Pulse;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The socket. It offers no vectored writes: answers are small, and copying one behind its head is cheaper than telling
-/// the system of two pieces.
+/// Answers up to this many bytes are put together with their head: one piece is cheaper for the system than two. A longer
+/// one is sent from where it lies, so that a peer that does not read holds no copy of it.
+const TOGETHER_BYTES_MAX: usize = 1024;
+
+/// The socket.
 pub struct Watched {
     stream: TcpStream,
     pulse: Arc<Pulse>,
@@ -19,6 +22,15 @@ impl Watched {
     /// Watches a socket.
     pub fn new(stream: TcpStream, pulse: Arc<Pulse>) -> Self {
         Self { stream, pulse }
+    }
+
+    /// The peer keeps up if it takes all that there is to send.
+    fn note(&self, written: &Poll<io::Result<usize>>, length: usize) {
+        match written {
+            Poll::Ready(Ok(taken)) if *taken < length => self.pulse.reader_stalls(),
+            Poll::Ready(_) => self.pulse.reader_took(),
+            Poll::Pending => self.pulse.reader_stalls(),
+        }
     }
 }
 
@@ -31,11 +43,32 @@ impl AsyncRead for Watched {
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        match written {
-            Poll::Ready(_) => self.pulse.reader_took(),
-            Poll::Pending => self.pulse.reader_stalls(),
-        }
+        self.note(&written, bytes.len());
         written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = pieces.iter().map(|piece| piece.len()).sum();
+        let mut together = [0; TOGETHER_BYTES_MAX];
+        if length > together.len() {
+            let written = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+            self.note(&written, length);
+            return written;
+        }
+        let mut at = 0;
+        for piece in pieces {
+            together[at..at + piece.len()].copy_from_slice(piece);
+            at += piece.len();
+        }
+        self.poll_write(cx, &together[..length])
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -6,12 +6,14 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::hooks::Wal;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::ffi::c_int;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Pages of 4 KiB in the log before the writer folds it into the file.
-const CHECKPOINT_PAGES: u32 = 1000;
+const CHECKPOINT_PAGES: c_int = 1000;
 /// What the log may keep of its size after a checkpoint, in bytes.
 const LOG_BYTES_KEPT: u32 = 8 * 1024 * 1024;
 /// How long a read waits for a connection, and a connection for a lock.
@@ -48,9 +50,23 @@ pub fn make_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "PRAGMA synchronous = FULL;
          PRAGMA secure_delete = ON;
-         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
          PRAGMA journal_size_limit = {LOG_BYTES_KEPT};"
-    ))
+    ))?;
+    connection.wal_hook(Some(fold_when_long));
+    Ok(())
+}
+
+/// Folds the log into the file after the commit that made it long. SQLite's own way does the same and forgets the
+/// outcome; here a sync that fails makes that commit fail, which ends the server.
+fn fold_when_long(log: &Wal, pages: c_int) -> rusqlite::Result<()> {
+    if pages < CHECKPOINT_PAGES {
+        return Ok(());
+    }
+    log.checkpoint().or_else(|error| match error.sqlite_error_code() {
+        // The log keeps what the file has no room for, or what is still read.
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Ok(()),
+        _ => Err(error),
+    })
 }
 
 /// What every connection is told; the time-out first, because the rest may have to wait.

@@ -1,9 +1,10 @@
 //! The database as a file: whose it is, who may read it, whether it is still there.
 
+use crate::error::Error;
 use crate::exit::{Code, Exit};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The file of this name with something appended: the log, the lock, the reserve.
@@ -60,7 +61,11 @@ pub fn create_private(database: &Path) -> Result<(), Exit> {
 }
 
 fn open_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    if file.metadata()?.mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
 }
 
 fn cannot_create(path: &Path, error: &io::Error) -> Exit {
@@ -73,15 +78,37 @@ fn cannot_create(path: &Path, error: &io::Error) -> Exit {
 
 /// Which file a path led to when it was opened.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Identity {
+struct Identity {
     device: u64,
     inode: u64,
 }
 
 impl Identity {
-    /// The file that the path leads to now.
-    pub fn of(path: &Path) -> io::Result<Self> {
+    fn of(path: &Path) -> io::Result<Self> {
         let meta = std::fs::metadata(path)?;
         Ok(Self { device: meta.dev(), inode: meta.ino() })
+    }
+}
+
+/// The database and its log, as they were when they were opened. A file that is moved, deleted or replaced under a
+/// running server would take every write into nowhere.
+#[derive(Debug)]
+pub struct Files([(PathBuf, Identity); 2]);
+
+impl Files {
+    /// Remembers the files of an open database.
+    pub fn remember(database: &Path) -> io::Result<Self> {
+        let identify = |path: PathBuf| Identity::of(&path).map(|identity| (path, identity));
+        Ok(Self([identify(database.to_owned())?, identify(beside(database, "-wal"))?]))
+    }
+
+    /// Fails with [`Error::StoreFailed`] if one of them is not what its path leads to any more.
+    pub fn still_there(&self) -> Result<(), Error> {
+        for (path, identity) in &self.0 {
+            if Identity::of(path).ok().as_ref() != Some(identity) {
+                return Err(Error::StoreFailed(format!("{} was moved, deleted or replaced", path.display())));
+            }
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! All the SQL: one writer, many readers, one file. Nobody outside this folder names `rusqlite`.
 //!
-//! Writes are [`Verb`]s sent to the one writer thread ([`writer`]), which answers after the commit. Small reads run
+//! Writes are [`Verb`]s sent to the one writer thread, which answers after the commit. Small reads run
 //! where the request runs; long reads go to the blocking pool.
 
 mod connection;
@@ -51,6 +51,7 @@ pub struct Store {
     long_reads: Readers,
     writer: Writer,
     failed: Arc<watch::Sender<Option<String>>>,
+    files: Arc<file::Files>,
     // Dropped in this order, after the connections.
     _log: file::OwnLog,
     _lock: file::Lock,
@@ -67,13 +68,17 @@ impl Store {
         let failed = Arc::new(watch::Sender::new(None));
         let small_reads = Readers::open(&options.path, options.small_readers, SMALL_READ_CACHE_KIB)?;
         let long_reads = Readers::open(&options.path, options.long_readers, LONG_READ_CACHE_KIB)?;
-        let writer = Writer::start(connection, options, Box::new(announce), Arc::clone(&failed))?;
+        let cannot =
+            |error: std::io::Error| Exit::new(Code::DatabaseUnusable, format!("Cannot watch the database: {error}."));
+        let files = Arc::new(file::Files::remember(&options.path).map_err(cannot)?);
+        let writer = Writer::start(connection, options, Arc::clone(&files), Box::new(announce), Arc::clone(&failed))?;
         Ok(Self {
             path: options.path.clone(),
             small_reads,
             long_reads,
             writer,
             failed,
+            files,
             _log: file::OwnLog::of(&options.path),
             _lock: lock,
         })
@@ -114,6 +119,7 @@ impl Store {
     /// Reads one row by key, as the health check does: an answer means that the file answers.
     pub fn check(&self) -> Result<()> {
         self.refuse_if_failed()?;
+        self.files.still_there().inspect_err(|error| fail_on(error, &self.failed))?;
         self.read(|db| db.prepare_cached("SELECT max(id) FROM users")?.query_row([], |_| Ok(())))
     }
 

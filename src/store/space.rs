@@ -67,5 +67,8 @@ impl Drop for Reserve {
 
 fn fill(path: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(&vec![0; RESERVE_BYTES])
+    // Bytes that no file system can press together.
+    let mut bytes = vec![0; RESERVE_BYTES];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    file.write_all(&bytes)
 }

@@ -1,14 +1,13 @@
 //! The one writer: verbs wait in a bounded queue, share a commit, and are answered after it.
 
 use super::Options;
-use super::file::Identity;
+use super::file::Files;
 use super::space::Reserve;
-use crate::domain::{TokenHash, User, UserId};
+use crate::domain::{TokenHash, UserId};
 use crate::error::{Error, Result};
 use crate::exit::{Code, Exit};
 use rusqlite::{Connection, TransactionBehavior};
 use serde::Serialize;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -40,10 +39,8 @@ pub trait Verb: Serialize + Send + 'static {
 pub enum Change {
     /// A token is refused from now on.
     TokenRevoked(TokenHash),
-    /// A user is now like this.
-    UserUpdated(User),
-    /// A user is gone, and all their tokens.
-    UserDeleted(UserId),
+    /// A user is no longer as they were, or gone with all their tokens.
+    UserChanged(UserId),
 }
 
 /// Counts since the start.
@@ -60,6 +57,8 @@ trait Job: Send {
     fn is_essential(&self) -> bool;
     /// Applies the verb and keeps the outcome; fails only by what concerns every verb: the disk.
     fn apply(&mut self, db: &Connection) -> Result<()>;
+    /// Whether its verb was done.
+    fn is_done(&self) -> bool;
     fn change(&self) -> Option<Change>;
     /// Tells whoever waits: the outcome, or why the commit failed.
     fn answer(self: Box<Self>, commit: Result<()>);
@@ -85,6 +84,10 @@ impl<V: Verb> Job for Pending<V> {
         Ok(())
     }
 
+    fn is_done(&self) -> bool {
+        matches!(self.outcome, Some(Ok(_)))
+    }
+
     fn change(&self) -> Option<Change> {
         self.outcome.as_ref()?.as_ref().ok().and_then(|answer| self.verb.change(answer))
     }
@@ -101,11 +104,11 @@ fn in_savepoint<T>(db: &Connection, verb: impl FnOnce() -> Result<T>) -> Result<
     db.prepare_cached("SAVEPOINT verb")?.execute([])?;
     let outcome = verb();
     // A full disk may already have rolled everything back, and the savepoint with it.
-    if outcome.is_err() && !db.is_autocommit() {
-        db.prepare_cached("ROLLBACK TO verb")?.execute([])?;
-    }
     if !db.is_autocommit() {
-        db.prepare_cached("RELEASE verb")?.execute([])?;
+        let end = |sql| db.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        let undone = if outcome.is_err() { end("ROLLBACK TO verb").map(drop) } else { Ok(()) };
+        // What cannot be undone must not be committed with the rest of the batch.
+        undone.and_then(|()| end("RELEASE verb")).map_err(|error| Error::StoreFailed(error.to_string()))?;
     }
     outcome
 }
@@ -133,6 +136,7 @@ impl Writer {
     pub fn start(
         connection: Connection,
         options: &Options,
+        files: Arc<Files>,
         announce: Box<dyn Fn(&Change) + Send>,
         failed: Arc<watch::Sender<Option<String>>>,
     ) -> std::result::Result<Self, Exit> {
@@ -141,9 +145,8 @@ impl Writer {
             |error: std::io::Error| Exit::new(Code::DatabaseUnusable, format!("Cannot start the writer: {error}."));
         let counters = Arc::new(Counters::default());
         let desk = Desk {
-            identity: Identity::of(&options.path).map_err(cannot)?,
+            files,
             reserve: Reserve::take(&options.path),
-            path: options.path.clone(),
             counters: Arc::clone(&counters),
             connection,
             announce,
@@ -186,12 +189,20 @@ impl Writer {
 /// Where the writer's thread sits.
 struct Desk {
     connection: Connection,
-    path: PathBuf,
-    identity: Identity,
+    files: Arc<Files>,
     reserve: Reserve,
     announce: Box<dyn Fn(&Change) + Send>,
     failed: Arc<watch::Sender<Option<String>>>,
     counters: Arc<Counters>,
+}
+
+/// A writer that panicked writes no more, and nobody must believe that it does.
+impl Drop for Desk {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            super::fail_on(&Error::StoreFailed("the writer panicked".to_owned()), &self.failed);
+        }
+    }
 }
 
 impl Desk {
@@ -212,7 +223,10 @@ impl Desk {
             }
             self.finish(batch);
         }
-        if self.failed.borrow().is_none() {
+        let fit = self.failed.borrow().is_none();
+        if fit && let Err(error) = self.files.still_there() {
+            super::fail_on(&error, &self.failed);
+        } else if fit {
             self.fold("TRUNCATE");
         }
     }
@@ -246,7 +260,7 @@ impl Desk {
         if let Some(cause) = &*self.failed.borrow() {
             return Err(Error::StoreFailed(cause.clone()));
         }
-        self.still_there()?;
+        self.files.still_there()?;
         let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for job in batch {
             job.apply(&tx)?;
@@ -254,16 +268,9 @@ impl Desk {
         Ok(tx.commit()?)
     }
 
-    /// A file that was deleted or replaced under us would take every write into nowhere.
-    fn still_there(&self) -> Result<()> {
-        match Identity::of(&self.path) {
-            Ok(identity) if identity == self.identity => Ok(()),
-            _ => Err(Error::StoreFailed(format!("{} was moved, deleted or replaced", self.path.display()))),
-        }
-    }
-
     fn announce(&self, batch: &[Box<dyn Job>]) {
-        self.counters.verbs.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        let done = batch.iter().filter(|job| job.is_done()).count();
+        self.counters.verbs.fetch_add(done as u64, Ordering::Relaxed);
         self.counters.commits.fetch_add(u64::from(!batch.is_empty()), Ordering::Relaxed);
         batch.iter().filter_map(|job| job.change()).for_each(|change| (self.announce)(&change));
     }
@@ -271,9 +278,10 @@ impl Desk {
     /// Folds the log into the file, in one of SQLite's checkpoint modes. A full disk may refuse; the log then keeps it all.
     fn fold(&self, mode: &str) {
         let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
-        let folded = self.connection.query_row(&checkpoint, [], |row| row.get::<_, i64>(0));
+        let folded = self.connection.query_row(&checkpoint, [], |row| row.get::<_, i64>(0)).map_err(Error::from);
         if let Err(error) = folded {
-            log::warn!("the log could not be folded into {}: {error}", self.path.display());
+            log::warn!("the log could not be folded into the database: {error:?}");
+            super::fail_on(&error, &self.failed);
         }
     }
 }

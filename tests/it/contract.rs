@@ -1,4 +1,4 @@
-//! API.md, sections Conventions and General: what holds on every route, and the routes that are open to all.
+//! the HTTP contract, sections Conventions and General: what holds on every route, and the routes that are open to all.
 
 use crate::client::{Answer, assert_time, fields, segment};
 use crate::process::Launch;

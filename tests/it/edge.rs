@@ -1,4 +1,4 @@
-//! HARDENING.md, table "HTTP": what a request must look like, and what every answer carries.
+//! the rules of hardening, table "HTTP": what a request must look like, and what every answer carries.
 
 use crate::client::{Line, is_end};
 use crate::process::Launch;

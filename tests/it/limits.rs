@@ -1,4 +1,4 @@
-//! HARDENING.md, table "HTTP": limits in size, time and number, and how connections end.
+//! the rules of hardening, table "HTTP": limits in size, time and number, and how connections end.
 
 use crate::client::{Client, Line, PATIENCE, is_end};
 use crate::server::{Server, Setup};

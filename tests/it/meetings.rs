@@ -1,4 +1,4 @@
-//! API.md: `GET /meetings`. The rows are put into the file before the server starts, as long as no bot makes them.
+//! the HTTP contract: `GET /meetings`. The rows are put into the file before the server starts, as long as no bot makes them.
 
 use crate::client::{assert_time, fields};
 use crate::server::Setup;

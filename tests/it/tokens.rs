@@ -1,4 +1,4 @@
-//! API.md, sections Tokens and The caller.
+//! the HTTP contract, sections Tokens and The caller.
 
 use crate::client::{PATIENCE, Token, assert_time, fields, token_of};
 use crate::server::{Server, Setup};

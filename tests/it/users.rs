@@ -1,4 +1,4 @@
-//! API.md, section Users.
+//! the HTTP contract, section Users.
 
 use crate::client::{assert_time, fields, segment};
 use crate::server::{Server, Setup};
