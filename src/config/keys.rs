@@ -87,7 +87,7 @@ pub static KEYS: &[Key] = &[
         "http.response_seconds_max",
         "VOMEET_HTTP_RESPONSE_SECONDS_MAX",
         "30",
-        "Longest wait for a peer that does not read its answer, in seconds.",
+        "Longest time for a peer to take its answer, in seconds.",
         |c, v| set(&mut c.http.response_time_max, seconds(v)),
     ),
     key(

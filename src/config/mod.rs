@@ -52,7 +52,7 @@ pub struct Http {
     pub header_time_max: Duration,
     /// Longest wait for a body.
     pub body_time_max: Duration,
-    /// Longest wait for a peer that takes nothing of its answer.
+    /// Longest time for a peer to take its answer, from when it first falls behind.
     pub response_time_max: Duration,
     /// Longest wait for open requests at the end.
     pub stop_time_max: Duration,

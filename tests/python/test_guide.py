@@ -10,6 +10,11 @@ GUIDE = "docs/self-hosted-management.md"
 NOT_RUN = {
     GUIDE: ["cargo run --release", "pip install ./clients/python"],
     "README.md": ["cargo run --release", "make test"],
+    "docs/deployment.md": [
+        "cargo run --release",
+        "sudo install -m 755 target/release/vomeet /usr/local/bin/vomeet",
+        "docker build -f deploy/Containerfile -t vomeet .",
+    ],
     "clients/python/README.md": [
         "pip install ./clients/python",
         'meeting = client.request_bot_from_url("https://meet.google.com/abc-defg-hij", language="en")',
@@ -69,7 +74,7 @@ def test_a_document_has_no_block_that_the_tests_cannot_read(document):
     blocks = blocks_of(REPOSITORY / document)
     assert text.count("```") == 2 * len(blocks)
     assert text.count("<!-- not run") == sum(block.reason is not None for block in blocks)
-    assert {block.language for block in blocks} <= {"bash", "python", "json", "text", "toml", "ini"}
+    assert {block.language for block in blocks} <= {"bash", "python", "json", "text", "toml", "ini", "nginx"}
 
 
 def test_the_guide_has_every_command_that_its_users_know():
