@@ -11,7 +11,12 @@ from playwright.sync_api import sync_playwright
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 from live_server import ADMIN_KEY, running  # noqa: E402
 
-FLAGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
 OUTSIDE = "http://outside.invalid/"
 
 
@@ -34,8 +39,14 @@ def page(browser, server):
     """The open documentation; whatever it asks of another host, or complains of, is a fault."""
     page = browser.new_page(viewport={"width": 1200, "height": 1500})
     complaints = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: complaints.append(request.url) if foreign(request.url, server) else None)
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
+    page.on(
+        "request",
+        lambda request: complaints.append(request.url) if foreign(request.url, server) else None,
+    )
     page.goto(f"{server}/docs")
     page.wait_for_selector(".opblock")
     yield page
@@ -59,7 +70,9 @@ def execute(page, operation):
     """Run an operation from the page and give the request and the answer."""
     block = page.locator(f"[id$='-{operation}']")
     block.locator(".opblock-summary-control").click()
-    with page.expect_response(lambda response: response.request.resource_type == "fetch") as answered:
+    with page.expect_response(
+        lambda response: response.request.resource_type == "fetch"
+    ) as answered:
         block.locator("button.execute").click()
     return answered.value.request, answered.value
 
@@ -94,7 +107,10 @@ def test_the_policy_keeps_foreign_scripts_out(browser, server):
     complaints = []
     page.on("console", lambda message: complaints.append(message.text))
     page.goto(f"{server}/docs")
-    page.evaluate("url => { const s = document.createElement('script'); s.src = url; document.body.append(s) }", OUTSIDE)
+    page.evaluate(
+        "url => { const s = document.createElement('script'); s.src = url; document.body.append(s) }",
+        OUTSIDE,
+    )
     page.wait_for_function("() => true")
     page.close()
     assert any("Content Security Policy" in text for text in complaints), complaints
@@ -102,5 +118,9 @@ def test_the_policy_keeps_foreign_scripts_out(browser, server):
 
 def token_for(page, server):
     headers = {"X-Admin-API-Key": ADMIN_KEY}
-    user = page.request.post(f"{server}/admin/users", headers=headers, data={"email": "page@example.com"}).json()
-    return page.request.post(f"{server}/admin/users/{user['id']}/tokens", headers=headers).json()["token"]
+    user = page.request.post(
+        f"{server}/admin/users", headers=headers, data={"email": "page@example.com"}
+    ).json()
+    return page.request.post(f"{server}/admin/users/{user['id']}/tokens", headers=headers).json()[
+        "token"
+    ]

@@ -74,7 +74,15 @@ def test_a_document_has_no_block_that_the_tests_cannot_read(document):
     blocks = blocks_of(REPOSITORY / document)
     assert text.count("```") == 2 * len(blocks)
     assert text.count("<!-- not run") == sum(block.reason is not None for block in blocks)
-    assert {block.language for block in blocks} <= {"bash", "python", "json", "text", "toml", "ini", "nginx"}
+    assert {block.language for block in blocks} <= {
+        "bash",
+        "python",
+        "json",
+        "text",
+        "toml",
+        "ini",
+        "nginx",
+    }
 
 
 def test_the_guide_has_every_command_that_its_users_know():
