@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
-from live_server import ADMIN_KEY, running  # noqa: E402
+from live_server import ADMIN_KEY, running
 
 FLAGS = [
     "--no-sandbox",
