@@ -199,10 +199,10 @@ fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, Exit> {
         return Ok(HashMap::new());
     }
     let text = fs::read_to_string(path).map_err(|error| wrong(format!("Cannot read .env ({error}).")))?;
-    // A line that cannot be read may hold a key, so it is told by its number.
+    // A line that cannot be read may hold a key, so it is told by its number. The fault names the line or its end.
     let unreadable = |error: dotenvy::Error| match error {
         dotenvy::Error::LineParse(line, _) => {
-            let number = text.lines().position(|known| known.trim() == line.trim()).map_or(0, |at| at + 1);
+            let number = text.lines().position(|known| known.trim().ends_with(line.trim())).map_or(0, |at| at + 1);
             wrong(format!(".env, line {number}, is not NAME=value; quote a value that has spaces."))
         }
         _ => wrong("Cannot read .env; check its permissions and its encoding.".to_owned()),

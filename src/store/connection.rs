@@ -7,7 +7,8 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::hooks::Wal;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
+use std::cell::Cell;
 use std::ffi::c_int;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,21 +53,24 @@ pub fn make_writer(connection: &Connection) -> rusqlite::Result<()> {
          PRAGMA secure_delete = ON;
          PRAGMA journal_size_limit = {LOG_BYTES_KEPT};"
     ))?;
-    connection.wal_hook(Some(fold_when_long));
+    connection.wal_hook(Some(note_log_pages));
     Ok(())
 }
 
-/// Folds the log into the file after the commit that made it long. SQLite's own way does the same and forgets the
-/// outcome; here a sync that fails makes that commit fail, which ends the server.
-fn fold_when_long(log: &Wal, pages: c_int) -> rusqlite::Result<()> {
-    if pages < CHECKPOINT_PAGES {
-        return Ok(());
-    }
-    log.checkpoint().or_else(|error| match error.sqlite_error_code() {
-        // The log keeps what the file has no room for, or what is still read.
-        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Ok(()),
-        _ => Err(error),
-    })
+thread_local! {
+    static LOG_PAGES: Cell<c_int> = const { Cell::new(0) };
+}
+
+/// Notes how long the log is after a commit, in place of SQLite's own way to fold it, which forgets whether that failed.
+#[expect(clippy::unnecessary_wraps, reason = "the type is the hook's")]
+fn note_log_pages(_: &Wal, pages: c_int) -> rusqlite::Result<()> {
+    LOG_PAGES.set(pages);
+    Ok(())
+}
+
+/// Whether the log is long enough to be folded, after the last commit on this thread.
+pub fn log_is_long() -> bool {
+    LOG_PAGES.get() >= CHECKPOINT_PAGES
 }
 
 /// What every connection is told; the time-out first, because the rest may have to wait.

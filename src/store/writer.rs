@@ -1,6 +1,7 @@
 //! The one writer: verbs wait in a bounded queue, share a commit, and are answered after it.
 
 use super::Options;
+use super::connection;
 use super::file::Files;
 use super::space::Reserve;
 use crate::domain::{TokenHash, UserId};
@@ -224,10 +225,8 @@ impl Desk {
             self.finish(batch);
         }
         let fit = self.failed.borrow().is_none();
-        if fit && let Err(error) = self.files.still_there() {
+        if fit && let Err(error) = self.files.still_there().and_then(|()| self.fold("TRUNCATE")) {
             super::fail_on(&error, &self.failed);
-        } else if fit {
-            self.fold("TRUNCATE");
         }
     }
 
@@ -240,16 +239,25 @@ impl Desk {
             batch = only_essential(batch);
             commit = self.commit(&mut batch);
         }
-        match &commit {
-            Ok(()) => self.announce(&batch),
-            Err(error) => super::fail_on(error, &self.failed),
+        if commit.is_ok() {
+            self.announce(&batch);
+            commit = self.fold_if_long();
+        }
+        if let Err(error) = &commit {
+            super::fail_on(error, &self.failed);
         }
         for job in batch {
             job.answer(commit.clone());
         }
-        if self.reserve.is_short() {
-            self.fold("PASSIVE");
+    }
+
+    /// Folds a long log into the file, and any log while the disk is short of space. What fails there may have failed
+    /// before, so nobody is told of a success.
+    fn fold_if_long(&mut self) -> Result<()> {
+        if connection::log_is_long() || self.reserve.is_short() {
+            return self.fold("PASSIVE");
         }
+        Ok(())
     }
 
     /// One transaction for the batch; what the disk does to one verb, it does to all.
@@ -276,12 +284,16 @@ impl Desk {
     }
 
     /// Folds the log into the file, in one of SQLite's checkpoint modes. A full disk may refuse; the log then keeps it all.
-    fn fold(&self, mode: &str) {
+    fn fold(&self, mode: &str) -> Result<()> {
         let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
         let folded = self.connection.query_row(&checkpoint, [], |row| row.get::<_, i64>(0)).map_err(Error::from);
-        if let Err(error) = folded {
-            log::warn!("the log could not be folded into the database: {error:?}");
-            super::fail_on(&error, &self.failed);
+        match folded {
+            Ok(_) => Ok(()),
+            Err(Error::DiskFull | Error::Busy) => {
+                log::warn!("the log cannot be folded into the database yet");
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
     }
 }

@@ -52,7 +52,15 @@ fn a_body_is_a_json_object() {
             assert_eq!(found, owned(faults), "{shown}");
         }
     }
-    for body in [&b"{\"email\":\"\xff@example.com\"}"[..], b"\xff\xfe{\0}\0", b"\x00", b"{\"a\":01}"] {
+    for body in [
+        &b"{\"email\":\"\xff@example.com\"}"[..],
+        b"\xff\xfe{\0}\0",
+        b"\x00",
+        b"{\"a\":01}",
+        br#"{"\ud800":1,"email":"a@example.com"}"#,
+        br#"{"email":"a@example.com","\udfff":null}"#,
+        br#"{"email":"a@example.com","x\ud800y":{}}"#,
+    ] {
         let answer = server.post("/admin/users").admin().body(body).send();
         let (kind, loc) = answer.faults().remove(0);
         assert_eq!(

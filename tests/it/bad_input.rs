@@ -236,3 +236,25 @@ fn a_target_that_is_none_is_refused_and_nothing_breaks() {
     assert!(server.raw(utf8).is_ok_and(|answer| [400, 404].contains(&answer.status)), "UTF-8 in a path");
     assert_eq!(server.counts(), (1, 1));
 }
+
+#[test]
+fn a_coding_is_named_in_any_case_and_a_tunnel_in_none() {
+    let server = server();
+    for (n, coding) in ["Chunked", "CHUNKED", "chunked"].into_iter().enumerate() {
+        let body = format!(r#"{{"email":"chunked{n}@example.com"}}"#);
+        let request = format!(
+            "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: token\r\n\
+             Transfer-Encoding: {coding}\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+            body.len()
+        );
+        let answer = server.raw(request).expect("an answer");
+        assert_eq!(answer.status, 201, "{coding}: {answer:?}");
+    }
+    for (target, host) in
+        [("example.com:443", "example.com:443"), ("example.com:443", "localhost"), ("localhost:80", "localhost:80")]
+    {
+        let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let answer = server.raw(request).expect("an answer");
+        assert_eq!(answer.status, 405, "CONNECT {target} with Host {host}: {answer:?}");
+    }
+}

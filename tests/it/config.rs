@@ -141,6 +141,57 @@ fn what_is_wrong_is_one_line_with_a_proposal() {
 }
 
 #[test]
+fn a_line_of_dotenv_that_cannot_be_read_is_told_by_its_number_alone() {
+    for (dotenv, wanted) in [
+        ("ADMIN_API_TOKEN=my very secret key 1234567890", ".env, line 1"),
+        ("# a note\n\nVOMEET_LOG=warn\nADMIN_API_TOKEN=my very secret key 1234567890\n", ".env, line 4"),
+        ("VOMEET_LOG=warn\r\n  ADMIN_API_TOKEN=my very secret key 1234567890  \r\n", ".env, line 2"),
+        ("my very secret key 1234567890", ".env, line 1"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join(".env"), dotenv).expect("written");
+        for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["config", "check"], &["config", "show"]] {
+            let ended = Launch::new(folder.path(), command).run();
+            let said = assert_one_line(&ended, 10);
+            assert!(said.contains(wanted), "{dotenv:?}: {said}");
+            assert_eq!(ended.stderr.lines().count(), 1, "{dotenv:?}: {}", ended.stderr);
+            for word in ["very", "secret", "1234567890"] {
+                assert!(!format!("{}{}", ended.stdout, ended.stderr).contains(word), "{dotenv:?}: {ended:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_admin_key_is_taken_without_the_white_space_around_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for given in ["  padded-key-0123456789 ", "\tpadded-key-0123456789\n"] {
+        let server = Launch::serve(folder.path()).env("ADMIN_API_TOKEN", given).start();
+        for (shown, status) in [("padded-key-0123456789", 200), ("padded-key-012345678", 403), ("", 403)] {
+            let answer = server.get("/admin/users").header("X-Admin-API-Key", shown).send();
+            assert_eq!(answer.status, status, "{given:?} shown as {shown:?}");
+        }
+        assert!(server.terminate().status.success(), "{given:?}");
+    }
+}
+
+#[test]
+fn a_key_is_judged_by_what_it_holds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (key, code) in [
+        ("!@#$%^&*()!@#$%^&*()_+=", 0),
+        ("padded-key-0123456789", 0),
+        ("change-me-change-me", 11),
+        ("Change_Me Change.Me", 11),
+        ("                    ", 11),
+    ] {
+        let launch = Launch::new(folder.path(), &["config", "check", "--listen", "0.0.0.0:1"]);
+        let ended = launch.env("ADMIN_API_TOKEN", key).run();
+        assert_eq!(ended.status.code(), Some(code), "{key:?}: {ended:?}");
+    }
+}
+
+#[test]
 fn show_lists_every_key_with_its_source_and_hides_secrets() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("vomeet.toml"), "[store]\nqueue_max = 77\n").expect("written");

@@ -9,6 +9,7 @@
 //! | [`edge`], [`limits`] | HTTP's rules, limits and time-outs |
 //! | [`races`], [`model`] | many callers at once; random sequences against a model |
 //! | [`durability`], [`kill`], [`disk`], [`startup`] | stops, kills, full and broken disks, refused starts |
+//! | [`vanished`], [`watched`] | files that fail or go away under a server; what its process takes and leaves behind |
 //! | [`secrets`], [`config`], [`openapi`] | what must not be found, settings, the API document |
 //! | [`tidy`] | the rules of the house |
 //!
@@ -44,3 +45,5 @@ mod startup;
 mod tidy;
 mod tokens;
 mod users;
+mod vanished;
+mod watched;

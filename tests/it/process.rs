@@ -2,6 +2,7 @@
 
 use crate::client::{Client, PATIENCE};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::ops::Deref;
 use std::os::unix::process::CommandExt;
@@ -108,7 +109,7 @@ impl Launch {
         self
     }
 
-    pub fn env(mut self, name: &str, value: &str) -> Self {
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.0.env(name, value);
         self
     }

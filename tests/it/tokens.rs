@@ -209,3 +209,28 @@ fn the_caller_learns_who_they_are() {
         ".token.hint" => dynamic_redaction(|_, _| "[hint]"),
     });
 }
+
+#[test]
+fn every_token_of_a_user_is_listed_however_many_they_are() {
+    // Few are read here and now, many elsewhere: both sides of where that changes.
+    let counts = [(1, 99), (2, 100), (3, 101), (4, 150)];
+    let server = Setup::new().rows(|db| {
+        for (user, count) in counts {
+            (0..count).for_each(|_| drop(insert_token(db, user, None)));
+        }
+    });
+    let server = server.start();
+    let mut first = 1;
+    for (user, count) in counts {
+        let path = format!("/admin/users/{user}");
+        let whole = server.get(path.as_str()).admin().send().expect(200);
+        let list = server.get(format!("{path}/tokens")).admin().send().expect(200);
+        for (place, list) in [("the user", &whole["api_tokens"]), ("the list", &list)] {
+            let tokens = list.as_array().expect("tokens").iter();
+            let mut ids: Vec<i64> = tokens.map(|token| token["id"].as_i64().expect("an id")).collect();
+            ids.sort_unstable();
+            assert_eq!(ids, (first..first + count).collect::<Vec<i64>>(), "{place} of user {user}");
+        }
+        first += count;
+    }
+}
