@@ -277,12 +277,15 @@ def arguments():
     return parser.parse_args()
 
 
-def built(*command):
-    """Builds with cargo and gives the one program that came out."""
+def built(name, *command):
+    """Builds with cargo and gives the program of this name."""
     command = ("cargo", *command, "--message-format=json-render-diagnostics")
     output = subprocess.run(command, cwd=fill.REPOSITORY, check=True, stdout=subprocess.PIPE).stdout
-    programs = [json.loads(line).get("executable") for line in output.splitlines()]
-    return Path(next(program for program in reversed(programs) if program))
+    artifacts = [json.loads(line) for line in output.splitlines()]
+    programs = [
+        each["executable"] for each in artifacts if each.get("target", {}).get("name") == name
+    ]
+    return Path(next(program for program in programs if program))
 
 
 def setting(bench):
@@ -307,8 +310,8 @@ def main():
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise SystemExit("One core is for the server and one for the load; there is only one.")
-    vomeet_binary = asked.vomeet or built("build", "--release", "--bin", "vomeet")
-    hello_binary = asked.hello or built("bench", "--no-run", "--bench", "hello")
+    vomeet_binary = asked.vomeet or built("vomeet", "build", "--release", "--bin", "vomeet")
+    hello_binary = asked.hello or built("hello", "bench", "--no-run", "--bench", "hello")
     fill.DATA.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=fill.DATA))
     try:
