@@ -7,16 +7,18 @@ use crate::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
+/// How many of a user's tokens are read where the request runs; what is more goes to the blocking pool.
+const TOKENS_INLINE_MAX: usize = 100;
+
 /// The columns of [`token_at`], of the table `t`.
 macro_rules! token_columns {
     () => {
         "t.id, t.user_id, t.name, t.hint, t.created_at, t.expires_at, t.last_used_at"
     };
 }
-pub(super) use token_columns;
 
 /// A token from a row that holds [`token_columns`], the first of them at `at`.
-pub fn token_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Token> {
+fn token_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Token> {
     let time = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis));
     Ok(Token {
         id: TokenId(row.get(at)?),
@@ -29,6 +31,30 @@ pub fn token_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Token> {
     })
 }
 
+/// A user and at most `max` of their tokens; one statement, so as of one moment.
+fn find_with_tokens(db: &Connection, id: UserId, max: usize) -> rusqlite::Result<Option<(User, Vec<Token>)>> {
+    let mut statement = db.prepare_cached(concat!(
+        "SELECT ",
+        user_columns!(),
+        ", ",
+        token_columns!(),
+        " FROM users u LEFT JOIN tokens t ON t.user_id = u.id WHERE u.id = ?1 ORDER BY t.id"
+    ))?;
+    let mut rows = statement.query([id.0])?;
+    let (mut user, mut tokens) = (None, Vec::new());
+    while tokens.len() < max
+        && let Some(row) = rows.next()?
+    {
+        if user.is_none() {
+            user = Some(user_at(row, 0)?);
+        }
+        if row.get::<_, Option<i64>>(USER_COLUMNS)?.is_some() {
+            tokens.push(token_at(row, USER_COLUMNS)?);
+        }
+    }
+    Ok(user.map(|user| (user, tokens)))
+}
+
 /// A token that is in the file, and whom it speaks for.
 #[derive(Debug, Clone)]
 pub struct KnownToken {
@@ -39,6 +65,15 @@ pub struct KnownToken {
 }
 
 impl Store {
+    /// The user with this id and all their tokens: a few are read here and now, many on the blocking pool.
+    pub async fn user_with_tokens(&self, id: UserId) -> Result<(User, Vec<Token>)> {
+        let few = self.read(|db| find_with_tokens(db, id, TOKENS_INLINE_MAX + 1))?.ok_or(Error::UserNotFound)?;
+        if few.1.len() <= TOKENS_INLINE_MAX {
+            return Ok(few);
+        }
+        self.read_long(move |db| find_with_tokens(db, id, usize::MAX)).await?.ok_or(Error::UserNotFound)
+    }
+
     /// The token with this hash and its user; a small read.
     pub fn known_token(&self, hash: &TokenHash) -> Result<Option<KnownToken>> {
         self.read(|db| {

@@ -1,9 +1,8 @@
 //! Users: rows and verbs.
 
-use super::tokens::{token_at, token_columns};
 use super::{Change, Store, Verb};
 use crate::domain::text::fold;
-use crate::domain::{Data, Email, MeetingStatus, Time, Token, User, UserId};
+use crate::domain::{Data, Email, MeetingStatus, Time, User, UserId};
 use crate::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::Serialize;
@@ -15,9 +14,6 @@ macro_rules! user_columns {
     };
 }
 pub(super) use user_columns;
-
-/// How many of a user's tokens are read where the request runs; what is more goes to the blocking pool.
-const TOKENS_INLINE_MAX: usize = 100;
 
 /// How many columns those are.
 pub const USER_COLUMNS: usize = 7;
@@ -45,30 +41,6 @@ fn find_by_email(db: &Connection, key: &str) -> rusqlite::Result<Option<User>> {
     statement.query_row([key], |row| user_at(row, 0)).optional()
 }
 
-/// A user and at most `max` of their tokens; one statement, so as of one moment.
-fn find_with_tokens(db: &Connection, id: UserId, max: usize) -> rusqlite::Result<Option<(User, Vec<Token>)>> {
-    let mut statement = db.prepare_cached(concat!(
-        "SELECT ",
-        user_columns!(),
-        ", ",
-        token_columns!(),
-        " FROM users u LEFT JOIN tokens t ON t.user_id = u.id WHERE u.id = ?1 ORDER BY t.id"
-    ))?;
-    let mut rows = statement.query([id.0])?;
-    let (mut user, mut tokens) = (None, Vec::new());
-    while tokens.len() < max
-        && let Some(row) = rows.next()?
-    {
-        if user.is_none() {
-            user = Some(user_at(row, 0)?);
-        }
-        if row.get::<_, Option<i64>>(USER_COLUMNS)?.is_some() {
-            tokens.push(token_at(row, USER_COLUMNS)?);
-        }
-    }
-    Ok(user.map(|user| (user, tokens)))
-}
-
 /// Which users are asked for; always in the order of their ids.
 #[derive(Debug, Clone)]
 pub struct UserPage {
@@ -86,15 +58,6 @@ impl Store {
     /// The user with this address, however it is spelled.
     pub fn user_by_email(&self, email: &Email) -> Result<User> {
         self.read(|db| find_by_email(db, &email.key()))?.ok_or(Error::UserNotFound)
-    }
-
-    /// The user with this id and all their tokens: a few are read here and now, many on the blocking pool.
-    pub async fn user_with_tokens(&self, id: UserId) -> Result<(User, Vec<Token>)> {
-        let few = self.read(|db| find_with_tokens(db, id, TOKENS_INLINE_MAX + 1))?.ok_or(Error::UserNotFound)?;
-        if few.1.len() <= TOKENS_INLINE_MAX {
-            return Ok(few);
-        }
-        self.read_long(move |db| find_with_tokens(db, id, usize::MAX)).await?.ok_or(Error::UserNotFound)
     }
 
     /// A page of users; a long read.
