@@ -1,6 +1,7 @@
 //! Everything that a caller can tell apart, and its status.
 
 use crate::domain::field::Invalid;
+use crate::domain::{MeetingStatus, Platform};
 use hyper::StatusCode;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -43,6 +44,30 @@ pub enum Error {
     EmailFixed,
     /// The user has a bot in a meeting.
     BotInMeeting,
+    /// The user has no such meeting.
+    MeetingNotFound(Platform, String),
+    /// The user has no such meeting whose bot could be stopped.
+    NoBotToStop,
+    /// A bot of the user's is in this meeting already.
+    MeetingTaken,
+    /// The user's bots are as many as they may be.
+    BotLimitReached(i64),
+    /// The bot of this meeting does not listen.
+    NotActive(MeetingStatus),
+    /// The meeting is not over.
+    NotOver(MeetingStatus),
+    /// Nothing was sent that could be changed.
+    NothingToUpdate,
+    /// The secret of a meeting is missing, wrong, or the meeting is over.
+    BotRefused,
+    /// Nothing is configured that runs bots.
+    NoRunner,
+    /// The bot could not be started; the sentence says why.
+    BotNotStarted(String),
+    /// The user has no webhook.
+    NoWebhook,
+    /// The request asks for no WebSocket.
+    NoWebSocket,
     /// No such page of the documentation.
     PageNotFound,
     /// Too many others are waiting; the same request may succeed in a second.
@@ -59,17 +84,30 @@ impl Error {
     /// The status that goes with it.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Malformed(_) | Self::EmailFixed => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::EmailFixed | Self::NothingToUpdate => StatusCode::BAD_REQUEST,
             Self::WrongHost => StatusCode::MISDIRECTED_REQUEST,
             Self::TooManyHeaders(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::NoRoute | Self::UserNotFound | Self::TokenNotFound | Self::PageNotFound => StatusCode::NOT_FOUND,
+            Self::NoRoute
+            | Self::UserNotFound
+            | Self::TokenNotFound
+            | Self::MeetingNotFound(..)
+            | Self::NoBotToStop
+            | Self::NoWebhook
+            | Self::PageNotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::AdminKeyRefused | Self::TokenMissing | Self::TokenRefused => StatusCode::FORBIDDEN,
+            Self::AdminKeyRefused
+            | Self::TokenMissing
+            | Self::TokenRefused
+            | Self::BotLimitReached(_)
+            | Self::BotRefused => StatusCode::FORBIDDEN,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::BotInMeeting => StatusCode::CONFLICT,
-            Self::Busy | Self::StoreFailed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BotInMeeting | Self::MeetingTaken | Self::NotActive(_) | Self::NotOver(_) => StatusCode::CONFLICT,
+            Self::NoWebSocket => StatusCode::UPGRADE_REQUIRED,
+            Self::Busy | Self::StoreFailed(_) | Self::NoRunner | Self::BotNotStarted(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -80,6 +118,25 @@ impl Error {
         Detail::Sentence(match self {
             Self::Invalid(faults) => return Detail::Faults(faults),
             Self::Malformed(sentence) => sentence,
+            Self::MeetingNotFound(platform, id) => {
+                return Detail::Owned(format!("Meeting not found for platform {} and ID {id}", platform.as_str()));
+            }
+            Self::BotLimitReached(limit) => {
+                return Detail::Owned(format!("User has reached the maximum concurrent bot limit ({limit})."));
+            }
+            Self::NotActive(status) => {
+                let status = status.as_str();
+                return Detail::Owned(format!(
+                    "Meeting found but is not active (status: '{status}'). Cannot reconfigure."
+                ));
+            }
+            Self::NotOver(status) => {
+                let status = status.as_str();
+                return Detail::Owned(format!(
+                    "Meeting not finalized; cannot delete transcripts. Current status: {status}"
+                ));
+            }
+            Self::BotNotStarted(why) => return Detail::Owned(format!("The bot could not be started: {why}")),
             Self::TooManyHeaders(max) => return Detail::Owned(format!("A request has at most {max} headers.")),
             Self::TooLarge(max) => {
                 return Detail::Owned(format!("The body is longer than {max} bytes."));
@@ -95,6 +152,19 @@ impl Error {
             Self::TokenNotFound => "Token not found",
             Self::EmailFixed => "Cannot change user email via this endpoint.",
             Self::BotInMeeting => "User has a bot in a meeting; stop it first.",
+            Self::NoBotToStop => "No meeting found to stop.",
+            Self::MeetingTaken => {
+                "An active or requested meeting already exists for this platform and meeting ID. \
+                 Stop it first, or wait for its end."
+            }
+            Self::NothingToUpdate => "No data provided for update.",
+            Self::BotRefused => "Invalid bot token",
+            Self::NoRunner => {
+                "Nothing is configured that runs bots. Set runner in section [bots] of vomeet.toml to process, \
+                 docker or demo."
+            }
+            Self::NoWebhook => "No webhook URL is set. Set one with PUT /user/webhook.",
+            Self::NoWebSocket => "This route speaks WebSocket; send an upgrade request (RFC 6455).",
             Self::Busy => "The server is busy. Try again in a second.",
             Self::DiskFull => "The disk is full. Free some space on the server and try again.",
             Self::StoreFailed(_) => "The database cannot be written; the server is stopping.",
@@ -164,8 +234,8 @@ fn loc_schema() -> Array {
 pub enum Step {
     /// A part of the request, or a field.
     Name(&'static str),
-    /// A byte offset in a body that is no JSON.
-    Offset(usize),
+    /// A place in a list from 0, or a byte offset in a body that is no JSON.
+    Number(usize),
 }
 
 /// What was sent where the fault is.

@@ -4,7 +4,7 @@ use crate::api::general::VERSION;
 use crate::error::{Error, Fault, Result};
 use crate::http::answer::AnswerDoc;
 use crate::http::edge::HEADERS_MAX;
-use crate::http::form::{BodyRule, FieldDoc, Place};
+use crate::http::form::{BodyRule, FieldDoc, Place, object_schema};
 use crate::http::router::{Access, Route};
 use crate::routes::TABLE;
 use hyper::{Method, StatusCode};
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
-use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr,
@@ -139,24 +139,9 @@ fn parameter(field: &FieldDoc) -> Parameter {
 }
 
 fn request_body(fields: &[FieldDoc], rule: BodyRule) -> RequestBody {
-    let mut object = ObjectBuilder::new();
-    for field in fields.iter().filter(|field| field.place == Place::Body) {
-        object = object.property(field.name, nullable(field));
-        if field.required {
-            object = object.required(field.name);
-        }
-    }
     let required = if rule == BodyRule::Required { Required::True } else { Required::False };
-    let content = ContentBuilder::new().schema(Some(object.build())).build();
+    let content = ContentBuilder::new().schema(Some(object_schema(fields))).build();
     RequestBodyBuilder::new().content("application/json", content).required(Some(required)).build()
-}
-
-fn nullable(field: &FieldDoc) -> Object {
-    let mut schema = field.schema.clone();
-    if let (true, SchemaType::Type(known)) = (field.nullable, &schema.schema_type) {
-        schema.schema_type = SchemaType::from_iter([known.clone(), Type::Null]);
-    }
-    schema
 }
 
 fn response(answer: &AnswerDoc) -> Response {

@@ -84,18 +84,21 @@ impl Verdicts {
 
     /// Forgets what a committed change makes untrue.
     pub fn hear(&self, change: &Change) {
-        let mut memory = self.write();
-        memory.epoch += 1;
         match change {
             Change::TokenRevoked(hash) => {
+                let mut memory = self.write();
+                memory.epoch += 1;
                 memory.young.remove(hash);
                 memory.old.remove(hash);
             }
-            Change::UserChanged(id) => {
+            Change::UserChanged(id) | Change::UserRemoved(id) => {
+                let mut memory = self.write();
+                memory.epoch += 1;
                 if let Some(mark) = memory.marks.remove(id).and_then(|mark| mark.upgrade()) {
                     mark.0.store(true, Ordering::Release);
                 }
             }
+            Change::MeetingMoved(_) | Change::SegmentsStored(_) | Change::MeetingRedacted(_) => {}
         }
     }
 

@@ -1,8 +1,9 @@
 //! The table of settings: name, default, meaning, and how a value becomes a field.
 
-use super::{Config, Cors, Http, Store, Tokens};
+use super::{Bots, Config, Cors, Http, Live, Store, Tokens, Webhooks};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 use toml::Value;
 
@@ -22,7 +23,7 @@ pub struct Key {
     pub set: fn(&mut Config, &Value) -> Result<(), String>,
 }
 
-const fn key(
+pub(super) const fn key(
     name: &'static str,
     variable: &'static str,
     default: &'static str,
@@ -33,7 +34,10 @@ const fn key(
 }
 
 /// Every setting, in the order of `vomeet.toml`.
-pub static KEYS: &[Key] = &[
+pub static KEYS: LazyLock<Vec<&'static Key>> = LazyLock::new(|| SERVER.iter().chain(super::bots::KEYS).collect());
+
+/// The settings of the server itself.
+static SERVER: &[Key] = &[
     key("listen", "VOMEET_LISTEN", "\"127.0.0.1:18056\"", "Address and port; port 0 is any free one.", |c, v| {
         set(&mut c.listen, address(v))
     }),
@@ -156,19 +160,22 @@ pub fn blank() -> Config {
         },
         store: Store { queue_max: 0, long_reads_max: 0 },
         tokens: Tokens { last_used_period: moment },
+        bots: Bots::default(),
+        live: Live::default(),
+        webhooks: Webhooks::default(),
     }
 }
 
-fn set<T>(field: &mut T, value: Result<T, String>) -> Result<(), String> {
+pub(super) fn set<T>(field: &mut T, value: Result<T, String>) -> Result<(), String> {
     *field = value?;
     Ok(())
 }
 
-fn text(value: &Value) -> Result<String, String> {
+pub(super) fn text(value: &Value) -> Result<String, String> {
     value.as_str().map(str::to_owned).ok_or_else(|| "should be text in quotes".to_owned())
 }
 
-fn filled(value: &Value) -> Result<String, String> {
+pub(super) fn filled(value: &Value) -> Result<String, String> {
     text(value).and_then(|text| if text.is_empty() { Err("should not be empty".to_owned()) } else { Ok(text) })
 }
 
@@ -178,17 +185,17 @@ fn address(value: &Value) -> Result<SocketAddr, String> {
     numeric.parse().map_err(|_| format!("should be ADDRESS:PORT such as 127.0.0.1:18056, not {text:?}"))
 }
 
-fn count<T: TryFrom<i64>>(value: &Value, min: i64, max: i64) -> Result<T, String> {
+pub(super) fn count<T: TryFrom<i64>>(value: &Value, min: i64, max: i64) -> Result<T, String> {
     let wrong = || format!("should be a whole number from {min} to {max}");
     let number = value.as_integer().filter(|number| (min..=max).contains(number)).ok_or_else(wrong)?;
     T::try_from(number).map_err(|_| wrong())
 }
 
-fn seconds(value: &Value) -> Result<Duration, String> {
+pub(super) fn seconds(value: &Value) -> Result<Duration, String> {
     count(value, 1, 86_400).map(Duration::from_secs)
 }
 
-fn list(value: &Value) -> Result<Vec<String>, String> {
+pub(super) fn list(value: &Value) -> Result<Vec<String>, String> {
     let wrong = || "should be a list of texts such as [\"one\", \"two\"]".to_owned();
     value.as_array().ok_or_else(wrong)?.iter().map(|item| text(item).map_err(|_| wrong())).collect()
 }

@@ -1,8 +1,10 @@
 //! Settings: one struct, each default written once, and where each value came from.
 
+mod bots;
 mod keys;
 mod sources;
 
+pub use bots::{Bots, DockerBots, Leave, Live, Patience, ProcessBots, RunnerKind, Webhooks};
 pub use keys::{KEYS, Key};
 pub use sources::{Flags, Surroundings};
 
@@ -37,6 +39,12 @@ pub struct Config {
     pub store: Store,
     /// Tokens.
     pub tokens: Tokens,
+    /// Bots.
+    pub bots: Bots,
+    /// The live feed.
+    pub live: Live,
+    /// Webhooks.
+    pub webhooks: Webhooks,
 }
 
 /// The HTTP edge.

@@ -56,7 +56,7 @@ impl Settings {
         let dotenv = read_dotenv(&around.folder.join(".env"))?;
         let mut config = blank();
         let mut origins = Vec::with_capacity(KEYS.len());
-        for key in KEYS {
+        for key in KEYS.iter().copied() {
             let (value, source) = strongest(key, flags, &around.environment, &dotenv, file.get(key.name), &path)?;
             (key.set)(&mut config, &value).map_err(|why| wrong(format!("{} ({source}) {why}.", key.name)))?;
             origins.push((value, source));
@@ -185,7 +185,7 @@ fn read_file(flags: &Flags, folder: &Path) -> Result<(HashMap<String, Value>, Pa
 }
 
 fn proposal(unknown: &str) -> String {
-    let likeness = |key: &&Key| strsim::jaro_winkler(key.name, unknown);
+    let likeness = |key: &&&Key| strsim::jaro_winkler(key.name, unknown);
     let nearest =
         KEYS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|key| likeness(key) > LIKENESS_MIN);
     match nearest {

@@ -4,6 +4,7 @@ use super::field::{Field, Invalid, Raw};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -21,6 +22,32 @@ impl Data {
     /// The object as JSON text.
     pub fn as_json(&self) -> &str {
         self.0.get()
+    }
+
+    /// The members of the object, each to the letter.
+    pub fn members(&self) -> BTreeMap<String, Box<RawValue>> {
+        serde_json::from_str(self.as_json()).unwrap_or_default()
+    }
+
+    /// The object with these members, in the order of their names.
+    pub fn of(members: &BTreeMap<String, Box<RawValue>>) -> Self {
+        serde_json::value::to_raw_value(members).map_or_else(|_| Self::default(), Self)
+    }
+
+    /// The object with this member set, or removed where there is no value.
+    #[must_use]
+    pub fn with<T: Serialize>(&self, name: &str, value: Option<&T>) -> Self {
+        let mut members = self.members();
+        match value.and_then(|value| serde_json::value::to_raw_value(value).ok()) {
+            Some(value) => _ = members.insert(name.to_owned(), value),
+            None => _ = members.remove(name),
+        }
+        Self::of(&members)
+    }
+
+    /// A member that is text.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.members().get(name).and_then(|value| serde_json::from_str(value.get()).ok())
     }
 
     /// Wraps text that was valid when it was stored; anything that is no JSON reads as an empty object.
@@ -111,6 +138,15 @@ mod tests {
     fn read(json: &str) -> Result<String, &'static str> {
         let raw: &RawValue = serde_json::from_str(json).expect(json);
         Data::read(Raw::Json(raw)).map(|data| data.as_json().to_owned()).map_err(|error| error.kind)
+    }
+
+    #[test]
+    fn a_member_is_set_and_the_others_stay_to_the_letter() {
+        let data = Data::stored(r#"{"n":123456789012345678901234567890,"a":"x"}"#.to_owned());
+        let set = data.with("b", Some(&"y"));
+        assert_eq!(set.as_json(), r#"{"a":"x","b":"y","n":123456789012345678901234567890}"#);
+        assert_eq!(set.with::<()>("a", None).as_json(), r#"{"b":"y","n":123456789012345678901234567890}"#);
+        assert_eq!((set.text("b").as_deref(), set.text("n"), set.text("c")), (Some("y"), None, None));
     }
 
     #[test]

@@ -51,3 +51,15 @@ id!(
     /// A meeting's id.
     MeetingId
 );
+id!(
+    /// A bot's session in a meeting.
+    SessionId
+);
+id!(
+    /// A segment's id.
+    SegmentId
+);
+id!(
+    /// The id of an event on its way to a webhook.
+    DeliveryId
+);

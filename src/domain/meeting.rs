@@ -4,48 +4,9 @@ use super::data::Data;
 use super::field::{Field, Invalid, Raw};
 use super::id::{MeetingId, UserId};
 use super::time::Time;
+use super::words::words;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
-
-/// A word out of a closed list, as a caller sends it and the store keeps it.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-        pub enum $name {
-            $($(#[$about])* #[serde(rename = $word)] $variant),+
-        }
-
-        impl $name {
-            /// Every word, in the order of the list.
-            pub const WORDS: &[&str] = &[$($word),+];
-
-            /// The word itself.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// The variant of that word.
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
-        impl Field for $name {
-            fn schema() -> Object {
-                ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Self::WORDS.iter().copied())).build()
-            }
-
-            fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
-                Self::from_word(&raw.string()?).ok_or_else(|| {
-                    let expected = format!("'{}'", Self::WORDS.join("', '"));
-                    Invalid::new("enum", format!("Input should be {expected}")).with("expected", expected)
-                })
-            }
-        }
-    };
-}
 
 words!(
     /// Where a meeting is held.

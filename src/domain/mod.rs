@@ -1,20 +1,29 @@
 //! Nouns, states and rules: no I/O, no async, no clock.
 
+pub mod bot;
 pub mod data;
 pub mod email;
 pub mod field;
 pub mod id;
+pub mod language;
+pub mod lifecycle;
 pub mod meeting;
 pub mod number;
+pub mod segment;
 pub mod text;
 pub mod time;
 pub mod token;
 pub mod user;
+mod words;
 
+pub use bot::{Passcode, Task};
 pub use data::Data;
 pub use email::Email;
-pub use id::{MeetingId, TokenId, UserId};
+pub use id::{DeliveryId, MeetingId, SegmentId, SessionId, TokenId, UserId};
+pub use language::Language;
+pub use lifecycle::{Cause, CompletionReason, FailureStage, Report};
 pub use meeting::{Meeting, MeetingStatus, Platform};
+pub use segment::{Heard, Offset, Segment};
 pub use time::Time;
 pub use token::{Hint, PlainToken, Token, TokenHash};
 pub use user::User;

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::channel::Channel;
+use http_body_util::{Either, Full};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
@@ -13,7 +14,29 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 const HEADERS_USUAL: usize = 6;
 
 /// What leaves the server.
-pub type Response = hyper::Response<Full<Bytes>>;
+pub type Response = hyper::Response<Body>;
+
+/// A body: whole, or piece by piece.
+pub type Body = Either<Full<Bytes>, Channel<Bytes, Broken>>;
+
+/// Why a body that is sent piece by piece ends too early: the connection is cut, so that nobody takes it for whole.
+#[derive(Debug)]
+pub struct Broken;
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the answer could not be read to its end")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// A response with a whole body.
+pub fn whole(status: StatusCode, bytes: Bytes) -> Response {
+    let mut response = Response::new(Body::Left(Full::new(bytes)));
+    *response.status_mut() = status;
+    response
+}
 
 /// One possible answer of a route.
 pub struct AnswerDoc {
@@ -95,9 +118,7 @@ impl<T: Serialize + ToSchema + Send> Output for CreatedOrFound<T> {
 
 impl Output for NoContent {
     fn into_response(self) -> Result<Response> {
-        let mut response = Response::new(Full::default());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        Ok(response)
+        Ok(whole(StatusCode::NO_CONTENT, Bytes::new()))
     }
 
     fn describe() -> Vec<AnswerDoc> {
@@ -107,7 +128,7 @@ impl Output for NoContent {
 
 impl Output for Page {
     fn into_response(self) -> Result<Response> {
-        let mut response = Response::new(Full::new(self.bytes));
+        let mut response = whole(StatusCode::OK, self.bytes);
         response.headers_mut().insert(header::CONTENT_TYPE, self.content_type);
         response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response.headers_mut().extend(self.headers);
@@ -126,9 +147,8 @@ fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response> {
 
 /// An answer of JSON that is written already. It may hold secrets, so nobody on the way keeps it.
 pub fn json_bytes(status: StatusCode, bytes: Bytes) -> Response {
-    let mut response = Response::new(Full::new(bytes));
+    let mut response = whole(status, bytes);
     *response.headers_mut() = HeaderMap::with_capacity(HEADERS_USUAL);
-    *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -152,11 +172,12 @@ fn json_doc<T: ToSchema>(status: StatusCode, about: &'static str) -> AnswerDoc {
 /// The one place that gives an error its status and its words.
 pub fn refusal(error: &Error) -> Response {
     #[derive(Serialize)]
-    struct Body<'a> {
+    struct Refusal<'a> {
         detail: crate::error::Detail<'a>,
     }
 
-    let mut response = json(error.status(), &Body { detail: error.detail() }).unwrap_or_default();
+    let mut response = json(error.status(), &Refusal { detail: error.detail() })
+        .unwrap_or_else(|_| whole(error.status(), Bytes::new()));
     add_hints(error, response.headers_mut());
     response
 }

@@ -1,7 +1,7 @@
 //! Around every request: the rules of HTTP before it, the log line and the common headers after it.
 
 use super::access;
-use super::answer::{Response, refusal};
+use super::answer::{Response, refusal, whole};
 use super::body::Unread;
 use super::router::{self, Call, Route};
 use crate::app::App;
@@ -10,8 +10,7 @@ use crate::config::Http;
 use crate::error::{Error, Result};
 use crate::routes;
 use futures_util::FutureExt;
-use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request;
 use hyper::{HeaderMap, Method, Request, StatusCode};
@@ -178,8 +177,7 @@ fn finish(headers: &mut HeaderMap, id: HeaderValue, origin: Option<HeaderValue>,
 
 /// The answer to a browser that asks before it sends (Fetch, section 3.3).
 fn preflight(allowed: &str) -> Response {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::NO_CONTENT;
+    let mut response = whole(StatusCode::NO_CONTENT, Bytes::new());
     let headers = response.headers_mut();
     if let Ok(allowed) = HeaderValue::from_str(allowed) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allowed);

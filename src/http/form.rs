@@ -10,7 +10,11 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
-use utoipa::openapi::schema::Object;
+use utoipa::openapi::schema::{Object, Schema};
+
+mod nested;
+
+pub use nested::object_schema;
 
 /// What a handler takes from the request. All fields are asked for before the first `?`, so that no fault hides another.
 pub trait Input: Sized + Send + 'static {
@@ -81,7 +85,7 @@ pub struct FieldDoc {
     /// Whether it may be null.
     pub nullable: bool,
     /// What it may be.
-    pub schema: Object,
+    pub schema: Schema,
 }
 
 /// The parts of a request, not decoded yet.
@@ -97,6 +101,8 @@ pub struct Parts<'a> {
 /// Reads a request, or describes what would be read.
 pub struct Form<'a> {
     source: Source<'a>,
+    /// Where in the body this form begins.
+    at: Vec<Step>,
     faults: Vec<Fault>,
 }
 
@@ -121,7 +127,7 @@ impl<'a> Form<'a> {
             Ok(body) => (body, Vec::new()),
             Err(fault) => (Body::Faulty, vec![fault]),
         };
-        let mut form = Self { source: Source::Request { parts, body }, faults };
+        let mut form = Self { source: Source::Request { parts, body }, at: Vec::new(), faults };
         let input = I::read(&mut form);
         match input {
             Some(input) if form.faults.is_empty() => Ok(input),
@@ -131,8 +137,13 @@ impl<'a> Form<'a> {
 
     /// Lists the fields of an input.
     pub fn describe<I: Input>() -> Vec<FieldDoc> {
-        let mut form = Form { source: Source::Nothing(Vec::new()), faults: Vec::new() };
-        I::read(&mut form);
+        Self::described(I::read)
+    }
+
+    /// Lists the fields that a function asks for.
+    fn described<T>(read: impl Fn(&mut Form<'_>) -> Option<T>) -> Vec<FieldDoc> {
+        let mut form = Form { source: Source::Nothing(Vec::new()), at: Vec::new(), faults: Vec::new() };
+        read(&mut form);
         match form.source {
             Source::Nothing(fields) => fields,
             Source::Request { .. } => Vec::new(),
@@ -163,9 +174,9 @@ impl<'a> Form<'a> {
         let documented = serde_json::to_value(&default).ok();
         let value = self.query(name);
         if let Source::Nothing(fields) = &mut self.source
-            && let Some(field) = fields.last_mut()
+            && let Some(FieldDoc { schema: Schema::Object(schema), .. }) = fields.last_mut()
         {
-            field.schema.default = documented;
+            schema.default = documented;
         }
         Some(value?.unwrap_or(default))
     }
@@ -176,7 +187,7 @@ impl<'a> Form<'a> {
         let Body::Object(whole, members) = body else { return None };
         let (whole, member) = (*whole, members.get(name));
         let Some(json) = member else {
-            let loc = vec![Step::Name("body"), Step::Name(name)];
+            let loc = self.loc(Place::Body, name);
             self.faults.push(Fault::new(loc, shown(whole), Invalid::new("missing", "Field required")));
             return None;
         };
@@ -215,7 +226,7 @@ impl<'a> Form<'a> {
         match &mut self.source {
             Source::Request { parts, body } => Some((parts, body)),
             Source::Nothing(fields) => {
-                fields.push(FieldDoc { place, name, required, nullable, schema: schema() });
+                fields.push(FieldDoc { place, name, required, nullable, schema: schema().into() });
                 None
             }
         }
@@ -235,8 +246,20 @@ impl<'a> Form<'a> {
         read: std::result::Result<T, Invalid>,
         input: impl FnOnce() -> Sent,
     ) -> Option<T> {
-        let loc = || vec![Step::Name(place.as_str()), Step::Name(name)];
-        read.map_err(|invalid| self.faults.push(Fault::new(loc(), input(), invalid))).ok()
+        let refused = |invalid| self.faults.push(Fault::new(self.loc(place, name), input(), invalid));
+        read.map_err(refused).ok()
+    }
+
+    /// Refuses a member of the body that is right by itself, because of another field.
+    pub fn refuse(&mut self, name: &'static str, invalid: Invalid) {
+        let input = self.member(name).map_or(Sent::Nothing, shown);
+        self.faults.push(Fault::new(self.loc(Place::Body, name), input, invalid));
+    }
+
+    fn loc(&self, place: Place, name: &'static str) -> Vec<Step> {
+        let mut loc = vec![Step::Name(place.as_str())];
+        loc.extend(self.at.iter().cloned().chain([Step::Name(name)]));
+        loc
     }
 }
 
@@ -267,7 +290,7 @@ fn no_json(bytes: &[u8], error: &serde_json::Error) -> Fault {
     let lines = bytes.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1));
     let offset = lines.map(<[u8]>::len).sum::<usize>() + error.column().saturating_sub(1);
     let invalid = Invalid::new("json_invalid", "JSON decode error").with("error", error.to_string());
-    Fault::new(vec![Step::Name("body"), Step::Offset(offset)], Sent::Unreadable, invalid)
+    Fault::new(vec![Step::Name("body"), Step::Number(offset)], Sent::Unreadable, invalid)
 }
 
 /// The value as a fault shows it; nothing where it would make the answer unreadable for some parsers: too deep, half a

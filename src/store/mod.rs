@@ -3,19 +3,24 @@
 //! Writes are [`Verb`]s sent to the one writer thread, which answers after the commit. Small reads run
 //! where the request runs; long reads go to the blocking pool.
 
+mod advance;
+mod bots;
 mod connection;
 mod file;
 mod meetings;
+mod outbox;
 mod space;
 mod tokens;
 mod upgrade;
 mod users;
 mod writer;
 
-pub use meetings::MeetingFilter;
+pub use advance::{Advance, Advanced, Whose};
+pub use bots::{BotAtWork, NoteContainer, Reconfigure, SendBot};
+pub use meetings::{MeetingFilter, MeetingName, NoteMeeting, RedactMeeting};
 pub use tokens::{CreateToken, KnownToken, RevokeToken, TouchTokens};
 pub use users::{CreateUser, DeleteUser, Patch, UpdateUser, UserPage};
-pub use writer::{Change, Verb, Written};
+pub use writer::{Change, Moved, Stored, Verb, Written};
 
 use crate::error::{Error, Result};
 use crate::exit::{Code, Exit};

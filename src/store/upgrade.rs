@@ -10,7 +10,7 @@ const APPLICATION_ID: i64 = 0x564f_4d54;
 /// The tables as they are.
 const SCHEMA: &str = include_str!("../../schema.sql");
 /// `STEPS[n]` brings a file from version `n + 1` to `n + 2`; a new file begins at the last version.
-const STEPS: &[&str] = &[];
+const STEPS: &[&str] = &[include_str!("upgrade/to_2.sql")];
 /// Below 3.51.3 a WAL database with two connections can be corrupted.
 const SQLITE_MIN: i32 = 3_051_003;
 
@@ -110,17 +110,41 @@ mod tests {
         assert_eq!(before, shape(&connection));
     }
 
+    /// A file as version 1 left it, with a row in each of its tables.
+    fn of_version_1() -> Connection {
+        let connection = Connection::open_in_memory().expect("memory");
+        connection.execute_batch(include_str!("upgrade/at_1.sql")).expect("version 1");
+        let rows = "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES ('a@b.c', 'a@b.c', 1, '{}', 0);
+            INSERT INTO tokens (user_id, hash, hint, created_at) VALUES (1, zeroblob(32), 'AbCd', 0);
+            INSERT INTO meetings (user_id, platform, status, data, created_at, updated_at) VALUES (1, 'teams', 'failed', '{}', 0, 0);
+            PRAGMA application_id = 1448037716; PRAGMA user_version = 1;";
+        connection.execute_batch(rows).expect("rows");
+        connection
+    }
+
     #[test]
-    fn steps_run_once_and_keep_the_rows() {
-        let mut connection = fresh();
-        let user = "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES ('a@b.c', 'a@b.c', 1, '{}', 0)";
-        connection.execute(user, []).expect("insert");
-        let steps = &["ALTER TABLE users ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'"];
-        for _ in 0..2 {
-            assert!(bring_up(&mut connection, steps).is_ok());
+    fn older_files_become_what_a_new_one_is_and_keep_their_rows() {
+        let mut connection = of_version_1();
+        for start in ["first", "second"] {
+            assert!(bring_up(&mut connection, STEPS).is_ok(), "{start} start");
+            assert_eq!(shape(&connection), shape(&fresh()), "{start} start");
+            let kept =
+                "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM tokens) + (SELECT count(*) FROM meetings)";
+            assert_eq!(connection.query_row(kept, [], |row| row.get::<_, i64>(0)).expect("count"), 3, "{start} start");
         }
-        let colour: String = connection.query_row("SELECT colour FROM users", [], |row| row.get(0)).expect("row");
-        assert_eq!(colour, "red");
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_file_as_it_was() {
+        let mut connection = of_version_1();
+        let before = shape(&connection);
+        let steps = &[STEPS[0], "CREATE TABLE users (x)"];
+        assert!(bring_up(&mut connection, steps).is_err());
+        assert_eq!(shape(&connection), before);
+        assert_eq!(
+            connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).expect("version"),
+            1
+        );
     }
 
     #[test]

@@ -225,6 +225,6 @@ impl Verb for DeleteUser {
     }
 
     fn change(&self, (): &()) -> Option<Change> {
-        Some(Change::UserChanged(self.id))
+        Some(Change::UserRemoved(self.id))
     }
 }

@@ -4,7 +4,7 @@ use super::Options;
 use super::connection;
 use super::file::Files;
 use super::space::Reserve;
-use crate::domain::{TokenHash, UserId};
+use crate::domain::{Meeting, MeetingId, MeetingStatus, Platform, Segment, Time, TokenHash, UserId};
 use crate::error::{Error, Result};
 use crate::exit::{Code, Exit};
 use rusqlite::{Connection, TransactionBehavior};
@@ -40,8 +40,44 @@ pub trait Verb: Serialize + Send + 'static {
 pub enum Change {
     /// A token is refused from now on.
     TokenRevoked(TokenHash),
-    /// A user is no longer as they were, or gone with all their tokens.
+    /// A user is no longer as they were.
     UserChanged(UserId),
+    /// A user is gone with all their tokens.
+    UserRemoved(UserId),
+    /// A meeting moved on.
+    MeetingMoved(Arc<Moved>),
+    /// Words of a meeting were stored.
+    SegmentsStored(Arc<Stored>),
+    /// A meeting's words and personal data are gone.
+    MeetingRedacted(MeetingId),
+}
+
+/// A meeting that moved on.
+#[derive(Debug)]
+pub struct Moved {
+    /// The meeting as it is now.
+    pub meeting: Meeting,
+    /// Where it stood before.
+    pub from: MeetingStatus,
+    /// When.
+    pub at: Time,
+}
+
+/// Words of a meeting that were stored, or stored anew.
+#[derive(Debug)]
+pub struct Stored {
+    /// Which meeting.
+    pub meeting_id: MeetingId,
+    /// Where it is held.
+    pub platform: Platform,
+    /// The platform's id of it.
+    pub native_meeting_id: Option<String>,
+    /// The session that heard them.
+    pub session_uid: String,
+    /// What was said.
+    pub segments: Vec<Segment>,
+    /// When they were stored.
+    pub at: Time,
 }
 
 /// Counts since the start.

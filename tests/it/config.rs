@@ -39,12 +39,16 @@ fn the_strongest_source_wins() {
 
 #[test]
 fn every_key_can_be_set_in_every_way() {
-    for key in KEYS {
+    for key in KEYS.iter() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path();
         let (toml, plain) = match key.name {
             "listen" => ("\"127.0.0.1:7\"", "127.0.0.1:7"),
-            "http.allowed_hosts" | "http.cors_origins" => ("[\"a\", \"b\"]", "a, b"),
+            "bots.runner" => ("\"demo\"", "demo"),
+            "bots.callback_url" => ("\"http://10.0.0.5:7\"", "http://10.0.0.5:7"),
+            "webhooks.allowed_networks" => ("[\"10.0.0.0/8\", \"::1/128\"]", "10.0.0.0/8, ::1/128"),
+            name if name.ends_with("_environment") || name.ends_with("_labels") => ("[\"a=1\", \"b=2\"]", "a=1, b=2"),
+            _ if key.default == "[]" => ("[\"a\", \"b\"]", "a, b"),
             "log" => ("\"debug\"", "debug"),
             "admin_api_token_file" => ("\"key\"", "key"),
             name if key.default.starts_with('"') => ("\"other\"", if name.is_empty() { "" } else { "other" }),
@@ -213,7 +217,7 @@ fn show_lists_every_key_with_its_source_and_hides_secrets() {
         let line = line(name);
         assert!(line.contains(value) && line.ends_with(&format!("# {source}")), "{line}");
     }
-    for key in KEYS {
+    for key in KEYS.iter() {
         line(key.name.rsplit('.').next().expect("a name"));
     }
     assert!(!ended.stdout.contains("a-secret"), "{}", ended.stdout);
@@ -238,7 +242,7 @@ fn vomeet_toml_shows_every_key_with_its_default_and_what_it_is() {
     let text = fs::read_to_string(path).expect("vomeet.toml");
     let mut lines = text.lines();
     let mut section = "";
-    for key in KEYS {
+    for key in KEYS.iter() {
         let (of, name) = key.name.split_once('.').unwrap_or(("", key.name));
         if of != section {
             section = of;

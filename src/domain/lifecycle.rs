@@ -1,0 +1,219 @@
+//! The life of a meeting: which state may follow which, and who may cause it.
+
+use super::field::{Field, Invalid, Raw};
+use super::meeting::MeetingStatus::{self, Active, AwaitingAdmission, Completed, Failed, Joining, Requested, Stopping};
+use super::words::words;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+words!(
+    /// Who caused a change of state.
+    Cause {
+        /// The meeting's owner.
+        User = "user",
+        /// The bot, by a callback.
+        Bot = "bot_callback",
+        /// The server: what runs the bot ended, or a time ran out.
+        Server = "server",
+    }
+);
+
+words!(
+    /// Why a meeting was completed.
+    CompletionReason {
+        /// The bot was told to leave, or left by itself without another reason.
+        Stopped = "stopped",
+        /// The bot could not use what it was told.
+        ValidationError = "validation_error",
+        /// Nobody let the bot in for too long.
+        AwaitingAdmissionTimeout = "awaiting_admission_timeout",
+        /// Somebody refused to let the bot in.
+        AwaitingAdmissionRejected = "awaiting_admission_rejected",
+        /// Everybody else had left.
+        LeftAlone = "left_alone",
+        /// The meeting ended for the bot.
+        Evicted = "evicted",
+        /// Somebody removed the bot.
+        RemovedByAdmin = "removed_by_admin",
+        /// Somebody refused the bot's request to come in.
+        AdmissionRejectedByAdmin = "admission_rejected_by_admin",
+        /// The planned end was over and nobody spoke.
+        IdleAfterScheduledEnd = "idle_after_scheduled_end",
+    }
+);
+
+words!(
+    /// Where a meeting stood when it failed.
+    FailureStage {
+        /// The bot had not reported yet.
+        Requested = "requested",
+        /// The bot was on its way.
+        Joining = "joining",
+        /// The bot waited to be let in.
+        AwaitingAdmission = "awaiting_admission",
+        /// The bot listened.
+        Active = "active",
+    }
+);
+
+/// Which states may follow each. A bot may skip forward; nothing leads back, and nothing follows an end.
+#[rustfmt::skip]
+const NEXT: &[(MeetingStatus, &[MeetingStatus])] = &[
+    (Requested,         &[Joining, AwaitingAdmission, Active, Stopping, Completed, Failed]),
+    (Joining,           &[AwaitingAdmission, Active, Stopping, Completed, Failed]),
+    (AwaitingAdmission, &[Active, Stopping, Completed, Failed]),
+    (Active,            &[Stopping, Completed, Failed]),
+    (Stopping,          &[Completed, Failed]),
+    (Completed,         &[]),
+    (Failed,            &[]),
+];
+
+/// Who may bring a meeting into each state.
+#[rustfmt::skip]
+const CAUSES: &[(MeetingStatus, &[Cause])] = &[
+    (Requested,         &[]),
+    (Joining,           &[Cause::Bot]),
+    (AwaitingAdmission, &[Cause::Bot]),
+    (Active,            &[Cause::Bot]),
+    (Stopping,          &[Cause::User, Cause::Bot, Cause::Server]),
+    (Completed,         &[Cause::Bot, Cause::Server]),
+    (Failed,            &[Cause::Bot, Cause::Server]),
+];
+
+/// What a report does to a meeting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The meeting moves on.
+    Move,
+    /// It stands there already; nothing changes.
+    Stay,
+    /// It cannot go there, or not by this cause; nothing changes.
+    Refuse,
+}
+
+/// What becomes of a meeting in `from` when `by` reports `to`.
+pub fn step(from: MeetingStatus, to: MeetingStatus, by: Cause) -> Step {
+    match () {
+        () if from == to => Step::Stay,
+        () if listed(NEXT, from, &to) && listed(CAUSES, to, &by) => Step::Move,
+        () => Step::Refuse,
+    }
+}
+
+fn listed<T: PartialEq>(table: &[(MeetingStatus, &[T])], row: MeetingStatus, wanted: &T) -> bool {
+    table.iter().any(|(state, allowed)| *state == row && allowed.contains(wanted))
+}
+
+impl MeetingStatus {
+    /// Whether the meeting is over: nothing follows.
+    pub fn is_over(self) -> bool {
+        matches!(self, Completed | Failed)
+    }
+
+    /// Whether its bot counts against the user's limit; a bot that was told to leave does not.
+    pub fn takes_seat(self) -> bool {
+        matches!(self, Requested | Joining | AwaitingAdmission | Active)
+    }
+
+    /// The stage that a failure in this state is put down to.
+    pub fn failure_stage(self) -> Option<FailureStage> {
+        FailureStage::from_word(self.as_str())
+    }
+}
+
+/// News of a meeting: the state it should be in, and all that was said about it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Where it should stand.
+    pub to: MeetingStatus,
+    /// Who says so.
+    pub by: Cause,
+    /// Why, in a sentence or a word.
+    pub reason: Option<String>,
+    /// The exit code of what ran the bot.
+    pub exit_code: Option<i64>,
+    /// Details of an error, as the bot sent them.
+    pub error_details: Option<Box<RawValue>>,
+    /// What the platform said.
+    pub platform_specific_error: Option<String>,
+    /// Why it was completed; [`CompletionReason::Stopped`] where absent.
+    pub completion_reason: Option<CompletionReason>,
+    /// Where it stood when it failed; the state that it was in where absent.
+    pub failure_stage: Option<FailureStage>,
+}
+
+impl Report {
+    /// News without any detail.
+    pub fn new(to: MeetingStatus, by: Cause) -> Self {
+        Self {
+            to,
+            by,
+            reason: None,
+            exit_code: None,
+            error_details: None,
+            platform_specific_error: None,
+            completion_reason: None,
+            failure_stage: None,
+        }
+    }
+
+    /// The same news with a reason.
+    #[must_use]
+    pub fn because(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The contract's own lines, written out: every pair of states that may follow each other.
+    const ALLOWED: &[(&str, &str)] = &[
+        ("requested", "joining awaiting_admission active stopping completed failed"),
+        ("joining", "awaiting_admission active stopping completed failed"),
+        ("awaiting_admission", "active stopping completed failed"),
+        ("active", "stopping completed failed"),
+        ("stopping", "completed failed"),
+        ("completed", ""),
+        ("failed", ""),
+    ];
+
+    #[test]
+    fn every_pair_of_states_by_every_cause() {
+        let all = || MeetingStatus::WORDS.iter().filter_map(|word| MeetingStatus::from_word(word));
+        let mut moves = 0;
+        for from in all() {
+            let (_, next) = ALLOWED.iter().find(|(state, _)| *state == from.as_str()).expect("a row for each state");
+            for to in all() {
+                for by in [Cause::User, Cause::Bot, Cause::Server] {
+                    let may = match by {
+                        Cause::User => to == Stopping,
+                        Cause::Bot => to != Requested,
+                        Cause::Server => to.is_over() || to == Stopping,
+                    };
+                    let follows = next.split(' ').any(|state| state == to.as_str());
+                    let expected = match () {
+                        () if from == to => Step::Stay,
+                        () if follows && may => Step::Move,
+                        () => Step::Refuse,
+                    };
+                    assert_eq!(step(from, to, by), expected, "{from:?} to {to:?} by {by:?}");
+                    moves += usize::from(expected == Step::Move);
+                }
+            }
+        }
+        assert_eq!(moves, 38, "moves in all");
+    }
+
+    #[test]
+    fn seats_and_ends() {
+        for word in MeetingStatus::WORDS {
+            let state = MeetingStatus::from_word(word).expect(word);
+            let seat = ["requested", "joining", "awaiting_admission", "active"].contains(word);
+            assert_eq!(state.takes_seat(), seat, "{word}");
+            assert_eq!(state.failure_stage().is_some(), seat, "{word}");
+            assert_eq!(state.is_over(), ["completed", "failed"].contains(word), "{word}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Objects and lists inside a body, read and described as the body itself is.
+
+use super::{Body, FieldDoc, Form, Members, Place, Source, shown};
+use crate::domain::field::Invalid;
+use crate::error::{Fault, Step};
+use serde_json::value::RawValue;
+use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
+
+impl<'a> Form<'a> {
+    /// A member of the body that is an object and must be there.
+    pub fn object<T>(&mut self, name: &'static str, read: impl Fn(&mut Form<'_>) -> Option<T>) -> Option<T> {
+        if self.describes(name, || object_schema(&Form::described(&read)).into()) {
+            return None;
+        }
+        let whole = self.required_raw(name)?;
+        self.inside(whole, &[Step::Name(name)], &read)
+    }
+
+    /// A member of the body that is a list of objects and must be there; at most `max` of them.
+    pub fn list<T>(
+        &mut self,
+        name: &'static str,
+        max: usize,
+        read: impl Fn(&mut Form<'_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let items = || ArrayBuilder::new().items(object_schema(&Form::described(&read))).max_items(Some(max));
+        if self.describes(name, || items().into()) {
+            return None;
+        }
+        let whole = self.required_raw(name)?;
+        let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(whole.get()) else {
+            self.refuse(name, Invalid::new("list_type", "Input should be a valid list"));
+            return None;
+        };
+        if items.len() > max {
+            let msg = format!("List should have at most {max} items after validation, not {}", items.len());
+            self.refuse(name, Invalid::new("too_long", msg).with("max_length", max));
+            return None;
+        }
+        let read = |(at, item)| self.inside(item, &[Step::Name(name), Step::Number(at)], &read);
+        // Every item is read before the first fault counts.
+        items.into_iter().enumerate().map(read).collect::<Vec<_>>().into_iter().collect()
+    }
+
+    /// Notes the field where there is only description.
+    fn describes(&mut self, name: &'static str, schema: impl FnOnce() -> Schema) -> bool {
+        let Source::Nothing(fields) = &mut self.source else { return false };
+        fields.push(FieldDoc { place: Place::Body, name, required: true, nullable: false, schema: schema() });
+        true
+    }
+
+    fn required_raw(&mut self, name: &'static str) -> Option<&'a RawValue> {
+        let found = self.member(name);
+        if let (None, Source::Request { body: Body::Object(whole, _), .. }) = (found, &self.source) {
+            let missing =
+                Fault::new(self.loc(Place::Body, name), shown(whole), Invalid::new("missing", "Field required"));
+            self.faults.push(missing);
+        }
+        found
+    }
+
+    fn inside<T>(
+        &mut self,
+        whole: &'a RawValue,
+        steps: &[Step],
+        read: &impl Fn(&mut Form<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let Source::Request { parts, .. } = &self.source else { return None };
+        let at = [&self.at, steps].concat();
+        let Ok(members) = serde_json::from_str::<Members<'a>>(whole.get()) else {
+            let msg = "Input should be a valid dictionary or object to extract fields from";
+            let loc = [&[Step::Name("body")], at.as_slice()].concat();
+            self.faults.push(Fault::new(loc, shown(whole), Invalid::new("model_attributes_type", msg)));
+            return None;
+        };
+        let source = Source::Request { parts, body: Body::Object(whole, members) };
+        let mut form = Form { source, at, faults: std::mem::take(&mut self.faults) };
+        let value = read(&mut form);
+        self.faults = form.faults;
+        value
+    }
+}
+
+/// The schema of an object with these members.
+pub fn object_schema(fields: &[FieldDoc]) -> Object {
+    let mut object = ObjectBuilder::new().schema_type(Type::Object);
+    for field in fields.iter().filter(|field| field.place == Place::Body) {
+        object = object.property(field.name, nullable(field));
+        if field.required {
+            object = object.required(field.name);
+        }
+    }
+    object.build()
+}
+
+fn nullable(field: &FieldDoc) -> Schema {
+    let mut schema = field.schema.clone();
+    if let (true, Schema::Object(object)) = (field.nullable, &mut schema)
+        && let SchemaType::Type(known) = &object.schema_type
+    {
+        object.schema_type = SchemaType::from_iter([known.clone(), Type::Null]);
+    }
+    schema
+}

@@ -1,0 +1,185 @@
+//! Bots: sent under the user's limit, told what to do.
+
+use super::advance::by_id;
+use super::meetings::{meeting_at, meeting_columns};
+use super::{Store, Verb};
+use crate::domain::{
+    Data, Language, Meeting, MeetingId, MeetingStatus, Platform, SessionId, Task, Time, TokenHash, UserId,
+};
+use crate::error::{Error, Result};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+
+/// Sends a bot into a meeting, if the user's limit allows and none of theirs is there.
+#[derive(Debug, Serialize)]
+pub struct SendBot {
+    /// Whose.
+    pub user_id: UserId,
+    /// Where the meeting is held.
+    pub platform: Platform,
+    /// The platform's id of it.
+    pub native_meeting_id: String,
+    /// The address that the bot opens.
+    pub url: String,
+    /// The name of the bot's session: a UUID v4.
+    pub uid: String,
+    /// BLAKE3 of the meeting's secret.
+    pub token_hash: TokenHash,
+    /// What the bot calls itself.
+    pub bot_name: String,
+    /// What is spoken.
+    pub language: Option<Language>,
+    /// What to make of it.
+    pub task: Option<Task>,
+    /// When.
+    pub now: Time,
+}
+
+impl Verb for SendBot {
+    type Answer = Meeting;
+
+    fn apply(&self, db: &Connection) -> Result<Meeting> {
+        let mut limit = db.prepare_cached("SELECT max_concurrent_bots FROM users WHERE id = ?1")?;
+        let limit: i64 = limit.query_row([self.user_id.0], |row| row.get(0)).optional()?.ok_or(Error::UserNotFound)?;
+        let mut taken = db.prepare_cached(
+            "SELECT 1 FROM meetings WHERE user_id = ?1 AND platform = ?2 AND native_meeting_id = ?3
+               AND status IN ('requested', 'joining', 'awaiting_admission', 'active')",
+        )?;
+        if taken.exists(params![self.user_id.0, self.platform.as_str(), self.native_meeting_id])? {
+            return Err(Error::MeetingTaken);
+        }
+        let mut seats = db.prepare_cached(
+            "SELECT count(*) FROM meetings WHERE user_id = ?1
+               AND status IN ('requested', 'joining', 'awaiting_admission', 'active')",
+        )?;
+        if seats.query_row([self.user_id.0], |row| row.get::<_, i64>(0))? >= limit {
+            return Err(Error::BotLimitReached(limit));
+        }
+        self.insert(db)
+    }
+}
+
+impl SendBot {
+    fn insert(&self, db: &Connection) -> Result<Meeting> {
+        let now = self.now.as_millis();
+        let mut meeting = db.prepare_cached(
+            "INSERT INTO meetings (user_id, platform, native_meeting_id, constructed_meeting_url, status, data, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, 'requested', '{}', ?5, ?5)",
+        )?;
+        meeting.execute(params![self.user_id.0, self.platform.as_str(), self.native_meeting_id, self.url, now])?;
+        let id = MeetingId(db.last_insert_rowid());
+        let mut session = db.prepare_cached(
+            "INSERT INTO sessions (meeting_id, uid, token_hash, bot_name, language, task, started_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        let (language, task) = (self.language.map(Language::as_str), self.task.map(Task::as_str));
+        session.execute(params![id.0, self.uid, self.token_hash.0, self.bot_name, language, task, now])?;
+        Ok(Meeting {
+            id,
+            user_id: self.user_id,
+            platform: self.platform,
+            native_meeting_id: Some(self.native_meeting_id.clone()),
+            constructed_meeting_url: Some(self.url.clone()),
+            status: MeetingStatus::Requested,
+            bot_container_id: None,
+            start_time: None,
+            end_time: None,
+            data: Data::default(),
+            created_at: self.now,
+            updated_at: self.now,
+        })
+    }
+}
+
+/// Notes what runs the bot of a meeting.
+#[derive(Debug, Serialize)]
+pub struct NoteContainer {
+    /// Which meeting.
+    pub meeting_id: MeetingId,
+    /// The id by which the runner knows the bot.
+    pub container_id: String,
+    /// When.
+    pub now: Time,
+}
+
+impl Verb for NoteContainer {
+    /// The meeting as it is now.
+    type Answer = Meeting;
+
+    fn apply(&self, db: &Connection) -> Result<Meeting> {
+        let mut note = db.prepare_cached("UPDATE meetings SET bot_container_id = ?2, updated_at = ?3 WHERE id = ?1")?;
+        note.execute(params![self.meeting_id.0, self.container_id, self.now.as_millis()])?;
+        by_id(db, self.meeting_id)?.ok_or_else(|| Error::Internal("a meeting is gone while its bot starts".to_owned()))
+    }
+}
+
+/// Changes what an active bot is told.
+#[derive(Debug, Serialize)]
+pub struct Reconfigure {
+    /// Whose.
+    pub user_id: UserId,
+    /// Where the meeting is held.
+    pub platform: Platform,
+    /// The platform's id of it; the newest one is meant.
+    pub native_meeting_id: String,
+    /// What is spoken, if that changes.
+    pub language: Option<Language>,
+    /// What to make of it, if that changes.
+    pub task: Option<Task>,
+}
+
+impl Verb for Reconfigure {
+    type Answer = ();
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        let found = super::meetings::newest(db, self.user_id, self.platform, &self.native_meeting_id, None)?;
+        let missing = || Error::MeetingNotFound(self.platform, self.native_meeting_id.clone());
+        let meeting = found.ok_or_else(missing)?;
+        if meeting.status != MeetingStatus::Active {
+            return Err(Error::NotActive(meeting.status));
+        }
+        let mut update = db.prepare_cached(
+            "UPDATE sessions SET language = coalesce(?2, language), task = coalesce(?3, task) WHERE meeting_id = ?1",
+        )?;
+        let (language, task) = (self.language.map(Language::as_str), self.task.map(Task::as_str));
+        update.execute(params![meeting.id.0, language, task])?;
+        Ok(())
+    }
+}
+
+/// A bot at work: its meeting and its session.
+#[derive(Debug, Clone)]
+pub struct BotAtWork {
+    /// The meeting.
+    pub meeting: Meeting,
+    /// The session's id.
+    pub session_id: SessionId,
+    /// The session's name.
+    pub uid: String,
+    /// What the bot calls itself.
+    pub bot_name: String,
+}
+
+impl Store {
+    /// The meetings that are not over, of one user or of all, oldest first; a long read.
+    pub async fn open_meetings(&self, user_id: Option<UserId>) -> Result<Vec<BotAtWork>> {
+        self.read_long(move |db| {
+            let mut open = db.prepare_cached(concat!(
+                "SELECT ",
+                meeting_columns!(),
+                ", s.id, s.uid, s.bot_name FROM meetings m JOIN sessions s ON s.meeting_id = m.id
+                 WHERE m.status NOT IN ('completed', 'failed') AND (?1 IS NULL OR m.user_id = ?1) ORDER BY m.id"
+            ))?;
+            let at_work = |row: &Row<'_>| {
+                Ok(BotAtWork {
+                    meeting: meeting_at(row)?,
+                    session_id: SessionId(row.get(12)?),
+                    uid: row.get(13)?,
+                    bot_name: row.get(14)?,
+                })
+            };
+            open.query_map([user_id.map(|id| id.0)], at_work)?.collect()
+        })
+        .await
+    }
+}

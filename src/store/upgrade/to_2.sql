@@ -1,0 +1,74 @@
+-- From version 1 to 2: bots, what they hear, and who is told of it.
+
+-- A bot is in at most one meeting of a user's at a time; these are the seats that the user's limit counts.
+CREATE UNIQUE INDEX seats ON meetings (user_id, platform, native_meeting_id)
+  WHERE status IN ('requested', 'joining', 'awaiting_admission', 'active');
+
+CREATE INDEX open_meetings ON meetings (id) WHERE status NOT IN ('completed', 'failed');
+
+CREATE INDEX meetings_by_name ON meetings (user_id, platform, native_meeting_id, id);
+
+-- The bot of a meeting: how it reports, what it was told, and when its clock began.
+CREATE TABLE sessions (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  meeting_id INTEGER NOT NULL UNIQUE REFERENCES meetings (id) ON DELETE CASCADE,
+  uid        TEXT    NOT NULL UNIQUE,                          -- its connectionId
+  token_hash BLOB    UNIQUE CHECK (length(token_hash) = 32),   -- BLAKE3; gone when the meeting is over
+  bot_name   TEXT    NOT NULL,
+  language   TEXT,
+  task       TEXT,
+  started_at INTEGER NOT NULL                                  -- segments count from here
+) STRICT;
+
+CREATE TABLE segments (
+  id             INTEGER PRIMARY KEY AUTOINCREMENT,
+  meeting_id     INTEGER NOT NULL REFERENCES meetings (id) ON DELETE CASCADE,
+  session_id     INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+  start_ms       INTEGER NOT NULL,                             -- from the start of the session
+  end_ms         INTEGER NOT NULL,
+  absolute_start INTEGER NOT NULL,
+  absolute_end   INTEGER NOT NULL,
+  text           TEXT    NOT NULL,
+  speaker        TEXT,
+  language       TEXT,
+  created_at     INTEGER NOT NULL,
+  updated_at     INTEGER NOT NULL,
+  UNIQUE (session_id, start_ms)
+) STRICT;
+
+CREATE INDEX segments_in_order ON segments (meeting_id, absolute_start, id);
+
+-- What is searched: rowid is the segment's id, owner is `u` and the user's id, so that a search meets no one else's words.
+CREATE VIRTUAL TABLE words USING fts5 (owner, speaker, text, tokenize = 'unicode61 remove_diacritics 2');
+
+-- Nothing of a word that was deleted stays in the index.
+INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
+
+CREATE TRIGGER segment_is_gone AFTER DELETE ON segments BEGIN
+  DELETE FROM words WHERE rowid = old.id;
+END;
+
+-- Events on their way to the users' webhooks. `next_at` is null once one is over.
+CREATE TABLE deliveries (
+  id           INTEGER PRIMARY KEY AUTOINCREMENT,
+  user_id      INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  meeting_id   INTEGER NOT NULL REFERENCES meetings (id) ON DELETE CASCADE,
+  uid          TEXT    NOT NULL,
+  body         TEXT    NOT NULL,
+  created_at   INTEGER NOT NULL,
+  attempts     INTEGER NOT NULL,
+  next_at      INTEGER,
+  delivered_at INTEGER,
+  last_status  INTEGER,
+  last_error   TEXT
+) STRICT;
+
+CREATE INDEX deliveries_waiting ON deliveries (meeting_id, id) WHERE next_at IS NOT NULL;
+
+CREATE INDEX deliveries_of_user ON deliveries (user_id, id);
+
+-- Must be read back to sign, so it is kept in the clear, and apart from all that is shown.
+CREATE TABLE webhook_secrets (
+  user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+  secret  TEXT NOT NULL
+) STRICT;
