@@ -11,7 +11,7 @@ use crate::http::serve::serve;
 use crate::metrics::Metrics;
 use crate::store::{Options, Store};
 use hyper::header::HeaderValue;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::TcpListener;
@@ -23,6 +23,8 @@ pub struct App {
     pub config: Config,
     /// The database.
     pub store: Store,
+    /// The bots at work.
+    pub bots: crate::runner::Supervisor,
     /// Who is calling.
     pub auth: Auth,
     /// The names that the server answers to.
@@ -53,6 +55,7 @@ impl App {
         let store = Store::open(&options, move |change| hear.hear(change))?;
         Ok(Arc::new(Self {
             store,
+            bots: crate::runner::Supervisor,
             auth: Auth::new(&config.admin_key, verdicts),
             hosts: Hosts::new(&config.http, address),
             connections: Connections::new(config.http.clone()),
@@ -62,6 +65,19 @@ impl App {
             started_at: clock::now(),
             config,
         }))
+    }
+}
+
+impl App {
+    /// The address by which bots reach this server: the configured one, or where it listens.
+    pub fn url_for_bots(&self) -> String {
+        let (configured, mut address) = (&self.config.bots.callback_url, self.address);
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        if configured.is_empty() { format!("http://{address}") } else { configured.clone() }
     }
 }
 

@@ -39,4 +39,5 @@ pub mod logging;
 pub mod metrics;
 pub mod openapi;
 pub mod routes;
+pub mod runner;
 pub mod store;

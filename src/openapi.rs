@@ -111,6 +111,12 @@ fn tag(path: &str) -> &'static str {
     match path {
         _ if path.ends_with("/tokens") || path.starts_with("/admin/tokens") => "Tokens (admin)",
         _ if path.starts_with("/admin/users") => "Users (admin)",
+        _ if path.starts_with("/admin/stats") || path.starts_with("/admin/analytics") => "Analytics (admin)",
+        _ if path.starts_with("/bots/internal") => "What a bot sends",
+        _ if path.starts_with("/bots") => "Bots",
+        _ if path.starts_with("/transcripts") => "Transcripts",
+        _ if path.starts_with("/ws") => "Live feed",
+        _ if path.starts_with("/user/webhook") => "Webhooks",
         _ if path.starts_with("/user") => "The caller",
         _ if path.starts_with("/meetings") => "Meetings",
         _ => "General",

@@ -1,13 +1,17 @@
 //! The table: every route, once. Dispatch, doors, 405s, the API document and tests are read from it.
 
-use crate::api::{caller, docs, general, meetings, tokens, users};
-use crate::error::Error::{BotInMeeting, EmailFixed, PageNotFound, TokenNotFound, UserNotFound};
+use crate::api::{bots, callbacks, caller, docs, general, meetings, tokens, users};
+use crate::error::Error::{
+    BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed, MeetingTaken, NoBotToStop, NoRunner, NothingToUpdate,
+    PageNotFound, TokenNotFound, UserNotFound,
+};
 use crate::http::router::{Route, admin, open, user};
 use hyper::Method;
 use std::sync::LazyLock;
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
 const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
 
@@ -37,4 +41,17 @@ fn rows() -> Vec<Route> { vec![
 
     user(GET,     "/user",                      caller::show,         "Show who the caller is, and with which token"),
     user(GET,     "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),
+    user(PATCH,   "/meetings/{platform}/{native_meeting_id}", meetings::note,   "Note name, participants, languages or notes of a meeting").fails([NothingToUpdate, meetings::missing()]),
+    user(DELETE,  "/meetings/{platform}/{native_meeting_id}", meetings::redact, "Remove a finished meeting's transcript and personal data").fails([meetings::missing(), meetings::not_over()]),
+
+    open(POST,    "/bots/internal/callback/status_change",      callbacks::status_change,      "A bot says where it stands"),
+    open(POST,    "/bots/internal/callback/joining",            callbacks::joining,            "A bot is on its way"),
+    open(POST,    "/bots/internal/callback/awaiting_admission", callbacks::awaiting_admission, "A bot waits to be let in"),
+    open(POST,    "/bots/internal/callback/started",            callbacks::started,            "A bot was let in"),
+    open(POST,    "/bots/internal/callback/exited",             callbacks::exited,             "A bot has ended"),
+
+    user(POST,    "/bots",                      bots::send,           "Send a bot into a meeting").fails([BotLimitReached(2), MeetingTaken, NoRunner, BotNotStarted("...".to_owned()), UserNotFound]),
+    user(GET,     "/bots/status",               bots::status,         "Show the caller's bots that are at work"),
+    user(PUT,     "/bots/{platform}/{native_meeting_id}/config", bots::reconfigure, "Change language or task of an active bot").fails([meetings::missing(), bots::not_active()]),
+    user(DELETE,  "/bots/{platform}/{native_meeting_id}", bots::stop, "Tell a bot to leave").fails([NoBotToStop]),
 ]}

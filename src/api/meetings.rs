@@ -1,16 +1,25 @@
-//! The caller's meetings.
+//! The caller's meetings: listed, noted upon, removed.
 
+use super::bots::Message;
 use super::users::{PageLimit, Skip};
 use crate::app::App;
 use crate::auth::User;
+use crate::clock;
 use crate::domain::number::Whole;
-use crate::domain::{Meeting, MeetingStatus, Platform};
-use crate::error::Result;
+use crate::domain::text::{Line, Lines};
+use crate::domain::{Language, Meeting, MeetingId, MeetingStatus, Platform};
+use crate::error::{Error, Result};
+use crate::http::form::BodyRule;
 use crate::http::{Form, Input, Json};
-use crate::store::MeetingFilter;
+use crate::store::{MeetingFilter, MeetingName, NoteMeeting, RedactMeeting};
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
+
+/// Most participants or languages that are noted about a meeting.
+const LIST_MAX: usize = 100;
 
 /// Query of `GET /meetings`.
 pub struct MeetingQuery {
@@ -47,4 +56,100 @@ pub async fn list(app: Arc<App>, caller: User, query: MeetingQuery) -> Result<Js
         limit: query.limit.map(|limit| limit.0),
     };
     Ok(Json(Meetings { meetings: app.store.meetings(filter).await? }))
+}
+
+/// A meeting as a path names it.
+pub type PathName = (Platform, String);
+
+/// Reads `{platform}` and `{native_meeting_id}` of a path.
+pub fn name_in_path(form: &mut Form<'_>) -> Option<PathName> {
+    let platform = form.path("platform");
+    let id = form.path::<Line<255>>("native_meeting_id");
+    Some((platform?, id?.0))
+}
+
+/// A path that names a meeting.
+pub struct ByName(pub PathName);
+
+impl Input for ByName {
+    fn read(form: &mut Form<'_>) -> Option<Self> {
+        name_in_path(form).map(Self)
+    }
+}
+
+/// The caller's newest meeting of that name, or the one with this id.
+pub fn owned(caller: &User, (platform, native_meeting_id): PathName, meeting_id: Option<MeetingId>) -> MeetingName {
+    MeetingName { user_id: caller.user.id, platform, native_meeting_id, meeting_id }
+}
+
+/// Path and body of `PATCH /meetings/{platform}/{native_meeting_id}`: the members of `data` that change.
+pub struct MeetingNotes {
+    name: PathName,
+    members: BTreeMap<String, Box<RawValue>>,
+}
+
+impl Input for MeetingNotes {
+    const BODY: BodyRule = BodyRule::Required;
+
+    fn read(form: &mut Form<'_>) -> Option<Self> {
+        let name = name_in_path(form);
+        let members = form.object("data", |form| {
+            let name = form.optional::<Line<255>>("name");
+            let participants = form.optional_list::<Line<255>>("participants", LIST_MAX);
+            let languages = form.optional_list::<Language>("languages", LIST_MAX);
+            let notes = form.optional::<Lines<8192>>("notes");
+            let members = [
+                ("name", raw(name?)),
+                ("participants", raw(participants?)),
+                ("languages", raw(languages?)),
+                ("notes", raw(notes?)),
+            ];
+            Some(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+        });
+        Some(Self { name: name?, members: members? })
+    }
+}
+
+fn raw<T: Serialize>(value: Option<T>) -> Option<Box<RawValue>> {
+    value.and_then(|value| to_raw_value(&value).ok())
+}
+
+/// Changes what is noted about a meeting; what is left out stays.
+pub async fn note(app: Arc<App>, caller: User, notes: MeetingNotes) -> Result<Json<Meeting>> {
+    if notes.members.is_empty() {
+        return Err(Error::NothingToUpdate);
+    }
+    let name = owned(&caller, notes.name, None);
+    Ok(Json(app.store.write(NoteMeeting { name, members: notes.members, now: clock::now() }).await?))
+}
+
+/// Path and query of `DELETE /meetings/{platform}/{native_meeting_id}`.
+pub struct OneMeeting {
+    name: PathName,
+    meeting_id: Option<MeetingId>,
+}
+
+impl Input for OneMeeting {
+    fn read(form: &mut Form<'_>) -> Option<Self> {
+        let name = name_in_path(form);
+        let meeting_id = form.query("meeting_id");
+        Some(Self { name: name?, meeting_id: meeting_id? })
+    }
+}
+
+/// Removes a finished meeting's transcript and all that is personal about it.
+pub async fn redact(app: Arc<App>, caller: User, one: OneMeeting) -> Result<Json<Message>> {
+    let name = owned(&caller, one.name, one.meeting_id);
+    app.store.write(RedactMeeting { name, now: clock::now() }).await?;
+    Ok(Json(Message::new("Meeting transcripts deleted and data anonymized.")))
+}
+
+/// How a path that names no meeting of the caller's fails, for the route table.
+pub fn missing() -> Error {
+    Error::MeetingNotFound(Platform::GoogleMeet, "abc-defg-hij".to_owned())
+}
+
+/// How the removal of a meeting that goes on fails, for the route table.
+pub fn not_over() -> Error {
+    Error::NotOver(MeetingStatus::Active)
 }

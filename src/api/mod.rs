@@ -1,5 +1,7 @@
 //! One function a route, one file a family: read the input, ask the store, return the answer.
 
+pub mod bots;
+pub mod callbacks;
 pub mod caller;
 pub mod docs;
 pub mod general;

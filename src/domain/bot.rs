@@ -1,10 +1,13 @@
 //! What a bot is told: which meeting, how it opens, what to do there.
 
 use super::field::{Field, Invalid, Raw};
+use super::id::MeetingId;
+use super::language::Language;
 use super::meeting::Platform;
 use super::words::words;
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use serde_json::value::{RawValue, to_raw_value};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 words!(
     /// What a bot makes of what it hears.
@@ -36,6 +39,93 @@ impl Field for Passcode {
             false => Err(Invalid::new("value_error", "Value error, Passcode must be 8 to 20 letters and digits")),
         }
     }
+}
+
+/// What runs the bot of a meeting is called so.
+pub fn container_name(id: MeetingId) -> String {
+    format!("vomeet-bot-{id}")
+}
+
+/// Most bytes of [`Details`] that are kept.
+const DETAILS_BYTES_MAX: usize = 4096;
+
+/// What a bot says of an error, as text or as an object; what is too long is cut, never refused.
+#[derive(Debug, Clone)]
+pub struct Details(pub Box<RawValue>);
+
+impl Field for Details {
+    fn schema() -> Object {
+        let about = format!("Text or an object; cut at {DETAILS_BYTES_MAX} bytes.");
+        let kinds = SchemaType::from_iter([Type::String, Type::Object]);
+        ObjectBuilder::new().schema_type(kinds).description(Some(about)).build()
+    }
+
+    fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
+        let Raw::Json(json) = raw else { return Err(Invalid::new("string_type", "Input should be a valid string")) };
+        let is_right =
+            json.get().starts_with(['"', '{']) && serde_json::from_str::<serde_json::Value>(json.get()).is_ok();
+        match () {
+            () if !is_right => Err(Invalid::new("string_type", "Input should be a valid string or object")),
+            () if json.get().len() <= DETAILS_BYTES_MAX => Ok(Self(json.to_owned())),
+            () => {
+                let end = json.get().floor_char_boundary(DETAILS_BYTES_MAX);
+                let cut = to_raw_value(&json.get()[..end]);
+                cut.map(Self).map_err(|error| Invalid::new("json_invalid", error.to_string()))
+            }
+        }
+    }
+}
+
+/// What a bot finds in `BOT_CONFIG`, as one JSON object; what is null is absent.
+#[derive(Debug, Serialize)]
+pub struct BotConfig<'a> {
+    /// Which meeting.
+    pub meeting_id: MeetingId,
+    /// Where it is held.
+    pub platform: Platform,
+    /// The address to open.
+    #[serde(rename = "meetingUrl")]
+    pub meeting_url: &'a str,
+    /// What to call itself.
+    #[serde(rename = "botName")]
+    pub bot_name: &'a str,
+    /// The secret of this one meeting.
+    pub token: &'a str,
+    /// The platform's id of the meeting.
+    #[serde(rename = "nativeMeetingId")]
+    pub native_meeting_id: &'a str,
+    /// The name of the session, and the bot's credential on the callbacks.
+    #[serde(rename = "connectionId")]
+    pub connection_id: &'a str,
+    /// What is spoken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// What to make of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
+    /// A Redis, for bots that want one.
+    #[serde(rename = "redisUrl", skip_serializing_if = "Option::is_none")]
+    pub redis_url: Option<&'a str>,
+    /// What runs it is called so.
+    pub container_name: &'a str,
+    /// When to leave by itself.
+    #[serde(rename = "automaticLeave")]
+    pub automatic_leave: AutomaticLeave,
+    /// Where to report the end; the other callbacks are beside it.
+    #[serde(rename = "botManagerCallbackUrl")]
+    pub callback_url: &'a str,
+}
+
+/// When a bot leaves by itself; in milliseconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AutomaticLeave {
+    /// Nobody lets it in.
+    pub waiting_room_timeout: u64,
+    /// Nobody comes.
+    pub no_one_joined_timeout: u64,
+    /// Everybody has left.
+    pub everyone_left_timeout: u64,
 }
 
 impl Platform {
@@ -93,6 +183,23 @@ mod tests {
             (Platform::Teams, "abc-defg-hij", false),
         ] {
             assert_eq!(platform.check_native_id(id).is_ok(), right, "{platform:?} {id:?}");
+        }
+    }
+
+    #[test]
+    fn details_are_cut_and_not_refused() {
+        let long = format!(r#"{{"a":"{}"}}"#, "é".repeat(DETAILS_BYTES_MAX));
+        for (json, kept) in [
+            (r#""boom""#, Ok(r#""boom""#.len())),
+            (r#"{"a":[1,2]}"#, Ok(r#"{"a":[1,2]}"#.len())),
+            (&long, Ok(DETAILS_BYTES_MAX + 5)),
+            ("7", Err("string_type")),
+            ("[]", Err("string_type")),
+            (r#""\ud800""#, Err("string_type")),
+        ] {
+            let raw: &RawValue = serde_json::from_str(json).expect(json);
+            let read = Details::read(Raw::Json(raw)).map(|details| details.0.get().len()).map_err(|error| error.kind);
+            assert_eq!(read, kept, "{json:.40}");
         }
     }
 

@@ -136,6 +136,8 @@ pub struct Report {
     pub error_details: Option<Box<RawValue>>,
     /// What the platform said.
     pub platform_specific_error: Option<String>,
+    /// When it happened, by the bot's clock.
+    pub bot_timestamp: Option<String>,
     /// Why it was completed; [`CompletionReason::Stopped`] where absent.
     pub completion_reason: Option<CompletionReason>,
     /// Where it stood when it failed; the state that it was in where absent.
@@ -152,6 +154,7 @@ impl Report {
             exit_code: None,
             error_details: None,
             platform_specific_error: None,
+            bot_timestamp: None,
             completion_reason: None,
             failure_stage: None,
         }

@@ -16,7 +16,7 @@ pub mod token;
 pub mod user;
 mod words;
 
-pub use bot::{Passcode, Task};
+pub use bot::{AutomaticLeave, BotConfig, Passcode, Task};
 pub use data::Data;
 pub use email::Email;
 pub use id::{DeliveryId, MeetingId, SegmentId, SessionId, TokenId, UserId};

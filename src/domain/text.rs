@@ -31,6 +31,48 @@ impl<const MAX: usize> Field for Line<MAX> {
     }
 }
 
+/// What a machine says for people to read: cut at `MAX` characters, control characters become spaces. A report is never
+/// refused for its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note<const MAX: usize>(pub String);
+
+impl<const MAX: usize> Field for Note<MAX> {
+    fn schema() -> Object {
+        let about = format!("Cut at {MAX} characters.");
+        ObjectBuilder::new().schema_type(Type::String).description(Some(about)).build()
+    }
+
+    fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
+        let text = raw.string()?;
+        Ok(Self(text.chars().take(MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()))
+    }
+}
+
+/// At most `MAX` characters of text in any number of lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Lines<const MAX: usize>(pub String);
+
+impl<const MAX: usize> Field for Lines<MAX> {
+    fn schema() -> Object {
+        let pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+        ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX)).pattern(Some(pattern)).build()
+    }
+
+    fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
+        let text = raw.string()?;
+        if text.chars().count() > MAX {
+            let msg = format!("String should have at most {MAX} characters");
+            return Err(Invalid::new("string_too_long", msg).with("max_length", MAX));
+        }
+        if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+            let msg = "String should have no control characters but line breaks and tabs";
+            return Err(Invalid::new("string_pattern_mismatch", msg));
+        }
+        Ok(Self(text))
+    }
+}
+
 /// Text as it is compared without case: Unicode full case folding over NFC (Unicode 3.13, definition D145).
 pub fn fold(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
@@ -40,7 +82,21 @@ pub fn fold(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::fold;
+    use super::{Field, Lines, Note, Raw, fold};
+
+    #[test]
+    fn notes_are_cut_and_lines_are_kept() {
+        for (text, note, lines) in [
+            ("a\nb", "a b", Ok("a\nb")),
+            ("a\u{0}b", "a b", Err("string_pattern_mismatch")),
+            ("abcdef", "abcd", Err("string_too_long")),
+            ("äöüß", "äöüß", Ok("äöüß")),
+        ] {
+            assert_eq!(Note::<4>::read(Raw::Text(text)).expect(text).0, note);
+            let read = Lines::<4>::read(Raw::Text(text)).map_err(|error| error.kind);
+            assert_eq!(read.as_ref().map(|lines| lines.0.as_str()).map_err(|kind| *kind), lines, "{text:?}");
+        }
+    }
 
     #[test]
     fn folding_forgets_case_and_composition() {

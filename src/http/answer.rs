@@ -65,6 +65,9 @@ pub struct Json<T>(pub T);
 /// 201 with a JSON body.
 pub struct Created<T>(pub T);
 
+/// 202 with a JSON body.
+pub struct Accepted<T>(pub T);
+
 /// 201 with a JSON body if it is new, 200 if it was there.
 pub struct CreatedOrFound<T> {
     /// What was made or found.
@@ -103,6 +106,16 @@ impl<T: Serialize + ToSchema + Send> Output for Created<T> {
 
     fn describe() -> Vec<AnswerDoc> {
         vec![json_doc::<T>(StatusCode::CREATED, "Created")]
+    }
+}
+
+impl<T: Serialize + ToSchema + Send> Output for Accepted<T> {
+    fn into_response(self) -> Result<Response> {
+        json(StatusCode::ACCEPTED, &self.0)
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        vec![json_doc::<T>(StatusCode::ACCEPTED, "Accepted")]
     }
 }
 

@@ -13,6 +13,6 @@ pub mod router;
 pub mod serve;
 pub mod stream;
 
-pub use answer::{Created, CreatedOrFound, Json, NoContent, Output, Page, Response};
+pub use answer::{Accepted, Created, CreatedOrFound, Json, NoContent, Output, Page, Response};
 pub use form::{Form, Input};
 pub use router::{Call, Door, Route};

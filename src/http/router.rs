@@ -245,17 +245,24 @@ pub fn find(table: &'static [Route], method: &Method, path: &str) -> Result<&'st
         return Err(Error::WrongMethod(allowed(table, path)));
     }
     let wanted = if *method == Method::HEAD { &Method::GET } else { method };
-    let found = table.iter().find(|route| route.method == *wanted && route.matches(path));
-    found.ok_or_else(|| match table.iter().any(|route| route.matches(path)) {
-        true => Error::WrongMethod(allowed(table, path)),
-        false => Error::NoRoute,
-    })
+    let mut rows = rows_of(table, path).peekable();
+    match rows.peek() {
+        None => Err(Error::NoRoute),
+        Some(_) => rows.find(|row| row.method == *wanted).ok_or_else(|| Error::WrongMethod(allowed(table, path))),
+    }
+}
+
+/// The rows of a path. Where several patterns match, the uppermost is meant, with all its methods and no others.
+fn rows_of<'a>(table: &'a [Route], path: &str) -> impl Iterator<Item = &'a Route> {
+    let first = table.iter().position(|row| row.matches(path)).unwrap_or(table.len());
+    let rest = &table[first..];
+    rest.iter().filter(|row| row.path == rest[0].path)
 }
 
 /// The value of `Allow` for a path.
 pub fn allowed(table: &[Route], path: &str) -> String {
     let mut methods: Vec<&str> = Vec::new();
-    for route in table.iter().filter(|route| route.matches(path)) {
+    for route in rows_of(table, path) {
         methods.push(route.method.as_str());
         if route.method == Method::GET {
             methods.push("HEAD");

@@ -1,6 +1,6 @@
 //! What a report does to a meeting: the step of its life, and all that goes with it in one transaction.
 
-use super::meetings::{meeting_at, meeting_columns};
+use super::meetings::{MeetingName, by_id, meeting_at, meeting_columns};
 use super::{Change, Moved, Verb, outbox};
 use crate::domain::lifecycle::{Step, step};
 use crate::domain::{Cause, CompletionReason, Data, FailureStage, Meeting, MeetingId, MeetingStatus, Report, Time};
@@ -20,6 +20,8 @@ pub enum Whose {
     Session(String),
     /// Its id.
     Meeting(MeetingId),
+    /// What its owner calls it.
+    Named(MeetingName),
 }
 
 /// Moves a meeting on, as the table of its life allows.
@@ -56,6 +58,7 @@ impl Verb for Advance {
         let found = match &self.whose {
             Whose::Session(uid) => by_session(db, uid)?,
             Whose::Meeting(id) => by_id(db, *id)?,
+            Whose::Named(name) => name.look_up(db)?,
         };
         let Some(mut meeting) = found else { return Ok(None) };
         let from = meeting.status;
@@ -178,6 +181,8 @@ struct Transition<'a> {
     error_details: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     platform_specific_error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bot_timestamp: Option<&'a str>,
 }
 
 impl<'a> Transition<'a> {
@@ -192,6 +197,7 @@ impl<'a> Transition<'a> {
             exit_code: report.exit_code,
             error_details: report.error_details.as_deref(),
             platform_specific_error: report.platform_specific_error.as_deref(),
+            bot_timestamp: report.bot_timestamp.as_deref(),
         }
     }
 }
@@ -230,12 +236,6 @@ fn with_gathered(db: &Connection, meeting: &Meeting) -> Result<Data> {
         data = data.with(name, Some(&found));
     }
     Ok(data)
-}
-
-/// The meeting with this id.
-pub fn by_id(db: &Connection, id: MeetingId) -> rusqlite::Result<Option<Meeting>> {
-    let sql = concat!("SELECT ", meeting_columns!(), " FROM meetings m WHERE m.id = ?1");
-    db.prepare_cached(sql)?.query_row([id.0], meeting_at).optional()
 }
 
 fn by_session(db: &Connection, uid: &str) -> rusqlite::Result<Option<Meeting>> {

@@ -1,7 +1,6 @@
 //! Bots: sent under the user's limit, told what to do.
 
-use super::advance::by_id;
-use super::meetings::{meeting_at, meeting_columns};
+use super::meetings::{MeetingName, by_id, meeting_at, meeting_columns};
 use super::{Store, Verb};
 use crate::domain::{
     Data, Language, Meeting, MeetingId, MeetingStatus, Platform, SessionId, Task, Time, TokenHash, UserId,
@@ -116,12 +115,8 @@ impl Verb for NoteContainer {
 /// Changes what an active bot is told.
 #[derive(Debug, Serialize)]
 pub struct Reconfigure {
-    /// Whose.
-    pub user_id: UserId,
-    /// Where the meeting is held.
-    pub platform: Platform,
-    /// The platform's id of it; the newest one is meant.
-    pub native_meeting_id: String,
+    /// Which meeting.
+    pub name: MeetingName,
     /// What is spoken, if that changes.
     pub language: Option<Language>,
     /// What to make of it, if that changes.
@@ -132,9 +127,7 @@ impl Verb for Reconfigure {
     type Answer = ();
 
     fn apply(&self, db: &Connection) -> Result<()> {
-        let found = super::meetings::newest(db, self.user_id, self.platform, &self.native_meeting_id, None)?;
-        let missing = || Error::MeetingNotFound(self.platform, self.native_meeting_id.clone());
-        let meeting = found.ok_or_else(missing)?;
+        let meeting = self.name.find(db)?;
         if meeting.status != MeetingStatus::Active {
             return Err(Error::NotActive(meeting.status));
         }

@@ -97,37 +97,6 @@ fn word<T>(row: &Row<'_>, column: usize, parse: fn(&str) -> Option<T>) -> rusqli
     parse(&text).ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, unknown()))
 }
 
-/// The newest meeting of a user with this name; with an id, that very one, even when its name was removed.
-pub fn newest(
-    db: &Connection,
-    user_id: UserId,
-    platform: Platform,
-    native_id: &str,
-    id: Option<MeetingId>,
-) -> rusqlite::Result<Option<Meeting>> {
-    let by_name = concat!(
-        "SELECT ",
-        meeting_columns!(),
-        " FROM meetings m WHERE user_id = ?1 AND platform = ?2 AND native_meeting_id = ?3 ORDER BY id DESC LIMIT 1"
-    );
-    let by_id = concat!(
-        "SELECT ",
-        meeting_columns!(),
-        " FROM meetings m WHERE id = ?4 AND user_id = ?1 AND platform = ?2
-           AND (native_meeting_id = ?3 OR native_meeting_id IS NULL)"
-    );
-    match id {
-        None => db
-            .prepare_cached(by_name)?
-            .query_row(params![user_id.0, platform.as_str(), native_id], meeting_at)
-            .optional(),
-        Some(id) => db
-            .prepare_cached(by_id)?
-            .query_row(params![user_id.0, platform.as_str(), native_id, id.0], meeting_at)
-            .optional(),
-    }
-}
-
 /// A meeting as its owner names it in a path.
 #[derive(Debug, Clone, Serialize)]
 pub struct MeetingName {
@@ -142,18 +111,41 @@ pub struct MeetingName {
 }
 
 impl MeetingName {
-    /// The meeting, or [`Error::MeetingNotFound`]; somebody else's is not found either.
-    pub fn find(&self, db: &Connection) -> Result<Meeting> {
-        let found = newest(db, self.user_id, self.platform, &self.native_meeting_id, self.meeting_id)?;
-        found.ok_or_else(|| Error::MeetingNotFound(self.platform, self.native_meeting_id.clone()))
+    /// The newest meeting of that name; with an id, that very one, even when its name was removed.
+    pub(super) fn look_up(&self, db: &Connection) -> rusqlite::Result<Option<Meeting>> {
+        let sql = concat!(
+            "SELECT ",
+            meeting_columns!(),
+            " FROM meetings m WHERE user_id = ?1 AND platform = ?2 AND native_meeting_id = ?3 ORDER BY id DESC LIMIT 1"
+        );
+        let Some(id) = self.meeting_id else {
+            let name = params![self.user_id.0, self.platform.as_str(), self.native_meeting_id];
+            return db.prepare_cached(sql)?.query_row(name, meeting_at).optional();
+        };
+        let is_named = |meeting: &Meeting| {
+            let named = meeting.native_meeting_id.as_ref().is_none_or(|name| *name == self.native_meeting_id);
+            named && meeting.user_id == self.user_id && meeting.platform == self.platform
+        };
+        Ok(by_id(db, id)?.filter(is_named))
     }
+
+    /// The meeting, or [`Error::MeetingNotFound`]; somebody else's is not found either.
+    pub(super) fn find(&self, db: &Connection) -> Result<Meeting> {
+        self.look_up(db)?.ok_or_else(|| Error::MeetingNotFound(self.platform, self.native_meeting_id.clone()))
+    }
+}
+
+/// The meeting with this id.
+pub fn by_id(db: &Connection, id: MeetingId) -> rusqlite::Result<Option<Meeting>> {
+    let sql = concat!("SELECT ", meeting_columns!(), " FROM meetings m WHERE m.id = ?1");
+    db.prepare_cached(sql)?.query_row([id.0], meeting_at).optional()
 }
 
 impl Store {
     /// One meeting of a user; a small read.
     pub fn meeting(&self, name: &MeetingName) -> Result<Meeting> {
-        self.read(|db| newest(db, name.user_id, name.platform, &name.native_meeting_id, name.meeting_id))?
-            .ok_or_else(|| Error::MeetingNotFound(name.platform, name.native_meeting_id.clone()))
+        let found = self.read(|db| name.look_up(db))?;
+        found.ok_or_else(|| Error::MeetingNotFound(name.platform, name.native_meeting_id.clone()))
     }
 }
 

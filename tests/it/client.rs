@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest wait for anything; a test that needs it has failed.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -153,6 +153,18 @@ impl Line {
                 Ok(())
             }
         }
+    }
+}
+
+/// Asks again and again until there is something; fails after [`PATIENCE`].
+pub fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = ask() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "it did not come in {PATIENCE:?}");
+        std::thread::yield_now();
     }
 }
 

@@ -12,6 +12,8 @@ pub fn real_path(route: &Route) -> String {
     let fill = |part: &str| match part {
         "{email}" => segment("one@example.com"),
         "{file}" => "start.js".to_owned(),
+        "{platform}" => "google_meet".to_owned(),
+        "{native_meeting_id}" => "abc-defg-hij".to_owned(),
         part if part.starts_with('{') => "1".to_owned(),
         part => part.to_owned(),
     };

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`client`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
 //! | [`contract`], [`users`], [`tokens`], [`meetings`] | the HTTP contract, row by row |
+//! | [`bots`], [`lifecycle`], [`notes`] | bots sent and told to leave; every callback in every state; what owners note and remove |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`limits`] | HTTP's rules, limits and time-outs |
@@ -28,16 +29,19 @@ mod server;
 
 mod bad_body;
 mod bad_input;
+mod bots;
 mod config;
 mod contract;
 mod disk;
 mod durability;
 mod edge;
 mod kill;
+mod lifecycle;
 mod limits;
 mod matrix;
 mod meetings;
 mod model;
+mod notes;
 mod openapi;
 mod races;
 mod secrets;

@@ -4,6 +4,7 @@ use crate::client::{ADMIN_KEY, Call, Client};
 use crate::contract::real_path;
 use crate::server::{Server, Setup};
 use crate::tokens::insert_token;
+use rusqlite::{Connection, params};
 use vomeet::domain::PlainToken;
 use vomeet::http::router::{Access, Route};
 use vomeet::routes::TABLE;
@@ -54,6 +55,7 @@ fn prepare() -> (Server, Keys) {
         tokens = [insert_token(db, 1, None), insert_token(db, 2, None), insert_token(db, 1, Some(1))];
         deleted = insert_token(db, 3, None);
         db.execute(rename, []).expect("user 1");
+        [1, 2].into_iter().for_each(|user| insert_meeting(db, user));
     });
     let server = setup.start();
     let revoked = server.new_token(2);
@@ -64,6 +66,15 @@ fn prepare() -> (Server, Keys) {
     assert_eq!(server.delete("/admin/users/3").admin().send().status, 204);
     let [user, other, expired] = tokens;
     (server, Keys { user, other, expired, revoked: revoked.text, deleted })
+}
+
+/// A meeting that is over, by the name that [`real_path`] gives it.
+pub fn insert_meeting(db: &Connection, user: i64) {
+    let sql = "INSERT INTO meetings (user_id, platform, native_meeting_id, status, data, created_at, updated_at)
+               VALUES (?1, 'google_meet', 'abc-defg-hij', 'completed', '{}', 1, 1)";
+    db.execute(sql, [user]).expect("a meeting");
+    let session = "INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (?1, ?2, 'Vomeet', 1)";
+    db.execute(session, params![db.last_insert_rowid(), format!("session of {user}")]).expect("a session");
 }
 
 fn kind(

@@ -13,7 +13,7 @@ const ADMIN: &str = "Adm1n-Key-That-Is-Long-Enough-Xq7";
 const RUN: usize = 10;
 
 /// Everything in a folder by name, and what the server said.
-fn everything(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn everything(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     entries.map(|path| (path.display().to_string(), fs::read(&path).expect("a file"))).collect()
 }
@@ -23,7 +23,7 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 }
 
 /// Where a part of a secret is found, and what stands around it; each place is read once for all secrets.
-fn leaks(places: &BTreeMap<String, Vec<u8>>, secrets: &[&str]) -> Vec<String> {
+pub fn leaks(places: &BTreeMap<String, Vec<u8>>, secrets: &[&str]) -> Vec<String> {
     let parts: HashSet<&[u8]> = secrets.iter().flat_map(|secret| secret.as_bytes().windows(RUN)).collect();
     let mut begins = vec![false; 1 << 16];
     let pair = |part: &[u8]| usize::from(part[0]) << 8 | usize::from(part[1]);

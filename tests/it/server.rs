@@ -43,6 +43,10 @@ impl Setup {
         self
     }
 
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub fn database(&self) -> PathBuf {
         self.folder.path().join("vomeet.db")
     }
@@ -93,6 +97,11 @@ pub fn open_file(database: &Path, use_it: impl FnOnce(&Connection)) {
 impl Server {
     pub fn start() -> Self {
         Setup::new().start()
+    }
+
+    /// The folder that it was started in.
+    pub fn folder(&self) -> &Path {
+        self.setup.as_ref().expect("a server that runs").folder()
     }
 
     /// Asks it to stop, without waiting.

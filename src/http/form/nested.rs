@@ -1,7 +1,7 @@
 //! Objects and lists inside a body, read and described as the body itself is.
 
 use super::{Body, FieldDoc, Form, Members, Place, Source, shown};
-use crate::domain::field::Invalid;
+use crate::domain::field::{Field, Invalid, Raw};
 use crate::error::{Fault, Step};
 use serde_json::value::RawValue;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
@@ -9,7 +9,7 @@ use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, Schem
 impl<'a> Form<'a> {
     /// A member of the body that is an object and must be there.
     pub fn object<T>(&mut self, name: &'static str, read: impl Fn(&mut Form<'_>) -> Option<T>) -> Option<T> {
-        if self.describes(name, || object_schema(&Form::described(&read)).into()) {
+        if self.describes(name, true, || object_schema(&Form::described(&read)).into()) {
             return None;
         }
         let whole = self.required_raw(name)?;
@@ -24,10 +24,37 @@ impl<'a> Form<'a> {
         read: impl Fn(&mut Form<'_>) -> Option<T>,
     ) -> Option<Vec<T>> {
         let items = || ArrayBuilder::new().items(object_schema(&Form::described(&read))).max_items(Some(max));
-        if self.describes(name, || items().into()) {
+        if self.describes(name, true, || items().into()) {
             return None;
         }
         let whole = self.required_raw(name)?;
+        let items = self.items(name, whole, max)?;
+        let read = |(at, item)| self.inside(item, &[Step::Name(name), Step::Number(at)], &read);
+        // Every item is read before the first fault counts.
+        items.into_iter().enumerate().map(read).collect::<Vec<_>>().into_iter().collect()
+    }
+
+    /// A member of the body that is a list of at most `max` values; null is the same as absent.
+    pub fn optional_list<T: Field>(&mut self, name: &'static str, max: usize) -> Option<Option<Vec<T>>> {
+        let schema = || ArrayBuilder::new().items(T::schema()).max_items(Some(max)).into();
+        if self.describes(name, false, schema) {
+            return None;
+        }
+        let Some(whole) = self.member(name).filter(|whole| whole.get() != "null") else { return Some(None) };
+        let items = self.items(name, whole, max)?;
+        let read = |(at, item): (usize, &'a RawValue)| {
+            let refused = |invalid| {
+                let steps = [&[Step::Name("body")], self.at.as_slice(), &[Step::Name(name), Step::Number(at)]];
+                self.faults.push(Fault::new(steps.concat(), shown(item), invalid));
+            };
+            T::read(Raw::Json(item)).map_err(refused).ok()
+        };
+        let values: Vec<Option<T>> = items.into_iter().enumerate().map(read).collect();
+        values.into_iter().collect::<Option<Vec<T>>>().map(Some)
+    }
+
+    /// The items of a list that is not too long.
+    fn items(&mut self, name: &'static str, whole: &'a RawValue, max: usize) -> Option<Vec<&'a RawValue>> {
         let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(whole.get()) else {
             self.refuse(name, Invalid::new("list_type", "Input should be a valid list"));
             return None;
@@ -37,15 +64,13 @@ impl<'a> Form<'a> {
             self.refuse(name, Invalid::new("too_long", msg).with("max_length", max));
             return None;
         }
-        let read = |(at, item)| self.inside(item, &[Step::Name(name), Step::Number(at)], &read);
-        // Every item is read before the first fault counts.
-        items.into_iter().enumerate().map(read).collect::<Vec<_>>().into_iter().collect()
+        Some(items)
     }
 
     /// Notes the field where there is only description.
-    fn describes(&mut self, name: &'static str, schema: impl FnOnce() -> Schema) -> bool {
+    fn describes(&mut self, name: &'static str, required: bool, schema: impl FnOnce() -> Schema) -> bool {
         let Source::Nothing(fields) = &mut self.source else { return false };
-        fields.push(FieldDoc { place: Place::Body, name, required: true, nullable: false, schema: schema() });
+        fields.push(FieldDoc { place: Place::Body, name, required, nullable: !required, schema: schema() });
         true
     }
 
@@ -95,10 +120,13 @@ pub fn object_schema(fields: &[FieldDoc]) -> Object {
 
 fn nullable(field: &FieldDoc) -> Schema {
     let mut schema = field.schema.clone();
-    if let (true, Schema::Object(object)) = (field.nullable, &mut schema)
-        && let SchemaType::Type(known) = &object.schema_type
-    {
-        object.schema_type = SchemaType::from_iter([known.clone(), Type::Null]);
+    let known = match &mut schema {
+        Schema::Object(object) => &mut object.schema_type,
+        Schema::Array(array) => &mut array.schema_type,
+        _ => return schema,
+    };
+    if let (true, SchemaType::Type(one)) = (field.nullable, &known) {
+        *known = SchemaType::from_iter([one.clone(), Type::Null]);
     }
     schema
 }

@@ -1,0 +1,273 @@
+//! Bots, for their owners: sent, looked at, told otherwise, told to leave.
+
+use super::meetings::{ByName, PathName, name_in_path, owned};
+use crate::app::App;
+use crate::auth::User;
+use crate::clock;
+use crate::domain::bot::container_name;
+use crate::domain::field::Invalid;
+use crate::domain::lifecycle::Step;
+use crate::domain::text::Line;
+use crate::domain::{
+    AutomaticLeave, BotConfig, Cause, Language, Meeting, MeetingStatus, Passcode, PlainToken, Platform, Report, Task,
+    Time,
+};
+use crate::error::{Error, Result};
+use crate::http::form::BodyRule;
+use crate::http::{Accepted, Created, Form, Input, Json};
+use crate::runner::Order;
+use crate::store::{Advance, Advanced, BotAtWork, NoteContainer, Reconfigure, SendBot, Whose};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// Body of `POST /bots`.
+pub struct BotWish {
+    platform: Platform,
+    native_meeting_id: String,
+    bot_name: Option<Line<100>>,
+    language: Option<Language>,
+    task: Option<Task>,
+    passcode: Option<Passcode>,
+}
+
+impl Input for BotWish {
+    const BODY: BodyRule = BodyRule::Required;
+
+    fn read(form: &mut Form<'_>) -> Option<Self> {
+        let platform = form.required::<Platform>("platform");
+        let native_meeting_id = form.required::<Line<64>>("native_meeting_id");
+        let bot_name = form.optional("bot_name");
+        let language = form.optional("language");
+        let task = form.optional("task");
+        let passcode = form.optional("passcode");
+        if let (Some(platform), Some(Line(id))) = (platform, &native_meeting_id)
+            && let Err(invalid) = platform.check_native_id(id)
+        {
+            form.refuse("native_meeting_id", invalid);
+        }
+        if let (Some(Platform::GoogleMeet), Some(Some(_))) = (platform, &passcode) {
+            form.refuse("passcode", Invalid::new("value_error", "Value error, only Teams meetings have passcodes"));
+        }
+        Some(Self {
+            platform: platform?,
+            native_meeting_id: native_meeting_id?.0,
+            bot_name: bot_name?,
+            language: language?,
+            task: task?,
+            passcode: passcode?,
+        })
+    }
+}
+
+/// Sends a bot into a meeting; the answer comes once it runs.
+pub async fn send(app: Arc<App>, caller: User, wish: BotWish) -> Result<Created<Meeting>> {
+    if !app.bots.runs_any() {
+        return Err(Error::NoRunner);
+    }
+    let no_randomness = |error: getrandom::Error| Error::Internal(format!("no randomness: {error}"));
+    let secret = PlainToken::generate().map_err(no_randomness)?;
+    let verb = SendBot {
+        user_id: caller.user.id,
+        url: wish.platform.meeting_url(&wish.native_meeting_id, wish.passcode.as_ref()),
+        platform: wish.platform,
+        native_meeting_id: wish.native_meeting_id,
+        uid: session_name().map_err(no_randomness)?,
+        token_hash: secret.hash(),
+        bot_name: wish.bot_name.map_or_else(|| app.config.bots.name.clone(), |name| name.0),
+        language: wish.language,
+        task: wish.task,
+        now: clock::now(),
+    };
+    let (uid, bot_name) = (verb.uid.clone(), verb.bot_name.clone());
+    let meeting = app.store.write(verb).await?;
+    let order = order(&app, &meeting, &uid, &bot_name, &secret, (wish.language, wish.task))?;
+    match app.bots.send(order).await {
+        Ok(container_id) => {
+            let note = NoteContainer { meeting_id: meeting.id, container_id, now: clock::now() };
+            Ok(Created(app.store.write(note).await?))
+        }
+        Err(why) => {
+            let report = Report::new(MeetingStatus::Failed, Cause::Server).because(why.clone());
+            let whose = Whose::Meeting(meeting.id);
+            app.store.write(Advance { whose, report, container_id: None, now: clock::now() }).await?;
+            Err(Error::BotNotStarted(why))
+        }
+    }
+}
+
+/// A UUID v4 (RFC 9562, section 5.4).
+fn session_name() -> std::result::Result<String, getrandom::Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
+}
+
+/// All that a bot is told at its start.
+fn order(
+    app: &App,
+    meeting: &Meeting,
+    uid: &str,
+    bot_name: &str,
+    secret: &PlainToken,
+    (language, task): (Option<Language>, Option<Task>),
+) -> Result<Order> {
+    let (settings, name) = (&app.config.bots, container_name(meeting.id));
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let callback_url = format!("{}/bots/internal/callback/exited", app.url_for_bots());
+    let config = BotConfig {
+        meeting_id: meeting.id,
+        platform: meeting.platform,
+        meeting_url: meeting.constructed_meeting_url.as_deref().unwrap_or_default(),
+        bot_name,
+        token: secret.reveal(),
+        native_meeting_id: meeting.native_meeting_id.as_deref().unwrap_or_default(),
+        connection_id: uid,
+        language,
+        task,
+        redis_url: Some(settings.redis_url.as_str()).filter(|url| !url.is_empty()),
+        container_name: &name,
+        automatic_leave: AutomaticLeave {
+            waiting_room_timeout: millis(settings.leave.waiting_room),
+            no_one_joined_timeout: millis(settings.leave.no_one_joined),
+            everyone_left_timeout: millis(settings.leave.everyone_left),
+        },
+        callback_url: &callback_url,
+    };
+    let config = serde_json::to_string(&config).map_err(|error| Error::Internal(error.to_string()))?;
+    let mut environment = vec![("BOT_CONFIG".to_owned(), config)];
+    if !settings.whisper_live_url.is_empty() {
+        environment.push(("WHISPER_LIVE_URL".to_owned(), settings.whisper_live_url.clone()));
+    }
+    Ok(Order { meeting_id: meeting.id, uid: uid.to_owned(), name, environment })
+}
+
+/// A bot at work, as its owner sees it.
+#[derive(Serialize, ToSchema)]
+pub struct RunningBot {
+    /// What runs it.
+    #[schema(required)]
+    container_id: Option<String>,
+    /// What that is called.
+    #[schema(example = "vomeet-bot-1")]
+    container_name: String,
+    /// Where the meeting is held.
+    platform: Platform,
+    /// The platform's id of the meeting.
+    #[schema(required)]
+    native_meeting_id: Option<String>,
+    /// Where the meeting stands.
+    status: MeetingStatus,
+    /// The same in a few words: Requested, Starting, Up, Stopping, Exited or Failed.
+    #[schema(example = "Up")]
+    normalized_status: &'static str,
+    /// When it was asked for.
+    created_at: Time,
+    /// What it is labelled with.
+    labels: BTreeMap<&'static str, String>,
+    /// The id of the meeting.
+    #[schema(example = "1")]
+    meeting_id_from_name: String,
+}
+
+impl From<BotAtWork> for RunningBot {
+    fn from(BotAtWork { meeting, uid, bot_name, .. }: BotAtWork) -> Self {
+        Self {
+            container_name: container_name(meeting.id),
+            platform: meeting.platform,
+            status: meeting.status,
+            normalized_status: normalized(meeting.status),
+            created_at: meeting.created_at,
+            labels: BTreeMap::from([
+                ("vomeet.bot_name", bot_name),
+                ("vomeet.meeting_id", meeting.id.to_string()),
+                ("vomeet.uid", uid),
+            ]),
+            meeting_id_from_name: meeting.id.to_string(),
+            container_id: meeting.bot_container_id,
+            native_meeting_id: meeting.native_meeting_id,
+        }
+    }
+}
+
+fn normalized(status: MeetingStatus) -> &'static str {
+    match status {
+        MeetingStatus::Requested => "Requested",
+        MeetingStatus::Joining | MeetingStatus::AwaitingAdmission => "Starting",
+        MeetingStatus::Active => "Up",
+        MeetingStatus::Stopping => "Stopping",
+        MeetingStatus::Completed => "Exited",
+        MeetingStatus::Failed => "Failed",
+    }
+}
+
+/// The caller's bots that are at work.
+#[derive(Serialize, ToSchema)]
+pub struct RunningBots {
+    /// The oldest first.
+    running_bots: Vec<RunningBot>,
+}
+
+/// The caller's bots that are at work, and what each does.
+pub async fn status(app: Arc<App>, caller: User, (): ()) -> Result<Json<RunningBots>> {
+    let open = app.store.open_meetings(Some(caller.user.id)).await?;
+    Ok(Json(RunningBots { running_bots: open.into_iter().map(RunningBot::from).collect() }))
+}
+
+/// A sentence that says what was done.
+#[derive(Serialize, ToSchema)]
+pub struct Message {
+    /// The sentence.
+    pub message: String,
+}
+
+impl Message {
+    /// A message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+/// Path and body of `PUT /bots/{platform}/{native_meeting_id}/config`.
+pub struct BotChanges {
+    name: PathName,
+    language: Option<Language>,
+    task: Option<Task>,
+}
+
+impl Input for BotChanges {
+    const BODY: BodyRule = BodyRule::Required;
+
+    fn read(form: &mut Form<'_>) -> Option<Self> {
+        let name = name_in_path(form);
+        let language = form.optional("language");
+        let task = form.optional("task");
+        Some(Self { name: name?, language: language?, task: task? })
+    }
+}
+
+/// Tells an active bot to listen for another language, or to do something else; it hears of it with its next report.
+pub async fn reconfigure(app: Arc<App>, caller: User, changes: BotChanges) -> Result<Accepted<Message>> {
+    let name = owned(&caller, changes.name, None);
+    app.store.write(Reconfigure { name, language: changes.language, task: changes.task }).await?;
+    Ok(Accepted(Message::new("Reconfiguration request accepted and sent to the bot.")))
+}
+
+/// Tells a bot to leave; a meeting that is over stays as it is.
+pub async fn stop(app: Arc<App>, caller: User, ByName(name): ByName) -> Result<Accepted<Message>> {
+    let whose = Whose::Named(owned(&caller, name, None));
+    let report = Report::new(MeetingStatus::Stopping, Cause::User);
+    let advanced = app.store.write(Advance { whose, report, container_id: None, now: clock::now() }).await?;
+    let Advanced { from, step, .. } = advanced.ok_or(Error::NoBotToStop)?;
+    Ok(Accepted(match step {
+        Step::Refuse => Message::new(format!("Meeting already {}.", from.as_str())),
+        Step::Move | Step::Stay => Message::new("Stop request accepted and is being processed."),
+    }))
+}
+
+/// How a bot that does not listen refuses to be told otherwise, for the route table.
+pub fn not_active() -> Error {
+    Error::NotActive(MeetingStatus::Joining)
+}
