@@ -139,9 +139,8 @@ impl Outcome {
             return Self { status: "error", meeting_id: None, meeting_status: None, detail };
         };
         let (status, detail) = match step {
-            Step::Move => ("processed", None),
             Step::Stay if to == MeetingStatus::Active => ("container_updated", None),
-            Step::Stay => ("processed", None),
+            Step::Move | Step::Stay => ("processed", None),
             Step::Refuse if from.is_over() && to.is_over() => ("processed", None),
             Step::Refuse if from == MeetingStatus::Stopping => ("ignored", Some("Stop already requested.".to_owned())),
             Step::Refuse => {

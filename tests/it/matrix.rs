@@ -55,7 +55,8 @@ fn prepare() -> (Server, Keys) {
         tokens = [insert_token(db, 1, None), insert_token(db, 2, None), insert_token(db, 1, Some(1))];
         deleted = insert_token(db, 3, None);
         db.execute(rename, []).expect("user 1");
-        [1, 2].into_iter().for_each(|user| insert_meeting(db, user));
+        insert_meeting(db, 1);
+        insert_meeting(db, 2);
     });
     let server = setup.start();
     let revoked = server.new_token(2);

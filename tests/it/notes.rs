@@ -41,7 +41,9 @@ fn start(statuses: &[&str]) -> (Server, String) {
     let mut key = String::new();
     let server = Setup::new().rows(|db| {
         key = insert_token(db, 1, None);
-        statuses.iter().for_each(|status| insert_meeting(db, status));
+        for status in statuses {
+            insert_meeting(db, status);
+        }
     });
     (server.start(), key)
 }
