@@ -44,6 +44,30 @@ function kinds.new_users(series, header, value)
   end
 end
 
+-- Batches of new segments, for one bot after the other: FILE of "TOKEN SESSION" lines, SERIES, SIZE; no segment comes
+-- twice, whatever the series before it was.
+function kinds.segments(file, series, size)
+  local bots, made = {}, 0
+  for line in io.lines(file) do
+    local token, session = line:match("^(%S+) (%S+)$")
+    local all = headers("Authorization", "Bearer " .. token)
+    all["Content-Type"] = "application/json"
+    bots[#bots + 1] = { headers = all, session = session }
+  end
+  local first = tonumber(series) * 20000
+  return function()
+    made = made + 1
+    local bot, parts = bots[made % #bots + 1], {}
+    for n = 1, tonumber(size) do
+      local start = first + made * 0.1 + n * 0.01
+      parts[n] = string.format('{"start": %.3f, "end": %.3f, "speaker": "Ada", "language": "en", "text": "%s %d"}',
+        start, start + 0.01, "these are the words of one segment and its number is", made * 100 + n)
+    end
+    local body = '{"uid": "' .. bot.session .. '", "segments": [' .. table.concat(parts, ", ") .. ']}'
+    return wrk.format("POST", "/bots/internal/segments", bot.headers, body)
+  end
+end
+
 function headers(header, value)
   local all = { Host = wrk.headers["Host"] }
   if header then all[header] = value end

@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import bots
 import fill
 from load import fsyncs_per_second, load, require
 from server import ADMIN_KEY, hello, pinned, vomeet
@@ -263,6 +264,7 @@ SECTIONS = {
     "durable": (durable, "durable creation, each acknowledged after its fsync, default workers"),
     "slow-disk": (slow_disk, "the same, every fsync 5 ms slower"),
     "footprint": (footprint, "memory, start, size; default workers"),
+    **bots.SECTIONS,
 }
 
 

@@ -33,17 +33,29 @@ class Server:
             kib = next(line for line in status if line.startswith("VmRSS")).split()[1]
         return int(kib) * 1024 / 1e6
 
-    def ask(self, path, method="GET", headers=None):
+    def peak_mb(self):
+        """The most resident memory since `forget_peak`, in MB of 1,000,000 bytes."""
+        with open(f"/proc/{self.pid}/status") as status:
+            kib = next(line for line in status if line.startswith("VmHWM")).split()[1]
+        return int(kib) * 1024 / 1e6
+
+    def forget_peak(self):
+        """Begins to look for the peak anew (proc(5), clear_refs)."""
+        with open(f"/proc/{self.pid}/clear_refs", "w") as clear:
+            clear.write("5")
+
+    def ask(self, path, method="GET", headers=None, body=None):
         """One request; gives the body of its answer."""
-        request = urllib.request.Request(self.url + path, method=method, headers=headers or {})
+        request = urllib.request.Request(self.url + path, body, headers or {}, method=method)
         with urllib.request.urlopen(request) as answer:
             return answer.read()
 
 
 @contextmanager
-def vomeet(binary, database, log, workers=None, before=()):
+def vomeet(binary, database, log, workers=None, before=(), settings=None):
     """Our server on a database; `log` takes its standard error, `before` goes before the command."""
     limit = {} if workers is None else {"VOMEET_HTTP_WORKERS": str(workers)}
+    limit |= settings or {}
     command = [*before, binary, "serve", "--listen", "127.0.0.1:0", "--database", database]
     with log.open("a") as stderr:
         began = time.perf_counter()
