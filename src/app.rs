@@ -9,7 +9,8 @@ use crate::http::connections::Connections;
 use crate::http::edge::Hosts;
 use crate::http::serve::serve;
 use crate::metrics::Metrics;
-use crate::store::{Options, Store};
+use crate::runner::{Roster, Supervisor};
+use crate::store::{Change, Options, Store};
 use hyper::header::HeaderValue;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -22,9 +23,9 @@ pub struct App {
     /// The settings in force.
     pub config: Config,
     /// The database.
-    pub store: Store,
-    /// The bots at work.
-    pub bots: crate::runner::Supervisor,
+    pub store: Arc<Store>,
+    /// What sends bots, and keeps their meetings.
+    pub bots: Arc<Supervisor>,
     /// Who is calling.
     pub auth: Auth,
     /// The names that the server answers to.
@@ -42,7 +43,7 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the database for a server that listens on `address`.
+    /// Opens the database for a server that listens on `address`; call it in a runtime.
     pub fn open(config: Config, address: SocketAddr) -> Result<Arc<Self>, Exit> {
         let verdicts = Arc::new(Verdicts::default());
         let options = Options {
@@ -51,11 +52,16 @@ impl App {
             long_readers: config.store.long_reads_max,
             queue_max: config.store.queue_max,
         };
-        let hear = Arc::clone(&verdicts);
-        let store = Store::open(&options, move |change| hear.hear(change))?;
+        let roster = Arc::new(Roster::default());
+        let hear = (Arc::clone(&verdicts), Arc::clone(&roster));
+        let announce = move |change: &Change| {
+            hear.0.hear(change);
+            hear.1.hear(change);
+        };
+        let store = Arc::new(Store::open(&options, announce)?);
         Ok(Arc::new(Self {
+            bots: Supervisor::start(Arc::clone(&store), roster, &config.bots),
             store,
-            bots: crate::runner::Supervisor,
             auth: Auth::new(&config.admin_key, verdicts),
             hosts: Hosts::new(&config.http, address),
             connections: Connections::new(config.http.clone()),
@@ -93,6 +99,7 @@ pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Out
         }
     };
     serve(Arc::clone(&app), listener, shutdown_or_failure).await;
+    app.bots.stop().await;
     drop(end_of_service);
     // A panic in there was logged; what it had noted is lost.
     let _ = books.await;

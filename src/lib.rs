@@ -12,6 +12,7 @@
 //! | [`auth`] | who is calling? |
 //! | [`api`] | one function a route, one file a family |
 //! | [`domain`] | nouns, states, rules: no I/O, no async, no clock |
+//! | [`runner`] | starts and stops bots, and keeps every open meeting honest |
 //! | [`store`] | all the SQL, and nobody outside names `rusqlite` |
 //! | [`error`] | everything that a caller can tell apart, and its status |
 //! | [`exit`] | why the program ends, and the exit code that goes with it |

@@ -4,7 +4,7 @@ use crate::clock;
 use crate::domain::Time;
 use crate::exit::{Code, Exit};
 use env_filter::Filter;
-use log::{Level, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,6 +19,8 @@ pub fn check(filter: &str) -> Result<Filter, Exit> {
     let wrong = |error| format!("log should be a level such as info ({error}); correct it and start again.");
     let mut builder = env_filter::Builder::new();
     builder.try_parse(filter).map_err(|error| Exit::new(Code::Config, wrong(error)))?;
+    // It logs whole requests and answers, and with them the secrets that bots are given.
+    builder.filter_module("bollard", LevelFilter::Off);
     Ok(builder.build())
 }
 

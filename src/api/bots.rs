@@ -9,8 +9,8 @@ use crate::domain::field::Invalid;
 use crate::domain::lifecycle::Step;
 use crate::domain::text::Line;
 use crate::domain::{
-    AutomaticLeave, BotConfig, Cause, Language, Meeting, MeetingStatus, Passcode, PlainToken, Platform, Report, Task,
-    Time,
+    AutomaticLeave, BotConfig, Cause, Language, Meeting, MeetingId, MeetingStatus, Passcode, PlainToken, Platform,
+    Report, Task, Time,
 };
 use crate::error::{Error, Result};
 use crate::http::form::BodyRule;
@@ -90,12 +90,19 @@ pub async fn send(app: Arc<App>, caller: User, wish: BotWish) -> Result<Created<
             Ok(Created(app.store.write(note).await?))
         }
         Err(why) => {
-            let report = Report::new(MeetingStatus::Failed, Cause::Server).because(why.clone());
-            let whose = Whose::Meeting(meeting.id);
-            app.store.write(Advance { whose, report, container_id: None, now: clock::now() }).await?;
+            end_unstarted(&app, meeting.id, &why).await?;
             Err(Error::BotNotStarted(why))
         }
     }
+}
+
+/// Ends a meeting whose bot did not start; one that was to be stopped meanwhile has what it wanted.
+async fn end_unstarted(app: &App, id: MeetingId, why: &str) -> Result<()> {
+    let stopping = app.store.meeting_of_bot(id)?.is_some_and(|meeting| meeting.status == MeetingStatus::Stopping);
+    let to = if stopping { MeetingStatus::Completed } else { MeetingStatus::Failed };
+    let report = Report::new(to, Cause::Server).because(why);
+    let verb = Advance { whose: Whose::Meeting(id), report, container_id: None, now: clock::now() };
+    app.store.write(verb).await.map(drop)
 }
 
 /// A UUID v4 (RFC 9562, section 5.4).

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use toml::Value;
 
+/// What a bot's process takes over of the server's environment; the rest may hold secrets.
+pub const INHERITED: [&str; 3] = ["PATH", "HOME", "LANG"];
+
 /// Bots: what runs them, what they are told, how long they may take.
 #[derive(Debug, Clone, Default)]
 pub struct Bots {
@@ -29,6 +32,8 @@ pub struct Bots {
     pub process: ProcessBots,
     /// One container a bot.
     pub docker: DockerBots,
+    /// From one step of the demo bot to the next; `None` is its own pace. No setting: for tests.
+    pub demo_pace: Option<Duration>,
 }
 
 /// What runs bots.
@@ -78,6 +83,8 @@ pub struct ProcessBots {
     pub command: Vec<String>,
     /// Its working directory.
     pub folder: PathBuf,
+    /// What it takes over of the server's own environment: [`INHERITED`], as far as they are there. No setting.
+    pub inherited: Vec<(String, String)>,
     /// More of its environment, `NAME=value`.
     pub environment: Vec<String>,
     /// Where its output goes, a file for each meeting.

@@ -4,7 +4,7 @@ mod bots;
 mod keys;
 mod sources;
 
-pub use bots::{Bots, DockerBots, Leave, Live, Patience, ProcessBots, RunnerKind, Webhooks};
+pub use bots::{Bots, DockerBots, INHERITED, Leave, Live, Patience, ProcessBots, RunnerKind, Webhooks};
 pub use keys::{KEYS, Key};
 pub use sources::{Flags, Surroundings};
 

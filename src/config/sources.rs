@@ -1,7 +1,7 @@
 //! Where settings are looked for, strongest first: flags, environment, `.env`, `vomeet.toml`, defaults.
 
 use super::keys::{KEYS, Key, blank};
-use super::{Settings, Source};
+use super::{INHERITED, Settings, Source};
 use crate::exit::{Code, Exit};
 use std::collections::HashMap;
 use std::fs;
@@ -61,6 +61,7 @@ impl Settings {
             (key.set)(&mut config, &value).map_err(|why| wrong(format!("{} ({source}) {why}.", key.name)))?;
             origins.push((value, source));
         }
+        config.bots.process.inherited = inherited(&around.environment);
         let mut settings = Self { config, origins };
         settings.read_admin_key_file(&around.folder)?;
         settings.config.admin_key = header_value(&settings.config.admin_key)?;
@@ -80,6 +81,12 @@ impl Settings {
         text.lines().next().unwrap_or("").trim().clone_into(&mut self.config.admin_key);
         Ok(())
     }
+}
+
+/// What the processes of bots take over.
+fn inherited(environment: &HashMap<String, String>) -> Vec<(String, String)> {
+    let pair = |name: &str| Some((name.to_owned(), environment.get(name)?.clone()));
+    INHERITED.iter().copied().filter_map(pair).collect()
 }
 
 /// The key as a header carries it: without the white space around it.

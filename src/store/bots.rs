@@ -154,6 +154,11 @@ pub struct BotAtWork {
 }
 
 impl Store {
+    /// A meeting, whoever's it is: for what runs its bot, never for a caller. A small read.
+    pub fn meeting_of_bot(&self, id: MeetingId) -> Result<Option<Meeting>> {
+        self.read(|db| by_id(db, id))
+    }
+
     /// The meetings that are not over, of one user or of all, oldest first; a long read.
     pub async fn open_meetings(&self, user_id: Option<UserId>) -> Result<Vec<BotAtWork>> {
         self.read_long(move |db| {
