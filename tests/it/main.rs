@@ -5,6 +5,7 @@
 //! | [`client`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
 //! | [`contract`], [`users`], [`tokens`], [`meetings`] | the HTTP contract, row by row |
 //! | [`bots`], [`lifecycle`], [`notes`] | bots sent and told to leave; every callback in every state; what owners note and remove |
+//! | [`bot_kill`] | kill -9 of bots and servers in each state |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`limits`] | HTTP's rules, limits and time-outs |
@@ -29,6 +30,7 @@ mod server;
 
 mod bad_body;
 mod bad_input;
+mod bot_kill;
 mod bots;
 mod config;
 mod contract;
