@@ -13,6 +13,7 @@
 //! | [`api`] | one function a route, one file a family |
 //! | [`domain`] | nouns, states, rules: no I/O, no async, no clock |
 //! | [`store`] | all the SQL, and nobody outside names `rusqlite` |
+//! | [`courier`] | brings events to the users' webhooks |
 //! | [`error`] | everything that a caller can tell apart, and its status |
 //! | [`exit`] | why the program ends, and the exit code that goes with it |
 //! | [`openapi`], [`metrics`], [`logging`], [`clock`] | the API document, the figures, the log, the time |
@@ -31,6 +32,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod courier;
 pub mod domain;
 pub mod error;
 pub mod exit;

@@ -111,6 +111,7 @@ fn tag(path: &str) -> &'static str {
     match path {
         _ if path.ends_with("/tokens") || path.starts_with("/admin/tokens") => "Tokens (admin)",
         _ if path.starts_with("/admin/users") => "Users (admin)",
+        _ if path.starts_with("/user/webhook") => "Webhooks",
         _ if path.starts_with("/user") => "The caller",
         _ if path.starts_with("/meetings") => "Meetings",
         _ => "General",

@@ -1,13 +1,14 @@
 //! The table: every route, once. Dispatch, doors, 405s, the API document and tests are read from it.
 
-use crate::api::{caller, docs, general, meetings, tokens, users};
-use crate::error::Error::{BotInMeeting, EmailFixed, PageNotFound, TokenNotFound, UserNotFound};
+use crate::api::{caller, docs, general, meetings, tokens, users, webhook};
+use crate::error::Error::{BotInMeeting, EmailFixed, NoWebhook, PageNotFound, TokenNotFound, UserNotFound};
 use crate::http::router::{Route, admin, open, user};
 use hyper::Method;
 use std::sync::LazyLock;
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
 const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
 
@@ -37,4 +38,9 @@ fn rows() -> Vec<Route> { vec![
 
     user(GET,     "/user",                      caller::show,         "Show who the caller is, and with which token"),
     user(GET,     "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),
+
+    user(PUT,     "/user/webhook",              webhook::set,         "Set where the events of the caller's meetings go"),
+    user(GET,     "/user/webhook",              webhook::show,        "Show where the events of the caller's meetings go"),
+    user(GET,     "/user/webhook/deliveries",   webhook::deliveries,  "List the caller's events and how they fared, newest first"),
+    user(POST,    "/user/webhook/test",         webhook::test,        "Post a test event to the caller's webhook at once").fails([NoWebhook]),
 ]}

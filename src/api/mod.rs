@@ -6,3 +6,4 @@ pub mod general;
 pub mod meetings;
 pub mod tokens;
 pub mod users;
+pub mod webhook;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`client`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
 //! | [`contract`], [`users`], [`tokens`], [`meetings`] | the HTTP contract, row by row |
+//! | [`webhooks`], [`deliveries`], [`courier`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`limits`] | HTTP's rules, limits and time-outs |
@@ -24,12 +25,15 @@
 
 mod client;
 mod process;
+mod receiver;
 mod server;
 
 mod bad_body;
 mod bad_input;
 mod config;
 mod contract;
+mod courier;
+mod deliveries;
 mod disk;
 mod durability;
 mod edge;
@@ -47,3 +51,5 @@ mod tokens;
 mod users;
 mod vanished;
 mod watched;
+mod webhook_tls;
+mod webhooks;
