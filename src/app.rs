@@ -3,6 +3,7 @@
 use crate::auth::{Auth, Verdicts};
 use crate::clock;
 use crate::config::Config;
+use crate::courier::Courier;
 use crate::domain::Time;
 use crate::exit::{Code, Exit};
 use crate::http::connections::Connections;
@@ -10,13 +11,16 @@ use crate::http::edge::Hosts;
 use crate::http::serve::serve;
 use crate::metrics::Metrics;
 use crate::runner::{Roster, Supervisor};
-use crate::store::{Change, Options, Store};
+use crate::store::{Change, ForgetDeliveries, Options, Store};
 use hyper::header::HeaderValue;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+
+/// How long events that are over can be looked at, in seconds.
+const DELIVERIES_KEPT_SECONDS: i64 = 30 * 86_400;
 
 /// The server without its socket.
 pub struct App {
@@ -28,6 +32,8 @@ pub struct App {
     pub bots: Arc<Supervisor>,
     /// Who is calling.
     pub auth: Auth,
+    /// Who brings events to the users' webhooks.
+    pub courier: Arc<Courier>,
     /// The names that the server answers to.
     pub hosts: Hosts,
     /// Who is connected.
@@ -53,15 +59,18 @@ impl App {
             queue_max: config.store.queue_max,
         };
         let roster = Arc::new(Roster::default());
-        let hear = (Arc::clone(&verdicts), Arc::clone(&roster));
+        let courier = Courier::new(&config.webhooks);
+        let hearers = (Arc::clone(&verdicts), Arc::clone(&roster), Arc::clone(&courier));
         let announce = move |change: &Change| {
-            hear.0.hear(change);
-            hear.1.hear(change);
+            hearers.0.hear(change);
+            hearers.1.hear(change);
+            hearers.2.hear(change);
         };
         let store = Arc::new(Store::open(&options, announce)?);
         Ok(Arc::new(Self {
             bots: Supervisor::start(Arc::clone(&store), roster, &config.bots),
             store,
+            courier,
             auth: Auth::new(&config.admin_key, verdicts),
             hosts: Hosts::new(&config.http, address),
             connections: Connections::new(config.http.clone()),
@@ -91,18 +100,22 @@ impl App {
 pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Exit> {
     let (end_of_service, ended) = oneshot::channel();
     let books = tokio::spawn(keep_books(Arc::clone(&app), ended));
+    let courier = tokio::spawn(Arc::clone(&app.courier).run(Arc::clone(&app.store)));
     let mut failure = app.store.failure();
     let shutdown_or_failure = async {
         tokio::select! {
             () = shutdown => {}
             _ = failure.wait_for(Option::is_some) => {}
         }
+        app.courier.stop();
     };
     serve(Arc::clone(&app), listener, shutdown_or_failure).await;
     app.bots.stop().await;
     drop(end_of_service);
     // A panic in there was logged; what it had noted is lost.
     let _ = books.await;
+    // What it has not delivered is in the file.
+    let _ = courier.await;
     app.store.close();
     match &*app.store.failure().borrow() {
         None => Ok(()),
@@ -120,8 +133,23 @@ pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Out
 async fn keep_books(app: Arc<App>, mut ended: oneshot::Receiver<()>) {
     while tokio::time::timeout(app.config.tokens.last_used_period, &mut ended).await.is_err() {
         write_last_uses(&app).await;
+        forget_deliveries(&app).await;
     }
     write_last_uses(&app).await;
+}
+
+/// Forgets events that have been over for a while: that long ago, and as long as they may have been tried.
+async fn forget_deliveries(app: &App) {
+    let tried = i64::try_from(app.courier.gives_up_after().as_secs()).unwrap_or(i64::MAX);
+    let kept = tried.saturating_add(DELIVERIES_KEPT_SECONDS);
+    let end = clock::now().plus_seconds(-kept);
+    let forget = async {
+        let ids = app.store.old_deliveries(end).await?;
+        if ids.is_empty() { Ok(()) } else { app.store.write(ForgetDeliveries { ids }).await }
+    };
+    if let Err(error) = forget.await {
+        log::warn!("old deliveries stay: {}", error.cause().unwrap_or("the disk is full or busy"));
+    }
 }
 
 async fn write_last_uses(app: &App) {

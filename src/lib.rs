@@ -14,6 +14,7 @@
 //! | [`domain`] | nouns, states, rules: no I/O, no async, no clock |
 //! | [`runner`] | starts and stops bots, and keeps every open meeting honest |
 //! | [`store`] | all the SQL, and nobody outside names `rusqlite` |
+//! | [`courier`] | brings events to the users' webhooks |
 //! | [`error`] | everything that a caller can tell apart, and its status |
 //! | [`exit`] | why the program ends, and the exit code that goes with it |
 //! | [`openapi`], [`metrics`], [`logging`], [`clock`] | the API document, the figures, the log, the time |
@@ -32,6 +33,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod courier;
 pub mod domain;
 pub mod error;
 pub mod exit;

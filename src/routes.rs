@@ -1,9 +1,9 @@
 //! The table: every route, once. Dispatch, doors, 405s, the API document and tests are read from it.
 
-use crate::api::{bots, callbacks, caller, docs, general, meetings, tokens, users};
+use crate::api::{bots, callbacks, caller, docs, general, meetings, tokens, users, webhook};
 use crate::error::Error::{
-    BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed, MeetingTaken, NoBotToStop, NoRunner, NothingToUpdate,
-    PageNotFound, TokenNotFound, UserNotFound,
+    BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed, MeetingTaken, NoBotToStop, NoRunner, NoWebhook,
+    NothingToUpdate, PageNotFound, TokenNotFound, UserNotFound,
 };
 use crate::http::router::{Route, admin, open, user};
 use hyper::Method;
@@ -54,4 +54,9 @@ fn rows() -> Vec<Route> { vec![
     user(GET,     "/bots/status",               bots::status,         "Show the caller's bots that are at work"),
     user(PUT,     "/bots/{platform}/{native_meeting_id}/config", bots::reconfigure, "Change language or task of an active bot").fails([meetings::missing(), bots::not_active()]),
     user(DELETE,  "/bots/{platform}/{native_meeting_id}", bots::stop, "Tell a bot to leave").fails([NoBotToStop]),
+
+    user(PUT,     "/user/webhook",              webhook::set,         "Set where the events of the caller's meetings go"),
+    user(GET,     "/user/webhook",              webhook::show,        "Show where the events of the caller's meetings go"),
+    user(GET,     "/user/webhook/deliveries",   webhook::deliveries,  "List the caller's events and how they fared, newest first"),
+    user(POST,    "/user/webhook/test",         webhook::test,        "Post a test event to the caller's webhook at once").fails([NoWebhook]),
 ]}

@@ -8,3 +8,4 @@ pub mod general;
 pub mod meetings;
 pub mod tokens;
 pub mod users;
+pub mod webhook;

@@ -103,6 +103,9 @@ fn integer_in_json(json: &str) -> Result<i128, Invalid> {
 
 /// A type that a caller may send.
 pub trait Field: Sized {
+    /// Whether a fault must not show what was sent.
+    const IS_SECRET: bool = false;
+
     /// How the API document describes it.
     fn schema() -> Object;
 

@@ -14,6 +14,7 @@ pub mod text;
 pub mod time;
 pub mod token;
 pub mod user;
+pub mod webhook;
 mod words;
 
 pub use bot::{AutomaticLeave, BotConfig, Passcode, Task};
@@ -27,3 +28,4 @@ pub use segment::{Heard, Offset, Segment};
 pub use time::Time;
 pub use token::{Hint, PlainToken, Token, TokenHash};
 pub use user::User;
+pub use webhook::{Delivery, DeliveryState, WebhookSecret};

@@ -209,7 +209,8 @@ impl<'a> Form<'a> {
             None => Some(Settable::Absent),
             Some(json) if json.get() == "null" => Some(Settable::Null),
             Some(json) => {
-                self.checked(Place::Body, name, T::read(Raw::Json(json)), || shown(json)).map(Settable::Value)
+                let sent = || if T::IS_SECRET { Sent::Nothing } else { shown(json) };
+                self.checked(Place::Body, name, T::read(Raw::Json(json)), sent).map(Settable::Value)
             }
         }
     }

@@ -6,6 +6,7 @@
 mod advance;
 mod bots;
 mod connection;
+mod deliveries;
 mod file;
 mod meetings;
 mod outbox;
@@ -13,13 +14,16 @@ mod space;
 mod tokens;
 mod upgrade;
 mod users;
+mod webhooks;
 mod writer;
 
 pub use advance::{Advance, Advanced, Whose};
 pub use bots::{BotAtWork, NoteContainer, Reconfigure, SendBot};
+pub use deliveries::{AttemptEnd, Busy, DeliveryPage, Due, EndAttempt, ForgetDeliveries, Underway, WaitingEvent};
 pub use meetings::{MeetingFilter, MeetingName, NoteMeeting, RedactMeeting};
 pub use tokens::{CreateToken, KnownToken, RevokeToken, TouchTokens};
 pub use users::{CreateUser, DeleteUser, Patch, UpdateUser, UserPage};
+pub use webhooks::{SetWebhook, Webhook};
 pub use writer::{Change, Moved, Stored, Verb, Written};
 
 use crate::error::{Error, Result};

@@ -1,6 +1,7 @@
 //! Events for the users' webhooks: written in the transaction that changes the state, so that none is lost and none invented.
 
-use crate::domain::{Cause, CompletionReason, Meeting, MeetingStatus, Report, Time, UserId};
+use super::webhooks::url_in;
+use crate::domain::{Cause, CompletionReason, Data, Meeting, MeetingStatus, Report, Time, UserId};
 use crate::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
@@ -42,7 +43,8 @@ pub fn queue(db: &Connection, meeting: &Meeting, from: MeetingStatus, report: &R
 }
 
 /// Where a user's events go.
-pub fn webhook_url(db: &Connection, user_id: UserId) -> Result<Option<String>> {
-    let mut find = db.prepare_cached("SELECT json_extract(data, '$.webhook_url') FROM users WHERE id = ?1")?;
-    Ok(find.query_row([user_id.0], |row| row.get(0)).optional()?.flatten())
+fn webhook_url(db: &Connection, user_id: UserId) -> Result<Option<String>> {
+    let mut find = db.prepare_cached("SELECT data FROM users WHERE id = ?1")?;
+    let data = find.query_row([user_id.0], |row| row.get(0)).optional()?.map(Data::stored);
+    Ok(data.as_ref().and_then(url_in))
 }

@@ -31,7 +31,8 @@ pub fn user_at(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
     })
 }
 
-fn find(db: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
+/// The user with this id.
+pub fn find(db: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
     let mut statement = db.prepare_cached(concat!("SELECT ", user_columns!(), " FROM users u WHERE id = ?1"))?;
     statement.query_row([id.0], |row| user_at(row, 0)).optional()
 }
@@ -198,6 +199,12 @@ impl Verb for UpdateUser {
     fn change(&self, user: &User) -> Option<Change> {
         Some(Change::UserChanged(user.id))
     }
+}
+
+/// Writes a user's data, which has changed.
+pub fn replace_data(db: &Connection, user: &User) -> rusqlite::Result<()> {
+    let mut update = db.prepare_cached("UPDATE users SET data = ?2 WHERE id = ?1")?;
+    update.execute(params![user.id.0, user.data.as_json()]).map(drop)
 }
 
 /// Removes a user with their tokens, meetings and transcripts.

@@ -50,12 +50,12 @@ fn ending(meeting: &Value) -> (&Value, &Value, &Value) {
     (&meeting["status"], &meeting["data"]["completion_reason"], &meeting["data"]["failure_stage"])
 }
 
-fn assert_ended(client: &Client, token: &Token, state: &str, stage: Option<&str>) {
+fn assert_ended(client: &Client, token: &Token, state: &str, failed_at: Option<&str>) {
     let over = wait_for(|| Some(newest(client, token)).filter(|meeting| meeting["end_time"].is_string()));
     let (completed, failed) = (json!("completed"), json!("failed"));
-    match stage {
-        Some(stage) => {
-            assert_eq!(ending(&over), (&failed, &Value::Null, &json!(stage)), "{state}");
+    match failed_at {
+        Some(failed_at) => {
+            assert_eq!(ending(&over), (&failed, &Value::Null, &json!(failed_at)), "{state}");
             assert!(over["data"]["error"].as_str().is_some_and(|error| error.contains("bot")), "{state}: {over}");
         }
         None => assert_eq!(ending(&over), (&completed, &json!("stopped"), &Value::Null), "{state}"),

@@ -38,7 +38,7 @@ pub fn wait_until(client: &Client, token: &Token, status: &str) -> Value {
 }
 
 /// Brings a new meeting into a state, and returns the name of its session.
-fn bring(client: &Client, token: &Token, code: &str, state: &str) -> String {
+pub fn bring(client: &Client, token: &Token, code: &str, state: &str) -> String {
     send(client, token, code).expect(201);
     let session = session(client, token, code);
     match state {

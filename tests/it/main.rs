@@ -6,6 +6,7 @@
 //! | [`contract`], [`users`], [`tokens`], [`meetings`] | the HTTP contract, row by row |
 //! | [`bots`], [`lifecycle`], [`notes`] | bots sent and told to leave; every callback in every state; what owners note and remove |
 //! | [`bot_kill`] | kill -9 of bots and servers in each state |
+//! | [`webhooks`], [`deliveries`], [`courier`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`limits`] | HTTP's rules, limits and time-outs |
@@ -26,6 +27,7 @@
 
 mod client;
 mod process;
+mod receiver;
 mod server;
 
 mod bad_body;
@@ -34,6 +36,8 @@ mod bot_kill;
 mod bots;
 mod config;
 mod contract;
+mod courier;
+mod deliveries;
 mod disk;
 mod durability;
 mod edge;
@@ -53,3 +57,5 @@ mod tokens;
 mod users;
 mod vanished;
 mod watched;
+mod webhook_tls;
+mod webhooks;

@@ -1,6 +1,8 @@
 //! the HTTP contract: what owners note about their meetings, and how a meeting is removed.
 
+use crate::bots;
 use crate::client::Answer;
+use crate::lifecycle;
 use crate::secrets::{everything, leaks};
 use crate::server::{Server, Setup};
 use crate::tokens::insert_token;
@@ -54,7 +56,7 @@ fn patch(server: &Server, key: &str, body: &Value) -> Answer {
 
 #[test]
 fn notes_change_what_is_given_and_keep_the_rest() {
-    let (server, key) = start(&["completed", "active"]);
+    let (server, key) = start(&["completed", "failed"]);
     let before = server.get("/meetings").user(&key).send().expect(200)["meetings"].clone();
     let change =
         json!({ "data": { "name": "Weekly", "languages": ["de", "en"], "secret": 1, "status_transition": [] } });
@@ -106,9 +108,12 @@ fn what_is_no_note_is_said() {
 
 #[test]
 fn a_meeting_that_is_not_over_stays() {
-    for status in ["requested", "joining", "awaiting_admission", "active", "stopping"] {
-        let (server, key) = start(&[status]);
-        let answer = server.delete(format!("/meetings/google_meet/{}", PRIVATE[2])).user(&key).send();
+    let server = bots::setup().start();
+    let token = bots::user(&server, "one@example.com", 10);
+    for (n, status) in ["requested", "joining", "awaiting_admission", "active"].into_iter().enumerate() {
+        let code = bots::meet_code(n);
+        lifecycle::bring(&server, &token, &code, status);
+        let answer = server.delete(format!("/meetings/google_meet/{code}")).user(&token.text).send();
         let detail = format!("Meeting not finalized; cannot delete transcripts. Current status: {status}");
         assert_eq!(answer.refusal(), (409, detail), "{status}");
     }

@@ -1,0 +1,285 @@
+//! Brings events to the users' webhooks: at least once, in the order of each meeting, until it gives up.
+//!
+//! What waits is in the file, so a restart loses nothing. Of each meeting only the oldest waiting event is tried; the next
+//! one follows when that was delivered or given up. An attempt that fails is followed by another after a growing
+//! [`backoff`]; one that would come too late is not made, and the event stays visible with its last status and error.
+
+mod attempt;
+mod backoff;
+mod networks;
+mod target;
+mod tls;
+
+pub use attempt::Outcome;
+pub use target::WebhookUrl;
+
+use crate::clock;
+use crate::config::Webhooks;
+use crate::domain::{DeliveryId, Time, UserId, WebhookSecret};
+use crate::error::{Error, Result};
+use crate::store::{AttemptEnd, Busy, Change, EndAttempt, Store, Underway, WaitingEvent};
+use attempt::{Letter, Lookup, Post, TIME_MAX};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use target::Target;
+use tokio::sync::{Notify, watch};
+use tokio::task::{self, JoinSet};
+use tokio::time::{sleep, timeout};
+
+/// Most attempts at once.
+const ATTEMPTS_MAX: usize = 16;
+/// Most attempts at once for one user, so that a dead receiver does not hold up the others.
+const ATTEMPTS_OF_USER_MAX: usize = 4;
+/// Most tests of webhooks at once; a user has one at a time.
+const TESTS_MAX: usize = 16;
+/// Longest sleep: the wall clock, which due times are told by, may be set.
+const SLEEP_MAX: Duration = Duration::from_mins(1);
+/// How long to wait when the file could not be read or written.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Why an event is given up whose user has no webhook any more.
+const NO_WEBHOOK: &str = "The user has no webhook any more.";
+
+/// The courier.
+pub struct Courier {
+    post: Post,
+    retry: Duration,
+    give_up: Duration,
+    news: Notify,
+    stopping: watch::Sender<bool>,
+    testing: Arc<Testing>,
+}
+
+/// How a test of a webhook went.
+#[derive(Debug)]
+pub struct Tested {
+    /// How the attempt ended.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Courier {
+    /// A courier by these settings, which must hear of every change that the store commits.
+    pub fn new(settings: &Webhooks) -> Arc<Self> {
+        Arc::new(Self {
+            post: Post::new(settings.allowed_networks.clone()),
+            retry: settings.retry,
+            give_up: settings.give_up,
+            news: Notify::new(),
+            stopping: watch::Sender::new(false),
+            testing: Arc::default(),
+        })
+    }
+
+    /// A meeting that moves on leaves an event behind.
+    pub fn hear(&self, change: &Change) {
+        if let Change::MeetingMoved(_) = change {
+            self.news.notify_one();
+        }
+    }
+
+    /// Begins no attempt any more; [`Courier::run`] ends when those under way have ended.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Whether this address names a private network outright, so that no attempt can succeed.
+    pub fn refuses(&self, url: &WebhookUrl) -> bool {
+        Target::parse(&url.0).is_ok_and(|target| self.post.refuses(&target))
+    }
+
+    /// How long an event is tried.
+    pub fn gives_up_after(&self) -> Duration {
+        self.give_up
+    }
+
+    /// Delivers what is due, until it is stopped.
+    pub async fn run(self: Arc<Self>, store: Arc<Store>) {
+        let mut stopping = self.stopping.subscribe();
+        let mut rounds = Rounds { attempts: JoinSet::new(), underway: HashMap::new() };
+        while !*stopping.borrow_and_update() {
+            let pause = self.begin_due(&store, &mut rounds).await;
+            tokio::select! {
+                Some(ended) = rounds.attempts.join_next_with_id() => rounds.free(ended.map(|(id, ())| id)),
+                () = self.news.notified() => {}
+                () = sleep(pause) => {}
+                _ = stopping.changed() => {}
+            }
+        }
+        let all_ended = async { while rounds.attempts.join_next().await.is_some() {} };
+        // What has not ended by then is cut, and its row still waits.
+        let _ = timeout(TIME_MAX + PAUSE, all_ended).await;
+        rounds.attempts.shutdown().await;
+    }
+
+    /// Begins an attempt of all that is due, as far as there is room; returns how long there is nothing more to begin.
+    async fn begin_due(self: &Arc<Self>, store: &Arc<Store>, rounds: &mut Rounds) -> Duration {
+        if rounds.underway.len() >= ATTEMPTS_MAX {
+            return SLEEP_MAX;
+        }
+        let now = clock::now();
+        let underway = rounds.underway.values().copied().collect();
+        let busy = Busy { underway, all_max: ATTEMPTS_MAX, user_max: ATTEMPTS_OF_USER_MAX };
+        let due = match store.due_deliveries(now, busy).await {
+            Ok(due) => due,
+            Err(error) => {
+                log::warn!("the events that are due cannot be read: {}", why(&error));
+                return PAUSE;
+            }
+        };
+        for (id, underway) in due.heads {
+            let attempt = Arc::clone(self).deliver(Arc::clone(store), id);
+            rounds.underway.insert(rounds.attempts.spawn(attempt).id(), underway);
+        }
+        due.next_at.map_or(SLEEP_MAX, |at| until(at, now)).min(SLEEP_MAX)
+    }
+
+    /// One attempt of a waiting event, and what follows from it.
+    async fn deliver(self: Arc<Self>, store: Arc<Store>, id: DeliveryId) {
+        let event = match store.waiting_event(id) {
+            Ok(Some(event)) => event,
+            // It went with its meeting or its user.
+            Ok(None) => return,
+            Err(error) => {
+                log::warn!("delivery {id} cannot be read: {}", why(&error));
+                return sleep(PAUSE).await;
+            }
+        };
+        let Some(url) = event.webhook.url.clone() else {
+            let (end, error) = (AttemptEnd::GivenUp, Some(NO_WEBHOOK.to_owned()));
+            return write(&store, EndAttempt { id, attempts: event.attempts, end, status: None, error }).await;
+        };
+        let attempts = event.attempts.saturating_add(1);
+        let created_at = event.created_at;
+        let (Outcome { status, error }, lookup) = self.post.send(&url, &letter(event)).await;
+        let end = self.end(error.is_none(), created_at, attempts);
+        log::debug!("delivery {id}, attempt {attempts}: {end:?} {status:?} {error:?}");
+        write(&store, EndAttempt { id, attempts, end, status, error }).await;
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            () = wait_for(lookup) => {}
+            _ = stopping.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    /// What follows from an attempt that ends now.
+    fn end(&self, delivered: bool, created_at: Time, attempts: u32) -> AttemptEnd {
+        let now = clock::now();
+        if delivered {
+            return AttemptEnd::Delivered(now);
+        }
+        let wait = backoff::wait(self.retry, attempts, getrandom::u64().unwrap_or_default());
+        let (next, last) = (later(now, wait), later(created_at, self.give_up));
+        if next > last { AttemptEnd::GivenUp } else { AttemptEnd::Again(next) }
+    }
+
+    /// Posts an event `webhook.test` at once, by the same rules, and keeps nothing of it; [`Error::Busy`] while another
+    /// test of the user's is under way, or too many of others'.
+    pub async fn test(&self, user: UserId, url: &str, secret: Option<WebhookSecret>) -> Result<Tested> {
+        let seat = self.testing.admit(user)?;
+        let (began, at) = (Instant::now(), clock::now());
+        let body = serde_json::json!({ "event_type": "webhook.test", "user_id": user, "timestamp": at }).to_string();
+        let delivery = blake3::hash(&random()?).to_hex()[..32].to_owned();
+        let letter = Letter { event_type: "webhook.test".to_owned(), delivery, body, secret, at };
+        let (outcome, lookup) = self.post.send(url, &letter).await;
+        let took = began.elapsed();
+        // The seat is taken as long as the look-up takes a thread.
+        tokio::spawn(async move {
+            wait_for(lookup).await;
+            drop(seat);
+        });
+        Ok(Tested { outcome, took })
+    }
+}
+
+fn random() -> Result<[u8; 16]> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(bytes)
+}
+
+fn letter(event: WaitingEvent) -> Letter {
+    let WaitingEvent { event_type, uid, body, webhook, .. } = event;
+    Letter { event_type, delivery: uid, body, secret: webhook.secret, at: clock::now() }
+}
+
+/// A look-up that outlived its attempt takes a thread; whoever asked for it keeps the place until it has ended.
+async fn wait_for(lookup: Option<Lookup>) {
+    if let Some(lookup) = lookup {
+        let _ = lookup.await;
+    }
+}
+
+/// Notes how an attempt ended; while that cannot be written, the event must not be tried again and again.
+async fn write(store: &Store, end: EndAttempt) {
+    if matches!(end.end, AttemptEnd::GivenUp) {
+        log::warn!("delivery {} is given up: {}", end.id, end.error.as_deref().unwrap_or("no reason"));
+    }
+    while let Err(error) = store.write(end.clone()).await {
+        log::warn!("the end of an attempt of delivery {} cannot be written: {}", end.id, why(&error));
+        if matches!(error, Error::StoreFailed(_)) {
+            return;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+fn why(error: &Error) -> &str {
+    error.cause().unwrap_or("the disk is full or busy")
+}
+
+fn later(time: Time, wait: Duration) -> Time {
+    Time::from_millis(time.as_millis().saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
+}
+
+fn until(at: Time, now: Time) -> Duration {
+    Duration::from_millis(u64::try_from(at.as_millis() - now.as_millis()).unwrap_or_default())
+}
+
+/// The attempts under way, and whose they are.
+struct Rounds {
+    attempts: JoinSet<()>,
+    underway: HashMap<task::Id, Underway>,
+}
+
+impl Rounds {
+    /// An attempt has ended. One that panicked keeps its place, so that its event is not tried in every round.
+    fn free(&mut self, ended: std::result::Result<task::Id, task::JoinError>) {
+        match ended {
+            Ok(id) => _ = self.underway.remove(&id),
+            Err(error) => log::error!("an attempt to deliver ended by a fault of ours: {error}"),
+        }
+    }
+}
+
+/// The users whose webhooks are being tested.
+#[derive(Default)]
+struct Testing(Mutex<HashSet<UserId>>);
+
+/// A user's place among them; it is free again when this is dropped.
+struct Seat {
+    user: UserId,
+    all: Arc<Testing>,
+}
+
+impl Testing {
+    fn admit(self: &Arc<Self>, user: UserId) -> Result<Seat> {
+        let mut users = self.lock();
+        if users.len() >= TESTS_MAX || !users.insert(user) {
+            return Err(Error::Busy);
+        }
+        Ok(Seat { user, all: Arc::clone(self) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<UserId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.all.lock().remove(&self.user);
+    }
+}

@@ -1,0 +1,46 @@
+//! TLS towards receivers: the system's roots, or the bundled ones where the system has none.
+
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// What is told when nothing can be trusted.
+const UNUSABLE: &str = "TLS cannot be used on this server.";
+
+/// Made at the first delivery that needs it: roots take memory, and many a server has no such receiver.
+#[derive(Default)]
+pub struct Tls(OnceCell<TlsConnector>);
+
+impl Tls {
+    /// What speaks TLS, or a sentence that says why there is nothing.
+    pub async fn connector(&self) -> Result<&TlsConnector, String> {
+        let make = || async {
+            // Reading some hundred certificates would hold up a thread that serves requests.
+            let config = tokio::task::spawn_blocking(configure).await.map_err(|_| UNUSABLE.to_owned())??;
+            Ok(TlsConnector::from(Arc::new(config)))
+        };
+        self.0.get_or_try_init(make).await
+    }
+}
+
+fn configure() -> Result<ClientConfig, String> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(|_| UNUSABLE.to_owned())?;
+    Ok(builder.with_root_certificates(roots()).with_no_client_auth())
+}
+
+fn roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    for error in &system.errors {
+        log::warn!("some of the system's root certificates cannot be read: {error}");
+    }
+    let (added, _) = roots.add_parsable_certificates(system.certs);
+    if added == 0 {
+        log::warn!("the system has no root certificates; webhooks trust those that this program carries");
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
+}

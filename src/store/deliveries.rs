@@ -1,0 +1,263 @@
+//! Events on their way to webhooks: which are due, how each attempt ended, what became of them.
+
+use super::webhooks::Webhook;
+use super::{Store, Verb};
+use crate::domain::{Delivery, DeliveryId, DeliveryState, MeetingId, Time, UserId};
+use crate::error::Result;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+
+/// Most deliveries that are forgotten in one transaction.
+const FORGET_MAX: usize = 500;
+
+/// Whose event an attempt brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Underway {
+    /// The user.
+    pub user_id: UserId,
+    /// The meeting.
+    pub meeting_id: MeetingId,
+}
+
+/// The attempts under way, and how many there may be.
+#[derive(Debug, Clone)]
+pub struct Busy {
+    /// Those under way.
+    pub underway: Vec<Underway>,
+    /// Most at once.
+    pub all_max: usize,
+    /// Most at once for one user.
+    pub user_max: usize,
+}
+
+impl Busy {
+    fn is_full(&self) -> bool {
+        self.underway.len() >= self.all_max
+    }
+
+    fn admits(&self, wanted: Underway) -> bool {
+        let of_user = self.underway.iter().filter(|other| other.user_id == wanted.user_id).count();
+        of_user < self.user_max && self.underway.iter().all(|other| other.meeting_id != wanted.meeting_id)
+    }
+}
+
+/// What is due.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// The oldest waiting events of their meetings, those first that are due the longest.
+    pub heads: Vec<(DeliveryId, Underway)>,
+    /// When the next one is due.
+    pub next_at: Option<Time>,
+}
+
+impl Due {
+    fn select(db: &Connection, now: Time, mut busy: Busy) -> rusqlite::Result<Self> {
+        let mut heads = db.prepare_cached(
+            "SELECT d.id, d.user_id, d.meeting_id, d.next_at
+             FROM (SELECT min(id) AS id FROM deliveries WHERE next_at IS NOT NULL GROUP BY meeting_id) AS head
+             JOIN deliveries d ON d.id = head.id ORDER BY d.next_at, d.id",
+        )?;
+        let (mut rows, mut due) = (heads.query([])?, Self::default());
+        while !busy.is_full()
+            && let Some(row) = rows.next()?
+        {
+            let next_at = Time::from_millis(row.get(3)?);
+            if next_at > now {
+                due.next_at = Some(next_at);
+                break;
+            }
+            let head = Underway { user_id: UserId(row.get(1)?), meeting_id: MeetingId(row.get(2)?) };
+            if busy.admits(head) {
+                busy.underway.push(head);
+                due.heads.push((DeliveryId(row.get(0)?), head));
+            }
+        }
+        Ok(due)
+    }
+}
+
+/// An event that waits, with all that an attempt needs.
+#[derive(Debug, Clone)]
+pub struct WaitingEvent {
+    /// Its name.
+    pub uid: String,
+    /// What happened.
+    pub event_type: String,
+    /// JSON.
+    pub body: String,
+    /// When it happened.
+    pub created_at: Time,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Where it goes.
+    pub webhook: Webhook,
+}
+
+/// Which of a user's events are asked for; always the newest first.
+#[derive(Debug, Clone, Copy)]
+pub struct DeliveryPage {
+    /// Whose.
+    pub user_id: UserId,
+    /// Only ids below this one.
+    pub before: Option<DeliveryId>,
+    /// How many at most.
+    pub limit: i64,
+}
+
+/// What an event is called in its body.
+macro_rules! event_type {
+    () => {
+        "coalesce(json_extract(d.body, '$.event_type'), '')"
+    };
+}
+
+impl Store {
+    /// The events that are due and may be tried beside those under way; a long read.
+    pub async fn due_deliveries(&self, now: Time, busy: Busy) -> Result<Due> {
+        self.read_long(move |db| Due::select(db, now, busy)).await
+    }
+
+    /// One event, if it still waits; a small read.
+    pub fn waiting_event(&self, id: DeliveryId) -> Result<Option<WaitingEvent>> {
+        self.read(|db| {
+            let mut find = db.prepare_cached(concat!(
+                "SELECT d.uid, ",
+                event_type!(),
+                ", d.body, d.created_at, d.attempts, u.data, s.secret FROM deliveries d JOIN users u ON u.id = d.user_id
+                 LEFT JOIN webhook_secrets s ON s.user_id = u.id WHERE d.id = ?1 AND d.next_at IS NOT NULL"
+            ))?;
+            find.query_row([id.0], waiting_at).optional()
+        })
+    }
+
+    /// A page of a user's events; a long read.
+    pub async fn deliveries(&self, page: DeliveryPage) -> Result<Vec<Delivery>> {
+        self.read_long(move |db| {
+            let mut list = db.prepare_cached(concat!(
+                "SELECT d.id, d.uid, ",
+                event_type!(),
+                ", d.meeting_id, d.created_at, d.attempts, d.next_at, d.delivered_at, d.last_status, d.last_error
+                 FROM deliveries d WHERE d.user_id = ?1 AND d.id < ?2 ORDER BY d.id DESC LIMIT ?3"
+            ))?;
+            let before = page.before.map_or(i64::MAX, |id| id.0);
+            list.query_map(params![page.user_id.0, before, page.limit], delivery_at)?.collect()
+        })
+        .await
+    }
+
+    /// Some events that are over and happened before `end`; a long read. The table is in the order of time, so it ends at
+    /// the first younger one.
+    pub async fn old_deliveries(&self, end: Time) -> Result<Vec<DeliveryId>> {
+        self.read_long(move |db| {
+            let mut oldest = db.prepare_cached("SELECT id, created_at, next_at FROM deliveries ORDER BY id")?;
+            let (mut rows, mut found) = (oldest.query([])?, Vec::new());
+            while found.len() < FORGET_MAX
+                && let Some(row) = rows.next()?
+                && row.get::<_, i64>(1)? < end.as_millis()
+            {
+                if row.get::<_, Option<i64>>(2)?.is_none() {
+                    found.push(DeliveryId(row.get(0)?));
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+}
+
+fn waiting_at(row: &Row<'_>) -> rusqlite::Result<WaitingEvent> {
+    Ok(WaitingEvent {
+        uid: row.get(0)?,
+        event_type: row.get(1)?,
+        body: row.get(2)?,
+        created_at: Time::from_millis(row.get(3)?),
+        attempts: row.get(4)?,
+        webhook: Webhook::at(row, 5)?,
+    })
+}
+
+fn delivery_at(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    let time = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis));
+    let (next_at, delivered_at) = (time(6)?, time(7)?);
+    let state = match (next_at, delivered_at) {
+        (Some(_), _) => DeliveryState::Waiting,
+        (None, Some(_)) => DeliveryState::Delivered,
+        (None, None) => DeliveryState::GivenUp,
+    };
+    Ok(Delivery {
+        id: DeliveryId(row.get(0)?),
+        delivery: row.get(1)?,
+        event_type: row.get(2)?,
+        meeting_id: MeetingId(row.get(3)?),
+        created_at: Time::from_millis(row.get(4)?),
+        state,
+        attempts: row.get(5)?,
+        next_at,
+        delivered_at,
+        last_status: row.get(8)?,
+        last_error: row.get(9)?,
+    })
+}
+
+/// What follows from an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum AttemptEnd {
+    /// Nothing: the receiver took it then.
+    Delivered(Time),
+    /// Another attempt then.
+    Again(Time),
+    /// Nothing any more.
+    GivenUp,
+}
+
+/// Notes how an attempt ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct EndAttempt {
+    /// Of which event.
+    pub id: DeliveryId,
+    /// How often it was tried by now.
+    pub attempts: u32,
+    /// What follows.
+    pub end: AttemptEnd,
+    /// The status of the answer, if one came.
+    pub status: Option<u16>,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+}
+
+impl Verb for EndAttempt {
+    type Answer = ();
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        let (next_at, delivered_at) = match self.end {
+            AttemptEnd::Delivered(at) => (None, Some(at.as_millis())),
+            AttemptEnd::Again(at) => (Some(at.as_millis()), None),
+            AttemptEnd::GivenUp => (None, None),
+        };
+        let mut note = db.prepare_cached(
+            "UPDATE deliveries SET attempts = ?2, next_at = ?3, delivered_at = ?4, last_status = ?5, last_error = ?6
+             WHERE id = ?1 AND next_at IS NOT NULL",
+        )?;
+        note.execute(params![self.id.0, self.attempts, next_at, delivered_at, self.status, self.error])?;
+        Ok(())
+    }
+}
+
+/// Forgets events that are over.
+#[derive(Debug, Serialize)]
+pub struct ForgetDeliveries {
+    /// Which; those that still wait are passed over.
+    pub ids: Vec<DeliveryId>,
+}
+
+impl Verb for ForgetDeliveries {
+    type Answer = ();
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        let mut forget = db.prepare_cached("DELETE FROM deliveries WHERE id = ?1 AND next_at IS NULL")?;
+        for id in &self.ids {
+            forget.execute([id.0])?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,280 @@
+//! Webhooks, second part: what the courier does with events. They are put into the file before the server starts.
+
+use crate::client::{Client, PATIENCE, assert_time, fields};
+use crate::receiver::{FAULT, OK, Receiver, nobody};
+use crate::server::{Server, Setup};
+use crate::tokens::insert_token;
+use ring::hmac;
+use rusqlite::{Connection, params};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+const DELIVERY: [&str; 11] = [
+    "attempts",
+    "created_at",
+    "delivered_at",
+    "delivery",
+    "event_type",
+    "id",
+    "last_error",
+    "last_status",
+    "meeting_id",
+    "next_at",
+    "state",
+];
+const SECRET: &str = "a-secret-of-a-webhook";
+
+/// A server that may reach receivers on this machine, and tries again soon.
+pub fn setup() -> Setup {
+    Setup::new().set("VOMEET_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8").set("VOMEET_WEBHOOKS_RETRY_SECONDS", "1")
+}
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// A user with a token and, where there is an address, a webhook.
+fn insert_user(db: &Connection, user: i64, url: Option<&str>) -> String {
+    let key = insert_token(db, user, None);
+    let data = url.map_or(json!({}), |url| json!({ "webhook_url": url }));
+    db.execute("UPDATE users SET data = ?2 WHERE id = ?1", params![user, data.to_string()]).expect("a webhook");
+    key
+}
+
+/// An event of a meeting, which is made where it is missing.
+fn insert_event(db: &Connection, user: i64, meeting: i64, number: i64, created_at: i64) {
+    let sql = "INSERT OR IGNORE INTO meetings (id, user_id, platform, native_meeting_id, status, data, created_at, updated_at)
+               VALUES (?1, ?2, 'google_meet', 'abc-defg-hij', 'completed', '{}', 0, 0)";
+    db.execute(sql, params![meeting, user]).expect("a meeting");
+    let body = json!({"event_type": "meeting.status_change", "meeting": {"id": meeting}, "number": number}).to_string();
+    let sql = "INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts, next_at) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?5)";
+    db.execute(sql, params![user, meeting, format!("uid-{meeting}-{number}"), body, created_at]).expect("an event");
+}
+
+fn list(server: &Client, key: &str, query: &str) -> Vec<Value> {
+    let body = server.get(format!("/user/webhook/deliveries{query}")).user(key).send().expect(200);
+    assert_eq!(fields(&body), ["deliveries"]);
+    let list = body["deliveries"].as_array().expect("an array").clone();
+    assert!(list.iter().all(|delivery| fields(delivery) == DELIVERY), "{list:?}");
+    list
+}
+
+/// Waits until the user's deliveries are as wanted, and returns them, the oldest first.
+fn wait_until(server: &Client, key: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let began = Instant::now();
+    loop {
+        let mut list = list(server, key, "");
+        list.reverse();
+        if wanted(&list) {
+            return list;
+        }
+        assert!(began.elapsed() < PATIENCE, "{list:#?}");
+    }
+}
+
+fn all_are(state: &'static str) -> impl Fn(&[Value]) -> bool {
+    move |list| list.iter().all(|delivery| delivery["state"] == state)
+}
+
+#[test]
+fn an_event_is_delivered_signed_and_noted() {
+    let (receiver, mut key) = (Receiver::taking(), String::new());
+    let setup = setup().rows(|db| {
+        key = insert_user(db, 1, Some(&receiver.url()));
+        insert_event(db, 1, 7, 1, now());
+        db.execute("INSERT INTO webhook_secrets (user_id, secret) VALUES (1, ?1)", [SECRET]).expect("a secret");
+    });
+    let before = now() / 1000;
+    let server = setup.start();
+    let came = receiver.next();
+    assert_eq!(came.line, "POST /hook HTTP/1.1");
+    for (name, value) in [
+        ("host", receiver.address.to_string().as_str()),
+        ("content-type", "application/json"),
+        ("user-agent", concat!("vomeet/", env!("CARGO_PKG_VERSION"))),
+        ("x-vomeet-event", "meeting.status_change"),
+        ("x-vomeet-delivery", "uid-7-1"),
+    ] {
+        assert_eq!(came.header(name), Some(value), "{came:?}");
+    }
+    let at: i64 = came.header("x-vomeet-timestamp").expect("a time").parse().expect("seconds");
+    assert!((before..=now() / 1000).contains(&at), "{at}");
+    assert_eq!(came.json()["meeting"]["id"], 7);
+    let signature = came.header("x-vomeet-signature").and_then(|value| value.strip_prefix("sha256="));
+    let signature: Vec<u8> = signature.expect("a signature").as_bytes().chunks(2).map(hex).collect();
+    let verifier = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    hmac::verify(&verifier, came.body.as_bytes(), &signature).expect("a signature of the body");
+
+    let delivery = &wait_until(&server, &key, all_are("delivered"))[0];
+    let expected = json!({"id": 1, "delivery": "uid-7-1", "event_type": "meeting.status_change", "meeting_id": 7, "attempts": 1,
+        "state": "delivered", "next_at": null, "last_status": 200, "last_error": null,
+        "created_at": delivery["created_at"], "delivered_at": delivery["delivered_at"]});
+    assert_eq!(*delivery, expected);
+    assert!(assert_time(&delivery["created_at"]) <= assert_time(&delivery["delivered_at"]));
+}
+
+fn hex(pair: &[u8]) -> u8 {
+    u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hexadecimal")
+}
+
+/// What a receiver got of each meeting, in its order.
+fn by_meeting(receiver: &Receiver, count: usize) -> BTreeMap<i64, Vec<i64>> {
+    let mut meetings: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for _ in 0..count {
+        let event = receiver.next().json();
+        let meeting = meetings.entry(event["meeting"]["id"].as_i64().expect("an id")).or_default();
+        meeting.push(event["number"].as_i64().expect("a number"));
+    }
+    meetings
+}
+
+#[test]
+fn a_receiver_that_was_down_gets_everything_in_order() {
+    let (address, mut key) = (nobody(), String::new());
+    let setup = setup().rows(|db| {
+        key = insert_user(db, 1, Some(&format!("http://{address}/hook")));
+        // The events of three meetings, mixed.
+        (0..9).for_each(|n| insert_event(db, 1, 1 + n % 3, n / 3, now()));
+    });
+    let server = setup.start();
+    let tried = |list: &[Value]| list[..3].iter().all(|delivery| delivery["attempts"].as_i64() > Some(0));
+    let waiting = wait_until(&server, &key, tried);
+    for (n, delivery) in waiting.iter().enumerate() {
+        assert_eq!(delivery["state"], "waiting", "{delivery}");
+        assert_eq!(delivery["attempts"].as_i64() > Some(0), n < 3, "only the oldest of each meeting: {delivery}");
+        assert_eq!(delivery["last_error"].as_str().map(|error| error.contains("refused")), (n < 3).then_some(true));
+    }
+    // A restart in between loses nothing either.
+    let server = server.restart();
+    let receiver = Receiver::start(address, None, |_| Some(OK.to_owned()));
+    let expected: BTreeMap<i64, Vec<i64>> = (1..=3).map(|meeting| (meeting, vec![0, 1, 2])).collect();
+    assert_eq!(by_meeting(&receiver, 9), expected);
+    wait_until(&server, &key, all_are("delivered"));
+    assert_eq!(receiver.rest().len(), 0, "something was sent twice");
+}
+
+#[test]
+fn an_event_that_is_refused_comes_again_under_its_name() {
+    let (failed, mut key) = (AtomicUsize::new(0), String::new());
+    let receiver = Receiver::answering(move |_| {
+        let answer = if failed.fetch_add(1, Ordering::SeqCst) < 2 { FAULT } else { OK };
+        Some(answer.to_owned())
+    });
+    let server = setup()
+        .rows(|db| {
+            key = insert_user(db, 1, Some(&receiver.url()));
+            (0..2).for_each(|n| insert_event(db, 1, 1, n, now()));
+        })
+        .start();
+    let came: Vec<_> = (0..4).map(|_| receiver.next()).collect();
+    let names: Vec<_> = came.iter().filter_map(|received| received.header("x-vomeet-delivery")).collect();
+    assert_eq!(names, ["uid-1-0", "uid-1-0", "uid-1-0", "uid-1-1"]);
+    assert_eq!(came[0].body, came[2].body);
+    assert!(came.iter().all(|received| received.header("x-vomeet-signature").is_none()), "signed without a secret");
+    let list = wait_until(&server, &key, all_are("delivered"));
+    let told = |delivery: &Value| (delivery["attempts"].as_i64(), delivery["last_status"].as_i64());
+    assert_eq!(list.iter().map(told).collect::<Vec<_>>(), [(Some(3), Some(200)), (Some(1), Some(200))]);
+    assert_eq!(list[0]["last_error"], Value::Null);
+}
+
+#[test]
+fn a_slow_receiver_fails_and_holds_up_nobody_else() {
+    let (slow, fast) = (Receiver::answering(|_| None), Receiver::taking());
+    let mut keys = [String::new(), String::new()];
+    let setup = setup().rows(|db| {
+        keys = [insert_user(db, 1, Some(&slow.url())), insert_user(db, 2, Some(&fast.url()))];
+        (0..8).for_each(|n| insert_event(db, 1, 1 + n, 0, now()));
+        (0..40).for_each(|n| insert_event(db, 2, 100 + n, 0, now()));
+    });
+    let server = setup.start();
+    let began = Instant::now();
+    (0..40).for_each(|_| drop(fast.next()));
+    assert!(began.elapsed().as_secs() < 5, "the fast one waited for the slow one: {:?}", began.elapsed());
+    assert_eq!(wait_until(&server, &keys[1], all_are("delivered")).len(), 40);
+    let list = wait_until(&server, &keys[0], |list| list[..4].iter().all(|delivery| delivery["attempts"] == 1));
+    let told = (&list[0]["last_error"], &list[0]["last_status"], &list[0]["state"]);
+    assert_eq!(told, (&json!("The webhook did not answer within 5 seconds."), &Value::Null, &json!("waiting")));
+    assert_eq!(slow.open_most(), 4, "attempts at once for one user");
+}
+
+#[test]
+fn what_comes_too_late_is_given_up_and_visible_and_the_next_one_follows() {
+    let (address, mut keys) = (nobody(), [String::new(), String::new()]);
+    let hour = 3_600_000;
+    let setup = setup().set("VOMEET_WEBHOOKS_GIVE_UP_SECONDS", "3600").rows(|db| {
+        keys = [insert_user(db, 1, Some(&format!("http://{address}/hook"))), insert_user(db, 2, None)];
+        insert_event(db, 1, 1, 0, now() - hour - 1);
+        insert_event(db, 1, 1, 1, now());
+        insert_event(db, 2, 2, 0, now());
+    });
+    let server = setup.start();
+    let list = wait_until(&server, &keys[0], |list| list[1]["attempts"].as_i64() > Some(0));
+    let told: Vec<_> = list.iter().map(|delivery| (&delivery["state"], delivery["next_at"].is_null())).collect();
+    assert_eq!(told, [(&json!("given_up"), true), (&json!("waiting"), false)]);
+    assert_eq!((&list[0]["attempts"], &list[0]["delivered_at"]), (&json!(1), &Value::Null));
+    assert!(list[0]["last_error"].as_str().is_some_and(|error| error.contains("refused")), "{list:?}");
+    let gone = wait_until(&server, &keys[1], all_are("given_up"));
+    let told = (&gone[0]["attempts"], &gone[0]["last_error"]);
+    assert_eq!(told, (&json!(0), &json!("The user has no webhook any more.")));
+}
+
+#[test]
+fn deliveries_are_the_callers_own_newest_first_and_paged() {
+    let mut keys = [String::new(), String::new(), String::new()];
+    let setup = setup().rows(|db| {
+        keys = [1, 2, 3].map(|user| insert_user(db, user, None));
+        (0..30).for_each(|n| insert_event(db, 1 + n % 2, 1 + n % 2, n, now()));
+    });
+    let server = setup.start();
+    let ids = |key: &str, query: &str| -> Vec<i64> {
+        list(&server, key, query).iter().map(|delivery| delivery["id"].as_i64().expect("an id")).collect()
+    };
+    let odd: Vec<i64> = (0..15).map(|n| 29 - 2 * n).collect();
+    let even: Vec<i64> = (0..15).map(|n| 30 - 2 * n).collect();
+    assert_eq!((ids(&keys[0], ""), ids(&keys[1], ""), ids(&keys[2], "")), (odd.clone(), even, vec![]));
+    assert_eq!(ids(&keys[0], "?limit=4"), odd[..4]);
+    assert_eq!(ids(&keys[0], "?limit=4&before=23"), odd[4..8]);
+    assert_eq!(ids(&keys[0], "?before=1"), Vec::<i64>::new());
+    for (query, fault) in [("limit=0", "query.limit"), ("limit=1001", "query.limit"), ("before=x", "query.before")] {
+        let answer = server.get(format!("/user/webhook/deliveries?{query}")).user(&keys[0]).send();
+        assert_eq!(answer.faults()[0].1, fault, "{query}");
+    }
+}
+
+#[test]
+fn what_was_over_long_ago_is_forgotten() {
+    let (address, mut key) = (nobody(), String::new());
+    let day = 86_400_000;
+    let setup = setup().set("VOMEET_TOKENS_LAST_USED_SECONDS", "1").rows(|db| {
+        key = insert_user(db, 1, Some(&format!("http://{address}/hook")));
+        // Over for long, over for less long, and of a month ago but still waiting.
+        for (number, age) in [(0, 40), (1, 32), (2, 30), (3, 1)] {
+            insert_event(db, 1, 1, number, now() - age * day);
+        }
+        insert_event(db, 1, 2, 0, now() - 40 * day);
+        let over = "UPDATE deliveries SET next_at = NULL, delivered_at = created_at WHERE meeting_id = 1";
+        db.execute(over, []).expect("over");
+        db.execute("UPDATE deliveries SET next_at = ?1 WHERE meeting_id = 2", [now() + day]).expect("waiting");
+    });
+    let server = setup.start();
+    let list = wait_until(&server, &key, |list| list.len() == 3);
+    let names: Vec<_> = list.iter().filter_map(|delivery| delivery["delivery"].as_str()).collect();
+    assert_eq!(names, ["uid-1-2", "uid-1-3", "uid-2-0"]);
+}
+
+/// The end of the server waits for an attempt under way, whose outcome is then in the file.
+#[test]
+fn an_attempt_under_way_is_finished_before_the_end() {
+    let (mut key, receiver) = (String::new(), Receiver::answering(|_| None));
+    let setup = setup().rows(|db| {
+        key = insert_user(db, 1, Some(&receiver.url()));
+        insert_event(db, 1, 1, 0, now());
+    });
+    let server: Server = setup.start();
+    receiver.next();
+    let server = server.restart();
+    let list = list(&server, &key, "");
+    assert!(list[0]["attempts"].as_i64() > Some(0), "{list:?}");
+}
