@@ -80,7 +80,7 @@ fn a_step_wakes_the_courier() {
             assert_eq!(event["meeting"]["status"], to.as_str());
             let change = &event["status_change"];
             assert_eq!((&change["from"], &change["to"]), (&json!(from.as_str()), &json!(to.as_str())));
-            assert_eq!(change["transition_source"], "bot", "{change}");
+            assert_eq!(change["transition_source"], "bot_callback", "{change}");
             from = to;
         }
         assert!(began.elapsed() < AT_ONCE, "the events lay for {:?}", began.elapsed());
