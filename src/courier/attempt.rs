@@ -57,7 +57,7 @@ pub struct Letter {
 pub struct Outcome {
     /// The status of the answer, if one came.
     pub status: Option<u16>,
-    /// Why it failed: a sentence without a secret and without the address.
+    /// Why it failed: a sentence without a secret, without the path and without what the receiver wrote.
     pub error: Option<String>,
 }
 

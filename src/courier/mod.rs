@@ -1,8 +1,7 @@
 //! Brings events to the users' webhooks: at least once, in the order of each meeting, until it gives up.
 //!
 //! What waits is in the file, so a restart loses nothing. Of each meeting only the oldest waiting event is tried; the next
-//! one follows when that was delivered or given up. An attempt that fails is followed by another after a growing
-//! [`backoff`]; one that would come too late is not made, and the event stays visible with its last status and error.
+//! one follows when that was delivered or given up. An attempt that fails is followed by another after a growing wait; one that would come too late is not made, and the event stays visible with its last status and error.
 
 mod attempt;
 mod backoff;
@@ -102,7 +101,7 @@ impl Courier {
         while !*stopping.borrow_and_update() {
             let pause = self.begin_due(&store, &mut rounds).await;
             tokio::select! {
-                Some(ended) = rounds.attempts.join_next_with_id() => rounds.free(ended.map(|(id, ())| id)),
+                Some(ended) = rounds.attempts.join_next_with_id() => rounds.free(ended),
                 () = self.news.notified() => {}
                 () = sleep(pause) => {}
                 _ = stopping.changed() => {}
@@ -245,11 +244,16 @@ struct Rounds {
 }
 
 impl Rounds {
-    /// An attempt has ended. One that panicked keeps its place, so that its event is not tried in every round.
-    fn free(&mut self, ended: std::result::Result<task::Id, task::JoinError>) {
-        match ended {
-            Ok(id) => _ = self.underway.remove(&id),
-            Err(error) => log::error!("an attempt to deliver ended by a fault of ours: {error}"),
+    /// An attempt has ended, and perhaps others with it. One that panicked keeps its place, so that its event is not tried
+    /// in every round.
+    fn free(&mut self, ended: std::result::Result<(task::Id, ()), task::JoinError>) {
+        let mut next = Some(ended);
+        while let Some(ended) = next {
+            match ended {
+                Ok((id, ())) => _ = self.underway.remove(&id),
+                Err(error) => log::error!("an attempt to deliver ended by a fault of ours: {error}"),
+            }
+            next = self.attempts.try_join_next_with_id();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which addresses a webhook may reach: global unicast ones, and what the operator allows besides.
 //!
 //! The tables are those of the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890;
-//! <https://www.iana.org/assignments/iana-ipv4-special-registry>, `…/iana-ipv6-special-registry`, as of 2025-10-09): all
+//! <https://www.iana.org/assignments/iana-ipv4-special-registry>, `…/iana-ipv6-special-registry`): all
 //! that is not globally reachable. Of a block with globally reachable parts the whole is refused: no receiver lives
 //! there. Multicast comes from RFC 5771 and RFC 4291; global unicast IPv6 is what IANA assigns from, `2000::/3`.
 

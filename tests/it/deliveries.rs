@@ -1,7 +1,7 @@
 //! Webhooks, second part: what the courier does with events. They are put into the file before the server starts.
 
 use crate::client::{Client, PATIENCE, assert_time, fields};
-use crate::receiver::{FAULT, OK, Receiver, nobody};
+use crate::receiver::{Down, FAULT, OK, Receiver};
 use crate::server::{Server, Setup};
 use crate::tokens::insert_token;
 use ring::hmac;
@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const DELIVERY: [&str; 11] = [
     "attempts",
@@ -25,6 +25,8 @@ const DELIVERY: [&str; 11] = [
     "state",
 ];
 const SECRET: &str = "a-secret-of-a-webhook";
+/// The longest attempt.
+const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// A server that may reach receivers on this machine, and tries again soon.
 pub fn setup() -> Setup {
@@ -132,9 +134,9 @@ fn by_meeting(receiver: &Receiver, count: usize) -> BTreeMap<i64, Vec<i64>> {
 
 #[test]
 fn a_receiver_that_was_down_gets_everything_in_order() {
-    let (address, mut key) = (nobody(), String::new());
+    let (down, mut key) = (Down::new(), String::new());
     let setup = setup().rows(|db| {
-        key = insert_user(db, 1, Some(&format!("http://{address}/hook")));
+        key = insert_user(db, 1, Some(&down.url()));
         // The events of three meetings, mixed.
         (0..9).for_each(|n| insert_event(db, 1, 1 + n % 3, n / 3, now()));
     });
@@ -148,7 +150,7 @@ fn a_receiver_that_was_down_gets_everything_in_order() {
     }
     // A restart in between loses nothing either.
     let server = server.restart();
-    let receiver = Receiver::start(address, None, |_| Some(OK.to_owned()));
+    let receiver = down.up();
     let expected: BTreeMap<i64, Vec<i64>> = (1..=3).map(|meeting| (meeting, vec![0, 1, 2])).collect();
     assert_eq!(by_meeting(&receiver, 9), expected);
     wait_until(&server, &key, all_are("delivered"));
@@ -188,23 +190,44 @@ fn a_slow_receiver_fails_and_holds_up_nobody_else() {
         (0..8).for_each(|n| insert_event(db, 1, 1 + n, 0, now()));
         (0..40).for_each(|n| insert_event(db, 2, 100 + n, 0, now()));
     });
-    let server = setup.start();
     let began = Instant::now();
+    let server = setup.start();
     (0..40).for_each(|_| drop(fast.next()));
-    assert!(began.elapsed().as_secs() < 5, "the fast one waited for the slow one: {:?}", began.elapsed());
+    assert!(began.elapsed() < ATTEMPT, "the fast one waited for the slow one: {:?}", began.elapsed());
     assert_eq!(wait_until(&server, &keys[1], all_are("delivered")).len(), 40);
+    // Four at once for one user: the fifth begins when one of them has ended.
+    (0..5).for_each(|_| drop(slow.next()));
+    assert!(began.elapsed() >= ATTEMPT, "more than four at once: {:?}", began.elapsed());
     let list = wait_until(&server, &keys[0], |list| list[..4].iter().all(|delivery| delivery["attempts"] == 1));
     let told = (&list[0]["last_error"], &list[0]["last_status"], &list[0]["state"]);
     assert_eq!(told, (&json!("The webhook did not answer within 5 seconds."), &Value::Null, &json!("waiting")));
-    assert_eq!(slow.open_most(), 4, "attempts at once for one user");
+}
+
+#[test]
+fn there_are_only_so_many_attempts_at_once() {
+    let slow = Receiver::answering(|_| None);
+    let setup = setup().rows(|db| {
+        for user in 1..=20 {
+            insert_user(db, user, Some(&slow.url()));
+            insert_event(db, user, user, 0, now());
+        }
+    });
+    let began = Instant::now();
+    let server = setup.start();
+    (0..16).for_each(|_| drop(slow.next()));
+    assert!(began.elapsed() < ATTEMPT, "{:?}", began.elapsed());
+    slow.next();
+    assert!(began.elapsed() >= ATTEMPT, "more than sixteen at once: {:?}", began.elapsed());
+    // Those who wait in the meantime do not hold up the server.
+    server.get("/healthz").send().expect(200);
 }
 
 #[test]
 fn what_comes_too_late_is_given_up_and_visible_and_the_next_one_follows() {
-    let (address, mut keys) = (nobody(), [String::new(), String::new()]);
+    let (down, mut keys) = (Down::new(), [String::new(), String::new()]);
     let hour = 3_600_000;
     let setup = setup().set("VOMEET_WEBHOOKS_GIVE_UP_SECONDS", "3600").rows(|db| {
-        keys = [insert_user(db, 1, Some(&format!("http://{address}/hook"))), insert_user(db, 2, None)];
+        keys = [insert_user(db, 1, Some(&down.url())), insert_user(db, 2, None)];
         insert_event(db, 1, 1, 0, now() - hour - 1);
         insert_event(db, 1, 1, 1, now());
         insert_event(db, 2, 2, 0, now());
@@ -245,15 +268,15 @@ fn deliveries_are_the_callers_own_newest_first_and_paged() {
 
 #[test]
 fn what_was_over_long_ago_is_forgotten() {
-    let (address, mut key) = (nobody(), String::new());
+    let (down, mut key) = (Down::new(), String::new());
     let day = 86_400_000;
     let setup = setup().set("VOMEET_TOKENS_LAST_USED_SECONDS", "1").rows(|db| {
-        key = insert_user(db, 1, Some(&format!("http://{address}/hook")));
+        key = insert_user(db, 1, Some(&down.url()));
         // Over for long, over for less long, and of a month ago but still waiting.
+        insert_event(db, 1, 2, 0, now() - 41 * day);
         for (number, age) in [(0, 40), (1, 32), (2, 30), (3, 1)] {
             insert_event(db, 1, 1, number, now() - age * day);
         }
-        insert_event(db, 1, 2, 0, now() - 40 * day);
         let over = "UPDATE deliveries SET next_at = NULL, delivered_at = created_at WHERE meeting_id = 1";
         db.execute(over, []).expect("over");
         db.execute("UPDATE deliveries SET next_at = ?1 WHERE meeting_id = 2", [now() + day]).expect("waiting");
@@ -261,7 +284,7 @@ fn what_was_over_long_ago_is_forgotten() {
     let server = setup.start();
     let list = wait_until(&server, &key, |list| list.len() == 3);
     let names: Vec<_> = list.iter().filter_map(|delivery| delivery["delivery"].as_str()).collect();
-    assert_eq!(names, ["uid-1-2", "uid-1-3", "uid-2-0"]);
+    assert_eq!(names, ["uid-2-0", "uid-1-2", "uid-1-3"]);
 }
 
 /// The end of the server waits for an attempt under way, whose outcome is then in the file.

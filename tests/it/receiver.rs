@@ -2,6 +2,7 @@
 
 use crate::client::PATIENCE;
 use serde_json::Value;
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -46,8 +47,10 @@ struct Desk {
     received: Mutex<Sender<Received>>,
     closed: AtomicBool,
     calls: AtomicUsize,
-    open: AtomicUsize,
-    open_most: AtomicUsize,
+}
+
+fn any_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").expect("a port")
 }
 
 /// A running receiver; dropping it frees its port.
@@ -61,7 +64,7 @@ pub struct Receiver {
 impl Receiver {
     /// One that answers each request like this.
     pub fn answering(answer: impl Fn(&Received) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self::start(([127, 0, 0, 1], 0).into(), None, answer)
+        Self::on(any_port(), None, answer)
     }
 
     /// One that takes everything.
@@ -69,12 +72,16 @@ impl Receiver {
         Self::answering(|_| Some(OK.to_owned()))
     }
 
-    pub fn start(
-        address: SocketAddr,
+    /// One that takes everything, by TLS.
+    pub fn secured(tls: ServerConfig) -> Self {
+        Self::on(any_port(), Some(Arc::new(tls)), |_| Some(OK.to_owned()))
+    }
+
+    fn on(
+        listener: TcpListener,
         tls: Option<Arc<ServerConfig>>,
         answer: impl Fn(&Received) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(address).expect("a port");
         let (received, queue) = channel();
         let desk = Arc::new(Desk {
             answer: Box::new(answer),
@@ -82,8 +89,6 @@ impl Receiver {
             received: Mutex::new(received),
             closed: AtomicBool::new(false),
             calls: AtomicUsize::new(0),
-            open: AtomicUsize::new(0),
-            open_most: AtomicUsize::new(0),
         });
         let address = listener.local_addr().expect("an address");
         let at_work = Arc::clone(&desk);
@@ -109,11 +114,6 @@ impl Receiver {
     pub fn calls(&self) -> usize {
         self.desk.calls.load(Ordering::SeqCst)
     }
-
-    /// The most that were open at once.
-    pub fn open_most(&self) -> usize {
-        self.desk.open_most.load(Ordering::SeqCst)
-    }
 }
 
 impl Drop for Receiver {
@@ -134,8 +134,6 @@ impl Desk {
             self.calls.fetch_add(1, Ordering::SeqCst);
             let desk = Arc::clone(&self);
             std::thread::spawn(move || {
-                let open = desk.open.fetch_add(1, Ordering::SeqCst) + 1;
-                desk.open_most.fetch_max(open, Ordering::SeqCst);
                 stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
                 match &desk.tls {
                     None => desk.serve(stream),
@@ -144,7 +142,6 @@ impl Desk {
                         desk.serve(StreamOwned::new(tls, stream));
                     }
                 }
-                desk.open.fetch_sub(1, Ordering::SeqCst);
             });
         }
     }
@@ -185,7 +182,27 @@ fn read(stream: &mut impl Read) -> Option<Received> {
     Some(received)
 }
 
-/// A port of this machine where nobody listens.
-pub fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
+/// A port of this machine that nobody else gets, and where nobody listens yet.
+pub struct Down {
+    socket: Socket,
+    pub address: SocketAddr,
+}
+
+impl Down {
+    pub fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0)))).expect("a port");
+        let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("an address");
+        Self { socket, address }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/hook", self.address)
+    }
+
+    /// It is up, and takes everything.
+    pub fn up(self) -> Receiver {
+        self.socket.listen(128).expect("a listener");
+        Receiver::on(self.socket.into(), None, |_| Some(OK.to_owned()))
+    }
 }

@@ -1,7 +1,7 @@
 //! Webhooks by HTTPS: a certificate must be good for the name and come from a root that is trusted.
 
 use crate::process::{Launch, Process};
-use crate::receiver::{OK, Receiver, nobody};
+use crate::receiver::{Down, Receiver};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -35,12 +35,12 @@ fn receiver(name: &str, root: Option<&Issuer<'static, KeyPair>>) -> Receiver {
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
         .expect("a certificate and its key");
-    Receiver::start(([127, 0, 0, 1], 0).into(), Some(Arc::new(config)), |_| Some(OK.to_owned()))
+    Receiver::secured(config)
 }
 
 /// A server that trusts what is in this file, and is told of a proxy that it must not use.
 fn server(folder: &Path, roots: &Path) -> (Process, String) {
-    let proxy = format!("http://{}", nobody());
+    let proxy = Down::new().url();
     let launch = Launch::serve(folder).env("SSL_CERT_FILE", roots);
     let launch = launch.env("VOMEET_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128");
     let names = ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];

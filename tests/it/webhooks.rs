@@ -110,7 +110,7 @@ fn private_addresses_are_not_reached_by_name_or_by_stealth() {
     let port = receiver.address.port();
     for url in [
         format!("http://localhost:{port}/"),
-        format!("http://LOCALHOST.:{port}/"),
+        format!("http://LOCALHOST:{port}/"),
         format!("https://localhost:{port}/"),
         format!("http://127.0.0.1:{port}/"),
         format!("http://2130706433:{port}/"),

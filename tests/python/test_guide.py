@@ -15,6 +15,10 @@ NOT_RUN = {
         "sudo install -m 755 target/release/vomeet /usr/local/bin/vomeet",
         "docker build -f deploy/Containerfile -t vomeet .",
     ],
+    "docs/webhooks.md": [
+        'curl -X POST http://localhost:18056/user/webhook/test -H "X-API-Key: $API_TOKEN"',
+        "{",
+    ],
     "clients/python/README.md": [
         "pip install ./clients/python",
         'meeting = client.request_bot_from_url("https://meet.google.com/abc-defg-hij", language="en")',
