@@ -12,6 +12,8 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 
 /// Headers of a usual answer; room for them is made at once.
 const HEADERS_USUAL: usize = 6;
+/// Bytes of a usual answer of JSON, a user with a token or a meeting; room for them is made at once.
+const JSON_BYTES_USUAL: usize = 512;
 
 /// What leaves the server.
 pub type Response = hyper::Response<Body>;
@@ -154,7 +156,8 @@ impl Output for Page {
 }
 
 fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response> {
-    let bytes = serde_json::to_vec(value).map_err(|error| Error::Internal(error.to_string()))?;
+    let mut bytes = Vec::with_capacity(JSON_BYTES_USUAL);
+    serde_json::to_writer(&mut bytes, value).map_err(|error| Error::Internal(error.to_string()))?;
     Ok(json_bytes(status, bytes.into()))
 }
 

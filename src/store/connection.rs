@@ -118,7 +118,8 @@ impl Readers {
 
     /// Runs a query on a connection of the pool; [`Error::Busy`] if none came free.
     pub fn run<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        let connection = self.0.get().map_err(|error| {
+        // Asked with a time-out, the pool reads the clock twice; most often one is free.
+        let connection = self.0.try_get().map_or_else(|| self.0.get(), Ok).map_err(|error| {
             log::warn!("no connection to read with: {error}");
             Error::Busy
         })?;
