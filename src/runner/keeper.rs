@@ -64,8 +64,10 @@ impl Keeper {
                 return self.dismiss(end, self.house.grace).await;
             }
             let next = tokio::select! {
-                ended = &mut end => Next::Ended(ended),
+                // News first: a meeting that is over is not let go of with its bot still there.
+                biased;
                 _ = news.changed() => Next::Moved,
+                ended = &mut end => Next::Ended(ended),
                 () = &mut stop, if status == Stopping && !told_to_leave => {
                     told_to_leave = true;
                     Next::Moved

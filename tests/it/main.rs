@@ -3,6 +3,7 @@
 //! | file | what it holds against the server |
 //! |---|---|
 //! | [`client`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
+//! | [`bots`] | how they run bots without a server |
 //! | [`contract`], [`users`], [`tokens`], [`meetings`] | the HTTP contract, row by row |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
@@ -10,6 +11,8 @@
 //! | [`races`], [`model`] | many callers at once; random sequences against a model |
 //! | [`durability`], [`kill`], [`disk`], [`startup`] | stops, kills, full and broken disks, refused starts |
 //! | [`vanished`], [`watched`] | files that fail or go away under a server; what its process takes and leaves behind |
+//! | [`runner_process`], [`runner_adoption`], [`runner_limits`] | bots as processes: their surroundings, ends, restarts of the server, time limits |
+//! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
 //! | [`secrets`], [`config`], [`openapi`] | what must not be found, settings, the API document |
 //! | [`tidy`] | the rules of the house |
 //!
@@ -22,6 +25,7 @@
     reason = "a test that fails says so; clippy knows this of test functions, not of their helpers"
 )]
 
+mod bots;
 mod client;
 mod process;
 mod server;
@@ -40,6 +44,11 @@ mod meetings;
 mod model;
 mod openapi;
 mod races;
+mod runner_adoption;
+mod runner_demo;
+mod runner_docker;
+mod runner_limits;
+mod runner_process;
 mod secrets;
 mod startup;
 mod tidy;
