@@ -154,7 +154,8 @@ impl Engine {
     fn explain(&self, error: &Error) -> String {
         let DockerBots { socket, image, network, .. } = &self.settings;
         match error {
-            Error::DockerResponseServerError { status_code: 404, message } if message.contains("network") => {
+            // Docker says 404 to that, Podman 500.
+            Error::DockerResponseServerError { message, .. } if !network.is_empty() && message.contains("network") => {
                 format!("the engine has no network {network} ({message}); create it, or change bots.docker_network.")
             }
             Error::DockerResponseServerError { status_code: 404, message } => {
@@ -188,4 +189,22 @@ fn ended(container: &ContainerInspectResponse) -> Option<Ended> {
         (_, Some(code)) => Ended::with_code(code),
         (_, None) => gone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_id;
+
+    #[test]
+    fn ids_are_told_from_names() {
+        for (handle, expected) in [
+            ("0123456789abcdef".repeat(4), true),
+            ("0123456789abcdef".repeat(3), false),
+            (format!("{}g", "a".repeat(63)), false),
+            ("vomeet-bot-1".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_id(&handle), expected, "{handle}");
+        }
+    }
 }

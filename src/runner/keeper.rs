@@ -131,6 +131,7 @@ impl Keeper {
 
     /// The bot has ended: the meeting is over too, by the bot's word if that comes, else by what was seen.
     async fn conclude(&self, ended: Ended) {
+        log::info!("meeting {}: {}", self.place.id, ended.how);
         let mut news = self.place.news.clone();
         let word = timeout(LAST_WORD_TIME_MAX, news.wait_for(|standing| standing.status.is_over()));
         if word.await.is_err() {

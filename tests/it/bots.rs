@@ -33,7 +33,7 @@ pub fn settings(folder: &Path) -> Bots {
     let around = Surroundings { environment: environment.into(), folder: folder.to_owned() };
     let mut bots = Settings::load(&Flags::default(), &around).expect("settings").config.bots;
     bots.runner = RunnerKind::Process;
-    bots.process.folder = folder.to_owned();
+    folder.clone_into(&mut bots.process.folder);
     bots.process.log_folder = folder.join("logs");
     bots
 }

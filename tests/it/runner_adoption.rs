@@ -1,6 +1,7 @@
 //! Bots outlive the server: at the next start each is found again, or its meeting is ended with its reason.
 
 use crate::bots::{House, Pipe, now, outcome, script};
+use crate::process::Launch;
 use std::time::Duration;
 use vomeet::config::{Bots, RunnerKind};
 use vomeet::domain::{Cause, MeetingStatus};
@@ -125,10 +126,10 @@ async fn meetings_without_a_bot_end_with_their_reason() {
         while ended.is_none() {
             let open = house.store.open_meetings(None).await.expect("meetings");
             let name = |bot: &vomeet::store::BotAtWork| bot.meeting.id == id;
-            if !open.iter().any(name) {
-                ended = house.store.meeting_of_bot(id).expect("a row");
-            } else {
+            if open.iter().any(name) {
                 house.next().await;
+            } else {
+                ended = house.store.meeting_of_bot(id).expect("a row");
             }
         }
         let (found, _, why) = outcome(&ended.expect("a meeting"));
@@ -160,6 +161,28 @@ async fn a_stop_that_overtakes_the_start_is_heard() {
     assert!(why.contains("told to leave"), "{why}");
     assert!(!house.output_path(order.meeting_id).exists());
     house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_binary_takes_up_what_runs_again_and_again() {
+    let (house, mut held, id, handle) = with_bot().await;
+    let (folder, _) = house.stop().await;
+    let serve = || Launch::serve(folder.path()).env("VOMEET_BOTS_RUNNER", "process");
+    for killed in [true, false, true] {
+        let mut server = serve().start();
+        let taken_up = format!("meeting {id}: taken up, with {handle}");
+        assert!(server.stderr.find(&taken_up).is_some(), "{}", server.stderr.text);
+        let ended = if killed { server.kill() } else { server.terminate() };
+        assert_eq!(ended.status.success(), !killed);
+        assert!(held.is_held().await, "the bot goes on");
+    }
+    let mut server = serve().start();
+    std::fs::write(folder.path().join("leave"), "").expect("a file");
+    assert!(server.stderr.find("the bot's process is gone").is_some(), "{}", server.stderr.text);
+    server.terminate();
+    let file = rusqlite::Connection::open(folder.path().join("vomeet.db")).expect("a file");
+    let status: String = file.query_row("SELECT status FROM meetings", [], |row| row.get(0)).expect("a row");
+    assert_eq!(status, "failed");
 }
 
 fn short(bots: &mut Bots) {

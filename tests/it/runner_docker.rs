@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -22,6 +23,8 @@ type Asked = (String, Value);
 struct Containers {
     all: Mutex<HashMap<String, (Value, Option<i64>)>>,
     changed: Condvar,
+    /// How many more questions about a container it cannot answer.
+    faults: AtomicUsize,
 }
 
 struct Engine {
@@ -84,6 +87,11 @@ impl Containers {
     fn answer(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let none = || (404, json!({ "message": "No such container" }));
         let parts: Vec<&str> = path.split(['/', '?']).filter(|part| !part.is_empty()).collect();
+        let asks = matches!(parts.as_slice(), ["containers", _, "wait" | "json", ..]);
+        if asks && self.faults.try_update(Ordering::Relaxed, Ordering::Relaxed, |faults| faults.checked_sub(1)).is_ok()
+        {
+            return (500, json!({ "message": "out of order" }));
+        }
         match (method, parts.as_slice()) {
             (_, ["version"]) => (200, json!({ "ApiVersion": "1.41" })),
             (_, ["containers", "create", ..]) if body["Image"] == "missing" => {
@@ -157,7 +165,7 @@ async fn house(set: impl FnOnce(&mut Bots)) -> (House, Engine) {
         engine = Some(Engine::open(&socket));
         bots.runner = RunnerKind::Docker;
         bots.docker.socket = socket.to_string_lossy().into_owned();
-        bots.docker.image = "bot:1".to_owned();
+        "bot:1".clone_into(&mut bots.docker.image);
         set(bots);
     });
     (house.await, engine.expect("an engine"))
@@ -224,6 +232,21 @@ async fn a_container_that_is_gone_ends_its_meeting() {
     assert!(engine.containers.remove(&id));
     let (status, _, reason) = outcome(&house.end_of(meeting_id).await);
     assert_eq!((status, reason.as_str()), ("failed", "the bot's container is gone; its exit code is not known"));
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_out_of_order_is_no_end() {
+    let (mut house, mut engine) = house(|_| {}).await;
+    engine.containers.faults.store(2, Ordering::Relaxed);
+    let (meeting_id, id) = house.send_one().await;
+    for _ in 0..2 {
+        engine.hear(&format!("POST /containers/{id}/wait")).await;
+    }
+    let open = house.store.meeting_of_bot(meeting_id).expect("a row").expect("a meeting");
+    assert_eq!(open.status, MeetingStatus::Requested);
+    engine.end(&id, 0);
+    assert_eq!(outcome(&house.end_of(meeting_id).await).0, "completed");
     house.stop().await;
 }
 
