@@ -271,7 +271,13 @@ async fn what_the_engine_lacks_is_said_with_what_to_do() {
         (|bots| bots.docker.image = "missing".to_owned(), "pull it, or change bots.docker_image"),
         (|bots| bots.docker.image.clear(), "set bots.docker_image"),
         (|bots| bots.docker.socket = "/nowhere/engine.sock".to_owned(), "start it, or change bots.docker_socket"),
-        (|bots| bots.docker.labels = vec!["network=none".to_owned()], "create it, or change bots.docker_network"),
+        (
+            |bots| {
+                bots.docker.labels = vec!["network=none".to_owned()];
+                "nowhere".clone_into(&mut bots.docker.network);
+            },
+            "create it, or change bots.docker_network",
+        ),
     ];
     for (set, expected) in rows {
         let (mut house, engine) = house(set).await;
