@@ -47,10 +47,8 @@ async fn the_environment_is_what_is_promised() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_runs_in_its_folder_and_only_the_user_reads_its_output() {
-    let mut house = House::open(|bots, _| {
-        bots.process.command = script("pwd; echo to stderr >&2; cat; ps -o pgid= -p $$; echo $$")
-    })
-    .await;
+    let text = "pwd; echo to stderr >&2; cat; ps -o pgid= -p $$; echo $$";
+    let mut house = House::open(|bots, _| bots.process.command = script(text)).await;
     let (id, _) = house.send_one().await;
     house.end_of(id).await;
     let output = house.output(id);
