@@ -143,14 +143,23 @@ impl House {
 
     /// Moves a meeting on, as its owner or its bot does.
     pub async fn report(&self, id: MeetingId, to: MeetingStatus, by: Cause) {
-        let advance =
-            Advance { whose: Whose::Meeting(id), report: Report::new(to, by), container_id: None, now: now() };
+        self.report_at(id, to, by, now()).await;
+    }
+
+    /// The same at another time.
+    pub async fn report_at(&self, id: MeetingId, to: MeetingStatus, by: Cause, now: Time) {
+        let advance = Advance { whose: Whose::Meeting(id), report: Report::new(to, by), container_id: None, now };
         self.store.write(advance).await.expect("a step");
     }
 
     /// The next meeting that moves.
     pub async fn next(&mut self) -> Meeting {
         timeout(PATIENCE, self.moved.recv()).await.expect("news").expect("a store that is open")
+    }
+
+    /// Whether no meeting moves for this long.
+    pub async fn is_quiet_for(&mut self, time: Duration) -> bool {
+        timeout(time, self.moved.recv()).await.is_err()
     }
 
     /// Waits for the end of a meeting.

@@ -2,6 +2,7 @@
 
 use crate::bots::{House, Pipe, now, outcome, script};
 use crate::process::Launch;
+use std::path::Path;
 use std::time::Duration;
 use vomeet::config::{Bots, RunnerKind};
 use vomeet::domain::{Cause, MeetingStatus};
@@ -185,16 +186,20 @@ async fn the_binary_takes_up_what_runs_again_and_again() {
     assert_eq!(status, "failed");
 }
 
-fn short(bots: &mut Bots) {
-    bots.grace = Duration::from_secs(1);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_whose_meeting_is_over_is_not_left_behind_by_a_stop() {
-    let (house, mut held, id, _) = with_bot().await;
-    let mut house = house.restart(short).await;
-    house.report(id, MeetingStatus::Completed, Cause::Bot).await;
-    house.end_of(id).await;
+    let set = |bots: &mut Bots, _: &Path| {
+        bots.process.command = script(UNTIL_TOLD);
+        bots.grace = Duration::from_secs(2);
+    };
+    let mut house = House::open(set).await;
+    let mut held = Pipe::new(house.folder.path(), "held");
+    let mut all = Vec::new();
+    for _ in 0..20 {
+        all.push(house.send_one().await.0);
+    }
+    held.hear("ready").await;
+    futures_util::future::join_all(all.iter().map(|id| house.report(*id, MeetingStatus::Completed, Cause::Bot))).await;
     house.stop().await;
     held.gone().await;
 }

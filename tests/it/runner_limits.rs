@@ -93,23 +93,16 @@ async fn time_counts_through_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_note_does_not_lengthen_the_time() {
-    let all = |bots: &mut Bots, folder: &Path| {
-        set(bots, folder);
-        bots.patience.joining = SECOND;
-    };
-    let mut house = House::open(all).await;
+    let mut house = House::open(set).await;
     let mut held = Pipe::new(house.folder.path(), "held");
     let (id, handle) = house.send_one().await;
     held.hear("ready").await;
-    house.report(id, MeetingStatus::Joining, Cause::Bot).await;
-    let long = Duration::from_hours(1);
-    let mut house = house.restart(|bots| bots.patience.joining = long).await;
+    house.report_at(id, MeetingStatus::Joining, Cause::Bot, now().plus_seconds(-100)).await;
     house.note(id, &handle).await;
-    let (folder, mut settings) = house.stop().await;
-    settings.patience.joining = SECOND;
-    house = House::start(folder, settings);
+    let mut house = house.restart(|bots| bots.patience.joining = Duration::from_secs(90)).await;
     let meeting = house.end_of(id).await;
-    assert_eq!(outcome(&meeting).1, "joining");
+    assert_eq!(outcome(&meeting).2, "the bot was on its way for more than 90 s");
+    held.gone().await;
     house.stop().await;
 }
 
@@ -139,6 +132,7 @@ async fn the_bots_own_word_wins() {
     std::fs::write(house.folder.path().join("leave"), "").expect("a file");
     held.gone().await;
     // Its last callback is handled after its process is gone.
+    assert!(house.is_quiet_for(Duration::from_millis(200)).await);
     house.report(id, MeetingStatus::Completed, Cause::Bot).await;
     let meeting = house.end_of(id).await;
     assert_eq!(outcome(&meeting), ("completed", "stopped".to_owned(), String::new()));
