@@ -1,9 +1,10 @@
 //! A store and a supervisor without a server, and bots that tell by a pipe what becomes of them.
 
 use crate::client::PATIENCE;
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -22,8 +23,29 @@ pub struct House {
     pub store: Arc<Store>,
     pub supervisor: Arc<Supervisor>,
     pub settings: Bots,
+    started: Arc<Started>,
     moved: UnboundedReceiver<Meeting>,
     asked: u64,
+}
+
+/// The processes of a test, which are not left behind when it fails.
+#[derive(Default)]
+struct Started(Mutex<Vec<Pid>>);
+
+impl Started {
+    fn note(&self, handle: &str) {
+        let pid = handle.split(':').nth(1).and_then(|pid| Pid::from_raw(pid.parse().ok()?));
+        self.0.lock().expect("pids").extend(pid.filter(|_| handle.starts_with("process:")));
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let failed = std::thread::panicking();
+        for pid in self.0.lock().expect("pids").drain(..).filter(|_| failed) {
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+    }
 }
 
 /// The settings of bots as they are where nobody sets any, with all that is written in the folder.
@@ -77,7 +99,7 @@ impl House {
         };
         let store = Arc::new(Store::open(&options, announce).expect("a database"));
         let supervisor = Supervisor::start(Arc::clone(&store), roster, &settings);
-        Self { folder, store, supervisor, settings, moved, asked: 0 }
+        Self { folder, store, supervisor, settings, started: Arc::default(), moved, asked: 0 }
     }
 
     /// Stops it as a server does.
@@ -89,9 +111,10 @@ impl House {
 
     /// Stops it and starts another on the same file, with other settings.
     pub async fn restart(self, set: impl FnOnce(&mut Bots)) -> Self {
+        let started = Arc::clone(&self.started);
         let (folder, mut settings) = self.stop().await;
         set(&mut settings);
-        Self::start(folder, settings)
+        Self { started, ..Self::start(folder, settings) }
     }
 
     /// Writes the request of a bot, as `POST /bots` does.
@@ -125,6 +148,7 @@ impl House {
     /// Starts the bot of an order and notes its handle.
     pub async fn send(&self, order: &Order) -> String {
         let handle = self.supervisor.send(order.clone()).await.expect("a bot that starts");
+        self.started.note(&handle);
         self.note(order.meeting_id, &handle).await;
         handle
     }
