@@ -140,3 +140,18 @@ impl Lines {
         let _ = writeln!(self.bytes, "{}", record.args());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_the_secrets_of_bots_is_never_logged() {
+        for filter in ["trace", "bollard=trace", "trace,bollard=debug"] {
+            let filter = check(filter).expect("a filter");
+            let record = |target| filter.matches(&Record::builder().target(target).level(Level::Debug).build());
+            assert!(!record("bollard::docker") && !record("bollard"));
+        }
+        assert!(check("trace").expect("a filter").matches(&Record::builder().target("vomeet").build()));
+    }
+}

@@ -39,6 +39,9 @@ impl Engine {
 
     /// Creates a container and starts it; one that does not start is removed.
     pub async fn start(&self, order: &Order) -> Result<String, String> {
+        if self.settings.image.is_empty() {
+            return Err("there is no image; set bots.docker_image.".to_owned());
+        }
         let client = self.client().await.map_err(|error| self.explain(&error))?;
         let named = CreateContainerOptions { name: Some(order.name.clone()), ..CreateContainerOptions::default() };
         let created = client.create_container(Some(named), self.body(order)).await;
@@ -117,12 +120,11 @@ impl Engine {
         }
     }
 
-    /// The container of this name, if it is this session's and runs.
+    /// The container of this name, if it is this session's; whether it has ended is seen by who waits for it.
     pub async fn find(&self, name: &str, uid: &str) -> Option<String> {
         let container = self.client().await.ok()?.inspect_container(name, None).await.ok()?;
-        let is_running = ended(&container).is_none();
         let labels = container.config.and_then(|config| config.labels)?;
-        container.id.filter(|_| is_running && labels.get("vomeet.uid").is_some_and(|label| label == uid))
+        container.id.filter(|_| labels.get("vomeet.uid").is_some_and(|label| label == uid))
     }
 
     /// Removes a container, even one that runs.
@@ -152,8 +154,8 @@ impl Engine {
     fn explain(&self, error: &Error) -> String {
         let DockerBots { socket, image, network, .. } = &self.settings;
         match error {
-            _ if image.is_empty() => "there is no image; set bots.docker_image.".to_owned(),
-            Error::DockerResponseServerError { status_code: 404, message } if message.contains("network") => {
+            // Docker says 404 to that, Podman 500.
+            Error::DockerResponseServerError { message, .. } if !network.is_empty() && message.contains("network") => {
                 format!("the engine has no network {network} ({message}); create it, or change bots.docker_network.")
             }
             Error::DockerResponseServerError { status_code: 404, message } => {
@@ -187,4 +189,22 @@ fn ended(container: &ContainerInspectResponse) -> Option<Ended> {
         (_, Some(code)) => Ended::with_code(code),
         (_, None) => gone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_id;
+
+    #[test]
+    fn ids_are_told_from_names() {
+        for (handle, expected) in [
+            ("0123456789abcdef".repeat(4), true),
+            ("0123456789abcdef".repeat(3), false),
+            (format!("{}g", "a".repeat(63)), false),
+            ("vomeet-bot-1".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_id(&handle), expected, "{handle}");
+        }
+    }
 }

@@ -64,8 +64,10 @@ impl Keeper {
                 return self.dismiss(end, self.house.grace).await;
             }
             let next = tokio::select! {
-                ended = &mut end => Next::Ended(ended),
+                // News first: a meeting that is over is not let go of with its bot still there.
+                biased;
                 _ = news.changed() => Next::Moved,
+                ended = &mut end => Next::Ended(ended),
                 () = &mut stop, if status == Stopping && !told_to_leave => {
                     told_to_leave = true;
                     Next::Moved
@@ -129,6 +131,7 @@ impl Keeper {
 
     /// The bot has ended: the meeting is over too, by the bot's word if that comes, else by what was seen.
     async fn conclude(&self, ended: Ended) {
+        log::info!("meeting {}: {}", self.place.id, ended.how);
         let mut news = self.place.news.clone();
         let word = timeout(LAST_WORD_TIME_MAX, news.wait_for(|standing| standing.status.is_over()));
         if word.await.is_err() {

@@ -212,3 +212,49 @@ fn ended(status: ExitStatus) -> Ended {
         (None, None) => Ended::unseen(status.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_are_read_as_they_are_written() {
+        for (handle, expected) in [
+            ("process:1234:5678", Some("process:1234:5678")),
+            ("process:1234:0", Some("process:1234:0")),
+            ("process:1:5678", None),
+            ("process:0:5678", None),
+            ("process:-5:5678", None),
+            ("process:1234", None),
+            ("process:1234:", None),
+            ("process:1234:5:6", None),
+            ("demo:1234", None),
+            ("", None),
+        ] {
+            assert_eq!(Run::parse(handle).map(Run::handle).as_deref(), expected, "{handle}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_process_is_known_by_its_number_and_its_start() {
+        let me = Run::of(rustix::process::getpid());
+        assert!(me.is_alive() && me.began > 0);
+        assert!(!Run { began: me.began + 1, ..me }.is_alive());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_zombie_is_no_longer_alive() {
+        let child = std::process::Command::new("true").stdout(Stdio::piped()).spawn();
+        let mut child = child.expect("a child");
+        let run = Run::of(Pid::from_child(&child));
+        // Its output closes with its end; it stays a zombie until it is waited for.
+        std::io::copy(&mut child.stdout.take().expect("a pipe"), &mut std::io::sink()).expect("an end");
+        let flags = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+        rustix::process::waitid(rustix::process::WaitId::Pid(run.pid), flags).expect("an end");
+        assert!(life(run.pid).is_some() && !run.is_alive());
+        child.wait().expect("an end");
+        assert!(life(run.pid).is_none_or(|life| life.began != run.began));
+    }
+}

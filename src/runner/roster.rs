@@ -96,3 +96,61 @@ impl Drop for Place {
         self.roster.lock().remove(&self.id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Data, Platform, UserId};
+    use crate::store::Moved;
+    use MeetingStatus::{Active, Joining, Requested};
+
+    fn meeting(status: MeetingStatus, data: &str) -> Meeting {
+        Meeting {
+            id: MeetingId(1),
+            user_id: UserId(1),
+            platform: Platform::Teams,
+            native_meeting_id: None,
+            constructed_meeting_url: None,
+            status,
+            bot_container_id: None,
+            start_time: None,
+            end_time: None,
+            data: Data::stored(data.to_owned()),
+            created_at: Time::from_millis(1000),
+            updated_at: Time::from_millis(9000),
+        }
+    }
+
+    #[test]
+    fn a_state_counts_from_its_own_beginning() {
+        for (data, since) in [
+            ("{}", 1000),
+            (r#"{"status_transition": []}"#, 1000),
+            (r#"{"status_transition": "nonsense"}"#, 1000),
+            (
+                r#"{"status_transition": [{"timestamp": "1970-01-01T00:00:02Z"}, {"timestamp": "1970-01-01T00:00:03Z"}]}"#,
+                3000,
+            ),
+        ] {
+            assert_eq!(Standing::of(&meeting(Active, data)).since, Time::from_millis(since), "{data}");
+        }
+    }
+
+    #[test]
+    fn news_are_newer_than_what_was_read() {
+        let at = |status, millis| Standing { status, since: Time::from_millis(millis) };
+        for (news, expected) in [(None, at(Joining, 2000)), (Some(Active), at(Active, 3000))] {
+            let roster = Arc::new(Roster::default());
+            let place = roster.enter(MeetingId(1), at(Requested, 1000)).expect("a place");
+            assert!(roster.enter(MeetingId(1), at(Requested, 1000)).is_none(), "it is taken");
+            if let Some(status) = news {
+                let moved = Moved { meeting: meeting(status, "{}"), from: Requested, at: Time::from_millis(3000) };
+                roster.hear(&Change::MeetingMoved(Arc::new(moved)));
+            }
+            place.correct(at(Joining, 2000));
+            assert_eq!(place.standing(), expected);
+            drop(place);
+            assert!(roster.enter(MeetingId(1), at(Requested, 1000)).is_some(), "it was given up");
+        }
+    }
+}

@@ -20,6 +20,9 @@ const ROUND: Duration = Duration::from_secs(10);
 /// How long a meeting may be without a bot while nobody starts one, in seconds.
 const ORDER_SECONDS_MAX: i64 = 30;
 
+/// Longest wait at the end for bots that leave, beyond their grace period.
+const CLOSE_TIME_MAX: Duration = Duration::from_secs(5);
+
 /// Starts bots, and keeps the meetings of all of them.
 pub struct Supervisor {
     house: Arc<House>,
@@ -79,7 +82,10 @@ impl Supervisor {
     pub async fn stop(&self) {
         self.house.closing.send_replace(true);
         let mut tasks = std::mem::take(&mut *self.tasks());
-        while tasks.join_next().await.is_some() {}
+        let all_ended = async { while tasks.join_next().await.is_some() {} };
+        if timeout(self.house.grace + CLOSE_TIME_MAX, all_ended).await.is_err() {
+            log::warn!("some bots did not leave in time and are left to the next start");
+        }
     }
 
     fn keep(&self, place: Place, handle: Option<String>) {

@@ -3,6 +3,7 @@
 //! | file | what it holds against the server |
 //! |---|---|
 //! | [`client`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
+//! | [`runner_bots`] | how they run bots without a server |
 //! | [`contract`], [`users`], [`tokens`], [`meetings`] | the HTTP contract, row by row |
 //! | [`bots`], [`lifecycle`], [`notes`] | bots sent and told to leave; every callback in every state; what owners note and remove |
 //! | [`bot_kill`] | kill -9 of bots and servers in each state |
@@ -13,6 +14,8 @@
 //! | [`races`], [`model`] | many callers at once; random sequences against a model |
 //! | [`durability`], [`kill`], [`disk`], [`startup`] | stops, kills, full and broken disks, refused starts |
 //! | [`vanished`], [`watched`] | files that fail or go away under a server; what its process takes and leaves behind |
+//! | [`runner_process`], [`runner_adoption`], [`runner_limits`] | bots as processes: their surroundings, ends, restarts of the server, time limits |
+//! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
 //! | [`secrets`], [`config`], [`openapi`] | what must not be found, settings, the API document |
 //! | [`tidy`] | the rules of the house |
 //!
@@ -28,6 +31,7 @@
 mod client;
 mod process;
 mod receiver;
+mod runner_bots;
 mod server;
 
 mod bad_body;
@@ -50,6 +54,11 @@ mod model;
 mod notes;
 mod openapi;
 mod races;
+mod runner_adoption;
+mod runner_demo;
+mod runner_docker;
+mod runner_limits;
+mod runner_process;
 mod secrets;
 mod startup;
 mod tidy;
