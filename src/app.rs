@@ -5,8 +5,10 @@ use crate::clock;
 use crate::config::Config;
 use crate::domain::Time;
 use crate::exit::{Code, Exit};
+use crate::feed::Feed;
 use crate::http::connections::Connections;
 use crate::http::edge::Hosts;
+use crate::http::handshake::Sockets;
 use crate::http::serve::serve;
 use crate::metrics::Metrics;
 use crate::store::{Options, Store};
@@ -29,6 +31,10 @@ pub struct App {
     pub hosts: Hosts,
     /// Who is connected.
     pub connections: Arc<Connections>,
+    /// Who watches which meeting.
+    pub feed: Arc<Feed>,
+    /// The open live sockets.
+    pub sockets: Sockets,
     /// What is counted.
     pub metrics: Metrics,
     /// Names for requests.
@@ -49,13 +55,20 @@ impl App {
             long_readers: config.store.long_reads_max,
             queue_max: config.store.queue_max,
         };
-        let hear = Arc::clone(&verdicts);
-        let store = Store::open(&options, move |change| hear.hear(change))?;
+        let feed = Arc::new(Feed::new(config.live.queue_max));
+        let hear = (Arc::clone(&verdicts), Arc::clone(&feed));
+        // The verdicts first: a watcher looks at them after it has joined the feed, so one of the two shuts it out.
+        let store = Store::open(&options, move |change| {
+            hear.0.hear(change);
+            hear.1.hear(change);
+        })?;
         Ok(Arc::new(Self {
             store,
             auth: Auth::new(&config.admin_key, verdicts),
             hosts: Hosts::new(&config.http, address),
             connections: Connections::new(config.http.clone()),
+            feed,
+            sockets: Sockets::new(config.live.sockets_max),
             metrics: Metrics::new(),
             request_ids: RequestIds::new(),
             address,
@@ -69,6 +82,7 @@ impl App {
 pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Exit> {
     let (end_of_service, ended) = oneshot::channel();
     let books = tokio::spawn(keep_books(Arc::clone(&app), ended));
+    let delivery = tokio::spawn(Arc::clone(&app.feed).deliver());
     let mut failure = app.store.failure();
     let shutdown_or_failure = async {
         tokio::select! {
@@ -77,6 +91,7 @@ pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Out
         }
     };
     serve(Arc::clone(&app), listener, shutdown_or_failure).await;
+    delivery.abort();
     drop(end_of_service);
     // A panic in there was logged; what it had noted is lost.
     let _ = books.await;

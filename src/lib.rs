@@ -13,6 +13,7 @@
 //! | [`api`] | one function a route, one file a family |
 //! | [`domain`] | nouns, states, rules: no I/O, no async, no clock |
 //! | [`store`] | all the SQL, and nobody outside names `rusqlite` |
+//! | [`feed`] | committed events to live watchers; bounded, and a slow one is dropped |
 //! | [`error`] | everything that a caller can tell apart, and its status |
 //! | [`exit`] | why the program ends, and the exit code that goes with it |
 //! | [`openapi`], [`metrics`], [`logging`], [`clock`] | the API document, the figures, the log, the time |
@@ -34,6 +35,7 @@ pub mod config;
 pub mod domain;
 pub mod error;
 pub mod exit;
+pub mod feed;
 pub mod http;
 pub mod logging;
 pub mod metrics;

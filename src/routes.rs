@@ -1,8 +1,8 @@
 //! The table: every route, once. Dispatch, doors, 405s, the API document and tests are read from it.
 
-use crate::api::{caller, docs, general, meetings, tokens, users};
+use crate::api::{caller, docs, general, live, meetings, tokens, users};
 use crate::error::Error::{BotInMeeting, EmailFixed, PageNotFound, TokenNotFound, UserNotFound};
-use crate::http::router::{Route, admin, open, user};
+use crate::http::router::{Route, admin, open, socket, user};
 use hyper::Method;
 use std::sync::LazyLock;
 
@@ -37,4 +37,6 @@ fn rows() -> Vec<Route> { vec![
 
     user(GET,     "/user",                      caller::show,         "Show who the caller is, and with which token"),
     user(GET,     "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),
+
+    socket(GET,   "/ws",                        live::watch,          "Follow meetings of the caller's by WebSocket"),
 ]}

@@ -3,6 +3,7 @@
 pub mod caller;
 pub mod docs;
 pub mod general;
+pub mod live;
 pub mod meetings;
 pub mod tokens;
 pub mod users;
