@@ -2,8 +2,9 @@
 //!
 //! | file | what it holds against the server |
 //! |---|---|
-//! | [`client`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
+//! | [`client`], [`watcher`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
 //! | [`contract`], [`users`], [`tokens`], [`meetings`] | the HTTP contract, row by row |
+//! | [`live`], [`live_edge`] | the live feed: who hears what; its sockets as connections |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`limits`] | HTTP's rules, limits and time-outs |
@@ -25,6 +26,7 @@
 mod client;
 mod process;
 mod server;
+mod watcher;
 
 mod bad_body;
 mod bad_input;
@@ -35,6 +37,8 @@ mod durability;
 mod edge;
 mod kill;
 mod limits;
+mod live;
+mod live_edge;
 mod matrix;
 mod meetings;
 mod model;
