@@ -130,7 +130,9 @@ impl Feed {
 
     async fn hand_out(&self, meeting: MeetingId, watching: &Watching, texts: &[Utf8Bytes]) {
         for (served, line) in (1..).zip(watching.values()) {
-            texts.iter().for_each(|text| line.send(meeting, text));
+            for text in texts {
+                line.send(meeting, text);
+            }
             if served % SERVED_TOGETHER == 0 {
                 tokio::task::yield_now().await;
             }
@@ -224,5 +226,4 @@ impl Drop for Watcher {
     }
 }
 
-#[cfg(test)]
 mod tests;

@@ -21,6 +21,9 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 /// Most meetings in one message.
 const MEETINGS_MAX: usize = 100;
 
+const TOO_MANY: &str = "a socket watches at most 1000 meetings";
+const _: () = assert!(SUBSCRIPTIONS_MAX == 1000 && MEETINGS_MAX == 100, "the sentences name the limits");
+
 const MISSING_KEY: &str = r#"{"type":"error","error":"missing_api_key"}"#;
 const INVALID_KEY: &str = r#"{"type":"error","error":"invalid_api_key"}"#;
 
@@ -167,15 +170,10 @@ fn subscribe(app: &App, user: &User, watcher: &mut Watcher, members: &Members<'_
             })?;
             match watcher.subscribe(&meeting, &name.native_id) {
                 true => Ok(()),
-                false => Err(const { too_many() }),
+                false => Err(TOO_MANY),
             }
         },
     )
-}
-
-const fn too_many() -> &'static str {
-    assert!(SUBSCRIPTIONS_MAX == 1000, "the sentence names the limit");
-    "a socket watches at most 1000 meetings"
 }
 
 fn unsubscribe(watcher: &mut Watcher, members: &Members<'_>) -> Vec<Answer> {

@@ -180,5 +180,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 }
 
-#[cfg(test)]
 mod tests;

@@ -160,7 +160,9 @@ fn a_server_that_stops_says_so() {
     let meeting = ("google_meet", "aaa-aaaa-aaa");
     send_bot(&server.app, 1, meeting.1);
     let mut watchers: Vec<Watcher> = (0..20).map(|_| Watcher::open(&server, &one)).collect();
-    watchers.iter_mut().for_each(|watcher| watcher.subscribe(&[meeting]));
+    for watcher in &mut watchers {
+        watcher.subscribe(&[meeting]);
+    }
     // One that does not answer must not hold up the end for long.
     let silent = by_hand(&server, &one);
     server.ask_to_stop();
@@ -193,4 +195,14 @@ fn a_process_that_stops_closes_its_sockets_and_logs_no_key() {
     for secret in [&token[1..12], "private-words"] {
         assert!(!ended.stderr.contains(secret), "{secret}: {}", ended.stderr);
     }
+}
+
+#[test]
+fn sockets_and_connections_share_the_files_that_may_be_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let few = ["-c", "ulimit -n 364; exec \"$@\"", "sh"];
+    let mut server = Launch::under("sh", &few, folder.path()).start();
+    let warned = server.stderr.find("only 364 files may be open").expect("a warning");
+    assert!(warned.contains("at most 200 connections and 100 live sockets"), "{warned}");
+    server.terminate();
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`client`], [`watcher`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
 //! | [`contract`], [`users`], [`tokens`], [`meetings`] | the HTTP contract, row by row |
-//! | [`live`], [`live_edge`] | the live feed: who hears what; its sockets as connections |
+//! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`limits`] | HTTP's rules, limits and time-outs |
@@ -38,6 +38,7 @@ mod edge;
 mod kill;
 mod limits;
 mod live;
+mod live_crowd;
 mod live_edge;
 mod matrix;
 mod meetings;

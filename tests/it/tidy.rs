@@ -37,7 +37,8 @@ fn rust_files(folder: &str) -> Vec<Source> {
 impl Source {
     /// The lines that are code and no test, with their numbers.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let lines = (1..).zip(self.text.lines()).take_while(|(_, line)| *line != "#[cfg(test)]");
+        let lines =
+            (1..).zip(self.text.lines()).take_while(|(_, line)| !matches!(*line, "#[cfg(test)]" | "#![cfg(test)]"));
         lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
 

@@ -1,5 +1,7 @@
 //! A socket over a pipe, with a clock that jumps: what takes too long, and what is no WebSocket.
 
+#![cfg(test)]
+
 use super::*;
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 use tokio::time::Instant;
@@ -87,11 +89,11 @@ fn frame(first: u8, length: usize, payload: &[u8]) -> Vec<u8> {
     match u16::try_from(length) {
         Ok(length) if length < 126 => frame.push(0x80 | length.to_be_bytes()[1]),
         Ok(length) => {
-            frame.push(0x80 | 126);
+            frame.push(0xfe);
             frame.extend(length.to_be_bytes());
         }
         Err(_) => {
-            frame.push(0x80 | 127);
+            frame.push(0xff);
             frame.extend((length as u64).to_be_bytes());
         }
     }
