@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// A text holds segments up to about this many bytes, and at least one: every watcher's connection keeps a copy of the
 /// last text that it sent.
-const TEXT_BYTES: usize = 16 * 1024;
+const TEXT_BYTES: usize = 32 * 1024;
 /// What a segment takes besides its words and its speaker.
 const SEGMENT_BYTES: usize = 320;
 

@@ -124,7 +124,7 @@ async fn many_segments_are_pushed_in_short_texts() {
     let mut starts = Vec::new();
     while starts.len() < 40 {
         let text = watcher.next().await;
-        assert!(text.len() <= 17 * 1024, "{} bytes", text.len());
+        assert!(text.len() <= 33 * 1024, "{} bytes", text.len());
         let push: Value = serde_json::from_str(text.as_str()).expect("JSON");
         starts.extend(push["payload"]["segments"].as_array().expect("segments").iter().map(|s| s["start"].as_f64()));
     }
