@@ -19,9 +19,6 @@ def watching(bench):
             with with_bots(bench, 1) as (server, token, bots):
                 reports.append(_watch(bench, server, token, bots[0], watchers))
     few, many = found.values()
-    for reports in found.values():
-        for report in reports:
-            print(f"  {json.dumps(report)}")
     answered = [report["since_answered_ms"]["p99"] for report in few]
     sent = [report["since_sent_ms"]["p99"] for report in few]
     missed = [report["missed"] + report["faulty_watchers"] for report in many]
@@ -38,7 +35,9 @@ def _watch(bench, server, token, bot, watchers):
     address = server.url.removeprefix("http://")
     whose = (token, bot["token"], bot["connectionId"], PLATFORM, NATIVE_ID, str(server.pid))
     numbers = (str(watchers), str(PER_SECOND * SECONDS), str(PER_SECOND))
-    done = subprocess.run([bench.watch, address, *whose, *numbers], check=True, stdout=subprocess.PIPE)
+    done = subprocess.run(
+        [bench.watch, address, *whose, *numbers], check=True, stdout=subprocess.PIPE
+    )
     return json.loads(done.stdout)
 
 

@@ -54,7 +54,7 @@ pub enum End {
     NoText,
     /// The peer sent a text that is no UTF-8.
     NoUtf8,
-    /// The peer sent more than [`MESSAGE_BYTES_MAX`].
+    /// The peer sent a message that is too long.
     TooLong,
     /// The peer broke the protocol.
     Malformed,

@@ -140,6 +140,12 @@ const RULES: &[Rule] = &[
         &["src/api/general.rs"],
     ),
     ("src/http/", &["crate::store", "crate::api", "SELECT", "INSERT", "UPDATE", "DELETE FROM", "std::fs"], &[]),
+    (
+        "src/feed",
+        &["hyper", "crate::http", "crate::api", "crate::app", "crate::auth", "crate::config", "crate::clock", "std::net"],
+        &[],
+    ),
+    ("src/", &["tokio_tungstenite"], &["src/http/", "src/feed", "src/api/live.rs", "src/logging.rs"]),
     ("src/main.rs", &["hyper", "tokio", "rusqlite", "crate"], &[]),
     ("src/routes.rs", &["crate::store", "crate::domain", "async"], &[]),
     ("src/error.rs", &["rusqlite", "crate::http", "crate::api", "crate::store"], &[]),
