@@ -23,7 +23,7 @@ const KEY_PARAMETER: &str = "api_key";
 /// The one version of the protocol.
 const VERSION: &str = "13";
 /// Sockets that are open only to be told that their key is refused.
-const REFUSED_MAX: usize = 64;
+const REFUSED_MAX: usize = 256;
 
 /// Whoever asks for a socket: with a key, or to be told over the socket that the key is refused.
 pub struct Guest {

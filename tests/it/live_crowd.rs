@@ -6,6 +6,7 @@ use crate::server::Setup;
 use crate::watcher::{Heard, Watcher};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::net::TcpStream;
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 /// Opens a socket on a connection that takes little at a time.
@@ -96,4 +97,33 @@ fn a_thousand_watchers_miss_nothing() {
     watchers.iter_mut().for_each(Watcher::expect_nothing);
     let figures = server.get("/metrics").send();
     assert!(figures.text().contains("vomeet_live_sockets 1000\n"), "{}", figures.text());
+}
+
+#[test]
+fn no_socket_outlives_a_key_that_is_revoked_while_it_opens() {
+    let (server, _) = prepare(Setup::new());
+    for round in 0..10 {
+        let token = server.new_token(1);
+        let (opened, first) = sync_channel(1);
+        let opening: Vec<_> = (0..4)
+            .map(|_| {
+                let (client, key, opened) = (Client { address: server.address }, token.text.clone(), opened.clone());
+                std::thread::spawn(move || -> Vec<Watcher> {
+                    let open = |_| {
+                        let watcher = Watcher::open(&client, &key);
+                        // Only the first is waited for.
+                        let _ = opened.try_send(());
+                        watcher
+                    };
+                    (0..20).map(open).collect()
+                })
+            })
+            .collect();
+        first.recv_timeout(PATIENCE).expect("a socket");
+        assert_eq!(server.revoke(&token).status, 204);
+        for mut watcher in opening.into_iter().flat_map(|thread| thread.join().expect("sockets")) {
+            assert_eq!(watcher.json()["error"], "invalid_api_key", "round {round}");
+            assert_eq!(watcher.hear(), Heard::Closed(4401), "round {round}");
+        }
+    }
 }
