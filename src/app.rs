@@ -6,8 +6,10 @@ use crate::config::Config;
 use crate::courier::Courier;
 use crate::domain::Time;
 use crate::exit::{Code, Exit};
+use crate::feed::Feed;
 use crate::http::connections::Connections;
 use crate::http::edge::Hosts;
+use crate::http::handshake::Sockets;
 use crate::http::serve::serve;
 use crate::metrics::Metrics;
 use crate::runner::{Roster, Supervisor};
@@ -38,6 +40,10 @@ pub struct App {
     pub hosts: Hosts,
     /// Who is connected.
     pub connections: Arc<Connections>,
+    /// Who watches which meeting.
+    pub feed: Arc<Feed>,
+    /// The open live sockets.
+    pub sockets: Sockets,
     /// What is counted.
     pub metrics: Metrics,
     /// Names for requests.
@@ -58,15 +64,15 @@ impl App {
             long_readers: config.store.long_reads_max,
             queue_max: config.store.queue_max,
         };
-        let roster = Arc::new(Roster::default());
-        let courier = Courier::new(&config.webhooks);
-        let hearers = (Arc::clone(&verdicts), Arc::clone(&roster), Arc::clone(&courier));
-        let announce = move |change: &Change| {
-            hearers.0.hear(change);
-            hearers.1.hear(change);
-            hearers.2.hear(change);
+        let hearers = Hearers {
+            verdicts: Arc::clone(&verdicts),
+            feed: Arc::new(Feed::new(config.live.queue_max)),
+            roster: Arc::new(Roster::default()),
+            courier: Courier::new(&config.webhooks),
         };
-        let store = Arc::new(Store::open(&options, announce)?);
+        let (feed, roster, courier) =
+            (Arc::clone(&hearers.feed), Arc::clone(&hearers.roster), Arc::clone(&hearers.courier));
+        let store = Arc::new(Store::open(&options, move |change| hearers.hear(change))?);
         Ok(Arc::new(Self {
             bots: Supervisor::start(Arc::clone(&store), roster, &config.bots),
             store,
@@ -74,12 +80,33 @@ impl App {
             auth: Auth::new(&config.admin_key, verdicts),
             hosts: Hosts::new(&config.http, address),
             connections: Connections::new(config.http.clone()),
+            feed,
+            sockets: Sockets::new(config.live.sockets_max),
             metrics: Metrics::new(),
             request_ids: RequestIds::new(),
             address,
             started_at: clock::now(),
             config,
         }))
+    }
+}
+
+/// Whoever keeps something in memory of what is in the file, or waits for it.
+struct Hearers {
+    verdicts: Arc<Verdicts>,
+    feed: Arc<Feed>,
+    roster: Arc<Roster>,
+    courier: Arc<Courier>,
+}
+
+impl Hearers {
+    /// On the writer's thread. The verdicts first: a watcher looks at them after it has joined the feed, so one of the two
+    /// shuts it out.
+    fn hear(&self, change: &Change) {
+        self.verdicts.hear(change);
+        self.feed.hear(change);
+        self.roster.hear(change);
+        self.courier.hear(change);
     }
 }
 
@@ -101,6 +128,7 @@ pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Out
     let (end_of_service, ended) = oneshot::channel();
     let books = tokio::spawn(keep_books(Arc::clone(&app), ended));
     let courier = tokio::spawn(Arc::clone(&app.courier).run(Arc::clone(&app.store)));
+    let delivery = tokio::spawn(Arc::clone(&app.feed).deliver());
     let mut failure = app.store.failure();
     let shutdown_or_failure = async {
         tokio::select! {
@@ -111,6 +139,7 @@ pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Out
     };
     serve(Arc::clone(&app), listener, shutdown_or_failure).await;
     app.bots.stop().await;
+    delivery.abort();
     drop(end_of_service);
     // A panic in there was logged; what it had noted is lost.
     let _ = books.await;

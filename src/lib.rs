@@ -15,6 +15,7 @@
 //! | [`runner`] | starts and stops bots, and keeps every open meeting honest |
 //! | [`store`] | all the SQL, and nobody outside names `rusqlite` |
 //! | [`courier`] | brings events to the users' webhooks |
+//! | [`feed`] | committed events to live watchers; bounded, and a slow one is dropped |
 //! | [`error`] | everything that a caller can tell apart, and its status |
 //! | [`exit`] | why the program ends, and the exit code that goes with it |
 //! | [`openapi`], [`metrics`], [`logging`], [`clock`] | the API document, the figures, the log, the time |
@@ -37,6 +38,7 @@ pub mod courier;
 pub mod domain;
 pub mod error;
 pub mod exit;
+pub mod feed;
 pub mod http;
 pub mod logging;
 pub mod metrics;

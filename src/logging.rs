@@ -18,6 +18,10 @@ const WAITING_BYTES_MAX: usize = 1024 * 1024;
 pub fn check(filter: &str) -> Result<Filter, Exit> {
     let wrong = |error| format!("log should be a level such as info ({error}); correct it and start again.");
     let mut builder = env_filter::Builder::new();
+    // These two write every message out: what was said in meetings has no place in a log.
+    for talker in ["tungstenite", "tokio_tungstenite"] {
+        builder.filter_module(talker, LevelFilter::Info);
+    }
     builder.try_parse(filter).map_err(|error| Exit::new(Code::Config, wrong(error)))?;
     // It logs whole requests and answers, and with them the secrets that bots are given.
     builder.filter_module("bollard", LevelFilter::Off);

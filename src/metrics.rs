@@ -19,7 +19,8 @@ use std::time::Duration;
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The statuses that are counted one by one; what is not among them counts as the last.
-const STATUSES: [u16; 18] = [200, 201, 204, 307, 400, 403, 404, 405, 408, 409, 413, 421, 422, 429, 431, 503, 507, 500];
+const STATUSES: [u16; 20] =
+    [101, 200, 201, 204, 307, 400, 403, 404, 405, 408, 409, 413, 421, 422, 426, 429, 431, 503, 507, 500];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
@@ -64,6 +65,7 @@ impl Metrics {
         let written = app.store.written();
         for (name, about, value) in [
             ("http_connections", "Open connections", app.connections.count() as u64),
+            ("live_sockets", "Open live sockets", app.sockets.count() as u64),
             ("tokens_in_memory", "Tokens whose verdict is in memory", app.auth.known() as u64),
             ("store_writes", "Writes committed since the start", written.verbs),
             ("store_commits", "Commits that they shared", written.commits),

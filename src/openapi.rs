@@ -23,6 +23,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 const ADMIN_KEY: &str = "AdminKey";
 const USER_TOKEN: &str = "UserToken";
+const USER_TOKEN_IN_QUERY: &str = "UserTokenInQuery";
 const ABOUT: &str = "Users, API tokens, meetings, bots and transcripts of a self-hosted Vomeet. \
                      Routes under `/admin/` take the admin key, the others a user's token.";
 
@@ -49,7 +50,8 @@ fn document(table: &[Route]) -> OpenApi {
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
         .security_scheme(ADMIN_KEY, scheme("X-Admin-API-Key", "The admin key: `ADMIN_API_TOKEN` of the server."))
-        .security_scheme(USER_TOKEN, scheme("X-API-Key", "A user's API token: 40 letters and digits."));
+        .security_scheme(USER_TOKEN, scheme("X-API-Key", "A user's API token: 40 letters and digits."))
+        .security_scheme(USER_TOKEN_IN_QUERY, in_query("api_key", "The same for browsers, on WebSockets alone."));
     let info = InfoBuilder::new().title("Vomeet").version(VERSION).description(Some(ABOUT));
     OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(components.build())).build()
 }
@@ -62,6 +64,10 @@ fn named<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
 
 fn scheme(header: &str, about: &str) -> SecurityScheme {
     SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(header, about)))
+}
+
+fn in_query(parameter: &str, about: &str) -> SecurityScheme {
+    SecurityScheme::ApiKey(ApiKey::Query(ApiKeyValue::with_description(parameter, about)))
 }
 
 fn http_method(method: &Method) -> HttpMethod {
@@ -84,8 +90,8 @@ fn operation(route: &Route, answers: &[AnswerDoc]) -> OperationBuilder {
     for field in fields.iter().filter(|field| field.place != Place::Body) {
         operation = operation.parameter(parameter(field));
     }
-    if let Some(name) = security(route.access) {
-        operation = operation.security(SecurityRequirement::new(name, Vec::<String>::new()));
+    for name in security(route.access) {
+        operation = operation.security(SecurityRequirement::new(*name, Vec::<String>::new()));
     }
     for answer in answers {
         operation = operation.response(answer.status.as_str(), response(answer));
@@ -119,15 +125,18 @@ fn tag(path: &str) -> &'static str {
         _ if path.starts_with("/user/webhook") => "Webhooks",
         _ if path.starts_with("/user") => "The caller",
         _ if path.starts_with("/meetings") => "Meetings",
+        "/ws" => "Live feed",
         _ => "General",
     }
 }
 
-fn security(access: Access) -> Option<&'static str> {
+/// The keys that open a door, any one of them.
+fn security(access: Access) -> &'static [&'static str] {
     match access {
-        Access::Open => None,
-        Access::Admin => Some(ADMIN_KEY),
-        Access::User => Some(USER_TOKEN),
+        Access::Open => &[],
+        Access::Admin => &[ADMIN_KEY],
+        Access::User => &[USER_TOKEN],
+        Access::Socket => &[USER_TOKEN, USER_TOKEN_IN_QUERY],
     }
 }
 
@@ -169,6 +178,7 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
         Access::Open => {}
         Access::Admin => failures.push(Error::AdminKeyRefused),
         Access::User => failures.extend([Error::TokenMissing, Error::TokenRefused]),
+        Access::Socket => failures.push(Error::NoWebSocket),
     }
     if has_input {
         failures.push(Error::Invalid(Vec::new()));

@@ -1,11 +1,11 @@
 //! The table: every route, once. Dispatch, doors, 405s, the API document and tests are read from it.
 
-use crate::api::{bots, callbacks, caller, docs, general, meetings, tokens, users, webhook};
+use crate::api::{bots, callbacks, caller, docs, general, live, meetings, tokens, users, webhook};
 use crate::error::Error::{
     BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed, MeetingTaken, NoBotToStop, NoRunner, NoWebhook,
     NothingToUpdate, PageNotFound, TokenNotFound, UserNotFound,
 };
-use crate::http::router::{Route, admin, open, user};
+use crate::http::router::{Route, admin, open, socket, user};
 use hyper::Method;
 use std::sync::LazyLock;
 
@@ -59,4 +59,6 @@ fn rows() -> Vec<Route> { vec![
     user(GET,     "/user/webhook",              webhook::show,        "Show where the events of the caller's meetings go"),
     user(GET,     "/user/webhook/deliveries",   webhook::deliveries,  "List the caller's events and how they fared, newest first"),
     user(POST,    "/user/webhook/test",         webhook::test,        "Post a test event to the caller's webhook at once").fails([NoWebhook]),
+
+    socket(GET,   "/ws",                        live::watch,          "Follow meetings of the caller's by WebSocket"),
 ]}

@@ -5,6 +5,7 @@ pub mod callbacks;
 pub mod caller;
 pub mod docs;
 pub mod general;
+pub mod live;
 pub mod meetings;
 pub mod tokens;
 pub mod users;

@@ -58,11 +58,40 @@ impl Auth {
     /// Lets the holder of a token in; a token that is not in memory costs one small read of the file.
     pub fn user(&self, headers: &HeaderMap, store: &Store, now: Time) -> Result<User> {
         let presented = single(headers, &USER_HEADER).ok_or(Error::TokenMissing)??;
+        self.holder(presented.as_bytes(), store, now)
+    }
+
+    /// Lets the holder of a token in who may also name it in the query, as browsers must; the header wins. The hash is
+    /// for [`Auth::still`].
+    pub fn watcher(
+        &self,
+        headers: &HeaderMap,
+        in_query: Option<&str>,
+        store: &Store,
+        now: Time,
+    ) -> Result<(User, TokenHash)> {
+        let presented = match single(headers, &USER_HEADER) {
+            Some(presented) => presented?.as_bytes(),
+            None => in_query.ok_or(Error::TokenMissing)?.as_bytes(),
+        };
+        Ok((self.holder(presented, store, now)?, TokenHash::of(presented)))
+    }
+
+    /// Whether a token that opened a door would open it again.
+    pub fn still(&self, hash: &TokenHash, store: &Store, now: Time) -> Result<()> {
+        let caller = match self.verdicts.remembered(hash) {
+            Ok(caller) => Some(caller),
+            Err(epoch) => self.verdicts.look_up(hash, store, epoch)?,
+        };
+        caller.filter(|caller| !caller.is_expired(now)).map(drop).ok_or(Error::TokenRefused)
+    }
+
+    fn holder(&self, presented: &[u8], store: &Store, now: Time) -> Result<User> {
         if presented.is_empty() {
             return Err(Error::TokenMissing);
         }
-        let caller = self.caller(presented.as_bytes(), store)?.ok_or(Error::TokenRefused)?;
-        if caller.token.expires_at.is_some_and(|end| end <= now) {
+        let caller = self.caller(presented, store)?.ok_or(Error::TokenRefused)?;
+        if caller.is_expired(now) {
             return Err(Error::TokenRefused);
         }
         self.usage.note(&caller, now);

@@ -1,6 +1,6 @@
 //! What is known of tokens: bounded, filled on first use, changed in the step that announces a commit.
 
-use crate::domain::{Token, TokenHash, User, UserId};
+use crate::domain::{Time, Token, TokenHash, User, UserId};
 use crate::error::Result;
 use crate::store::{Change, Store};
 use bytes::Bytes;
@@ -27,6 +27,13 @@ pub struct Caller {
     /// The second of the last use that was noted.
     pub(super) noted: AtomicI64,
     outdated: Arc<Outdated>,
+}
+
+impl Caller {
+    /// Whether the token's time is over.
+    pub fn is_expired(&self, now: Time) -> bool {
+        self.token.expires_at.is_some_and(|end| end <= now)
+    }
 }
 
 /// How many changes were heard: a verdict that was read before the latest is used but not kept.
@@ -172,7 +179,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Data, Email, Hint, Time, TokenId};
+    use crate::domain::{Data, Email, Hint, TokenId};
 
     fn hash(n: i64) -> TokenHash {
         TokenHash(*blake3::hash(&n.to_le_bytes()).as_bytes())

@@ -76,15 +76,21 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Asks the system for as many open files as it allows, and keeps the connections within them.
+/// Asks the system for as many open files as it allows, and keeps the connections and the live sockets within them.
 fn fit_connections(config: &mut Config) {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let room = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX).max(1);
-    if room < config.http.connections_max {
-        log::warn!("only {files} files may be open ({raised:?}): at most {room} connections");
-        config.http.connections_max = room;
+    let wanted = config.http.connections_max.saturating_add(config.live.sockets_max);
+    if room < wanted {
+        let sockets = (config.live.sockets_max.saturating_mul(room) / wanted).max(1);
+        let connections = room.saturating_sub(sockets).max(1);
+        log::warn!(
+            "only {files} files may be open ({raised:?}): at most {connections} connections and {sockets} live sockets"
+        );
+        config.http.connections_max = connections;
+        config.live.sockets_max = sockets;
     }
 }
 

@@ -205,6 +205,11 @@ fn add_hints(error: &Error, headers: &mut HeaderMap) {
                 headers.insert(header::ALLOW, allowed);
             }
         }
+        Error::NoWebSocket => {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
         Error::Busy => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

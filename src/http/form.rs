@@ -337,7 +337,7 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
 }
 
 /// The last value of a parameter, decoded as HTML forms are (WHATWG URL, section 5.1).
-fn query_value<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+pub(super) fn query_value<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
     let pairs = query.split('&').rev().map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs.filter(|(key, _)| form_decoded(key) == name).map(|(_, value)| form_decoded(value)).next()
 }

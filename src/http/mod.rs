@@ -1,7 +1,8 @@
 //! From socket to handler and back. Knows no SQL and no rule.
 //!
 //! [`serve`] accepts, [`edge`] keeps the rules of HTTP, [`router`] finds the row, [`form`] reads what was sent,
-//! [`answer`] writes what is returned, [`access`] logs it.
+//! [`answer`] writes what is returned, [`access`] logs it. A request for a WebSocket is judged by [`handshake`]; then
+//! [`websocket`] speaks on its connection.
 
 pub mod access;
 pub mod answer;
@@ -9,9 +10,11 @@ pub mod body;
 pub mod connections;
 pub mod edge;
 pub mod form;
+pub mod handshake;
 pub mod router;
 pub mod serve;
 pub mod stream;
+pub mod websocket;
 
 pub use answer::{Accepted, Created, CreatedOrFound, Json, NoContent, Output, Page, Response};
 pub use form::{Form, Input};

@@ -3,6 +3,7 @@
 use super::answer::{AnswerDoc, Output, Response};
 use super::body::{self, Unread};
 use super::form::{BodyRule, FieldDoc, Form, Input, Parts};
+use super::handshake::Guest;
 use crate::app::App;
 use crate::auth::{Admin, User};
 use crate::domain::Time;
@@ -41,6 +42,8 @@ pub enum Access {
     Admin,
     /// The holder of a user token.
     User,
+    /// Anyone who opens a WebSocket; a key that is refused is refused over the socket.
+    Socket,
 }
 
 /// What a handler holds once its caller was let in. A handler that takes a [`User`] cannot stand behind another door.
@@ -132,6 +135,17 @@ where
 pub fn user<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
 where
     F: Fn(Arc<App>, User, I) -> R + Copy + Send + Sync + 'static,
+    R: Future<Output = Result<O>> + Send,
+    I: Input,
+    O: Output,
+{
+    Route::new(method, path, handler, summary)
+}
+
+/// A row for whoever opens a WebSocket.
+pub fn socket<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
+where
+    F: Fn(Arc<App>, Guest, I) -> R + Copy + Send + Sync + 'static,
     R: Future<Output = Result<O>> + Send,
     I: Input,
     O: Output,

@@ -59,7 +59,11 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
     }
     drop(listener);
     app.connections.stop();
-    let all_ended = async { while conversations.join_next().await.is_some() {} };
+    app.sockets.stop();
+    let all_ended = async {
+        while conversations.join_next().await.is_some() {}
+        app.sockets.all_closed().await;
+    };
     if timeout(app.config.http.stop_time_max, all_ended).await.is_err() {
         log::warn!("some connections did not end in time and are cut");
     }
@@ -85,7 +89,8 @@ async fn converse(app: Arc<App>, stream: TcpStream, peer: SocketAddr, place: Pla
     let conversation = http1::Builder::new()
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     match select(std::pin::pin!(conversation), ended).await {
         Either::Left((outcome, _)) => log_end(&app, &peer, outcome),
         Either::Right((Ok(End::Stopping), mut conversation)) => {

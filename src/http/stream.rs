@@ -24,6 +24,11 @@ impl Watched {
         Self { stream, pulse }
     }
 
+    /// Limits what the system holds for a peer that does not read, in bytes; Linux doubles it.
+    pub fn hold_at_most(&self, bytes: usize) -> io::Result<()> {
+        socket2::SockRef::from(&self.stream).set_send_buffer_size(bytes)
+    }
+
     /// The peer keeps up if it takes all that there is to send.
     fn note(&self, written: &Poll<io::Result<usize>>, length: usize) {
         match written {

@@ -88,7 +88,7 @@ fn head_is_get_without_a_body() {
     let server = Server::start();
     let user = server.new_user("one@example.com");
     let token = server.new_token(user).text;
-    for route in TABLE.iter().filter(|route| route.method == "GET") {
+    for route in TABLE.iter().filter(|route| route.method == "GET" && route.access != Access::Socket) {
         let path = real_path(route);
         let call = |method: &str| match route.access {
             Access::User => server.call(method, &path).user(&token),

@@ -2,12 +2,13 @@
 //!
 //! | file | what it holds against the server |
 //! |---|---|
-//! | [`client`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
+//! | [`client`], [`watcher`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
 //! | [`runner_bots`] | how they run bots without a server |
-//! | [`contract`], [`users`], [`tokens`], [`meetings`] | the HTTP contract, row by row |
 //! | [`bots`], [`lifecycle`], [`notes`] | bots sent and told to leave; every callback in every state; what owners note and remove |
 //! | [`bot_kill`] | kill -9 of bots and servers in each state |
 //! | [`webhooks`], [`deliveries`], [`courier`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
+//! | [`contract`], [`users`], [`tokens`], [`meetings`] | the HTTP contract, row by row |
+//! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`limits`] | HTTP's rules, limits and time-outs |
@@ -33,6 +34,7 @@ mod process;
 mod receiver;
 mod runner_bots;
 mod server;
+mod watcher;
 
 mod bad_body;
 mod bad_input;
@@ -48,6 +50,9 @@ mod edge;
 mod kill;
 mod lifecycle;
 mod limits;
+mod live;
+mod live_crowd;
+mod live_edge;
 mod matrix;
 mod meetings;
 mod model;

@@ -68,6 +68,7 @@ fn each_operation_tells_its_door_its_summary_and_its_parts() {
             Access::Open => Value::Null,
             Access::Admin => json!([{"AdminKey": []}]),
             Access::User => json!([{"UserToken": []}]),
+            Access::Socket => json!([{"UserToken": []}, {"UserTokenInQuery": []}]),
         };
         assert_eq!(operation["security"], security, "{row}");
         assert_eq!(operation["summary"], route.summary, "{row}");
@@ -83,12 +84,13 @@ fn each_operation_tells_its_door_its_summary_and_its_parts() {
         let body = (route.fields)().iter().any(|field| field.place == Place::Body);
         assert_eq!(operation["requestBody"].is_object(), body, "{row}");
     }
-    for (name, header) in [("AdminKey", "X-Admin-API-Key"), ("UserToken", "X-API-Key")] {
+    for (name, place, key) in [
+        ("AdminKey", "header", "X-Admin-API-Key"),
+        ("UserToken", "header", "X-API-Key"),
+        ("UserTokenInQuery", "query", "api_key"),
+    ] {
         let scheme = &DOCUMENT["components"]["securitySchemes"][name];
-        assert_eq!(
-            (&scheme["in"], &scheme["name"], &scheme["type"]),
-            (&json!("header"), &json!(header), &json!("apiKey"))
-        );
+        assert_eq!((&scheme["in"], &scheme["name"], &scheme["type"]), (&json!(place), &json!(key), &json!("apiKey")));
     }
 }
 

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -24,6 +24,8 @@ pub struct Setup {
 /// A running server. Dropping it stops it gracefully and insists on a clean end.
 pub struct Server {
     client: Client,
+    /// The server itself, for tests that cause what no route causes.
+    pub app: Arc<App>,
     setup: Option<Setup>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<(), Exit>>>,
@@ -75,13 +77,13 @@ impl Setup {
                 let listener = listen(settings.config.listen).expect("a port");
                 let address = listener.local_addr().expect("an address");
                 let app = App::open(settings.config, address)?;
-                ready.send(address).expect("a test that waits");
+                ready.send((address, Arc::clone(&app))).expect("a test that waits");
                 app::run(app, listener, async { drop(stopped.await) }).await
             })
         });
-        let address = started.recv_timeout(PATIENCE).expect("a server that starts");
+        let (address, app) = started.recv_timeout(PATIENCE).expect("a server that starts");
         let client = Client { address };
-        Server { client, setup: Some(self), stop: Some(stop), thread: Some(thread) }
+        Server { client, app, setup: Some(self), stop: Some(stop), thread: Some(thread) }
     }
 }
 

@@ -1,0 +1,225 @@
+//! The live feed: a socket on which a user follows their meetings.
+
+use crate::app::App;
+use crate::auth::User;
+use crate::clock;
+use crate::domain::{Platform, Time, TokenHash};
+use crate::error::{Error, Result};
+use crate::feed::{Cut, SUBSCRIPTIONS_MAX, Watcher};
+use crate::http::handshake::{Guest, Seat, Switching};
+use crate::http::stream::Watched;
+use crate::http::websocket::{End, Socket};
+use crate::store::MeetingName;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+/// Most meetings in one message.
+const MEETINGS_MAX: usize = 100;
+
+const TOO_MANY: &str = "a socket watches at most 1000 meetings";
+const _: () = assert!(SUBSCRIPTIONS_MAX == 1000 && MEETINGS_MAX == 100, "the sentences name the limits");
+
+const MISSING_KEY: &str = r#"{"type":"error","error":"missing_api_key"}"#;
+const INVALID_KEY: &str = r#"{"type":"error","error":"invalid_api_key"}"#;
+
+/// What is answered to a text.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Answer {
+    Subscribed {
+        meetings: Vec<Name>,
+    },
+    Unsubscribed {
+        meetings: Vec<Name>,
+    },
+    Pong,
+    Error {
+        error: &'static str,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        details: Vec<Fault>,
+    },
+}
+
+/// A meeting as watchers name it.
+#[derive(Serialize)]
+struct Name {
+    platform: Platform,
+    native_id: String,
+}
+
+/// What is wrong with an entry of `meetings`, or with all of it.
+#[derive(Serialize)]
+struct Fault {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<usize>,
+    reason: &'static str,
+}
+
+/// The members of an object; of two with one name the last counts.
+type Members<'a> = HashMap<String, &'a RawValue>;
+
+/// Opens a socket on which the caller follows their meetings.
+pub async fn watch(app: Arc<App>, guest: Guest, (): ()) -> Result<Switching> {
+    let Guest { who, handshake } = guest;
+    let seat = app.sockets.take(who.is_ok())?;
+    Ok(handshake.accept(seat, async move |socket, seat| converse(app, who, socket, seat).await))
+}
+
+async fn converse(app: Arc<App>, who: Result<(User, TokenHash)>, mut socket: Socket<Watched>, mut seat: Seat) {
+    let (end, words) = match who {
+        Ok((user, token)) => (follow(&app, &user, token, &mut socket, &mut seat).await, INVALID_KEY),
+        Err(Error::TokenMissing) => (End::KeyRefused, MISSING_KEY),
+        Err(_) => (End::KeyRefused, INVALID_KEY),
+    };
+    log::debug!("a live socket ends: {end:?}");
+    let last_words = (end == End::KeyRefused).then(|| Utf8Bytes::from_static(words));
+    socket.close(end, last_words).await;
+}
+
+/// Talks until something ends it. What ends it comes first, in the middle of a message that the peer does not take too.
+async fn follow(app: &App, user: &User, token: TokenHash, socket: &mut Socket<Watched>, seat: &mut Seat) -> End {
+    let (watcher, cut) = app.feed.watch(user.user.id, token);
+    // Between the door and here the key may have been revoked, and the feed had nobody to tell.
+    if app.auth.still(&token, &app.store, clock::now()).is_err() {
+        return End::KeyRefused;
+    }
+    tokio::select! {
+        biased;
+        () = seat.stopping() => End::Stopping,
+        end = cut_off(cut) => end,
+        () = expiry(user.token.expires_at) => End::KeyRefused,
+        end = talk(app, user, watcher, socket) => end,
+    }
+}
+
+async fn cut_off(cut: oneshot::Receiver<Cut>) -> End {
+    match cut.await {
+        Ok(Cut::KeyRefused) => End::KeyRefused,
+        // The feed lets go of a watcher only to cut it off.
+        Ok(Cut::Slow) | Err(_) => End::Slow,
+    }
+}
+
+/// Waits until a token's time is over.
+async fn expiry(expires_at: Option<Time>) {
+    let Some(end) = expires_at else { return std::future::pending().await };
+    let left = end.as_millis().saturating_sub(clock::now().as_millis());
+    tokio::time::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0))).await;
+}
+
+async fn talk(app: &App, user: &User, mut watcher: Watcher, socket: &mut Socket<Watched>) -> End {
+    loop {
+        let said = tokio::select! {
+            heard = socket.next() => match heard {
+                Ok(text) => say_all(socket, answers(app, user, &mut watcher, &text)).await,
+                Err(end) => Err(end),
+            },
+            news = watcher.next() => socket.say(news).await,
+        };
+        if let Err(end) = said {
+            return end;
+        }
+    }
+}
+
+async fn say_all(socket: &mut Socket<Watched>, answers: Vec<Answer>) -> std::result::Result<(), End> {
+    for answer in answers {
+        let text = serde_json::to_string(&answer).map_err(|_| End::Gone)?;
+        socket.say(text.into()).await?;
+    }
+    Ok(())
+}
+
+/// What a text of the peer's does, and what is answered.
+fn answers(app: &App, user: &User, watcher: &mut Watcher, text: &str) -> Vec<Answer> {
+    let Ok(whole) = serde_json::from_str::<&RawValue>(text) else { return error("invalid_json", Vec::new()) };
+    let members: Members<'_> = serde_json::from_str(whole.get()).unwrap_or_default();
+    match string(&members, "action").as_deref() {
+        Some("subscribe") => subscribe(app, user, watcher, &members),
+        Some("unsubscribe") => unsubscribe(watcher, &members),
+        Some("ping") => vec![Answer::Pong],
+        _ => error("unknown_action", Vec::new()),
+    }
+}
+
+fn error(error: &'static str, details: Vec<Fault>) -> Vec<Answer> {
+    vec![Answer::Error { error, details }]
+}
+
+/// The subscriptions are in force before they are confirmed: who then asks for the transcript misses nothing.
+fn subscribe(app: &App, user: &User, watcher: &mut Watcher, members: &Members<'_>) -> Vec<Answer> {
+    each(
+        members,
+        "invalid_subscribe_payload",
+        |meetings| Answer::Subscribed { meetings },
+        |name| {
+            let name_of = MeetingName {
+                user_id: user.user.id,
+                platform: name.platform,
+                native_meeting_id: name.native_id.clone(),
+                meeting_id: None,
+            };
+            let meeting = app.store.meeting(&name_of).map_err(|error| match error {
+                Error::MeetingNotFound(..) => "no such meeting",
+                _ => "the meeting cannot be looked up now; try again",
+            })?;
+            match watcher.subscribe(&meeting, &name.native_id) {
+                true => Ok(()),
+                false => Err(TOO_MANY),
+            }
+        },
+    )
+}
+
+fn unsubscribe(watcher: &mut Watcher, members: &Members<'_>) -> Vec<Answer> {
+    each(
+        members,
+        "invalid_unsubscribe_payload",
+        |meetings| Answer::Unsubscribed { meetings },
+        |name| {
+            watcher.unsubscribe(name.platform, &name.native_id);
+            Ok(())
+        },
+    )
+}
+
+/// Does something with each entry of `meetings`; what is wrong with one does not concern the others.
+fn each(
+    members: &Members<'_>,
+    error_word: &'static str,
+    done: impl FnOnce(Vec<Name>) -> Answer,
+    mut deed: impl FnMut(&Name) -> std::result::Result<(), &'static str>,
+) -> Vec<Answer> {
+    let entries: Option<Vec<&RawValue>> =
+        members.get("meetings").and_then(|list| serde_json::from_str(list.get()).ok());
+    let Some(entries) = entries.filter(|entries| (1..=MEETINGS_MAX).contains(&entries.len())) else {
+        let reason = "meetings should be a list of 1 to 100 objects";
+        return error(error_word, vec![Fault { index: None, reason }]);
+    };
+    let (mut good, mut faults) = (Vec::new(), Vec::new());
+    for (index, entry) in entries.into_iter().enumerate() {
+        match name(entry).and_then(|name| deed(&name).map(|()| name)) {
+            Ok(name) => good.push(name),
+            Err(reason) => faults.push(Fault { index: Some(index), reason }),
+        }
+    }
+    let complaint = if faults.is_empty() { Vec::new() } else { error(error_word, faults) };
+    complaint.into_iter().chain([done(good)]).collect()
+}
+
+fn name(entry: &RawValue) -> std::result::Result<Name, &'static str> {
+    let members: Members<'_> = serde_json::from_str(entry.get()).map_err(|_| "should be an object")?;
+    let platform = string(&members, "platform").ok_or("platform is missing")?;
+    let platform = Platform::from_word(&platform).ok_or("unknown platform")?;
+    let native_id = string(&members, "native_id").filter(|id| !id.is_empty()).ok_or("native_id is missing")?;
+    Ok(Name { platform, native_id })
+}
+
+fn string(members: &Members<'_>, name: &str) -> Option<String> {
+    members.get(name).and_then(|value| serde_json::from_str(value.get()).ok())
+}
