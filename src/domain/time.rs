@@ -1,8 +1,9 @@
 //! Points in time, in milliseconds, written one way everywhere.
 
+use super::field::{Field, Invalid, Raw};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -51,11 +52,24 @@ impl<'de> Deserialize<'de> for Time {
 
 impl PartialSchema for Time {
     fn schema() -> RefOr<Schema> {
+        <Self as Field>::schema().into()
+    }
+}
+
+impl Field for Time {
+    fn schema() -> Object {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
             .examples(["2025-10-10T12:00:00Z"])
-            .into()
+            .build()
+    }
+
+    fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
+        let instant = raw.string()?.parse::<jiff::Timestamp>();
+        let msg = "Input should be a valid datetime with its offset, such as 2025-10-10T12:00:00Z";
+        let instant = instant.map_err(|_| Invalid::new("datetime_parsing", msg))?;
+        Ok(Self::from_millis(instant.as_millisecond()))
     }
 }
 
@@ -63,7 +77,7 @@ impl ToSchema for Time {}
 
 #[cfg(test)]
 mod tests {
-    use super::Time;
+    use super::{Field, Raw, Time};
 
     #[test]
     fn one_instant_is_written_one_way() {
@@ -74,6 +88,20 @@ mod tests {
             (-1, "1969-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(Time::from_millis(millis).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn times_are_read_with_their_offset() {
+        for (text, expected) in [
+            ("2025-10-10T12:00:00Z", Some(1_760_097_600_000)),
+            ("2025-10-10T14:00:00.12+02:00", Some(1_760_097_600_120)),
+            ("2025-10-10T12:00:00", None),
+            ("2025-10-10", None),
+            ("now", None),
+            ("", None),
+        ] {
+            assert_eq!(Time::read(Raw::Text(text)).ok().map(Time::as_millis), expected, "{text}");
         }
     }
 }
