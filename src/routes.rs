@@ -1,8 +1,8 @@
 //! The table: every route, once. Dispatch, doors, 405s, the API document and tests are read from it.
 
-use crate::api::{caller, docs, general, meetings, tokens, users};
+use crate::api::{caller, docs, general, meetings, search, segments, tokens, transcripts, users};
 use crate::error::Error::{BotInMeeting, EmailFixed, PageNotFound, TokenNotFound, UserNotFound};
-use crate::http::router::{Route, admin, open, user};
+use crate::http::router::{Route, admin, bot, open, user};
 use hyper::Method;
 use std::sync::LazyLock;
 
@@ -37,4 +37,8 @@ fn rows() -> Vec<Route> { vec![
 
     user(GET,     "/user",                      caller::show,         "Show who the caller is, and with which token"),
     user(GET,     "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),
+    user(GET,     "/transcripts/search",        search::find,         "Search the caller's transcripts, the last stored first"),
+    user(GET,     "/transcripts/{platform}/{native_meeting_id}", transcripts::show, "Show a meeting and its transcript").fails([transcripts::no_meeting()]),
+
+    bot(POST,     "/bots/internal/segments",    segments::store,      "Store what a bot heard").takes(segments::BODY_BYTES_MAX),
 ]}

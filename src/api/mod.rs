@@ -4,5 +4,8 @@ pub mod caller;
 pub mod docs;
 pub mod general;
 pub mod meetings;
+pub mod search;
+pub mod segments;
 pub mod tokens;
+pub mod transcripts;
 pub mod users;

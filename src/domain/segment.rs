@@ -32,7 +32,10 @@ impl Serialize for Offset {
 
 impl Field for Offset {
     fn schema() -> Object {
-        ObjectBuilder::new().schema_type(Type::Number).description(Some("Seconds from the start of the session.")).build()
+        ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .description(Some("Seconds from the start of the session."))
+            .build()
     }
 
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {

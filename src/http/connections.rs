@@ -58,7 +58,10 @@ impl Pulse {
     pub fn reader_took(&self) {
         if self.reader_since.load(Ordering::Relaxed) != 0 {
             self.reader_since.store(0, Ordering::Relaxed);
-            self.request_since.store(self.now(), Ordering::Relaxed);
+            // While more of the answer is to come, no request is waited for.
+            if self.request_since.load(Ordering::Relaxed) != 0 {
+                self.request_since.store(self.now(), Ordering::Relaxed);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! From socket to handler and back. Knows no SQL and no rule.
 //!
 //! [`serve`] accepts, [`edge`] keeps the rules of HTTP, [`router`] finds the row, [`form`] reads what was sent,
-//! [`answer`] writes what is returned, [`access`] logs it.
+//! [`answer`] writes what is returned, [`pages`] what is too long to be written at once, [`access`] logs it.
 
 pub mod access;
 pub mod answer;
@@ -9,10 +9,13 @@ pub mod body;
 pub mod connections;
 pub mod edge;
 pub mod form;
+pub mod pages;
 pub mod router;
+pub mod sending;
 pub mod serve;
 pub mod stream;
 
 pub use answer::{Created, CreatedOrFound, Json, NoContent, Output, Page, Response};
 pub use form::{Form, Input};
+pub use pages::{Pages, Streamed};
 pub use router::{Call, Door, Route};

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`client`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
 //! | [`contract`], [`users`], [`tokens`], [`meetings`] | the HTTP contract, row by row |
+//! | [`segments`], [`transcripts`], [`search`] | what bots hear, how it is shown, how it is found |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`limits`] | HTTP's rules, limits and time-outs |
@@ -40,10 +41,13 @@ mod meetings;
 mod model;
 mod openapi;
 mod races;
+mod search;
 mod secrets;
+mod segments;
 mod startup;
 mod tidy;
 mod tokens;
+mod transcripts;
 mod users;
 mod vanished;
 mod watched;
