@@ -173,7 +173,7 @@ impl Line {
     }
 
     fn more(&mut self) -> io::Result<()> {
-        let mut chunk = [0; 64 * 1024];
+        let mut chunk = [0; 16 * 1024];
         match self.stream.read(&mut chunk)? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             count => {

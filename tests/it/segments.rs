@@ -13,7 +13,6 @@ pub const BEGAN: i64 = 1_760_097_600_000;
 /// A meeting with a bot in it.
 #[derive(Debug, Clone)]
 pub struct Session {
-    pub meeting_id: i64,
     pub uid: String,
     pub token: String,
 }
@@ -35,7 +34,7 @@ pub fn insert_session(db: &Connection, user: i64, native_id: &str) -> Session {
         params![meeting_id, uid, token.hash().0, BEGAN],
     )
     .expect("a session");
-    Session { meeting_id, uid, token: token.reveal().to_owned() }
+    Session { uid, token: token.reveal().to_owned() }
 }
 
 /// A server with meeting `abc-defg-hij` of user 1, and the user's token.
@@ -185,7 +184,7 @@ fn only_the_meetings_own_bot_is_let_in_and_only_until_its_end() {
         ("a user's token", &one.uid, &key),
         ("a meeting that is over", &over.uid, &over.token),
     ] {
-        let session = Session { uid: uid.clone(), token: token.clone(), meeting_id: 0 };
+        let session = Session { uid: uid.clone(), token: token.clone() };
         assert_eq!(session.send(&server, &batch).refusal(), refused(), "{about}");
     }
     let body = json!({"uid": one.uid, "segments": batch});
