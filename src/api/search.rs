@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::auth::User;
+use crate::domain::field::{Field, Invalid, Raw};
 use crate::domain::number::Whole;
 use crate::domain::search::{marked, terms};
 use crate::domain::text::Line;
@@ -12,13 +13,31 @@ use crate::store::{Found, Search};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
 
 /// How many results on a page.
 type ResultLimit = Whole<1, 100>;
 
+/// What somebody typed.
+struct Typed(String);
+
+impl Field for Typed {
+    fn schema() -> Object {
+        let about = "Words that must all be there, without case and accents. Words in \"quotes\" must follow each other; \
+                     a * stands for any ending. Nothing else is syntax; without any word nothing is found.";
+        let mut schema = Line::<255>::schema();
+        schema.description = Some(about.to_owned());
+        schema
+    }
+
+    fn read(raw: Raw<'_>) -> std::result::Result<Self, Invalid> {
+        Line::<255>::read(raw).map(|line| Self(line.0))
+    }
+}
+
 /// Query of `GET /transcripts/search`.
 pub struct SearchQuery {
-    q: Option<Line<255>>,
+    q: Option<Typed>,
     speaker: Option<Line<255>>,
     platform: Option<Platform>,
     meeting_id: Option<MeetingId>,
