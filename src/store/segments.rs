@@ -1,9 +1,8 @@
-//! Segments: what bots heard, by session and start, and the copy of it that is searched.
+//! Segments: what bots heard, by session and start.
 
 use super::pages::{Page, page};
 use super::{Change, Store, Stored, Verb};
-use crate::domain::search::spaced;
-use crate::domain::{Heard, MeetingId, MeetingStatus, Offset, Platform, Segment, SegmentId, Time, TokenHash, UserId};
+use crate::domain::{Heard, MeetingId, MeetingStatus, Offset, Platform, Segment, SegmentId, Time, TokenHash};
 use crate::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
@@ -119,7 +118,6 @@ impl Verb for StoreSegments {
 struct Session {
     id: i64,
     meeting_id: MeetingId,
-    owner: UserId,
     platform: Platform,
     native_meeting_id: Option<String>,
     started_at: i64,
@@ -139,7 +137,7 @@ impl Session {
     /// The session that both name, if its meeting is not over.
     fn find(db: &Connection, token_hash: &TokenHash, uid: &str) -> rusqlite::Result<Option<Self>> {
         let mut find = db.prepare_cached(
-            "SELECT s.id, m.id, m.user_id, m.platform, m.native_meeting_id, s.started_at, s.language, s.task
+            "SELECT s.id, m.id, m.platform, m.native_meeting_id, s.started_at, s.language, s.task
              FROM sessions s JOIN meetings m ON m.id = s.meeting_id
              WHERE s.token_hash = ?1 AND s.uid = ?2 AND m.status NOT IN (?3, ?4)",
         )?;
@@ -148,12 +146,11 @@ impl Session {
             Ok(Self {
                 id: row.get(0)?,
                 meeting_id: MeetingId(row.get(1)?),
-                owner: UserId(row.get(2)?),
-                platform: super::meetings::word(row, 3, Platform::from_word)?,
-                native_meeting_id: row.get(4)?,
-                started_at: row.get(5)?,
-                language: row.get(6)?,
-                task: row.get(7)?,
+                platform: super::meetings::word(row, 2, Platform::from_word)?,
+                native_meeting_id: row.get(3)?,
+                started_at: row.get(4)?,
+                language: row.get(5)?,
+                task: row.get(6)?,
             })
         })
         .optional()
@@ -218,10 +215,7 @@ impl Session {
             segment.language,
             now.as_millis()
         ])?;
-        let id = db.last_insert_rowid();
-        let mut index = db.prepare_cached("INSERT INTO words (rowid, owner, speaker, text) VALUES (?1, ?2, ?3, ?4)")?;
-        let [speaker, text] = searched(segment.speaker.as_deref(), &segment.text);
-        index.execute(params![id, super::search::owner(self.owner), speaker, text])?;
+        super::search::note_changed(SegmentId(db.last_insert_rowid()));
         Ok(())
     }
 }
@@ -242,14 +236,7 @@ fn replace(db: &Connection, row: &Present, segment: &Segment, now: Time) -> Resu
         now.as_millis()
     ])?;
     if (&row.heard.text, &row.heard.speaker) != (&segment.text, &segment.speaker) {
-        let mut index = db.prepare_cached("UPDATE words SET speaker = ?2, text = ?3 WHERE rowid = ?1")?;
-        let [speaker, text] = searched(segment.speaker.as_deref(), &segment.text);
-        index.execute(params![row.id, speaker, text])?;
+        super::search::note_changed(SegmentId(row.id));
     }
     Ok(())
-}
-
-/// Speaker and text as they are searched.
-fn searched(speaker: Option<&str>, text: &str) -> [String; 2] {
-    [speaker.map(spaced).unwrap_or_default(), spaced(text)]
 }
