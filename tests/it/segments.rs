@@ -250,3 +250,44 @@ fn this_route_takes_a_mebibyte_and_no_more() {
     }
     assert_eq!(server.post("/admin/users").admin().body(body(70_000)).send().status, 413, "other routes do not");
 }
+
+/// Bots of many meetings at once: their batches share commits, and each meeting and the index hold all of it.
+#[test]
+fn many_bots_at_once_lose_nothing() {
+    let bots = 8;
+    let mut made = None;
+    let setup = Setup::new().rows(|db| {
+        let sessions = (0..bots).map(|n| insert_session(db, 1 + n % 2, &format!("abc-defg-hi{n}")));
+        let keys = [1, 2].map(|user| insert_token(db, user, None));
+        made = Some((keys, sessions.collect::<Vec<_>>()));
+    });
+    let (keys, sessions) = made.expect("rows");
+    let server = setup.start();
+    std::thread::scope(|scope| {
+        for session in &sessions {
+            scope.spawn(|| {
+                for batch in 0..30 {
+                    // Every batch replaces half of the one before.
+                    let segment = |n: u32| json!({"start": n, "end": n + 1, "text": format!("batch{batch} word{n}")});
+                    session.say(&server, &(batch * 5..batch * 5 + 10).map(segment).collect());
+                }
+            });
+        }
+    });
+    for key in &keys {
+        let found = |q: &str| {
+            let path = format!("/transcripts/search?q={q}&limit=100");
+            server.get(path).user(key).send().expect(200)["results"].as_array().expect("results").len()
+        };
+        assert_eq!((found("batch29"), found("batch28"), found("word5"), found("word*")), (40, 20, 4, 100));
+    }
+    let setup = server.stop();
+    crate::server::open_file(&setup.database(), |db| {
+        let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).expect(sql);
+        assert_eq!(count("SELECT count(*) FROM segments"), 8 * 155);
+        assert_eq!(count("SELECT count(*) FROM segments s JOIN words w ON w.rowid = s.id"), 8 * 155);
+        assert_eq!(count("SELECT count(*) FROM words"), 8 * 155);
+        db.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)", [])
+            .expect("an index that is whole");
+    });
+}
