@@ -204,7 +204,9 @@ mod tests {
     /// How a connection ends after some steps, if it does within five seconds.
     fn end_after(steps: &[fn(&Place)]) -> Option<End> {
         let (all, place, mut ended) = connection();
-        steps.iter().for_each(|step| step(&place));
+        for step in steps {
+            step(&place);
+        }
         (0..5).for_each(|_| all.tick());
         ended.try_recv().ok()
     }
