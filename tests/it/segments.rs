@@ -5,7 +5,8 @@ use crate::server::{Server, Setup};
 use crate::tokens::insert_token;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
-use vomeet::domain::PlainToken;
+use vomeet::domain::{Heard, Offset, PlainToken, Time, TokenHash};
+use vomeet::store::{Change, Options, Store, StoreSegments};
 
 /// When the sessions of these tests began: 2025-10-10T12:00:00Z.
 pub const BEGAN: i64 = 1_760_097_600_000;
@@ -290,4 +291,51 @@ fn many_bots_at_once_lose_nothing() {
         db.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)", [])
             .expect("an index that is whole");
     });
+}
+
+#[test]
+fn what_is_really_stored_is_announced_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (database, mut made) = (folder.path().join("vomeet.db"), None);
+    crate::server::open_file(&database, |db| {
+        insert_token(db, 1, None);
+        made = Some(insert_session(db, 1, "abc-defg-hij"));
+    });
+    let session = made.expect("rows");
+    let (announced, news) = std::sync::mpsc::channel();
+    let options = Options { path: database, small_readers: 1, long_readers: 1, queue_max: 8 };
+    let store = Store::open(&options, move |change| announced.send(change.clone()).expect("a test")).expect("a store");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let say = |said: &[(i64, &str)], uid: &str| {
+        let heard = said.iter().map(|(start, text)| Heard {
+            start: Offset(*start),
+            end: Offset(*start + 500),
+            text: (*text).to_owned(),
+            speaker: None,
+            language: None,
+        });
+        let token_hash = TokenHash::of(session.token.as_bytes());
+        let now = Time::from_millis(BEGAN + 60_000);
+        let verb = StoreSegments { token_hash, uid: uid.to_owned(), heard: heard.collect(), now };
+        runtime.block_on(store.write(verb)).map(|stored| stored.accepted)
+    };
+    for (about, said, uid, accepted, expected) in [
+        ("two of three begin at once", vec![(1000, "a"), (0, "b"), (1000, "c")], session.uid.as_str(), Some(2), "b c"),
+        ("the same again", vec![(0, "b"), (1000, "c")], session.uid.as_str(), Some(2), ""),
+        ("one of two is new", vec![(0, "b"), (1000, "d")], session.uid.as_str(), Some(2), "d"),
+        ("nothing", vec![], session.uid.as_str(), Some(0), ""),
+        ("somebody else's session", vec![(7, "x")], "nobody", None, ""),
+    ] {
+        assert_eq!(say(&said, uid).ok(), accepted, "{about}");
+        let texts = news.try_iter().map(|change| match change {
+            Change::SegmentsStored(stored) => {
+                assert_eq!((stored.meeting_id.0, stored.session_uid.as_str()), (1, session.uid.as_str()), "{about}");
+                assert_eq!(stored.native_meeting_id.as_deref(), Some("abc-defg-hij"), "{about}");
+                stored.segments.iter().map(|segment| segment.text.clone()).collect::<Vec<_>>().join(" ")
+            }
+            other => panic!("{about}: {other:?}"),
+        });
+        assert_eq!(texts.collect::<Vec<_>>().join("|"), expected, "{about}");
+    }
+    store.close();
 }
