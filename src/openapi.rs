@@ -14,7 +14,9 @@ use std::sync::OnceLock;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr,
     Required, Response, ResponseBuilder, Schema,
@@ -24,6 +26,7 @@ use utoipa::{PartialSchema, ToSchema};
 const ADMIN_KEY: &str = "AdminKey";
 const USER_TOKEN: &str = "UserToken";
 const USER_TOKEN_IN_QUERY: &str = "UserTokenInQuery";
+const BOT_TOKEN: &str = "BotToken";
 const ABOUT: &str = "Users, API tokens, meetings, bots and transcripts of a self-hosted Vomeet. \
                      Routes under `/admin/` take the admin key, the others a user's token.";
 
@@ -51,7 +54,8 @@ fn document(table: &[Route]) -> OpenApi {
         .schemas_from_iter(schemas)
         .security_scheme(ADMIN_KEY, scheme("X-Admin-API-Key", "The admin key: `ADMIN_API_TOKEN` of the server."))
         .security_scheme(USER_TOKEN, scheme("X-API-Key", "A user's API token: 40 letters and digits."))
-        .security_scheme(USER_TOKEN_IN_QUERY, in_query("api_key", "The same for browsers, on WebSockets alone."));
+        .security_scheme(USER_TOKEN_IN_QUERY, in_query("api_key", "The same for browsers, on WebSockets alone."))
+        .security_scheme(BOT_TOKEN, bearer("The secret of one meeting: `token` in the bot's `BOT_CONFIG`."));
     let info = InfoBuilder::new().title("Vomeet").version(VERSION).description(Some(ABOUT));
     OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(components.build())).build()
 }
@@ -68,6 +72,10 @@ fn scheme(header: &str, about: &str) -> SecurityScheme {
 
 fn in_query(parameter: &str, about: &str) -> SecurityScheme {
     SecurityScheme::ApiKey(ApiKey::Query(ApiKeyValue::with_description(parameter, about)))
+}
+
+fn bearer(about: &str) -> SecurityScheme {
+    SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build())
 }
 
 fn http_method(method: &Method) -> HttpMethod {
@@ -93,8 +101,8 @@ fn operation(route: &Route, answers: &[AnswerDoc]) -> OperationBuilder {
     for name in security(route.access) {
         operation = operation.security(SecurityRequirement::new(*name, Vec::<String>::new()));
     }
-    for answer in answers {
-        operation = operation.response(answer.status.as_str(), response(answer));
+    for answers in answers.chunk_by(|one, next| one.status == next.status) {
+        operation = operation.response(answers[0].status.as_str(), response(answers));
     }
     for (status, failures) in by_status(failures(route, !fields.is_empty())) {
         operation = operation.response(status.as_str(), failure(status, &failures));
@@ -125,7 +133,6 @@ fn tag(path: &str) -> &'static str {
         _ if path.starts_with("/user/webhook") => "Webhooks",
         _ if path.starts_with("/user") => "The caller",
         _ if path.starts_with("/meetings") => "Meetings",
-        "/ws" => "Live feed",
         _ => "General",
     }
 }
@@ -137,6 +144,7 @@ fn security(access: Access) -> &'static [&'static str] {
         Access::Admin => &[ADMIN_KEY],
         Access::User => &[USER_TOKEN],
         Access::Socket => &[USER_TOKEN, USER_TOKEN_IN_QUERY],
+        Access::Bot => &[BOT_TOKEN],
     }
 }
 
@@ -159,9 +167,10 @@ fn request_body(fields: &[FieldDoc], rule: BodyRule) -> RequestBody {
     RequestBodyBuilder::new().content("application/json", content).required(Some(required)).build()
 }
 
-fn response(answer: &AnswerDoc) -> Response {
-    let mut response = ResponseBuilder::new().description(answer.about);
-    if let Some((media_type, schema)) = &answer.content {
+/// Answers of one status: they differ in their media types.
+fn response(answers: &[AnswerDoc]) -> Response {
+    let mut response = ResponseBuilder::new().description(answers[0].about);
+    for (media_type, schema) in answers.iter().filter_map(|answer| answer.content.as_ref()) {
         response = response.content(*media_type, ContentBuilder::new().schema(schema.clone()).build());
     }
     response.build()
@@ -179,12 +188,13 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
         Access::Admin => failures.push(Error::AdminKeyRefused),
         Access::User => failures.extend([Error::TokenMissing, Error::TokenRefused]),
         Access::Socket => failures.push(Error::NoWebSocket),
+        Access::Bot => failures.push(Error::BotRefused),
     }
     if has_input {
         failures.push(Error::Invalid(Vec::new()));
     }
     if route.body != BodyRule::None {
-        failures.extend([Error::TooSlow, Error::TooLarge(65_536)]);
+        failures.extend([Error::TooSlow, Error::TooLarge(route.body_bytes_max.max(65_536))]);
     }
     if route.method != Method::GET {
         failures.push(Error::DiskFull);

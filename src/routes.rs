@@ -1,11 +1,13 @@
 //! The table: every route, once. Dispatch, doors, 405s, the API document and tests are read from it.
 
-use crate::api::{bots, callbacks, caller, docs, general, live, meetings, tokens, users, webhook};
+use crate::api::{
+    bots, callbacks, caller, docs, general, live, meetings, search, segments, tokens, transcripts, users, webhook,
+};
 use crate::error::Error::{
     BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed, MeetingTaken, NoBotToStop, NoRunner, NoWebhook,
     NothingToUpdate, PageNotFound, TokenNotFound, UserNotFound,
 };
-use crate::http::router::{Route, admin, open, socket, user};
+use crate::http::router::{Route, admin, bot, open, socket, user};
 use hyper::Method;
 use std::sync::LazyLock;
 
@@ -43,12 +45,15 @@ fn rows() -> Vec<Route> { vec![
     user(GET,     "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),
     user(PATCH,   "/meetings/{platform}/{native_meeting_id}", meetings::note,   "Note name, participants, languages or notes of a meeting").fails([NothingToUpdate, meetings::missing()]),
     user(DELETE,  "/meetings/{platform}/{native_meeting_id}", meetings::redact, "Remove a finished meeting's transcript and personal data").fails([meetings::missing(), meetings::not_over()]),
+    user(GET,     "/transcripts/search",        search::find,         "Search the caller's transcripts, the last stored first"),
+    user(GET,     "/transcripts/{platform}/{native_meeting_id}", transcripts::show, "Show a meeting and its transcript").fails([meetings::missing()]),
 
     open(POST,    "/bots/internal/callback/status_change",      callbacks::status_change,      "A bot says where it stands"),
     open(POST,    "/bots/internal/callback/joining",            callbacks::joining,            "A bot is on its way"),
     open(POST,    "/bots/internal/callback/awaiting_admission", callbacks::awaiting_admission, "A bot waits to be let in"),
     open(POST,    "/bots/internal/callback/started",            callbacks::started,            "A bot was let in"),
     open(POST,    "/bots/internal/callback/exited",             callbacks::exited,             "A bot has ended"),
+    bot(POST,     "/bots/internal/segments",                    segments::store,               "Store what a bot heard").takes(segments::BODY_BYTES_MAX),
 
     user(POST,    "/bots",                      bots::send,           "Send a bot into a meeting").fails([BotLimitReached(2), MeetingTaken, NoRunner, BotNotStarted("...".to_owned()), UserNotFound]),
     user(GET,     "/bots/status",               bots::status,         "Show the caller's bots that are at work"),

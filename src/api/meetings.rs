@@ -9,9 +9,11 @@ use crate::domain::number::Whole;
 use crate::domain::text::{Line, Lines};
 use crate::domain::{Language, Meeting, MeetingId, MeetingStatus, Platform};
 use crate::error::{Error, Result};
+use crate::http::answer::{AnswerDoc, json_doc};
 use crate::http::form::BodyRule;
-use crate::http::{Form, Input, Json};
+use crate::http::{Form, Input, Json, Pages, Streamed};
 use crate::store::{MeetingFilter, MeetingName, NoteMeeting, RedactMeeting};
+use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeMap;
@@ -46,16 +48,70 @@ pub struct Meetings {
     meetings: Vec<Meeting>,
 }
 
+/// A list of meetings on its way.
+pub struct MeetingPages {
+    app: Arc<App>,
+    /// What is left to read.
+    filter: MeetingFilter,
+    is_first: bool,
+}
+
+impl Pages for MeetingPages {
+    fn content_type(&self) -> &'static str {
+        "application/json"
+    }
+
+    async fn next(&mut self, out: &mut Vec<u8>) -> Result<bool> {
+        let page = self.app.store.meetings(self.filter).await?;
+        if self.is_first {
+            out.extend_from_slice(br#"{"meetings":["#);
+        }
+        write_items(out, page.rows.iter(), self.is_first)?;
+        if page.is_last {
+            out.extend_from_slice(b"]}");
+        }
+        let count = i64::try_from(page.rows.len()).unwrap_or(i64::MAX);
+        self.filter = MeetingFilter {
+            before: page.rows.last().map(|meeting| meeting.id).or(self.filter.before),
+            skip: 0,
+            limit: self.filter.limit.map(|limit| limit - count),
+            ..self.filter
+        };
+        self.is_first = false;
+        Ok(page.is_last)
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        vec![json_doc::<Meetings>(StatusCode::OK, "Done")]
+    }
+}
+
+/// Writes items of a JSON list, with what separates them from each other and from those before.
+pub fn write_items<'a, T: Serialize + 'a>(
+    out: &mut Vec<u8>,
+    items: impl Iterator<Item = &'a T>,
+    mut is_first: bool,
+) -> Result<()> {
+    for item in items {
+        if !std::mem::take(&mut is_first) {
+            out.push(b',');
+        }
+        serde_json::to_writer(&mut *out, item).map_err(|error| Error::Internal(error.to_string()))?;
+    }
+    Ok(())
+}
+
 /// The caller's meetings, newest first.
-pub async fn list(app: Arc<App>, caller: User, query: MeetingQuery) -> Result<Json<Meetings>> {
+pub async fn list(app: Arc<App>, caller: User, query: MeetingQuery) -> Result<Streamed<MeetingPages>> {
     let filter = MeetingFilter {
         user_id: caller.user.id,
         status: query.status,
         platform: query.platform,
+        before: None,
         skip: query.skip.0,
         limit: query.limit.map(|limit| limit.0),
     };
-    Ok(Json(Meetings { meetings: app.store.meetings(filter).await? }))
+    Streamed::begin(MeetingPages { app, filter, is_first: true }).await
 }
 
 /// A meeting as a path names it.

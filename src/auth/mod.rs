@@ -10,13 +10,16 @@ use crate::domain::{PlainToken, Time, TokenHash};
 use crate::error::{Error, Result};
 use crate::store::Store;
 use hyper::HeaderMap;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use std::sync::Arc;
 
 /// The header of the admin key.
 pub const ADMIN_HEADER: HeaderName = HeaderName::from_static("x-admin-api-key");
 /// The header of a user's token.
 pub const USER_HEADER: HeaderName = HeaderName::from_static("x-api-key");
+
+/// How a bot's credential begins (RFC 6750, section 2.1).
+const BEARER: &[u8] = b"Bearer ";
 
 /// Whoever holds the admin key. Only [`Auth`] makes one.
 pub struct Admin(());
@@ -29,6 +32,16 @@ impl std::ops::Deref for User {
 
     fn deref(&self) -> &Caller {
         &self.0
+    }
+}
+
+/// The bot of a meeting that is not over, by the secret it was given. Only [`Auth`] makes one.
+pub struct Bot(TokenHash);
+
+impl Bot {
+    /// BLAKE3 of its secret; which session may use it, the store knows.
+    pub fn token_hash(&self) -> TokenHash {
+        self.0
     }
 }
 
@@ -98,6 +111,20 @@ impl Auth {
         Ok(User(caller))
     }
 
+    /// Lets the bot of a meeting in by `Authorization: Bearer`; what no server ever issued costs no read of the file.
+    pub fn bot(&self, headers: &HeaderMap, store: &Store) -> Result<Bot> {
+        let presented = single(headers, &AUTHORIZATION).ok_or(Error::BotRefused)??.as_bytes();
+        let (scheme, token) = presented.split_at_checked(BEARER.len()).ok_or(Error::BotRefused)?;
+        if !scheme.eq_ignore_ascii_case(BEARER) || !PlainToken::is_wellformed(token) {
+            return Err(Error::BotRefused);
+        }
+        let hash = TokenHash::of(token);
+        match store.has_session(&hash)? {
+            true => Ok(Bot(hash)),
+            false => Err(Error::BotRefused),
+        }
+    }
+
     /// From memory, else from the file; what no server ever issued is not looked for there.
     fn caller(&self, presented: &[u8], store: &Store) -> Result<Option<Arc<Caller>>> {
         let hash = TokenHash::of(presented);
@@ -123,6 +150,10 @@ impl Auth {
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Result<&'a HeaderValue>> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
-    let refused = if *name == ADMIN_HEADER { Error::AdminKeyRefused } else { Error::TokenRefused };
+    let refused = match name {
+        name if *name == ADMIN_HEADER => Error::AdminKeyRefused,
+        name if *name == AUTHORIZATION => Error::BotRefused,
+        _ => Error::TokenRefused,
+    };
     Some(if values.next().is_some() { Err(refused) } else { Ok(first) })
 }

@@ -1,8 +1,10 @@
 //! Segments: what somebody said, and when.
 
+use super::field::{Field, Invalid, Raw};
 use super::time::Time;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// Longest text of a segment, in characters.
 pub const TEXT_CHARS_MAX: usize = 8192;
@@ -25,6 +27,49 @@ impl Serialize for Offset {
     #[expect(clippy::cast_precision_loss, reason = "the bound is far below 2^53")]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(self.0 as f64 / 1000.0)
+    }
+}
+
+impl Field for Offset {
+    fn schema() -> Object {
+        ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .description(Some("Seconds from the start of the session."))
+            .build()
+    }
+
+    fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
+        let text = match raw {
+            Raw::Json(json) => json.get(),
+            Raw::Text(text) => text,
+        };
+        // Of all JSON only a number begins so.
+        if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+            return Err(Invalid::new("float_type", "Input should be a valid number"));
+        }
+        match text.parse::<f64>() {
+            Ok(seconds) if seconds.is_finite() => Ok(Self::from_seconds(seconds)),
+            _ => Err(Invalid::new("finite_number", "Input should be a finite number")),
+        }
+    }
+}
+
+/// At most `MAX` characters of what a bot says somebody said; control characters in it become spaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spoken<const MAX: usize>(pub String);
+
+impl<const MAX: usize> Field for Spoken<MAX> {
+    fn schema() -> Object {
+        ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX)).build()
+    }
+
+    fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
+        let text = raw.string()?;
+        if text.chars().count() > MAX {
+            let msg = format!("String should have at most {MAX} characters");
+            return Err(Invalid::new("string_too_long", msg).with("max_length", MAX));
+        }
+        Ok(Self(text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()))
     }
 }
 
@@ -101,6 +146,26 @@ mod tests {
             let tidy = heard(start, end, text).tidy();
             let parts = tidy.as_ref().map(|heard| (heard.start.0, heard.end.0, heard.text.as_str()));
             assert_eq!(parts, expected, "{start} to {end}: {text:?}");
+        }
+    }
+
+    #[test]
+    fn offsets_are_any_finite_number() {
+        for (json, expected) in [
+            ("12.5", Ok(12_500)),
+            ("0", Ok(0)),
+            ("1e-3", Ok(1)),
+            ("-3.5", Ok(0)),
+            ("1e300", Ok(OFFSET_MS_MAX)),
+            ("1e999", Err("finite_number")),
+            ("-1e999", Err("finite_number")),
+            ("\"1\"", Err("float_type")),
+            ("null", Err("float_type")),
+            ("[1]", Err("float_type")),
+        ] {
+            let raw: &serde_json::value::RawValue = serde_json::from_str(json).expect(json);
+            let read = Offset::read(Raw::Json(raw)).map(|offset| offset.0).map_err(|error| error.kind);
+            assert_eq!(read, expected, "{json}");
         }
     }
 

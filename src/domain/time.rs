@@ -1,9 +1,10 @@
 //! Points in time, in milliseconds, written one way everywhere.
 
+use super::field::{Field, Invalid, Raw};
 use jiff::tz::Offset;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -83,11 +84,24 @@ impl<'de> Deserialize<'de> for Time {
 
 impl PartialSchema for Time {
     fn schema() -> RefOr<Schema> {
+        <Self as Field>::schema().into()
+    }
+}
+
+impl Field for Time {
+    fn schema() -> Object {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
             .examples(["2025-10-10T12:00:00Z"])
-            .into()
+            .build()
+    }
+
+    fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
+        let instant = raw.string()?.parse::<jiff::Timestamp>();
+        let msg = "Input should be a valid datetime with its offset, such as 2025-10-10T12:00:00Z";
+        let instant = instant.map_err(|_| Invalid::new("datetime_parsing", msg))?;
+        Ok(Self::from_millis(instant.as_millisecond()))
     }
 }
 
@@ -95,7 +109,7 @@ impl ToSchema for Time {}
 
 #[cfg(test)]
 mod tests {
-    use super::Time;
+    use super::{Field, Raw, Time};
     use proptest::prelude::*;
 
     #[test]
@@ -116,6 +130,20 @@ mod tests {
             for time in [millis, near, near / 1000 * 1000].map(Time::from_millis) {
                 prop_assert_eq!(serde_json::to_value(time).unwrap_or_default(), time.to_string());
             }
+        }
+    }
+
+    #[test]
+    fn times_are_read_with_their_offset() {
+        for (text, expected) in [
+            ("2025-10-10T12:00:00Z", Some(1_760_097_600_000)),
+            ("2025-10-10T14:00:00.12+02:00", Some(1_760_097_600_120)),
+            ("2025-10-10T12:00:00", None),
+            ("2025-10-10", None),
+            ("now", None),
+            ("", None),
+        ] {
+            assert_eq!(Time::read(Raw::Text(text)).ok().map(Time::as_millis), expected, "{text}");
         }
     }
 }

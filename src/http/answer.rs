@@ -170,7 +170,8 @@ pub fn json_bytes(status: StatusCode, bytes: Bytes) -> Response {
     response
 }
 
-fn json_doc<T: ToSchema>(status: StatusCode, about: &'static str) -> AnswerDoc {
+/// Tells of an answer in JSON.
+pub fn json_doc<T: ToSchema>(status: StatusCode, about: &'static str) -> AnswerDoc {
     let mut schemas = Vec::new();
     T::schemas(&mut schemas);
     // A list has no name of its own; what it holds has.

@@ -29,12 +29,12 @@ impl Unread {
     }
 }
 
-/// Reads a body to its end into one buffer.
-pub async fn read(body: Incoming, limits: &Http, unread: &Unread) -> Result<Vec<u8>> {
+/// Reads a body to its end into one buffer, of at most the configured size or `row_max` bytes, whichever is more.
+pub async fn read(body: Incoming, limits: &Http, row_max: usize, unread: &Unread) -> Result<Vec<u8>> {
     if body.is_end_stream() {
         return Ok(Vec::new());
     }
-    let max = limits.body_bytes_max;
+    let max = limits.body_bytes_max.max(row_max);
     if body.size_hint().lower() > max as u64 {
         return Err(Error::TooLarge(max));
     }

@@ -58,7 +58,10 @@ impl Pulse {
     pub fn reader_took(&self) {
         if self.reader_since.load(Ordering::Relaxed) != 0 {
             self.reader_since.store(0, Ordering::Relaxed);
-            self.request_since.store(self.now(), Ordering::Relaxed);
+            // While more of the answer is to come, no request is waited for.
+            if self.request_since.load(Ordering::Relaxed) != 0 {
+                self.request_since.store(self.now(), Ordering::Relaxed);
+            }
         }
     }
 
@@ -173,5 +176,57 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.all.lock().remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Cors;
+
+    /// A connection whose limits are one second, on a clock that only the test moves.
+    fn connection() -> (Arc<Connections>, Place, oneshot::Receiver<End>) {
+        let all = Connections::new(Limits {
+            workers: 1,
+            connections_max: 1,
+            body_bytes_max: 0,
+            header_time_max: TICK,
+            body_time_max: TICK,
+            response_time_max: TICK,
+            stop_time_max: TICK,
+            allowed_hosts: Vec::new(),
+            cors: Cors::default(),
+        });
+        let (place, ended) = all.admit();
+        (all, place, ended)
+    }
+
+    /// How a connection ends after some steps, if it does within five seconds.
+    fn end_after(steps: &[fn(&Place)]) -> Option<End> {
+        let (all, place, mut ended) = connection();
+        for step in steps {
+            step(&place);
+        }
+        (0..5).for_each(|_| all.tick());
+        ended.try_recv().ok()
+    }
+
+    #[test]
+    fn who_is_waited_for_decides_who_is_late() {
+        let came: fn(&Place) = |place| place.pulse.request_came();
+        let stalls: fn(&Place) = |place| place.pulse.reader_stalls();
+        let took: fn(&Place) = |place| place.pulse.reader_took();
+        let finished: fn(&Place) = Place::finished;
+        for (about, steps, end) in [
+            ("no request comes", vec![], Some(End::Late)),
+            ("the handler works", vec![came], None),
+            ("the next request does not come", vec![came, finished, took], Some(End::Late)),
+            ("the answer is not taken", vec![came, stalls, finished], Some(End::Late)),
+            ("a part of the answer is not taken", vec![came, took, stalls], Some(End::Late)),
+            ("more of the answer is to come", vec![came, stalls, took], None),
+            ("all of a long answer was taken", vec![came, stalls, took, finished], Some(End::Late)),
+        ] {
+            assert_eq!(end_after(&steps), end, "{about}");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! From socket to handler and back. Knows no SQL and no rule.
 //!
 //! [`serve`] accepts, [`edge`] keeps the rules of HTTP, [`router`] finds the row, [`form`] reads what was sent,
-//! [`answer`] writes what is returned, [`access`] logs it. A request for a WebSocket is judged by [`handshake`]; then
-//! [`websocket`] speaks on its connection.
+//! [`answer`] writes what is returned, [`pages`] what is too long to be written at once, [`access`] logs it. A request
+//! for a WebSocket is judged by [`handshake`]; then [`websocket`] speaks on its connection.
 
 pub mod access;
 pub mod answer;
@@ -11,11 +11,14 @@ pub mod connections;
 pub mod edge;
 pub mod form;
 pub mod handshake;
+pub mod pages;
 pub mod router;
+pub mod sending;
 pub mod serve;
 pub mod stream;
 pub mod websocket;
 
 pub use answer::{Accepted, Created, CreatedOrFound, Json, NoContent, Output, Page, Response};
 pub use form::{Form, Input};
+pub use pages::{Pages, Streamed};
 pub use router::{Call, Door, Route};

@@ -5,7 +5,7 @@ use super::body::{self, Unread};
 use super::form::{BodyRule, FieldDoc, Form, Input, Parts};
 use super::handshake::Guest;
 use crate::app::App;
-use crate::auth::{Admin, User};
+use crate::auth::{Admin, Bot, User};
 use crate::domain::Time;
 use crate::error::{Error, Result};
 use hyper::body::Incoming;
@@ -44,6 +44,8 @@ pub enum Access {
     User,
     /// Anyone who opens a WebSocket; a key that is refused is refused over the socket.
     Socket,
+    /// The bot of a meeting that is not over.
+    Bot,
 }
 
 /// What a handler holds once its caller was let in. A handler that takes a [`User`] cannot stand behind another door.
@@ -92,6 +94,14 @@ impl Door for User {
     }
 }
 
+impl Door for Bot {
+    const ACCESS: Access = Access::Bot;
+
+    fn enter(call: &Call) -> Result<Self> {
+        call.app.auth.bot(&call.head.headers, &call.app.store)
+    }
+}
+
 /// An answer on its way.
 type Answering = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
 
@@ -113,6 +123,8 @@ pub struct Route {
     pub failures: Vec<Error>,
     /// What it makes of the body.
     pub body: BodyRule,
+    /// The longest body in bytes, where that is more than the configured one.
+    pub body_bytes_max: usize,
     /// The fields that it reads.
     pub fields: fn() -> Vec<FieldDoc>,
     /// The ways in which it answers.
@@ -153,6 +165,17 @@ where
     Route::new(method, path, handler, summary)
 }
 
+/// A row for the bot of a meeting.
+pub fn bot<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
+where
+    F: Fn(Arc<App>, Bot, I) -> R + Copy + Send + Sync + 'static,
+    R: Future<Output = Result<O>> + Send,
+    I: Input,
+    O: Output,
+{
+    Route::new(method, path, handler, summary)
+}
+
 /// A row for anyone.
 pub fn open<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
 where
@@ -179,7 +202,9 @@ impl Route {
                 let Call { app, route, head, body, unread, .. } = *call;
                 let body = match I::BODY {
                     BodyRule::None => Vec::new(),
-                    BodyRule::Optional | BodyRule::Required => body::read(body, &app.config.http, &unread).await?,
+                    BodyRule::Optional | BodyRule::Required => {
+                        body::read(body, &app.config.http, route.body_bytes_max, &unread).await?
+                    }
                 };
                 let input = input::<I>(route, &head, &body)?;
                 handler(app, who, input).await?.into_response()
@@ -194,6 +219,7 @@ impl Route {
             summary,
             failures: Vec::new(),
             body: I::BODY,
+            body_bytes_max: 0,
             fields: Form::describe::<I>,
             answers: O::describe,
             handler: Box::new(answer),
@@ -204,6 +230,12 @@ impl Route {
     #[must_use]
     pub fn fails<const N: usize>(self, failures: [Error; N]) -> Self {
         Self { failures: failures.into(), ..self }
+    }
+
+    /// The same row with a longest body of its own, in bytes; a longer one that is configured stays.
+    #[must_use]
+    pub fn takes(self, body_bytes_max: usize) -> Self {
+        Self { body_bytes_max, ..self }
     }
 
     /// The same row at its place in the table.

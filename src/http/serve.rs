@@ -3,6 +3,7 @@
 use super::access;
 use super::connections::{End, Place, TICK};
 use super::edge::{self, Peer};
+use super::sending::Sending;
 use super::stream::Watched;
 use crate::app::App;
 use futures_util::future::{Either, select};
@@ -75,6 +76,7 @@ async fn converse(app: Arc<App>, stream: TcpStream, peer: SocketAddr, place: Pla
         log::debug!("{peer}: {error}");
         return;
     }
+    let place = Arc::new(place);
     let stream = Watched::new(stream, Arc::clone(&place.pulse));
     let peer = Peer::new(peer);
     let service = service_fn(|request| {
@@ -82,8 +84,7 @@ async fn converse(app: Arc<App>, stream: TcpStream, peer: SocketAddr, place: Pla
         place.pulse.request_came();
         async move {
             let response = edge::answer(app, peer, request).await;
-            place.finished();
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(response.map(|body| Sending::new(body, place)))
         }
     });
     let conversation = http1::Builder::new()

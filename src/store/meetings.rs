@@ -1,5 +1,6 @@
 //! Meetings: rows and verbs of their owners.
 
+use super::pages::{Page, page};
 use super::{Change, Store, Verb};
 use crate::domain::{Data, Meeting, MeetingId, MeetingStatus, Platform, Time, UserId};
 use crate::error::{Error, Result};
@@ -24,6 +25,8 @@ pub struct MeetingFilter {
     pub status: Option<MeetingStatus>,
     /// Only those held here.
     pub platform: Option<Platform>,
+    /// Only ids below this one: where a page ended, the next begins.
+    pub before: Option<MeetingId>,
     /// How many to leave out first.
     pub skip: i64,
     /// How many at most; all of them where absent.
@@ -31,12 +34,13 @@ pub struct MeetingFilter {
 }
 
 impl Store {
-    /// A user's meetings: a few are read here and now, many on the blocking pool.
-    pub async fn meetings(&self, filter: MeetingFilter) -> Result<Vec<Meeting>> {
-        if filter.skip <= MEETINGS_INLINE_MAX && filter.status.is_none() && filter.platform.is_none() {
+    /// A page of a user's meetings: a few are read here and now, many on the blocking pool.
+    pub async fn meetings(&self, filter: MeetingFilter) -> Result<Page<Meeting>> {
+        let whole = filter.before.is_none() && filter.status.is_none() && filter.platform.is_none();
+        if whole && filter.skip <= MEETINGS_INLINE_MAX {
             let limit = filter.limit.unwrap_or(i64::MAX).min(MEETINGS_INLINE_MAX + 1);
             let few = self.read(|db| select(db, &MeetingFilter { limit: Some(limit), ..filter }))?;
-            if i64::try_from(few.len()).is_ok_and(|few| few <= MEETINGS_INLINE_MAX) {
+            if i64::try_from(few.rows.len()).is_ok_and(|few| few <= MEETINGS_INLINE_MAX) {
                 return Ok(few);
             }
         }
@@ -53,22 +57,27 @@ macro_rules! meeting_columns {
 }
 pub(super) use meeting_columns;
 
-fn select(db: &Connection, filter: &MeetingFilter) -> rusqlite::Result<Vec<Meeting>> {
+fn select(db: &Connection, filter: &MeetingFilter) -> rusqlite::Result<Page<Meeting>> {
     let mut statement = db.prepare_cached(concat!(
         "SELECT ",
         meeting_columns!(),
         " FROM meetings m
-         WHERE user_id = :user AND (:status IS NULL OR status = :status) AND (:platform IS NULL OR platform = :platform)
+         WHERE user_id = :user AND id < :before AND (:status IS NULL OR status = :status) AND (:platform IS NULL OR platform = :platform)
          ORDER BY id DESC LIMIT :limit OFFSET :skip"
     ))?;
     let values = named_params! {
         ":user": filter.user_id.0,
+        ":before": filter.before.map_or(i64::MAX, |id| id.0),
         ":status": filter.status.map(MeetingStatus::as_str),
         ":platform": filter.platform.map(Platform::as_str),
         ":limit": filter.limit.unwrap_or(-1),
         ":skip": filter.skip,
     };
-    statement.query_map(values, meeting_at)?.collect()
+    page(statement.query(values)?, |row| {
+        let meeting = meeting_at(row)?;
+        let bytes = meeting.data.as_json().len();
+        Ok((meeting, bytes))
+    })
 }
 
 /// A meeting from a row that begins with [`meeting_columns`].
@@ -91,7 +100,7 @@ pub fn meeting_at(row: &Row<'_>) -> rusqlite::Result<Meeting> {
 }
 
 /// A column that holds a word of a closed list.
-fn word<T>(row: &Row<'_>, column: usize, parse: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+pub fn word<T>(row: &Row<'_>, column: usize, parse: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     let unknown = || format!("unknown word {text:?}").into();
     parse(&text).ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, unknown()))

@@ -112,7 +112,12 @@ impl Line {
         if answer.status == 100 {
             return self.answer(to_head);
         }
-        if !to_head && answer.status != 204 && answer.status != 304 {
+        if to_head || answer.status == 204 || answer.status == 304 {
+            return Ok(answer);
+        }
+        if answer.header("transfer-encoding") == Some("chunked") {
+            answer.body = self.chunks()?;
+        } else {
             let length = answer.header("content-length").map(str::parse).transpose();
             let length = length.expect("a length").unwrap_or_else(|| panic!("none: {answer:?}"));
             while self.read.len() < length {
@@ -123,14 +128,37 @@ impl Line {
         Ok(answer)
     }
 
-    /// Reads up to and including this text.
-    pub fn wait_for(&mut self, text: &str) -> io::Result<()> {
+    /// The chunks of a body up to its last one; a body that is cut is an error.
+    fn chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let size = self.before("\r\n")?;
+            let size = usize::from_str_radix(&size, 16).unwrap_or_else(|_| panic!("{size:?} is no size of a chunk"));
+            while self.read.len() < size + 2 {
+                self.more()?;
+            }
+            body.extend(self.read.drain(..size));
+            assert_eq!(self.before("\r\n")?, "", "after a chunk");
+            if size == 0 {
+                return Ok(body);
+            }
+        }
+    }
+
+    /// Reads up to and including this text, and returns what stands before it.
+    fn before(&mut self, text: &str) -> io::Result<String> {
         while find(&self.read, text.as_bytes()).is_none() {
             self.more()?;
         }
-        let end = find(&self.read, text.as_bytes()).map_or(0, |at| at + text.len());
-        self.read.drain(..end);
-        Ok(())
+        let end = find(&self.read, text.as_bytes()).unwrap_or_default();
+        let before = String::from_utf8_lossy(&self.read[..end]).into_owned();
+        self.read.drain(..end + text.len());
+        Ok(before)
+    }
+
+    /// Reads up to and including this text.
+    pub fn wait_for(&mut self, text: &str) -> io::Result<()> {
+        self.before(text).map(drop)
     }
 
     /// Waits for the server to end the connection; what it still says is returned.
@@ -202,6 +230,10 @@ impl Call {
 
     pub fn user(self, token: &str) -> Self {
         self.header("X-API-Key", token)
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("Authorization", format!("Bearer {token}"))
     }
 
     pub fn json(self, body: &Value) -> Self {

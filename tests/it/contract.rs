@@ -2,6 +2,7 @@
 
 use crate::client::{Answer, assert_time, fields, segment};
 use crate::process::Launch;
+use crate::segments::one_meeting;
 use crate::server::Server;
 use serde_json::json;
 use vomeet::http::router::{Access, Route};
@@ -85,9 +86,7 @@ fn wrong_methods_are_405_with_the_right_ones() {
 
 #[test]
 fn head_is_get_without_a_body() {
-    let server = Server::start();
-    let user = server.new_user("one@example.com");
-    let token = server.new_token(user).text;
+    let (server, token, _) = one_meeting();
     for route in TABLE.iter().filter(|route| route.method == "GET" && route.access != Access::Socket) {
         let path = real_path(route);
         let call = |method: &str| match route.access {

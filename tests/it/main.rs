@@ -9,6 +9,7 @@
 //! | [`webhooks`], [`deliveries`], [`courier`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
 //! | [`contract`], [`users`], [`tokens`], [`meetings`] | the HTTP contract, row by row |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
+//! | [`segments`], [`transcripts`], [`search`] | what bots hear, how it is shown, how it is found |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`limits`] | HTTP's rules, limits and time-outs |
@@ -64,10 +65,13 @@ mod runner_demo;
 mod runner_docker;
 mod runner_limits;
 mod runner_process;
+mod search;
 mod secrets;
+mod segments;
 mod startup;
 mod tidy;
 mod tokens;
+mod transcripts;
 mod users;
 mod vanished;
 mod watched;

@@ -2,15 +2,16 @@
 
 use crate::client::{ADMIN_KEY, Call, Client};
 use crate::contract::real_path;
+use crate::segments::insert_session;
 use crate::server::{Server, Setup};
 use crate::tokens::insert_token;
-use rusqlite::{Connection, params};
 use vomeet::domain::PlainToken;
 use vomeet::http::router::{Access, Route};
 use vomeet::routes::TABLE;
 
 const ADMIN_REFUSED: Option<&str> = Some("Invalid or missing admin token.");
 const TOKEN_MISSING: Option<&str> = Some("Missing API token (X-API-Key header)");
+const BOT_REFUSED: Option<&str> = Some("Invalid bot token");
 const TOKEN_REFUSED: Option<&str> = Some("Invalid API token");
 
 /// A kind of caller: what they send, and what each door says to them; `None` where it lets them in.
@@ -20,6 +21,7 @@ struct Kind {
     query: &'static str,
     admin: Option<&'static str>,
     user: Option<&'static str>,
+    bot: Option<&'static str>,
 }
 
 impl Kind {
@@ -29,6 +31,7 @@ impl Kind {
             Access::Open | Access::Socket => None,
             Access::Admin => self.admin,
             Access::User => self.user,
+            Access::Bot => self.bot,
         }
     }
 
@@ -46,18 +49,20 @@ struct Keys {
     expired: String,
     revoked: String,
     deleted: String,
+    bot: String,
 }
 
-/// A server with users 1 to 3, of whom 1 has token 1, and tokens of each kind.
+/// A server with users 1 to 3, of whom 1 has token 1, and tokens of each kind; users 1 and 2 have the same meeting.
 fn prepare() -> (Server, Keys) {
-    let (mut tokens, mut deleted) = ([String::new(), String::new(), String::new()], String::new());
+    let (mut tokens, mut deleted, mut bot) =
+        ([String::new(), String::new(), String::new()], String::new(), String::new());
     let setup = Setup::new().rows(|db| {
         let rename = "UPDATE users SET email = 'one@example.com', email_key = 'one@example.com' WHERE id = 1";
         tokens = [insert_token(db, 1, None), insert_token(db, 2, None), insert_token(db, 1, Some(1))];
         deleted = insert_token(db, 3, None);
         db.execute(rename, []).expect("user 1");
-        insert_meeting(db, 1);
-        insert_meeting(db, 2);
+        bot = insert_session(db, 1, "abc-defg-hij").token;
+        insert_session(db, 2, "abc-defg-hij");
     });
     let server = setup.start();
     let revoked = server.new_token(2);
@@ -67,16 +72,7 @@ fn prepare() -> (Server, Keys) {
     assert_eq!(server.revoke(&revoked).status, 204);
     assert_eq!(server.delete("/admin/users/3").admin().send().status, 204);
     let [user, other, expired] = tokens;
-    (server, Keys { user, other, expired, revoked: revoked.text, deleted })
-}
-
-/// A meeting that is over, by the name that [`real_path`] gives it.
-pub fn insert_meeting(db: &Connection, user: i64) {
-    let sql = "INSERT INTO meetings (user_id, platform, native_meeting_id, status, data, created_at, updated_at)
-               VALUES (?1, 'google_meet', 'abc-defg-hij', 'completed', '{}', 1, 1)";
-    db.execute(sql, [user]).expect("a meeting");
-    let session = "INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (?1, ?2, 'Vomeet', 1)";
-    db.execute(session, params![db.last_insert_rowid(), format!("session of {user}")]).expect("a session");
+    (server, Keys { user, other, expired, revoked: revoked.text, deleted, bot })
 }
 
 fn kind(
@@ -86,7 +82,7 @@ fn kind(
     user: Option<&'static str>,
 ) -> Kind {
     let headers = headers.iter().map(|&(name, value)| (name, value.to_vec())).collect();
-    Kind { name, headers, query: "", admin, user }
+    Kind { name, headers, query: "", admin, user, bot: BOT_REFUSED }
 }
 
 #[rustfmt::skip]
@@ -133,6 +129,11 @@ fn kinds(keys: &Keys) -> Vec<Kind> {
         kind("very long keys",              &[(a, &[b'a'; 6000]), (u, &[b'a'; 6000])], ADMIN_REFUSED, TOKEN_REFUSED),
         kind("keys in other headers",       &[("Authorization", user), ("Cookie", user), ("X-Api-Token", admin)], ADMIN_REFUSED, TOKEN_MISSING),
     ];
+    let bearer = |token: &str| format!("Bearer {token}").into_bytes();
+    let wrong = kind("user key as a bot's",  &[("Authorization", &bearer(&keys.user))], ADMIN_REFUSED, TOKEN_MISSING);
+    let bot = kind("bot",                    &[("Authorization", &bearer(&keys.bot))],  ADMIN_REFUSED, TOKEN_MISSING);
+    let bot_as_user = kind("bot key in user header", &[(u, keys.bot.as_bytes())],        ADMIN_REFUSED, TOKEN_REFUSED);
+    kinds.extend([wrong, bot_as_user, Kind { bot: None, ..bot }]);
     kinds.push(Kind { query: "?api_key=token&X-API-Key=token", ..kind("keys in the query", &[], ADMIN_REFUSED, TOKEN_MISSING) });
     kinds
 }

@@ -136,3 +136,39 @@ fn what_is_not_a_filter_is_said() {
     assert_eq!(all.faults().len(), 4, "every fault at once");
     assert_eq!(json!(all.json()["detail"][2]["input"]), "x");
 }
+
+#[test]
+fn a_list_of_many_pages_is_one_list() {
+    let mut key = String::new();
+    let setup = Setup::new().rows(|db| {
+        key = insert_token(db, 1, None);
+        let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2600)
+            INSERT INTO meetings (id, user_id, platform, status, data, created_at, updated_at)
+            SELECT i, iif(i % 2, 1, 2), iif(i % 3, 'teams', 'google_meet'), 'completed',
+              iif(i % 400 = 1, json_object('notes', hex(zeroblob(8000))), '{}'), 0, 0 FROM n";
+        insert_token(db, 2, None);
+        db.execute(sql, []).expect("meetings");
+    });
+    let server = setup.start();
+    let ours: Vec<u64> = (1..=2600).rev().filter(|id| id % 2 == 1).collect();
+    for (query, chunked, skip, limit) in [
+        ("", true, 0, usize::MAX),
+        ("?limit=1000", true, 0, 1000),
+        ("?skip=1290", false, 1290, usize::MAX),
+        ("?skip=7&limit=600", true, 7, 600),
+        ("?skip=700&limit=501", true, 700, 501),
+        ("?limit=300", false, 0, 300),
+        ("?skip=1300", false, 1300, usize::MAX),
+    ] {
+        let answer = server.get(format!("/meetings{query}")).user(&key).send();
+        assert_eq!(answer.header("transfer-encoding"), chunked.then_some("chunked"), "{query}");
+        let body = answer.expect(200);
+        let ids = body["meetings"].as_array().expect("meetings").iter().map(|meeting| meeting["id"].as_u64());
+        let expected: Vec<u64> = ours.iter().copied().skip(skip).take(limit).collect();
+        assert_eq!(ids.collect::<Option<Vec<_>>>(), Some(expected), "{query}");
+    }
+    let body = server.get("/meetings?platform=google_meet&limit=1000").user(&key).send().expect(200);
+    let expected: Vec<u64> = ours.iter().copied().filter(|id| id % 3 == 0).collect();
+    let ids = body["meetings"].as_array().expect("meetings").iter().map(|meeting| meeting["id"].as_u64());
+    assert_eq!(ids.collect::<Option<Vec<_>>>(), Some(expected));
+}

@@ -1,7 +1,8 @@
 //! The API document against the table, the answers and the types.
 
-use crate::client::{Call, Client};
+use crate::client::Call;
 use crate::contract::real_path;
+use crate::segments::one_meeting;
 use crate::server::Server;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -69,6 +70,7 @@ fn each_operation_tells_its_door_its_summary_and_its_parts() {
             Access::Admin => json!([{"AdminKey": []}]),
             Access::User => json!([{"UserToken": []}]),
             Access::Socket => json!([{"UserToken": []}, {"UserTokenInQuery": []}]),
+            Access::Bot => json!([{"BotToken": []}]),
         };
         assert_eq!(operation["security"], security, "{row}");
         assert_eq!(operation["summary"], route.summary, "{row}");
@@ -92,6 +94,8 @@ fn each_operation_tells_its_door_its_summary_and_its_parts() {
         let scheme = &DOCUMENT["components"]["securitySchemes"][name];
         assert_eq!((&scheme["in"], &scheme["name"], &scheme["type"]), (&json!(place), &json!(key), &json!("apiKey")));
     }
+    let bot = &DOCUMENT["components"]["securitySchemes"]["BotToken"];
+    assert_eq!((&bot["type"], &bot["scheme"]), (&json!("http"), &json!("bearer")));
 }
 
 fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
@@ -125,10 +129,11 @@ fn properties(route: &Route) -> (Map<String, Value>, Vec<Value>) {
     (schema["properties"].as_object().cloned().unwrap_or_default(), required)
 }
 
-fn call(client: &Client, route: &Route, token: &str) -> Call {
-    let call = client.call(route.method.as_str(), real_path(route));
+/// Opens a route's door.
+fn let_in(call: Call, route: &Route, token: &str, bot: &str) -> Call {
     match route.access {
         Access::User => call.user(token),
+        Access::Bot => call.bearer(bot),
         _ => call.admin(),
     }
 }
@@ -147,16 +152,16 @@ fn wrong_type(schema: &Value) -> Value {
 
 #[test]
 fn what_the_document_asks_for_the_server_asks_for() {
-    let server = Server::start();
-    let user = server.new_user("one@example.com");
-    let token = server.new_token(user).text;
+    let (server, token, session) = one_meeting();
+    let call =
+        |route: &Route| let_in(server.call(route.method.as_str(), real_path(route)), route, &token, &session.token);
     let before = server.counts();
     for route in TABLE.iter().filter(|route| operation(route)["requestBody"].is_object()) {
         let (properties, required) = properties(route);
         let row = format!("{} {}", route.method, route.path);
         assert!(!properties.is_empty(), "{row} reads a body of which nothing is known");
         if !required.is_empty() {
-            let missing = call(&server, route, &token).json(&json!({})).send().faults();
+            let missing = call(route).json(&json!({})).send().faults();
             let expected: Vec<_> = required
                 .iter()
                 .map(|name| ("missing".to_owned(), format!("body.{}", name.as_str().expect("a name"))))
@@ -164,14 +169,14 @@ fn what_the_document_asks_for_the_server_asks_for() {
             assert_eq!(missing, expected, "{row}: required members");
         }
         for (name, schema) in &properties {
-            let wrong = call(&server, route, &token).json(&json!({ name: wrong_type(schema) })).send();
+            let wrong = call(route).json(&json!({ name: wrong_type(schema) })).send();
             let faults = wrong.faults();
             let loc = format!("body.{name}");
             assert!(faults.iter().any(|(kind, at)| *at == loc && kind != "missing"), "{row}: {faults:?}");
         }
         let all: Map<String, Value> =
             properties.iter().map(|(name, schema)| (name.clone(), wrong_type(schema))).collect();
-        let faults = call(&server, route, &token).json(&Value::Object(all)).send().faults();
+        let faults = call(route).json(&Value::Object(all)).send().faults();
         assert_eq!(faults.len(), properties.len(), "{row}: every fault at once: {faults:?}");
     }
     assert_eq!(server.counts(), before);
@@ -179,9 +184,7 @@ fn what_the_document_asks_for_the_server_asks_for() {
 
 #[test]
 fn every_documented_parameter_is_judged() {
-    let server = Server::start();
-    let user = server.new_user("one@example.com");
-    let token = server.new_token(user).text;
+    let (server, token, session) = one_meeting();
     for route in TABLE.iter() {
         let none = Vec::new();
         for parameter in operation(route)["parameters"].as_array().unwrap_or(&none) {
@@ -197,8 +200,7 @@ fn every_documented_parameter_is_judged() {
                 parts.join("/")
             };
             let call = server.call(route.method.as_str(), path);
-            let call = if route.access == Access::User { call.user(&token) } else { call.admin() };
-            let faults = call.send().faults();
+            let faults = let_in(call, route, &token, &session.token).send().faults();
             let loc = format!("{place}.{name}");
             assert!(faults.iter().any(|(_, at)| *at == loc), "{} {} {loc}: {faults:?}", route.method, route.path);
         }

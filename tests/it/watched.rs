@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const BUNDLE: &str = "/docs/swagger-ui-bundle.js";
 
 /// What the process holds in memory, in KiB.
-fn resident_kib(server: &Process) -> u64 {
+pub fn resident_kib(server: &Process) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid().as_raw_nonzero())).expect("a status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.trim().trim_end_matches(" kB").parse().expect("a number")

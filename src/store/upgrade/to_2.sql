@@ -39,7 +39,8 @@ CREATE TABLE segments (
 CREATE INDEX segments_in_order ON segments (meeting_id, absolute_start, id);
 
 -- What is searched: rowid is the segment's id, owner is `u` and the user's id, so that a search meets no one else's words.
-CREATE VIRTUAL TABLE words USING fts5 (owner, speaker, text, tokenize = 'unicode61 remove_diacritics 2');
+-- Marks are part of words (vowels of Hindi and Thai are), and a sign such as an emoji is a word.
+CREATE VIRTUAL TABLE words USING fts5 (owner, speaker, text, tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co So'");
 
 -- Nothing of a word that was deleted stays in the index.
 INSERT INTO words (words, rank) VALUES ('secure-delete', 1);

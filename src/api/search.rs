@@ -1,0 +1,131 @@
+//! The search in the caller's transcripts.
+
+use crate::app::App;
+use crate::auth::User;
+use crate::domain::field::{Field, Invalid, Raw};
+use crate::domain::number::Whole;
+use crate::domain::search::{marked, terms};
+use crate::domain::text::Line;
+use crate::domain::{MeetingId, Platform, Segment, SegmentId, Time};
+use crate::error::Result;
+use crate::http::{Form, Input, Json};
+use crate::store::{Found, Search};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
+
+/// How many results on a page.
+type ResultLimit = Whole<1, 100>;
+
+/// What somebody typed.
+struct Typed(String);
+
+impl Field for Typed {
+    fn schema() -> Object {
+        let about = "Words that must all be there, without case and accents. Words in \"quotes\" must follow each other; \
+                     a * stands for any ending. Nothing else is syntax; without any word nothing is found.";
+        let mut schema = Line::<255>::schema();
+        schema.description = Some(about.to_owned());
+        schema
+    }
+
+    fn read(raw: Raw<'_>) -> std::result::Result<Self, Invalid> {
+        Line::<255>::read(raw).map(|line| Self(line.0))
+    }
+}
+
+/// Query of `GET /transcripts/search`.
+pub struct SearchQuery {
+    q: Option<Typed>,
+    speaker: Option<Line<255>>,
+    platform: Option<Platform>,
+    meeting_id: Option<MeetingId>,
+    from: Option<Time>,
+    to: Option<Time>,
+    limit: ResultLimit,
+    before: Option<SegmentId>,
+}
+
+impl Input for SearchQuery {
+    fn read(form: &mut Form<'_>) -> Option<Self> {
+        let q = form.query("q");
+        let speaker = form.query("speaker");
+        let platform = form.query("platform");
+        let meeting_id = form.query("meeting_id");
+        let from = form.query("from");
+        let to = form.query("to");
+        let limit = form.query_or("limit", Whole(20));
+        let before = form.query("before");
+        Some(Self {
+            q: q?,
+            speaker: speaker?,
+            platform: platform?,
+            meeting_id: meeting_id?,
+            from: from?,
+            to: to?,
+            limit: limit?,
+            before: before?,
+        })
+    }
+}
+
+/// The meeting of a segment that was found.
+#[derive(Serialize, ToSchema)]
+pub struct FoundIn {
+    /// The meeting's id.
+    id: MeetingId,
+    /// Where it was held.
+    platform: Platform,
+    /// The platform's id of it.
+    #[schema(required, example = "abc-defg-hij")]
+    native_id: Option<String>,
+}
+
+/// A segment that was found.
+#[derive(Serialize, ToSchema)]
+pub struct SearchResult {
+    /// The segment's id.
+    id: SegmentId,
+    /// Where it was said.
+    meeting: FoundIn,
+    /// The segment.
+    #[serde(flatten)]
+    segment: Segment,
+    /// Its text as HTML, with `<mark>` around what was found.
+    #[schema(example = "Good <mark>morning</mark>.")]
+    highlight: String,
+}
+
+/// What was found.
+#[derive(Serialize, ToSchema)]
+pub struct SearchResults {
+    /// The last stored first; none without a word to search for.
+    results: Vec<SearchResult>,
+    /// `before` of the next page; null where there is none. With it, a page may be short or empty.
+    #[schema(required)]
+    next: Option<SegmentId>,
+}
+
+fn result(found: Found) -> SearchResult {
+    let Found { id, segment, meeting_id, platform, native_meeting_id, marked: text } = found;
+    let meeting = FoundIn { id: meeting_id, platform, native_id: native_meeting_id };
+    SearchResult { id, meeting, segment, highlight: marked(&text) }
+}
+
+/// Segments of the caller's meetings with all these words.
+pub async fn find(app: Arc<App>, caller: User, query: SearchQuery) -> Result<Json<SearchResults>> {
+    let page = app.store.search(Search {
+        user_id: caller.user.id,
+        terms: query.q.map(|typed| terms(&typed.0)).unwrap_or_default(),
+        speaker: query.speaker.map(|name| name.0),
+        platform: query.platform,
+        meeting_id: query.meeting_id,
+        from: query.from,
+        to: query.to,
+        before: query.before,
+        limit: usize::try_from(query.limit.0).unwrap_or(1),
+    });
+    let page = page.await?;
+    Ok(Json(SearchResults { results: page.found.into_iter().map(result).collect(), next: page.next }))
+}

@@ -1,0 +1,73 @@
+//! What a bot hears.
+
+use crate::app::App;
+use crate::auth::Bot;
+use crate::clock;
+use crate::domain::segment::{Spoken, TEXT_CHARS_MAX};
+use crate::domain::text::Line;
+use crate::domain::{Heard, Offset};
+use crate::error::Result;
+use crate::http::form::BodyRule;
+use crate::http::{Form, Input, Json};
+use crate::store::StoreSegments;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Most segments in one request.
+const SEGMENTS_MAX: usize = 1000;
+/// The longest body of `POST /bots/internal/segments`, in bytes.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Body of `POST /bots/internal/segments`.
+pub struct HeardBatch {
+    uid: Line<255>,
+    segments: Vec<Heard>,
+}
+
+impl Input for HeardBatch {
+    const BODY: BodyRule = BodyRule::Required;
+
+    fn read(form: &mut Form<'_>) -> Option<Self> {
+        let uid = form.required("uid");
+        let segments = form.list("segments", SEGMENTS_MAX, heard);
+        Some(Self { uid: uid?, segments: segments? })
+    }
+}
+
+fn heard(form: &mut Form<'_>) -> Option<Heard> {
+    let start = form.required::<Offset>("start");
+    let end = form.required::<Offset>("end");
+    let text = form.required::<Spoken<TEXT_CHARS_MAX>>("text");
+    let language = form.optional::<Spoken<32>>("language");
+    let speaker = form.optional::<Spoken<255>>("speaker");
+    let (language, speaker) = (language?, speaker?);
+    let (language, speaker) = (language.and_then(|text| trimmed(&text.0)), speaker.and_then(|text| trimmed(&text.0)));
+    Some(Heard { start: start?, end: end?, text: text?.0, speaker, language })
+}
+
+fn trimmed(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// What became of a batch, and what the bot is to do from now on.
+#[derive(Serialize, ToSchema)]
+pub struct BatchAccepted {
+    /// How many segments are stored; what had no words or no length is not among them.
+    accepted: usize,
+    /// The language that is spoken; null where nobody said.
+    #[schema(required, example = "en")]
+    language: Option<String>,
+    /// What to make of it; null where nobody said.
+    #[schema(required, example = "transcribe")]
+    task: Option<String>,
+}
+
+/// Stores what a bot heard; the answer leaves once it is durable.
+pub async fn store(app: Arc<App>, bot: Bot, batch: HeardBatch) -> Result<Json<BatchAccepted>> {
+    let heard = batch.segments.into_iter().filter_map(Heard::tidy).collect();
+    let verb = StoreSegments { token_hash: bot.token_hash(), uid: batch.uid.0, heard, now: clock::now() };
+    let stored = app.store.write(verb).await?;
+    Ok(Json(BatchAccepted { accepted: stored.accepted, language: stored.language, task: stored.task }))
+}

@@ -1,0 +1,128 @@
+//! Transcripts: as JSON, as text, as subtitles; page by page, however long they are.
+
+use super::meetings::write_items;
+use crate::app::App;
+use crate::auth::User;
+use crate::domain::text::Line;
+use crate::domain::{Meeting, MeetingId, Platform, Segment, SegmentId, Subtitles, Time};
+use crate::error::{Error, Result};
+use crate::http::answer::{AnswerDoc, json_doc};
+use crate::http::{Form, Input, Pages, Streamed};
+use crate::store::MeetingName;
+use hyper::StatusCode;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Path and query of `GET /transcripts/{platform}/{native_meeting_id}`.
+pub struct TranscriptQuery {
+    platform: Platform,
+    native_meeting_id: Line<255>,
+    meeting_id: Option<MeetingId>,
+    format: Option<Subtitles>,
+}
+
+impl Input for TranscriptQuery {
+    fn read(form: &mut Form<'_>) -> Option<Self> {
+        let platform = form.path("platform");
+        let native_meeting_id = form.path("native_meeting_id");
+        let meeting_id = form.query("meeting_id");
+        let format = form.query("format");
+        Some(Self {
+            platform: platform?,
+            native_meeting_id: native_meeting_id?,
+            meeting_id: meeting_id?,
+            format: format?,
+        })
+    }
+}
+
+/// A meeting and all that was said in it.
+#[derive(Serialize, ToSchema)]
+pub struct Transcript {
+    /// The meeting.
+    #[serde(flatten)]
+    meeting: Meeting,
+    /// What was said, by the time on the clock.
+    segments: Vec<Segment>,
+}
+
+/// A transcript on its way.
+pub struct TranscriptPages {
+    app: Arc<App>,
+    meeting: Meeting,
+    format: Option<Subtitles>,
+    /// The last segment that was written.
+    last: Option<(Time, SegmentId)>,
+    /// How many were.
+    written: u64,
+}
+
+impl Pages for TranscriptPages {
+    fn content_type(&self) -> &'static str {
+        self.format.map_or("application/json", Subtitles::content_type)
+    }
+
+    async fn next(&mut self, out: &mut Vec<u8>) -> Result<bool> {
+        let page = self.app.store.segments(self.meeting.id, self.last).await?;
+        if self.last.is_none() {
+            out.extend_from_slice(&self.head()?);
+        }
+        self.last = page.rows.last().map(|(id, segment)| (segment.absolute_start_time, *id)).or(self.last);
+        let segments = page.rows.iter().map(|(_, segment)| segment);
+        match self.format {
+            None => write_items(out, segments, self.written == 0)?,
+            Some(format) => {
+                (self.written + 1..)
+                    .zip(segments)
+                    .for_each(|(n, segment)| out.extend(format.entry(n, segment).bytes()));
+            }
+        }
+        self.written += page.rows.len() as u64;
+        if page.is_last && self.format.is_none() {
+            out.extend_from_slice(b"]}");
+        }
+        Ok(page.is_last)
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        let mut answers = vec![json_doc::<Transcript>(StatusCode::OK, "The meeting and its transcript")];
+        for (media_type, about) in [
+            ("text/plain", "A line for each segment"),
+            ("application/x-subrip", "Subtitles as SubRip"),
+            ("text/vtt", "Subtitles as WebVTT"),
+        ] {
+            answers.push(AnswerDoc {
+                status: StatusCode::OK,
+                about,
+                content: Some((media_type, None)),
+                schemas: vec![],
+            });
+        }
+        answers
+    }
+}
+
+impl TranscriptPages {
+    /// What stands before the first segment.
+    fn head(&self) -> Result<Vec<u8>> {
+        if let Some(format) = self.format {
+            return Ok(format.header().into());
+        }
+        let empty = Transcript { meeting: self.meeting.clone(), segments: Vec::new() };
+        let mut head = serde_json::to_vec(&empty).map_err(|error| Error::Internal(error.to_string()))?;
+        head.truncate(head.len() - "]}".len());
+        Ok(head)
+    }
+}
+
+/// The newest meeting of that name, or the very one, and what was said in it.
+pub async fn show(app: Arc<App>, caller: User, query: TranscriptQuery) -> Result<Streamed<TranscriptPages>> {
+    let meeting = app.store.meeting(&MeetingName {
+        user_id: caller.user.id,
+        platform: query.platform,
+        native_meeting_id: query.native_meeting_id.0,
+        meeting_id: query.meeting_id,
+    })?;
+    Streamed::begin(TranscriptPages { app, meeting, format: query.format, last: None, written: 0 }).await
+}

@@ -1,0 +1,242 @@
+//! Segments: what bots heard, by session and start.
+
+use super::pages::{Page, page};
+use super::{Change, Store, Stored, Verb};
+use crate::domain::{Heard, MeetingId, MeetingStatus, Offset, Platform, Segment, SegmentId, Time, TokenHash};
+use crate::error::{Error, Result};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The columns of [`segment_at`], of the table `s`.
+macro_rules! segment_columns {
+    () => {
+        "s.id, s.start_ms, s.end_ms, s.text, s.language, s.speaker, s.created_at, s.absolute_start, s.absolute_end"
+    };
+}
+pub(super) use segment_columns;
+
+/// A segment from a row that begins with [`segment_columns`].
+pub fn segment_at(row: &Row<'_>) -> rusqlite::Result<(SegmentId, Segment)> {
+    let segment = Segment {
+        start: Offset(row.get(1)?),
+        end: Offset(row.get(2)?),
+        text: row.get(3)?,
+        language: row.get(4)?,
+        speaker: row.get(5)?,
+        created_at: Time::from_millis(row.get(6)?),
+        absolute_start_time: Time::from_millis(row.get(7)?),
+        absolute_end_time: Time::from_millis(row.get(8)?),
+    };
+    Ok((SegmentId(row.get(0)?), segment))
+}
+
+impl Store {
+    /// Whether some meeting that is not over has this secret; a small read.
+    pub fn has_session(&self, token_hash: &TokenHash) -> Result<bool> {
+        self.read(|db| db.prepare_cached("SELECT 1 FROM sessions WHERE token_hash = ?1")?.exists([token_hash.0]))
+    }
+
+    /// A page of a meeting's segments by absolute start, after the one that the last page ended with; a long read.
+    pub async fn segments(
+        &self,
+        id: MeetingId,
+        after: Option<(Time, SegmentId)>,
+    ) -> Result<Page<(SegmentId, Segment)>> {
+        let (time, last) = after.map_or((i64::MIN, 0), |(time, id)| (time.as_millis(), id.0));
+        self.read_long(move |db| {
+            let mut statement = db.prepare_cached(concat!(
+                "SELECT ",
+                segment_columns!(),
+                " FROM segments s WHERE meeting_id = ?1 AND (absolute_start, id) > (?2, ?3) ORDER BY absolute_start, id"
+            ))?;
+            page(statement.query([id.0, time, last])?, |row| {
+                let (id, segment) = segment_at(row)?;
+                let bytes = segment.text.len();
+                Ok(((id, segment), bytes))
+            })
+        })
+        .await
+    }
+}
+
+/// Stores what a bot heard; what began at the same time in the same session is replaced.
+#[derive(Debug, Serialize)]
+pub struct StoreSegments {
+    /// BLAKE3 of the meeting's secret.
+    pub token_hash: TokenHash,
+    /// The session, as the bot names it.
+    pub uid: String,
+    /// What was heard; of two that begin at the same time the later one counts.
+    pub heard: Vec<Heard>,
+    /// When.
+    pub now: Time,
+}
+
+/// What became of what a bot heard.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// How many segments are stored.
+    pub accepted: usize,
+    /// What the bot is to take for the language now.
+    pub language: Option<String>,
+    /// What the bot is to do now.
+    pub task: Option<String>,
+    news: Option<Arc<Stored>>,
+}
+
+impl Verb for StoreSegments {
+    type Answer = Accepted;
+
+    fn apply(&self, db: &Connection) -> Result<Accepted> {
+        let session = Session::find(db, &self.token_hash, &self.uid)?.ok_or(Error::BotRefused)?;
+        let heard: BTreeMap<Offset, &Heard> = self.heard.iter().map(|heard| (heard.start, heard)).collect();
+        let mut segments = Vec::new();
+        for heard in heard.values() {
+            segments.extend(session.store(db, heard, self.now)?);
+        }
+        let is_news = !segments.is_empty();
+        let stored = || Stored {
+            meeting_id: session.meeting_id,
+            platform: session.platform,
+            native_meeting_id: session.native_meeting_id.clone(),
+            session_uid: self.uid.clone(),
+            segments,
+            at: self.now,
+        };
+        let news = is_news.then(stored).map(Arc::new);
+        Ok(Accepted { accepted: heard.len(), language: session.language, task: session.task, news })
+    }
+
+    fn change(&self, accepted: &Accepted) -> Option<Change> {
+        accepted.news.clone().map(Change::SegmentsStored)
+    }
+}
+
+/// The session that hears.
+struct Session {
+    id: i64,
+    meeting_id: MeetingId,
+    platform: Platform,
+    native_meeting_id: Option<String>,
+    started_at: i64,
+    language: Option<String>,
+    task: Option<String>,
+}
+
+/// A row that is there already.
+struct Present {
+    id: i64,
+    absolute_start: i64,
+    created_at: i64,
+    heard: Heard,
+}
+
+impl Session {
+    /// The session that both name, if its meeting is not over.
+    fn find(db: &Connection, token_hash: &TokenHash, uid: &str) -> rusqlite::Result<Option<Self>> {
+        let mut find = db.prepare_cached(
+            "SELECT s.id, m.id, m.platform, m.native_meeting_id, s.started_at, s.language, s.task
+             FROM sessions s JOIN meetings m ON m.id = s.meeting_id
+             WHERE s.token_hash = ?1 AND s.uid = ?2 AND m.status NOT IN (?3, ?4)",
+        )?;
+        let over = [MeetingStatus::Completed.as_str(), MeetingStatus::Failed.as_str()];
+        find.query_row(params![token_hash.0, uid, over[0], over[1]], |row| {
+            Ok(Self {
+                id: row.get(0)?,
+                meeting_id: MeetingId(row.get(1)?),
+                platform: super::meetings::word(row, 2, Platform::from_word)?,
+                native_meeting_id: row.get(3)?,
+                started_at: row.get(4)?,
+                language: row.get(5)?,
+                task: row.get(6)?,
+            })
+        })
+        .optional()
+    }
+
+    /// Inserts or replaces; `None` where it was there to the letter, as when a bot sends twice.
+    fn store(&self, db: &Connection, heard: &Heard, now: Time) -> Result<Option<Segment>> {
+        let present = self.present(db, heard.start)?;
+        let absolute_start = present.as_ref().map_or(self.started_at + heard.start.0, |row| row.absolute_start);
+        let segment = |created_at| Segment {
+            start: heard.start,
+            end: heard.end,
+            text: heard.text.clone(),
+            language: heard.language.clone(),
+            speaker: heard.speaker.clone(),
+            created_at: Time::from_millis(created_at),
+            absolute_start_time: Time::from_millis(absolute_start),
+            absolute_end_time: Time::from_millis(absolute_start + heard.end.0 - heard.start.0),
+        };
+        match present {
+            Some(row) if row.heard == *heard => Ok(None),
+            Some(row) => {
+                let segment = segment(row.created_at);
+                replace(db, &row, &segment, now)?;
+                Ok(Some(segment))
+            }
+            None => {
+                let segment = segment(now.as_millis());
+                self.insert(db, &segment, now)?;
+                Ok(Some(segment))
+            }
+        }
+    }
+
+    fn present(&self, db: &Connection, start: Offset) -> rusqlite::Result<Option<Present>> {
+        let mut find = db.prepare_cached(
+            "SELECT id, absolute_start, created_at, end_ms, text, speaker, language FROM segments
+             WHERE session_id = ?1 AND start_ms = ?2",
+        )?;
+        find.query_row([self.id, start.0], |row| {
+            let (end, text) = (Offset(row.get(3)?), row.get(4)?);
+            let heard = Heard { start, end, text, speaker: row.get(5)?, language: row.get(6)? };
+            Ok(Present { id: row.get(0)?, absolute_start: row.get(1)?, created_at: row.get(2)?, heard })
+        })
+        .optional()
+    }
+
+    fn insert(&self, db: &Connection, segment: &Segment, now: Time) -> Result<()> {
+        let mut insert = db.prepare_cached(
+            "INSERT INTO segments (meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, speaker,
+               language, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
+        )?;
+        insert.execute(params![
+            self.meeting_id.0,
+            self.id,
+            segment.start.0,
+            segment.end.0,
+            segment.absolute_start_time.as_millis(),
+            segment.absolute_end_time.as_millis(),
+            segment.text,
+            segment.speaker,
+            segment.language,
+            now.as_millis()
+        ])?;
+        super::search::note_changed(SegmentId(db.last_insert_rowid()));
+        Ok(())
+    }
+}
+
+/// Overwrites a row, which keeps its id, its place on the clock and the time of its creation.
+fn replace(db: &Connection, row: &Present, segment: &Segment, now: Time) -> Result<()> {
+    let mut update = db.prepare_cached(
+        "UPDATE segments SET end_ms = ?2, absolute_end = ?3, text = ?4, speaker = ?5, language = ?6, updated_at = ?7
+         WHERE id = ?1",
+    )?;
+    update.execute(params![
+        row.id,
+        segment.end.0,
+        segment.absolute_end_time.as_millis(),
+        segment.text,
+        segment.speaker,
+        segment.language,
+        now.as_millis()
+    ])?;
+    if (&row.heard.text, &row.heard.speaker) != (&segment.text, &segment.speaker) {
+        super::search::note_changed(SegmentId(row.id));
+    }
+    Ok(())
+}
