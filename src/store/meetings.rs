@@ -91,7 +91,7 @@ pub fn meeting_at(row: &Row<'_>) -> rusqlite::Result<Meeting> {
 }
 
 /// A column that holds a word of a closed list.
-fn word<T>(row: &Row<'_>, column: usize, parse: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+pub fn word<T>(row: &Row<'_>, column: usize, parse: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     let unknown = || format!("unknown word {text:?}").into();
     parse(&text).ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, unknown()))

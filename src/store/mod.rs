@@ -4,6 +4,7 @@
 //! where the request runs; long reads go to the blocking pool.
 
 mod advance;
+mod analytics;
 mod bots;
 mod connection;
 mod file;
@@ -16,6 +17,7 @@ mod users;
 mod writer;
 
 pub use advance::{Advance, Advanced, Whose};
+pub use analytics::{ListPage, TelematicsWanted};
 pub use bots::{BotAtWork, NoteContainer, Reconfigure, SendBot};
 pub use meetings::{MeetingFilter, MeetingName, NoteMeeting, RedactMeeting};
 pub use tokens::{CreateToken, KnownToken, RevokeToken, TouchTokens};

@@ -31,7 +31,8 @@ pub fn user_at(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
     })
 }
 
-fn find(db: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
+/// The user with this id.
+pub fn find(db: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
     let mut statement = db.prepare_cached(concat!("SELECT ", user_columns!(), " FROM users u WHERE id = ?1"))?;
     statement.query_row([id.0], |row| user_at(row, 0)).optional()
 }

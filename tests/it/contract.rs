@@ -2,7 +2,9 @@
 
 use crate::client::{Answer, assert_time, fields, segment};
 use crate::process::Launch;
-use crate::server::Server;
+use crate::server::{Server, Setup};
+use crate::tokens::insert_token;
+use rusqlite::Connection;
 use serde_json::json;
 use vomeet::http::router::{Access, Route};
 use vomeet::routes::TABLE;
@@ -16,6 +18,13 @@ pub fn real_path(route: &Route) -> String {
         part => part.to_owned(),
     };
     route.path.split('/').map(fill).collect::<Vec<_>>().join("/")
+}
+
+/// A meeting of a user, so that routes that show one have something to show.
+pub fn insert_meeting(db: &Connection, user: i64) {
+    let sql = "INSERT INTO meetings (user_id, platform, native_meeting_id, status, data, created_at, updated_at)
+               VALUES (?1, 'google_meet', 'abc-defg-hij', 'completed', '{}', 0, 0)";
+    db.execute(sql, [user]).expect("a meeting");
 }
 
 #[test]
@@ -83,9 +92,14 @@ fn wrong_methods_are_405_with_the_right_ones() {
 
 #[test]
 fn head_is_get_without_a_body() {
-    let server = Server::start();
-    let user = server.new_user("one@example.com");
-    let token = server.new_token(user).text;
+    let mut token = String::new();
+    let setup = Setup::new().rows(|db| {
+        token = insert_token(db, 1, None);
+        let rename = "UPDATE users SET email = 'one@example.com', email_key = 'one@example.com'";
+        db.execute(rename, []).expect("user 1");
+        insert_meeting(db, 1);
+    });
+    let server = setup.start();
     for route in TABLE.iter().filter(|route| route.method == "GET") {
         let path = real_path(route);
         let call = |method: &str| match route.access {

@@ -1,7 +1,7 @@
 //! Every route of the table against every kind of caller. A new route is in it by itself.
 
 use crate::client::{ADMIN_KEY, Call, Client};
-use crate::contract::real_path;
+use crate::contract::{insert_meeting, real_path};
 use crate::server::{Server, Setup};
 use crate::tokens::insert_token;
 use vomeet::domain::PlainToken;
@@ -53,6 +53,7 @@ fn prepare() -> (Server, Keys) {
         let rename = "UPDATE users SET email = 'one@example.com', email_key = 'one@example.com' WHERE id = 1";
         tokens = [insert_token(db, 1, None), insert_token(db, 2, None), insert_token(db, 1, Some(1))];
         deleted = insert_token(db, 3, None);
+        insert_meeting(db, 1);
         db.execute(rename, []).expect("user 1");
     });
     let server = setup.start();
