@@ -213,7 +213,7 @@ USER_CALLS = {
     "list_webhook_deliveries, all arguments": (
         lambda c: c.list_webhook_deliveries(5, 10),
         {"deliveries": []},
-        ("GET", "/user/webhook/deliveries?limit=5&skip=10", None),
+        ("GET", "/user/webhook/deliveries?limit=5&before=10", None),
         [],
     ),
     "test_webhook": (

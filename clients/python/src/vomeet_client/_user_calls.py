@@ -19,6 +19,7 @@ from .types import (
     Transcript,
     User,
     Webhook,
+    WebhookTest,
 )
 from .urls import parse_url
 
@@ -264,13 +265,16 @@ class UserCalls(Connection):
         return cast(Webhook, self._as_user("GET", path_of("user", "webhook")))
 
     def list_webhook_deliveries(
-        self, limit: int | None = None, skip: int | None = None
+        self, limit: int | None = None, before: int | None = None
     ) -> list[Delivery]:
-        """List what was posted or waits to be, newest first."""
+        """List what was posted or waits to be, newest first, ``limit`` (1 to 1000) at a time.
+
+        ``before`` is the id of the last one that was seen.
+        """
         path = path_of("user", "webhook", "deliveries")
-        answer = self._as_user("GET", path, params=given(limit=limit, skip=skip))
+        answer = self._as_user("GET", path, params=given(limit=limit, before=before))
         return cast("list[Delivery]", answer["deliveries"])
 
-    def test_webhook(self) -> Delivery:
-        """Post a test event now. Status 404 if no address is set."""
-        return cast(Delivery, self._as_user("POST", path_of("user", "webhook", "test")))
+    def test_webhook(self) -> WebhookTest:
+        """Post a test event now, and tell how that went. Status 404 if no address is set."""
+        return cast(WebhookTest, self._as_user("POST", path_of("user", "webhook", "test")))

@@ -164,6 +164,15 @@ class Delivery(TypedDict):
     last_error: str | None
 
 
+class WebhookTest(TypedDict):
+    """How a test of a webhook went; ``status`` is that of the answer, None where none came."""
+
+    delivered: bool
+    status: int | None
+    error: str | None
+    milliseconds: int
+
+
 class MeetingName(TypedDict):
     """A meeting as the live feed names it in a subscription."""
 
