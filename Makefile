@@ -36,7 +36,7 @@ lint: ## Check form, lints, documentation and licences
 $(VENV)/ready: tests/python/requirements.txt clients/python/pyproject.toml $(wildcard clients/python/src/vomeet_client/*)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement tests/python/requirements.txt
-	$(VENV)/bin/pip install --quiet clients/python
+	$(VENV)/bin/pip install --quiet 'clients/python[live]'
 	@touch $@
 
 $(VENV)/browser: $(VENV)/ready tests/browser/requirements.txt

@@ -46,6 +46,8 @@ pub enum Error {
     BotInMeeting,
     /// The user has no such meeting.
     MeetingNotFound(Platform, String),
+    /// No such meeting, whosesoever.
+    NoSuchMeeting,
     /// The user has no such meeting whose bot could be stopped.
     NoBotToStop,
     /// A bot of the user's is in this meeting already.
@@ -91,6 +93,7 @@ impl Error {
             | Self::UserNotFound
             | Self::TokenNotFound
             | Self::MeetingNotFound(..)
+            | Self::NoSuchMeeting
             | Self::NoBotToStop
             | Self::NoWebhook
             | Self::PageNotFound => StatusCode::NOT_FOUND,
@@ -150,6 +153,7 @@ impl Error {
             Self::TooSlow => "The body did not arrive in time.",
             Self::UserNotFound => "User not found",
             Self::TokenNotFound => "Token not found",
+            Self::NoSuchMeeting => "Meeting not found",
             Self::EmailFixed => "Cannot change user email via this endpoint.",
             Self::BotInMeeting => "User has a bot in a meeting; stop it first.",
             Self::NoBotToStop => "No meeting found to stop.",

@@ -123,6 +123,7 @@ fn operation_id(route: &Route) -> String {
 
 fn tag(path: &str) -> &'static str {
     match path {
+        _ if path.starts_with("/admin/analytics") || path.starts_with("/admin/stats") => "Analytics (admin)",
         _ if path.ends_with("/tokens") || path.starts_with("/admin/tokens") => "Tokens (admin)",
         _ if path.starts_with("/admin/users") => "Users (admin)",
         _ if path.starts_with("/admin/stats") || path.starts_with("/admin/analytics") => "Analytics (admin)",

@@ -1,11 +1,12 @@
 //! The table: every route, once. Dispatch, doors, 405s, the API document and tests are read from it.
 
 use crate::api::{
-    bots, callbacks, caller, docs, general, live, meetings, search, segments, tokens, transcripts, users, webhook,
+    analytics, bots, callbacks, caller, docs, general, live, meetings, search, segments, tokens, transcripts, users,
+    webhook,
 };
 use crate::error::Error::{
-    BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed, MeetingTaken, NoBotToStop, NoRunner, NoWebhook,
-    NothingToUpdate, PageNotFound, TokenNotFound, UserNotFound,
+    BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed, MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting,
+    NoWebhook, NothingToUpdate, PageNotFound, TokenNotFound, UserNotFound,
 };
 use crate::http::router::{Route, admin, bot, open, socket, user};
 use hyper::Method;
@@ -40,6 +41,12 @@ fn rows() -> Vec<Route> { vec![
     admin(POST,   "/admin/users/{id}/tokens",   tokens::create,       "Create an API token for a user").fails([UserNotFound]),
     admin(GET,    "/admin/users/{id}/tokens",   tokens::list,         "List a user's tokens").fails([UserNotFound]),
     admin(DELETE, "/admin/tokens/{id}",         tokens::revoke,       "Revoke a token").fails([TokenNotFound]),
+
+    admin(GET,    "/admin/stats/meetings-users", analytics::meetings_users, "List everybody's meetings with their owners, newest first"),
+    admin(GET,    "/admin/analytics/users",     analytics::users,     "List users by id, without their data"),
+    admin(GET,    "/admin/analytics/meetings",  analytics::meetings,  "List everybody's meetings, newest first, without their data"),
+    admin(GET,    "/admin/analytics/meetings/{id}/telematics", analytics::telematics, "Show how a meeting went").fails([NoSuchMeeting]),
+    admin(GET,    "/admin/analytics/users/{id}/details", analytics::user_details, "Show a user's meetings in figures").fails([UserNotFound]),
 
     user(GET,     "/user",                      caller::show,         "Show who the caller is, and with which token"),
     user(GET,     "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),

@@ -1,5 +1,6 @@
 //! One function a route, one file a family: read the input, ask the store, return the answer.
 
+pub mod analytics;
 pub mod bots;
 pub mod callbacks;
 pub mod caller;

@@ -1,9 +1,11 @@
 //! Nouns, states and rules: no I/O, no async, no clock.
 
+pub mod analytics;
 pub mod bot;
 pub mod data;
 pub mod email;
 pub mod field;
+mod flag;
 pub mod id;
 pub mod language;
 pub mod lifecycle;

@@ -4,6 +4,7 @@
 //! where the request runs; long reads go to the blocking pool.
 
 mod advance;
+mod analytics;
 mod bots;
 mod connection;
 mod deliveries;
@@ -21,6 +22,7 @@ mod webhooks;
 mod writer;
 
 pub use advance::{Advance, Advanced, Whose};
+pub use analytics::{ListPage, TelematicsWanted};
 pub use bots::{BotAtWork, NoteContainer, Reconfigure, SendBot};
 pub use deliveries::{AttemptEnd, Busy, DeliveryPage, Due, EndAttempt, ForgetDeliveries, Underway, WaitingEvent};
 pub use meetings::{MeetingFilter, MeetingName, NoteMeeting, RedactMeeting};

@@ -4,10 +4,10 @@
 //! |---|---|
 //! | [`client`], [`watcher`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
 //! | [`runner_bots`] | how they run bots without a server |
+//! | [`contract`], [`users`], [`tokens`], [`meetings`], [`analytics`] | the HTTP contract, row by row |
 //! | [`bots`], [`lifecycle`], [`notes`] | bots sent and told to leave; every callback in every state; what owners note and remove |
 //! | [`bot_kill`] | kill -9 of bots and servers in each state |
 //! | [`webhooks`], [`deliveries`], [`courier`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
-//! | [`contract`], [`users`], [`tokens`], [`meetings`] | the HTTP contract, row by row |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
 //! | [`segments`], [`transcripts`], [`search`] | what bots hear, how it is shown, how it is found |
 //! | [`matrix`] | every route of the table against every kind of caller |
@@ -37,6 +37,7 @@ mod runner_bots;
 mod server;
 mod watcher;
 
+mod analytics;
 mod bad_body;
 mod bad_input;
 mod bot_kill;

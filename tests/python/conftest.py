@@ -20,6 +20,13 @@ def fresh_server(tmp_path_factory):
 
 
 @pytest.fixture
+def demo_server(tmp_path_factory):
+    """The base URL of a server whose bots play a short meeting; one test has it to itself."""
+    with running(tmp_path_factory.mktemp("server"), VOMEET_BOTS_RUNNER="demo") as base_url:
+        yield base_url
+
+
+@pytest.fixture
 def admin(server):
     """Our client with the admin key."""
     return VomeetClient(server, admin_key=ADMIN_KEY)

@@ -25,14 +25,17 @@ def binary():
 
 
 @contextmanager
-def running(directory):
-    """Start a server in `directory`, give its base URL, stop it and insist on a clean end."""
+def running(directory, **settings):
+    """Start a server in `directory`, give its base URL, stop it and insist on a clean end.
+
+    `settings` are variables of its environment.
+    """
     log = directory / "stderr.log"
     with log.open("w") as stderr:
         process = subprocess.Popen(
             [binary(), "serve", "--listen", "127.0.0.1:0", "--database", directory / "vomeet.db"],
             cwd=directory,
-            env={"PATH": os.environ["PATH"]},
+            env={"PATH": os.environ["PATH"], **settings},
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,

@@ -126,6 +126,33 @@ USER_CALLS = {
         ("GET", "/transcripts/google_meet/abc-defg-hij?meeting_id=7", None),
         {"segments": []},
     ),
+    "get_transcript_text": (
+        lambda c: c.get_transcript_text(*MEET, "srt", 7),
+        "1\n00:00:00,000 --> 00:00:01,000\nAda: Grüße.\n\n",
+        ("GET", "/transcripts/google_meet/abc-defg-hij?format=srt&meeting_id=7", None),
+        "1\n00:00:00,000 --> 00:00:01,000\nAda: Grüße.\n\n",
+    ),
+    "search_transcripts": (
+        lambda c: c.search_transcripts('"good morning" al*'),
+        {"results": [], "next": None},
+        ("GET", "/transcripts/search?q=%22good+morning%22+al%2A", None),
+        {"results": [], "next": None},
+    ),
+    "search_transcripts, all arguments": (
+        lambda c: c.search_transcripts(
+            "a&b", "Ada", "teams", 7, "2025-10-10T12:00:00Z", "2025-10-11T12:00:00Z", 5, 99
+        ),
+        {"results": [], "next": None},
+        (
+            "GET",
+            (
+                "/transcripts/search?q=a%26b&speaker=Ada&platform=teams&meeting_id=7"
+                "&from=2025-10-10T12%3A00%3A00Z&to=2025-10-11T12%3A00%3A00Z&limit=5&before=99"
+            ),
+            None,
+        ),
+        {"results": [], "next": None},
+    ),
     "update_meeting_data": (
         lambda c: c.update_meeting_data(*MEET, "Standup", ["Ada"], ["en"], ""),
         {"id": 1},
@@ -148,6 +175,52 @@ USER_CALLS = {
         MESSAGE,
         ("DELETE", "/meetings/google_meet/abc-defg-hij", None),
         MESSAGE,
+    ),
+    "delete_meeting, one meeting": (
+        lambda c: c.delete_meeting(*MEET, meeting_id=7),
+        MESSAGE,
+        ("DELETE", "/meetings/google_meet/abc-defg-hij?meeting_id=7", None),
+        MESSAGE,
+    ),
+    "set_webhook_url, a secret": (
+        lambda c: c.set_webhook_url("https://example.com/hook", "0123456789abcdef"),
+        {"id": 1},
+        (
+            "PUT",
+            "/user/webhook",
+            {"webhook_url": "https://example.com/hook", "webhook_secret": "0123456789abcdef"},
+        ),
+        {"id": 1},
+    ),
+    "set_webhook_url, nothing": (
+        lambda c: c.set_webhook_url("", secret=""),
+        {"id": 1},
+        ("PUT", "/user/webhook", {"webhook_url": "", "webhook_secret": None}),
+        {"id": 1},
+    ),
+    "get_webhook": (
+        lambda c: c.get_webhook(),
+        {"webhook_url": None},
+        ("GET", "/user/webhook", None),
+        {"webhook_url": None},
+    ),
+    "list_webhook_deliveries": (
+        lambda c: c.list_webhook_deliveries(),
+        {"deliveries": [{"id": 1}]},
+        ("GET", "/user/webhook/deliveries", None),
+        [{"id": 1}],
+    ),
+    "list_webhook_deliveries, all arguments": (
+        lambda c: c.list_webhook_deliveries(5, 10),
+        {"deliveries": []},
+        ("GET", "/user/webhook/deliveries?limit=5&before=10", None),
+        [],
+    ),
+    "test_webhook": (
+        lambda c: c.test_webhook(),
+        {"id": 1},
+        ("POST", "/user/webhook/test", None),
+        {"id": 1},
     ),
     "set_webhook_url": (
         lambda c: c.set_webhook_url("https://example.com/hook"),
@@ -209,6 +282,55 @@ ADMIN_CALLS = {
         {"id": 1},
     ),
     "list_tokens": (lambda c: c.list_tokens(1), [], ("GET", "/admin/users/1/tokens", None), []),
+    "get_stats_meetings_users": (
+        lambda c: c.get_stats_meetings_users(),
+        {"total": 0, "items": []},
+        ("GET", "/admin/stats/meetings-users?skip=0&limit=100", None),
+        {"total": 0, "items": []},
+    ),
+    "get_analytics_users": (
+        lambda c: c.get_analytics_users(1, 2),
+        [],
+        ("GET", "/admin/analytics/users?skip=1&limit=2", None),
+        [],
+    ),
+    "get_analytics_meetings": (
+        lambda c: c.get_analytics_meetings(1, 2),
+        [],
+        ("GET", "/admin/analytics/meetings?skip=1&limit=2", None),
+        [],
+    ),
+    "get_meeting_telematics": (
+        lambda c: c.get_meeting_telematics(7),
+        {},
+        ("GET", "/admin/analytics/meetings/7/telematics", None),
+        {},
+    ),
+    "get_meeting_telematics, all arguments": (
+        lambda c: c.get_meeting_telematics(7, True, True),
+        {},
+        (
+            "GET",
+            (
+                "/admin/analytics/meetings/7/telematics"
+                "?include_transcriptions=true&include_sessions=true"
+            ),
+            None,
+        ),
+        {},
+    ),
+    "get_user_analytics": (
+        lambda c: c.get_user_analytics(7),
+        {},
+        ("GET", "/admin/analytics/users/7/details", None),
+        {},
+    ),
+    "get_user_analytics, all arguments": (
+        lambda c: c.get_user_analytics(7, include_tokens=True),
+        {},
+        ("GET", "/admin/analytics/users/7/details?include_tokens=true", None),
+        {},
+    ),
 }
 
 NO_CONTENT_CALLS = {

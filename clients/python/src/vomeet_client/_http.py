@@ -51,6 +51,37 @@ def exchange(
     Redirects are refused: following one would hand the key to another address.
     Raises VomeetClientError for no answer within ``timeout`` seconds, any status from 300 on, or bad JSON.
     """
+    response = _send(session, method, url, headers, params, body, timeout)
+    if response.status_code == 204:
+        return None
+    try:
+        return response.json()
+    except requests.JSONDecodeError as error:
+        message = f"The answer to {method} {url} is not JSON (HTTP {response.status_code})."
+        raise VomeetClientError(message, response.status_code) from error
+
+
+def exchange_text(
+    session: requests.Session,
+    url: str,
+    headers: dict[str, str],
+    params: dict[str, Any],
+    timeout: float,
+) -> str:
+    """Get an answer that is text in UTF-8. Raises VomeetClientError as ``exchange`` does."""
+    response = _send(session, "GET", url, headers, params, None, timeout)
+    return response.content.decode("utf-8", "replace")
+
+
+def _send(
+    session: requests.Session,
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    params: dict[str, Any] | None,
+    body: dict[str, Any] | None,
+    timeout: float,
+) -> requests.Response:
     try:
         response = session.request(
             method,
@@ -63,7 +94,8 @@ def exchange(
         )
     except requests.RequestException as error:
         raise VomeetClientError(_no_answer(method, url, timeout, error)) from error
-    return _judge(method, url, response)
+    _refuse_failure(method, url, response)
+    return response
 
 
 def _no_answer(method: str, url: str, timeout: float, error: requests.RequestException) -> str:
@@ -74,10 +106,8 @@ def _no_answer(method: str, url: str, timeout: float, error: requests.RequestExc
     return f"{method} {url} could not be sent: {error}"
 
 
-def _judge(method: str, url: str, response: requests.Response) -> Any:
+def _refuse_failure(method: str, url: str, response: requests.Response) -> None:
     status = response.status_code
-    if status == 204:
-        return None
     if 300 <= status < 400:
         target = response.headers.get("Location", "nowhere")
         message = f"{method} {url} was redirected to {target}: use the final address as base_url."
@@ -86,11 +116,6 @@ def _judge(method: str, url: str, response: requests.Response) -> Any:
         detail = _detail(response)
         message = f"{describe(detail)} (HTTP {status} for {method} {url})"
         raise VomeetClientError(message, status, detail)
-    try:
-        return response.json()
-    except requests.JSONDecodeError as error:
-        message = f"The answer to {method} {url} is not JSON (HTTP {status})."
-        raise VomeetClientError(message, status) from error
 
 
 def _detail(response: requests.Response) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict, Union
 
 
 class Message(TypedDict):
@@ -109,6 +109,21 @@ class Transcript(Meeting):
     segments: list[Segment]
 
 
+class SearchResult(Segment):
+    """A segment that was found; ``highlight`` is its text as HTML with ``<mark>`` around the words."""
+
+    id: int
+    meeting: LiveMeeting
+    highlight: str
+
+
+class SearchResults(TypedDict):
+    """A page of what was found, the last stored first; ``next`` is ``before`` of the next page."""
+
+    results: list[SearchResult]
+    next: int | None
+
+
 class RunningBot(TypedDict):
     """A bot at work; ``normalized_status`` is Requested, Starting, Up, Stopping, Exited or Failed."""
 
@@ -121,3 +136,213 @@ class RunningBot(TypedDict):
     created_at: str | None
     labels: dict[str, str]
     meeting_id_from_name: str | None
+
+
+class Webhook(TypedDict):
+    """Where changes of the user's meetings are posted; None for nowhere."""
+
+    webhook_url: str | None
+    has_secret: bool
+
+
+class Delivery(TypedDict):
+    """An event on its way; ``state`` is waiting, delivered or given_up.
+
+    ``delivery`` is what the receiver finds in the header ``X-Vomeet-Delivery``.
+    """
+
+    id: int
+    delivery: str
+    event_type: str
+    meeting_id: int
+    created_at: str
+    state: str
+    attempts: int
+    next_at: str | None
+    delivered_at: str | None
+    last_status: int | None
+    last_error: str | None
+
+
+class WebhookTest(TypedDict):
+    """How a test of a webhook went; ``status`` is that of the answer, None where none came."""
+
+    delivered: bool
+    status: int | None
+    error: str | None
+    milliseconds: int
+
+
+class MeetingName(TypedDict):
+    """A meeting as the live feed names it in a subscription."""
+
+    platform: str
+    native_id: str
+
+
+class LiveMeeting(MeetingName):
+    """A meeting as the live feed names it in an event."""
+
+    id: int
+
+
+class LiveSegment(TypedDict):
+    """A segment as it comes live: new, or in place of the one with its ``absolute_start_time``.
+
+    ``start`` and ``end_time`` are seconds from the start of the session.
+    """
+
+    text: str
+    speaker: str | None
+    language: str | None
+    session_uid: str
+    start: float
+    end_time: float
+    absolute_start_time: str
+    absolute_end_time: str
+    updated_at: str
+
+
+class LiveSegments(TypedDict):
+    """What a transcript event carries."""
+
+    segments: list[LiveSegment]
+
+
+class LiveStatus(TypedDict):
+    """What a status event carries."""
+
+    status: str
+
+
+class SubscribedEvent(TypedDict):
+    """From now on every change of these meetings comes as an event."""
+
+    type: Literal["subscribed"]
+    meetings: list[MeetingName]
+
+
+class TranscriptEvent(TypedDict):
+    """Segments that are new or changed."""
+
+    type: Literal["transcript.mutable"]
+    meeting: LiveMeeting
+    payload: LiveSegments
+    ts: str
+
+
+class StatusEvent(TypedDict):
+    """A meeting has a new status."""
+
+    type: Literal["meeting.status"]
+    meeting: LiveMeeting
+    payload: LiveStatus
+    ts: str
+
+
+LiveEvent = Union[SubscribedEvent, TranscriptEvent, StatusEvent]
+
+
+class UserSummary(TypedDict):
+    """A user account without its data."""
+
+    id: int
+    email: str
+    name: str | None
+    image_url: str | None
+    max_concurrent_bots: int
+    created_at: str
+
+
+class MeetingSummary(TypedDict):
+    """A meeting without its data."""
+
+    id: int
+    user_id: int
+    platform: str
+    native_meeting_id: str | None
+    constructed_meeting_url: str | None
+    status: str
+    bot_container_id: str | None
+    start_time: str | None
+    end_time: str | None
+    created_at: str
+    updated_at: str
+
+
+class MeetingWithUser(Meeting):
+    """A meeting and its owner."""
+
+    user: User
+
+
+class MeetingsWithUsers(TypedDict):
+    """A page of everybody's meetings; ``total`` counts all of them."""
+
+    total: int
+    items: list[MeetingWithUser]
+
+
+class Session(TypedDict):
+    """A bot's session in a meeting; its segments count from its start."""
+
+    id: int
+    meeting_id: int
+    session_uid: str
+    session_start_time: str
+
+
+class TranscriptionStats(TypedDict):
+    """What was said in a meeting, in figures; the duration is in seconds."""
+
+    total_transcriptions: int
+    total_duration: float
+    unique_speakers: int
+    languages_detected: list[str]
+
+
+class PerformanceMetrics(TypedDict):
+    """How long the parts of a meeting took, in seconds; None where that cannot be known."""
+
+    join_time: float | None
+    admission_time: float | None
+    total_duration: float | None
+    bot_uptime: float | None
+
+
+class Telematics(TypedDict):
+    """How one meeting went."""
+
+    meeting: Meeting
+    sessions: list[Session]
+    transcription_stats: TranscriptionStats | None
+    performance_metrics: PerformanceMetrics | None
+
+
+class MeetingStats(TypedDict):
+    """A user's meetings in figures; durations are in seconds, active ones are those not over."""
+
+    total_meetings: int
+    completed_meetings: int
+    failed_meetings: int
+    active_meetings: int
+    total_duration: float
+    average_duration: float | None
+
+
+class UsagePatterns(TypedDict):
+    """When and where a user holds meetings; the up to three hours are of the day in UTC."""
+
+    most_used_platform: str | None
+    meetings_per_day: float
+    peak_usage_hours: list[int]
+    last_activity: str | None
+
+
+class UserAnalytics(TypedDict):
+    """What one user does with meetings."""
+
+    user: User
+    meeting_stats: MeetingStats
+    usage_patterns: UsagePatterns
+    api_tokens: list[Token] | None

@@ -1,0 +1,186 @@
+"""What the admin key opens: users, tokens and analytics."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from ._connection import Connection
+from ._http import given, path_of
+from .errors import VomeetClientError
+from .types import (
+    MeetingSummary,
+    MeetingsWithUsers,
+    NewToken,
+    Telematics,
+    Token,
+    User,
+    UserAnalytics,
+    UserDetails,
+    UserSummary,
+)
+
+
+class AdminCalls(Connection):
+    """The calls that need the admin key."""
+
+    # Users (admin)
+
+    def create_user(
+        self,
+        email: str,
+        name: str | None = None,
+        image_url: str | None = None,
+        max_concurrent_bots: int | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> User:
+        """Create a user, or return the one that has this e-mail address, unchanged.
+
+        ``email`` has at most 254 characters. ``max_concurrent_bots`` counts from 0, which is the
+        default and allows no bot. ``data`` is free-form. Status 422 for a value that is not valid.
+        """
+        body = given(
+            email=email,
+            name=name,
+            image_url=image_url,
+            max_concurrent_bots=max_concurrent_bots,
+            data=data,
+        )
+        return cast(User, self._as_admin("POST", path_of("admin", "users"), body=body))
+
+    def create_user_and_set_id(
+        self,
+        email: str,
+        name: str | None = None,
+        image_url: str | None = None,
+        max_concurrent_bots: int | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> User:
+        """Do what ``create_user`` does, and keep the id in ``user_id`` for ``create_token``."""
+        user = self.create_user(email, name, image_url, max_concurrent_bots, data)
+        self.user_id = user["id"]
+        return user
+
+    def list_users(
+        self, skip: int = 0, limit: int = 100, after: int | None = None, q: str | None = None
+    ) -> list[User]:
+        """List users by ascending id, ``limit`` (1 to 1000) at a time.
+
+        ``after`` starts behind that user id and costs the same on every page, where ``skip``
+        counts its way there. ``q`` keeps users with this text in their e-mail address or name.
+        """
+        params = given(skip=skip, limit=limit, after=after, q=q)
+        return cast("list[User]", self._as_admin("GET", path_of("admin", "users"), params=params))
+
+    def get_user(self, user_id: int) -> UserDetails:
+        """Fetch a user with ``api_tokens``, the list of its tokens. Status 404 if unknown."""
+        return cast(UserDetails, self._as_admin("GET", path_of("admin", "users", user_id)))
+
+    def get_user_by_email(self, email: str) -> User:
+        """Fetch a user by e-mail address, upper or lower case alike. Status 404 if unknown."""
+        return cast(User, self._as_admin("GET", path_of("admin", "users", "email", email)))
+
+    def update_user(
+        self,
+        user_id: int,
+        name: str | None = None,
+        image_url: str | None = None,
+        max_concurrent_bots: int | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> User:
+        """Change fields of a user; what is left out stays, and ``data`` is replaced as a whole.
+
+        Status 404 if unknown. Raises VomeetClientError if nothing is given.
+        """
+        body = given(
+            name=name, image_url=image_url, max_concurrent_bots=max_concurrent_bots, data=data
+        )
+        if not body:
+            raise VomeetClientError(
+                "Nothing to change: give a name, image_url, max_concurrent_bots or data."
+            )
+        path = path_of("admin", "users", user_id)
+        return cast(User, self._as_admin("PATCH", path, body=body))
+
+    def delete_user(self, user_id: int) -> None:
+        """Delete a user with its tokens, meetings and transcripts.
+
+        Status 404 if unknown, 409 while a bot of theirs is in a meeting.
+        """
+        self._as_admin("DELETE", path_of("admin", "users", user_id))
+
+    # Tokens (admin)
+
+    def create_token(
+        self, user_id: int | None = None, name: str | None = None, expires_in: int | None = None
+    ) -> NewToken:
+        """Create a token for a user, by default the one in ``self.user_id``.
+
+        ``expires_in`` is in seconds; without it the token does not expire. The secret is in
+        ``token`` of this answer and nowhere else. Status 404 if the user is unknown. Raises
+        VomeetClientError if there is no user id.
+        """
+        owner = self.user_id if user_id is None else user_id
+        if owner is None:
+            raise VomeetClientError("Whose token? Give user_id, here or to the client.")
+        path = path_of("admin", "users", owner, "tokens")
+        body = given(name=name, expires_in=expires_in)
+        return cast(NewToken, self._as_admin("POST", path, body=body or None))
+
+    def list_tokens(self, user_id: int) -> list[Token]:
+        """List a user's tokens, without their secrets. Status 404 if the user is unknown."""
+        path = path_of("admin", "users", user_id, "tokens")
+        return cast("list[Token]", self._as_admin("GET", path))
+
+    def delete_token(self, token_id: int) -> None:
+        """Revoke a token; the next request with it is refused. Status 404 if unknown."""
+        self._as_admin("DELETE", path_of("admin", "tokens", token_id))
+
+    # Analytics (admin)
+
+    def get_stats_meetings_users(self, skip: int = 0, limit: int = 100) -> MeetingsWithUsers:
+        """List everybody's meetings with their owners, newest first, and how many there are in all.
+
+        ``limit`` is 1 to 1000.
+        """
+        path, params = path_of("admin", "stats", "meetings-users"), given(skip=skip, limit=limit)
+        return cast(MeetingsWithUsers, self._as_admin("GET", path, params=params))
+
+    def get_analytics_users(self, skip: int = 0, limit: int = 100) -> list[UserSummary]:
+        """List users by ascending id, ``limit`` (1 to 1000) at a time, without their data."""
+        path, params = path_of("admin", "analytics", "users"), given(skip=skip, limit=limit)
+        return cast("list[UserSummary]", self._as_admin("GET", path, params=params))
+
+    def get_analytics_meetings(self, skip: int = 0, limit: int = 100) -> list[MeetingSummary]:
+        """List everybody's meetings, newest first, ``limit`` (1 to 1000) at a time, without their data."""
+        path, params = path_of("admin", "analytics", "meetings"), given(skip=skip, limit=limit)
+        return cast("list[MeetingSummary]", self._as_admin("GET", path, params=params))
+
+    def get_meeting_telematics(
+        self,
+        meeting_id: int,
+        include_transcriptions: bool = False,
+        include_sessions: bool = False,
+    ) -> Telematics:
+        """Tell how one meeting went; all durations are in seconds.
+
+        ``transcription_stats`` is None and ``sessions`` empty unless they are asked for.
+        Status 404 if the meeting is unknown.
+        """
+        path = path_of("admin", "analytics", "meetings", meeting_id, "telematics")
+        params = _flags(
+            include_transcriptions=include_transcriptions, include_sessions=include_sessions
+        )
+        return cast(Telematics, self._as_admin("GET", path, params=params))
+
+    def get_user_analytics(self, user_id: int, include_tokens: bool = False) -> UserAnalytics:
+        """Tell what one user does with meetings, in figures; durations are in seconds.
+
+        ``api_tokens`` is None unless they are asked for. Status 404 if the user is unknown.
+        """
+        path = path_of("admin", "analytics", "users", user_id, "details")
+        params = _flags(include_tokens=include_tokens)
+        return cast(UserAnalytics, self._as_admin("GET", path, params=params))
+
+
+def _flags(**flags: bool) -> dict[str, str]:
+    return {name: "true" for name, wanted in flags.items() if wanted}

@@ -1,0 +1,216 @@
+//! What an operator is told about meetings and their owners. All of it is long reads, each as of one moment.
+
+use super::Store;
+use super::meetings::{by_id, meeting_at, meeting_columns, word};
+use super::users::{find, user_at, user_columns};
+use crate::domain::analytics::{
+    MeetingStats, MeetingSummary, MeetingWithUser, MeetingsWithUsers, Performance, Session, Telematics,
+    TranscriptionStats, UsagePatterns, UserSummary, per_day, seconds,
+};
+use crate::domain::{Email, MeetingId, MeetingStatus, Platform, SessionId, Time, User, UserId};
+use crate::error::{Error, Result};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+/// Where the columns of a user begin behind those of a meeting.
+const BEHIND_MEETING: usize = 12;
+/// Most languages that are named of one meeting.
+const LANGUAGES_MAX: i64 = 100;
+/// Most hours of the day that are named of one user.
+const PEAK_HOURS_MAX: i64 = 3;
+/// The length of a meeting that lasted, in milliseconds; a clock that was set back makes it 0.
+const LASTED_MS: &str = "max(end_time - start_time, 0)";
+
+/// A page of a list.
+#[derive(Debug, Clone, Copy)]
+pub struct ListPage {
+    /// How many to leave out first.
+    pub skip: i64,
+    /// How many at most.
+    pub limit: i64,
+}
+
+/// What is asked about one meeting, beside its row and its times.
+#[derive(Debug, Clone, Copy)]
+pub struct TelematicsWanted {
+    /// Which meeting, whosesoever it is.
+    pub id: MeetingId,
+    /// Whether its segments are counted.
+    pub transcriptions: bool,
+    /// Whether its sessions are listed.
+    pub sessions: bool,
+}
+
+impl Store {
+    /// Everybody's meetings with their owners, newest first.
+    pub async fn meetings_with_users(&self, page: ListPage) -> Result<MeetingsWithUsers> {
+        self.read_long(move |db| {
+            let db = db.unchecked_transaction()?;
+            let total = db.query_row("SELECT count(*) FROM meetings", [], |row| row.get(0))?;
+            let mut statement = db.prepare_cached(concat!(
+                "SELECT ",
+                meeting_columns!(),
+                ", ",
+                user_columns!(),
+                " FROM meetings m JOIN users u ON u.id = m.user_id ORDER BY m.id DESC LIMIT ?1 OFFSET ?2"
+            ))?;
+            let item =
+                |row: &Row<'_>| Ok(MeetingWithUser { meeting: meeting_at(row)?, user: user_at(row, BEHIND_MEETING)? });
+            let items = statement.query_map([page.limit, page.skip], item)?.collect::<rusqlite::Result<_>>()?;
+            Ok(MeetingsWithUsers { total, items })
+        })
+        .await
+    }
+
+    /// All users by id, without what is attached to them.
+    pub async fn user_summaries(&self, page: ListPage) -> Result<Vec<UserSummary>> {
+        self.read_long(move |db| {
+            let mut statement = db.prepare_cached(
+                "SELECT id, email, name, image_url, max_concurrent_bots, created_at FROM users
+                 ORDER BY id LIMIT ?1 OFFSET ?2",
+            )?;
+            statement.query_map([page.limit, page.skip], user_summary)?.collect()
+        })
+        .await
+    }
+
+    /// Everybody's meetings, newest first, without what is noted about them.
+    pub async fn meeting_summaries(&self, page: ListPage) -> Result<Vec<MeetingSummary>> {
+        self.read_long(move |db| {
+            let mut statement = db.prepare_cached(
+                "SELECT id, user_id, platform, native_meeting_id, constructed_meeting_url, status, bot_container_id,
+                   start_time, end_time, created_at, updated_at
+                 FROM meetings ORDER BY id DESC LIMIT ?1 OFFSET ?2",
+            )?;
+            statement.query_map([page.limit, page.skip], meeting_summary)?.collect()
+        })
+        .await
+    }
+
+    /// All that is known of one meeting.
+    pub async fn telematics(&self, wanted: TelematicsWanted) -> Result<Telematics> {
+        let found = self.read_long(move |db| telematics(&*db.unchecked_transaction()?, wanted)).await?;
+        found.ok_or(Error::NoSuchMeeting)
+    }
+
+    /// A user and their meetings in figures.
+    pub async fn user_figures(&self, id: UserId) -> Result<(User, MeetingStats, UsagePatterns)> {
+        let found = self.read_long(move |db| user_figures(&*db.unchecked_transaction()?, id)).await?;
+        found.ok_or(Error::UserNotFound)
+    }
+}
+
+fn user_summary(row: &Row<'_>) -> rusqlite::Result<UserSummary> {
+    Ok(UserSummary {
+        id: UserId(row.get(0)?),
+        email: Email::stored(row.get(1)?),
+        name: row.get(2)?,
+        image_url: row.get(3)?,
+        max_concurrent_bots: row.get(4)?,
+        created_at: Time::from_millis(row.get(5)?),
+    })
+}
+
+fn meeting_summary(row: &Row<'_>) -> rusqlite::Result<MeetingSummary> {
+    let time = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis));
+    Ok(MeetingSummary {
+        id: MeetingId(row.get(0)?),
+        user_id: UserId(row.get(1)?),
+        platform: word(row, 2, Platform::from_word)?,
+        native_meeting_id: row.get(3)?,
+        constructed_meeting_url: row.get(4)?,
+        status: word(row, 5, MeetingStatus::from_word)?,
+        bot_container_id: row.get(6)?,
+        start_time: time(7)?,
+        end_time: time(8)?,
+        created_at: Time::from_millis(row.get(9)?),
+        updated_at: Time::from_millis(row.get(10)?),
+    })
+}
+
+fn telematics(db: &Connection, wanted: TelematicsWanted) -> rusqlite::Result<Option<Telematics>> {
+    let Some(meeting) = by_id(db, wanted.id)? else { return Ok(None) };
+    let sessions = if wanted.sessions { sessions(db, wanted.id)? } else { Vec::new() };
+    let transcription_stats = if wanted.transcriptions { Some(transcription_stats(db, wanted.id)?) } else { None };
+    let performance_metrics = Performance::of(&meeting);
+    Ok(Some(Telematics { meeting, sessions, transcription_stats, performance_metrics }))
+}
+
+fn sessions(db: &Connection, id: MeetingId) -> rusqlite::Result<Vec<Session>> {
+    let mut statement =
+        db.prepare_cached("SELECT id, meeting_id, uid, started_at FROM sessions WHERE meeting_id = ?1 ORDER BY id")?;
+    let session = |row: &Row<'_>| {
+        Ok(Session {
+            id: SessionId(row.get(0)?),
+            meeting_id: MeetingId(row.get(1)?),
+            session_uid: row.get(2)?,
+            session_start_time: Time::from_millis(row.get(3)?),
+        })
+    };
+    statement.query_map([id.0], session)?.collect()
+}
+
+fn transcription_stats(db: &Connection, id: MeetingId) -> rusqlite::Result<TranscriptionStats> {
+    let mut figures = db.prepare_cached(
+        "SELECT count(*), coalesce(sum(end_ms - start_ms), 0), count(DISTINCT speaker) FROM segments WHERE meeting_id = ?1",
+    )?;
+    let figures = figures.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let mut languages = db.prepare_cached(
+        "SELECT language FROM segments WHERE meeting_id = ?1 AND language IS NOT NULL
+         GROUP BY language ORDER BY min(absolute_start), language LIMIT ?2",
+    )?;
+    let languages = languages.query_map([id.0, LANGUAGES_MAX], |row| row.get(0))?;
+    Ok(TranscriptionStats {
+        total_transcriptions: figures.0,
+        total_duration: seconds(figures.1),
+        unique_speakers: figures.2,
+        languages_detected: languages.collect::<rusqlite::Result<_>>()?,
+    })
+}
+
+fn user_figures(db: &Connection, id: UserId) -> rusqlite::Result<Option<(User, MeetingStats, UsagePatterns)>> {
+    let Some(user) = find(db, id)? else { return Ok(None) };
+    Ok(Some((user, meeting_stats(db, id)?, usage_patterns(db, id)?)))
+}
+
+fn meeting_stats(db: &Connection, id: UserId) -> rusqlite::Result<MeetingStats> {
+    let mut figures = db.prepare_cached(&format!(
+        "SELECT count(*), count(*) FILTER (WHERE status = 'completed'), count(*) FILTER (WHERE status = 'failed'),
+           coalesce(sum({LASTED_MS}), 0), CAST(avg({LASTED_MS}) AS INTEGER)
+         FROM meetings WHERE user_id = ?1"
+    ))?;
+    figures.query_row([id.0], |row| {
+        let (total_meetings, completed_meetings, failed_meetings) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(MeetingStats {
+            total_meetings,
+            completed_meetings,
+            failed_meetings,
+            active_meetings: total_meetings - completed_meetings - failed_meetings,
+            total_duration: seconds(row.get(3)?),
+            average_duration: row.get::<_, Option<i64>>(4)?.map(seconds),
+        })
+    })
+}
+
+fn usage_patterns(db: &Connection, id: UserId) -> rusqlite::Result<UsagePatterns> {
+    let mut favourite = db.prepare_cached(
+        "SELECT platform FROM meetings WHERE user_id = ?1 GROUP BY platform ORDER BY count(*) DESC, max(id) DESC LIMIT 1",
+    )?;
+    let mut hours = db.prepare_cached(
+        "SELECT created_at / 3600000 % 24 AS hour FROM meetings WHERE user_id = ?1
+         GROUP BY hour ORDER BY count(*) DESC, hour LIMIT ?2",
+    )?;
+    let mut figures = db.prepare_cached(
+        "SELECT count(*), coalesce(max(created_at) / 86400000 - min(created_at) / 86400000 + 1, 0), max(updated_at)
+         FROM meetings WHERE user_id = ?1",
+    )?;
+    let (count, days, last): (i64, i64, Option<i64>) =
+        figures.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(UsagePatterns {
+        most_used_platform: favourite.query_row([id.0], |row| word(row, 0, Platform::from_word)).optional()?,
+        meetings_per_day: per_day(count, days),
+        peak_usage_hours: hours
+            .query_map([id.0, PEAK_HOURS_MAX], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?,
+        last_activity: last.map(Time::from_millis),
+    })
+}
