@@ -9,6 +9,7 @@ mod bots;
 mod connection;
 mod deliveries;
 mod file;
+mod index;
 mod meetings;
 mod outbox;
 mod pages;

@@ -215,7 +215,7 @@ impl Session {
             segment.language,
             now.as_millis()
         ])?;
-        super::search::note_changed(SegmentId(db.last_insert_rowid()));
+        super::index::note_changed(SegmentId(db.last_insert_rowid()));
         Ok(())
     }
 }
@@ -236,7 +236,7 @@ fn replace(db: &Connection, row: &Present, segment: &Segment, now: Time) -> Resu
         now.as_millis()
     ])?;
     if (&row.heard.text, &row.heard.speaker) != (&segment.text, &segment.speaker) {
-        super::search::note_changed(SegmentId(row.id));
+        super::index::note_changed(SegmentId(row.id));
     }
     Ok(())
 }
