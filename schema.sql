@@ -23,7 +23,8 @@ CREATE TABLE tokens (
   last_used_at INTEGER
 ) STRICT;
 
-CREATE INDEX tokens_of_user ON tokens (user_id, id);
+-- It holds all that is shown of a token, so that a user's tokens are read from it alone.
+CREATE INDEX tokens_of_user ON tokens (user_id, id, name, hint, created_at, expires_at, last_used_at);
 
 CREATE TABLE meetings (
   id                      INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -82,7 +83,7 @@ CREATE INDEX segments_in_order ON segments (meeting_id, absolute_start, id);
 
 -- What is searched: rowid is the segment's id, owner is `u` and the user's id, so that a search meets no one else's words.
 -- Marks are part of words (vowels of Hindi and Thai are), and a sign such as an emoji is a word.
-CREATE VIRTUAL TABLE words USING fts5 (owner, speaker, text, tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co So'");
+CREATE VIRTUAL TABLE words USING fts5 (owner, speaker, text, columnsize = 0, tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co So'");
 
 -- Nothing of a word that was deleted stays in the index.
 INSERT INTO words (words, rank) VALUES ('secure-delete', 1);

@@ -149,8 +149,9 @@ def searching(bench):
         "a rare word": "word19000",
         "two words": "word1+word2",
         "a phrase": "%22word0+word1%22",
-        "a beginning": "word1*",
+        "a beginning": "word190*",
         "a word, one speaker": "word0&speaker=Ada",
+        "a word, nobody's": "word0&speaker=Nobody",
     }
     contestants = {}
     rows = []
@@ -168,7 +169,8 @@ def searching(bench):
     rows.append(Row("GET /admin/users/{id}, a point read", point))
     for what, taken in samples.items():
         ratios = [one.cpu_us / other.cpu_us for one, other in zip(taken, point)]
-        rows.append(Row(what, taken, ratios, bound=Bound(below=300)))
+        bound = None if what.startswith("a word, nobody's") else Bound(below=300)
+        rows.append(Row(what, taken, ratios, bound=bound))
     copy.unlink()
     return rows
 

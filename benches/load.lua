@@ -45,26 +45,30 @@ function kinds.new_users(series, header, value)
 end
 
 -- Batches of new segments, for one bot after the other: FILE of "TOKEN SESSION" lines, SERIES, SIZE; no segment comes
--- twice, whatever the series before it was.
+-- twice, whatever the series before it was. Times have seven digits before the point, so that all bodies are equally long
+-- and the head of a request is made once.
 function kinds.segments(file, series, size)
-  local bots, made = {}, 0
+  local segment = '{"start": %.3f, "end": %.3f, "speaker": "Ada", "language": "en",'
+    .. ' "text": "these are the words of one segment and its number is %07d"}'
+  local all, bots, made, count = string.rep(segment, tonumber(size), ", "), {}, 0, tonumber(size)
   for line in io.lines(file) do
     local token, session = line:match("^(%S+) (%S+)$")
-    local all = headers("Authorization", "Bearer " .. token)
-    all["Content-Type"] = "application/json"
-    bots[#bots + 1] = { headers = all, session = session }
+    local fields = headers("Authorization", "Bearer " .. token)
+    fields["Content-Type"] = "application/json"
+    local body = '{"uid": "' .. session .. '", "segments": [' .. all .. ']}'
+    local numbers = {}
+    for n = 1, 3 * count do numbers[n] = 1000000 end
+    local whole = wrk.format("POST", "/bots/internal/segments", fields, string.format(body, unpack(numbers)))
+    bots[#bots + 1] = whole:match("^(.-\r\n\r\n)"):gsub("%%", "%%%%") .. body
   end
-  local first = tonumber(series) * 20000
+  local first, numbers = 1000000 + tonumber(series) * 20000, {}
   return function()
     made = made + 1
-    local bot, parts = bots[made % #bots + 1], {}
-    for n = 1, tonumber(size) do
-      local start = first + made * 0.1 + n * 0.01
-      parts[n] = string.format('{"start": %.3f, "end": %.3f, "speaker": "Ada", "language": "en", "text": "%s %d"}',
-        start, start + 0.01, "these are the words of one segment and its number is", made * 100 + n)
+    local at = first + made * 0.1
+    for n = 1, count do
+      numbers[3 * n - 2], numbers[3 * n - 1], numbers[3 * n] = at + n * 0.01, at + n * 0.01 + 0.01, made * 10 + n
     end
-    local body = '{"uid": "' .. bot.session .. '", "segments": [' .. table.concat(parts, ", ") .. ']}'
-    return wrk.format("POST", "/bots/internal/segments", bot.headers, body)
+    return string.format(bots[made % #bots + 1], unpack(numbers))
   end
 end
 

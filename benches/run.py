@@ -20,6 +20,7 @@ from pathlib import Path
 
 import bots
 import fill
+import watch
 from load import fsyncs_per_second, load, require
 from server import ADMIN_KEY, hello, pinned, vomeet
 from table import Bound, Row, show
@@ -45,6 +46,7 @@ class Bench:
 
     vomeet: Path
     hello: Path
+    watch: Path
     rounds: int
     server_core: int
     load_core: int
@@ -265,6 +267,7 @@ SECTIONS = {
     "slow-disk": (slow_disk, "the same, every fsync 5 ms slower"),
     "footprint": (footprint, "memory, start, size; default workers"),
     **bots.SECTIONS,
+    **watch.SECTIONS,
 }
 
 
@@ -276,6 +279,7 @@ def arguments():
     parser.add_argument("--only", choices=SECTIONS, action="append", help="a section; repeatable")
     parser.add_argument("--vomeet", type=Path, help="a binary that is built already")
     parser.add_argument("--hello", type=Path, help="the bare server, built already")
+    parser.add_argument("--watch", type=Path, help="the watchers, built already")
     return parser.parse_args()
 
 
@@ -314,10 +318,11 @@ def main():
         raise SystemExit("One core is for the server and one for the load; there is only one.")
     vomeet_binary = asked.vomeet or built("vomeet", "build", "--release", "--bin", "vomeet")
     hello_binary = asked.hello or built("hello", "bench", "--no-run", "--bench", "hello")
+    watch_binary = asked.watch or built("watch", "bench", "--no-run", "--bench", "watch")
     fill.DATA.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=fill.DATA))
     try:
-        programs = vomeet_binary.resolve(), hello_binary.resolve()
+        programs = (each.resolve() for each in (vomeet_binary, hello_binary, watch_binary))
         bench = Bench(*programs, QUICK_ROUNDS if asked.quick else ROUNDS, *cores[:2], folder)
         sections = {}
         for name in chosen:

@@ -101,7 +101,7 @@ def _said(segments, meetings):
         picks = (bisect(weights, chance.random() * weights[-1]) for _ in range(WORDS_A_SEGMENT))
         text = " ".join(f"word{pick}" for pick in picks)
         user = 1 if is_much else 2 + other
-        speaker = SPEAKERS[n % len(SPEAKERS)]
+        speaker = SPEAKERS[n // 7 % len(SPEAKERS)]
         when = fill.CREATED_AT + start
         yield (n, meeting, meeting, start, start + SEGMENT_MS, text, speaker, "en", when, user)
 

@@ -188,9 +188,9 @@ fn http_url(value: &Value) -> Result<String, String> {
     }
 }
 
-/// Up to thirty days.
+/// Up to ten years.
 fn long(value: &Value) -> Result<Duration, String> {
-    count(value, 1, 30 * 86_400).map(Duration::from_secs)
+    count(value, 1, 10 * 365 * 86_400).map(Duration::from_secs)
 }
 
 fn pairs(value: &Value) -> Result<Vec<String>, String> {

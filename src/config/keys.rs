@@ -3,7 +3,6 @@
 use super::{Bots, Config, Cors, Http, Live, Store, Tokens, Webhooks};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::LazyLock;
 use std::time::Duration;
 use toml::Value;
 
@@ -33,11 +32,8 @@ pub(super) const fn key(
     Key { name, variable, default, about, secret: false, set }
 }
 
-/// Every setting, in the order of `vomeet.toml`.
-pub static KEYS: LazyLock<Vec<&'static Key>> = LazyLock::new(|| SERVER.iter().chain(super::bots::KEYS).collect());
-
-/// The settings of the server itself.
-static SERVER: &[Key] = &[
+/// The settings of the server itself, in the order of `vomeet.toml`.
+pub static SERVER: &[Key] = &[
     key("listen", "VOMEET_LISTEN", "\"127.0.0.1:18056\"", "Address and port; port 0 is any free one.", |c, v| {
         set(&mut c.listen, address(v))
     }),

@@ -5,7 +5,7 @@ mod keys;
 mod sources;
 
 pub use bots::{Bots, DockerBots, INHERITED, Leave, Live, Patience, ProcessBots, RunnerKind, Webhooks};
-pub use keys::{KEYS, Key};
+pub use keys::Key;
 pub use sources::{Flags, Surroundings};
 
 use crate::exit::{Code, Exit};
@@ -14,8 +14,12 @@ use hyper::header::{self, HeaderValue};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::thread::available_parallelism;
 use std::time::Duration;
+
+/// Every setting, in the order of `vomeet.toml`.
+pub static KEYS: LazyLock<Vec<&'static Key>> = LazyLock::new(|| keys::SERVER.iter().chain(bots::KEYS).collect());
 
 /// Shortest admin key that is accepted where others can reach the server, in characters.
 const ADMIN_KEY_CHARS_MIN: usize = 16;

@@ -1,7 +1,7 @@
 //! Where settings are looked for, strongest first: flags, environment, `.env`, `vomeet.toml`, defaults.
 
-use super::keys::{KEYS, Key, blank};
-use super::{INHERITED, Settings, Source};
+use super::keys::{Key, blank};
+use super::{INHERITED, KEYS, Settings, Source};
 use crate::exit::{Code, Exit};
 use std::collections::HashMap;
 use std::fs;

@@ -1,6 +1,7 @@
 //! What is searched for, and in what form text is searched.
 
 use super::subtitles::escaped;
+use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -38,7 +39,10 @@ const UNSPACED: &[(char, char)] = &[
 
 /// Text as it is searched: composed, and with something that separates words around each character that is one by itself.
 /// These are those of scripts without spaces, and signs such as emoji.
-pub fn spaced(text: &str) -> String {
+pub fn spaced(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
     let mut spaced = String::with_capacity(text.len());
     let mut after_single = false;
     for c in text.nfc().filter(|&c| c != JOINER) {
@@ -51,7 +55,7 @@ pub fn spaced(text: &str) -> String {
         spaced.push(c);
         after_single = single || (after_single && joins);
     }
-    spaced
+    Cow::Owned(spaced)
 }
 
 fn stands_alone(c: char) -> bool {

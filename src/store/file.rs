@@ -6,6 +6,11 @@ use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a lock that another holds is tried again.
+const LOCK_TIME_MAX: Duration = Duration::from_millis(500);
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// The file of this name with something appended: the log, the lock, the reserve.
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -22,7 +27,7 @@ impl Lock {
     pub fn take(database: &Path) -> Result<Self, Exit> {
         let path = beside(database, ".lock");
         let file = open_private(&path).map_err(|error| cannot_create(&path, &error))?;
-        match file.try_lock() {
+        match try_for_a_while(&file) {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(Exit::new(
                 Code::DatabaseHeld,
@@ -32,6 +37,18 @@ impl Lock {
                 ),
             )),
             Err(TryLockError::Error(error)) => Err(cannot_create(&path, &error)),
+        }
+    }
+}
+
+/// A process that a server starts holds all its open files, the lock among them, until its own program begins: so a lock
+/// that was let go may be held for a moment more.
+fn try_for_a_while(file: &File) -> Result<(), TryLockError> {
+    let end = Instant::now() + LOCK_TIME_MAX;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < end => std::thread::sleep(LOCK_PAUSE),
+            tried => return tried,
         }
     }
 }

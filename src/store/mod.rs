@@ -9,6 +9,7 @@ mod bots;
 mod connection;
 mod deliveries;
 mod file;
+mod index;
 mod meetings;
 mod outbox;
 mod pages;
@@ -46,7 +47,7 @@ use writer::Writer;
 /// Pages that a connection for small reads keeps: they come back to the same ones. Filled only as far as it is used.
 const SMALL_READ_CACHE_KIB: u32 = 32 * 1024;
 /// Pages that a connection for long reads keeps: they pass by once.
-const LONG_READ_CACHE_KIB: u32 = 2 * 1024;
+const LONG_READ_CACHE_KIB: u32 = 768;
 
 /// How the store is opened.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use super::pages::{Page, page};
 use super::{Change, Store, Stored, Verb};
-use crate::domain::{Heard, MeetingId, MeetingStatus, Offset, Platform, Segment, SegmentId, Time, TokenHash};
+use crate::domain::{Heard, MeetingId, MeetingStatus, Offset, Platform, Segment, SegmentId, Time, TokenHash, UserId};
 use crate::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
@@ -118,6 +118,7 @@ impl Verb for StoreSegments {
 struct Session {
     id: i64,
     meeting_id: MeetingId,
+    user_id: UserId,
     platform: Platform,
     native_meeting_id: Option<String>,
     started_at: i64,
@@ -137,7 +138,7 @@ impl Session {
     /// The session that both name, if its meeting is not over.
     fn find(db: &Connection, token_hash: &TokenHash, uid: &str) -> rusqlite::Result<Option<Self>> {
         let mut find = db.prepare_cached(
-            "SELECT s.id, m.id, m.platform, m.native_meeting_id, s.started_at, s.language, s.task
+            "SELECT s.id, m.id, m.platform, m.native_meeting_id, s.started_at, s.language, s.task, m.user_id
              FROM sessions s JOIN meetings m ON m.id = s.meeting_id
              WHERE s.token_hash = ?1 AND s.uid = ?2 AND m.status NOT IN (?3, ?4)",
         )?;
@@ -151,6 +152,7 @@ impl Session {
                 started_at: row.get(4)?,
                 language: row.get(5)?,
                 task: row.get(6)?,
+                user_id: UserId(row.get(7)?),
             })
         })
         .optional()
@@ -174,7 +176,7 @@ impl Session {
             Some(row) if row.heard == *heard => Ok(None),
             Some(row) => {
                 let segment = segment(row.created_at);
-                replace(db, &row, &segment, now)?;
+                self.replace(db, &row, &segment, now)?;
                 Ok(Some(segment))
             }
             None => {
@@ -215,28 +217,28 @@ impl Session {
             segment.language,
             now.as_millis()
         ])?;
-        super::search::note_changed(SegmentId(db.last_insert_rowid()));
+        super::index::note_changed(SegmentId(db.last_insert_rowid()), self.user_id, true);
         Ok(())
     }
-}
 
-/// Overwrites a row, which keeps its id, its place on the clock and the time of its creation.
-fn replace(db: &Connection, row: &Present, segment: &Segment, now: Time) -> Result<()> {
-    let mut update = db.prepare_cached(
-        "UPDATE segments SET end_ms = ?2, absolute_end = ?3, text = ?4, speaker = ?5, language = ?6, updated_at = ?7
-         WHERE id = ?1",
-    )?;
-    update.execute(params![
-        row.id,
-        segment.end.0,
-        segment.absolute_end_time.as_millis(),
-        segment.text,
-        segment.speaker,
-        segment.language,
-        now.as_millis()
-    ])?;
-    if (&row.heard.text, &row.heard.speaker) != (&segment.text, &segment.speaker) {
-        super::search::note_changed(SegmentId(row.id));
+    /// Overwrites a row, which keeps its id, its place on the clock and the time of its creation.
+    fn replace(&self, db: &Connection, row: &Present, segment: &Segment, now: Time) -> Result<()> {
+        let mut update = db.prepare_cached(
+            "UPDATE segments SET end_ms = ?2, absolute_end = ?3, text = ?4, speaker = ?5, language = ?6, updated_at = ?7
+             WHERE id = ?1",
+        )?;
+        update.execute(params![
+            row.id,
+            segment.end.0,
+            segment.absolute_end_time.as_millis(),
+            segment.text,
+            segment.speaker,
+            segment.language,
+            now.as_millis()
+        ])?;
+        if (&row.heard.text, &row.heard.speaker) != (&segment.text, &segment.speaker) {
+            super::index::note_changed(SegmentId(row.id), self.user_id, false);
+        }
+        Ok(())
     }
-    Ok(())
 }

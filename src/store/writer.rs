@@ -3,7 +3,7 @@
 use super::Options;
 use super::connection;
 use super::file::Files;
-use super::search;
+use super::index;
 use super::space::Reserve;
 use crate::domain::{Meeting, MeetingId, MeetingStatus, Platform, Segment, Time, TokenHash, UserId};
 use crate::error::{Error, Result};
@@ -310,7 +310,7 @@ impl Desk {
         for job in batch {
             job.apply(&tx)?;
         }
-        search::index_changed(&tx)?;
+        index::index_changed(&tx)?;
         Ok(tx.commit()?)
     }
 

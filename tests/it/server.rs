@@ -34,7 +34,12 @@ pub struct Server {
 impl Setup {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let environment = [("VOMEET_LISTEN", "127.0.0.1:0"), ("VOMEET_HTTP_STOP_SECONDS_MAX", "2")];
+        let environment = [
+            ("VOMEET_LISTEN", "127.0.0.1:0"),
+            ("VOMEET_HTTP_STOP_SECONDS_MAX", "2"),
+            // Meetings that tests put into the file are as old as they please.
+            ("VOMEET_BOTS_ACTIVE_SECONDS_MAX", "315360000"),
+        ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self { folder, environment: environment.into() }
     }

@@ -91,7 +91,7 @@ const RULES: &[Rule] = &[
     ("src/", &["clap"], &["src/cli/"]),
     ("src/", &["SystemTime", "Timestamp::now", "Zoned::now", "Utc::now"], &["src/clock.rs"]),
     ("src/", &["clock::now"], &["src/app.rs", "src/api/", "src/courier/", "src/http/edge.rs", "src/logging.rs", "src/clock.rs", "src/runner/"]),
-    ("src/", &["thread::sleep"], &["src/logging.rs"]),
+    ("src/", &["thread::sleep"], &["src/logging.rs", "src/store/file.rs"]),
     ("src/", &["std::sync::mpsc::channel", "unbounded_channel", "mpsc::unbounded"], &[]),
     ("src/", &["unsafe", "transmute"], &[]),
     ("src/", &["TODO", "FIXME", "XXX", "HACK", "todo!", "unimplemented!", "dbg!"], &[]),

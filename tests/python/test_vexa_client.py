@@ -1,6 +1,7 @@
 """The package vexa-client 0.5.4, pointed at our server, method by method."""
 
 import itertools
+import time
 
 import pytest
 from live_server import ADMIN_KEY
@@ -135,3 +136,88 @@ def test_error_for_a_wrong_user_token(server):
     client = VexaClient(base_url=server, api_key="not a token")
     with pytest.raises(VexaClientError, match=r"HTTP Error 403 .*: Invalid API token$"):
         client.get_meetings()
+
+
+GOOGLE, TEAMS = ("google_meet", "abc-defg-hij"), ("teams", "9876543210123")
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+def meetings(demo_server):
+    """A client with a user's key, whose bots play a short meeting."""
+    admin = VexaClient(base_url=demo_server, admin_key=ADMIN_KEY)
+    user = admin.create_user("meets@example.com", max_concurrent_bots=2)
+    token = admin.create_token(user["id"])["token"]
+    return VexaClient(base_url=demo_server, api_key=token)
+
+
+def wait_until(client, name, *states):
+    """Waits until a meeting is in one of the states, and gives it."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        meeting = client.get_meeting_by_id(*name)
+        if meeting["status"] in states:
+            return meeting
+        time.sleep(0.1)
+    raise AssertionError(f"{meeting['status']} is none of {states}")
+
+
+def test_a_meeting_from_its_request_to_its_end(meetings):
+    requested = meetings.request_bot(*GOOGLE, bot_name="Scribe", language="en", task="transcribe")
+    assert requested["status"] == "requested"
+    assert requested["constructed_meeting_url"] == "https://meet.google.com/abc-defg-hij"
+    with pytest.raises(VexaClientError, match="409 .*already exists for this platform"):
+        meetings.request_bot(*GOOGLE)
+    (bot,) = meetings.get_running_bots_status()
+    assert (bot["platform"], bot["native_meeting_id"]) == GOOGLE
+    assert bot["meeting_id_from_name"] == str(requested["id"])
+
+    active = wait_until(meetings, GOOGLE, "active")
+    assert active["start_time"].endswith("Z") and active["end_time"] is None
+    accepted = meetings.update_bot_config(*GOOGLE, language="es", task="transcribe")
+    assert accepted["message"].startswith("Reconfiguration request accepted")
+
+    over = wait_until(meetings, GOOGLE, "completed", "failed")
+    assert over["data"]["completion_reason"] == "left_alone"
+    assert meetings.get_running_bots_status() == []
+    assert meetings.get_meeting_participants(over) == ["Ada", "Grace", "Lucía"]
+    assert meetings.get_meeting_languages(over) == ["en", "es"]
+    assert meetings.get_meeting_metadata(over) == over["data"]
+
+    transcript = meetings.get_transcript(*GOOGLE)
+    assert transcript == meetings.get_transcript(*GOOGLE, meeting_id=over["id"])
+    segments = transcript["segments"]
+    assert len(segments) == 12
+    assert segments[0]["text"] == "Good morning, everybody. Shall we begin?"
+    starts = [segment["absolute_start_time"] for segment in segments]
+    assert len(set(starts)) == 12 and starts == sorted(starts, key=lambda start: start.rstrip("Z"))
+
+    noted = meetings.update_meeting_data(*GOOGLE, name="Weekly", participants=["Ada"], notes="Done.")
+    assert (noted["data"]["name"], noted["data"]["participants"]) == ("Weekly", ["Ada"])
+    assert meetings.delete_meeting(*GOOGLE)["message"]
+    (redacted,) = meetings.get_meetings()
+    assert redacted["native_meeting_id"] is None and redacted["data"]["redacted"] is True
+    with pytest.raises(VexaClientError, match="404 .*Meeting not found for platform google_meet"):
+        meetings.get_transcript(*GOOGLE)
+
+
+def test_a_meeting_by_its_link_is_stopped(meetings):
+    url = "https://teams.live.com/meet/9876543210123?p=abcd1234"
+    requested = meetings.request_bot_from_url(url, bot_name="Scribe", language="de", task="translate")
+    assert requested["constructed_meeting_url"] == url
+    wait_until(meetings, TEAMS, "joining", "awaiting_admission", "active")
+    with pytest.raises(VexaClientError, match="409 .*Meeting not finalized"):
+        meetings.delete_meeting(*TEAMS)
+    assert meetings.stop_bot(*TEAMS)["message"].startswith("Stop request accepted")
+    over = wait_until(meetings, TEAMS, "completed", "failed")
+    assert over["data"]["completion_reason"] == "stopped"
+    assert meetings.stop_bot(*TEAMS)["message"] == "Meeting already completed."
+    with pytest.raises(VexaClientError, match="404 .*No meeting found to stop"):
+        meetings.stop_bot("teams", "1111111111")
+
+
+def test_set_webhook_url(meetings):
+    user = meetings.set_webhook_url("https://example.com/hook")
+    assert user["data"] == {"webhook_url": "https://example.com/hook"}
+    with pytest.raises(VexaClientError, match="422"):
+        meetings.set_webhook_url("https://127.0.0.1/hook")

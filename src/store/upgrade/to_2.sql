@@ -1,5 +1,10 @@
 -- From version 1 to 2: bots, what they hear, and who is told of it.
 
+DROP INDEX tokens_of_user;
+
+-- It holds all that is shown of a token, so that a user's tokens are read from it alone.
+CREATE INDEX tokens_of_user ON tokens (user_id, id, name, hint, created_at, expires_at, last_used_at);
+
 -- A bot is in at most one meeting of a user's at a time; these are the seats that the user's limit counts.
 CREATE UNIQUE INDEX seats ON meetings (user_id, platform, native_meeting_id)
   WHERE status IN ('requested', 'joining', 'awaiting_admission', 'active');
@@ -40,7 +45,7 @@ CREATE INDEX segments_in_order ON segments (meeting_id, absolute_start, id);
 
 -- What is searched: rowid is the segment's id, owner is `u` and the user's id, so that a search meets no one else's words.
 -- Marks are part of words (vowels of Hindi and Thai are), and a sign such as an emoji is a word.
-CREATE VIRTUAL TABLE words USING fts5 (owner, speaker, text, tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co So'");
+CREATE VIRTUAL TABLE words USING fts5 (owner, speaker, text, columnsize = 0, tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co So'");
 
 -- Nothing of a word that was deleted stays in the index.
 INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
