@@ -26,8 +26,9 @@ NOT_RUN = {
         "{",
     ],
     "clients/python/README.md": [
-        "pip install ./clients/python",
-        'meeting = client.request_bot_from_url("https://meet.google.com/abc-defg-hij", language="en")',
+        "pip install './clients/python[live]'",
+        'python clients/python/examples/live.py google_meet abc-defg-hij --key "$API_TOKEN"',
+        "client.get_running_bots_status()",
     ],
 }
 

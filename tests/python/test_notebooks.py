@@ -96,7 +96,7 @@ def test_basic_test_tells_the_whole_story_twice(execute, tmp_path):
                 "'unique_speakers': 3",
             ]:
                 assert expected in output, f"{expected} is missing from {output}"
-            heard = output.split("Heard: ")[1].split(", ")
+            heard = output.split("Heard: ")[1].splitlines()[0].split(", ")
             assert heard.count("meeting.status_change") == 5
         (meeting, _) = admin_meetings(base_url)
         assert meeting["status"] == "completed"

@@ -192,7 +192,9 @@ def test_a_meeting_from_its_request_to_its_end(meetings):
     starts = [segment["absolute_start_time"] for segment in segments]
     assert len(set(starts)) == 12 and starts == sorted(starts, key=lambda start: start.rstrip("Z"))
 
-    noted = meetings.update_meeting_data(*GOOGLE, name="Weekly", participants=["Ada"], notes="Done.")
+    noted = meetings.update_meeting_data(
+        *GOOGLE, name="Weekly", participants=["Ada"], notes="Done."
+    )
     assert (noted["data"]["name"], noted["data"]["participants"]) == ("Weekly", ["Ada"])
     assert meetings.delete_meeting(*GOOGLE)["message"]
     (redacted,) = meetings.get_meetings()
@@ -203,7 +205,9 @@ def test_a_meeting_from_its_request_to_its_end(meetings):
 
 def test_a_meeting_by_its_link_is_stopped(meetings):
     url = "https://teams.live.com/meet/9876543210123?p=abcd1234"
-    requested = meetings.request_bot_from_url(url, bot_name="Scribe", language="de", task="translate")
+    requested = meetings.request_bot_from_url(
+        url, bot_name="Scribe", language="de", task="translate"
+    )
     assert requested["constructed_meeting_url"] == url
     wait_until(meetings, TEAMS, "joining", "awaiting_admission", "active")
     with pytest.raises(VexaClientError, match="409 .*Meeting not finalized"):
