@@ -7,11 +7,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Stub:
-    """`requests` is what came in; `status`, `headers` and `body` (text) are what goes out."""
+    """`requests` is what came in, `bodies` the bytes of it; `status`, `headers` and `body` (text) are what goes out."""
 
     def __init__(self, base_url):
         self.base_url = base_url
         self.requests = []
+        self.bodies = []
         self.answer(200, {})
 
     def answer(self, status, value, **headers):
@@ -31,6 +32,7 @@ def stub_server():
         def take(self):
             content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             body = json.loads(content) if content else None
+            stub.bodies.append(content)
             stub.requests.append((self.command, self.path, body, dict(self.headers)))
             answer = stub.body.encode()
             self.send_response(stub.status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterator
@@ -34,7 +35,9 @@ def watch(
         with connect(
             address, sock=stream, additional_headers=headers, open_timeout=timeout
         ) as connection:
-            connection.send(json.dumps({"action": "subscribe", "meetings": names}))
+            # A server that refuses the key says so and closes at once; what it said is still read.
+            with contextlib.suppress(ConnectionClosed):
+                connection.send(json.dumps({"action": "subscribe", "meetings": names}))
             while True:
                 yield _next_event(connection, url)
     except (InvalidHandshake, InvalidURI, OSError, ValueError) as error:
