@@ -87,9 +87,9 @@ pub async fn send(app: Arc<App>, caller: User, wish: BotWish) -> Result<Created<
     match app.bots.send(order).await {
         Ok(container_id) => {
             let note = NoteContainer { meeting_id: meeting.id, container_id, now: clock::now() };
-            let noted = app.store.write(note).await?;
+            let Meeting { bot_container_id, updated_at, .. } = app.store.write(note).await?;
             // Its bot may have reported already; the answer is the meeting as it was requested.
-            Ok(Created(Meeting { bot_container_id: noted.bot_container_id, ..meeting }))
+            Ok(Created(Meeting { bot_container_id, updated_at, ..meeting }))
         }
         Err(why) => {
             end_unstarted(&app, meeting.id, &why).await?;
