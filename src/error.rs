@@ -98,11 +98,10 @@ impl Error {
             | Self::NoWebhook
             | Self::PageNotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::AdminKeyRefused
-            | Self::TokenMissing
-            | Self::TokenRefused
-            | Self::BotLimitReached(_)
-            | Self::BotRefused => StatusCode::FORBIDDEN,
+            Self::AdminKeyRefused | Self::TokenMissing | Self::TokenRefused | Self::BotLimitReached(_) => {
+                StatusCode::FORBIDDEN
+            }
+            Self::BotRefused => StatusCode::UNAUTHORIZED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,

@@ -19,8 +19,8 @@ use std::time::Duration;
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The statuses that are counted one by one; what is not among them counts as the last.
-const STATUSES: [u16; 20] =
-    [101, 200, 201, 204, 307, 400, 403, 404, 405, 408, 409, 413, 421, 422, 426, 429, 431, 503, 507, 500];
+const STATUSES: [u16; 22] =
+    [101, 200, 201, 202, 204, 307, 400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 426, 429, 431, 503, 507, 500];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
@@ -98,5 +98,22 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::STATUSES;
+    use serde_json::Value;
+
+    #[test]
+    fn every_status_of_the_document_is_counted() {
+        let document: Value = serde_json::from_str(crate::openapi::json().expect("a document")).expect("JSON");
+        let operations = document["paths"].as_object().expect("paths").values().filter_map(Value::as_object);
+        let answers =
+            operations.flat_map(|item| item.values()).filter_map(|operation| operation["responses"].as_object());
+        for status in answers.flat_map(|responses| responses.keys()) {
+            assert!(STATUSES.contains(&status.parse().expect("a status")), "{status} counts as another");
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::meetings::{ByName, PathName, name_in_path, owned};
 use crate::app::App;
 use crate::auth::User;
 use crate::clock;
-use crate::domain::bot::container_name;
+use crate::domain::bot::{NativeId, container_name};
 use crate::domain::field::Invalid;
 use crate::domain::lifecycle::Step;
 use crate::domain::text::Line;
@@ -38,12 +38,12 @@ impl Input for BotWish {
 
     fn read(form: &mut Form<'_>) -> Option<Self> {
         let platform = form.required::<Platform>("platform");
-        let native_meeting_id = form.required::<Line<64>>("native_meeting_id");
+        let native_meeting_id = form.required::<NativeId>("native_meeting_id");
         let bot_name = form.optional("bot_name");
         let language = form.optional("language");
         let task = form.optional("task");
         let passcode = form.optional("passcode");
-        if let (Some(platform), Some(Line(id))) = (platform, &native_meeting_id)
+        if let (Some(platform), Some(NativeId(id))) = (platform, &native_meeting_id)
             && let Err(invalid) = platform.check_native_id(id)
         {
             form.refuse("native_meeting_id", invalid);
@@ -87,9 +87,9 @@ pub async fn send(app: Arc<App>, caller: User, wish: BotWish) -> Result<Created<
     match app.bots.send(order).await {
         Ok(container_id) => {
             let note = NoteContainer { meeting_id: meeting.id, container_id, now: clock::now() };
-            let noted = app.store.write(note).await?;
+            let Meeting { bot_container_id, updated_at, .. } = app.store.write(note).await?;
             // Its bot may have reported already; the answer is the meeting as it was requested.
-            Ok(Created(Meeting { bot_container_id: noted.bot_container_id, ..meeting }))
+            Ok(Created(Meeting { bot_container_id, updated_at, ..meeting }))
         }
         Err(why) => {
             end_unstarted(&app, meeting.id, &why).await?;

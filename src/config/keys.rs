@@ -134,7 +134,7 @@ pub static SERVER: &[Key] = &[
     ),
 ];
 
-/// A configuration with nothing in it yet: [`KEYS`] has the defaults.
+/// A configuration with nothing in it yet: [`super::KEYS`] has the defaults.
 pub fn blank() -> Config {
     let moment = Duration::ZERO;
     Config {

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use tokio::sync::oneshot;
 use url::{Host, Position, Url};
-use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// Longest address, in characters.
 const URL_CHARS_MAX: usize = 2048;
@@ -22,11 +22,10 @@ pub struct WebhookUrl(pub String);
 
 impl Field for WebhookUrl {
     fn schema() -> Object {
-        let format = SchemaFormat::Custom("uri".to_owned());
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .format(Some(format))
             .max_length(Some(URL_CHARS_MAX))
+            .description(Some("An http or https address (WHATWG URL) without user name and fragment; empty is none."))
             .examples([serde_json::json!("https://example.com/hook")])
             .build()
     }

@@ -128,6 +128,26 @@ pub struct AutomaticLeave {
     pub everyone_left_timeout: u64,
 }
 
+/// A meeting's id of either platform's form; which of them it must be, [`Platform::check_native_id`] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NativeId(pub String);
+
+impl Field for NativeId {
+    fn schema() -> Object {
+        let pattern = "^([a-z]{3}-[a-z]{4}-[a-z]{3}|[0-9]{10,15})$";
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).examples(["abc-defg-hij"]).build()
+    }
+
+    fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
+        let text = raw.string()?;
+        if is_meet_code(&text) || is_teams_number(&text) {
+            return Ok(Self(text));
+        }
+        let msg = "Value error, a Google Meet ID has the form abc-defg-hij, a Teams ID 10 to 15 digits";
+        Err(Invalid::new("value_error", msg))
+    }
+}
+
 impl Platform {
     /// Says what is wrong with an id that is none of this platform's.
     pub fn check_native_id(self, id: &str) -> Result<(), Invalid> {

@@ -4,7 +4,7 @@
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         pub enum $name {
             $($(#[$about])* #[serde(rename = $word)] $variant),+
         }
@@ -24,9 +24,21 @@ macro_rules! words {
             }
         }
 
+        // The derived one does not see the words.
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                <Self as Field>::schema().into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+
         impl Field for $name {
             fn schema() -> utoipa::openapi::schema::Object {
-                utoipa::openapi::schema::ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::String).enum_values(Some(Self::WORDS.iter().copied())).build()
+                utoipa::openapi::schema::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .enum_values(Some(Self::WORDS.iter().copied()))
+                    .build()
             }
 
             fn read(raw: Raw<'_>) -> Result<Self, Invalid> {

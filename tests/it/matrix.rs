@@ -138,6 +138,11 @@ fn kinds(keys: &Keys) -> Vec<Kind> {
     kinds
 }
 
+/// How a door refuses: a bot's is a Bearer token (RFC 6750, section 3), the others are as the contract says.
+fn refusal(route: &Route) -> u16 {
+    if route.access == Access::Bot { 401 } else { 403 }
+}
+
 #[test]
 fn every_route_asks_every_caller() {
     let (server, keys) = prepare();
@@ -149,7 +154,7 @@ fn every_route_asks_every_caller() {
             }
             let answer = kind.call(&server, route).send();
             match kind.says(route.access) {
-                Some(detail) => assert_eq!(answer.refusal(), (403, detail.to_owned()), "{row}"),
+                Some(detail) => assert_eq!(answer.refusal(), (refusal(route), detail.to_owned()), "{row}"),
                 None if route.access == Access::Socket => assert_eq!(answer.status, 426, "{row}"),
                 None => assert_eq!(answer.status, 200, "{row}: {}", answer.text()),
             }
@@ -164,7 +169,7 @@ fn whoever_is_let_in_reaches_the_handler() {
         let (server, keys) = prepare();
         for kind in kinds(&keys).iter().filter(|kind| kind.says(route.access).is_none()) {
             let answer = kind.call(&server, route).send();
-            assert_ne!(answer.status, 403, "{} {} by {}", route.method, route.path, kind.name);
+            assert_ne!(answer.status, refusal(route), "{} {} by {}", route.method, route.path, kind.name);
         }
     }
 }
@@ -180,7 +185,7 @@ fn the_door_comes_before_the_input() {
         let mut line = server.line();
         line.send(request).expect("sent");
         let answer = line.answer(false).expect("an answer");
-        assert_eq!(answer.status, 403, "{} {path}", route.method);
+        assert_eq!(answer.status, refusal(route), "{} {path}", route.method);
         assert_eq!(answer.header("connection"), Some("close"), "{} {path}", route.method);
         line.ended().expect("the end");
     }

@@ -74,7 +74,7 @@ pub fn said(client: &Client, key: &str) -> Vec<(f64, f64, Value, String)> {
 }
 
 fn refused() -> (u16, String) {
-    (403, "Invalid bot token".to_owned())
+    (401, "Invalid bot token".to_owned())
 }
 
 #[test]

@@ -125,8 +125,13 @@ fn nullable(field: &FieldDoc) -> Schema {
         Schema::Array(array) => &mut array.schema_type,
         _ => return schema,
     };
-    if let (true, SchemaType::Type(one)) = (field.nullable, &known) {
-        *known = SchemaType::from_iter([one.clone(), Type::Null]);
+    let types = match known {
+        SchemaType::Type(one) => vec![one.clone()],
+        SchemaType::Array(several) => several.clone(),
+        SchemaType::AnyValue => return schema,
+    };
+    if field.nullable {
+        *known = types.into_iter().chain([Type::Null]).collect();
     }
     schema
 }
