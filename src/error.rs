@@ -58,6 +58,8 @@ pub enum Error {
     NotActive(MeetingStatus),
     /// The meeting is not over.
     NotOver(MeetingStatus),
+    /// The search would take too long.
+    TooBroad,
     /// Nothing was sent that could be changed.
     NothingToUpdate,
     /// The secret of a meeting is missing, wrong, or the meeting is over.
@@ -86,7 +88,7 @@ impl Error {
     /// The status that goes with it.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Malformed(_) | Self::EmailFixed | Self::NothingToUpdate => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::EmailFixed | Self::NothingToUpdate | Self::TooBroad => StatusCode::BAD_REQUEST,
             Self::WrongHost => StatusCode::MISDIRECTED_REQUEST,
             Self::TooManyHeaders(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NoRoute
@@ -160,6 +162,7 @@ impl Error {
                 "An active or requested meeting already exists for this platform and meeting ID. \
                  Stop it first, or wait for its end."
             }
+            Self::TooBroad => "The search takes too long; use longer beginnings, or none.",
             Self::NothingToUpdate => "No data provided for update.",
             Self::BotRefused => "Invalid bot token",
             Self::NoRunner => {

@@ -6,7 +6,7 @@ use crate::api::{
 };
 use crate::error::Error::{
     BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed, MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting,
-    NoWebhook, NothingToUpdate, PageNotFound, TokenNotFound, UserNotFound,
+    NoWebhook, NothingToUpdate, PageNotFound, TokenNotFound, TooBroad, UserNotFound,
 };
 use crate::http::router::{Route, admin, bot, open, socket, user};
 use hyper::Method;
@@ -52,7 +52,7 @@ fn rows() -> Vec<Route> { vec![
     user(GET,     "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),
     user(PATCH,   "/meetings/{platform}/{native_meeting_id}", meetings::note,   "Note name, participants, languages or notes of a meeting").fails([NothingToUpdate, meetings::missing()]),
     user(DELETE,  "/meetings/{platform}/{native_meeting_id}", meetings::redact, "Remove a finished meeting's transcript and personal data").fails([meetings::missing(), meetings::not_over()]),
-    user(GET,     "/transcripts/search",        search::find,         "Search the caller's transcripts, the last stored first"),
+    user(GET,     "/transcripts/search",        search::find,         "Search the caller's transcripts, the last stored first").fails([TooBroad]),
     user(GET,     "/transcripts/{platform}/{native_meeting_id}", transcripts::show, "Show a meeting and its transcript").fails([meetings::missing()]),
 
     open(POST,    "/bots/internal/callback/status_change",      callbacks::status_change,      "A bot says where it stands"),

@@ -76,7 +76,11 @@ pub async fn send(app: Arc<App>, caller: User, wish: BotWish) -> Result<Created<
         native_meeting_id: wish.native_meeting_id,
         uid: session_name().map_err(no_randomness)?,
         token_hash: secret.hash(),
-        bot_name: wish.bot_name.map_or_else(|| app.config.bots.name.clone(), |name| name.0),
+        bot_name: wish
+            .bot_name
+            .map(|name| name.0)
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| app.config.bots.name.clone()),
         language: wish.language,
         task: wish.task,
         now: clock::now(),

@@ -154,6 +154,10 @@ impl Outcome {
 async fn advance(app: &App, news: News) -> Result<Json<Outcome>> {
     let News { connection_id, container_id, report } = news;
     let to = report.to;
+    // Anybody can call; who names no session must not take the writer's time.
+    if !app.store.is_session(&connection_id)? {
+        return Ok(Json(Outcome::of(None, to)));
+    }
     let verb = Advance { whose: Whose::Session(connection_id), report, container_id, now: clock::now() };
     Ok(Json(Outcome::of(app.store.write(verb).await?, to)))
 }

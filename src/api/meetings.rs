@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::http::answer::{AnswerDoc, json_doc};
 use crate::http::form::BodyRule;
 use crate::http::{Form, Input, Json, Pages, Streamed};
-use crate::store::{MeetingFilter, MeetingName, NoteMeeting, RedactMeeting};
+use crate::store::{MeetingFilter, MeetingName, NoteMeeting, RedactMeeting, WordsOf};
 use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -196,7 +196,9 @@ impl Input for OneMeeting {
 /// Removes a finished meeting's transcript and all that is personal about it.
 pub async fn redact(app: Arc<App>, caller: User, one: OneMeeting) -> Result<Json<Message>> {
     let name = owned(&caller, one.name, one.meeting_id);
-    app.store.write(RedactMeeting { name, now: clock::now() }).await?;
+    app.store.remove_words(WordsOf::Meeting(name.clone())).await?;
+    let id = app.store.write(RedactMeeting { name, now: clock::now() }).await?;
+    app.bots.erase(id).await;
     Ok(Json(Message::new("Meeting transcripts deleted and data anonymized.")))
 }
 

@@ -15,6 +15,11 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::Object;
 
+/// Most words in a search.
+const TERMS_MAX: usize = 16;
+/// Most beginnings among them: each is looked up in all words that begin so.
+const BEGINNINGS_MAX: usize = 2;
+
 /// How many results on a page.
 type ResultLimit = Whole<1, 100>;
 
@@ -24,14 +29,21 @@ struct Typed(String);
 impl Field for Typed {
     fn schema() -> Object {
         let about = "Words that must all be there, without case and accents. Words in \"quotes\" must follow each other; \
-                     a * stands for any ending. Nothing else is syntax; without any word nothing is found.";
+                     a * stands for any ending, at most twice. Nothing else is syntax, and 16 words are enough; without any word nothing is found.";
         let mut schema = Line::<255>::schema();
         schema.description = Some(about.to_owned());
         schema
     }
 
     fn read(raw: Raw<'_>) -> std::result::Result<Self, Invalid> {
-        Line::<255>::read(raw).map(|line| Self(line.0))
+        let Line(text) = Line::<255>::read(raw)?;
+        let terms = terms(&text);
+        let beginnings = terms.iter().filter(|term| term.is_prefix).count();
+        if terms.len() > TERMS_MAX || beginnings > BEGINNINGS_MAX {
+            let msg = format!("Search for at most {TERMS_MAX} words, {BEGINNINGS_MAX} of them beginnings");
+            return Err(Invalid::new("too_long", msg).with("max_length", TERMS_MAX));
+        }
+        Ok(Self(text))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::domain::{Data, Email, Token, User, UserId};
 use crate::error::Result;
 use crate::http::form::{BodyRule, Settable};
 use crate::http::{CreatedOrFound, Form, Input, Json, NoContent};
-use crate::store::{CreateUser, DeleteUser, Patch, UpdateUser, UserPage};
+use crate::store::{CreateUser, DeleteUser, Patch, UpdateUser, UserPage, WordsOf};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -178,6 +178,11 @@ fn patch<T, U>(field: Settable<T>, unwrap: fn(T) -> U) -> Patch<U> {
 
 /// Removes a user and all that is theirs.
 pub async fn delete(app: Arc<App>, _: Admin, ById(id): ById) -> Result<NoContent> {
+    app.store.remove_words(WordsOf::User(id)).await?;
+    let meetings = app.store.meeting_ids(id).await?;
     app.store.write(DeleteUser { id }).await?;
+    for meeting in meetings {
+        app.bots.erase(meeting).await;
+    }
     Ok(NoContent)
 }

@@ -8,6 +8,7 @@ use crate::logging;
 /// Says whether a server would start with these settings.
 pub fn check(settings: &Settings) -> Result<(), Exit> {
     settings.check_admin_key()?;
+    settings.check_callback_url()?;
     logging::check(&settings.config.log).map(drop)?;
     say("The settings are sound; `vomeet config show` lists them.\n");
     Ok(())

@@ -11,12 +11,15 @@ use std::net::SocketAddr;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Threads for what waits and is no read: files of bots, look-ups of names.
+const OTHER_BLOCKING_THREADS: usize = 8;
 /// Open files that are not connections.
 const OTHER_FILES: u64 = 64;
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(settings: Settings) -> Result<(), Exit> {
     settings.check_admin_key()?;
+    settings.check_callback_url()?;
     let _flush = logging::start(&settings.config.log)?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     runtime(&settings.config)?.block_on(serve(settings))
@@ -26,7 +29,7 @@ fn runtime(config: &Config) -> Result<Runtime, Exit> {
     let workers = config.http.threads();
     let built = Builder::new_multi_thread()
         .worker_threads(workers)
-        .max_blocking_threads(config.store.long_reads_max as usize)
+        .max_blocking_threads(config.store.long_reads_max as usize + OTHER_BLOCKING_THREADS)
         .enable_all()
         .build();
     built.map_err(|error| {

@@ -185,6 +185,20 @@ impl Settings {
         weakness(&self.config.admin_key)
     }
 
+    /// Refuses containers that could not reach the server.
+    pub fn check_callback_url(&self) -> Result<(), Exit> {
+        let Config { bots, listen, .. } = &self.config;
+        let is_reachable = !bots.callback_url.is_empty() || bots.docker.network == "host";
+        if bots.runner != RunnerKind::Docker || is_reachable || !listen.ip().to_canonical().is_loopback() {
+            return Ok(());
+        }
+        let sentence = format!(
+            "Containers do not reach {listen}; set bots.callback_url to an address of this server that they reach, or \
+             bots.docker_network to host."
+        );
+        Err(Exit::new(Code::Config, sentence))
+    }
+
     /// Refuses a weak admin key on an address that others can reach.
     pub fn check_admin_key(&self) -> Result<(), Exit> {
         let listen = self.config.listen;

@@ -171,7 +171,8 @@ impl Courier {
         }
         let wait = backoff::wait(self.retry, attempts, getrandom::u64().unwrap_or_default());
         let (next, last) = (later(now, wait), later(created_at, self.give_up));
-        if next > last { AttemptEnd::GivenUp } else { AttemptEnd::Again(next) }
+        // The last attempt falls on the end of the time.
+        if now >= last { AttemptEnd::GivenUp } else { AttemptEnd::Again(next.min(last)) }
     }
 
     /// Posts an event `webhook.test` at once, by the same rules, and keeps nothing of it; [`Error::Busy`] while another

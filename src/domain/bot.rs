@@ -1,5 +1,6 @@
 //! What a bot is told: which meeting, how it opens, what to do there.
 
+use super::data::{DATA_LEVELS_MAX, levels};
 use super::field::{Field, Invalid, Raw};
 use super::id::MeetingId;
 use super::language::Language;
@@ -49,7 +50,8 @@ pub fn container_name(id: MeetingId) -> String {
 /// Most bytes of [`Details`] that are kept.
 const DETAILS_BYTES_MAX: usize = 4096;
 
-/// What a bot says of an error, as text or as an object; what is too long is cut, never refused.
+/// What a bot says of an error, as text or as an object; what is too long is cut, what is too deep is kept as text, and
+/// nothing is refused.
 #[derive(Debug, Clone)]
 pub struct Details(pub Box<RawValue>);
 
@@ -62,11 +64,12 @@ impl Field for Details {
 
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
         let Raw::Json(json) = raw else { return Err(Invalid::new("string_type", "Input should be a valid string")) };
-        let is_right =
-            json.get().starts_with(['"', '{']) && serde_json::from_str::<serde_json::Value>(json.get()).is_ok();
+        let value = serde_json::from_str::<serde_json::Value>(json.get()).ok();
+        let value = value.filter(|_| json.get().starts_with(['"', '{']));
+        let is_flat = value.as_ref().is_some_and(|value| levels(value) <= DATA_LEVELS_MAX);
         match () {
-            () if !is_right => Err(Invalid::new("string_type", "Input should be a valid string or object")),
-            () if json.get().len() <= DETAILS_BYTES_MAX => Ok(Self(json.to_owned())),
+            () if value.is_none() => Err(Invalid::new("string_type", "Input should be a valid string or object")),
+            () if is_flat && json.get().len() <= DETAILS_BYTES_MAX => Ok(Self(json.to_owned())),
             () => {
                 let end = json.get().floor_char_boundary(DETAILS_BYTES_MAX);
                 let cut = to_raw_value(&json.get()[..end]);

@@ -110,7 +110,8 @@ fn not_an_object() -> Invalid {
     Invalid::new("dict_type", "Input should be a valid dictionary")
 }
 
-fn levels(value: &Value) -> usize {
+/// How deeply a value is nested.
+pub(super) fn levels(value: &Value) -> usize {
     match value {
         Value::Array(items) => 1 + items.iter().map(levels).max().unwrap_or(0),
         Value::Object(fields) => 1 + fields.values().map(levels).max().unwrap_or(0),

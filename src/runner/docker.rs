@@ -3,7 +3,7 @@
 use super::{Ended, Order, pairs};
 use crate::config::DockerBots;
 use bollard::errors::Error;
-use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig};
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, HostConfig};
 use bollard::query_parameters::{CreateContainerOptions, RemoveContainerOptions, StopContainerOptions};
 use bollard::{ClientVersion, Docker};
 use futures_util::StreamExt;
@@ -120,11 +120,16 @@ impl Engine {
         }
     }
 
-    /// The container of this name, if it is this session's; whether it has ended is seen by who waits for it.
-    pub async fn find(&self, name: &str, uid: &str) -> Option<String> {
-        let container = self.client().await.ok()?.inspect_container(name, None).await.ok()?;
-        let labels = container.config.and_then(|config| config.labels)?;
-        container.id.filter(|_| labels.get("vomeet.uid").is_some_and(|label| label == uid))
+    /// The container of this name, if it is this session's; whether it has ended is seen by who waits for it. Fails where
+    /// the engine does not answer: the container may well be there.
+    pub async fn find(&self, name: &str, uid: &str) -> Result<Option<String>, String> {
+        let client = self.client().await.map_err(|error| self.explain(&error))?;
+        let container = match client.inspect_container(name, None).await {
+            Err(error) if is_gone(&error) => return Ok(None),
+            found => found.map_err(|error| self.explain(&error))?,
+        };
+        let labels = container.config.and_then(|config| config.labels).unwrap_or_default();
+        Ok(container.id.filter(|_| labels.get("vomeet.uid").is_some_and(|label| label == uid)))
     }
 
     /// Removes a container, even one that runs.
@@ -182,6 +187,9 @@ fn gone() -> Ended {
 /// How a container ended; `None` while it runs.
 fn ended(container: &ContainerInspectResponse) -> Option<Ended> {
     let state = container.state.as_ref()?;
+    if state.status == Some(ContainerStateStatusEnum::CREATED) {
+        return Some(Ended::unseen("the bot's container was never started"));
+    }
     let runs = [state.running, state.restarting, state.paused].contains(&Some(true));
     let how = "the bot needed more memory than bots.docker_memory_mib gives it";
     (!runs).then(|| match (state.oom_killed, state.exit_code) {

@@ -7,7 +7,7 @@ use crate::config::Patience;
 use crate::domain::MeetingStatus::{Active, AwaitingAdmission, Completed, Failed, Joining, Requested, Stopping};
 use crate::domain::{Cause, CompletionReason, MeetingStatus, Report, Time};
 use crate::error::Error;
-use crate::store::{Advance, Store, Whose};
+use crate::store::{Advance, NoteCleared, Store, Whose};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,6 +158,11 @@ impl Keeper {
     async fn clear(&self) {
         if let Some(handle) = &self.handle {
             self.house.runner.clear(handle).await;
+            let note = NoteCleared { meeting_id: self.place.id, now: clock::now() };
+            if let Err(error) = self.house.store.write(note).await {
+                // The next start looks once more, and finds nothing.
+                log::debug!("meeting {}: {error:?}", self.place.id);
+            }
         }
     }
 

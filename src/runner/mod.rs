@@ -121,12 +121,21 @@ impl Runner {
     }
 
     /// Looks for the bot of a session whose handle was lost: the server was killed between its start and the note of it.
-    pub async fn find(&self, name: &str, uid: &str) -> Option<String> {
+    /// Fails where that cannot be said now.
+    pub async fn find(&self, name: &str, uid: &str) -> Result<Option<String>, String> {
+        let uid_of_process = uid.to_owned();
         match self.kind {
-            RunnerKind::Process => process::find(uid),
+            RunnerKind::Process => tokio::task::spawn_blocking(move || process::find(&uid_of_process))
+                .await
+                .map_err(|error| error.to_string()),
             RunnerKind::Docker => self.engine.find(name, uid).await,
-            RunnerKind::None | RunnerKind::Demo => None,
+            RunnerKind::None | RunnerKind::Demo => Ok(None),
         }
+    }
+
+    /// Removes what a bot printed.
+    pub async fn erase(&self, id: MeetingId) {
+        self.processes.erase(id).await;
     }
 
     /// Clears away what is left of a bot that no longer runs.

@@ -37,6 +37,17 @@ impl Outputs {
         OpenOptions::new().create(true).append(true).mode(0o600).open(self.path(id))
     }
 
+    /// Removes the file of a meeting, if there is one.
+    pub async fn remove(&self, id: MeetingId) {
+        let path = self.path(id);
+        let removed = tokio::task::spawn_blocking(move || std::fs::remove_file(path)).await;
+        if let Ok(Err(error)) = removed
+            && error.kind() != ErrorKind::NotFound
+        {
+            log::warn!("the output of the bot of meeting {id} cannot be removed: {error}");
+        }
+    }
+
     /// Cuts the file of a meeting if it has become too long.
     pub async fn keep_short(&self, id: MeetingId) {
         let (path, max) = (self.path(id), self.bytes_max);

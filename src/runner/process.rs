@@ -195,6 +195,11 @@ impl Processes {
         Ended::unseen("the bot's process is gone; its exit code is not known")
     }
 
+    /// Removes what the bot of a meeting printed.
+    pub async fn erase(&self, id: MeetingId) {
+        self.outputs.remove(id).await;
+    }
+
     /// Forgets a process that has ended.
     pub fn forget(&self, run: Run) {
         self.children().remove(&run);

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::config::Bots;
 use crate::domain::MeetingStatus::{Completed, Failed, Requested, Stopping};
 use crate::domain::bot::container_name;
-use crate::domain::{Cause, Meeting, MeetingStatus, Report, Time};
+use crate::domain::{Cause, Meeting, MeetingId, MeetingStatus, Report, Time};
 use crate::store::{BotAtWork, Change, NoteContainer, Store};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -73,6 +73,11 @@ impl Supervisor {
         self.house.runner.runs_any()
     }
 
+    /// Removes what the bot of a meeting printed.
+    pub async fn erase(&self, id: MeetingId) {
+        self.house.runner.erase(id).await;
+    }
+
     /// Hears what was committed; on the writer's thread, which it does not keep.
     pub fn hear(&self, change: &Change) {
         self.roster.hear(change);
@@ -97,6 +102,7 @@ impl Supervisor {
 
     async fn go_round(self: Arc<Self>) {
         let mut closing = self.house.closing.subscribe();
+        self.take_up_uncleared().await;
         loop {
             match self.house.store.open_meetings(None).await {
                 Ok(open) => {
@@ -108,6 +114,21 @@ impl Supervisor {
             }
             if timeout(ROUND, closing.wait_for(|closing| *closing)).await.is_ok() {
                 return;
+            }
+        }
+    }
+
+    /// Takes up the meetings that were over when the last server ended, and whose bots were not gone.
+    async fn take_up_uncleared(&self) {
+        let uncleared = match self.house.store.uncleared_meetings().await {
+            Ok(uncleared) => uncleared,
+            Err(error) => return log::warn!("bots that are left cannot be read: {}", error.cause().unwrap_or("busy")),
+        };
+        for bot in uncleared {
+            let handle = bot.meeting.bot_container_id.clone().filter(|handle| self.house.runner.knows(handle));
+            let Some(handle) = handle else { continue };
+            if let Some(place) = self.roster.enter(bot.meeting.id, Standing::of(&bot.meeting)) {
+                self.keep(place, Some(handle));
             }
         }
     }
@@ -125,7 +146,11 @@ impl Supervisor {
         }
         let handle = match handle {
             Some(handle) => Some(handle),
-            None => self.find(&bot).await,
+            None => match self.find(&bot).await {
+                Ok(found) => found,
+                // The next round asks again.
+                Err(why) => return log::warn!("meeting {}: its bot cannot be looked for: {why}", place.id),
+            },
         };
         log::info!("meeting {}: taken up, with {}", place.id, handle.as_deref().unwrap_or("no bot of ours"));
         if handle.is_none()
@@ -143,13 +168,14 @@ impl Supervisor {
     }
 
     /// Looks for a bot that was started before its handle could be noted.
-    async fn find(&self, bot: &BotAtWork) -> Option<String> {
-        let handle = self.house.runner.find(&container_name(bot.meeting.id), &bot.uid).await?;
+    async fn find(&self, bot: &BotAtWork) -> Result<Option<String>, String> {
+        let found = self.house.runner.find(&container_name(bot.meeting.id), &bot.uid).await?;
+        let Some(handle) = found else { return Ok(None) };
         let note = NoteContainer { meeting_id: bot.meeting.id, container_id: handle.clone(), now: clock::now() };
         if let Err(error) = self.house.store.write(note).await {
             log::warn!("meeting {}: {handle} could not be noted: {error:?}", bot.meeting.id);
         }
-        Some(handle)
+        Ok(Some(handle))
     }
 
     fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {

@@ -31,7 +31,7 @@ pub struct Advance {
     pub whose: Whose,
     /// What is reported.
     pub report: Report,
-    /// What runs the bot, as the bot says; noted where nothing is noted yet.
+    /// What runs the bot, as the bot says; noted with the step. What the server started it by is another matter.
     pub container_id: Option<String>,
     /// When.
     pub now: Time,
@@ -63,13 +63,8 @@ impl Verb for Advance {
         let Some(mut meeting) = found else { return Ok(None) };
         let from = meeting.status;
         let step = step(from, self.report.to, self.report.by);
-        if let (None, Some(id), false) = (&meeting.bot_container_id, &self.container_id, from.is_over()) {
-            let mut note = db.prepare_cached("UPDATE meetings SET bot_container_id = ?2 WHERE id = ?1")?;
-            note.execute(params![meeting.id.0, id])?;
-            meeting.bot_container_id = Some(id.clone());
-        }
         if step == Step::Move {
-            advance(db, &mut meeting, &self.report, self.now)?;
+            advance(db, &mut meeting, self)?;
             outbox::queue(db, &meeting, from, &self.report, self.now)?;
         }
         Ok(Some(Advanced { meeting, from, step }))
@@ -83,9 +78,10 @@ impl Verb for Advance {
 }
 
 /// Writes the step into the row, and into the meeting at hand.
-fn advance(db: &Connection, meeting: &mut Meeting, report: &Report, now: Time) -> Result<()> {
+fn advance(db: &Connection, meeting: &mut Meeting, verb: &Advance) -> Result<()> {
+    let (report, now) = (&verb.report, verb.now);
     let ending = Ending::of(meeting, report);
-    let entry = Transition::new(meeting.status, ending, report, now);
+    let entry = Transition::new(meeting.status, ending, verb);
     let data = meeting.data.with("status_transition", Some(&transitions(&meeting.data, &entry)));
     meeting.data = ending.note(&data, report);
     meeting.status = report.to;
@@ -174,6 +170,8 @@ struct Transition<'a> {
     #[serde(flatten)]
     ending: Ending,
     #[serde(skip_serializing_if = "Option::is_none")]
+    container_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit_code: Option<i64>,
@@ -186,11 +184,13 @@ struct Transition<'a> {
 }
 
 impl<'a> Transition<'a> {
-    fn new(from: MeetingStatus, ending: Ending, report: &'a Report, timestamp: Time) -> Self {
+    fn new(from: MeetingStatus, ending: Ending, verb: &'a Advance) -> Self {
+        let report = &verb.report;
         Self {
             from,
             to: report.to,
-            timestamp,
+            timestamp: verb.now,
+            container_id: verb.container_id.as_deref(),
             source: report.by,
             ending,
             reason: report.reason.as_deref(),

@@ -6,6 +6,7 @@ use crate::domain::{Delivery, DeliveryId, DeliveryState, MeetingId, Time, UserId
 use crate::error::Result;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// Most deliveries that are forgotten in one transaction.
 const FORGET_MAX: usize = 500;
@@ -51,29 +52,46 @@ pub struct Due {
 }
 
 impl Due {
-    fn select(db: &Connection, now: Time, mut busy: Busy) -> rusqlite::Result<Self> {
+    fn select(db: &Connection, now: Time, busy: Busy) -> rusqlite::Result<Self> {
         let mut heads = db.prepare_cached(
             "SELECT d.id, d.user_id, d.meeting_id, d.next_at
              FROM (SELECT min(id) AS id FROM deliveries WHERE next_at IS NOT NULL GROUP BY meeting_id) AS head
              JOIN deliveries d ON d.id = head.id ORDER BY d.next_at, d.id",
         )?;
-        let (mut rows, mut due) = (heads.query([])?, Self::default());
-        while !busy.is_full()
-            && let Some(row) = rows.next()?
-        {
-            let next_at = Time::from_millis(row.get(3)?);
-            if next_at > now {
-                due.next_at = Some(next_at);
+        let (mut rows, mut due, mut found) = (heads.query([])?, Vec::new(), HashMap::new());
+        let mut next_at = None;
+        while let Some(row) = rows.next()? {
+            let at = Time::from_millis(row.get(3)?);
+            if at > now {
+                next_at = Some(at);
                 break;
             }
             let head = Underway { user_id: UserId(row.get(1)?), meeting_id: MeetingId(row.get(2)?) };
-            if busy.admits(head) {
-                busy.underway.push(head);
-                due.heads.push((DeliveryId(row.get(0)?), head));
+            let of_user: &mut usize = found.entry(head.user_id).or_default();
+            if *of_user < busy.user_max && busy.admits(head) {
+                *of_user += 1;
+                due.push((DeliveryId(row.get(0)?), head));
             }
         }
-        Ok(due)
+        Ok(Self { heads: fairly(due, busy), next_at })
     }
+}
+
+/// As many as there is room for; the next place is always for the user who has the fewest, so that nobody's dead receivers
+/// take them all.
+fn fairly(mut due: Vec<(DeliveryId, Underway)>, mut busy: Busy) -> Vec<(DeliveryId, Underway)> {
+    let mut heads = Vec::new();
+    while !busy.is_full() {
+        let has = |user: UserId| busy.underway.iter().filter(|other| other.user_id == user).count();
+        let next = due.iter().enumerate().min_by_key(|(_, (_, head))| has(head.user_id)).map(|(at, _)| at);
+        let Some(at) = next else { break };
+        let (id, head) = due.remove(at);
+        if busy.admits(head) {
+            busy.underway.push(head);
+            heads.push((id, head));
+        }
+    }
+    heads
 }
 
 /// An event that waits, with all that an attempt needs.

@@ -184,6 +184,61 @@ impl Verb for NoteMeeting {
     }
 }
 
+/// Words that are removed in one transaction: others must not wait long behind it.
+const WORDS_AT_ONCE: u16 = 200;
+
+/// Whose words are removed.
+#[derive(Debug, Clone, Serialize)]
+pub enum WordsOf {
+    /// Those of a meeting that is over.
+    Meeting(MeetingName),
+    /// Those of a user who has no bot in a meeting.
+    User(UserId),
+}
+
+/// Removes some words, before what they belong to is removed.
+#[derive(Debug, Serialize)]
+pub struct RemoveWords {
+    /// Whose.
+    pub of: WordsOf,
+}
+
+impl Verb for RemoveWords {
+    /// Whether there are more.
+    type Answer = bool;
+
+    const ESSENTIAL: bool = true;
+
+    fn apply(&self, db: &Connection) -> Result<bool> {
+        let (sql, id) = match &self.of {
+            WordsOf::Meeting(name) => {
+                let meeting = name.find(db)?;
+                if !meeting.status.is_over() {
+                    return Err(Error::NotOver(meeting.status));
+                }
+                ("SELECT id FROM segments WHERE meeting_id = ?1 LIMIT ?2", meeting.id.0)
+            }
+            WordsOf::User(id) => {
+                super::users::check_removable(db, *id)?;
+                let sql =
+                    "SELECT s.id FROM meetings m JOIN segments s ON s.meeting_id = m.id WHERE m.user_id = ?1 LIMIT ?2";
+                (sql, id.0)
+            }
+        };
+        let mut remove = db.prepare_cached(&format!("DELETE FROM segments WHERE id IN ({sql})"))?;
+        let removed = remove.execute(params![id, WORDS_AT_ONCE])?;
+        Ok(removed == usize::from(WORDS_AT_ONCE))
+    }
+}
+
+impl Store {
+    /// Removes all words, a few at a time. What is refused on the way leaves the rest as it was.
+    pub async fn remove_words(&self, of: WordsOf) -> Result<()> {
+        while self.write(RemoveWords { of: of.clone() }).await? {}
+        Ok(())
+    }
+}
+
 /// Removes the transcript of a meeting that is over, and all that is personal about it; the row stays.
 #[derive(Debug, Serialize)]
 pub struct RedactMeeting {

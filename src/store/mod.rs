@@ -24,9 +24,9 @@ mod writer;
 
 pub use advance::{Advance, Advanced, Whose};
 pub use analytics::{ListPage, TelematicsWanted};
-pub use bots::{BotAtWork, NoteContainer, Reconfigure, SendBot};
+pub use bots::{BotAtWork, NoteCleared, NoteContainer, Reconfigure, SendBot};
 pub use deliveries::{AttemptEnd, Busy, DeliveryPage, Due, EndAttempt, ForgetDeliveries, Underway, WaitingEvent};
-pub use meetings::{MeetingFilter, MeetingName, NoteMeeting, RedactMeeting};
+pub use meetings::{MeetingFilter, MeetingName, NoteMeeting, RedactMeeting, WordsOf};
 pub use pages::Page;
 pub use search::{Found, Search, SearchPage};
 pub use segments::{Accepted, StoreSegments};
@@ -41,7 +41,7 @@ use connection::Readers;
 use rusqlite::{Connection, ErrorCode};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use writer::Writer;
 
 /// Pages that a connection for small reads keeps: they come back to the same ones. Filled only as far as it is used.
@@ -67,6 +67,8 @@ pub struct Store {
     path: PathBuf,
     small_reads: Readers,
     long_reads: Readers,
+    /// Places for searches: fewer than long reads, so that lists never wait for them alone.
+    searches: Semaphore,
     writer: Writer,
     failed: Arc<watch::Sender<Option<String>>>,
     files: Arc<file::Files>,
@@ -86,6 +88,7 @@ impl Store {
         let failed = Arc::new(watch::Sender::new(None));
         let small_reads = Readers::open(&options.path, options.small_readers, SMALL_READ_CACHE_KIB)?;
         let long_reads = Readers::open(&options.path, options.long_readers, LONG_READ_CACHE_KIB)?;
+        let searches_max = (options.long_readers as usize / 2).max(1);
         let cannot =
             |error: std::io::Error| Exit::new(Code::DatabaseUnusable, format!("Cannot watch the database: {error}."));
         let files = Arc::new(file::Files::remember(&options.path).map_err(cannot)?);
@@ -94,6 +97,7 @@ impl Store {
             path: options.path.clone(),
             small_reads,
             long_reads,
+            searches: Semaphore::new(searches_max),
             writer,
             failed,
             files,

@@ -28,7 +28,8 @@ pub fn queue(db: &Connection, meeting: &Meeting, from: MeetingStatus, report: &R
     if webhook_url(db, meeting.user_id)?.is_none() {
         return Ok(());
     }
-    let reason = report.completion_reason.map(CompletionReason::as_str).or(report.reason.as_deref());
+    let stopped = (meeting.status == MeetingStatus::Completed).then_some(CompletionReason::Stopped.as_str());
+    let reason = report.completion_reason.map(CompletionReason::as_str).or(report.reason.as_deref()).or(stopped);
     let (to, transition_source) = (meeting.status, report.by);
     let status_change = Step { from, to, reason, timestamp: now, transition_source };
     let event = Posted { event_type: "meeting.status_change", meeting, status_change };

@@ -7,12 +7,18 @@ use super::segments::{segment_at, segment_columns};
 use crate::domain::search::{MARK_END, MARK_START, Term, spaced};
 use crate::domain::text::fold;
 use crate::domain::{MeetingId, Platform, Segment, SegmentId, Time, UserId};
-use crate::error::Result;
-use rusqlite::{Connection, Row, named_params};
+use crate::error::{Error, Result};
+use rusqlite::{Connection, ErrorCode, Row, named_params};
 use std::fmt::Write;
+use std::time::{Duration, Instant};
 
 /// Most segments with the right words that are held against the other filters for one page.
 const EXAMINED_MAX: i64 = 10_000;
+
+/// Longest time of a search.
+const SEARCH_TIME_MAX: Duration = Duration::from_secs(2);
+/// Steps of SQLite's machine between two looks at the clock.
+const OPERATIONS_BETWEEN_LOOKS: i32 = 10_000;
 
 /// What is searched for, and which of it is asked for.
 #[derive(Debug, Clone)]
@@ -69,7 +75,9 @@ impl Store {
         if search.terms.is_empty() {
             return Ok(SearchPage::default());
         }
-        self.read_long(move |db| select(db, &search)).await
+        let Ok(_place) = self.searches.acquire().await else { return Err(Error::Busy) };
+        let found = self.read_long(move |db| within_time(db, || select(db, &search))).await?;
+        found.ok_or(Error::TooBroad)
     }
 }
 
@@ -85,6 +93,21 @@ const SELECT: &str = concat!(
      FROM words CROSS JOIN segments s ON s.id = words.rowid CROSS JOIN meetings m ON m.id = s.meeting_id
      WHERE words MATCH :match AND words.rowid < :before ORDER BY words.rowid DESC LIMIT :examined"
 );
+
+/// Ends a query that takes too long, wherever it is; [`Error::TooBroad`] then.
+fn within_time(
+    db: &Connection,
+    query: impl FnOnce() -> rusqlite::Result<SearchPage>,
+) -> rusqlite::Result<Option<SearchPage>> {
+    let end = Instant::now() + SEARCH_TIME_MAX;
+    db.progress_handler(OPERATIONS_BETWEEN_LOOKS, Some(move || Instant::now() > end))?;
+    let found = query();
+    db.progress_handler(0, None::<fn() -> bool>)?;
+    match found {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
+        found => found.map(Some),
+    }
+}
 
 fn select(db: &Connection, search: &Search) -> rusqlite::Result<SearchPage> {
     let mut statement = db.prepare_cached(SELECT)?;

@@ -147,6 +147,24 @@ mod tests {
         );
     }
 
+    /// Whoever deletes a row looks for its children, on the one thread that writes.
+    #[test]
+    fn every_foreign_key_has_an_index() {
+        let connection = fresh();
+        let mut keys = connection
+            .prepare("SELECT m.name, f.\"from\" FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table'")
+            .expect("keys");
+        let keys = keys.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).expect("rows");
+        let mut seen = 0;
+        for (table, column) in keys.map(|key| key.expect("a key")) {
+            let explain = format!("EXPLAIN QUERY PLAN SELECT 1 FROM {table} WHERE {column} = 1");
+            let plan: String = connection.query_row(&explain, [], |row| row.get(3)).expect("a plan");
+            assert!(plan.starts_with("SEARCH"), "{table}.{column}: {plan}");
+            seen += 1;
+        }
+        assert!(seen >= 8, "only {seen} keys were seen");
+    }
+
     #[test]
     fn foreign_and_newer_files_are_refused() {
         for (prepare, expected) in [

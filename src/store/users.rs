@@ -2,7 +2,7 @@
 
 use super::{Change, Store, Verb};
 use crate::domain::text::fold;
-use crate::domain::{Data, Email, MeetingStatus, Time, User, UserId};
+use crate::domain::{Data, Email, Time, User, UserId};
 use crate::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::Serialize;
@@ -207,6 +207,16 @@ pub fn replace_data(db: &Connection, user: &User) -> rusqlite::Result<()> {
     update.execute(params![user.id.0, user.data.as_json()]).map(drop)
 }
 
+/// Refuses where there is no such user, or a bot of theirs is in a meeting.
+pub fn check_removable(db: &Connection, id: UserId) -> Result<()> {
+    let mut open =
+        db.prepare_cached("SELECT 1 FROM meetings WHERE user_id = ?1 AND status NOT IN ('completed', 'failed')")?;
+    match open.exists([id.0])? {
+        true => Err(Error::BotInMeeting),
+        false => find(db, id)?.map(drop).ok_or(Error::UserNotFound),
+    }
+}
+
 /// Removes a user with their tokens, meetings and transcripts.
 #[derive(Debug, Serialize)]
 pub struct DeleteUser {
@@ -220,11 +230,7 @@ impl Verb for DeleteUser {
     const ESSENTIAL: bool = true;
 
     fn apply(&self, db: &Connection) -> Result<()> {
-        let over = [MeetingStatus::Completed.as_str(), MeetingStatus::Failed.as_str()];
-        let mut open = db.prepare_cached("SELECT 1 FROM meetings WHERE user_id = ?1 AND status NOT IN (?2, ?3)")?;
-        if open.exists(params![self.id.0, over[0], over[1]])? {
-            return Err(Error::BotInMeeting);
-        }
+        check_removable(db, self.id)?;
         match db.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([self.id.0])? {
             0 => Err(Error::UserNotFound),
             _ => Ok(()),

@@ -9,7 +9,7 @@ CREATE INDEX tokens_of_user ON tokens (user_id, id, name, hint, created_at, expi
 CREATE UNIQUE INDEX seats ON meetings (user_id, platform, native_meeting_id)
   WHERE status IN ('requested', 'joining', 'awaiting_admission', 'active');
 
-CREATE INDEX open_meetings ON meetings (id) WHERE status NOT IN ('completed', 'failed');
+CREATE INDEX open_meetings ON meetings (user_id, id) WHERE status NOT IN ('completed', 'failed');
 
 CREATE INDEX meetings_by_name ON meetings (user_id, platform, native_meeting_id, id);
 
@@ -22,8 +22,11 @@ CREATE TABLE sessions (
   bot_name   TEXT    NOT NULL,
   language   TEXT,
   task       TEXT,
-  started_at INTEGER NOT NULL                                  -- segments count from here
+  started_at INTEGER NOT NULL,                                 -- segments count from here
+  cleared_at INTEGER                                           -- when nothing was left of it
 ) STRICT;
+
+CREATE INDEX uncleared ON sessions (meeting_id) WHERE cleared_at IS NULL;
 
 CREATE TABLE segments (
   id             INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -72,6 +75,8 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_waiting ON deliveries (meeting_id, id) WHERE next_at IS NOT NULL;
 
 CREATE INDEX deliveries_of_user ON deliveries (user_id, id);
+
+CREATE INDEX deliveries_of_meeting ON deliveries (meeting_id, id);
 
 -- Must be read back to sign, so it is kept in the clear, and apart from all that is shown.
 CREATE TABLE webhook_secrets (
