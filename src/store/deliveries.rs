@@ -279,3 +279,22 @@ impl Verb for ForgetDeliveries {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(user: i64, meeting: i64) -> Underway {
+        Underway { user_id: UserId(user), meeting_id: MeetingId(meeting) }
+    }
+
+    #[test]
+    fn the_next_place_is_for_who_has_the_fewest() {
+        // Users 1 to 3 have waited longest and have all places but one; user 4 has just come.
+        let due = (0..12).map(|n| (DeliveryId(n), head(1 + n % 3, 100 + n))).chain([(DeliveryId(99), head(4, 999))]);
+        let underway = (0..7).map(|n| head(1 + n % 3, n)).collect();
+        let busy = Busy { underway, all_max: 8, user_max: 4 };
+        let ids: Vec<_> = fairly(due.collect(), busy).into_iter().map(|(id, _)| id).collect();
+        assert_eq!(ids, [DeliveryId(99)]);
+    }
+}

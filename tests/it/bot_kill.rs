@@ -4,7 +4,7 @@ use crate::bots::{WAITING_BOT, meet_code, newest, send, session, user};
 use crate::client::{Client, Token, wait_for};
 use crate::lifecycle::{report, wait_until};
 use crate::process::{Launch, Process};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -109,6 +109,27 @@ fn a_server_that_is_killed_with_its_bot_says_so_at_its_next_start() {
         let server = serve(folder.path(), STUBBORN_BOT);
         assert_ended(&server, &token, state, stage);
     }
+}
+
+#[test]
+fn a_bot_that_stays_after_its_meeting_is_ended_by_the_next_server() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = serve(folder.path(), STUBBORN_BOT);
+    let token = user(&server, "one@example.com", 1);
+    let (session, bot) = bring(&server, &token, "abc-defg-hij", "active");
+    report(&server, &session, "completed").expect(200);
+    server.kill();
+    assert!(test_kill_process(bot).is_ok(), "the bot left by itself: nothing is tested");
+    let launch =
+        Launch::serve(folder.path()).env("VOMEET_BOTS_RUNNER", "process").env("VOMEET_BOTS_GRACE_SECONDS", "1");
+    let _server = launch.env("VOMEET_BOTS_PROCESS_COMMAND", STUBBORN_BOT).start();
+    wait_for(|| is_gone(bot).then_some(()));
+}
+
+/// Whether a process has ended: nobody may have waited for it yet.
+fn is_gone(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    stat.is_empty() || stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'))
 }
 
 #[test]

@@ -200,6 +200,21 @@ fn ends_say_why() {
 }
 
 #[test]
+fn whoever_names_no_session_takes_no_writers_time() {
+    let server = setup().start();
+    let writes = || {
+        let figures = server.get("/metrics").send();
+        let line = figures.text().lines().find(|line| line.starts_with("vomeet_store_writes ")).map(str::to_owned);
+        line.expect("a figure")
+    };
+    let before = writes();
+    for unknown in ["", "x", "11111111-1111-4111-8111-111111111111"] {
+        assert_eq!(report(&server, unknown, "active").expect(200)["status"], "error", "{unknown:?}");
+    }
+    assert_eq!(writes(), before);
+}
+
+#[test]
 fn what_is_no_report_is_said() {
     let server = setup().start();
     let token = user(&server, "one@example.com", 1);

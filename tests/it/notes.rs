@@ -26,7 +26,7 @@ fn insert_meeting(db: &Connection, status: &str) {
     let session = "INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (?1, ?2, 'Vomeet', 1)";
     db.execute(session, params![id, format!("session-{id}")]).expect("a session");
     let session = db.last_insert_rowid();
-    for start in 0..50 {
+    for start in 0..450 {
         let segment = "INSERT INTO segments (meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, speaker, created_at, updated_at)
                        VALUES (?1, ?2, ?3, ?3 + 1, ?3, ?3 + 1, ?4, ?5, 1, 1)";
         db.execute(segment, params![id, session, start, PRIVATE[0], PRIVATE[1]]).expect("a segment");

@@ -369,3 +369,17 @@ fn the_index_keeps_in_step_with_the_segments() {
         assert!(!db.prepare(sql).expect(sql).exists(began).expect("a row"), "times on the clock");
     });
 }
+
+#[test]
+fn a_search_for_too_much_is_refused() {
+    let (server, key, _) = one_meeting();
+    let search = |q: &str| server.get(format!("/transcripts/search?q={}", encoded(q))).user(&key).send();
+    for (q, status) in [
+        (["word"; 16].join(" "), 200),
+        (["word"; 17].join(" "), 422),
+        ("be* wo*".to_owned(), 200),
+        ("be* wo* no*".to_owned(), 422),
+    ] {
+        assert_eq!(search(&q).status, status, "{q}");
+    }
+}

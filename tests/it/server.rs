@@ -98,6 +98,8 @@ pub fn open_file(database: &Path, use_it: impl FnOnce(&Connection)) {
     Store::open(&options, |_| {}).expect("a new database").close();
     let connection = Connection::open(database).expect("the database");
     connection.pragma_update(None, "foreign_keys", true).expect("foreign keys");
+    // As the server's own writer does: a page that is split must leave no copy of what moved.
+    connection.pragma_update(None, "secure_delete", true).expect("secure delete");
     use_it(&connection);
 }
 

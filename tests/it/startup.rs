@@ -132,6 +132,20 @@ fn a_port_that_is_taken_is_named() {
 }
 
 #[test]
+fn containers_that_could_not_reach_the_server_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let check = |more: &[(&str, &str)]| {
+        let launch = Launch::new(folder.path(), &["config", "check"]).env("VOMEET_BOTS_RUNNER", "docker");
+        more.iter().fold(launch, |launch, (name, value)| launch.env(name, value)).run()
+    };
+    let refused = check(&[]);
+    assert!(assert_one_line(&refused, 10).contains("bots.callback_url"), "{refused:?}");
+    for reachable in [("VOMEET_BOTS_CALLBACK_URL", "http://10.0.0.5:18056"), ("VOMEET_BOTS_DOCKER_NETWORK", "host")] {
+        assert_eq!(check(&[reachable]).status.code(), Some(0), "{reachable:?}");
+    }
+}
+
+#[test]
 fn a_weak_admin_key_is_refused_where_others_can_reach_it() {
     let folder = tempfile::tempdir().expect("a folder");
     for key in [
