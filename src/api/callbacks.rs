@@ -56,6 +56,7 @@ impl News {
                 bot_timestamp: timestamp?.map(|note| note.0),
                 completion_reason: completion_reason?,
                 failure_stage: failure_stage?,
+                only_from: None,
             },
         })
     }

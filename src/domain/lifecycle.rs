@@ -142,6 +142,8 @@ pub struct Report {
     pub completion_reason: Option<CompletionReason>,
     /// Where it stood when it failed; the state that it was in where absent.
     pub failure_stage: Option<FailureStage>,
+    /// It is news only while the meeting stands here.
+    pub only_from: Option<MeetingStatus>,
 }
 
 impl Report {
@@ -157,6 +159,7 @@ impl Report {
             bot_timestamp: None,
             completion_reason: None,
             failure_stage: None,
+            only_from: None,
         }
     }
 

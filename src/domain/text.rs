@@ -43,7 +43,11 @@ impl<const MAX: usize> Field for Note<MAX> {
     }
 
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
-        let text = raw.string()?;
+        let text = match (raw.string(), raw) {
+            // Half a character, as a cut in the middle of one leaves it.
+            (Err(Invalid { kind: "string_unicode", .. }), Raw::Json(json)) => json.get().to_owned(),
+            (text, _) => text?,
+        };
         Ok(Self(text.chars().take(MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()))
     }
 }

@@ -5,6 +5,7 @@ use super::{Ended, Runner};
 use crate::clock;
 use crate::config::Patience;
 use crate::domain::MeetingStatus::{Active, AwaitingAdmission, Completed, Failed, Joining, Requested, Stopping};
+use crate::domain::lifecycle::Step;
 use crate::domain::{Cause, CompletionReason, MeetingStatus, Report, Time};
 use crate::error::Error;
 use crate::store::{Advance, NoteCleared, Store, Whose};
@@ -81,8 +82,7 @@ impl Keeper {
                 Next::TimeIsUp => {
                     let report = self.out_of_time(status);
                     let is_end = report.to.is_over();
-                    self.advance(report).await;
-                    if is_end {
+                    if self.advance(report).await && is_end {
                         return self.dismiss(end, Duration::ZERO).await;
                     }
                     // At once where it was written; else its time is up once more.
@@ -116,7 +116,8 @@ impl Keeper {
     /// What becomes of a meeting that has been in a state for too long.
     fn out_of_time(&self, status: MeetingStatus) -> Report {
         let seconds = limit(&self.house.patience, status).as_secs();
-        let report = |to, reason| Report::new(to, Cause::Server).because(reason);
+        // A bot that reports in this very moment is not late.
+        let report = |to, reason| Report { only_from: Some(status), ..Report::new(to, Cause::Server).because(reason) };
         match status {
             Requested => report(Failed, format!("the bot did not report within {seconds} s")),
             Joining => report(Failed, format!("the bot was on its way for more than {seconds} s")),
@@ -175,20 +176,22 @@ impl Keeper {
         }
     }
 
-    /// Brings the news into the file; what is only refused for now is tried until the server stops.
-    pub async fn advance(&self, report: Report) {
+    /// Brings the news into the file, and says whether it moved the meeting; what is only refused for now is tried until the
+    /// server stops.
+    pub async fn advance(&self, report: Report) -> bool {
         let mut closing = self.house.closing.subscribe();
         loop {
             let whose = Whose::Meeting(self.place.id);
             let advance = Advance { whose, report: report.clone(), container_id: None, now: clock::now() };
             match self.house.store.write(advance).await {
-                Ok(_) => return,
+                Ok(advanced) => return advanced.is_some_and(|advanced| advanced.step == Step::Move),
                 Err(Error::Busy | Error::DiskFull) if !*closing.borrow_and_update() => {
                     let _ = timeout(RETRY, closing.changed()).await;
                 }
                 Err(error) => {
                     let cause = error.cause().unwrap_or("the disk is full or busy");
-                    return log::warn!("the end of meeting {} could not be written: {cause}", self.place.id);
+                    log::warn!("the end of meeting {} could not be written: {cause}", self.place.id);
+                    return false;
                 }
             }
         }

@@ -156,7 +156,8 @@ impl Supervisor {
         if handle.is_none()
             && let Some(end) = without_bot(place.standing().status)
         {
-            return Keeper { house: Arc::clone(&self.house), place, handle }.advance(end).await;
+            Keeper { house: Arc::clone(&self.house), place, handle }.advance(end).await;
+            return;
         }
         self.keep(place, handle);
     }

@@ -62,7 +62,10 @@ impl Verb for Advance {
         };
         let Some(mut meeting) = found else { return Ok(None) };
         let from = meeting.status;
-        let step = step(from, self.report.to, self.report.by);
+        let step = match self.report.only_from {
+            Some(expected) if expected != from => Step::Refuse,
+            _ => step(from, self.report.to, self.report.by),
+        };
         if step == Step::Move {
             advance(db, &mut meeting, self)?;
             outbox::queue(db, &meeting, from, &self.report, self.now)?;

@@ -11,12 +11,15 @@ use crate::error::{Error, Result};
 use rusqlite::{Connection, ErrorCode, Row, named_params};
 use std::fmt::Write;
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 /// Most segments with the right words that are held against the other filters for one page.
 const EXAMINED_MAX: i64 = 10_000;
 
 /// Longest time of a search.
 const SEARCH_TIME_MAX: Duration = Duration::from_secs(2);
+/// Longest wait for a place among the searches.
+const PLACE_TIME_MAX: Duration = Duration::from_secs(5);
 /// Steps of SQLite's machine between two looks at the clock.
 const OPERATIONS_BETWEEN_LOOKS: i32 = 10_000;
 
@@ -75,7 +78,8 @@ impl Store {
         if search.terms.is_empty() {
             return Ok(SearchPage::default());
         }
-        let Ok(_place) = self.searches.acquire().await else { return Err(Error::Busy) };
+        let place = timeout(PLACE_TIME_MAX, self.searches.acquire());
+        let Ok(Ok(_place)) = place.await else { return Err(Error::Busy) };
         let found = self.read_long(move |db| within_time(db, || select(db, &search))).await?;
         found.ok_or(Error::TooBroad)
     }

@@ -3,7 +3,9 @@
 use crate::bots::{at_work, meet_code, newest, send, session, setup, user};
 use crate::client::{Answer, Client, Token, assert_time, wait_for};
 use serde_json::{Value, json};
-use vomeet::domain::MeetingStatus;
+use vomeet::domain::lifecycle::Step;
+use vomeet::domain::{Cause, MeetingStatus, Report, Time};
+use vomeet::store::{Advance, Whose};
 
 /// A callback: its name, what it says besides the session, and the state that it reports.
 type Callback = (&'static str, Value, &'static str);
@@ -197,6 +199,23 @@ fn ends_say_why() {
             assert_eq!(meeting["data"][name], *value, "{name} of {exited} in {state}");
         }
     }
+}
+
+#[test]
+fn news_of_a_state_that_is_left_moves_nothing() {
+    let server = setup().start();
+    let token = user(&server, "one@example.com", 1);
+    let session = bring(&server, &token, "abc-defg-hij", "active");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    for (only_from, expected) in [(MeetingStatus::AwaitingAdmission, Step::Refuse), (MeetingStatus::Active, Step::Move)]
+    {
+        let report = Report { only_from: Some(only_from), ..Report::new(MeetingStatus::Completed, Cause::Server) };
+        let (whose, now) = (Whose::Session(session.clone()), Time::from_millis(1_760_097_600_000));
+        let verb = Advance { whose, report, container_id: None, now };
+        let advanced = runtime.block_on(server.app.store.write(verb)).expect("written").expect("a meeting");
+        assert_eq!(advanced.step, expected, "only from {only_from:?}");
+    }
+    assert_eq!(newest(&server, &token)["status"], "completed");
 }
 
 #[test]
