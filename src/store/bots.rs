@@ -2,9 +2,7 @@
 
 use super::meetings::{MeetingName, by_id, meeting_at, meeting_columns};
 use super::{Store, Verb};
-use crate::domain::{
-    Data, Language, Meeting, MeetingId, MeetingStatus, Platform, SessionId, Task, Time, TokenHash, UserId,
-};
+use crate::domain::{Data, Language, Meeting, MeetingId, MeetingStatus, Platform, Task, Time, TokenHash, UserId};
 use crate::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
@@ -147,8 +145,6 @@ impl Verb for Reconfigure {
 pub struct BotAtWork {
     /// The meeting.
     pub meeting: Meeting,
-    /// The session's id.
-    pub session_id: SessionId,
     /// The session's name.
     pub uid: String,
     /// What the bot calls itself.
@@ -158,20 +154,14 @@ pub struct BotAtWork {
 /// What [`bots_at_work`] reads.
 macro_rules! bot_select {
     ($from:literal) => {
-        concat!("SELECT ", meeting_columns!(), ", s.id, s.uid, s.bot_name ", $from)
+        concat!("SELECT ", meeting_columns!(), ", s.uid, s.bot_name ", $from)
     };
 }
 
 /// The meetings of a query that begins with [`bot_select`].
 fn bots_at_work(db: &Connection, sql: &str, user_id: Option<UserId>) -> rusqlite::Result<Vec<BotAtWork>> {
-    let at_work = |row: &Row<'_>| {
-        Ok(BotAtWork {
-            meeting: meeting_at(row)?,
-            session_id: SessionId(row.get(12)?),
-            uid: row.get(13)?,
-            bot_name: row.get(14)?,
-        })
-    };
+    let at_work =
+        |row: &Row<'_>| Ok(BotAtWork { meeting: meeting_at(row)?, uid: row.get(12)?, bot_name: row.get(13)? });
     let mut statement = db.prepare_cached(sql)?;
     match user_id {
         Some(id) => statement.query_map([id.0], at_work)?.collect(),

@@ -80,7 +80,7 @@ impl Store {
         }
         let place = timeout(PLACE_TIME_MAX, self.searches.acquire());
         let Ok(Ok(_place)) = place.await else { return Err(Error::Busy) };
-        let found = self.read_long(move |db| within_time(db, || select(db, &search))).await?;
+        let found = self.read_long(move |db| within_time(db, SEARCH_TIME_MAX, || select(db, &search))).await?;
         found.ok_or(Error::TooBroad)
     }
 }
@@ -98,12 +98,13 @@ const SELECT: &str = concat!(
      WHERE words MATCH :match AND words.rowid < :before ORDER BY words.rowid DESC LIMIT :examined"
 );
 
-/// Ends a query that takes too long, wherever it is; [`Error::TooBroad`] then.
-fn within_time(
+/// Ends a query that takes too long, wherever it is: `None` then.
+fn within_time<T>(
     db: &Connection,
-    query: impl FnOnce() -> rusqlite::Result<SearchPage>,
-) -> rusqlite::Result<Option<SearchPage>> {
-    let end = Instant::now() + SEARCH_TIME_MAX;
+    time_max: Duration,
+    query: impl FnOnce() -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    let end = Instant::now() + time_max;
     db.progress_handler(OPERATIONS_BETWEEN_LOOKS, Some(move || Instant::now() > end))?;
     let found = query();
     db.progress_handler(0, None::<fn() -> bool>)?;
@@ -176,4 +177,22 @@ fn expression(search: &Search) -> String {
 
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_ends_with_its_time_and_the_next_one_is_free() {
+        let db = Connection::open_in_memory().expect("memory");
+        let count = |max: i64| {
+            let sql =
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) SELECT count(*) FROM n";
+            db.query_row(sql, [max], |row| row.get::<_, i64>(0))
+        };
+        assert_eq!(within_time(&db, Duration::ZERO, || count(i64::MAX)).expect("no fault"), None);
+        assert_eq!(count(100_000).expect("counted"), 100_000);
+        assert_eq!(within_time(&db, Duration::from_hours(1), || count(3)).expect("no fault"), Some(3));
+    }
 }

@@ -133,6 +133,23 @@ pub fn bot_environment(server: &Server, meeting: i64) -> BTreeMap<String, String
 }
 
 #[test]
+fn what_a_bot_printed_goes_with_its_transcript_and_with_its_user() {
+    let server = setup().start();
+    let token = user(&server, "one@example.com", 2);
+    let log = |meeting: i64| server.folder().join(format!("logs/meeting-{meeting}.log"));
+    for (meeting, code) in [(1, "abc-defg-hij"), (2, "xyz-defg-hij")] {
+        send(&server, &token, code).expect(201);
+        bot_environment(&server, meeting);
+        server.delete(format!("/bots/google_meet/{code}")).user(&token.text).send().expect(202);
+        crate::lifecycle::wait_until(&server, &token, "completed");
+    }
+    server.delete("/meetings/google_meet/abc-defg-hij").user(&token.text).send().expect(200);
+    assert_eq!((log(1).exists(), log(2).exists()), (false, true));
+    assert_eq!(server.delete("/admin/users/1").admin().send().status, 204);
+    assert!(!log(2).exists());
+}
+
+#[test]
 fn what_is_no_wish_is_said() {
     let server = setup().start();
     let token = user(&server, "one@example.com", 2);
