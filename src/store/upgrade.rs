@@ -10,7 +10,7 @@ const APPLICATION_ID: i64 = 0x564f_4d54;
 /// The tables as they are.
 const SCHEMA: &str = include_str!("../../schema.sql");
 /// `STEPS[n]` brings a file from version `n + 1` to `n + 2`; a new file begins at the last version.
-const STEPS: &[&str] = &[include_str!("upgrade/to_2.sql")];
+const STEPS: &[&str] = &[include_str!("upgrade/to_2.sql"), include_str!("upgrade/to_3.sql")];
 /// Below 3.51.3 a WAL database with two connections can be corrupted.
 const SQLITE_MIN: i32 = 3_051_003;
 
@@ -83,12 +83,18 @@ fn bring_up(connection: &mut Connection, steps: &[&str]) -> Result<(), Refusal> 
 mod tests {
     use super::*;
 
-    /// The tables and indexes of a file, as SQLite keeps them.
+    /// The tables and indexes of a file, as SQLite keeps them, without comments and spaces: a column that was added
+    /// later stands on the line of the last comment's table.
     fn shape(connection: &Connection) -> Vec<(String, String)> {
         let mut rows =
             connection.prepare("SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name").expect("schema");
-        let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+        let rows = rows.query_map([], |row| Ok((row.get(0)?, bare(&row.get::<_, String>(1)?)))).expect("rows");
         rows.map(|row| row.expect("row")).collect()
+    }
+
+    fn bare(sql: &str) -> String {
+        let code = sql.lines().map(|line| line.split_once("--").map_or(line, |(code, _)| code));
+        code.flat_map(str::split_whitespace).collect()
     }
 
     fn fresh() -> Connection {
@@ -110,33 +116,42 @@ mod tests {
         assert_eq!(before, shape(&connection));
     }
 
-    /// A file as version 1 left it, with a row in each of its tables.
-    fn of_version_1() -> Connection {
-        let connection = Connection::open_in_memory().expect("memory");
-        connection.execute_batch(include_str!("upgrade/at_1.sql")).expect("version 1");
+    /// Files as each older version left them, with rows in their tables.
+    fn older() -> [Connection; 2] {
         let rows = "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES ('a@b.c', 'a@b.c', 1, '{}', 0);
             INSERT INTO tokens (user_id, hash, hint, created_at) VALUES (1, zeroblob(32), 'AbCd', 0);
-            INSERT INTO meetings (user_id, platform, status, data, created_at, updated_at) VALUES (1, 'teams', 'failed', '{}', 0, 0);
-            PRAGMA application_id = 1448037716; PRAGMA user_version = 1;";
-        connection.execute_batch(rows).expect("rows");
-        connection
+            INSERT INTO meetings (user_id, platform, status, data, created_at, updated_at) VALUES (1, 'teams', 'failed', '{}', 0, 0);";
+        let session = "INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (1, 'u', 'Vomeet', 0);";
+        let older = [
+            format!("{}{rows} PRAGMA user_version = 1;", include_str!("upgrade/at_1.sql")),
+            format!("{}{rows}{session} PRAGMA user_version = 2;", include_str!("upgrade/at_2.sql")),
+        ];
+        older.map(|sql| {
+            let connection = Connection::open_in_memory().expect("memory");
+            connection.execute_batch(&sql).expect("an older file");
+            connection.pragma_update(None, "application_id", APPLICATION_ID).expect("application id");
+            connection
+        })
     }
 
     #[test]
     fn older_files_become_what_a_new_one_is_and_keep_their_rows() {
-        let mut connection = of_version_1();
-        for start in ["first", "second"] {
-            assert!(bring_up(&mut connection, STEPS).is_ok(), "{start} start");
-            assert_eq!(shape(&connection), shape(&fresh()), "{start} start");
-            let kept =
-                "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM tokens) + (SELECT count(*) FROM meetings)";
-            assert_eq!(connection.query_row(kept, [], |row| row.get::<_, i64>(0)).expect("count"), 3, "{start} start");
+        for (version, mut connection) in (1..).zip(older()) {
+            for start in ["first", "second"] {
+                let row = format!("version {version}, {start} start");
+                assert!(bring_up(&mut connection, STEPS).is_ok(), "{row}");
+                assert_eq!(shape(&connection), shape(&fresh()), "{row}");
+                let kept = "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM tokens) +
+                            (SELECT count(*) FROM meetings) + (SELECT count(*) FROM sessions)";
+                let kept = connection.query_row(kept, [], |row| row.get::<_, i64>(0)).expect("count");
+                assert_eq!(kept, if version == 1 { 3 } else { 4 }, "{row}");
+            }
         }
     }
 
     #[test]
     fn a_step_that_fails_leaves_the_file_as_it_was() {
-        let mut connection = of_version_1();
+        let [mut connection, _] = older();
         let before = shape(&connection);
         let steps = &[STEPS[0], "CREATE TABLE users (x)"];
         assert!(bring_up(&mut connection, steps).is_err());
