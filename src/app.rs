@@ -77,7 +77,7 @@ impl App {
             bots: Supervisor::start(Arc::clone(&store), roster, &config.bots),
             store,
             courier,
-            auth: Auth::new(&config.admin_key, verdicts),
+            auth: Auth::new(&config.admin_keys(), verdicts),
             hosts: Hosts::new(&config.http, address),
             connections: Connections::new(config.http.clone()),
             feed,

@@ -1,7 +1,7 @@
 //! Everything that a caller can tell apart, and its status.
 
 use crate::domain::field::Invalid;
-use crate::domain::{MeetingStatus, Platform};
+use crate::domain::{KeyFault, MeetingStatus, Platform, TokenId};
 use hyper::StatusCode;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -24,12 +24,22 @@ pub enum Error {
     NoRoute,
     /// The path is known, the method is not; the methods that are.
     WrongMethod(String),
-    /// The admin key is missing or wrong.
-    AdminKeyRefused,
+    /// The admin key opens no door.
+    AdminKeyRefused(KeyFault),
     /// There is no user token.
     TokenMissing,
-    /// The user token is mistyped, unknown, revoked or expired.
-    TokenRefused,
+    /// The user token opens no door.
+    TokenRefused(KeyFault),
+    /// The token may not do this; the sentence says what it may.
+    NotAllowed(String),
+    /// The token was exchanged for another already.
+    TokenReplaced(TokenId),
+    /// The token is disabled.
+    TokenDisabled,
+    /// No such admin key.
+    AdminKeyNotFound,
+    /// An admin key has this name.
+    AdminKeyTaken,
     /// The body did not arrive in time.
     TooSlow,
     /// The body is longer than this many bytes.
@@ -53,7 +63,12 @@ pub enum Error {
     /// A bot of the user's is in this meeting already.
     MeetingTaken,
     /// The user's bots are as many as they may be.
-    BotLimitReached(i64),
+    BotLimitReached {
+        /// How many they are.
+        seats: i64,
+        /// How many they may be.
+        limit: i64,
+    },
     /// The bot of this meeting does not listen.
     NotActive(MeetingStatus),
     /// The meeting is not over.
@@ -94,20 +109,29 @@ impl Error {
             Self::NoRoute
             | Self::UserNotFound
             | Self::TokenNotFound
+            | Self::AdminKeyNotFound
             | Self::MeetingNotFound(..)
             | Self::NoSuchMeeting
             | Self::NoBotToStop
             | Self::NoWebhook
             | Self::PageNotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::AdminKeyRefused | Self::TokenMissing | Self::TokenRefused | Self::BotLimitReached(_) => {
-                StatusCode::FORBIDDEN
-            }
+            Self::AdminKeyRefused(_)
+            | Self::TokenMissing
+            | Self::TokenRefused(_)
+            | Self::NotAllowed(_)
+            | Self::BotLimitReached { .. } => StatusCode::FORBIDDEN,
             Self::BotRefused => StatusCode::UNAUTHORIZED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::BotInMeeting | Self::MeetingTaken | Self::NotActive(_) | Self::NotOver(_) => StatusCode::CONFLICT,
+            Self::BotInMeeting
+            | Self::MeetingTaken
+            | Self::NotActive(_)
+            | Self::NotOver(_)
+            | Self::TokenReplaced(_)
+            | Self::TokenDisabled
+            | Self::AdminKeyTaken => StatusCode::CONFLICT,
             Self::NoWebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::Busy | Self::StoreFailed(_) | Self::NoRunner | Self::BotNotStarted(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -125,7 +149,7 @@ impl Error {
             Self::MeetingNotFound(platform, id) => {
                 return Detail::Owned(format!("Meeting not found for platform {} and ID {id}", platform.as_str()));
             }
-            Self::BotLimitReached(limit) => {
+            Self::BotLimitReached { limit, .. } => {
                 return Detail::Owned(format!("User has reached the maximum concurrent bot limit ({limit})."));
             }
             Self::NotActive(status) => {
@@ -148,9 +172,14 @@ impl Error {
             Self::WrongHost => "Unknown Host. Add the name to http.allowed_hosts in vomeet.toml.",
             Self::NoRoute | Self::PageNotFound => "Not Found",
             Self::WrongMethod(_) => "Method Not Allowed",
-            Self::AdminKeyRefused => "Invalid or missing admin token.",
+            Self::TokenReplaced(by) => return Detail::Owned(format!("Token was already exchanged for token {by}.")),
+            Self::NotAllowed(_) => "This token may not do that.",
+            Self::TokenDisabled => "Token is disabled; enable it first.",
+            Self::AdminKeyNotFound => "Admin key not found",
+            Self::AdminKeyTaken => "An admin key has this name already; rotate it, or choose another name.",
+            Self::AdminKeyRefused(_) => "Invalid or missing admin token.",
             Self::TokenMissing => "Missing API token (X-API-Key header)",
-            Self::TokenRefused => "Invalid API token",
+            Self::TokenRefused(_) => "Invalid API token",
             Self::TooSlow => "The body did not arrive in time.",
             Self::UserNotFound => "User not found",
             Self::TokenNotFound => "Token not found",
@@ -175,6 +204,25 @@ impl Error {
             Self::DiskFull => "The disk is full. Free some space on the server and try again.",
             Self::StoreFailed(_) => "The database cannot be written; the server is stopping.",
             Self::Internal(_) => "Internal Server Error",
+        })
+    }
+
+    /// Why a caller was refused: the machine's word, and a sentence. Only for refusals of who they are and what they may.
+    pub fn reason(&self) -> Option<(&'static str, String)> {
+        Some(match self {
+            Self::TokenMissing => (KeyFault::Missing.code(), "Send an API token in the header X-API-Key.".to_owned()),
+            Self::AdminKeyRefused(KeyFault::Missing) => {
+                (KeyFault::Missing.code(), "Send the admin key in the header X-Admin-API-Key.".to_owned())
+            }
+            Self::AdminKeyRefused(fault) | Self::TokenRefused(fault) => (fault.code(), fault.reason()),
+            Self::NotAllowed(why) => ("not_allowed", why.clone()),
+            Self::BotLimitReached { seats, limit } => {
+                ("bot_limit", format!("{seats} of {limit} bots are in meetings."))
+            }
+            Self::BotRefused => {
+                ("unknown", "The secret of the meeting is missing or wrong, or the meeting is over.".to_owned())
+            }
+            _ => return None,
         })
     }
 

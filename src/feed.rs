@@ -96,8 +96,8 @@ impl Feed {
     pub fn hear(&self, change: &Change) {
         match change {
             Change::TokenRevoked(hash) => self.cut(|line| line.token == *hash),
-            Change::UserRemoved(id) => self.cut(|line| line.user_id == *id),
-            Change::UserChanged(_) => {}
+            Change::UserRemoved(id) | Change::UserDisabled(id) => self.cut(|line| line.user_id == *id),
+            Change::UserChanged(_) | Change::SeatsChanged(_) | Change::TokenChanged(_) => {}
             Change::MeetingRedacted(id) => drop(self.lock().meetings.remove(id)),
             Change::MeetingMoved(moved) => self.pass_on(moved.meeting.id, change),
             Change::SegmentsStored(stored) => self.pass_on(stored.meeting_id, change),

@@ -66,7 +66,7 @@ impl Metrics {
         for (name, about, value) in [
             ("http_connections", "Open connections", app.connections.count() as u64),
             ("live_sockets", "Open live sockets", app.sockets.count() as u64),
-            ("tokens_in_memory", "Tokens whose verdict is in memory", app.auth.known() as u64),
+            ("tokens_in_memory", "Tokens whose verdict is in memory", app.auth.known_tokens() as u64),
             ("store_writes", "Writes committed since the start", written.verbs),
             ("store_commits", "Commits that they shared", written.commits),
             ("store_bytes", "Size of the database and its log", app.store.size_bytes()),

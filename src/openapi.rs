@@ -1,6 +1,7 @@
 //! The API document (OpenAPI 3.1), made from the route table and the types.
 
 use crate::api::general::VERSION;
+use crate::domain::{KeyFault, Need};
 use crate::error::{Error, Fault, Result};
 use crate::http::answer::AnswerDoc;
 use crate::http::edge::HEADERS_MAX;
@@ -186,10 +187,13 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
     ];
     match route.access {
         Access::Open => {}
-        Access::Admin => failures.push(Error::AdminKeyRefused),
-        Access::User => failures.extend([Error::TokenMissing, Error::TokenRefused]),
+        Access::Admin => failures.push(Error::AdminKeyRefused(KeyFault::Unknown)),
+        Access::User => failures.extend([Error::TokenMissing, Error::TokenRefused(KeyFault::Unknown)]),
         Access::Socket => failures.push(Error::NoWebSocket),
         Access::Bot => failures.push(Error::BotRefused),
+    }
+    if route.need.is_some_and(|need| need != Need::Nothing) {
+        failures.push(Error::NotAllowed("This token may only read.".to_owned()));
     }
     if has_input {
         failures.push(Error::Invalid(Vec::new()));
@@ -228,7 +232,11 @@ fn failure(status: StatusCode, failures: &[Error]) -> Response {
 
 fn error_schema() -> RefOr<Schema> {
     let sentence = ObjectBuilder::new().schema_type(Type::String).description(Some("What is wrong, in a sentence."));
-    ObjectBuilder::new().property("detail", sentence).required("detail").into()
+    let code =
+        ObjectBuilder::new().schema_type(Type::String).description(Some("Why the caller was refused, in a word."));
+    let reason = ObjectBuilder::new().schema_type(Type::String).description(Some("The same in a sentence."));
+    let error = ObjectBuilder::new().property("detail", sentence).required("detail");
+    error.property("code", code).property("reason", reason).into()
 }
 
 /// Every fault of what was sent, at once.

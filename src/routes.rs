@@ -1,12 +1,16 @@
 //! The table: every route, once. Dispatch, doors, 405s, the API document and tests are read from it.
 
 use crate::api::{
-    analytics, bots, callbacks, caller, docs, general, live, meetings, search, segments, tokens, transcripts, users,
-    webhook,
+    admin_keys, analytics, audit, bots, callbacks, caller, docs, general, live, meetings, search, segments, tokens,
+    transcripts, users, webhook,
 };
 use crate::error::Error::{
-    BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed, MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting,
-    NoWebhook, NothingToUpdate, PageNotFound, TokenNotFound, TooBroad, UserNotFound,
+    AdminKeyNotFound, AdminKeyTaken, BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed, MeetingTaken,
+    NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook, NothingToUpdate, PageNotFound, TokenDisabled, TokenNotFound,
+    TooBroad, UserNotFound,
+};
+use crate::http::router::Need::{
+    Nothing as ANY, Read as READ, ReadAll as READ_ALL, Write as WRITE, WriteAll as WRITE_ALL,
 };
 use crate::http::router::{Route, admin, bot, open, socket, user};
 use hyper::Method;
@@ -40,7 +44,23 @@ fn rows() -> Vec<Route> { vec![
 
     admin(POST,   "/admin/users/{id}/tokens",   tokens::create,       "Create an API token for a user").fails([UserNotFound]),
     admin(GET,    "/admin/users/{id}/tokens",   tokens::list,         "List a user's tokens").fails([UserNotFound]),
+    admin(GET,    "/admin/tokens",              tokens::page,         "List tokens by id"),
+    admin(POST,   "/admin/tokens/explain",      tokens::explain,      "Say what becomes of whoever brings a token, and why"),
+    admin(GET,    "/admin/tokens/{id}",         tokens::show,         "Show a token").fails([TokenNotFound]),
+    admin(PATCH,  "/admin/tokens/{id}",         tokens::update,       "Change, disable or enable a token").fails([TokenNotFound]),
+    admin(POST,   "/admin/tokens/{id}/rotate",  tokens::rotate,       "Exchange a token for a new one").fails([TokenNotFound, tokens::replaced(), TokenDisabled]),
     admin(DELETE, "/admin/tokens/{id}",         tokens::revoke,       "Revoke a token").fails([TokenNotFound]),
+
+    admin(GET,    "/admin/keys",                admin_keys::list,     "List the named admin keys"),
+    admin(POST,   "/admin/keys",                admin_keys::create,   "Create an admin key for an administrator").fails([AdminKeyTaken]),
+    admin(POST,   "/admin/keys/{id}/rotate",    admin_keys::rotate,   "Exchange an admin key for a new one").fails([AdminKeyNotFound]),
+    admin(DELETE, "/admin/keys/{id}",           admin_keys::revoke,   "Revoke an admin key").fails([AdminKeyNotFound]),
+
+    admin(GET,    "/admin/audit",               audit::list,          "List administrative changes, newest first"),
+    admin(GET,    "/admin/audit/verify",        audit::verify,        "Verify that the record of changes is whole"),
+    admin(GET,    "/admin/audit/export",        audit::export,        "Load the record of changes as JSON lines"),
+
+    admin(POST,   "/admin/meetings/{id}/stop",  bots::stop_any,       "Tell anybody's bot to leave").fails([NoSuchMeeting]),
 
     admin(GET,    "/admin/stats/meetings-users", analytics::meetings_users, "List everybody's meetings with their owners, newest first"),
     admin(GET,    "/admin/analytics/users",     analytics::users,     "List users by id, without their data"),
@@ -48,12 +68,14 @@ fn rows() -> Vec<Route> { vec![
     admin(GET,    "/admin/analytics/meetings/{id}/telematics", analytics::telematics, "Show how a meeting went").fails([NoSuchMeeting]),
     admin(GET,    "/admin/analytics/users/{id}/details", analytics::user_details, "Show a user's meetings in figures").fails([UserNotFound]),
 
-    user(GET,     "/user",                      caller::show,         "Show who the caller is, and with which token"),
-    user(GET,     "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),
-    user(PATCH,   "/meetings/{platform}/{native_meeting_id}", meetings::note,   "Note name, participants, languages or notes of a meeting").fails([NothingToUpdate, meetings::missing()]),
-    user(DELETE,  "/meetings/{platform}/{native_meeting_id}", meetings::redact, "Remove a finished meeting's transcript and personal data").fails([meetings::missing(), meetings::not_over()]),
-    user(GET,     "/transcripts/search",        search::find,         "Search the caller's transcripts, the last stored first").fails([TooBroad]),
-    user(GET,     "/transcripts/{platform}/{native_meeting_id}", transcripts::show, "Show a meeting and its transcript").fails([meetings::missing()]),
+    user(ANY,       GET,    "/user",                      caller::show,         "Show who the caller is, and with which token"),
+    user(READ_ALL,  GET,    "/user/tokens",               caller::tokens,       "List the caller's tokens"),
+    user(ANY,       POST,   "/user/tokens/rotate",        caller::rotate,       "Exchange the token in hand for a new one").fails([tokens::replaced(), TokenNotFound]),
+    user(READ,      GET,    "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),
+    user(WRITE,     PATCH,  "/meetings/{platform}/{native_meeting_id}", meetings::note,   "Note name, participants, languages or notes of a meeting").fails([NothingToUpdate, meetings::missing()]),
+    user(WRITE,     DELETE, "/meetings/{platform}/{native_meeting_id}", meetings::redact, "Remove a finished meeting's transcript and personal data").fails([meetings::missing(), meetings::not_over()]),
+    user(READ,      GET,    "/transcripts/search",        search::find,         "Search the caller's transcripts, the last stored first").fails([TooBroad]),
+    user(READ,      GET,    "/transcripts/{platform}/{native_meeting_id}", transcripts::show, "Show a meeting and its transcript").fails([meetings::missing()]),
 
     open(POST,    "/bots/internal/callback/status_change",      callbacks::status_change,      "A bot says where it stands"),
     open(POST,    "/bots/internal/callback/joining",            callbacks::joining,            "A bot is on its way"),
@@ -62,15 +84,15 @@ fn rows() -> Vec<Route> { vec![
     open(POST,    "/bots/internal/callback/exited",             callbacks::exited,             "A bot has ended"),
     bot(POST,     "/bots/internal/segments",                    segments::store,               "Store what a bot heard").takes(segments::BODY_BYTES_MAX),
 
-    user(POST,    "/bots",                      bots::send,           "Send a bot into a meeting").fails([BotLimitReached(2), MeetingTaken, NoRunner, BotNotStarted("...".to_owned()), UserNotFound]),
-    user(GET,     "/bots/status",               bots::status,         "Show the caller's bots that are at work"),
-    user(PUT,     "/bots/{platform}/{native_meeting_id}/config", bots::reconfigure, "Change language or task of an active bot").fails([meetings::missing(), bots::not_active()]),
-    user(DELETE,  "/bots/{platform}/{native_meeting_id}", bots::stop, "Tell a bot to leave").fails([NoBotToStop]),
+    user(WRITE,     POST,   "/bots",                      bots::send,           "Send a bot into a meeting").fails([BotLimitReached { seats: 2, limit: 2 }, MeetingTaken, NoRunner, BotNotStarted("...".to_owned()), UserNotFound]),
+    user(READ,      GET,    "/bots/status",               bots::status,         "Show the caller's bots that are at work"),
+    user(WRITE,     PUT,    "/bots/{platform}/{native_meeting_id}/config", bots::reconfigure, "Change language or task of an active bot").fails([meetings::missing(), bots::not_active()]),
+    user(WRITE,     DELETE, "/bots/{platform}/{native_meeting_id}", bots::stop, "Tell a bot to leave").fails([NoBotToStop]),
 
-    user(PUT,     "/user/webhook",              webhook::set,         "Set where the events of the caller's meetings go"),
-    user(GET,     "/user/webhook",              webhook::show,        "Show where the events of the caller's meetings go"),
-    user(GET,     "/user/webhook/deliveries",   webhook::deliveries,  "List the caller's events and how they fared, newest first"),
-    user(POST,    "/user/webhook/test",         webhook::test,        "Post a test event to the caller's webhook at once").fails([NoWebhook]),
+    user(WRITE_ALL, PUT,    "/user/webhook",              webhook::set,         "Set where the events of the caller's meetings go"),
+    user(READ_ALL,  GET,    "/user/webhook",              webhook::show,        "Show where the events of the caller's meetings go"),
+    user(READ_ALL,  GET,    "/user/webhook/deliveries",   webhook::deliveries,  "List the caller's events and how they fared, newest first"),
+    user(WRITE_ALL, POST,   "/user/webhook/test",         webhook::test,        "Post a test event to the caller's webhook at once").fails([NoWebhook]),
 
-    socket(GET,   "/ws",                        live::watch,          "Follow meetings of the caller's by WebSocket"),
+    socket(READ,    GET,    "/ws",                        live::watch,          "Follow meetings of the caller's by WebSocket"),
 ]}

@@ -2,7 +2,7 @@
 
 use super::meetings::{ByName, PathName, name_in_path, owned};
 use crate::app::App;
-use crate::auth::User;
+use crate::auth::{Admin, User};
 use crate::clock;
 use crate::domain::bot::{NativeId, container_name};
 use crate::domain::field::Invalid;
@@ -64,6 +64,8 @@ impl Input for BotWish {
 
 /// Sends a bot into a meeting; the answer comes once it runs.
 pub async fn send(app: Arc<App>, caller: User, wish: BotWish) -> Result<Created<Meeting>> {
+    let scope = &caller.token.scope;
+    scope.check_meeting(wish.platform, Some(&wish.native_meeting_id)).map_err(Error::NotAllowed)?;
     if !app.bots.runs_any() {
         return Err(Error::NoRunner);
     }
@@ -225,7 +227,8 @@ pub struct RunningBots {
 
 /// The caller's bots that are at work, and what each does.
 pub async fn status(app: Arc<App>, caller: User, (): ()) -> Result<Json<RunningBots>> {
-    let open = app.store.open_meetings(Some(caller.user.id)).await?;
+    let mut open = app.store.open_meetings(Some(caller.user.id)).await?;
+    open.retain(|bot| caller.token.scope.reaches(&bot.meeting));
     Ok(Json(RunningBots { running_bots: open.into_iter().map(RunningBot::from).collect() }))
 }
 
@@ -263,21 +266,41 @@ impl Input for BotChanges {
 
 /// Tells an active bot to listen for another language, or to do something else; it hears of it with its next report.
 pub async fn reconfigure(app: Arc<App>, caller: User, changes: BotChanges) -> Result<Accepted<Message>> {
-    let name = owned(&caller, changes.name, None);
+    let name = owned(&caller, changes.name, None)?;
     app.store.write(Reconfigure { name, language: changes.language, task: changes.task }).await?;
     Ok(Accepted(Message::new("Reconfiguration request accepted and sent to the bot.")))
 }
 
 /// Tells a bot to leave; a meeting that is over stays as it is.
 pub async fn stop(app: Arc<App>, caller: User, ByName(name): ByName) -> Result<Accepted<Message>> {
-    let whose = Whose::Named(owned(&caller, name, None));
+    let whose = Whose::Named(owned(&caller, name, None)?);
     let report = Report::new(MeetingStatus::Stopping, Cause::User);
     let advanced = app.store.write(Advance { whose, report, container_id: None, now: clock::now() }).await?;
-    let Advanced { from, step, .. } = advanced.ok_or(Error::NoBotToStop)?;
-    Ok(Accepted(match step {
-        Step::Refuse => Message::new(format!("Meeting already {}.", from.as_str())),
+    Ok(Accepted(stopped(&advanced.ok_or(Error::NoBotToStop)?)))
+}
+
+/// `{id}` of a meeting in the path.
+pub struct ByMeetingId(MeetingId);
+
+impl Input for ByMeetingId {
+    fn read(form: &mut Form<'_>) -> Option<Self> {
+        form.path("id").map(Self)
+    }
+}
+
+/// Tells anybody's bot to leave; a meeting that is over stays as it is.
+pub async fn stop_any(app: Arc<App>, admin: Admin, ByMeetingId(id): ByMeetingId) -> Result<Accepted<Message>> {
+    let report = Report::new(MeetingStatus::Stopping, Cause::User);
+    let verb = Advance { whose: Whose::Meeting(id), report, container_id: None, now: clock::now() };
+    Ok(Accepted(stopped(&app.store.write_by(admin.actor()?, verb).await?.ok_or(Error::NoSuchMeeting)?)))
+}
+
+/// What is said of a bot that was told to leave.
+fn stopped(advanced: &Advanced) -> Message {
+    match advanced.step {
+        Step::Refuse => Message::new(format!("Meeting already {}.", advanced.from.as_str())),
         Step::Move | Step::Stay => Message::new("Stop request accepted and is being processed."),
-    }))
+    }
 }
 
 /// How a bot that does not listen refuses to be told otherwise, for the route table.

@@ -1,11 +1,14 @@
 //! The caller: who am I, and with which key?
 
+use super::tokens::{Exchange, ExchangedToken, Grace};
 use crate::app::App;
-use crate::auth::{Caller, User};
-use crate::domain::{Hint, Time, TokenId, UserId};
+use crate::auth::{Caller, User, actor};
+use crate::clock;
+use crate::domain::{Hint, Scope, Time, Token, TokenId, UserId};
 use crate::error::{Error, Result};
 use crate::http::answer::{AnswerDoc, json_bytes};
-use crate::http::{Json, Output, Response};
+use crate::http::form::BodyRule;
+use crate::http::{Created, Form, Input, Json, Output, Response};
 use bytes::Bytes;
 use hyper::StatusCode;
 use serde::Serialize;
@@ -28,6 +31,8 @@ pub struct CallerView<'a> {
     image_url: Option<&'a str>,
     /// How many bots may be in meetings at once; 0 means none.
     max_concurrent_bots: i64,
+    /// How many seats their bots take of those.
+    seats_in_use: i64,
     /// The token in hand.
     token: TokenView<'a>,
 }
@@ -47,6 +52,11 @@ pub struct TokenView<'a> {
     /// When it stops being accepted; null for never.
     #[schema(required)]
     expires_at: Option<Time>,
+    /// How many seconds it may be unused before it ends; null for any number.
+    #[schema(required)]
+    disuse_seconds: Option<i64>,
+    /// What it may do.
+    scope: &'a Scope,
 }
 
 /// The answer to `GET /user`: written once for each token in memory.
@@ -67,19 +77,22 @@ impl Output for Me {
     }
 }
 
-fn view(Caller { user, token, .. }: &Caller) -> CallerView<'_> {
+fn view(Caller { user, token, seats, .. }: &Caller) -> CallerView<'_> {
     CallerView {
         id: user.id,
         email: user.email.as_str(),
         name: user.name.as_deref(),
         image_url: user.image_url.as_deref(),
         max_concurrent_bots: user.max_concurrent_bots,
+        seats_in_use: *seats,
         token: TokenView {
             id: token.id,
             name: token.name.as_deref(),
             hint: &token.hint,
             created_at: token.created_at,
             expires_at: token.expires_at,
+            disuse_seconds: token.disuse_seconds,
+            scope: &token.scope,
         },
     }
 }
@@ -87,4 +100,32 @@ fn view(Caller { user, token, .. }: &Caller) -> CallerView<'_> {
 /// Who the caller is.
 pub async fn show(_: Arc<App>, caller: User, (): ()) -> Result<Me> {
     Ok(Me(caller))
+}
+
+/// The caller's tokens, without the secrets.
+pub async fn tokens(app: Arc<App>, caller: User, (): ()) -> Result<Json<Vec<Token>>> {
+    let (_, mut tokens) = app.store.user_with_tokens(caller.user.id).await?;
+    app.auth.usage().freshen(&mut tokens);
+    Ok(Json(tokens))
+}
+
+/// Body of `POST /user/tokens/rotate`; none is needed.
+pub struct OwnExchange(Exchange);
+
+impl Input for OwnExchange {
+    const BODY: BodyRule = BodyRule::Optional;
+
+    fn read(form: &mut Form<'_>) -> Option<Self> {
+        // How long tokens live is the administrator's to say.
+        let grace = form.optional::<Grace>("grace_seconds");
+        grace.map(|grace| Self(Exchange::within(grace)))
+    }
+}
+
+/// Exchanges the token in hand for a new one that may do the same, for as long as the old one was meant to.
+pub async fn rotate(app: Arc<App>, caller: User, wish: OwnExchange) -> Result<Created<ExchangedToken>> {
+    let (verb, secret) = wish.0.verb(caller.token.id)?;
+    let actor = actor(format!("token:{}", caller.token.id), None, clock::now())?;
+    let rotated = app.store.write_by(actor, verb).await?;
+    Ok(Created(ExchangedToken::new(&secret, rotated)))
 }

@@ -1,5 +1,6 @@
 //! The live feed: a socket on which a user follows their meetings.
 
+use super::meetings::owned;
 use crate::app::App;
 use crate::auth::User;
 use crate::clock;
@@ -9,7 +10,6 @@ use crate::feed::{Cut, SUBSCRIPTIONS_MAX, Watcher};
 use crate::http::handshake::{Guest, Seat, Switching};
 use crate::http::stream::Watched;
 use crate::http::websocket::{End, Socket};
-use crate::store::MeetingName;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
@@ -17,6 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+/// How often the token of an open socket is looked at; a revoked one is cut off at once, without a look.
+const LOOK_PERIOD: Duration = Duration::from_secs(30);
 
 /// Most meetings in one message.
 const MEETINGS_MAX: usize = 100;
@@ -92,7 +95,7 @@ async fn follow(app: &App, user: &User, token: TokenHash, socket: &mut Socket<Wa
         biased;
         () = seat.stopping() => End::Stopping,
         end = cut_off(cut) => end,
-        () = expiry(user.token.expires_at) => End::KeyRefused,
+        () = refusal(app, &token, user.token.expires_at) => End::KeyRefused,
         end = talk(app, user, watcher, socket) => end,
     }
 }
@@ -105,11 +108,19 @@ async fn cut_off(cut: oneshot::Receiver<Cut>) -> End {
     }
 }
 
-/// Waits until a token's time is over.
-async fn expiry(expires_at: Option<Time>) {
-    let Some(end) = expires_at else { return std::future::pending().await };
-    let left = end.as_millis().saturating_sub(clock::now().as_millis());
-    tokio::time::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0))).await;
+/// Waits until a token is refused: its time may end, and that end may change meanwhile.
+async fn refusal(app: &App, token: &TokenHash, mut expires_at: Option<Time>) {
+    loop {
+        let left = expires_at.map(|end| end.as_millis().saturating_sub(clock::now().as_millis()));
+        let left = left.map_or(LOOK_PERIOD, |left| Duration::from_millis(u64::try_from(left).unwrap_or(0)));
+        tokio::time::sleep(left.min(LOOK_PERIOD)).await;
+        match app.auth.still(token, &app.store, clock::now()) {
+            Ok(end) => expires_at = end,
+            Err(Error::TokenRefused(_)) => return,
+            // The file cannot be read now; what is cut off is cut off by the feed.
+            Err(_) => {}
+        }
+    }
 }
 
 async fn talk(app: &App, user: &User, mut watcher: Watcher, socket: &mut Socket<Watched>) -> End {
@@ -158,12 +169,8 @@ fn subscribe(app: &App, user: &User, watcher: &mut Watcher, members: &Members<'_
         "invalid_subscribe_payload",
         |meetings| Answer::Subscribed { meetings },
         |name| {
-            let name_of = MeetingName {
-                user_id: user.user.id,
-                platform: name.platform,
-                native_meeting_id: name.native_id.clone(),
-                meeting_id: None,
-            };
+            let name_of = owned(user, (name.platform, name.native_id.clone()), None)
+                .map_err(|_| "this token is limited to other meetings")?;
             let meeting = app.store.meeting(&name_of).map_err(|error| match error {
                 Error::MeetingNotFound(..) => "no such meeting",
                 _ => "the meeting cannot be looked up now; try again",

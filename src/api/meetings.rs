@@ -62,7 +62,7 @@ impl Pages for MeetingPages {
     }
 
     async fn next(&mut self, out: &mut Vec<u8>) -> Result<bool> {
-        let page = self.app.store.meetings(self.filter).await?;
+        let page = self.app.store.meetings(self.filter.clone()).await?;
         if self.is_first {
             out.extend_from_slice(br#"{"meetings":["#);
         }
@@ -75,7 +75,7 @@ impl Pages for MeetingPages {
             before: page.rows.last().map(|meeting| meeting.id).or(self.filter.before),
             skip: 0,
             limit: self.filter.limit.map(|limit| limit - count),
-            ..self.filter
+            ..self.filter.clone()
         };
         self.is_first = false;
         Ok(page.is_last)
@@ -105,6 +105,7 @@ pub fn write_items<'a, T: Serialize + 'a>(
 pub async fn list(app: Arc<App>, caller: User, query: MeetingQuery) -> Result<Streamed<MeetingPages>> {
     let filter = MeetingFilter {
         user_id: caller.user.id,
+        scope: caller.token.scope.clone(),
         status: query.status,
         platform: query.platform,
         before: None,
@@ -133,9 +134,19 @@ impl Input for ByName {
     }
 }
 
-/// The caller's newest meeting of that name, or the one with this id.
-pub fn owned(caller: &User, (platform, native_meeting_id): PathName, meeting_id: Option<MeetingId>) -> MeetingName {
-    MeetingName { user_id: caller.user.id, platform, native_meeting_id, meeting_id }
+/// The caller's newest meeting of that name, or the one with this id; refused where it is beyond the caller's token.
+pub fn owned(
+    caller: &User,
+    (platform, native_meeting_id): PathName,
+    meeting_id: Option<MeetingId>,
+) -> Result<MeetingName> {
+    let scope = &caller.token.scope;
+    scope.check_meeting(platform, Some(&native_meeting_id)).map_err(Error::NotAllowed)?;
+    if meeting_id.is_some() && scope.meeting.is_some() {
+        // A meeting whose name was removed is found by its id alone, and may have had any name.
+        return Err(Error::NotAllowed(format!("This token is limited to {scope}, and names no meeting by its id.")));
+    }
+    Ok(MeetingName { user_id: caller.user.id, platform, native_meeting_id, meeting_id })
 }
 
 /// Path and body of `PATCH /meetings/{platform}/{native_meeting_id}`: the members of `data` that change.
@@ -175,7 +186,7 @@ pub async fn note(app: Arc<App>, caller: User, notes: MeetingNotes) -> Result<Js
     if notes.members.is_empty() {
         return Err(Error::NothingToUpdate);
     }
-    let name = owned(&caller, notes.name, None);
+    let name = owned(&caller, notes.name, None)?;
     Ok(Json(app.store.write(NoteMeeting { name, members: notes.members, now: clock::now() }).await?))
 }
 
@@ -195,7 +206,7 @@ impl Input for OneMeeting {
 
 /// Removes a finished meeting's transcript and all that is personal about it.
 pub async fn redact(app: Arc<App>, caller: User, one: OneMeeting) -> Result<Json<Message>> {
-    let name = owned(&caller, one.name, one.meeting_id);
+    let name = owned(&caller, one.name, one.meeting_id)?;
     app.store.remove_words(WordsOf::Meeting(name.clone())).await?;
     let id = app.store.write(RedactMeeting { name, now: clock::now() }).await?;
     app.bots.erase(id).await;

@@ -1,6 +1,8 @@
 //! One function a route, one file a family: read the input, ask the store, return the answer.
 
+pub mod admin_keys;
 pub mod analytics;
+pub mod audit;
 pub mod bots;
 pub mod callbacks;
 pub mod caller;

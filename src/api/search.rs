@@ -138,6 +138,8 @@ pub async fn find(app: Arc<App>, caller: User, query: SearchQuery) -> Result<Jso
         before: query.before,
         limit: usize::try_from(query.limit.0).unwrap_or(1),
     });
-    let page = page.await?;
+    let mut page = page.await?;
+    let scope = &caller.token.scope;
+    page.found.retain(|found| scope.check_meeting(found.platform, found.native_meeting_id.as_deref()).is_ok());
     Ok(Json(SearchResults { results: page.found.into_iter().map(result).collect(), next: page.next }))
 }

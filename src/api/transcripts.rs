@@ -1,6 +1,6 @@
 //! Transcripts: as JSON, as text, as subtitles; page by page, however long they are.
 
-use super::meetings::write_items;
+use super::meetings::{owned, write_items};
 use crate::app::App;
 use crate::auth::User;
 use crate::domain::text::Line;
@@ -8,7 +8,6 @@ use crate::domain::{Meeting, MeetingId, Platform, Segment, SegmentId, Subtitles,
 use crate::error::{Error, Result};
 use crate::http::answer::{AnswerDoc, json_doc};
 use crate::http::{Form, Input, Pages, Streamed};
-use crate::store::MeetingName;
 use hyper::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
@@ -118,11 +117,7 @@ impl TranscriptPages {
 
 /// The newest meeting of that name, or the very one, and what was said in it.
 pub async fn show(app: Arc<App>, caller: User, query: TranscriptQuery) -> Result<Streamed<TranscriptPages>> {
-    let meeting = app.store.meeting(&MeetingName {
-        user_id: caller.user.id,
-        platform: query.platform,
-        native_meeting_id: query.native_meeting_id.0,
-        meeting_id: query.meeting_id,
-    })?;
+    let name = owned(&caller, (query.platform, query.native_meeting_id.0), query.meeting_id)?;
+    let meeting = app.store.meeting(&name)?;
     Streamed::begin(TranscriptPages { app, meeting, format: query.format, last: None, written: 0 }).await
 }

@@ -49,18 +49,16 @@ impl Input for NewUser {
 }
 
 /// Creates a user, or returns the one who has the address, unchanged.
-pub async fn create(app: Arc<App>, _: Admin, new: NewUser) -> Result<CreatedOrFound<User>> {
-    let (user, is_new) = app
-        .store
-        .write(CreateUser {
-            email: new.email,
-            name: new.name.map(|name| name.0),
-            image_url: new.image_url.map(|url| url.0),
-            max_concurrent_bots: new.max_concurrent_bots.map_or(0, |limit| limit.0),
-            data: new.data.unwrap_or_default(),
-            now: clock::now(),
-        })
-        .await?;
+pub async fn create(app: Arc<App>, admin: Admin, new: NewUser) -> Result<CreatedOrFound<User>> {
+    let create = CreateUser {
+        email: new.email,
+        name: new.name.map(|name| name.0),
+        image_url: new.image_url.map(|url| url.0),
+        max_concurrent_bots: new.max_concurrent_bots.map_or(0, |limit| limit.0),
+        data: new.data.unwrap_or_default(),
+        now: clock::now(),
+    };
+    let (user, is_new) = app.store.write_by(admin.actor()?, create).await?;
     Ok(CreatedOrFound { value: user, is_new })
 }
 
@@ -132,6 +130,7 @@ pub struct UserChanges {
     image_url: Settable<ImageUrl>,
     max_concurrent_bots: Option<BotLimit>,
     data: Option<Data>,
+    disabled: Option<bool>,
 }
 
 impl Input for UserChanges {
@@ -144,8 +143,10 @@ impl Input for UserChanges {
         let image_url = form.settable("image_url");
         let data = form.optional("data");
         let email = form.optional("email");
+        let disabled = form.optional("disabled");
         Some(Self {
             id: id?,
+            disabled: disabled?,
             email: email?,
             name: name?,
             image_url: image_url?,
@@ -156,7 +157,7 @@ impl Input for UserChanges {
 }
 
 /// Changes what is given of a user.
-pub async fn update(app: Arc<App>, _: Admin, changes: UserChanges) -> Result<Json<User>> {
+pub async fn update(app: Arc<App>, admin: Admin, changes: UserChanges) -> Result<Json<User>> {
     let update = UpdateUser {
         id: changes.id,
         email: changes.email,
@@ -164,11 +165,14 @@ pub async fn update(app: Arc<App>, _: Admin, changes: UserChanges) -> Result<Jso
         image_url: patch(changes.image_url, |url| url.0),
         max_concurrent_bots: changes.max_concurrent_bots.map(|limit| limit.0),
         data: changes.data,
+        disabled: changes.disabled,
+        now: clock::now(),
     };
-    Ok(Json(app.store.write(update).await?))
+    Ok(Json(app.store.write_by(admin.actor()?, update).await?))
 }
 
-fn patch<T, U>(field: Settable<T>, unwrap: fn(T) -> U) -> Patch<U> {
+/// What becomes of a field that may be set to null.
+pub fn patch<T, U>(field: Settable<T>, unwrap: impl FnOnce(T) -> U) -> Patch<U> {
     match field {
         Settable::Absent => Patch::Keep,
         Settable::Null => Patch::Clear,
@@ -177,10 +181,10 @@ fn patch<T, U>(field: Settable<T>, unwrap: fn(T) -> U) -> Patch<U> {
 }
 
 /// Removes a user and all that is theirs.
-pub async fn delete(app: Arc<App>, _: Admin, ById(id): ById) -> Result<NoContent> {
+pub async fn delete(app: Arc<App>, admin: Admin, ById(id): ById) -> Result<NoContent> {
     app.store.remove_words(WordsOf::User(id)).await?;
     let meetings = app.store.meeting_ids(id).await?;
-    app.store.write(DeleteUser { id }).await?;
+    app.store.write_by(admin.actor()?, DeleteUser { id }).await?;
     for meeting in meetings {
         app.bots.erase(meeting).await;
     }

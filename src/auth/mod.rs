@@ -6,11 +6,13 @@ mod verdicts;
 pub use usage::Usage;
 pub use verdicts::{Caller, Verdicts};
 
-use crate::domain::{PlainToken, Time, TokenHash};
+use crate::domain::{Actor, KeyFault, PlainToken, Time, TokenHash};
 use crate::error::{Error, Result};
 use crate::store::Store;
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The header of the admin key.
@@ -21,8 +23,19 @@ pub const USER_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 /// How a bot's credential begins (RFC 6750, section 2.1).
 const BEARER: &[u8] = b"Bearer ";
 
-/// Whoever holds the admin key. Only [`Auth`] makes one.
-pub struct Admin(());
+/// Whoever holds an admin key. Only [`Auth`] makes one.
+pub struct Admin {
+    name: Cow<'static, str>,
+    address: Option<IpAddr>,
+    at: Time,
+}
+
+impl Admin {
+    /// Whom the record of changes names; each call gives one of an entry.
+    pub fn actor(&self) -> Result<Actor> {
+        actor(self.name.clone().into_owned(), self.address, self.at)
+    }
+}
 
 /// A user, by one of their tokens. Only [`Auth`] makes one.
 pub struct User(Arc<Caller>);
@@ -45,26 +58,57 @@ impl Bot {
     }
 }
 
+/// Whom the record of changes names.
+pub fn actor(name: String, address: Option<IpAddr>, at: Time) -> Result<Actor> {
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).map_err(|error| Error::Internal(format!("no randomness: {error}")))?;
+    Ok(Actor { name, address: address.map(|address| address.to_string()), at, salt })
+}
+
+/// An admin key of the settings.
+#[derive(Clone)]
+pub struct SettledKey {
+    /// The key itself.
+    pub key: String,
+    /// When it stops being accepted.
+    pub until: Option<Time>,
+}
+
 /// Decides who is calling, from the headers alone.
 pub struct Auth {
-    admin_key: blake3::Hash,
+    /// Hashes of the keys of the settings, and their ends.
+    settled: Vec<(blake3::Hash, Option<Time>)>,
     verdicts: Arc<Verdicts>,
     usage: Usage,
 }
 
 impl Auth {
     /// `verdicts` must hear of every change that the store commits.
-    pub fn new(admin_key: &str, verdicts: Arc<Verdicts>) -> Self {
-        Self { admin_key: blake3::hash(admin_key.as_bytes()), verdicts, usage: Usage::default() }
+    pub fn new(keys: &[SettledKey], verdicts: Arc<Verdicts>) -> Self {
+        let settled = keys.iter().map(|key| (blake3::hash(key.key.as_bytes()), key.until)).collect();
+        Self { settled, verdicts, usage: Usage::default() }
     }
 
-    /// Lets the holder of the admin key in.
-    pub fn admin(&self, headers: &HeaderMap) -> Result<Admin> {
-        let presented = single(headers, &ADMIN_HEADER).ok_or(Error::AdminKeyRefused)?;
+    /// Lets the holder of an admin key in: one of the settings, or a named one.
+    pub fn admin(&self, headers: &HeaderMap, store: &Store, address: IpAddr, now: Time) -> Result<Admin> {
+        let presented = single(headers, &ADMIN_HEADER).ok_or(Error::AdminKeyRefused(KeyFault::Missing))??.as_bytes();
+        let name = self.admin_name(presented, store, now)?;
+        Ok(Admin { name, address: Some(address), at: now })
+    }
+
+    fn admin_name(&self, presented: &[u8], store: &Store, now: Time) -> Result<Cow<'static, str>> {
+        let hash = blake3::hash(presented);
         // Comparing two `blake3::Hash` takes the same time wherever they differ.
-        match blake3::hash(presented?.as_bytes()) == self.admin_key {
-            true => Ok(Admin(())),
-            false => Err(Error::AdminKeyRefused),
+        let settled = self.settled.iter().find(|(known, _)| *known == hash);
+        let (name, end) = if let Some((_, end)) = settled {
+            (Cow::Borrowed("key:settings"), *end)
+        } else {
+            let (name, end) = named_admin_key(presented, store)?;
+            (Cow::Owned(name), end)
+        };
+        match end.filter(|end| *end <= now) {
+            Some(end) => Err(Error::AdminKeyRefused(KeyFault::Expired(end, None))),
+            None => Ok(name),
         }
     }
 
@@ -90,23 +134,31 @@ impl Auth {
         Ok((self.holder(presented, store, now)?, TokenHash::of(presented)))
     }
 
-    /// Whether a token that opened a door would open it again.
-    pub fn still(&self, hash: &TokenHash, store: &Store, now: Time) -> Result<()> {
-        let caller = match self.verdicts.remembered(hash) {
-            Ok(caller) => Some(caller),
-            Err(epoch) => self.verdicts.look_up(hash, store, epoch)?,
-        };
-        caller.filter(|caller| !caller.is_expired(now)).map(drop).ok_or(Error::TokenRefused)
+    /// Until when a token that opened a door would open it again, as things are; refused if it would not.
+    pub fn still(&self, hash: &TokenHash, store: &Store, now: Time) -> Result<Option<Time>> {
+        let caller = self.known(hash, store)?.ok_or(Error::TokenRefused(KeyFault::Unknown))?;
+        caller.check(now).map_err(Error::TokenRefused)?;
+        Ok(caller.token.expires_at)
+    }
+
+    /// Who holds a token, and whether it opens doors: for whoever asks about it without using it.
+    pub fn explain(&self, presented: &[u8], store: &Store, now: Time) -> Result<(Option<User>, Option<KeyFault>)> {
+        match self.caller(presented, store) {
+            Ok(caller) => {
+                let fault = caller.check(now).err();
+                Ok((Some(User(caller)), fault))
+            }
+            Err(Error::TokenRefused(fault)) => Ok((None, Some(fault))),
+            Err(error) => Err(error),
+        }
     }
 
     fn holder(&self, presented: &[u8], store: &Store, now: Time) -> Result<User> {
         if presented.is_empty() {
             return Err(Error::TokenMissing);
         }
-        let caller = self.caller(presented, store)?.ok_or(Error::TokenRefused)?;
-        if caller.is_expired(now) {
-            return Err(Error::TokenRefused);
-        }
+        let caller = self.caller(presented, store)?;
+        caller.check(now).map_err(Error::TokenRefused)?;
         self.usage.note(&caller, now);
         Ok(User(caller))
     }
@@ -125,13 +177,27 @@ impl Auth {
         }
     }
 
-    /// From memory, else from the file; what no server ever issued is not looked for there.
-    fn caller(&self, presented: &[u8], store: &Store) -> Result<Option<Arc<Caller>>> {
+    /// Whom a token speaks for, whether it opens doors or not; what no server ever issued is not looked for.
+    fn caller(&self, presented: &[u8], store: &Store) -> Result<Arc<Caller>> {
         let hash = TokenHash::of(presented);
-        match self.verdicts.remembered(&hash) {
+        let known = match self.verdicts.remembered(&hash) {
+            Ok(caller) => return Ok(caller),
+            Err(_) if !PlainToken::is_wellformed(presented) => {
+                return Err(Error::TokenRefused(KeyFault::Mistyped));
+            }
+            Err(epoch) => self.verdicts.look_up(&hash, store, epoch, &self.usage)?,
+        };
+        match known {
+            Some(caller) => Ok(caller),
+            None => Err(Error::TokenRefused(ended(&hash, store)?)),
+        }
+    }
+
+    /// From memory, else from the file.
+    fn known(&self, hash: &TokenHash, store: &Store) -> Result<Option<Arc<Caller>>> {
+        match self.verdicts.remembered(hash) {
             Ok(caller) => Ok(Some(caller)),
-            Err(_) if !PlainToken::is_wellformed(presented) => Ok(None),
-            Err(epoch) => self.verdicts.look_up(&hash, store, epoch),
+            Err(epoch) => self.verdicts.look_up(hash, store, epoch, &self.usage),
         }
     }
 
@@ -141,9 +207,26 @@ impl Auth {
     }
 
     /// How many tokens are known in memory.
-    pub fn known(&self) -> usize {
+    pub fn known_tokens(&self) -> usize {
         self.verdicts.len()
     }
+}
+
+/// The name of an admin key, as the record writes it, and its end.
+fn named_admin_key(presented: &[u8], store: &Store) -> Result<(String, Option<Time>)> {
+    if !PlainToken::is_wellformed(presented) {
+        return Err(Error::AdminKeyRefused(KeyFault::Unknown));
+    }
+    let hash = TokenHash::of(presented);
+    match store.known_admin_key(&hash)? {
+        Some(key) => Ok((format!("key:{}", key.name), key.expires_at)),
+        None => Err(Error::AdminKeyRefused(ended(&hash, store)?)),
+    }
+}
+
+/// Why a hash is not known.
+fn ended(hash: &TokenHash, store: &Store) -> Result<KeyFault> {
+    Ok(store.ended_key(hash)?.map_or(KeyFault::Unknown, KeyFault::Revoked))
 }
 
 /// The header's value: `None` if it is absent, refused if it is there twice.
@@ -151,9 +234,9 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Result<&'a He
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     let refused = match name {
-        name if *name == ADMIN_HEADER => Error::AdminKeyRefused,
+        name if *name == ADMIN_HEADER => Error::AdminKeyRefused(KeyFault::Repeated),
         name if *name == AUTHORIZATION => Error::BotRefused,
-        _ => Error::TokenRefused,
+        _ => Error::TokenRefused(KeyFault::Repeated),
     };
     Some(if values.next().is_some() { Err(refused) } else { Ok(first) })
 }

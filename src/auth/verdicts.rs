@@ -1,8 +1,9 @@
 //! What is known of tokens: bounded, filled on first use, changed in the step that announces a commit.
 
-use crate::domain::{Time, Token, TokenHash, User, UserId};
+use super::Usage;
+use crate::domain::{KeyFault, Time, Token, TokenHash, User, UserId};
 use crate::error::Result;
-use crate::store::{Change, Store};
+use crate::store::{Change, KnownToken, Store};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
@@ -22,6 +23,8 @@ pub struct Caller {
     pub token: Token,
     /// The user.
     pub user: User,
+    /// How many seats the user's bots take.
+    pub seats: i64,
     /// The answer to `GET /user`, written at the first one: a caller never changes, a changed one is another.
     pub view: OnceLock<Bytes>,
     /// The second of the last use that was noted.
@@ -30,9 +33,13 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Whether the token's time is over.
-    pub fn is_expired(&self, now: Time) -> bool {
-        self.token.expires_at.is_some_and(|end| end <= now)
+    /// Whether the token opens doors now.
+    pub fn check(&self, now: Time) -> std::result::Result<(), KeyFault> {
+        if let Some(at) = self.user.disabled_at {
+            return Err(KeyFault::UserDisabled(at));
+        }
+        let noted = self.noted.load(Ordering::Relaxed);
+        self.token.check((noted > 0).then(|| Time::from_millis(noted * 1000)), now)
     }
 }
 
@@ -84,28 +91,35 @@ impl Hasher for First8 {
 
 impl Verdicts {
     /// Who holds the token with this hash, according to the file; kept if nothing changed since `epoch`.
-    pub fn look_up(&self, hash: &TokenHash, store: &Store, epoch: Epoch) -> Result<Option<Arc<Caller>>> {
-        let Some(known) = store.known_token(hash)? else { return Ok(None) };
-        Ok(Some(self.write().keep(*hash, known.token, known.user, epoch)))
+    pub fn look_up(&self, hash: &TokenHash, store: &Store, epoch: Epoch, usage: &Usage) -> Result<Option<Arc<Caller>>> {
+        let Some(mut known) = store.known_token(hash)? else { return Ok(None) };
+        usage.freshen(std::slice::from_mut(&mut known.token));
+        Ok(Some(self.write().keep(*hash, known, epoch)))
     }
 
     /// Forgets what a committed change makes untrue.
     pub fn hear(&self, change: &Change) {
         match change {
-            Change::TokenRevoked(hash) => {
+            Change::TokenRevoked(hash) | Change::TokenChanged(hash) => {
                 let mut memory = self.write();
                 memory.epoch += 1;
                 memory.young.remove(hash);
                 memory.old.remove(hash);
             }
-            Change::UserChanged(id) | Change::UserRemoved(id) => {
-                let mut memory = self.write();
-                memory.epoch += 1;
-                if let Some(mark) = memory.marks.remove(id).and_then(|mark| mark.upgrade()) {
-                    mark.0.store(true, Ordering::Release);
-                }
+            Change::UserChanged(id) | Change::UserDisabled(id) | Change::UserRemoved(id) | Change::SeatsChanged(id) => {
+                self.outdate(*id);
             }
-            Change::MeetingMoved(_) | Change::SegmentsStored(_) | Change::MeetingRedacted(_) => {}
+            Change::MeetingMoved(moved) => self.outdate(moved.meeting.user_id),
+            Change::SegmentsStored(_) | Change::MeetingRedacted(_) => {}
+        }
+    }
+
+    /// Every token of a user is looked up anew.
+    fn outdate(&self, id: UserId) {
+        let mut memory = self.write();
+        memory.epoch += 1;
+        if let Some(mark) = memory.marks.remove(&id).and_then(|mark| mark.upgrade()) {
+            mark.0.store(true, Ordering::Release);
         }
     }
 
@@ -149,11 +163,12 @@ impl Verdicts {
 }
 
 impl Memory {
-    fn keep(&mut self, hash: TokenHash, token: Token, user: User, epoch: Epoch) -> Arc<Caller> {
+    fn keep(&mut self, hash: TokenHash, KnownToken { token, user, seats }: KnownToken, epoch: Epoch) -> Arc<Caller> {
         let mark = self.marks.get(&user.id).and_then(Weak::upgrade).unwrap_or_default();
         let caller = Arc::new(Caller {
             token,
             user,
+            seats,
             view: OnceLock::new(),
             noted: AtomicI64::new(0),
             outdated: Arc::clone(&mark),
@@ -179,7 +194,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Data, Email, Hint, TokenId};
+    use crate::domain::{Data, Email, Hint, Scope, TokenId};
 
     fn hash(n: i64) -> TokenHash {
         TokenHash(*blake3::hash(&n.to_le_bytes()).as_bytes())
@@ -196,6 +211,7 @@ mod tests {
             max_concurrent_bots: 0,
             data: Data::default(),
             created_at: now,
+            disabled_at: None,
         };
         let token = Token {
             id: TokenId(n),
@@ -205,8 +221,13 @@ mod tests {
             created_at: now,
             expires_at: None,
             last_used_at: None,
+            last_address: None,
+            disabled_at: None,
+            disuse_seconds: None,
+            replaced_by: None,
+            scope: Scope::default(),
         };
-        verdicts.write().keep(hash(n), token, user, epoch);
+        verdicts.write().keep(hash(n), KnownToken { token, user, seats: 0 }, epoch);
     }
 
     fn knows(verdicts: &Verdicts, n: i64) -> bool {

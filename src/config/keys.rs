@@ -1,6 +1,8 @@
 //! The table of settings: name, default, meaning, and how a value becomes a field.
 
 use super::{Bots, Config, Cors, Http, Live, Store, Tokens, Webhooks};
+use crate::domain::Time;
+use crate::domain::field::{Field, Raw};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -60,6 +62,23 @@ pub static SERVER: &[Key] = &[
     key("admin_api_token_file", "ADMIN_API_TOKEN_FILE", "\"\"", "A file whose first line is the admin key.", |c, v| {
         set(&mut c.admin_key_file, text(v).map(|path| (!path.is_empty()).then(|| path.into())))
     }),
+    Key {
+        secret: true,
+        ..key(
+            "admin_api_token_old",
+            "ADMIN_API_TOKEN_OLD",
+            "\"\"",
+            "The admin key before this one, accepted as well for a while; empty is none.",
+            |c, v| set(&mut c.old_admin_key, text(v)),
+        )
+    },
+    key(
+        "admin_api_token_old_until",
+        "ADMIN_API_TOKEN_OLD_UNTIL",
+        "\"\"",
+        "The end of that while, such as \"2026-12-31T00:00:00Z\".",
+        |c, v| set(&mut c.old_admin_key_until, instant(v)),
+    ),
     key("http.workers", "VOMEET_HTTP_WORKERS", "0", "Threads that serve requests; 0 is one for each core.", |c, v| {
         set(&mut c.http.workers, count(v, 0, 1024))
     }),
@@ -143,6 +162,8 @@ pub fn blank() -> Config {
         log: String::new(),
         admin_key: String::new(),
         admin_key_file: None,
+        old_admin_key: String::new(),
+        old_admin_key_until: None,
         http: Http {
             workers: 0,
             connections_max: 0,
@@ -169,6 +190,16 @@ pub(super) fn set<T>(field: &mut T, value: Result<T, String>) -> Result<(), Stri
 
 pub(super) fn text(value: &Value) -> Result<String, String> {
     value.as_str().map(str::to_owned).ok_or_else(|| "should be text in quotes".to_owned())
+}
+
+/// A point in time; an empty text is none.
+fn instant(value: &Value) -> Result<Option<Time>, String> {
+    let text = text(value)?;
+    let wrong = "should be a time such as \"2026-12-31T00:00:00Z\"";
+    match text.as_str() {
+        "" => Ok(None),
+        text => Time::read(Raw::Text(text)).map(Some).map_err(|_| wrong.to_owned()),
+    }
 }
 
 pub(super) fn filled(value: &Value) -> Result<String, String> {

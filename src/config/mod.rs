@@ -8,6 +8,8 @@ pub use bots::{Bots, DockerBots, INHERITED, Leave, Live, Patience, ProcessBots, 
 pub use keys::Key;
 pub use sources::{Flags, Surroundings};
 
+use crate::auth::SettledKey;
+use crate::domain::Time;
 use crate::exit::{Code, Exit};
 use hyper::HeaderMap;
 use hyper::header::{self, HeaderValue};
@@ -37,6 +39,10 @@ pub struct Config {
     pub admin_key: String,
     /// A file whose first line is the key of the admin routes.
     pub admin_key_file: Option<PathBuf>,
+    /// The key before; empty is none.
+    pub old_admin_key: String,
+    /// Until when the key before is accepted.
+    pub old_admin_key_until: Option<Time>,
     /// The HTTP edge.
     pub http: Http,
     /// The database.
@@ -49,6 +55,15 @@ pub struct Config {
     pub live: Live,
     /// Webhooks.
     pub webhooks: Webhooks,
+}
+
+impl Config {
+    /// The admin keys of the settings: the present one, and the one before with its end.
+    pub fn admin_keys(&self) -> Vec<SettledKey> {
+        let present = SettledKey { key: self.admin_key.clone(), until: None };
+        let old = self.old_admin_key_until.map(|end| SettledKey { key: self.old_admin_key.clone(), until: Some(end) });
+        [present].into_iter().chain(old).collect()
+    }
 }
 
 /// The HTTP edge.

@@ -65,6 +65,11 @@ impl Settings {
         let mut settings = Self { config, origins };
         settings.read_admin_key_file(&around.folder)?;
         settings.config.admin_key = header_value(&settings.config.admin_key)?;
+        settings.config.old_admin_key = header_value(&settings.config.old_admin_key)?;
+        if settings.config.old_admin_key.is_empty() != settings.config.old_admin_key_until.is_none() {
+            let sentence = "admin_api_token_old and admin_api_token_old_until belong together; set both, or neither.";
+            return Err(wrong(sentence.to_owned()));
+        }
         Ok(settings)
     }
 

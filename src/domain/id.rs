@@ -48,6 +48,10 @@ id!(
     TokenId
 );
 id!(
+    /// An admin key's id; it is not the key.
+    AdminKeyId
+);
+id!(
     /// A meeting's id.
     MeetingId
 );

@@ -1,6 +1,8 @@
 //! Nouns, states and rules: no I/O, no async, no clock.
 
+pub mod admin_key;
 pub mod analytics;
+pub mod audit;
 pub mod bot;
 pub mod data;
 pub mod email;
@@ -11,6 +13,8 @@ pub mod language;
 pub mod lifecycle;
 pub mod meeting;
 pub mod number;
+pub mod refusal;
+pub mod scope;
 pub mod search;
 pub mod segment;
 pub mod subtitles;
@@ -21,13 +25,17 @@ pub mod user;
 pub mod webhook;
 mod words;
 
+pub use admin_key::AdminKey;
+pub use audit::{Action, Actor, Subject};
 pub use bot::{AutomaticLeave, BotConfig, Passcode, Task};
 pub use data::Data;
 pub use email::Email;
-pub use id::{DeliveryId, MeetingId, SegmentId, SessionId, TokenId, UserId};
+pub use id::{AdminKeyId, DeliveryId, MeetingId, SegmentId, SessionId, TokenId, UserId};
 pub use language::Language;
 pub use lifecycle::{Cause, CompletionReason, FailureStage, Report};
 pub use meeting::{Meeting, MeetingStatus, Platform};
+pub use refusal::KeyFault;
+pub use scope::{Need, Scope, ScopedMeeting};
 pub use segment::{Heard, Offset, Segment};
 pub use subtitles::Subtitles;
 pub use time::Time;

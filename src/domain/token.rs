@@ -1,6 +1,8 @@
 //! API tokens: made once, shown once, kept as a hash.
 
 use super::id::{TokenId, UserId};
+use super::refusal::KeyFault;
+use super::scope::Scope;
 use super::time::Time;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -114,6 +116,35 @@ pub struct Token {
     /// When it last opened a door, to within the batch that writes it; null for never.
     #[schema(required)]
     pub last_used_at: Option<Time>,
+    /// From which address.
+    #[schema(required)]
+    pub last_address: Option<String>,
+    /// Since when it is refused, until it is enabled again.
+    #[schema(required)]
+    pub disabled_at: Option<Time>,
+    /// How many seconds it may be unused before it ends; null for any number.
+    #[schema(required)]
+    pub disuse_seconds: Option<i64>,
+    /// The token that it was exchanged for.
+    #[schema(required)]
+    pub replaced_by: Option<TokenId>,
+    /// What it may do.
+    pub scope: Scope,
+}
+
+impl Token {
+    /// Whether it opens doors; `last_used_at` may be later than its own, which is written in batches.
+    pub fn check(&self, last_used_at: Option<Time>, now: Time) -> Result<(), KeyFault> {
+        if let Some(at) = self.disabled_at {
+            return Err(KeyFault::Disabled(at));
+        }
+        if let Some(end) = self.expires_at.filter(|end| *end <= now) {
+            return Err(KeyFault::Expired(end, self.replaced_by));
+        }
+        let Some(seconds) = self.disuse_seconds else { return Ok(()) };
+        let since = last_used_at.max(self.last_used_at).unwrap_or(self.created_at);
+        if since.plus_seconds(seconds) <= now { Err(KeyFault::Unused(since)) } else { Ok(()) }
+    }
 }
 
 #[cfg(test)]

@@ -37,4 +37,7 @@ pub struct User {
     pub data: Data,
     /// When the user was created.
     pub created_at: Time,
+    /// Since when all their tokens are refused; null where they are not.
+    #[schema(required)]
+    pub disabled_at: Option<Time>,
 }

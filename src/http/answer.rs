@@ -191,9 +191,15 @@ pub fn refusal(error: &Error) -> Response {
     #[derive(Serialize)]
     struct Refusal<'a> {
         detail: crate::error::Detail<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     }
 
-    let mut response = json(error.status(), &Refusal { detail: error.detail() })
+    let (code, reason) = error.reason().unzip();
+
+    let mut response = json(error.status(), &Refusal { detail: error.detail(), code, reason })
         .unwrap_or_else(|_| whole(error.status(), Bytes::new()));
     add_hints(error, response.headers_mut());
     response

@@ -194,6 +194,15 @@ impl<'a> Form<'a> {
         self.checked(Place::Body, name, T::read(Raw::Json(json)), || shown(json))
     }
 
+    /// A member of the body that must be there and is shown in no fault.
+    pub fn secret<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        let (_, body) = self.look(Place::Body, name, true, false, T::schema)?;
+        let Body::Object(_, members) = body else { return None };
+        let missing = || Invalid::new("missing", "Field required");
+        let read = members.get(name).ok_or_else(missing).and_then(|json| T::read(Raw::Json(json)));
+        self.checked(Place::Body, name, read, || Sent::Nothing)
+    }
+
     /// A member of the body that may be absent; null is the same as absent.
     pub fn optional<T: Field>(&mut self, name: &'static str) -> Option<Option<T>> {
         self.settable(name).map(|field| match field {

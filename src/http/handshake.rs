@@ -44,7 +44,7 @@ impl Door for Guest {
         let in_query = query_value(call.head.uri.query().unwrap_or(""), KEY_PARAMETER);
         let who = call.app.auth.watcher(&call.head.headers, in_query.as_deref(), &call.app.store, call.now);
         match who {
-            Ok(_) | Err(Error::TokenMissing | Error::TokenRefused) => Ok(Self { who, handshake }),
+            Ok(_) | Err(Error::TokenMissing | Error::TokenRefused(_)) => Ok(Self { who, handshake }),
             Err(error) => Err(error),
         }
     }

@@ -6,6 +6,8 @@ use super::form::{BodyRule, FieldDoc, Form, Input, Parts};
 use super::handshake::Guest;
 use crate::app::App;
 use crate::auth::{Admin, Bot, User};
+/// What a row asks of a user's token.
+pub use crate::domain::Need;
 use crate::domain::Time;
 use crate::error::{Error, Result};
 use hyper::body::Incoming;
@@ -82,7 +84,7 @@ impl Door for Admin {
     const ACCESS: Access = Access::Admin;
 
     fn enter(call: &Call) -> Result<Self> {
-        call.app.auth.admin(&call.head.headers)
+        call.app.auth.admin(&call.head.headers, &call.app.store, call.peer.ip().to_canonical(), call.now)
     }
 }
 
@@ -90,7 +92,9 @@ impl Door for User {
     const ACCESS: Access = Access::User;
 
     fn enter(call: &Call) -> Result<Self> {
-        call.app.auth.user(&call.head.headers, &call.app.store, call.now)
+        let user = call.app.auth.user(&call.head.headers, &call.app.store, call.now)?;
+        user.token.scope.check(call.route.need.unwrap_or(Need::WriteAll)).map_err(Error::NotAllowed)?;
+        Ok(user)
     }
 }
 
@@ -111,6 +115,8 @@ pub struct Route {
     pub number: usize,
     /// Who may call it.
     pub access: Access,
+    /// What it asks of a user's token.
+    pub need: Option<Need>,
     /// Its method.
     pub method: Method,
     /// Its path; `{name}` stands for one segment.
@@ -143,26 +149,26 @@ where
     Route::new(method, path, handler, summary)
 }
 
-/// A row for the holder of a user token.
-pub fn user<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
+/// A row for the holder of a user token that may do this.
+pub fn user<I, O, F, R>(need: Need, method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
 where
     F: Fn(Arc<App>, User, I) -> R + Copy + Send + Sync + 'static,
     R: Future<Output = Result<O>> + Send,
     I: Input,
     O: Output,
 {
-    Route::new(method, path, handler, summary)
+    Route { need: Some(need), ..Route::new(method, path, handler, summary) }
 }
 
-/// A row for whoever opens a WebSocket.
-pub fn socket<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
+/// A row for whoever opens a WebSocket; what the token may do is decided message by message.
+pub fn socket<I, O, F, R>(need: Need, method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
 where
     F: Fn(Arc<App>, Guest, I) -> R + Copy + Send + Sync + 'static,
     R: Future<Output = Result<O>> + Send,
     I: Input,
     O: Output,
 {
-    Route::new(method, path, handler, summary)
+    Route { need: Some(need), ..Route::new(method, path, handler, summary) }
 }
 
 /// A row for the bot of a meeting.
@@ -213,6 +219,7 @@ impl Route {
         Self {
             number: 0,
             access: D::ACCESS,
+            need: None,
             method,
             path,
             literal: path.split('{').next().unwrap_or(path),

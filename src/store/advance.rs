@@ -1,9 +1,12 @@
 //! What a report does to a meeting: the step of its life, and all that goes with it in one transaction.
 
+use super::audit::Recorded;
 use super::meetings::{MeetingName, by_id, meeting_at, meeting_columns};
 use super::{Change, Moved, Verb, outbox};
 use crate::domain::lifecycle::{Step, step};
-use crate::domain::{Cause, CompletionReason, Data, FailureStage, Meeting, MeetingId, MeetingStatus, Report, Time};
+use crate::domain::{
+    Action, Cause, CompletionReason, Data, FailureStage, Meeting, MeetingId, MeetingStatus, Report, Subject, Time,
+};
 use crate::error::Result;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
@@ -77,6 +80,23 @@ impl Verb for Advance {
         let Advanced { meeting, from, step } = advanced.as_ref()?;
         let moved = || Moved { meeting: meeting.clone(), from: *from, at: self.now };
         (*step == Step::Move).then(|| Change::MeetingMoved(Arc::new(moved())))
+    }
+}
+
+/// By an administrator: a bot told to leave.
+impl Recorded for Advance {
+    const ACTION: Action = Action::MeetingStop;
+
+    fn target(&self) -> Option<Subject> {
+        match self.whose {
+            Whose::Meeting(id) => Some(Subject::Meeting(id)),
+            Whose::Session(_) | Whose::Named(_) => None,
+        }
+    }
+
+    fn changed(&self, advanced: &Self::Answer) -> Option<Subject> {
+        let advanced = advanced.as_ref().filter(|advanced| advanced.step == Step::Move)?;
+        Some(Subject::Meeting(advanced.meeting.id))
     }
 }
 

@@ -1,11 +1,20 @@
 //! Bots: sent under the user's limit, told what to do.
 
 use super::meetings::{MeetingName, by_id, meeting_at, meeting_columns};
-use super::{Store, Verb};
+use super::{Change, Store, Verb};
 use crate::domain::{Data, Language, Meeting, MeetingId, MeetingStatus, Platform, Task, Time, TokenHash, UserId};
 use crate::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
+
+/// How many seats a user's bots take: those that were not told to leave.
+pub fn seats_taken(db: &Connection, user_id: UserId) -> rusqlite::Result<i64> {
+    let mut seats = db.prepare_cached(
+        "SELECT count(*) FROM meetings INDEXED BY seats WHERE user_id = ?1
+           AND status IN ('requested', 'joining', 'awaiting_admission', 'active')",
+    )?;
+    seats.query_row([user_id.0], |row| row.get(0))
+}
 
 /// Sends a bot into a meeting, if the user's limit allows and none of theirs is there.
 #[derive(Debug, Serialize)]
@@ -45,14 +54,15 @@ impl Verb for SendBot {
         if taken.exists(params![self.user_id.0, self.platform.as_str(), self.native_meeting_id])? {
             return Err(Error::MeetingTaken);
         }
-        let mut seats = db.prepare_cached(
-            "SELECT count(*) FROM meetings INDEXED BY seats WHERE user_id = ?1
-               AND status IN ('requested', 'joining', 'awaiting_admission', 'active')",
-        )?;
-        if seats.query_row([self.user_id.0], |row| row.get::<_, i64>(0))? >= limit {
-            return Err(Error::BotLimitReached(limit));
+        let seats = seats_taken(db, self.user_id)?;
+        if seats >= limit {
+            return Err(Error::BotLimitReached { seats, limit });
         }
         self.insert(db)
+    }
+
+    fn change(&self, meeting: &Meeting) -> Option<Change> {
+        Some(Change::SeatsChanged(meeting.user_id))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::pages::{Page, page};
 use super::{Change, Store, Verb};
-use crate::domain::{Data, Meeting, MeetingId, MeetingStatus, Platform, Time, UserId};
+use crate::domain::{Data, Meeting, MeetingId, MeetingStatus, Platform, Scope, Time, UserId};
 use crate::error::{Error, Result};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
@@ -17,10 +17,12 @@ const KEPT_OF_DATA: [&str; 3] = ["status_transition", "completion_reason", "erro
 const MEETINGS_INLINE_MAX: i64 = 20;
 
 /// Which meetings of a user are asked for; always the newest first.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct MeetingFilter {
     /// Whose.
     pub user_id: UserId,
+    /// Only those within it.
+    pub scope: Scope,
     /// Only those that stand here.
     pub status: Option<MeetingStatus>,
     /// Only those held here.
@@ -36,10 +38,13 @@ pub struct MeetingFilter {
 impl Store {
     /// A page of a user's meetings: a few are read here and now, many on the blocking pool.
     pub async fn meetings(&self, filter: MeetingFilter) -> Result<Page<Meeting>> {
-        let whole = filter.before.is_none() && filter.status.is_none() && filter.platform.is_none();
+        let whole = filter.before.is_none()
+            && !filter.scope.is_narrow()
+            && filter.status.is_none()
+            && filter.platform.is_none();
         if whole && filter.skip <= MEETINGS_INLINE_MAX {
             let limit = filter.limit.unwrap_or(i64::MAX).min(MEETINGS_INLINE_MAX + 1);
-            let few = self.read(|db| select(db, &MeetingFilter { limit: Some(limit), ..filter }))?;
+            let few = self.read(|db| select(db, &MeetingFilter { limit: Some(limit), ..filter.clone() }))?;
             if i64::try_from(few.rows.len()).is_ok_and(|few| few <= MEETINGS_INLINE_MAX) {
                 return Ok(few);
             }
@@ -63,13 +68,21 @@ fn select(db: &Connection, filter: &MeetingFilter) -> rusqlite::Result<Page<Meet
         meeting_columns!(),
         " FROM meetings m
          WHERE user_id = :user AND id < :before AND (:status IS NULL OR status = :status) AND (:platform IS NULL OR platform = :platform)
+           AND (:platforms IS NULL OR instr(:platforms, ',' || platform || ','))
+           AND (:only IS NULL OR (platform = :only AND native_meeting_id = :only_id))
          ORDER BY id DESC LIMIT :limit OFFSET :skip"
     ))?;
+    let only = filter.scope.meeting.as_ref();
+    let platforms = filter.scope.platforms.iter().fold(String::from(","), |list, one| list + one.as_str() + ",");
+    let platforms = (platforms.len() > 1).then_some(platforms);
     let values = named_params! {
         ":user": filter.user_id.0,
         ":before": filter.before.map_or(i64::MAX, |id| id.0),
         ":status": filter.status.map(MeetingStatus::as_str),
         ":platform": filter.platform.map(Platform::as_str),
+        ":platforms": platforms,
+        ":only": only.map(|meeting| meeting.platform.as_str()),
+        ":only_id": only.map(|meeting| meeting.native_meeting_id.as_str()),
         ":limit": filter.limit.unwrap_or(-1),
         ":skip": filter.skip,
     };

@@ -3,8 +3,11 @@
 //! Writes are [`Verb`]s sent to the one writer thread, which answers after the commit. Small reads run
 //! where the request runs; long reads go to the blocking pool.
 
+mod admin_keys;
 mod advance;
 mod analytics;
+mod audit;
+mod audit_log;
 mod bots;
 mod connection;
 mod deliveries;
@@ -16,21 +19,26 @@ mod pages;
 mod search;
 mod segments;
 mod space;
+mod token_life;
 mod tokens;
 mod upgrade;
 mod users;
 mod webhooks;
 mod writer;
 
+pub use admin_keys::{CreateAdminKey, KnownAdminKey, RevokeAdminKey, RotateAdminKey};
 pub use advance::{Advance, Advanced, Whose};
 pub use analytics::{ListPage, TelematicsWanted};
+pub use audit::Recorded;
+pub use audit_log::{AuditFault, AuditPage, PruneAudit, Verification};
 pub use bots::{BotAtWork, NoteCleared, NoteContainer, Reconfigure, SendBot};
 pub use deliveries::{AttemptEnd, Busy, DeliveryPage, Due, EndAttempt, ForgetDeliveries, Underway, WaitingEvent};
 pub use meetings::{MeetingFilter, MeetingName, NoteMeeting, RedactMeeting, WordsOf};
 pub use pages::Page;
 pub use search::{Found, Search, SearchPage};
 pub use segments::{Accepted, StoreSegments};
-pub use tokens::{CreateToken, KnownToken, RevokeToken, TouchTokens};
+pub use token_life::{CreateToken, RevokeToken, RotateToken, Rotated, UpdateToken};
+pub use tokens::{KnownToken, TokenPage, TouchTokens};
 pub use users::{CreateUser, DeleteUser, Patch, UpdateUser, UserPage};
 pub use webhooks::{SetWebhook, Webhook};
 pub use writer::{Change, Moved, Stored, Verb, Written};

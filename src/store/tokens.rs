@@ -1,10 +1,11 @@
-//! Tokens: rows and verbs. The token itself never comes here, only its hash.
+//! Tokens as they are kept: rows, pages, uses. The token itself never comes here, only its hash.
 
+use super::bots::seats_taken;
 use super::users::{USER_COLUMNS, user_at, user_columns};
-use super::{Change, Store, Verb};
-use crate::domain::{Hint, Time, Token, TokenHash, TokenId, User, UserId};
+use super::{Store, Verb};
+use crate::domain::{Hint, Scope, Time, Token, TokenHash, TokenId, User, UserId};
 use crate::error::{Error, Result};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use serde::Serialize;
 
 /// How many of a user's tokens are read where the request runs; what is more goes to the blocking pool.
@@ -13,12 +14,13 @@ const TOKENS_INLINE_MAX: usize = 100;
 /// The columns of [`token_at`], of the table `t`.
 macro_rules! token_columns {
     () => {
-        "t.id, t.user_id, t.name, t.hint, t.created_at, t.expires_at, t.last_used_at"
+        "t.id, t.user_id, t.name, t.hint, t.created_at, t.expires_at, t.last_used_at, t.last_address, t.disabled_at,
+         t.disuse_seconds, t.replaced_by, t.scope"
     };
 }
 
 /// A token from a row that holds [`token_columns`], the first of them at `at`.
-fn token_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Token> {
+pub fn token_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Token> {
     let time = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis));
     Ok(Token {
         id: TokenId(row.get(at)?),
@@ -28,7 +30,18 @@ fn token_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Token> {
         created_at: Time::from_millis(row.get(at + 4)?),
         expires_at: time(at + 5)?,
         last_used_at: time(at + 6)?,
+        last_address: row.get(at + 7)?,
+        disabled_at: time(at + 8)?,
+        disuse_seconds: row.get(at + 9)?,
+        replaced_by: row.get::<_, Option<i64>>(at + 10)?.map(TokenId),
+        scope: Scope::stored(row.get_ref(at + 11)?.as_str_or_null()?),
     })
+}
+
+/// The token with this id.
+pub fn find(db: &Connection, id: TokenId) -> rusqlite::Result<Option<Token>> {
+    let mut statement = db.prepare_cached(concat!("SELECT ", token_columns!(), " FROM tokens t WHERE t.id = ?1"))?;
+    statement.query_row([id.0], |row| token_at(row, 0)).optional()
 }
 
 /// A user and at most `max` of their tokens; one statement, so as of one moment.
@@ -62,6 +75,19 @@ pub struct KnownToken {
     pub token: Token,
     /// Its user.
     pub user: User,
+    /// How many seats the user's bots take.
+    pub seats: i64,
+}
+
+/// Which tokens are asked for; always in the order of their ids.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenPage {
+    /// Whose; everybody's where absent.
+    pub user_id: Option<UserId>,
+    /// Only ids above this one.
+    pub after: Option<TokenId>,
+    /// How many at most.
+    pub limit: i64,
 }
 
 impl Store {
@@ -84,81 +110,42 @@ impl Store {
                 token_columns!(),
                 " FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = ?1"
             ))?;
-            let known = |row: &Row<'_>| Ok(KnownToken { user: user_at(row, 0)?, token: token_at(row, USER_COLUMNS)? });
-            statement.query_row([hash.0], known).optional()
+            let known = |row: &Row<'_>| Ok((user_at(row, 0)?, token_at(row, USER_COLUMNS)?));
+            let Some((user, token)) = statement.query_row([hash.0], known).optional()? else { return Ok(None) };
+            let seats = seats_taken(db, user.id)?;
+            Ok(Some(KnownToken { token, user, seats }))
         })
     }
-}
 
-/// Adds a token to a user.
-#[derive(Debug, Serialize)]
-pub struct CreateToken {
-    /// Whose.
-    pub user_id: UserId,
-    /// BLAKE3 of the token.
-    pub hash: TokenHash,
-    /// Its first characters.
-    pub hint: Hint,
-    /// What it is for.
-    pub name: Option<String>,
-    /// When it ends by itself.
-    pub expires_at: Option<Time>,
-    /// When.
-    pub now: Time,
-}
-
-impl Verb for CreateToken {
-    type Answer = Token;
-
-    fn apply(&self, db: &Connection) -> Result<Token> {
-        if !db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([self.user_id.0])? {
-            return Err(Error::UserNotFound);
-        }
-        let mut insert = db.prepare_cached(
-            "INSERT INTO tokens (user_id, hash, name, hint, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?;
-        insert.execute(params![
-            self.user_id.0,
-            self.hash.0,
-            self.name,
-            self.hint.0,
-            self.now.as_millis(),
-            self.expires_at.map(Time::as_millis)
-        ])?;
-        Ok(Token {
-            id: TokenId(db.last_insert_rowid()),
-            user_id: self.user_id,
-            name: self.name.clone(),
-            hint: self.hint.clone(),
-            created_at: self.now,
-            expires_at: self.expires_at,
-            last_used_at: None,
+    /// When the key with this hash ended, if it did and is remembered.
+    pub fn ended_key(&self, hash: &TokenHash) -> Result<Option<Time>> {
+        self.read(|db| {
+            let mut statement = db.prepare_cached("SELECT ended_at FROM ended_keys WHERE hash = ?1")?;
+            statement.query_row([hash.0], |row| row.get(0).map(Time::from_millis)).optional()
         })
     }
-}
 
-/// Removes a token for good.
-#[derive(Debug, Serialize)]
-pub struct RevokeToken {
-    /// Which.
-    pub id: TokenId,
-}
-
-impl Verb for RevokeToken {
-    /// The hash that is refused from now on.
-    type Answer = TokenHash;
-
-    const ESSENTIAL: bool = true;
-
-    fn apply(&self, db: &Connection) -> Result<TokenHash> {
-        let mut find = db.prepare_cached("SELECT hash FROM tokens WHERE id = ?1")?;
-        let hash = find.query_row([self.id.0], |row| row.get(0)).optional()?.ok_or(Error::TokenNotFound)?;
-        db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([self.id.0])?;
-        Ok(TokenHash(hash))
+    /// The token with this id.
+    pub fn token(&self, id: TokenId) -> Result<Token> {
+        self.read(|db| find(db, id))?.ok_or(Error::TokenNotFound)
     }
 
-    fn change(&self, hash: &TokenHash) -> Option<Change> {
-        Some(Change::TokenRevoked(*hash))
+    /// A page of tokens; a long read.
+    pub async fn tokens(&self, page: TokenPage) -> Result<Vec<Token>> {
+        self.read_long(move |db| {
+            let whose = if page.user_id.is_some() { "t.user_id = :user" } else { ":user IS NULL" };
+            let mut statement = db.prepare_cached(&format!(
+                "SELECT {} FROM tokens t WHERE {whose} AND t.id > :after ORDER BY t.id LIMIT :limit",
+                token_columns!()
+            ))?;
+            let values = named_params! {
+                ":user": page.user_id.map(|id| id.0),
+                ":after": page.after.map_or(0, |id| id.0),
+                ":limit": page.limit,
+            };
+            statement.query_map(values, |row| token_at(row, 0))?.collect()
+        })
+        .await
     }
 }
 

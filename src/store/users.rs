@@ -1,8 +1,9 @@
 //! Users: rows and verbs.
 
+use super::audit::Recorded;
 use super::{Change, Store, Verb};
 use crate::domain::text::fold;
-use crate::domain::{Data, Email, Time, User, UserId};
+use crate::domain::{Action, Data, Email, Subject, Time, User, UserId};
 use crate::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::Serialize;
@@ -10,13 +11,13 @@ use serde::Serialize;
 /// The columns of [`user_at`], of the table `u`.
 macro_rules! user_columns {
     () => {
-        "u.id, u.email, u.name, u.image_url, u.max_concurrent_bots, u.data, u.created_at"
+        "u.id, u.email, u.name, u.image_url, u.max_concurrent_bots, u.data, u.created_at, u.disabled_at"
     };
 }
 pub(super) use user_columns;
 
 /// How many columns those are.
-pub const USER_COLUMNS: usize = 7;
+pub const USER_COLUMNS: usize = 8;
 
 /// A user from a row that holds [`user_columns`], the first of them at `at`.
 pub fn user_at(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
@@ -28,6 +29,7 @@ pub fn user_at(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
         max_concurrent_bots: row.get(at + 4)?,
         data: Data::stored(row.get(at + 5)?),
         created_at: Time::from_millis(row.get(at + 6)?),
+        disabled_at: row.get::<_, Option<i64>>(at + 7)?.map(Time::from_millis),
     })
 }
 
@@ -131,8 +133,17 @@ impl Verb for CreateUser {
             max_concurrent_bots: self.max_concurrent_bots,
             data: self.data.clone(),
             created_at: self.now,
+            disabled_at: None,
         };
         Ok((user, true))
+    }
+}
+
+impl Recorded for CreateUser {
+    const ACTION: Action = Action::UserCreate;
+
+    fn changed(&self, (user, is_new): &Self::Answer) -> Option<Subject> {
+        is_new.then_some(Subject::User(user.id))
     }
 }
 
@@ -148,7 +159,7 @@ pub enum Patch<T> {
 }
 
 impl<T> Patch<T> {
-    fn apply(&self, field: &mut Option<T>)
+    pub(super) fn apply(&self, field: &mut Option<T>)
     where
         T: Clone,
     {
@@ -175,6 +186,10 @@ pub struct UpdateUser {
     pub max_concurrent_bots: Option<i64>,
     /// Free-form data, replaced whole.
     pub data: Option<Data>,
+    /// Whether all their tokens are refused until the user is enabled again.
+    pub disabled: Option<bool>,
+    /// When.
+    pub now: Time,
 }
 
 impl Verb for UpdateUser {
@@ -189,15 +204,40 @@ impl Verb for UpdateUser {
         self.image_url.apply(&mut user.image_url);
         user.max_concurrent_bots = self.max_concurrent_bots.unwrap_or(user.max_concurrent_bots);
         user.data = self.data.clone().unwrap_or(user.data);
+        user.disabled_at = match self.disabled {
+            None => user.disabled_at,
+            Some(false) => None,
+            Some(true) => user.disabled_at.or(Some(self.now)),
+        };
         let mut update = db.prepare_cached(
-            "UPDATE users SET name = ?2, image_url = ?3, max_concurrent_bots = ?4, data = ?5 WHERE id = ?1",
+            "UPDATE users SET name = ?2, image_url = ?3, max_concurrent_bots = ?4, data = ?5, disabled_at = ?6 WHERE id = ?1",
         )?;
-        update.execute(params![user.id.0, user.name, user.image_url, user.max_concurrent_bots, user.data.as_json()])?;
+        update.execute(params![
+            user.id.0,
+            user.name,
+            user.image_url,
+            user.max_concurrent_bots,
+            user.data.as_json(),
+            user.disabled_at.map(Time::as_millis)
+        ])?;
         Ok(user)
     }
 
     fn change(&self, user: &User) -> Option<Change> {
-        Some(Change::UserChanged(user.id))
+        let shuts_out = user.disabled_at.is_some();
+        Some(if shuts_out { Change::UserDisabled(user.id) } else { Change::UserChanged(user.id) })
+    }
+}
+
+impl Recorded for UpdateUser {
+    const ACTION: Action = Action::UserUpdate;
+
+    fn target(&self) -> Option<Subject> {
+        Some(Subject::User(self.id))
+    }
+
+    fn changed(&self, user: &User) -> Option<Subject> {
+        Some(Subject::User(user.id))
     }
 }
 
@@ -239,5 +279,13 @@ impl Verb for DeleteUser {
 
     fn change(&self, (): &()) -> Option<Change> {
         Some(Change::UserRemoved(self.id))
+    }
+}
+
+impl Recorded for DeleteUser {
+    const ACTION: Action = Action::UserDelete;
+
+    fn changed(&self, (): &()) -> Option<Subject> {
+        Some(Subject::User(self.id))
     }
 }

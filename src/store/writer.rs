@@ -41,8 +41,14 @@ pub trait Verb: Serialize + Send + 'static {
 pub enum Change {
     /// A token is refused from now on.
     TokenRevoked(TokenHash),
+    /// A token is no longer as it was.
+    TokenChanged(TokenHash),
     /// A user is no longer as they were.
     UserChanged(UserId),
+    /// All tokens of a user are refused from now on.
+    UserDisabled(UserId),
+    /// A bot takes a seat of a user's.
+    SeatsChanged(UserId),
     /// A user is gone with all their tokens.
     UserRemoved(UserId),
     /// A meeting moved on.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use vomeet::clock;
 use vomeet::config::Webhooks;
 use vomeet::courier::Courier;
-use vomeet::domain::{Cause, Data, Email, MeetingStatus, Platform, Report, TokenHash, UserId};
+use vomeet::domain::{Cause, Data, Email, MeetingStatus, Platform, Report, Time, TokenHash, UserId};
 use vomeet::store::{Advance, CreateUser, DeliveryPage, Options, Patch, SendBot, SetWebhook, Store, UpdateUser, Whose};
 
 /// Shorter than the courier's longest sleep, and long enough for any machine.
@@ -30,7 +30,9 @@ async fn with_bot(folder: &Path, data: &str) -> (Arc<Store>, Arc<Courier>) {
     let user_id = store.write(user).await.expect("a user").0.id;
     let data = Some(Data::stored(data.to_owned()));
     let (name, image_url) = (Patch::Keep, Patch::Keep);
-    let update = UpdateUser { id: user_id, email: None, name, image_url, max_concurrent_bots: None, data };
+    let now = Time::from_millis(0);
+    let update =
+        UpdateUser { id: user_id, email: None, name, image_url, max_concurrent_bots: None, data, disabled: None, now };
     store.write(update).await.expect("data");
     let bot = SendBot {
         user_id,

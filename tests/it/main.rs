@@ -9,6 +9,7 @@
 //! | [`bot_kill`] | kill -9 of bots and servers in each state |
 //! | [`webhooks`], [`deliveries`], [`courier`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
+//! | [`keys`] | the life of keys, the reasons of refusals, the record of changes |
 //! | [`segments`], [`transcripts`], [`search`] | what bots hear, how it is shown, how it is found |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
@@ -49,6 +50,7 @@ mod deliveries;
 mod disk;
 mod durability;
 mod edge;
+mod keys;
 mod kill;
 mod lifecycle;
 mod limits;

@@ -83,6 +83,7 @@ impl Model {
 fn without_time(mut user: Value) -> Value {
     crate::client::assert_time(&user["created_at"]);
     user.as_object_mut().expect("a user").remove("created_at");
+    assert_eq!(user.as_object_mut().expect("a user").remove("disabled_at"), Some(Value::Null));
     user
 }
 

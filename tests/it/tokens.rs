@@ -43,7 +43,8 @@ fn no_body_is_needed_to_make_a_token() {
             Some(body) => call.header("Content-Type", "application/json").body(body),
         };
         let made = call.send().expect(201);
-        assert_eq!(fields(&made), ["created_at", "expires_at", "id", "name", "token", "user_id"], "{body:?}");
+        let expected = ["created_at", "disuse_seconds", "expires_at", "id", "name", "scope", "token", "user_id"];
+        assert_eq!(fields(&made), expected, "{body:?}");
         let token = token_of(&made);
         assert_eq!(token.text.len(), 40, "{body:?}");
         assert!(token.text.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{body:?}");

@@ -5,7 +5,8 @@ use crate::server::{Server, Setup};
 use insta::{assert_json_snapshot, dynamic_redaction};
 use serde_json::{Value, json};
 
-const USER: [&str; 7] = ["created_at", "data", "email", "id", "image_url", "max_concurrent_bots", "name"];
+const USER: [&str; 8] =
+    ["created_at", "data", "disabled_at", "email", "id", "image_url", "max_concurrent_bots", "name"];
 
 /// Hides a time in a snapshot, after it was looked at.
 pub fn time() -> insta::internals::Redaction {

@@ -16,6 +16,19 @@ impl<'a> Form<'a> {
         self.inside(whole, &[Step::Name(name)], &read)
     }
 
+    /// A member of the body that is an object; null is the same as absent.
+    pub fn optional_object<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&mut Form<'_>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        if self.describes(name, false, || object_schema(&Form::described(&read)).into()) {
+            return None;
+        }
+        let Some(whole) = self.member(name).filter(|whole| whole.get() != "null") else { return Some(None) };
+        self.inside(whole, &[Step::Name(name)], &read).map(Some)
+    }
+
     /// A member of the body that is a list of objects and must be there; at most `max` of them.
     pub fn list<T>(
         &mut self,

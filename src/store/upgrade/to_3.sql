@@ -38,10 +38,8 @@ CREATE TABLE admin_keys (
   created_at   INTEGER NOT NULL,
   expires_at   INTEGER,
   rotated_at   INTEGER,
-  old_hash     BLOB    CHECK (length(old_hash) = 32),  -- before the rotation; accepted until `old_until`
-  old_until    INTEGER,
-  last_used_at INTEGER,
-  last_address TEXT
+  old_hash     BLOB    UNIQUE CHECK (length(old_hash) = 32),  -- before the rotation; accepted until `old_until`
+  old_until    INTEGER
 ) STRICT;
 
 -- The record of every administrative change. `hash` binds an entry to the one before: store/audit.rs.

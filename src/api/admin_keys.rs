@@ -1,0 +1,112 @@
+//! Named admin keys, for whoever holds one.
+
+use super::tokens::{GRACE_SECONDS_USUAL, Grace, Lifetime, secret};
+use crate::app::App;
+use crate::auth::Admin;
+use crate::clock;
+use crate::domain::admin_key::KeyName;
+use crate::domain::{AdminKey, AdminKeyId, PlainToken};
+use crate::error::Result;
+use crate::http::form::BodyRule;
+use crate::http::{Created, Form, Input, Json, NoContent};
+use crate::store::{CreateAdminKey, RevokeAdminKey, RotateAdminKey};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Body of `POST /admin/keys`.
+pub struct KeyWish {
+    name: KeyName,
+    expires_in: Option<Lifetime>,
+}
+
+impl Input for KeyWish {
+    const BODY: BodyRule = BodyRule::Required;
+
+    fn read(form: &mut Form<'_>) -> Option<Self> {
+        let name = form.required("name");
+        let expires_in = form.optional("expires_in");
+        Some(Self { name: name?, expires_in: expires_in? })
+    }
+}
+
+/// An admin key that was just made.
+#[derive(Serialize, ToSchema)]
+pub struct NewAdminKey {
+    /// What is known of it from now on.
+    #[serde(flatten)]
+    known: AdminKey,
+    /// The key itself: 40 characters that are shown this once.
+    #[schema(min_length = 40, max_length = 40, pattern = "^[0-9A-Za-z]{40}$")]
+    key: String,
+}
+
+impl NewAdminKey {
+    fn new(secret: &PlainToken, known: AdminKey) -> Self {
+        Self { known, key: secret.reveal().to_owned() }
+    }
+}
+
+/// Makes an admin key; the answer is the only place where it is ever shown.
+pub async fn create(app: Arc<App>, admin: Admin, wish: KeyWish) -> Result<Created<NewAdminKey>> {
+    let (secret, now) = (secret()?, clock::now());
+    let verb = CreateAdminKey {
+        name: wish.name.0,
+        hash: secret.hash(),
+        hint: secret.hint(),
+        expires_at: wish.expires_in.map(|seconds| now.plus_seconds(seconds.0)),
+        now,
+    };
+    let key = app.store.write_by(admin.actor()?, verb).await?;
+    Ok(Created(NewAdminKey::new(&secret, key)))
+}
+
+/// Every named admin key, without the secrets; the key of the settings is not among them.
+pub async fn list(app: Arc<App>, _: Admin, (): ()) -> Result<Json<Vec<AdminKey>>> {
+    Ok(Json(app.store.admin_keys()?))
+}
+
+/// Path and body of `POST /admin/keys/{id}/rotate`; no body is needed.
+pub struct KeyExchange {
+    id: AdminKeyId,
+    grace_seconds: Option<Grace>,
+}
+
+impl Input for KeyExchange {
+    const BODY: BodyRule = BodyRule::Optional;
+
+    fn read(form: &mut Form<'_>) -> Option<Self> {
+        let id = form.path("id");
+        let grace_seconds = form.optional("grace_seconds");
+        Some(Self { id: id?, grace_seconds: grace_seconds? })
+    }
+}
+
+/// Exchanges an admin key for a new one of the same name; the old one is accepted for a while yet.
+pub async fn rotate(app: Arc<App>, admin: Admin, wish: KeyExchange) -> Result<Created<NewAdminKey>> {
+    let secret = secret()?;
+    let verb = RotateAdminKey {
+        id: wish.id,
+        hash: secret.hash(),
+        hint: secret.hint(),
+        grace_seconds: wish.grace_seconds.map_or(GRACE_SECONDS_USUAL, |grace| grace.0),
+        now: clock::now(),
+    };
+    let key = app.store.write_by(admin.actor()?, verb).await?;
+    Ok(Created(NewAdminKey::new(&secret, key)))
+}
+
+/// `{id}` of an admin key in the path.
+pub struct ByKeyId(AdminKeyId);
+
+impl Input for ByKeyId {
+    fn read(form: &mut Form<'_>) -> Option<Self> {
+        form.path("id").map(Self)
+    }
+}
+
+/// Revokes an admin key: it is refused from the very next request on.
+pub async fn revoke(app: Arc<App>, admin: Admin, ByKeyId(id): ByKeyId) -> Result<NoContent> {
+    app.store.write_by(admin.actor()?, RevokeAdminKey { id, now: clock::now() }).await?;
+    Ok(NoContent)
+}

@@ -1,0 +1,148 @@
+//! What a token may do: everything of its user's, or less.
+
+use super::field::{Field, Invalid, Raw};
+use super::meeting::{Meeting, Platform};
+use super::words::words;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+words!(
+    /// What a route asks of a token; it stands in the route's row.
+    Need {
+        /// Nothing: every token may.
+        Nothing = "nothing",
+        /// To read of meetings; a token that is limited to some reads of those alone.
+        Read = "read",
+        /// To change meetings or send bots; a token that is limited to some does so in those alone.
+        Write = "write",
+        /// To read what concerns the whole account: not for tokens that are limited to some meetings.
+        ReadAll = "read_all",
+        /// To change what concerns the whole account.
+        WriteAll = "write_all",
+    }
+);
+
+/// A meeting that a token is limited to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ScopedMeeting {
+    /// Where it is held.
+    pub platform: Platform,
+    /// The platform's id of it.
+    pub native_meeting_id: String,
+}
+
+/// What a token may do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Scope {
+    /// Whether it may change nothing.
+    pub read_only: bool,
+    /// The platforms that it is limited to; empty is no limit.
+    pub platforms: Vec<Platform>,
+    /// The one meeting that it is limited to.
+    #[schema(required)]
+    pub meeting: Option<ScopedMeeting>,
+}
+
+impl Scope {
+    /// Whether it may do everything.
+    pub fn is_whole(&self) -> bool {
+        !self.read_only && !self.is_narrow()
+    }
+
+    /// Whether it is limited to some of the meetings.
+    pub fn is_narrow(&self) -> bool {
+        self.meeting.is_some() || !self.platforms.is_empty()
+    }
+
+    /// Whether it may do this at all; in which meetings, [`Scope::check_meeting`] knows. Fails with the reason.
+    pub fn check(&self, need: Need) -> Result<(), String> {
+        match need {
+            Need::Write | Need::WriteAll if self.read_only => Err("This token may only read.".to_owned()),
+            Need::ReadAll | Need::WriteAll if self.is_narrow() => Err(format!("This token is limited to {self}.")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a meeting is within it. Fails with the reason.
+    pub fn check_meeting(&self, platform: Platform, native_meeting_id: Option<&str>) -> Result<(), String> {
+        let meeting = self
+            .meeting
+            .as_ref()
+            .is_none_or(|only| only.platform == platform && native_meeting_id == Some(only.native_meeting_id.as_str()));
+        let platform = self.platforms.is_empty() || self.platforms.contains(&platform);
+        if meeting && platform { Ok(()) } else { Err(format!("This token is limited to {self}.")) }
+    }
+
+    /// Whether a meeting is within it.
+    pub fn reaches(&self, meeting: &Meeting) -> bool {
+        self.check_meeting(meeting.platform, meeting.native_meeting_id.as_deref()).is_ok()
+    }
+
+    /// From what the store keeps; what cannot be read allows the least.
+    pub fn stored(json: Option<&str>) -> Self {
+        let least = || Self { read_only: true, meeting: Some(ScopedMeeting::nowhere()), platforms: Vec::new() };
+        json.map_or_else(Self::default, |json| serde_json::from_str(json).unwrap_or_else(|_| least()))
+    }
+
+    /// What the store keeps; `None` where it may do everything.
+    pub fn to_stored(&self) -> Option<String> {
+        if self.is_whole() { None } else { serde_json::to_string(self).ok() }
+    }
+}
+
+impl ScopedMeeting {
+    fn nowhere() -> Self {
+        Self { platform: Platform::GoogleMeet, native_meeting_id: String::new() }
+    }
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let platforms: Vec<_> = self.platforms.iter().map(|platform| platform.as_str()).collect();
+        match &self.meeting {
+            Some(meeting) => write!(f, "the meeting {}/{}", meeting.platform.as_str(), meeting.native_meeting_id),
+            None if !platforms.is_empty() => f.write_str(&platforms.join(" and ")),
+            None if self.read_only => f.write_str("reading"),
+            None => f.write_str("nothing"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Platform::{GoogleMeet, Teams};
+    use super::*;
+
+    fn scope(read_only: bool, platforms: &[Platform], meeting: Option<(Platform, &str)>) -> Scope {
+        let meeting = meeting.map(|(platform, id)| ScopedMeeting { platform, native_meeting_id: id.to_owned() });
+        Scope { read_only, platforms: platforms.to_vec(), meeting }
+    }
+
+    #[test]
+    fn each_scope_allows_what_it_names() {
+        let needs = [Need::Nothing, Need::Read, Need::Write, Need::ReadAll, Need::WriteAll];
+        for (scope, allowed, meetings) in [
+            (scope(false, &[], None), [true; 5], [true; 3]),
+            (scope(true, &[], None), [true, true, false, true, false], [true; 3]),
+            (scope(false, &[Teams], None), [true, true, true, false, false], [false, false, true]),
+            (scope(false, &[Teams, GoogleMeet], None), [true, true, true, false, false], [true; 3]),
+            (scope(true, &[GoogleMeet], None), [true, true, false, false, false], [true, true, false]),
+            (scope(false, &[], Some((GoogleMeet, "a"))), [true, true, true, false, false], [true, false, false]),
+            (scope(false, &[Teams], Some((GoogleMeet, "a"))), [true, true, true, false, false], [false; 3]),
+        ] {
+            assert_eq!(needs.map(|need| scope.check(need).is_ok()), allowed, "{scope:?}");
+            let places = [(GoogleMeet, Some("a")), (GoogleMeet, Some("b")), (Teams, Some("a"))];
+            let reached = places.map(|(platform, id)| scope.check_meeting(platform, id).is_ok());
+            assert_eq!(reached, meetings, "{scope:?}");
+            assert_eq!(Scope::stored(scope.to_stored().as_deref()), scope);
+        }
+    }
+
+    #[test]
+    fn a_scope_that_cannot_be_read_allows_nothing_of_worth() {
+        let scope = Scope::stored(Some("{"));
+        assert!(scope.check(Need::Write).is_err() && scope.check(Need::ReadAll).is_err());
+        assert!(scope.check_meeting(GoogleMeet, Some("a")).is_err());
+        assert!(scope.check_meeting(GoogleMeet, None).is_err());
+    }
+}
