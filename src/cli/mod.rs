@@ -52,11 +52,14 @@ struct FlagArgs {
     /// The database file
     #[arg(long, value_name = "FILE")]
     database: Option<String>,
+    /// The private socket [default: the database file's name with .sock]
+    #[arg(long, value_name = "FILE")]
+    socket: Option<String>,
 }
 
 impl FlagArgs {
     fn load(self) -> Result<Settings, Exit> {
-        let flags = Flags { config: self.config, listen: self.listen, database: self.database };
+        let flags = Flags { config: self.config, listen: self.listen, database: self.database, socket: self.socket };
         Settings::load(&flags, &Surroundings::of_process()?)
     }
 }
