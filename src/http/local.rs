@@ -100,7 +100,8 @@ fn listen(path: &Path, address: &SockAddr, gid: Option<u32>) -> io::Result<UnixL
 }
 
 fn group(name: &str) -> Result<u32, Exit> {
-    let unknown = || Exit::new(Code::Config, format!("There is no group {name} on this machine; correct socket_group."));
+    let unknown =
+        || Exit::new(Code::Config, format!("There is no group {name} on this machine; correct socket_group."));
     get_group_by_name(name).map(|group| group.gid()).or_else(|| name.parse().ok()).ok_or_else(unknown)
 }
 

@@ -165,7 +165,8 @@ pub async fn serve_one(app: Arc<App>, stream: impl AsyncRead + AsyncWrite + Unpi
         let (app, peer) = (&app, &peer);
         async move { Ok::<_, Infallible>(edge::answer(app, peer, request).await) }
     });
-    let conversation = http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).serve_connection(TokioIo::new(stream), service);
+    let conversation =
+        http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).serve_connection(TokioIo::new(stream), service);
     if let Err(error) = conversation.await {
         log::debug!("{}: {error}", peer.name);
     }
