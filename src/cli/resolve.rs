@@ -50,19 +50,20 @@ pub async fn token(client: &mut Client, selector: &str, of: Option<&str>) -> Res
     if is_id(selector) {
         return Ok((selector.to_owned(), format!("token {selector}")));
     }
-    let rows = match user_id(client, of).await? {
-        Some(user) => rows(&client.get_json(Target::path(["admin", "users", &user, "tokens"])).await?).to_vec(),
-        None => {
-            let page = |after| Target::path(["admin", "tokens"]).with("limit", Some(PAGE_ROWS)).with("after", after);
-            let mut all = Vec::new();
-            pages(client, page, |row| all.push(row.clone())).await?;
-            all
+    let wanted = fold(selector);
+    let mut found = Vec::new();
+    let mut keep = |row: &Value| {
+        if row["hint"] == selector || row["name"].as_str().is_some_and(|name| fold(name) == wanted) {
+            found.push(row.clone());
         }
     };
-    let wanted = fold(selector);
-    let is_meant =
-        |row: &Value| row["name"].as_str().is_some_and(|name| fold(name) == wanted) || row["hint"] == selector;
-    let mut found: Vec<Value> = rows.into_iter().filter(is_meant).collect();
+    if let Some(user) = user_id(client, of).await? {
+        let list = client.get_json(Target::path(["admin", "users", &user, "tokens"])).await?;
+        rows(&list).iter().for_each(&mut keep);
+    } else {
+        let page = |after| Target::path(["admin", "tokens"]).with("limit", Some(PAGE_ROWS)).with("after", after);
+        pages(client, page, keep).await?;
+    }
     // What was exchanged keeps its name until it ends; the one that replaced it is meant.
     if found.iter().any(|row| row["replaced_by"].is_null()) {
         found.retain(|row| row["replaced_by"].is_null());
@@ -129,8 +130,8 @@ async fn pages(
 ) -> Result<(), Exit> {
     let mut after = None;
     loop {
-        let list = client.get_json(page(after)).await?;
-        let rows = rows(&list);
+        let answer = client.get_json(page(after)).await?;
+        let rows = rows(&answer);
         rows.iter().for_each(&mut take);
         match rows.last() {
             Some(last) if rows.len() == PAGE_ROWS => after = Some(id(last)),

@@ -101,9 +101,9 @@ mod tests {
         ];
         let columns = [("ID", "/id"), ("NAME", "/name"), ("LIST", "/list"), ("END", "/end")];
         insta::assert_snapshot!(table(&columns, &rows), @r"
-        ID   NAME            LIST  END
-        1    Ada             a, b  -
-        20   会議室          -     yes
+        ID   NAME           LIST  END
+        1    Ada            a, b  -
+        20   会議室         -     yes
         300  Zoë\u001b[31m  -     -
         ");
         insta::assert_snapshot!(card(&columns[1..], &rows[0]), @r"

@@ -23,7 +23,7 @@ mod webhooks;
 mod writer;
 
 pub use advance::{Advance, Advanced, Whose};
-pub use analytics::{ListPage, TelematicsWanted};
+pub use analytics::{ListPage, MeetingsWanted, TelematicsWanted};
 pub use bots::{BotAtWork, NoteCleared, NoteContainer, Reconfigure, SendBot};
 pub use deliveries::{AttemptEnd, Busy, DeliveryPage, Due, EndAttempt, ForgetDeliveries, Underway, WaitingEvent};
 pub use meetings::{MeetingFilter, MeetingName, NoteMeeting, RedactMeeting, WordsOf};
