@@ -102,7 +102,7 @@ fn nothing_that_is_stored_steers_the_terminal() {
         done(folder.path(), &["user", "list"]),
         done(folder.path(), &["user", "show", "4"]),
         done(folder.path(), &["user", "list", "--output", "json"]),
-        vomeet(folder.path(), &["user", "show", CONTROL]).stdout,
+        vomeet(folder.path(), &["user", "show", CONTROL]).stderr,
         vomeet(folder.path(), &["user", "show", "\u{1b}[31mx"]).stderr,
         vomeet(folder.path(), &["user", "remove", "4"]).stderr,
         vomeet(folder.path(), &["user", "list", "--database", "x\u{1b}[31m"]).stderr,
