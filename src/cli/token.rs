@@ -12,6 +12,8 @@ use hyper::Method;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, stdin};
 
+/// What `explain` says of a token that opens the server.
+const ACCEPTED: &str = "accepted";
 /// Tokens in a list.
 pub const COLUMNS: &[Column] = &[
     ("TOKEN", "/id"),
@@ -35,7 +37,9 @@ const FIELDS: &[Column] = &[
     ("Disabled", "/disabled_at"),
     ("Ends unused (s)", "/disuse_seconds"),
     ("Replaced by", "/replaced_by"),
-    ("May", "/scope"),
+    ("Read-only", "/scope/read_only"),
+    ("Platforms", "/scope/platforms"),
+    ("Meeting", "/scope/meeting"),
 ];
 const EXPLAINED: &[Column] = &[
     ("Code", "/code"),
@@ -96,7 +100,7 @@ pub struct Create {
     #[arg(long)]
     read_only: bool,
     /// It is for this platform alone; may be given more than once
-    #[arg(long, value_name = "PLATFORM", conflicts_with = "meeting")]
+    #[arg(long, value_name = "PLATFORM")]
     platform: Vec<String>,
     /// It is for this meeting alone, such as google_meet/abc-defg-hij
     #[arg(long, value_parser = platform_and_id)]
@@ -231,13 +235,11 @@ async fn explain(client: &mut Client, output: Output, explain: Explain) -> Resul
     let answer = client.send(Method::POST, Target::path(["admin", "tokens", "explain"]), Some(body)).await?;
     output.one(&answer, EXPLAINED)?;
     let explained = answer.json()?;
-    match explained["code"].as_str() {
-        None | Some("valid" | "ok") => Ok(()),
-        Some(_) => {
-            let reason = explained["reason"].as_str().unwrap_or("The token would be refused.");
-            Err(Exit::new(Code::TokenRefused, reason))
-        }
+    if explained["code"] == ACCEPTED {
+        return Ok(());
     }
+    let reason = explained["reason"].as_str().unwrap_or("The token would be refused.");
+    Err(Exit::new(Code::TokenRefused, reason))
 }
 
 fn platform_and_id(text: &str) -> Result<(String, String), String> {

@@ -24,10 +24,13 @@ pub struct Usage {
     /// Only that of this user
     #[arg(long)]
     user: Option<String>,
+    /// Only that by this token
+    #[arg(long, value_name = "ID")]
+    token: Option<i64>,
     /// What it is summed by: day, user or token
     #[arg(long)]
     by: Option<String>,
-    /// Only from this day on, such as 2025-10-01
+    /// Only from this day on, such as 2025-10-01 [default: the last 30 days]
     #[arg(long, value_name = "DAY")]
     from: Option<String>,
     /// Only up to this day
@@ -42,6 +45,7 @@ pub struct Usage {
 pub async fn run(client: &mut Client, output: Output, usage: Usage) -> Result<(), Exit> {
     let user = resolve::user_id(client, usage.user.as_deref()).await?;
     let target = Target::path(["admin", "usage"]).with("user_id", user).with("by", usage.by);
+    let target = target.with("token_id", usage.token);
     let target = target.with("from", usage.from).with("to", usage.to).with("format", usage.csv.then_some("csv"));
     if usage.csv {
         return client.get_lines(target, |lines| say(plain_lines(&lines.replace("\r\n", "\n")))).await;

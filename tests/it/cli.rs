@@ -92,7 +92,7 @@ fn a_day(folder: &Path) -> String {
         if arguments[..2] == ["token", "create"] {
             secrets.push(ended.stdout.trim().to_owned());
         }
-        said += &format!("$ vomeet {}\n{}{}\n", arguments.join(" "), ended.stdout, notes.concat());
+        said.extend(["$ vomeet ", &arguments.join(" "), "\n", &ended.stdout, &notes.concat(), "\n"]);
     }
     redacted(&said, &secrets)
 }
