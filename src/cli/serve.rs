@@ -21,6 +21,7 @@ const OTHER_FILES: u64 = 64;
 pub fn run(settings: Settings) -> Result<(), Exit> {
     settings.check_admin_key()?;
     settings.check_callback_url()?;
+    LocalListener::check(&settings.config)?;
     let _flush = logging::start(&settings.config.log)?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     runtime(&settings.config)?.block_on(serve(settings))

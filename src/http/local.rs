@@ -33,9 +33,7 @@ impl LocalListener {
     /// Makes the socket that the settings name. Call it in a runtime, and only while the database is ours: then a socket
     /// that is there belongs to a server that is dead.
     pub fn open(config: &Config) -> Result<Self, Exit> {
-        let path = config.socket_path();
-        let gid = (!config.socket_group.is_empty()).then(|| group(&config.socket_group)).transpose()?;
-        let address = SockAddr::unix(&path).map_err(|_| too_long(&path))?;
+        let Plan { path, address, gid } = Plan::of(config)?;
         let cannot = |error: io::Error| {
             let sentence = format!(
                 "Cannot make the private socket {} ({error}); make its folder writable, or choose another place with \
@@ -50,9 +48,30 @@ impl LocalListener {
         Ok(Self { listener, path, identity })
     }
 
+    /// Refuses settings by which no socket can be made, before anything is done.
+    pub fn check(config: &Config) -> Result<(), Exit> {
+        Plan::of(config).map(drop)
+    }
+
     /// Waits for the next connection; may be given up and called again.
     pub async fn accept(&self) -> io::Result<Stream> {
         self.listener.accept().await.map(|(stream, _)| Stream::Unix(stream))
+    }
+}
+
+/// Where the socket is to be, and for whom.
+struct Plan {
+    path: PathBuf,
+    address: SockAddr,
+    gid: Option<u32>,
+}
+
+impl Plan {
+    fn of(config: &Config) -> Result<Self, Exit> {
+        let path = config.socket_path();
+        let address = SockAddr::unix(&path).map_err(|_| too_long(&path))?;
+        let gid = (!config.socket_group.is_empty()).then(|| group(&config.socket_group)).transpose()?;
+        Ok(Self { path, address, gid })
     }
 }
 

@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Somebody without any rights.
 const NOBODY: u32 = 65_534;
@@ -53,9 +54,11 @@ fn a_group_that_is_named_may_use_it() {
     let socket = socket_of(folder.path());
     assert_eq!((mode_of(&socket), fs::metadata(&socket).expect("a socket").gid()), (0o660, gid));
     server.terminate();
-    let ended = Launch::serve(folder.path()).env("VOMEET_SOCKET_GROUP", "no-such-group").run();
-    assert_eq!(ended.status.code(), Some(10), "{ended:?}");
-    assert!(ended.stderr.contains("no-such-group") && ended.stderr.contains("socket_group"), "{ended:?}");
+    for launch in [Launch::serve(folder.path()), Launch::new(folder.path(), &["config", "check"])] {
+        let ended = launch.env("VOMEET_SOCKET_GROUP", "no-such-group").run();
+        assert_eq!(ended.status.code(), Some(10), "{ended:?}");
+        assert!(ended.stderr.contains("no-such-group") && ended.stderr.contains("socket_group"), "{ended:?}");
+    }
 }
 
 /// Whether other users of the machine can be played here, and get as far as the folder.
@@ -169,8 +172,10 @@ fn a_second_server_leaves_the_socket_of_the_first() {
 fn a_server_whose_socket_lies_elsewhere_is_found_by_its_name() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Launch::serve(folder.path()).args(&["--socket", "run.sock"]).start();
+    let began = Instant::now();
     let (code, said) = refused(folder.path(), &["user", "list"]);
     assert!(code == 13 && said.contains("--socket"), "{code} {said}");
+    assert!(began.elapsed() > Duration::from_secs(4), "a server that starts is not waited for");
     done(folder.path(), &["user", "list", "--socket", "run.sock"]);
     assert!(Launch::new(folder.path(), &["user", "list"]).env("VOMEET_SOCKET", "run.sock").run().status.success());
     server.terminate();
