@@ -2,7 +2,7 @@
 
 use crate::auth::{Auth, Verdicts};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Bots, Config};
 use crate::courier::Courier;
 use crate::domain::Time;
 use crate::exit::{Code, Exit};
@@ -10,7 +10,7 @@ use crate::feed::Feed;
 use crate::http::connections::Connections;
 use crate::http::edge::Hosts;
 use crate::http::handshake::Sockets;
-use crate::http::serve::serve;
+use crate::http::serve::{Listeners, serve};
 use crate::metrics::Metrics;
 use crate::runner::{Roster, Supervisor};
 use crate::store::{Change, ForgetDeliveries, Options, Store};
@@ -18,7 +18,6 @@ use hyper::header::HeaderValue;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// How long events that are over can be looked at, in seconds.
@@ -57,6 +56,21 @@ pub struct App {
 impl App {
     /// Opens the database for a server that listens on `address`; call it in a runtime.
     pub fn open(config: Config, address: SocketAddr) -> Result<Arc<Self>, Exit> {
+        Self::build(config, address, Supervisor::start)
+    }
+
+    /// Opens the database where no server runs, for a command: it takes up no bots, and nobody delivers events. Call it
+    /// in a runtime, and [`Store::close`] at the end.
+    pub fn open_at_rest(config: Config) -> Result<Arc<Self>, Exit> {
+        let address = config.listen;
+        Self::build(config, address, Supervisor::at_rest)
+    }
+
+    fn build(
+        config: Config,
+        address: SocketAddr,
+        supervisor: fn(Arc<Store>, Arc<Roster>, &Bots) -> Arc<Supervisor>,
+    ) -> Result<Arc<Self>, Exit> {
         let verdicts = Arc::new(Verdicts::default());
         let options = Options {
             path: config.database.clone(),
@@ -74,7 +88,7 @@ impl App {
             (Arc::clone(&hearers.feed), Arc::clone(&hearers.roster), Arc::clone(&hearers.courier));
         let store = Arc::new(Store::open(&options, move |change| hearers.hear(change))?);
         Ok(Arc::new(Self {
-            bots: Supervisor::start(Arc::clone(&store), roster, &config.bots),
+            bots: supervisor(Arc::clone(&store), roster, &config.bots),
             store,
             courier,
             auth: Auth::new(&config.admin_keys(), verdicts),
@@ -124,7 +138,7 @@ impl App {
 }
 
 /// Serves until `shutdown` ends or the database fails, then writes what is left and closes the file.
-pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Exit> {
+pub async fn run(app: Arc<App>, listeners: Listeners, shutdown: impl Future<Output = ()>) -> Result<(), Exit> {
     let (end_of_service, ended) = oneshot::channel();
     let books = tokio::spawn(keep_books(Arc::clone(&app), ended));
     let courier = tokio::spawn(Arc::clone(&app.courier).run(Arc::clone(&app.store)));
@@ -137,7 +151,7 @@ pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Out
         }
         app.courier.stop();
     };
-    serve(Arc::clone(&app), listener, shutdown_or_failure).await;
+    serve(Arc::clone(&app), listeners, shutdown_or_failure).await;
     app.bots.stop().await;
     delivery.abort();
     drop(end_of_service);

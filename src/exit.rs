@@ -2,26 +2,56 @@
 
 use std::fmt;
 
-/// The exit codes besides 0, each with its one meaning. `docs/deployment.md` lists them for operators.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Code {
-    /// `vomeet status` found no server (LSB: "program is not running").
+/// Makes the enum of exit codes, and a table of them that help, manual and tests are written from.
+macro_rules! codes {
+    ($($(#[doc = $about:literal])+ $name:ident = $number:literal,)*) => {
+        /// The exit codes besides 0, each with its one meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Code {
+            $($(#[doc = $about])+ $name = $number,)*
+        }
+
+        /// Every code and its meaning.
+        pub const CODES: &[(u8, &str)] = &[$(($number, concat!($($about),+)),)*];
+    };
+}
+
+codes! {
+    /// No server answers, and there is no database that a command could open.
     NotRunning = 3,
+    /// No such user, token, meeting or key.
+    NotFound = 4,
+    /// A name stands for more than one.
+    Ambiguous = 5,
+    /// It is not possible as things are: a bot is in a meeting, a name is taken.
+    Conflict = 6,
+    /// What was given does not validate.
+    Invalid = 7,
+    /// The server's private socket, or the database, is not yours to open.
+    NotPermitted = 8,
+    /// A removal was not confirmed.
+    NotConfirmed = 9,
     /// A setting is unknown, unreadable or out of range.
     Config = 10,
     /// The admin key is too weak for an address that others can reach.
     WeakAdminKey = 11,
-    /// The address cannot be listened on.
+    /// The address or the private socket cannot be listened on.
     Listen = 12,
     /// Another process holds the database.
     DatabaseHeld = 13,
-    /// The file is no database of ours, is newer than this program, or is damaged.
+    /// The file is not a database of Vomeet's, is newer than the program, or is damaged.
     DatabaseForeign = 14,
-    /// The database cannot be opened or written: a missing folder, permissions, a full or read-only disk.
+    /// The database cannot be opened or written: folder, permissions, disk.
     DatabaseUnusable = 15,
     /// The database failed while the server ran; a supervisor should start it again.
     StoreFailed = 20,
+    /// The server is busy, stops, has no space left or is of another version; the same command may succeed later.
+    Unavailable = 21,
+    /// `token explain`: the token would be refused.
+    TokenRefused = 30,
+    /// `audit verify`: the record was changed.
+    RecordBroken = 31,
 }
 
 /// An end that is not a success: one sentence that says what to do, and a code.

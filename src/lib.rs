@@ -4,7 +4,7 @@
 //!
 //! | room | what it is |
 //! |---|---|
-//! | [`cli`] | the commands: `serve`, `status`, `config`; with [`config`] alone it reads arguments, environment and files |
+//! | [`cli`] | the commands: `serve`, `status`, `config`, and those that administer without a key; with [`config`] alone it reads arguments, environment and files |
 //! | [`config`] | every setting, its default and its source |
 //! | [`app`] | what every request may reach; built once |
 //! | [`http`] | from socket to handler and back; knows no SQL and no rule |

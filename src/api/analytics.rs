@@ -6,9 +6,10 @@ use crate::auth::Admin;
 use crate::domain::UserId;
 use crate::domain::analytics::{MeetingSummary, MeetingsWithUsers, Telematics, UserAnalytics, UserSummary};
 use crate::domain::number::Whole;
+use crate::domain::text::Line;
 use crate::error::Result;
 use crate::http::{Form, Input, Json};
-use crate::store::{ListPage, TelematicsWanted};
+use crate::store::{ListPage, MeetingsWanted, TelematicsWanted};
 use std::sync::Arc;
 
 impl Input for ListPage {
@@ -29,9 +30,24 @@ pub async fn users(app: Arc<App>, _: Admin, page: ListPage) -> Result<Json<Vec<U
     Ok(Json(app.store.user_summaries(page).await?))
 }
 
+impl Input for MeetingsWanted {
+    fn read(form: &mut Form<'_>) -> Option<Self> {
+        let page = ListPage::read(form);
+        let user_id = form.query("user_id");
+        let platform = form.query("platform");
+        let native_meeting_id = form.query::<Line<255>>("native_meeting_id");
+        Some(Self {
+            user_id: user_id?,
+            platform: platform?,
+            native_meeting_id: native_meeting_id?.map(|id| id.0),
+            page: page?,
+        })
+    }
+}
+
 /// Everybody's meetings, newest first, without their data.
-pub async fn meetings(app: Arc<App>, _: Admin, page: ListPage) -> Result<Json<Vec<MeetingSummary>>> {
-    Ok(Json(app.store.meeting_summaries(page).await?))
+pub async fn meetings(app: Arc<App>, _: Admin, wanted: MeetingsWanted) -> Result<Json<Vec<MeetingSummary>>> {
+    Ok(Json(app.store.meeting_summaries(wanted).await?))
 }
 
 impl Input for TelematicsWanted {

@@ -3,12 +3,14 @@
 use super::say;
 use crate::config::{KEYS, Settings};
 use crate::exit::Exit;
+use crate::http::local::LocalListener;
 use crate::logging;
 
 /// Says whether a server would start with these settings.
 pub fn check(settings: &Settings) -> Result<(), Exit> {
     settings.check_admin_key()?;
     settings.check_callback_url()?;
+    LocalListener::check(&settings.config)?;
     logging::check(&settings.config.log).map(drop)?;
     say("The settings are sound; `vomeet config show` lists them.\n");
     Ok(())

@@ -1,20 +1,43 @@
 //! The commands. Here, and in [`crate::config`], arguments, environment and files are read; nowhere else.
 
+mod admin_key;
+mod audit;
+mod client;
 mod config;
+mod confirm;
+mod manual;
+mod meetings;
+mod output;
+mod reach;
+mod resolve;
 mod serve;
+mod span;
 mod status;
+mod table;
+mod token;
+mod usage;
+mod user;
 
 use crate::config::{Flags, Settings, Surroundings};
 use crate::exit::Exit;
+use admin_key::AdminKeyCommand;
+use audit::AuditCommand;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use meetings::MeetingsCommand;
+use output::Output;
+use reach::{Missing, with_client};
 use std::fmt::Display;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use token::TokenCommand;
+use usage::Usage;
+use user::UserCommand;
 
 /// A self-hosted meeting-bot and transcription API in one binary and one file
 #[derive(Parser)]
-#[command(name = "vomeet", version, args_conflicts_with_subcommands = true)]
+#[command(name = "vomeet", version, args_conflicts_with_subcommands = true, after_long_help = manual::exit_codes())]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -31,6 +54,58 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Create, look at, change and remove users; no key is needed
+    User(Administration<UserCommand>),
+    /// Create, look at, rotate and revoke tokens; no key is needed
+    Token(Administration<TokenCommand>),
+    /// Look at meetings, and stop them; no key is needed
+    Meetings(Administration<MeetingsCommand>),
+    /// Create, list, rotate and revoke named admin keys; no key is needed
+    AdminKey(Administration<AdminKeyCommand>),
+    /// Look at the record of administrative changes, and verify it; no key is needed
+    Audit(Administration<AuditCommand>),
+    /// Show who used how much; no key is needed
+    Usage(UsageArgs),
+    /// Print what a shell needs to complete commands and flags
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page, for `man -l` or a folder of manuals
+    Man,
+}
+
+/// A command that reaches the server's private socket or, where no server runs, the database itself.
+#[derive(Args)]
+struct Administration<C: Subcommand> {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: C,
+}
+
+#[derive(Args)]
+struct UsageArgs {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    usage: Usage,
+}
+
+#[derive(Args)]
+struct Place {
+    /// Settings file [default: vomeet.toml in the working directory, if it is there]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// The database file
+    #[arg(long, value_name = "FILE", global = true)]
+    database: Option<String>,
+    /// The private socket [default: the database file's name with .sock]
+    #[arg(long, value_name = "FILE", global = true)]
+    socket: Option<String>,
+    /// How answers are printed
+    #[arg(long, value_enum, global = true, default_value_t = Output::Table)]
+    output: Output,
 }
 
 #[derive(Subcommand)]
@@ -52,12 +127,22 @@ struct FlagArgs {
     /// The database file
     #[arg(long, value_name = "FILE")]
     database: Option<String>,
+    /// The private socket [default: the database file's name with .sock]
+    #[arg(long, value_name = "FILE")]
+    socket: Option<String>,
 }
 
 impl FlagArgs {
     fn load(self) -> Result<Settings, Exit> {
-        let flags = Flags { config: self.config, listen: self.listen, database: self.database };
-        Settings::load(&flags, &Surroundings::of_process()?)
+        let Self { config, listen, database, socket } = self;
+        Settings::load(&Flags { config, listen, database, socket }, &Surroundings::of_process()?)
+    }
+}
+
+impl Place {
+    fn load(self) -> Result<Settings, Exit> {
+        let Self { config, database, socket, .. } = self;
+        FlagArgs { config, listen: None, database, socket }.load()
     }
 }
 
@@ -70,20 +155,56 @@ fn say(text: impl Display) {
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let done = match cli.command {
-        None => cli.flags.load().and_then(serve::run),
-        Some(Command::Serve(flags)) => flags.load().and_then(serve::run),
-        Some(Command::Status(flags)) => flags.load().and_then(|settings| status::run(&settings)),
-        Some(Command::Config(ConfigCommand::Check(flags))) => {
-            flags.load().and_then(|settings| config::check(&settings))
-        }
-        Some(Command::Config(ConfigCommand::Show(flags))) => flags.load().map(|settings| config::show(&settings)),
-    };
-    match done {
+    match cli.command.unwrap_or(Command::Serve(cli.flags)).run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
-            eprintln!("vomeet: {exit}");
+            eprintln!("vomeet: {}", table::plain(&exit.sentence));
             ExitCode::from(exit.code as u8)
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<(), Exit> {
+        match self {
+            Self::Serve(flags) => flags.load().and_then(serve::run),
+            Self::Status(flags) => flags.load().and_then(|settings| status::run(&settings)),
+            Self::Config(ConfigCommand::Check(flags)) => flags.load().and_then(|settings| config::check(&settings)),
+            Self::Config(ConfigCommand::Show(flags)) => flags.load().map(|settings| config::show(&settings)),
+            Self::User(Administration { place, command }) => {
+                let creates = matches!(command, UserCommand::Add(_));
+                let (output, missing) = (place.output, if creates { Missing::Create } else { Missing::Refuse });
+                with_client(place, missing, async |client| user::run(client, output, command).await)
+            }
+            Self::Token(Administration { place, command }) => {
+                let output = place.output;
+                with_client(place, Missing::Refuse, async |client| token::run(client, output, command).await)
+            }
+            Self::Meetings(Administration { place, command }) => {
+                let output = place.output;
+                with_client(place, Missing::Refuse, async |client| meetings::run(client, output, command).await)
+            }
+            Self::AdminKey(Administration { place, command }) => {
+                let creates = matches!(command, AdminKeyCommand::Create(_));
+                let (output, missing) = (place.output, if creates { Missing::Create } else { Missing::Refuse });
+                with_client(place, missing, async |client| admin_key::run(client, output, command).await)
+            }
+            Self::Audit(Administration { place, command }) => {
+                let output = place.output;
+                with_client(place, Missing::Refuse, async |client| audit::run(client, output, command).await)
+            }
+            Self::Usage(UsageArgs { place, usage }) => {
+                let output = place.output;
+                with_client(place, Missing::Refuse, async |client| usage::run(client, output, usage).await)
+            }
+            Self::Completions { shell } => {
+                manual::completions(shell);
+                Ok(())
+            }
+            Self::Man => {
+                manual::man();
+                Ok(())
+            }
         }
     }
 }

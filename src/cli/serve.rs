@@ -4,7 +4,8 @@ use super::say;
 use crate::app::{self, App};
 use crate::config::{Config, Settings};
 use crate::exit::{Code, Exit};
-use crate::http::serve::listen;
+use crate::http::local::LocalListener;
+use crate::http::serve::{Listeners, listen};
 use crate::logging;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ const OTHER_FILES: u64 = 64;
 pub fn run(settings: Settings) -> Result<(), Exit> {
     settings.check_admin_key()?;
     settings.check_callback_url()?;
+    LocalListener::check(&settings.config)?;
     let _flush = logging::start(&settings.config.log)?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     runtime(&settings.config)?.block_on(serve(settings))
@@ -50,13 +52,14 @@ async fn serve(mut settings: Settings) -> Result<(), Exit> {
     let address = listener.local_addr().map_err(cannot)?;
     let stop = stop_signal().map_err(|error| Exit::new(Code::Config, format!("Cannot wait for signals: {error}.")))?;
     let app = App::open(settings.config.clone(), address)?;
+    let local = LocalListener::open(&settings.config).inspect_err(|_| app.store.close())?;
     say(welcome(&settings, address));
     if let Some(why) = settings.admin_key_weakness() {
         log::warn!(
             "the admin key {why}: good enough for this machine alone; set ADMIN_API_TOKEN before others can reach it"
         );
     }
-    app::run(app, listener, stop).await
+    app::run(app, Listeners { network: listener, local }, stop).await
 }
 
 /// Ends at the first SIGTERM or SIGINT; a second one ends the process at once.

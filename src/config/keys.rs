@@ -43,6 +43,20 @@ pub static SERVER: &[Key] = &[
         set(&mut c.database, filled(v).map(PathBuf::from))
     }),
     key(
+        "socket",
+        "VOMEET_SOCKET",
+        "\"\"",
+        "The private socket: who may open it administers without a key; empty is the database file's name with .sock.",
+        |c, v| set(&mut c.socket, text(v).map(|path| (!path.is_empty()).then(|| path.into()))),
+    ),
+    key(
+        "socket_group",
+        "VOMEET_SOCKET_GROUP",
+        "\"\"",
+        "A group whose members may open the private socket too; empty is its owner alone.",
+        |c, v| set(&mut c.socket_group, text(v)),
+    ),
+    key(
         "log",
         "VOMEET_LOG",
         "\"info\"",
@@ -159,6 +173,8 @@ pub fn blank() -> Config {
     Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         database: PathBuf::new(),
+        socket: None,
+        socket_group: String::new(),
         log: String::new(),
         admin_key: String::new(),
         admin_key_file: None,

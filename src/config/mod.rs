@@ -33,6 +33,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The database file.
     pub database: PathBuf,
+    /// The private socket; see [`Config::socket_path`].
+    pub socket: Option<PathBuf>,
+    /// A group whose members may open the private socket; empty is none.
+    pub socket_group: String,
     /// What is logged, as `env_logger` filters.
     pub log: String,
     /// The key of the admin routes.
@@ -63,6 +67,15 @@ impl Config {
         let present = SettledKey { key: self.admin_key.clone(), until: None };
         let old = self.old_admin_key_until.map(|end| SettledKey { key: self.old_admin_key.clone(), until: Some(end) });
         [present].into_iter().chain(old).collect()
+    }
+
+    /// Where the private socket is: the configured place, or beside the database.
+    pub fn socket_path(&self) -> PathBuf {
+        self.socket.clone().unwrap_or_else(|| {
+            let mut beside = self.database.clone().into_os_string();
+            beside.push(".sock");
+            beside.into()
+        })
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Flags {
     pub listen: Option<String>,
     /// `--database`.
     pub database: Option<String>,
+    /// `--socket`.
+    pub socket: Option<String>,
 }
 
 /// What surrounds the program.
@@ -130,6 +132,7 @@ fn strongest(
     let flag = match key.name {
         "listen" => flags.listen.as_ref().map(|value| (value, "--listen")),
         "database" => flags.database.as_ref().map(|value| (value, "--database")),
+        "socket" => flags.socket.as_ref().map(|value| (value, "--socket")),
         _ => None,
     };
     if let Some((text, flag)) = flag {

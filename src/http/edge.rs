@@ -3,6 +3,7 @@
 use super::access;
 use super::answer::{Response, refusal, whole};
 use super::body::Unread;
+use super::peer::{Origin, Peer};
 use super::router::{self, Call, Route};
 use crate::app::App;
 use crate::clock;
@@ -27,21 +28,6 @@ pub const HEADERS_MAX: usize = 64;
 /// Longest request id that is taken from a caller, in characters.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
-/// Who is at the other end of a connection.
-pub struct Peer {
-    /// Their address.
-    pub address: SocketAddr,
-    /// The same as text, made once.
-    pub name: String,
-}
-
-impl Peer {
-    /// The peer at an address.
-    pub fn new(address: SocketAddr) -> Self {
-        Self { address, name: address.to_string() }
-    }
-}
-
 /// Answers a request, whatever becomes of it.
 pub async fn answer(app: &Arc<App>, peer: &Peer, request: Request<Incoming>) -> Response {
     let began = Instant::now();
@@ -52,14 +38,14 @@ pub async fn answer(app: &Arc<App>, peer: &Peer, request: Request<Incoming>) -> 
     let origin = app.config.http.cors.allowed(&head.headers);
 
     let path = head.uri.path();
-    let found = check(app, &head).and_then(|()| router::find(&routes::TABLE, &method, path));
+    let found = check(app, &head, &peer.origin).and_then(|()| router::find(&routes::TABLE, &method, path));
     let route = found.as_ref().ok().copied();
     let pattern = access::pattern(route);
     let outcome = match found {
         Ok(route) => {
             let (app, unread) = (Arc::clone(app), unread.clone());
             let now = clock::now();
-            run(route, Box::new(Call { app, route, head, body, unread, peer: peer.address, now })).await
+            run(route, Box::new(Call { app, route, head, body, unread, peer: peer.origin.clone(), now })).await
         }
         Err(Error::WrongMethod(allowed)) if method == Method::OPTIONS && origin.is_some() => Ok(preflight(&allowed)),
         Err(error) => Err(error),
@@ -94,7 +80,7 @@ async fn run(route: &'static Route, call: Box<Call>) -> Result<Response> {
 }
 
 /// What HTTP/1.1 asks of every request (RFC 9112, sections 3.2 and 6.1), and hyper lets pass.
-fn check(app: &App, head: &request::Parts) -> Result<()> {
+fn check(app: &App, head: &request::Parts, origin: &Origin) -> Result<()> {
     let (headers, uri) = (&head.headers, &head.uri);
     if head.method == Method::CONNECT {
         return Err(Error::WrongMethod(String::new()));
@@ -113,7 +99,8 @@ fn check(app: &App, head: &request::Parts) -> Result<()> {
         return Err(Error::Malformed("The only Transfer-Encoding is a single chunked."));
     }
     let host = uri.authority().map_or(host.as_bytes(), |authority| authority.as_str().as_bytes());
-    if app.hosts.admit(host) { Ok(()) } else { Err(Error::WrongHost) }
+    // No web page reaches the private socket, whatever name it uses.
+    if matches!(origin, Origin::Local(_)) || app.hosts.admit(host) { Ok(()) } else { Err(Error::WrongHost) }
 }
 
 /// Which names the server answers to. On a loopback address any other name is a web page's attempt to reach it through

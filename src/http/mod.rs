@@ -1,6 +1,6 @@
 //! From socket to handler and back. Knows no SQL and no rule.
 //!
-//! [`serve`] accepts, [`edge`] keeps the rules of HTTP, [`router`] finds the row, [`form`] reads what was sent,
+//! [`serve`] accepts, from the network and by the [`local`] socket, [`edge`] keeps the rules of HTTP, [`router`] finds the row, [`form`] reads what was sent,
 //! [`answer`] writes what is returned, [`pages`] what is too long to be written at once, [`access`] logs it. A request
 //! for a WebSocket is judged by [`handshake`]; then [`websocket`] speaks on its connection.
 
@@ -11,7 +11,9 @@ pub mod connections;
 pub mod edge;
 pub mod form;
 pub mod handshake;
+pub mod local;
 pub mod pages;
+pub mod peer;
 pub mod router;
 pub mod sending;
 pub mod serve;

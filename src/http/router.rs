@@ -4,6 +4,7 @@ use super::answer::{AnswerDoc, Output, Response};
 use super::body::{self, Unread};
 use super::form::{BodyRule, FieldDoc, Form, Input, Parts};
 use super::handshake::Guest;
+use super::peer::Origin;
 use crate::app::App;
 use crate::auth::{Admin, Bot, User};
 /// What a row asks of a user's token.
@@ -13,7 +14,6 @@ use crate::error::{Error, Result};
 use hyper::body::Incoming;
 use hyper::http::request;
 use hyper::{Method, header};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub struct Call {
     /// Tells the edge that the body was read to its end.
     pub unread: Unread,
     /// Who is at the other end of the connection.
-    pub peer: SocketAddr,
+    pub peer: Origin,
     /// When it came.
     pub now: Time,
 }
@@ -40,7 +40,7 @@ pub struct Call {
 pub enum Access {
     /// Anyone.
     Open,
-    /// The holder of the admin key.
+    /// The holder of the admin key, and whoever comes by the private socket.
     Admin,
     /// The holder of a user token.
     User,
@@ -72,10 +72,9 @@ impl Door for Visitor {
 
     fn enter(call: &Call) -> Result<Self> {
         let accepts = call.head.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let peer = call.peer.ip().to_canonical();
         Ok(Self {
             wants_page: accepts.into_iter().any(|accept| accept.contains("text/html")),
-            is_local: peer.is_loopback() || peer == call.app.address.ip().to_canonical(),
+            is_local: call.peer.is_on_this_machine(call.app.address),
         })
     }
 }
@@ -84,7 +83,12 @@ impl Door for Admin {
     const ACCESS: Access = Access::Admin;
 
     fn enter(call: &Call) -> Result<Self> {
-        call.app.auth.admin(&call.head.headers, &call.app.store, call.peer.ip().to_canonical(), call.now)
+        match &call.peer {
+            Origin::Local(user) => Ok(call.app.auth.local(user, call.now)),
+            Origin::Network(peer) => {
+                call.app.auth.admin(&call.head.headers, &call.app.store, peer.ip().to_canonical(), call.now)
+            }
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 
 use super::access;
 use super::connections::{End, Place, TICK};
-use super::edge::{self, Peer};
+use super::edge;
+use super::local::LocalListener;
+use super::peer::{Origin, Peer, user_name};
 use super::sending::Sending;
-use super::stream::Watched;
+use super::stream::{Stream, Watched};
 use crate::app::App;
 use futures_util::future::{Either, select};
 use hyper::StatusCode;
@@ -16,7 +18,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -36,17 +39,35 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Where connections come in.
+pub struct Listeners {
+    /// From the network.
+    pub network: TcpListener,
+    /// From this machine.
+    pub local: LocalListener,
+}
+
+impl Listeners {
+    /// Waits for the next connection; one by the private socket has no address. May be given up and called again.
+    async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        tokio::select! {
+            accepted = self.network.accept() => accepted.map(|(stream, address)| (Stream::Tcp(stream), Some(address))),
+            accepted = self.local.accept() => accepted.map(|stream| (stream, None)),
+        }
+    }
+}
+
 /// Serves until `shutdown` ends; then finishes what has begun, for as long as the configuration allows.
-pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+pub async fn serve(app: Arc<App>, listeners: Listeners, shutdown: impl Future<Output = ()>) {
     let mut conversations = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     let mut ticks = tokio::time::interval(TICK);
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
+            accepted = listeners.accept() => match accepted {
+                Ok((stream, address)) => {
                     let (place, ended) = app.connections.admit();
-                    conversations.spawn(converse(Arc::clone(&app), stream, peer, place, ended));
+                    conversations.spawn(converse(Arc::clone(&app), stream, address, place, ended));
                 }
                 Err(error) => {
                     log::warn!("cannot accept a connection: {error}");
@@ -58,7 +79,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
             () = &mut shutdown => break,
         }
     }
-    drop(listener);
+    drop(listeners);
     app.connections.stop();
     app.sockets.stop();
     let all_ended = async {
@@ -71,14 +92,23 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
 }
 
 /// One connection, from its first request to its last.
-async fn converse(app: Arc<App>, stream: TcpStream, peer: SocketAddr, place: Place, ended: oneshot::Receiver<End>) {
-    if let Err(error) = prepare(&stream, app.config.http.response_time_max) {
-        log::debug!("{peer}: {error}");
-        return;
-    }
+async fn converse(
+    app: Arc<App>,
+    stream: Stream,
+    address: Option<SocketAddr>,
+    place: Place,
+    ended: oneshot::Receiver<End>,
+) {
+    let prepared = match stream.prepare(app.config.http.response_time_max) {
+        Ok(()) => origin(&stream, address).await,
+        Err(error) => Err(error),
+    };
+    let peer = match prepared {
+        Ok(origin) => Peer::from(origin),
+        Err(error) => return log::debug!("a connection from {address:?}: {error}"),
+    };
     let place = Arc::new(place);
     let stream = Watched::new(stream, Arc::clone(&place.pulse));
-    let peer = Peer::new(peer);
     let service = service_fn(|request| {
         let (app, peer, place) = (&app, &peer, &place);
         place.pulse.request_came();
@@ -119,10 +149,25 @@ fn log_end(app: &App, peer: &Peer, outcome: hyper::Result<()>) {
     log::debug!("{}: {error}", peer.name);
 }
 
-/// Answers are small: send them at once, and give up on a peer that acknowledges nothing.
-fn prepare(stream: &TcpStream, patience: Duration) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(patience))?;
-    Ok(())
+/// Where a connection comes from. The names of users may have to be waited for, and no request waits behind that.
+async fn origin(stream: &Stream, address: Option<SocketAddr>) -> io::Result<Origin> {
+    if let Some(address) = address {
+        return Ok(Origin::Network(address));
+    }
+    let uid = stream.peer_uid()?;
+    let name = tokio::task::spawn_blocking(move || user_name(uid)).await.map_err(io::Error::other)?;
+    Ok(Origin::Local(name.into()))
+}
+
+/// Serves one caller in this process over any stream, until they have nothing more to ask.
+pub async fn serve_one(app: Arc<App>, stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
+    let service = service_fn(|request| {
+        let (app, peer) = (&app, &peer);
+        async move { Ok::<_, Infallible>(edge::answer(app, peer, request).await) }
+    });
+    let conversation =
+        http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = conversation.await {
+        log::debug!("{}: {error}", peer.name);
+    }
 }

@@ -5,28 +5,66 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 /// Answers up to this many bytes are put together with their head: one piece is cheaper for the system than two. A longer
 /// one is sent from where it lies, so that a peer that does not read holds no copy of it.
 const TOGETHER_BYTES_MAX: usize = 1024;
 
+/// A socket of either kind.
+pub enum Stream {
+    /// From the network.
+    Tcp(TcpStream),
+    /// From this machine.
+    Unix(UnixStream),
+}
+
+/// Does the same with a socket of either kind.
+macro_rules! with_either {
+    ($stream:expr, $inner:ident => $what:expr) => {
+        match $stream {
+            Stream::Tcp($inner) => $what,
+            Stream::Unix($inner) => $what,
+        }
+    };
+}
+
+impl Stream {
+    /// Answers are small: send them at once, and give up on a peer that acknowledges nothing.
+    pub fn prepare(&self, patience: Duration) -> io::Result<()> {
+        let Self::Tcp(stream) = self else { return Ok(()) };
+        stream.set_nodelay(true)?;
+        #[cfg(target_os = "linux")]
+        socket2::SockRef::from(stream).set_tcp_user_timeout(Some(patience))?;
+        Ok(())
+    }
+
+    /// Who has the other end of a private socket, by the system's number.
+    pub fn peer_uid(&self) -> io::Result<u32> {
+        match self {
+            Self::Tcp(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Unix(stream) => Ok(stream.peer_cred()?.uid()),
+        }
+    }
+}
+
 /// The socket.
 pub struct Watched {
-    stream: TcpStream,
+    stream: Stream,
     pulse: Arc<Pulse>,
 }
 
 impl Watched {
     /// Watches a socket.
-    pub fn new(stream: TcpStream, pulse: Arc<Pulse>) -> Self {
+    pub fn new(stream: Stream, pulse: Arc<Pulse>) -> Self {
         Self { stream, pulse }
     }
 
     /// Limits what the system holds for a peer that does not read, in bytes; Linux doubles it.
     pub fn hold_at_most(&self, bytes: usize) -> io::Result<()> {
-        socket2::SockRef::from(&self.stream).set_send_buffer_size(bytes)
+        with_either!(&self.stream, stream => socket2::SockRef::from(stream).set_send_buffer_size(bytes))
     }
 
     /// The peer keeps up if it takes all that there is to send.
@@ -41,13 +79,13 @@ impl Watched {
 
 impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        with_either!(&mut self.stream, stream => Pin::new(stream).poll_read(cx, buffer))
     }
 }
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let written = with_either!(&mut self.stream, stream => Pin::new(stream).poll_write(cx, bytes));
         self.note(&written, bytes.len());
         written
     }
@@ -60,7 +98,7 @@ impl AsyncWrite for Watched {
         let length = pieces.iter().map(|piece| piece.len()).sum();
         let mut together = [0; TOGETHER_BYTES_MAX];
         if length > together.len() {
-            let written = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+            let written = with_either!(&mut self.stream, stream => Pin::new(stream).poll_write_vectored(cx, pieces));
             self.note(&written, length);
             return written;
         }
@@ -77,10 +115,10 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        with_either!(&mut self.stream, stream => Pin::new(stream).poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        with_either!(&mut self.stream, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

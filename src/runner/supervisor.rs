@@ -35,6 +35,14 @@ impl Supervisor {
     /// Takes up every open meeting: its bot is adopted if it still runs, else the meeting is ended with its reason.
     /// Call it in a runtime. The roster must hear every change of the store.
     pub fn start(store: Arc<Store>, roster: Arc<Roster>, bots: &Bots) -> Arc<Self> {
+        let supervisor = Self::at_rest(store, roster, bots);
+        let rounds = Arc::clone(&supervisor).go_round();
+        supervisor.tasks().spawn(rounds);
+        supervisor
+    }
+
+    /// Takes up nothing: the open meetings are left to the next server.
+    pub fn at_rest(store: Arc<Store>, roster: Arc<Roster>, bots: &Bots) -> Arc<Self> {
         let house = House {
             store,
             runner: Runner::new(bots),
@@ -43,10 +51,7 @@ impl Supervisor {
             closing: watch::Sender::new(false),
         };
         let tasks = Mutex::new(JoinSet::new());
-        let supervisor = Arc::new(Self { house: Arc::new(house), roster, tasks, started_at: clock::now() });
-        let rounds = Arc::clone(&supervisor).go_round();
-        supervisor.tasks().spawn(rounds);
-        supervisor
+        Arc::new(Self { house: Arc::new(house), roster, tasks, started_at: clock::now() })
     }
 
     /// Starts the bot of a meeting that was just requested, and returns its handle; from then on it is kept.

@@ -9,7 +9,7 @@ use crate::domain::analytics::{
 };
 use crate::domain::{Email, MeetingId, MeetingStatus, Platform, SessionId, Time, User, UserId};
 use crate::error::{Error, Result};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 /// Where the columns of a user begin behind those of a meeting.
 const BEHIND_MEETING: usize = 12;
@@ -27,6 +27,19 @@ pub struct ListPage {
     pub skip: i64,
     /// How many at most.
     pub limit: i64,
+}
+
+/// Which of everybody's meetings are asked for.
+#[derive(Debug, Clone)]
+pub struct MeetingsWanted {
+    /// Only those of this user.
+    pub user_id: Option<UserId>,
+    /// Only those held here.
+    pub platform: Option<Platform>,
+    /// Only those that the platform calls so.
+    pub native_meeting_id: Option<String>,
+    /// The page of them.
+    pub page: ListPage,
 }
 
 /// What is asked about one meeting, beside its row and its times.
@@ -74,14 +87,26 @@ impl Store {
     }
 
     /// Everybody's meetings, newest first, without what is noted about them.
-    pub async fn meeting_summaries(&self, page: ListPage) -> Result<Vec<MeetingSummary>> {
+    pub async fn meeting_summaries(&self, wanted: MeetingsWanted) -> Result<Vec<MeetingSummary>> {
         self.read_long(move |db| {
-            let mut statement = db.prepare_cached(
+            // Spelled out, so that a user's meetings are found by their index.
+            let whose = if wanted.user_id.is_some() { "user_id = :user" } else { ":user IS NULL" };
+            let mut statement = db.prepare_cached(&format!(
                 "SELECT id, user_id, platform, native_meeting_id, constructed_meeting_url, status, bot_container_id,
                    start_time, end_time, created_at, updated_at
-                 FROM meetings ORDER BY id DESC LIMIT ?1 OFFSET ?2",
-            )?;
-            statement.query_map([page.limit, page.skip], meeting_summary)?.collect()
+                 FROM meetings
+                 WHERE {whose} AND (:platform IS NULL OR platform = :platform)
+                   AND (:native IS NULL OR native_meeting_id = :native)
+                 ORDER BY id DESC LIMIT :limit OFFSET :skip"
+            ))?;
+            let values = named_params! {
+                ":user": wanted.user_id.map(|id| id.0),
+                ":platform": wanted.platform.map(Platform::as_str),
+                ":native": wanted.native_meeting_id,
+                ":limit": wanted.page.limit,
+                ":skip": wanted.page.skip,
+            };
+            statement.query_map(values, meeting_summary)?.collect()
         })
         .await
     }

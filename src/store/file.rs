@@ -3,8 +3,8 @@
 use crate::error::Error;
 use crate::exit::{Code, Exit};
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
-use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -78,11 +78,30 @@ pub fn create_private(database: &Path) -> Result<(), Exit> {
 }
 
 fn open_private(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    let file = match options.clone().create_new(true).open(path) {
+        Ok(new) => {
+            belong_to_folder(&new, path)?;
+            new
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => options.create(true).truncate(false).open(path)?,
+        Err(error) => return Err(error),
+    };
     if file.metadata()?.mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
     Ok(file)
+}
+
+/// What root makes in the folder of a server's own user must be that user's, or the server could not open it.
+fn belong_to_folder(new: &File, path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (folder, file) = (std::fs::metadata(folder)?, new.metadata()?);
+    match file.uid() == 0 && folder.uid() != 0 {
+        true => fchown(new, Some(folder.uid()), Some(folder.gid())),
+        false => Ok(()),
+    }
 }
 
 fn cannot_create(path: &Path, error: &io::Error) -> Exit {

@@ -28,7 +28,7 @@ mod writer;
 
 pub use admin_keys::{CreateAdminKey, KnownAdminKey, RevokeAdminKey, RotateAdminKey};
 pub use advance::{Advance, Advanced, Whose};
-pub use analytics::{ListPage, TelematicsWanted};
+pub use analytics::{ListPage, MeetingsWanted, TelematicsWanted};
 pub use audit::Recorded;
 pub use audit_log::{AuditFault, AuditPage, PruneAudit, Verification};
 pub use bots::{BotAtWork, NoteCleared, NoteContainer, Reconfigure, SendBot};

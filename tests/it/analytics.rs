@@ -230,6 +230,37 @@ fn lists_are_whole_ordered_and_paged() {
 }
 
 #[test]
+fn meetings_are_found_by_owner_and_name() {
+    let setup = Setup::new().rows(|db| {
+        insert_user(db, 1);
+        insert_user(db, 2);
+        for (id, user, platform, native) in
+            [(1, 1, "google_meet", "a"), (2, 2, "google_meet", "a"), (3, 1, "teams", "a"), (4, 1, "google_meet", "b")]
+        {
+            Row { user, ..Row::default() }.insert(db);
+            let name = "UPDATE meetings SET platform = ?2, native_meeting_id = ?3 WHERE id = ?1";
+            db.execute(name, params![id, platform, native]).expect("a name");
+        }
+    });
+    let server = setup.start();
+    for (query, expected) in [
+        ("", vec![4, 3, 2, 1]),
+        ("user_id=1", vec![4, 3, 1]),
+        ("platform=google_meet", vec![4, 2, 1]),
+        ("native_meeting_id=a", vec![3, 2, 1]),
+        ("platform=google_meet&native_meeting_id=a&limit=1", vec![2]),
+        ("user_id=1&platform=google_meet&native_meeting_id=a", vec![1]),
+        ("user_id=1&limit=1&skip=1", vec![3]),
+        ("user_id=9", vec![]),
+    ] {
+        let found = get(&server, &format!("/admin/analytics/meetings?{query}"));
+        let ids: Vec<_> =
+            found.as_array().expect("an array").iter().map(|row| row["id"].as_i64().expect("an id")).collect();
+        assert_eq!(ids, expected, "{query}");
+    }
+}
+
+#[test]
 fn nothing_is_there_in_an_empty_house() {
     let server = Server::start();
     assert_eq!(get(&server, "/admin/stats/meetings-users"), json!({"total": 0, "items": []}));

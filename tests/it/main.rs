@@ -19,6 +19,8 @@
 //! | [`vanished`], [`watched`] | files that fail or go away under a server; what its process takes and leaves behind |
 //! | [`runner_process`], [`runner_adoption`], [`runner_limits`] | bots as processes: their surroundings, ends, restarts of the server, time limits |
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
+//! | [`cli`], [`cli_words`], [`cli_requests`], [`cli_manual`] | the commands with and without a server; what they understand, ask and say; the manual |
+//! | [`local`], [`local_socket`] | who reaches the private socket and the file; the socket as a file and as a connection |
 //! | [`secrets`], [`config`], [`openapi`] | what must not be found, settings, the API document |
 //! | [`tidy`] | the rules of the house |
 //!
@@ -43,6 +45,10 @@ mod bad_body;
 mod bad_input;
 mod bot_kill;
 mod bots;
+mod cli;
+mod cli_manual;
+mod cli_requests;
+mod cli_words;
 mod config;
 mod contract;
 mod courier;
@@ -57,6 +63,8 @@ mod limits;
 mod live;
 mod live_crowd;
 mod live_edge;
+mod local;
+mod local_socket;
 mod matrix;
 mod meetings;
 mod model;

@@ -3,7 +3,7 @@
 use crate::client::{Client, PATIENCE};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::ops::Deref;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -97,6 +97,13 @@ impl Launch {
         command.args(arguments).args(&[BINARY, "serve", "--listen", "127.0.0.1:0"])
     }
 
+    /// `vomeet` with these arguments, for another user and group of the machine; only root may.
+    pub fn as_user(uid: u32, gid: u32, folder: &Path, arguments: &[&str]) -> Self {
+        let command = Self::of(Command::new("setpriv"), folder);
+        let who = [format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".to_owned()];
+        command.args(&who.each_ref().map(String::as_str)).args(&[BINARY]).args(arguments)
+    }
+
     fn of(mut command: Command, folder: &Path) -> Self {
         command.current_dir(folder).env_clear().process_group(0);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -111,6 +118,14 @@ impl Launch {
 
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.0.env(name, value);
+        self
+    }
+
+    /// Gives it this on standard input.
+    pub fn input(mut self, text: &str) -> Self {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(text.as_bytes()).and_then(|()| file.rewind()).expect("written");
+        self.0.stdin(file);
         self
     }
 

@@ -5,6 +5,7 @@ use crate::process::{Launch, Process};
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use vomeet::domain::PlainToken;
 
@@ -12,10 +13,13 @@ const ADMIN: &str = "Adm1n-Key-That-Is-Long-Enough-Xq7";
 /// So many characters of a secret in a row are too many.
 const RUN: usize = 10;
 
-/// Everything in a folder by name, and what the server said.
+/// Every file in a folder by name; sockets hold nothing.
 pub fn everything(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-    entries.map(|path| (path.display().to_string(), fs::read(&path).expect("a file"))).collect()
+    entries
+        .filter(|path| !path.metadata().is_ok_and(|meta| meta.file_type().is_socket()))
+        .map(|path| (path.display().to_string(), fs::read(&path).expect("a file")))
+        .collect()
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {

@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use vomeet::app::{self, App};
 use vomeet::config::{Flags, Settings, Surroundings};
 use vomeet::exit::Exit;
-use vomeet::http::serve::listen;
+use vomeet::http::local::LocalListener;
+use vomeet::http::serve::{Listeners, listen};
 use vomeet::store::{Options, Store};
 
 /// How a server is wanted.
@@ -82,8 +83,9 @@ impl Setup {
                 let listener = listen(settings.config.listen).expect("a port");
                 let address = listener.local_addr().expect("an address");
                 let app = App::open(settings.config, address)?;
+                let local = LocalListener::open(&app.config).expect("a private socket");
                 ready.send((address, Arc::clone(&app))).expect("a test that waits");
-                app::run(app, listener, async { drop(stopped.await) }).await
+                app::run(app, Listeners { network: listener, local }, async { drop(stopped.await) }).await
             })
         });
         let (address, app) = started.recv_timeout(PATIENCE).expect("a server that starts");

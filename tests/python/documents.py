@@ -8,6 +8,8 @@ import re
 import subprocess
 from dataclasses import dataclass, field
 
+from live_server import binary
+
 DOCUMENTED_URL = "http://localhost:18056"
 BLOCK_SECONDS = 30
 BLOCK = re.compile(
@@ -58,7 +60,8 @@ class Reader:
     def __post_init__(self):
         # curl must fail where the server refuses, or a refused command would pass unseen.
         (self.directory / ".curlrc").write_text("silent\nshow-error\nfail-with-body\n")
-        self.environment = {"PATH": os.environ["PATH"], "CURL_HOME": str(self.directory)}
+        path = f"{binary().parent}:{os.environ['PATH']}"
+        self.environment = {"PATH": path, "CURL_HOME": str(self.directory)}
 
     def follow(self, block):
         """Run a bash or Python block; hold a JSON block against the output of the bash before it."""

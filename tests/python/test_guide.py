@@ -21,6 +21,10 @@ NOT_RUN = {
         "sudo install -m 755 target/release/vomeet /usr/local/bin/vomeet",
         "docker build -f deploy/Containerfile -t vomeet .",
     ],
+    # Here without a server; test_command_line.py runs it with one.
+    "docs/command-line.md": [
+        "vomeet completions bash | sudo tee /etc/bash_completion.d/vomeet > /dev/null",
+    ],
     "docs/webhooks.md": [
         'curl -X POST http://localhost:18056/user/webhook/test -H "X-API-Key: $API_TOKEN"',
         "{",

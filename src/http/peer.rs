@@ -1,0 +1,86 @@
+//! Who is at the other end of a connection.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use uzers::get_user_by_uid;
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// From this address.
+    Network(SocketAddr),
+    /// By the private socket, or from a command that opened the database itself: this user of the machine.
+    Local(Arc<str>),
+}
+
+impl Origin {
+    /// The address, if it came by the network.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Network(address) => Some(address.ip().to_canonical()),
+            Self::Local(_) => None,
+        }
+    }
+
+    /// Whether it is on the machine of the server that listens on `server`.
+    pub fn is_on_this_machine(&self, server: SocketAddr) -> bool {
+        self.address().is_none_or(|ip| ip.is_loopback() || ip == server.ip().to_canonical())
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(address) => address.fmt(f),
+            Self::Local(user) => write!(f, "local:{user}"),
+        }
+    }
+}
+
+/// Who is at the other end of a connection.
+pub struct Peer {
+    /// Where they are.
+    pub origin: Origin,
+    /// The same as text, made once.
+    pub name: String,
+}
+
+impl From<Origin> for Peer {
+    fn from(origin: Origin) -> Self {
+        Self { name: origin.to_string(), origin }
+    }
+}
+
+/// What the machine calls the user with this number; the number where it has no name for it, or one that does not fit
+/// into a line of a log. May wait: the names can be kept by another machine.
+pub fn user_name(uid: u32) -> String {
+    let name = get_user_by_uid(uid).and_then(|user| user.name().to_str().map(str::to_owned));
+    let is_plain = |name: &String| !name.is_empty() && !name.contains(|c: char| c.is_control() || c.is_whitespace());
+    name.filter(is_plain).unwrap_or_else(|| uid.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_have_their_names_or_their_numbers() {
+        assert_eq!(user_name(0), "root");
+        assert_eq!(user_name(4_000_000_123), "4000000123");
+    }
+
+    #[test]
+    fn who_is_local_is_told_by_the_address_or_the_socket() {
+        let server = "192.0.2.1:80".parse().expect("an address");
+        for (origin, is_here) in
+            [("127.0.0.1:9", true), ("[::1]:9", true), ("[::ffff:192.0.2.1]:9", true), ("192.0.2.2:9", false)]
+        {
+            let origin = Origin::Network(origin.parse().expect("an address"));
+            assert_eq!(origin.is_on_this_machine(server), is_here, "{origin}");
+        }
+        let local = Origin::Local("ada".into());
+        assert!(local.is_on_this_machine(server));
+        assert_eq!(local.to_string(), "local:ada");
+    }
+}

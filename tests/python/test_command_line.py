@@ -1,0 +1,102 @@
+"""The command line as people use it: its document followed beside a server, and questions on a terminal."""
+
+import os
+import pty
+import shutil
+import subprocess
+
+import pytest
+from documents import Reader, blocks_of
+from live_server import REPOSITORY, binary, running
+
+SECONDS = 30
+
+
+def test_the_document_works_beside_a_running_server(tmp_path):
+    with running(tmp_path) as base_url:
+        reader = Reader(base_url, tmp_path)
+        for block in blocks_of(REPOSITORY / "docs/command-line.md"):
+            if not block.reason:
+                reader.follow(block)
+
+
+def vomeet(directory, *arguments, stdin=subprocess.DEVNULL):
+    """Run a command to its end."""
+    return subprocess.run(
+        [binary(), *arguments],
+        cwd=directory,
+        env={"PATH": os.environ["PATH"]},
+        stdin=stdin,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+def on_a_terminal(directory, *arguments, typed):
+    """Run a command on a terminal at which somebody types."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, typed.encode())
+        return vomeet(directory, *arguments, stdin=theirs)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_removed"),
+    [
+        ("y\n", True),
+        ("YES\n", True),
+        ("n\n", False),
+        ("\n", False),
+        ("yep\n", False),
+        ("\x04", False),
+    ],
+)
+@pytest.mark.parametrize("beside_a_server", [False, True])
+def test_a_removal_asks_and_takes_no_for_an_answer(tmp_path, typed, is_removed, beside_a_server):
+    vomeet(tmp_path, "user", "add", "ada@example.com", "--name", "Ada\u202e")
+
+    def ask():
+        done = on_a_terminal(tmp_path, "user", "remove", "1", typed=typed)
+        assert "Remove user 1 (ada@example.com)" in done.stderr, done
+        assert "[y/N]" in done.stderr, done
+        assert done.returncode == (0 if is_removed else 9), done
+        assert ("ada@example.com" in vomeet(tmp_path, "user", "list").stdout) is not is_removed
+
+    if beside_a_server:
+        with running(tmp_path):
+            ask()
+    else:
+        ask()
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="needs groff")
+def test_the_manual_is_a_page_that_groff_can_set(tmp_path):
+    page = vomeet(tmp_path, "man").stdout
+    done = subprocess.run(
+        ["groff", "-man", "-Tutf8", "-ww", "-rLL=120n", "-P-cbou"],
+        input=page,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert "EXIT STATUS" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_completions_are_a_script_that_bash_can_read(tmp_path):
+    script = vomeet(tmp_path, "completions", "bash").stdout
+    asked = (
+        f"{script}\nCOMP_WORDS=(vomeet token r) COMP_CWORD=2\n"
+        '_vomeet vomeet r token; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(
+        ["bash", "-c", asked], capture_output=True, text=True, timeout=SECONDS, check=True
+    )
+    assert done.stdout.split() == ["rotate", "revoke"], done
