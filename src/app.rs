@@ -1,6 +1,6 @@
 //! What every request may reach; built once.
 
-use crate::auth::{Auth, Verdicts};
+use crate::auth::{Auth, Failures, Quotas, Verdicts};
 use crate::clock;
 use crate::config::Config;
 use crate::courier::Courier;
@@ -34,6 +34,10 @@ pub struct App {
     pub bots: Arc<Supervisor>,
     /// Who is calling.
     pub auth: Auth,
+    /// The keys that were refused, by address.
+    pub failures: Failures,
+    /// The requests of those who were let in.
+    pub quotas: Quotas,
     /// Who brings events to the users' webhooks.
     pub courier: Arc<Courier>,
     /// The names that the server answers to.
@@ -78,6 +82,8 @@ impl App {
             store,
             courier,
             auth: Auth::new(&config.admin_key, verdicts),
+            failures: Failures::new(config.limits.failed_keys_per_minute),
+            quotas: Quotas::new(config.limits.requests_per_minute_token, config.limits.requests_per_minute_user),
             hosts: Hosts::new(&config.http, address),
             connections: Connections::new(config.http.clone()),
             feed,

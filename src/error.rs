@@ -30,6 +30,16 @@ pub enum Error {
     TokenMissing,
     /// The user token is mistyped, unknown, revoked or expired.
     TokenRefused,
+    /// Too many keys from the caller's address were refused; this one would have been too.
+    TooManyFailedKeys {
+        /// In how many seconds the next one is looked at.
+        retry_after: u64,
+    },
+    /// The token, or its user, asks too often.
+    TooManyRequests {
+        /// In how many seconds the next request is answered.
+        retry_after: u64,
+    },
     /// The body did not arrive in time.
     TooSlow,
     /// The body is longer than this many bytes.
@@ -104,6 +114,7 @@ impl Error {
                 StatusCode::FORBIDDEN
             }
             Self::BotRefused => StatusCode::UNAUTHORIZED,
+            Self::TooManyFailedKeys { .. } | Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -145,6 +156,14 @@ impl Error {
             Self::TooLarge(max) => {
                 return Detail::Owned(format!("The body is longer than {max} bytes."));
             }
+            Self::TooManyFailedKeys { retry_after } => {
+                return Detail::Owned(format!(
+                    "Too many wrong keys from this address. Try again in {retry_after} seconds; a right key is always let in."
+                ));
+            }
+            Self::TooManyRequests { retry_after } => {
+                return Detail::Owned(format!("Too many requests. Try again in {retry_after} seconds."));
+            }
             Self::WrongHost => "Unknown Host. Add the name to http.allowed_hosts in vomeet.toml.",
             Self::NoRoute | Self::PageNotFound => "Not Found",
             Self::WrongMethod(_) => "Method Not Allowed",
@@ -176,6 +195,11 @@ impl Error {
             Self::StoreFailed(_) => "The database cannot be written; the server is stopping.",
             Self::Internal(_) => "Internal Server Error",
         })
+    }
+
+    /// Whether it refuses a key, or the lack of one.
+    pub fn refuses_key(&self) -> bool {
+        matches!(self, Self::AdminKeyRefused | Self::TokenRefused | Self::BotRefused)
     }
 
     /// The cause, for the log alone.

@@ -1,8 +1,13 @@
 //! Who is calling? Keys are compared as hashes; what is known of a token is kept in memory.
 
+mod failures;
+mod quotas;
+mod rate;
 mod usage;
 mod verdicts;
 
+pub use failures::Failures;
+pub use quotas::{Quotas, Stamps};
 pub use usage::Usage;
 pub use verdicts::{Caller, Verdicts};
 

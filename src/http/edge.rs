@@ -3,8 +3,10 @@
 use super::access;
 use super::answer::{Response, refusal, whole};
 use super::body::Unread;
-use super::router::{self, Call, Route};
+use super::client_address::client_address;
+use super::router::{self, Answered, Call, Route};
 use crate::app::App;
+use crate::auth::Stamps;
 use crate::clock;
 use crate::config::Http;
 use crate::error::{Error, Result};
@@ -14,8 +16,9 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request;
 use hyper::{HeaderMap, Method, Request, StatusCode};
+use std::borrow::Cow;
 use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
@@ -40,6 +43,11 @@ impl Peer {
     pub fn new(address: SocketAddr) -> Self {
         Self { address, name: address.to_string() }
     }
+
+    /// Whom the log names: the peer, or whom it speaks for.
+    fn name_of(&self, client: IpAddr) -> Cow<'_, str> {
+        if client == self.address.ip().to_canonical() { Cow::from(&self.name) } else { client.to_string().into() }
+    }
 }
 
 /// Answers a request, whatever becomes of it.
@@ -51,18 +59,21 @@ pub async fn answer(app: &Arc<App>, peer: &Peer, request: Request<Incoming>) -> 
     let id = request_id(app, &head.headers);
     let origin = app.config.http.cors.allowed(&head.headers);
 
+    let client = client_address(peer.address.ip(), &head.headers, &app.config.http.trusted_proxies);
     let path = head.uri.path();
     let found = check(app, &head).and_then(|()| router::find(&routes::TABLE, &method, path));
     let route = found.as_ref().ok().copied();
     let pattern = access::pattern(route);
-    let outcome = match found {
+    let (outcome, stamps) = match found {
         Ok(route) => {
             let (app, unread) = (Arc::clone(app), unread.clone());
-            let now = clock::now();
-            run(route, Box::new(Call { app, route, head, body, unread, peer: peer.address, now })).await
+            let (peer, now) = (peer.address, clock::now());
+            run(route, Box::new(Call { app, route, head, body, unread, peer, client, now, began })).await
         }
-        Err(Error::WrongMethod(allowed)) if method == Method::OPTIONS && origin.is_some() => Ok(preflight(&allowed)),
-        Err(error) => Err(error),
+        Err(Error::WrongMethod(allowed)) if method == Method::OPTIONS && origin.is_some() => {
+            (Ok(preflight(&allowed)), Stamps::new())
+        }
+        Err(error) => (Err(error), Stamps::new()),
     };
 
     let mut response = outcome.unwrap_or_else(|error| {
@@ -73,24 +84,25 @@ pub async fn answer(app: &Arc<App>, peer: &Peer, request: Request<Incoming>) -> 
     });
     let took = began.elapsed();
     app.metrics.observe(route, response.status(), took);
-    access::log(&method, pattern, response.status(), took, &id, &peer.name);
+    access::log(&method, pattern, response.status(), took, &id, &peer.name_of(client));
+    response.headers_mut().extend(stamps);
     finish(response.headers_mut(), id, origin, unread.is_left());
     response
 }
 
 /// Runs a handler. One that must wait goes on in a task of its own, so that it finishes although the client hangs up;
 /// a panic is one logged 500.
-async fn run(route: &'static Route, call: Box<Call>) -> Result<Response> {
+async fn run(route: &'static Route, call: Box<Call>) -> Answered {
     let mut answering = AssertUnwindSafe(route.answer(call)).catch_unwind();
     let polled = poll_fn(|context| Poll::Ready(answering.poll_unpin(context))).await;
     let outcome = match polled {
         Poll::Ready(outcome) => outcome,
         Poll::Pending => match tokio::spawn(answering).await {
             Ok(outcome) => outcome,
-            Err(ended) => return Err(Error::Internal(ended.to_string())),
+            Err(ended) => return (Err(Error::Internal(ended.to_string())), Stamps::new()),
         },
     };
-    outcome.unwrap_or_else(|_| Err(Error::Internal("the handler panicked".to_owned())))
+    outcome.unwrap_or_else(|_| (Err(Error::Internal("the handler panicked".to_owned())), Stamps::new()))
 }
 
 /// What HTTP/1.1 asks of every request (RFC 9112, sections 3.2 and 6.1), and hyper lets pass.
