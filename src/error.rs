@@ -157,12 +157,10 @@ impl Error {
                 return Detail::Owned(format!("The body is longer than {max} bytes."));
             }
             Self::TooManyFailedKeys { retry_after } => {
-                return Detail::Owned(format!(
-                    "Too many wrong keys from this address. Try again in {retry_after} seconds; a right key is always let in."
-                ));
+                return Detail::Owned(format!("Too many wrong keys from your address. Try again in {retry_after} s."));
             }
             Self::TooManyRequests { retry_after } => {
-                return Detail::Owned(format!("Too many requests. Try again in {retry_after} seconds."));
+                return Detail::Owned(format!("Too many requests. Try again in {retry_after} s."));
             }
             Self::WrongHost => "Unknown Host. Add the name to http.allowed_hosts in vomeet.toml.",
             Self::NoRoute | Self::PageNotFound => "Not Found",

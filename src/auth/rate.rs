@@ -119,6 +119,13 @@ mod tests {
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
     use std::collections::VecDeque;
 
+    impl Table {
+        /// The memory of its slots.
+        pub(in super::super) fn bytes(&self) -> usize {
+            self.slots.lock().expect("the slots").capacity() * size_of::<[Slot; WAYS]>()
+        }
+    }
+
     fn rate(count: u32) -> Rate {
         Rate::per_minute(count).expect("a limit")
     }
@@ -197,14 +204,10 @@ mod tests {
     #[test]
     fn memory_is_taken_at_the_first_key_and_never_grows() {
         let table = Table::new(2, 4096).expect("a limit");
-        let bytes = || {
-            let slots = table.slots.lock().expect("the slots");
-            slots.capacity() * size_of::<[Slot; WAYS]>()
-        };
-        assert_eq!(bytes(), 0);
+        assert_eq!(table.bytes(), 0);
         for key in 0..200_000 {
             assert!(table.judge(key, table.began).allowed, "{key}");
-            assert_eq!(bytes(), 4096 * 16, "{key}");
+            assert_eq!(table.bytes(), 4096 * 16, "{key}");
         }
     }
 
