@@ -1,6 +1,6 @@
 //! What every request may reach; built once.
 
-use crate::auth::{Auth, Verdicts};
+use crate::auth::{Auth, Failures, Quotas, Verdicts};
 use crate::clock;
 use crate::config::{Bots, Config};
 use crate::courier::Courier;
@@ -33,6 +33,10 @@ pub struct App {
     pub bots: Arc<Supervisor>,
     /// Who is calling.
     pub auth: Auth,
+    /// The keys that were refused, by address.
+    pub failures: Failures,
+    /// The requests of those who were let in.
+    pub quotas: Quotas,
     /// Who brings events to the users' webhooks.
     pub courier: Arc<Courier>,
     /// The names that the server answers to.
@@ -92,6 +96,8 @@ impl App {
             store,
             courier,
             auth: Auth::new(&config.admin_keys(), verdicts),
+            failures: Failures::new(config.limits.failed_keys_per_minute),
+            quotas: Quotas::new(config.limits.requests_per_minute_token, config.limits.requests_per_minute_user),
             hosts: Hosts::new(&config.http, address),
             connections: Connections::new(config.http.clone()),
             feed,

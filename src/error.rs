@@ -30,6 +30,16 @@ pub enum Error {
     TokenMissing,
     /// The user token opens no door.
     TokenRefused(KeyFault),
+    /// Too many keys from the caller's address were refused; this one would have been too.
+    TooManyFailedKeys {
+        /// In how many seconds the next one is looked at.
+        retry_after: u64,
+    },
+    /// The token, or its user, asks too often.
+    TooManyRequests {
+        /// In how many seconds the next request is answered.
+        retry_after: u64,
+    },
     /// The token may not do this; the sentence says what it may.
     NotAllowed(String),
     /// The token was exchanged for another already.
@@ -122,6 +132,7 @@ impl Error {
             | Self::NotAllowed(_)
             | Self::BotLimitReached { .. } => StatusCode::FORBIDDEN,
             Self::BotRefused => StatusCode::UNAUTHORIZED,
+            Self::TooManyFailedKeys { .. } | Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -168,6 +179,12 @@ impl Error {
             Self::TooManyHeaders(max) => return Detail::Owned(format!("A request has at most {max} headers.")),
             Self::TooLarge(max) => {
                 return Detail::Owned(format!("The body is longer than {max} bytes."));
+            }
+            Self::TooManyFailedKeys { retry_after } => {
+                return Detail::Owned(format!("Too many wrong keys from your address. Try again in {retry_after} s."));
+            }
+            Self::TooManyRequests { retry_after } => {
+                return Detail::Owned(format!("Too many requests. Try again in {retry_after} s."));
             }
             Self::WrongHost => "Unknown Host. Add the name to http.allowed_hosts in vomeet.toml.",
             Self::NoRoute | Self::PageNotFound => "Not Found",
@@ -216,6 +233,12 @@ impl Error {
             }
             Self::AdminKeyRefused(fault) | Self::TokenRefused(fault) => (fault.code(), fault.reason()),
             Self::NotAllowed(why) => ("not_allowed", why.clone()),
+            Self::TooManyFailedKeys { retry_after } => {
+                ("too_many_failed_keys", format!("Keys from your address are looked at again in {retry_after} s."))
+            }
+            Self::TooManyRequests { retry_after } => {
+                ("too_many_requests", format!("The next request is answered in {retry_after} s."))
+            }
             Self::BotLimitReached { seats, limit } => {
                 ("bot_limit", format!("{seats} of {limit} bots are in meetings."))
             }
@@ -224,6 +247,11 @@ impl Error {
             }
             _ => return None,
         })
+    }
+
+    /// Whether it refuses a key, or the lack of one.
+    pub fn refuses_key(&self) -> bool {
+        matches!(self, Self::AdminKeyRefused(_) | Self::TokenRefused(_) | Self::BotRefused)
     }
 
     /// The cause, for the log alone.

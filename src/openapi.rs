@@ -31,6 +31,10 @@ const BOT_TOKEN: &str = "BotToken";
 const ABOUT: &str = "Users, API tokens, meetings, bots and transcripts of a self-hosted Vomeet. \
                      Routes under `/admin/` take the admin key, the others a user's token.";
 
+/// The limits of callers, as they are met at the door.
+const TOO_MANY_KEYS: Error = Error::TooManyFailedKeys { retry_after: 1 };
+const TOO_MANY_REQUESTS: Error = Error::TooManyRequests { retry_after: 1 };
+
 /// The document as JSON; made once.
 pub fn json() -> Result<&'static str> {
     static DOCUMENT: OnceLock<String> = OnceLock::new();
@@ -187,10 +191,15 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
     ];
     match route.access {
         Access::Open => {}
-        Access::Admin => failures.push(Error::AdminKeyRefused(KeyFault::Unknown)),
-        Access::User => failures.extend([Error::TokenMissing, Error::TokenRefused(KeyFault::Unknown)]),
-        Access::Socket => failures.push(Error::NoWebSocket),
-        Access::Bot => failures.push(Error::BotRefused),
+        Access::Admin => failures.extend([Error::AdminKeyRefused(KeyFault::Unknown), TOO_MANY_KEYS]),
+        Access::User => failures.extend([
+            Error::TokenMissing,
+            Error::TokenRefused(KeyFault::Unknown),
+            TOO_MANY_KEYS,
+            TOO_MANY_REQUESTS,
+        ]),
+        Access::Socket => failures.extend([Error::NoWebSocket, TOO_MANY_KEYS, TOO_MANY_REQUESTS]),
+        Access::Bot => failures.extend([Error::BotRefused, TOO_MANY_KEYS]),
     }
     if route.need.is_some_and(|need| need != Need::Nothing) {
         failures.push(Error::NotAllowed("This token may only read.".to_owned()));

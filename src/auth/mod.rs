@@ -1,8 +1,13 @@
 //! Who is calling? Keys are compared as hashes; what is known of a token is kept in memory.
 
+mod failures;
+mod quotas;
+mod rate;
 mod usage;
 mod verdicts;
 
+pub use failures::Failures;
+pub use quotas::{Quotas, Stamps};
 pub use usage::Usage;
 pub use verdicts::{Caller, Verdicts};
 
@@ -90,10 +95,10 @@ impl Auth {
     }
 
     /// Lets the holder of an admin key in: one of the settings, or a named one.
-    pub fn admin(&self, headers: &HeaderMap, store: &Store, address: IpAddr, now: Time) -> Result<Admin> {
+    pub fn admin(&self, headers: &HeaderMap, store: &Store, address: Option<IpAddr>, now: Time) -> Result<Admin> {
         let presented = single(headers, &ADMIN_HEADER).ok_or(Error::AdminKeyRefused(KeyFault::Missing))??.as_bytes();
         let name = self.admin_name(presented, store, now)?;
-        Ok(Admin { name, address: Some(address), at: now })
+        Ok(Admin { name, address, at: now })
     }
 
     fn admin_name(&self, presented: &[u8], store: &Store, now: Time) -> Result<Cow<'static, str>> {

@@ -1,6 +1,6 @@
 //! The settings of bots, live feeds and webhooks.
 
-use super::keys::{Key, count, filled, key, list, seconds, set, text};
+use super::keys::{Key, count, filled, key, list, networks, seconds, set, text};
 use ipnet::IpNet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -199,11 +199,4 @@ fn pairs(value: &Value) -> Result<Vec<String>, String> {
         None => Ok(items),
         Some(item) => Err(format!("should be a list of NAME=value, and {item:?} is none")),
     }
-}
-
-fn networks(value: &Value) -> Result<Vec<IpNet>, String> {
-    let network = |item: &String| {
-        item.parse().map_err(|_| format!("should be a list of networks such as 10.0.0.0/8, and {item:?} is none"))
-    };
-    list(value)?.iter().map(network).collect()
 }

@@ -1,8 +1,9 @@
 //! The table of settings: name, default, meaning, and how a value becomes a field.
 
-use super::{Bots, Config, Cors, Http, Live, Store, Tokens, Webhooks};
+use super::{Bots, Config, Cors, Http, Limits, Live, Store, Tokens, Webhooks};
 use crate::domain::Time;
 use crate::domain::field::{Field, Raw};
+use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -145,6 +146,13 @@ pub static SERVER: &[Key] = &[
         |c, v| set(&mut c.http.cors, list(v).map(Cors)),
     ),
     key(
+        "http.trusted_proxies",
+        "VOMEET_HTTP_TRUSTED_PROXIES",
+        "[]",
+        "Networks of proxies whose X-Forwarded-For is believed, such as [\"127.0.0.1/32\", \"10.0.0.0/8\"].",
+        |c, v| set(&mut c.http.trusted_proxies, networks(v)),
+    ),
+    key(
         "store.queue_max",
         "VOMEET_STORE_QUEUE_MAX",
         "4096",
@@ -164,6 +172,27 @@ pub static SERVER: &[Key] = &[
         "30",
         "How often last_used_at is written, in seconds.",
         |c, v| set(&mut c.tokens.last_used_period, seconds(v)),
+    ),
+    key(
+        "limits.failed_keys_per_minute",
+        "VOMEET_LIMITS_FAILED_KEYS_PER_MINUTE",
+        "60",
+        "Most refused keys from one address in a minute; one more is answered 429. 0 is no limit.",
+        |c, v| set(&mut c.limits.failed_keys_per_minute, per_minute(v)),
+    ),
+    key(
+        "limits.requests_per_minute_token",
+        "VOMEET_LIMITS_REQUESTS_PER_MINUTE_TOKEN",
+        "0",
+        "Most requests with one token in a minute; one more is answered 429. 0 is no limit.",
+        |c, v| set(&mut c.limits.requests_per_minute_token, per_minute(v)),
+    ),
+    key(
+        "limits.requests_per_minute_user",
+        "VOMEET_LIMITS_REQUESTS_PER_MINUTE_USER",
+        "0",
+        "Most requests of one user in a minute, with all their tokens; one more is answered 429. 0 is no limit.",
+        |c, v| set(&mut c.limits.requests_per_minute_user, per_minute(v)),
     ),
 ];
 
@@ -190,9 +219,11 @@ pub fn blank() -> Config {
             stop_time_max: moment,
             allowed_hosts: Vec::new(),
             cors: Cors::default(),
+            trusted_proxies: Vec::new(),
         },
         store: Store { queue_max: 0, long_reads_max: 0 },
         tokens: Tokens { last_used_period: moment },
+        limits: Limits::default(),
         bots: Bots::default(),
         live: Live::default(),
         webhooks: Webhooks::default(),
@@ -241,4 +272,16 @@ pub(super) fn seconds(value: &Value) -> Result<Duration, String> {
 pub(super) fn list(value: &Value) -> Result<Vec<String>, String> {
     let wrong = || "should be a list of texts such as [\"one\", \"two\"]".to_owned();
     value.as_array().ok_or_else(wrong)?.iter().map(|item| text(item).map_err(|_| wrong())).collect()
+}
+
+/// Up to a million, which is one in 60 microseconds.
+fn per_minute(value: &Value) -> Result<u32, String> {
+    count(value, 0, 1_000_000)
+}
+
+pub(super) fn networks(value: &Value) -> Result<Vec<IpNet>, String> {
+    let network = |item: &String| {
+        item.parse().map_err(|_| format!("should be a list of networks such as 10.0.0.0/8, and {item:?} is none"))
+    };
+    list(value)?.iter().map(network).collect()
 }

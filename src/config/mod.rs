@@ -13,6 +13,7 @@ use crate::domain::Time;
 use crate::exit::{Code, Exit};
 use hyper::HeaderMap;
 use hyper::header::{self, HeaderValue};
+use ipnet::IpNet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -53,6 +54,8 @@ pub struct Config {
     pub store: Store,
     /// Tokens.
     pub tokens: Tokens,
+    /// How often callers may fail, and ask.
+    pub limits: Limits,
     /// Bots.
     pub bots: Bots,
     /// The live feed.
@@ -100,6 +103,8 @@ pub struct Http {
     pub allowed_hosts: Vec<String>,
     /// Whose pages may call the API from a browser.
     pub cors: Cors,
+    /// Networks of the proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Http {
@@ -126,6 +131,17 @@ pub struct Store {
 pub struct Tokens {
     /// How often `last_used_at` is written.
     pub last_used_period: Duration,
+}
+
+/// How often callers may fail, and ask; 0 is as often as they like.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// Keys that are refused, from one address in a minute.
+    pub failed_keys_per_minute: u32,
+    /// Requests with one token in a minute.
+    pub requests_per_minute_token: u32,
+    /// Requests of one user in a minute, with all their tokens together.
+    pub requests_per_minute_user: u32,
 }
 
 /// The origins whose pages may call the API from a browser.

@@ -220,6 +220,9 @@ fn add_hints(error: &Error, headers: &mut HeaderMap) {
         Error::BotRefused => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        Error::TooManyFailedKeys { retry_after } | Error::TooManyRequests { retry_after } => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+        }
         Error::Busy => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

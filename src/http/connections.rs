@@ -196,6 +196,7 @@ mod tests {
             stop_time_max: TICK,
             allowed_hosts: Vec::new(),
             cors: Cors::default(),
+            trusted_proxies: Vec::new(),
         });
         let (place, ended) = all.admit();
         (all, place, ended)

@@ -3,9 +3,11 @@
 use super::access;
 use super::answer::{Response, refusal, whole};
 use super::body::Unread;
+use super::client_address::client_address;
 use super::peer::{Origin, Peer};
-use super::router::{self, Call, Route};
+use super::router::{self, Answered, Call, Route};
 use crate::app::App;
+use crate::auth::Stamps;
 use crate::clock;
 use crate::config::Http;
 use crate::error::{Error, Result};
@@ -37,18 +39,22 @@ pub async fn answer(app: &Arc<App>, peer: &Peer, request: Request<Incoming>) -> 
     let id = request_id(app, &head.headers);
     let origin = app.config.http.cors.allowed(&head.headers);
 
+    let client_of = |ip| client_address(ip, &head.headers, &app.config.http.trusted_proxies);
+    let client = peer.origin.address().map(client_of);
     let path = head.uri.path();
     let found = check(app, &head, &peer.origin).and_then(|()| router::find(&routes::TABLE, &method, path));
     let route = found.as_ref().ok().copied();
     let pattern = access::pattern(route);
-    let outcome = match found {
+    let (outcome, stamps) = match found {
         Ok(route) => {
             let (app, unread) = (Arc::clone(app), unread.clone());
-            let now = clock::now();
-            run(route, Box::new(Call { app, route, head, body, unread, peer: peer.origin.clone(), now })).await
+            let (peer, now) = (peer.origin.clone(), clock::now());
+            run(route, Box::new(Call { app, route, head, body, unread, peer, client, now, began })).await
         }
-        Err(Error::WrongMethod(allowed)) if method == Method::OPTIONS && origin.is_some() => Ok(preflight(&allowed)),
-        Err(error) => Err(error),
+        Err(Error::WrongMethod(allowed)) if method == Method::OPTIONS && origin.is_some() => {
+            (Ok(preflight(&allowed)), Stamps::new())
+        }
+        Err(error) => (Err(error), Stamps::new()),
     };
 
     let mut response = outcome.unwrap_or_else(|error| {
@@ -59,24 +65,25 @@ pub async fn answer(app: &Arc<App>, peer: &Peer, request: Request<Incoming>) -> 
     });
     let took = began.elapsed();
     app.metrics.observe(route, response.status(), took);
-    access::log(&method, pattern, response.status(), took, &id, &peer.name);
+    access::log(&method, pattern, response.status(), took, &id, &peer.name_of(client));
+    response.headers_mut().extend(stamps);
     finish(response.headers_mut(), id, origin, unread.is_left());
     response
 }
 
 /// Runs a handler. One that must wait goes on in a task of its own, so that it finishes although the client hangs up;
 /// a panic is one logged 500.
-async fn run(route: &'static Route, call: Box<Call>) -> Result<Response> {
+async fn run(route: &'static Route, call: Box<Call>) -> Answered {
     let mut answering = AssertUnwindSafe(route.answer(call)).catch_unwind();
     let polled = poll_fn(|context| Poll::Ready(answering.poll_unpin(context))).await;
     let outcome = match polled {
         Poll::Ready(outcome) => outcome,
         Poll::Pending => match tokio::spawn(answering).await {
             Ok(outcome) => outcome,
-            Err(ended) => return Err(Error::Internal(ended.to_string())),
+            Err(ended) => return (Err(Error::Internal(ended.to_string())), Stamps::new()),
         },
     };
-    outcome.unwrap_or_else(|_| Err(Error::Internal("the handler panicked".to_owned())))
+    outcome.unwrap_or_else(|_| (Err(Error::Internal("the handler panicked".to_owned())), Stamps::new()))
 }
 
 /// What HTTP/1.1 asks of every request (RFC 9112, sections 3.2 and 6.1), and hyper lets pass.

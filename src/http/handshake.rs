@@ -1,11 +1,12 @@
 //! From a request to a WebSocket: the opening handshake (RFC 6455, section 4.2), and the places that sockets take.
 
+use super::admission::judge;
 use super::answer::{AnswerDoc, Output, Response, whole};
 use super::form::query_value;
 use super::router::{Access, Call, Door};
 use super::stream::Watched;
 use super::websocket::Socket;
-use crate::auth::User;
+use crate::auth::{Stamps, User};
 use crate::domain::TokenHash;
 use crate::error::{Error, Result};
 use bytes::Bytes;
@@ -44,9 +45,16 @@ impl Door for Guest {
         let in_query = query_value(call.head.uri.query().unwrap_or(""), KEY_PARAMETER);
         let who = call.app.auth.watcher(&call.head.headers, in_query.as_deref(), &call.app.store, call.now);
         match who {
-            Ok(_) | Err(Error::TokenMissing | Error::TokenRefused(_)) => Ok(Self { who, handshake }),
-            Err(error) => Err(error),
+            Ok(_) | Err(Error::TokenMissing) => Ok(Self { who, handshake }),
+            Err(error) => match judge(call, Self::ACCESS, error) {
+                refused @ Error::TokenRefused(_) => Ok(Self { who: Err(refused), handshake }),
+                error => Err(error),
+            },
         }
+    }
+
+    fn stamp(&self, call: &Call, stamps: &mut Stamps) -> Result<()> {
+        self.who.as_ref().map_or(Ok(()), |(user, _)| user.stamp(call, stamps))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who is at the other end of a connection.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -44,6 +45,16 @@ pub struct Peer {
     pub origin: Origin,
     /// The same as text, made once.
     pub name: String,
+}
+
+impl Peer {
+    /// How the log calls a request of `client`: by its own address where a proxy stands between.
+    pub fn name_of(&self, client: Option<IpAddr>) -> Cow<'_, str> {
+        match client.filter(|_| client != self.origin.address()) {
+            Some(client) => Cow::Owned(client.to_string()),
+            None => Cow::Borrowed(&self.name),
+        }
+    }
 }
 
 impl From<Origin> for Peer {

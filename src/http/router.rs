@@ -1,12 +1,13 @@
 //! Routes as data: what a row is, how a request finds its row, and how a row becomes a handler.
 
+use super::admission::admit;
 use super::answer::{AnswerDoc, Output, Response};
 use super::body::{self, Unread};
 use super::form::{BodyRule, FieldDoc, Form, Input, Parts};
 use super::handshake::Guest;
 use super::peer::Origin;
 use crate::app::App;
-use crate::auth::{Admin, Bot, User};
+use crate::auth::{Admin, Bot, Stamps, User};
 /// What a row asks of a user's token.
 pub use crate::domain::Need;
 use crate::domain::Time;
@@ -14,8 +15,10 @@ use crate::error::{Error, Result};
 use hyper::body::Incoming;
 use hyper::http::request;
 use hyper::{Method, header};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A request on its way to its handler.
 pub struct Call {
@@ -31,8 +34,12 @@ pub struct Call {
     pub unread: Unread,
     /// Who is at the other end of the connection.
     pub peer: Origin,
+    /// Whose request it is: the peer's, or that of whom a trusted proxy names; none where it came by the private socket.
+    pub client: Option<IpAddr>,
     /// When it came.
     pub now: Time,
+    /// The same by a clock that nobody sets.
+    pub began: Instant,
 }
 
 /// Who may call a route.
@@ -57,6 +64,11 @@ pub trait Door: Sized + Send {
 
     /// Decides before a byte of the body is read.
     fn enter(call: &Call) -> Result<Self>;
+
+    /// Counts the request of whoever came in, and notes what every answer to it carries.
+    fn stamp(&self, _: &Call, _: &mut Stamps) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A caller of whom nothing is asked.
@@ -72,9 +84,10 @@ impl Door for Visitor {
 
     fn enter(call: &Call) -> Result<Self> {
         let accepts = call.head.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let is_here = |ip: IpAddr| ip.is_loopback() || ip == call.app.address.ip().to_canonical();
         Ok(Self {
             wants_page: accepts.into_iter().any(|accept| accept.contains("text/html")),
-            is_local: call.peer.is_on_this_machine(call.app.address),
+            is_local: call.peer.is_on_this_machine(call.app.address) && call.client.is_none_or(is_here),
         })
     }
 }
@@ -85,9 +98,7 @@ impl Door for Admin {
     fn enter(call: &Call) -> Result<Self> {
         match &call.peer {
             Origin::Local(user) => Ok(call.app.auth.local(user, call.now)),
-            Origin::Network(peer) => {
-                call.app.auth.admin(&call.head.headers, &call.app.store, peer.ip().to_canonical(), call.now)
-            }
+            Origin::Network(_) => call.app.auth.admin(&call.head.headers, &call.app.store, call.client, call.now),
         }
     }
 }
@@ -100,6 +111,10 @@ impl Door for User {
         user.token.scope.check(call.route.need.unwrap_or(Need::WriteAll)).map_err(Error::NotAllowed)?;
         Ok(user)
     }
+
+    fn stamp(&self, call: &Call, stamps: &mut Stamps) -> Result<()> {
+        call.app.quotas.count(self, call.began, stamps)
+    }
 }
 
 impl Door for Bot {
@@ -110,8 +125,11 @@ impl Door for Bot {
     }
 }
 
+/// What becomes of a call, and the headers that its answer carries in any case.
+pub type Answered = (Result<Response>, Stamps);
+
 /// An answer on its way.
-type Answering = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
+type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
 /// One row of the table.
 pub struct Route {
@@ -208,16 +226,12 @@ impl Route {
     {
         let answer = move |call: Box<Call>| -> Answering {
             Box::pin(async move {
-                let who = D::enter(&call)?;
-                let Call { app, route, head, body, unread, .. } = *call;
-                let body = match I::BODY {
-                    BodyRule::None => Vec::new(),
-                    BodyRule::Optional | BodyRule::Required => {
-                        body::read(body, &app.config.http, route.body_bytes_max, &unread).await?
-                    }
+                let mut stamps = Stamps::new();
+                let outcome = match admit::<D>(&call, &mut stamps) {
+                    Ok(who) => handle(call, who, handler).await,
+                    Err(error) => Err(error),
                 };
-                let input = input::<I>(route, &head, &body)?;
-                handler(app, who, input).await?.into_response()
+                (outcome, stamps)
             })
         };
         Self {
@@ -268,6 +282,25 @@ impl Route {
         let at = self.literal.len();
         path.starts_with(self.literal) && same_segments(&self.path[at..], &path[at..])
     }
+}
+
+/// Reads what a handler takes, and calls it.
+async fn handle<D, I, O, F, R>(call: Box<Call>, who: D, handler: F) -> Result<Response>
+where
+    F: Fn(Arc<App>, D, I) -> R,
+    R: Future<Output = Result<O>>,
+    I: Input,
+    O: Output,
+{
+    let Call { app, route, head, body, unread, .. } = *call;
+    let body = match I::BODY {
+        BodyRule::None => Vec::new(),
+        BodyRule::Optional | BodyRule::Required => {
+            body::read(body, &app.config.http, route.body_bytes_max, &unread).await?
+        }
+    };
+    let input = input::<I>(route, &head, &body)?;
+    handler(app, who, input).await?.into_response()
 }
 
 fn same_segments(pattern: &str, path: &str) -> bool {

@@ -61,7 +61,9 @@ fn every_key_can_be_set_in_every_way() {
             "listen" => ("\"127.0.0.1:7\"", "127.0.0.1:7"),
             "bots.runner" => ("\"demo\"", "demo"),
             "bots.callback_url" => ("\"http://10.0.0.5:7\"", "http://10.0.0.5:7"),
-            "webhooks.allowed_networks" => ("[\"10.0.0.0/8\", \"::1/128\"]", "10.0.0.0/8, ::1/128"),
+            "webhooks.allowed_networks" | "http.trusted_proxies" => {
+                ("[\"10.0.0.0/8\", \"::1/128\"]", "10.0.0.0/8, ::1/128")
+            }
             name if name.ends_with("_environment") || name.ends_with("_labels") => ("[\"a=1\", \"b=2\"]", "a=1, b=2"),
             _ if key.default == "[]" => ("[\"a\", \"b\"]", "a, b"),
             "log" => ("\"debug\"", "debug"),

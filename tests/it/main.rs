@@ -14,6 +14,7 @@
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`limits`] | HTTP's rules, limits and time-outs |
+//! | [`rate_limits`] | wrong keys by address, requests by token and user |
 //! | [`races`], [`model`] | many callers at once; random sequences against a model |
 //! | [`durability`], [`kill`], [`disk`], [`startup`] | stops, kills, full and broken disks, refused starts |
 //! | [`vanished`], [`watched`] | files that fail or go away under a server; what its process takes and leaves behind |
@@ -71,6 +72,7 @@ mod model;
 mod notes;
 mod openapi;
 mod races;
+mod rate_limits;
 mod runner_adoption;
 mod runner_demo;
 mod runner_docker;

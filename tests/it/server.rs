@@ -40,6 +40,8 @@ impl Setup {
             ("VOMEET_HTTP_STOP_SECONDS_MAX", "2"),
             // Meetings that tests put into the file are as old as they please.
             ("VOMEET_BOTS_ACTIVE_SECONDS_MAX", "315360000"),
+            // All callers of the tests have one address, and many bring wrong keys.
+            ("VOMEET_LIMITS_FAILED_KEYS_PER_MINUTE", "0"),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self { folder, environment: environment.into() }
