@@ -19,7 +19,6 @@ const COLUMNS: &[Column] = &[
     ("EXPIRES", "/expires_at"),
     ("ROTATED", "/rotated_at"),
     ("OLD UNTIL", "/old_until"),
-    ("LAST USED", "/last_used_at"),
 ];
 
 /// What is done with admin keys.

@@ -8,6 +8,7 @@ use super::table::{Column, plain_lines, table};
 use crate::exit::{Code, Exit};
 use clap::{Args, Subcommand};
 
+/// What was there before would make the lines too long; JSON has it.
 const COLUMNS: &[Column] = &[
     ("ENTRY", "/id"),
     ("AT", "/at"),
@@ -17,7 +18,6 @@ const COLUMNS: &[Column] = &[
     ("SUBJECT", "/subject"),
     ("ID", "/subject_id"),
     ("USER", "/user_id"),
-    ("BEFORE", "/before"),
     ("AFTER", "/after"),
 ];
 const VERIFIED: &[Column] =
