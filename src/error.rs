@@ -177,9 +177,7 @@ impl Error {
             }
             Self::BotNotStarted(why) => return Detail::Owned(format!("The bot could not be started: {why}")),
             Self::TooManyHeaders(max) => return Detail::Owned(format!("A request has at most {max} headers.")),
-            Self::TooLarge(max) => {
-                return Detail::Owned(format!("The body is longer than {max} bytes."));
-            }
+            Self::TooLarge(max) => return Detail::Owned(format!("The body is longer than {max} bytes.")),
             Self::TooManyFailedKeys { retry_after } => {
                 return Detail::Owned(format!("Too many wrong keys from your address. Try again in {retry_after} s."));
             }

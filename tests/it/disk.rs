@@ -44,7 +44,7 @@ fn in_tmpfs(folder: &Path, options: &str) -> Launch {
     }
     let (mount, copy) = (mount.to_string_lossy(), copy.to_string_lossy());
     let arguments = ["--mount", "--map-root-user", "sh", "-c", IN_TMPFS, "sh", &mount, &copy, options];
-    Launch::under("unshare", &arguments, folder)
+    Launch::under("unshare", &arguments, folder).any_wrong_keys()
 }
 
 impl OnTmpfs {
@@ -158,7 +158,7 @@ fn a_full_disk_loses_nothing_and_still_revokes() {
         let ended = server.process.end();
         let expected = if end == Signal::TERM { 0 } else { 128 + 9 };
         assert_eq!(ended.status.code(), Some(expected), "{ended:?}");
-        let again = Launch::serve(&server.copy).start();
+        let again = Launch::serve(&server.copy).any_wrong_keys().start();
         assert_kept(&again, &emails, revoked, kept);
         let lost = again.get(format!("/admin/users/email/{gone}")).admin().send();
         assert_eq!(lost.status, 404, "a deleted user is back");

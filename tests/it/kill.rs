@@ -84,7 +84,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut all, mut acknowledgements) = (Vec::new(), 0);
     for round in 0..rounds {
-        let server = Launch::serve(folder.path()).start();
+        let server = Launch::serve(folder.path()).any_wrong_keys().start();
         let client = *server;
         let (acknowledged, count) = channel();
         let known: Vec<Known> = thread::scope(|scope| {
@@ -102,7 +102,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
             assert_eq!(ended.status.code(), None, "it ended by itself: {ended:?}");
             writers.into_iter().map(|writer| writer.join().expect("a writer")).collect()
         });
-        let server = Launch::serve(folder.path()).start();
+        let server = Launch::serve(folder.path()).any_wrong_keys().start();
         let row = format!("round {round}");
         for known in &known {
             assert_kept(&server, known, &row);
@@ -117,7 +117,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
             assert!(server.terminate().status.success(), "{row}");
         }
     }
-    let server = Launch::serve(folder.path()).start();
+    let server = Launch::serve(folder.path()).any_wrong_keys().start();
     for known in &all {
         assert_kept(&server, known, "in the end");
     }

@@ -121,6 +121,11 @@ impl Launch {
         self
     }
 
+    /// Lets an address try as many wrong keys as it likes.
+    pub fn any_wrong_keys(self) -> Self {
+        self.env("VOMEET_LIMITS_FAILED_KEYS_PER_MINUTE", "0")
+    }
+
     /// Gives it this on standard input.
     pub fn input(mut self, text: &str) -> Self {
         let mut file = tempfile::tempfile().expect("a file");
