@@ -1,8 +1,8 @@
 //! The table: every route, once. Dispatch, doors, 405s, the API document and tests are read from it.
 
 use crate::api::{
-    analytics, bots, callbacks, caller, docs, general, live, meetings, search, segments, tokens, transcripts, users,
-    webhook,
+    analytics, bots, callbacks, caller, docs, general, live, meetings, search, segments, tokens, transcripts, usage,
+    users, webhook,
 };
 use crate::error::Error::{
     BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed, MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting,
@@ -48,7 +48,10 @@ fn rows() -> Vec<Route> { vec![
     admin(GET,    "/admin/analytics/meetings/{id}/telematics", analytics::telematics, "Show how a meeting went").fails([NoSuchMeeting]),
     admin(GET,    "/admin/analytics/users/{id}/details", analytics::user_details, "Show a user's meetings in figures").fails([UserNotFound]),
 
+    admin(GET,    "/admin/usage",               usage::all,           "Show what everybody used, by day, user and token"),
+
     user(GET,     "/user",                      caller::show,         "Show who the caller is, and with which token"),
+    user(GET,     "/user/usage",                usage::own,           "Show what the caller used, by day and token"),
     user(GET,     "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),
     user(PATCH,   "/meetings/{platform}/{native_meeting_id}", meetings::note,   "Note name, participants, languages or notes of a meeting").fails([NothingToUpdate, meetings::missing()]),
     user(DELETE,  "/meetings/{platform}/{native_meeting_id}", meetings::redact, "Remove a finished meeting's transcript and personal data").fails([meetings::missing(), meetings::not_over()]),

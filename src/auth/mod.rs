@@ -1,5 +1,6 @@
 //! Who is calling? Keys are compared as hashes; what is known of a token is kept in memory.
 
+mod counter;
 mod usage;
 mod verdicts;
 
@@ -11,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::store::Store;
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The header of the admin key.
@@ -69,9 +71,9 @@ impl Auth {
     }
 
     /// Lets the holder of a token in; a token that is not in memory costs one small read of the file.
-    pub fn user(&self, headers: &HeaderMap, store: &Store, now: Time) -> Result<User> {
+    pub fn user(&self, headers: &HeaderMap, store: &Store, now: Time, from: Option<IpAddr>) -> Result<User> {
         let presented = single(headers, &USER_HEADER).ok_or(Error::TokenMissing)??;
-        self.holder(presented.as_bytes(), store, now)
+        self.holder(presented.as_bytes(), store, now, from)
     }
 
     /// Lets the holder of a token in who may also name it in the query, as browsers must; the header wins. The hash is
@@ -82,12 +84,13 @@ impl Auth {
         in_query: Option<&str>,
         store: &Store,
         now: Time,
+        from: Option<IpAddr>,
     ) -> Result<(User, TokenHash)> {
         let presented = match single(headers, &USER_HEADER) {
             Some(presented) => presented?.as_bytes(),
             None => in_query.ok_or(Error::TokenMissing)?.as_bytes(),
         };
-        Ok((self.holder(presented, store, now)?, TokenHash::of(presented)))
+        Ok((self.holder(presented, store, now, from)?, TokenHash::of(presented)))
     }
 
     /// Whether a token that opened a door would open it again.
@@ -99,7 +102,7 @@ impl Auth {
         caller.filter(|caller| !caller.is_expired(now)).map(drop).ok_or(Error::TokenRefused)
     }
 
-    fn holder(&self, presented: &[u8], store: &Store, now: Time) -> Result<User> {
+    fn holder(&self, presented: &[u8], store: &Store, now: Time, from: Option<IpAddr>) -> Result<User> {
         if presented.is_empty() {
             return Err(Error::TokenMissing);
         }
@@ -107,7 +110,7 @@ impl Auth {
         if caller.is_expired(now) {
             return Err(Error::TokenRefused);
         }
-        self.usage.note(&caller, now);
+        self.usage.note(&caller, now, from);
         Ok(User(caller))
     }
 
@@ -135,7 +138,7 @@ impl Auth {
         }
     }
 
-    /// When tokens were last used.
+    /// What callers used.
     pub fn usage(&self) -> &Usage {
         &self.usage
     }

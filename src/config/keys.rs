@@ -1,6 +1,6 @@
 //! The table of settings: name, default, meaning, and how a value becomes a field.
 
-use super::{Bots, Config, Cors, Http, Live, Store, Tokens, Webhooks};
+use super::{Bots, Config, Cors, Http, Live, Retention, Store, Tokens, Webhooks};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -129,8 +129,15 @@ pub static SERVER: &[Key] = &[
         "tokens.last_used_seconds",
         "VOMEET_TOKENS_LAST_USED_SECONDS",
         "30",
-        "How often last_used_at is written, in seconds.",
+        "How often last_used_at and what is counted of use are written, in seconds.",
         |c, v| set(&mut c.tokens.last_used_period, seconds(v)),
+    ),
+    key(
+        "retention.usage_days",
+        "VOMEET_RETENTION_USAGE_DAYS",
+        "0",
+        "How many days of use are kept; 0 is for ever.",
+        |c, v| set(&mut c.retention.usage_days, count(v, 0, 36_500)),
     ),
 ];
 
@@ -156,6 +163,7 @@ pub fn blank() -> Config {
         },
         store: Store { queue_max: 0, long_reads_max: 0 },
         tokens: Tokens { last_used_period: moment },
+        retention: Retention::default(),
         bots: Bots::default(),
         live: Live::default(),
         webhooks: Webhooks::default(),

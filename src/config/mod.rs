@@ -43,6 +43,8 @@ pub struct Config {
     pub store: Store,
     /// Tokens.
     pub tokens: Tokens,
+    /// How long things are kept.
+    pub retention: Retention,
     /// Bots.
     pub bots: Bots,
     /// The live feed.
@@ -96,8 +98,15 @@ pub struct Store {
 /// Tokens.
 #[derive(Debug, Clone)]
 pub struct Tokens {
-    /// How often `last_used_at` is written.
+    /// How often what is noted of uses is written.
     pub last_used_period: Duration,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Default)]
+pub struct Retention {
+    /// Days of use; 0 is for ever.
+    pub usage_days: u32,
 }
 
 /// The origins whose pages may call the API from a browser.

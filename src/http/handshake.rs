@@ -42,7 +42,8 @@ impl Door for Guest {
         }
         let handshake = Handshake::read(&call.head)?;
         let in_query = query_value(call.head.uri.query().unwrap_or(""), KEY_PARAMETER);
-        let who = call.app.auth.watcher(&call.head.headers, in_query.as_deref(), &call.app.store, call.now);
+        let from = Some(call.peer.ip().to_canonical());
+        let who = call.app.auth.watcher(&call.head.headers, in_query.as_deref(), &call.app.store, call.now, from);
         match who {
             Ok(_) | Err(Error::TokenMissing | Error::TokenRefused) => Ok(Self { who, handshake }),
             Err(error) => Err(error),

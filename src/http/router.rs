@@ -90,7 +90,7 @@ impl Door for User {
     const ACCESS: Access = Access::User;
 
     fn enter(call: &Call) -> Result<Self> {
-        call.app.auth.user(&call.head.headers, &call.app.store, call.now)
+        call.app.auth.user(&call.head.headers, &call.app.store, call.now, Some(call.peer.ip().to_canonical()))
     }
 }
 
