@@ -62,7 +62,7 @@ impl Input for AnyUsage {
 /// What was used.
 #[derive(Serialize, ToSchema)]
 pub struct UsageList {
-    /// By day, user and token, or by what it is summed by; what was not used has no line.
+    /// By day, user and token, or by what it is summed by, in that order.
     usage: Vec<UsageLine>,
     /// `after` of the next page; null where there is none.
     #[schema(required)]

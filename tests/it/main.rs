@@ -10,6 +10,7 @@
 //! | [`webhooks`], [`deliveries`], [`courier`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
 //! | [`segments`], [`transcripts`], [`search`] | what bots hear, how it is shown, how it is found |
+//! | [`usage`], [`usage_bots`] | what is counted of requests, transcripts and bots, and how it is shown |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`limits`] | HTTP's rules, limits and time-outs |
@@ -73,6 +74,8 @@ mod startup;
 mod tidy;
 mod tokens;
 mod transcripts;
+mod usage;
+mod usage_bots;
 mod users;
 mod vanished;
 mod watched;
