@@ -158,8 +158,10 @@ impl UsageFilter {
     fn lines(&self, db: &Connection, max: usize) -> rusqlite::Result<Vec<UsageLine>> {
         let UsagePlace { day, user_id, token_id } = self.after;
         let mut statement = db.prepare_cached(&self.sql())?;
+        // A later page does not look at the days before it once more.
+        let first = day.filter(|_| self.has_days()).map_or(self.from, |day| day.max(self.from));
         let values = params![
-            self.from.number(),
+            first.number(),
             self.to.number(),
             self.user_id.map(|id| id.0),
             self.token_id.map(|id| id.0),
