@@ -4,7 +4,8 @@ use crate::auth::{Auth, Failures, Quotas, Verdicts};
 use crate::clock;
 use crate::config::{Bots, Config};
 use crate::courier::Courier;
-use crate::domain::Time;
+use crate::domain::{Day, Time};
+use crate::error::Error;
 use crate::exit::{Code, Exit};
 use crate::feed::Feed;
 use crate::http::connections::Connections;
@@ -13,15 +14,21 @@ use crate::http::handshake::Sockets;
 use crate::http::serve::{Listeners, serve};
 use crate::metrics::Metrics;
 use crate::runner::{Roster, Supervisor};
-use crate::store::{Change, ForgetDeliveries, Options, Store};
+use crate::store::{Change, ForgetDeliveries, ForgetUsage, Options, Store};
 use hyper::header::HeaderValue;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// How long events that are over can be looked at, in seconds.
 const DELIVERIES_KEPT_SECONDS: i64 = 30 * 86_400;
+
+/// How often the last batch of what was used is tried.
+const LAST_BATCH_TRIES: u32 = 50;
+/// And how long after each other.
+const LAST_BATCH_PAUSE: Duration = Duration::from_millis(100);
 
 /// The server without its socket.
 pub struct App {
@@ -181,10 +188,48 @@ pub async fn run(app: Arc<App>, listeners: Listeners, shutdown: impl Future<Outp
 /// Writes now and then, and once at the end, what is only noted in memory.
 async fn keep_books(app: Arc<App>, mut ended: oneshot::Receiver<()>) {
     while tokio::time::timeout(app.config.tokens.last_used_period, &mut ended).await.is_err() {
-        write_last_uses(&app).await;
+        if let Err(error) = app.auth.usage().write(&app.store).await {
+            warn_unwritten(&error);
+        }
         forget_deliveries(&app).await;
+        forget_usage(&app).await;
     }
-    write_last_uses(&app).await;
+    write_last_batch(&app).await;
+}
+
+/// Writes what is left, after which nobody writes it any more; the queue may be full of what others write at their end.
+async fn write_last_batch(app: &App) {
+    for tries_left in (0..LAST_BATCH_TRIES).rev() {
+        match app.auth.usage().write(&app.store).await {
+            Ok(()) => return,
+            Err(Error::Busy) if tries_left > 0 => tokio::time::sleep(LAST_BATCH_PAUSE).await,
+            Err(error) => return warn_unwritten(&error),
+        }
+    }
+}
+
+fn warn_unwritten(error: &Error) {
+    let cause = error.cause().unwrap_or("the disk is full or busy");
+    log::warn!("what was used could not be written: {cause}");
+}
+
+/// Forgets the use of days that are as old as the settings say.
+async fn forget_usage(app: &App) {
+    let days = i64::from(app.config.retention.usage_days);
+    if days == 0 {
+        return;
+    }
+    let before = Day::of(clock::now()).plus(1 - days);
+    let forget = async {
+        let mut is_left = app.store.has_usage_before(before)?;
+        while is_left {
+            is_left = app.store.write(ForgetUsage { before }).await?;
+        }
+        Ok::<_, Error>(())
+    };
+    if let Err(error) = forget.await {
+        log::warn!("old use stays: {}", error.cause().unwrap_or("the disk is full or busy"));
+    }
 }
 
 /// Forgets events that have been over for a while: that long ago, and as long as they may have been tried.
@@ -198,13 +243,6 @@ async fn forget_deliveries(app: &App) {
     };
     if let Err(error) = forget.await {
         log::warn!("old deliveries stay: {}", error.cause().unwrap_or("the disk is full or busy"));
-    }
-}
-
-async fn write_last_uses(app: &App) {
-    if let Err(error) = app.auth.usage().write(&app.store).await {
-        let cause = error.cause().unwrap_or("the disk is full or busy");
-        log::warn!("when tokens were last used could not be written: {cause}");
     }
 }
 

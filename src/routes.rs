@@ -2,7 +2,7 @@
 
 use crate::api::{
     admin_keys, analytics, audit, bots, callbacks, caller, docs, general, live, meetings, search, segments, tokens,
-    transcripts, users, webhook,
+    transcripts, usage, users, webhook,
 };
 use crate::error::Error::{
     AdminKeyNotFound, AdminKeyTaken, BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed, MeetingTaken,
@@ -68,7 +68,10 @@ fn rows() -> Vec<Route> { vec![
     admin(GET,    "/admin/analytics/meetings/{id}/telematics", analytics::telematics, "Show how a meeting went").fails([NoSuchMeeting]),
     admin(GET,    "/admin/analytics/users/{id}/details", analytics::user_details, "Show a user's meetings in figures").fails([UserNotFound]),
 
+    admin(GET,    "/admin/usage",               usage::all,           "Show what everybody used, by day, user and token"),
+
     user(ANY,       GET,    "/user",                      caller::show,         "Show who the caller is, and with which token"),
+    user(READ_ALL,  GET,    "/user/usage",                usage::own,           "Show what the caller used, by day and token"),
     user(READ_ALL,  GET,    "/user/tokens",               caller::tokens,       "List the caller's tokens"),
     user(ANY,       POST,   "/user/tokens/rotate",        caller::rotate,       "Exchange the token in hand for a new one").fails([tokens::replaced(), TokenNotFound]),
     user(READ,      GET,    "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),

@@ -73,6 +73,7 @@ pub async fn send(app: Arc<App>, caller: User, wish: BotWish) -> Result<Created<
     let secret = PlainToken::generate().map_err(no_randomness)?;
     let verb = SendBot {
         user_id: caller.user.id,
+        token_id: caller.token.id,
         url: wish.platform.meeting_url(&wish.native_meeting_id, wish.passcode.as_ref()),
         platform: wish.platform,
         native_meeting_id: wish.native_meeting_id,

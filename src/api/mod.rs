@@ -14,5 +14,6 @@ pub mod search;
 pub mod segments;
 pub mod tokens;
 pub mod transcripts;
+pub mod usage;
 pub mod users;
 pub mod webhook;

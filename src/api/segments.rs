@@ -67,7 +67,11 @@ pub struct BatchAccepted {
 /// Stores what a bot heard; the answer leaves once it is durable.
 pub async fn store(app: Arc<App>, bot: Bot, batch: HeardBatch) -> Result<Json<BatchAccepted>> {
     let heard = batch.segments.into_iter().filter_map(Heard::tidy).collect();
-    let verb = StoreSegments { token_hash: bot.token_hash(), uid: batch.uid.0, heard, now: clock::now() };
+    let now = clock::now();
+    let verb = StoreSegments { token_hash: bot.token_hash(), uid: batch.uid.0, heard, now };
     let stored = app.store.write(verb).await?;
+    if let Some(token_id) = stored.token_id {
+        app.auth.usage().heard(stored.user_id, token_id, stored.more_ms, now);
+    }
     Ok(Json(BatchAccepted { accepted: stored.accepted, language: stored.language, task: stored.task }))
 }

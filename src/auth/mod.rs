@@ -1,5 +1,6 @@
 //! Who is calling? Keys are compared as hashes; what is known of a token is kept in memory.
 
+mod counter;
 mod failures;
 mod quotas;
 mod rate;
@@ -169,7 +170,6 @@ impl Auth {
         }
         let caller = self.caller(presented, store)?;
         caller.check(now).map_err(Error::TokenRefused)?;
-        self.usage.note(&caller, now);
         Ok(User(caller))
     }
 
@@ -211,7 +211,7 @@ impl Auth {
         }
     }
 
-    /// When tokens were last used.
+    /// What callers used.
     pub fn usage(&self) -> &Usage {
         &self.usage
     }

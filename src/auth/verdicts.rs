@@ -1,6 +1,7 @@
 //! What is known of tokens: bounded, filled on first use, changed in the step that announces a commit.
 
 use super::Usage;
+use super::counter::Counter;
 use crate::domain::{KeyFault, Time, Token, TokenHash, User, UserId};
 use crate::error::Result;
 use crate::store::{Change, KnownToken, Store};
@@ -29,6 +30,8 @@ pub struct Caller {
     pub view: OnceLock<Bytes>,
     /// The second of the last use that was noted.
     pub(super) noted: AtomicI64,
+    /// The requests that were not gathered yet.
+    pub(super) requests: Arc<Counter>,
     outdated: Arc<Outdated>,
 }
 
@@ -166,6 +169,7 @@ impl Memory {
     fn keep(&mut self, hash: TokenHash, KnownToken { token, user, seats }: KnownToken, epoch: Epoch) -> Arc<Caller> {
         let mark = self.marks.get(&user.id).and_then(Weak::upgrade).unwrap_or_default();
         let caller = Arc::new(Caller {
+            requests: Arc::new(Counter::new(user.id, token.id)),
             token,
             user,
             seats,

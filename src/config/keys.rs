@@ -1,6 +1,6 @@
 //! The table of settings: name, default, meaning, and how a value becomes a field.
 
-use super::{Bots, Config, Cors, Http, Limits, Live, Store, Tokens, Webhooks};
+use super::{Bots, Config, Cors, Http, Limits, Live, Retention, Store, Tokens, Webhooks};
 use crate::domain::Time;
 use crate::domain::field::{Field, Raw};
 use ipnet::IpNet;
@@ -170,7 +170,7 @@ pub static SERVER: &[Key] = &[
         "tokens.last_used_seconds",
         "VOMEET_TOKENS_LAST_USED_SECONDS",
         "30",
-        "How often last_used_at is written, in seconds.",
+        "How often last_used_at and what is counted of use are written, in seconds.",
         |c, v| set(&mut c.tokens.last_used_period, seconds(v)),
     ),
     key(
@@ -193,6 +193,13 @@ pub static SERVER: &[Key] = &[
         "0",
         "Most requests of one user in a minute, with all their tokens; one more is answered 429. 0 is no limit.",
         |c, v| set(&mut c.limits.requests_per_minute_user, per_minute(v)),
+    ),
+    key(
+        "retention.usage_days",
+        "VOMEET_RETENTION_USAGE_DAYS",
+        "0",
+        "How many days of use are kept; 0 is for ever.",
+        |c, v| set(&mut c.retention.usage_days, count(v, 0, 36_500)),
     ),
 ];
 
@@ -224,6 +231,7 @@ pub fn blank() -> Config {
         store: Store { queue_max: 0, long_reads_max: 0 },
         tokens: Tokens { last_used_period: moment },
         limits: Limits::default(),
+        retention: Retention::default(),
         bots: Bots::default(),
         live: Live::default(),
         webhooks: Webhooks::default(),

@@ -56,6 +56,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// How often callers may fail, and ask.
     pub limits: Limits,
+    /// How long things are kept.
+    pub retention: Retention,
     /// Bots.
     pub bots: Bots,
     /// The live feed.
@@ -129,7 +131,7 @@ pub struct Store {
 /// Tokens.
 #[derive(Debug, Clone)]
 pub struct Tokens {
-    /// How often `last_used_at` is written.
+    /// How often what is noted of uses is written.
     pub last_used_period: Duration,
 }
 
@@ -142,6 +144,13 @@ pub struct Limits {
     pub requests_per_minute_token: u32,
     /// Requests of one user in a minute, with all their tokens together.
     pub requests_per_minute_user: u32,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Default)]
+pub struct Retention {
+    /// Days of use; 0 is for ever.
+    pub usage_days: u32,
 }
 
 /// The origins whose pages may call the API from a browser.

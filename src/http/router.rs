@@ -113,7 +113,9 @@ impl Door for User {
     }
 
     fn stamp(&self, call: &Call, stamps: &mut Stamps) -> Result<()> {
-        call.app.quotas.count(self, call.began, stamps)
+        call.app.quotas.count(self, call.began, stamps)?;
+        call.app.auth.usage().note(self, call.now, call.client);
+        Ok(())
     }
 }
 

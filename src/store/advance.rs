@@ -2,10 +2,11 @@
 
 use super::audit::Recorded;
 use super::meetings::{MeetingName, by_id, meeting_at, meeting_columns};
-use super::{Change, Moved, Verb, outbox};
+use super::{Change, Moved, Verb, outbox, usage};
 use crate::domain::lifecycle::{Step, step};
 use crate::domain::{
     Action, Cause, CompletionReason, Data, FailureStage, Meeting, MeetingId, MeetingStatus, Report, Subject, Time,
+    TokenId,
 };
 use crate::error::Result;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -116,7 +117,7 @@ fn advance(db: &Connection, meeting: &mut Meeting, verb: &Advance) -> Result<()>
     if report.to.is_over() {
         meeting.end_time = Some(now);
         meeting.data = with_gathered(db, meeting)?;
-        db.prepare_cached("UPDATE sessions SET token_hash = NULL WHERE meeting_id = ?1")?.execute([meeting.id.0])?;
+        end_session(db, meeting, now)?;
     }
     let mut update = db.prepare_cached(
         "UPDATE meetings SET status = ?2, start_time = ?3, end_time = ?4, data = ?5, updated_at = ?6 WHERE id = ?1",
@@ -140,6 +141,21 @@ fn start_clock(db: &Connection, id: MeetingId, now: Time) -> Result<()> {
     )?;
     start.execute(params![id.0, now.as_millis()])?;
     Ok(())
+}
+
+/// Its bot reports no more, and its time is counted; not of a bot that was sent before any was.
+fn end_session(db: &Connection, meeting: &Meeting, now: Time) -> Result<()> {
+    let mut end =
+        db.prepare_cached("UPDATE sessions SET token_hash = NULL WHERE meeting_id = ?1 RETURNING token_id")?;
+    let token_id = end.query_row([meeting.id.0], |row| row.get::<_, Option<i64>>(0)).optional()?.flatten();
+    let Some(token_id) = token_id.map(TokenId) else { return Ok(()) };
+    Ok(usage::bot_ended(db, meeting, token_id, ran(meeting), now)?)
+}
+
+/// Whether the bot of a meeting ever ran: the server saw it start, or it reported.
+fn ran(meeting: &Meeting) -> bool {
+    let by_bot = serde_json::json!(Cause::Bot);
+    meeting.bot_container_id.is_some() || past(&meeting.data).iter().any(|entry| entry["source"] == by_bot)
 }
 
 /// How a meeting ended, if it did.

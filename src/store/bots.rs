@@ -1,8 +1,10 @@
 //! Bots: sent under the user's limit, told what to do.
 
 use super::meetings::{MeetingName, by_id, meeting_at, meeting_columns};
-use super::{Change, Store, Verb};
-use crate::domain::{Data, Language, Meeting, MeetingId, MeetingStatus, Platform, Task, Time, TokenHash, UserId};
+use super::{Change, Store, Verb, usage};
+use crate::domain::{
+    Data, Language, Meeting, MeetingId, MeetingStatus, Platform, Task, Time, TokenHash, TokenId, UserId,
+};
 use crate::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
@@ -21,6 +23,8 @@ pub fn seats_taken(db: &Connection, user_id: UserId) -> rusqlite::Result<i64> {
 pub struct SendBot {
     /// Whose.
     pub user_id: UserId,
+    /// The API token by which it is sent.
+    pub token_id: TokenId,
     /// Where the meeting is held.
     pub platform: Platform,
     /// The platform's id of it.
@@ -58,6 +62,7 @@ impl Verb for SendBot {
         if seats >= limit {
             return Err(Error::BotLimitReached { seats, limit });
         }
+        usage::bot_sent(db, self.user_id, self.token_id, self.now)?;
         self.insert(db)
     }
 
@@ -76,11 +81,12 @@ impl SendBot {
         meeting.execute(params![self.user_id.0, self.platform.as_str(), self.native_meeting_id, self.url, now])?;
         let id = MeetingId(db.last_insert_rowid());
         let mut session = db.prepare_cached(
-            "INSERT INTO sessions (meeting_id, uid, token_hash, bot_name, language, task, started_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO sessions (meeting_id, uid, token_hash, bot_name, language, task, started_at, token_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
         let (language, task) = (self.language.map(Language::as_str), self.task.map(Task::as_str));
-        session.execute(params![id.0, self.uid, self.token_hash.0, self.bot_name, language, task, now])?;
+        let (hash, token_id) = (self.token_hash.0, self.token_id.0);
+        session.execute(params![id.0, self.uid, hash, self.bot_name, language, task, now, token_id])?;
         Ok(Meeting {
             id,
             user_id: self.user_id,

@@ -2,7 +2,9 @@
 
 use super::pages::{Page, page};
 use super::{Change, Store, Stored, Verb};
-use crate::domain::{Heard, MeetingId, MeetingStatus, Offset, Platform, Segment, SegmentId, Time, TokenHash, UserId};
+use crate::domain::{
+    Heard, MeetingId, MeetingStatus, Offset, Platform, Segment, SegmentId, Time, TokenHash, TokenId, UserId,
+};
 use crate::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
@@ -83,6 +85,12 @@ pub struct Accepted {
     pub language: Option<String>,
     /// What the bot is to do now.
     pub task: Option<String>,
+    /// Whose bot heard it.
+    pub user_id: UserId,
+    /// The API token by which that was sent; none if it was sent before these were noted.
+    pub token_id: Option<TokenId>,
+    /// How much longer what is stored lasts, in milliseconds; below 0 where it became shorter.
+    pub more_ms: i64,
     news: Option<Arc<Stored>>,
 }
 
@@ -92,9 +100,12 @@ impl Verb for StoreSegments {
     fn apply(&self, db: &Connection) -> Result<Accepted> {
         let session = Session::find(db, &self.token_hash, &self.uid)?.ok_or(Error::BotRefused)?;
         let heard: BTreeMap<Offset, &Heard> = self.heard.iter().map(|heard| (heard.start, heard)).collect();
-        let mut segments = Vec::new();
+        let (mut segments, mut more_ms) = (Vec::new(), 0);
         for heard in heard.values() {
-            segments.extend(session.store(db, heard, self.now)?);
+            if let Some((segment, longer_ms)) = session.store(db, heard, self.now)? {
+                segments.push(segment);
+                more_ms += longer_ms;
+            }
         }
         let is_news = !segments.is_empty();
         let stored = || Stored {
@@ -106,7 +117,8 @@ impl Verb for StoreSegments {
             at: self.now,
         };
         let news = is_news.then(stored).map(Arc::new);
-        Ok(Accepted { accepted: heard.len(), language: session.language, task: session.task, news })
+        let Session { language, task, user_id, token_id, .. } = session;
+        Ok(Accepted { accepted: heard.len(), language, task, user_id, token_id, more_ms, news })
     }
 
     fn change(&self, accepted: &Accepted) -> Option<Change> {
@@ -124,6 +136,7 @@ struct Session {
     started_at: i64,
     language: Option<String>,
     task: Option<String>,
+    token_id: Option<TokenId>,
 }
 
 /// A row that is there already.
@@ -138,7 +151,7 @@ impl Session {
     /// The session that both name, if its meeting is not over.
     fn find(db: &Connection, token_hash: &TokenHash, uid: &str) -> rusqlite::Result<Option<Self>> {
         let mut find = db.prepare_cached(
-            "SELECT s.id, m.id, m.platform, m.native_meeting_id, s.started_at, s.language, s.task, m.user_id
+            "SELECT s.id, m.id, m.platform, m.native_meeting_id, s.started_at, s.language, s.task, m.user_id, s.token_id
              FROM sessions s JOIN meetings m ON m.id = s.meeting_id
              WHERE s.token_hash = ?1 AND s.uid = ?2 AND m.status NOT IN (?3, ?4)",
         )?;
@@ -153,13 +166,15 @@ impl Session {
                 language: row.get(5)?,
                 task: row.get(6)?,
                 user_id: UserId(row.get(7)?),
+                token_id: row.get::<_, Option<i64>>(8)?.map(TokenId),
             })
         })
         .optional()
     }
 
-    /// Inserts or replaces; `None` where it was there to the letter, as when a bot sends twice.
-    fn store(&self, db: &Connection, heard: &Heard, now: Time) -> Result<Option<Segment>> {
+    /// Inserts or replaces, and says by how many milliseconds it became longer; `None` where it was there to the letter,
+    /// as when a bot sends twice.
+    fn store(&self, db: &Connection, heard: &Heard, now: Time) -> Result<Option<(Segment, i64)>> {
         let present = self.present(db, heard.start)?;
         let absolute_start = present.as_ref().map_or(self.started_at + heard.start.0, |row| row.absolute_start);
         let segment = |created_at| Segment {
@@ -177,12 +192,12 @@ impl Session {
             Some(row) => {
                 let segment = segment(row.created_at);
                 self.replace(db, &row, &segment, now)?;
-                Ok(Some(segment))
+                Ok(Some((segment, heard.end.0 - row.heard.end.0)))
             }
             None => {
                 let segment = segment(now.as_millis());
                 self.insert(db, &segment, now)?;
-                Ok(Some(segment))
+                Ok(Some((segment, heard.end.0 - heard.start.0)))
             }
         }
     }

@@ -5,7 +5,7 @@ use super::users::{USER_COLUMNS, user_at, user_columns};
 use super::{Store, Verb};
 use crate::domain::{Hint, Scope, Time, Token, TokenHash, TokenId, User, UserId};
 use crate::error::{Error, Result};
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::Serialize;
 
 /// How many of a user's tokens are read where the request runs; what is more goes to the blocking pool.
@@ -149,20 +149,20 @@ impl Store {
     }
 }
 
-/// Notes when tokens were last used; those that are gone are passed over.
+/// Notes when and from where tokens were last used; those that are gone are passed over.
 #[derive(Debug, Serialize)]
 pub struct TouchTokens {
-    /// Which, and when.
-    pub used: Vec<(TokenId, Time)>,
+    /// Which, when, and from which address.
+    pub used: Vec<(TokenId, Time, Option<String>)>,
 }
 
 impl Verb for TouchTokens {
     type Answer = ();
 
     fn apply(&self, db: &Connection) -> Result<()> {
-        let mut update = db.prepare_cached("UPDATE tokens SET last_used_at = ?2 WHERE id = ?1")?;
-        for (id, at) in &self.used {
-            update.execute([id.0, at.as_millis()])?;
+        let mut update = db.prepare_cached("UPDATE tokens SET last_used_at = ?2, last_address = ?3 WHERE id = ?1")?;
+        for (id, at, address) in &self.used {
+            update.execute(params![id.0, at.as_millis(), address])?;
         }
         Ok(())
     }

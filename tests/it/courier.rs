@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use vomeet::clock;
 use vomeet::config::Webhooks;
 use vomeet::courier::Courier;
-use vomeet::domain::{Cause, Data, Email, MeetingStatus, Platform, Report, Time, TokenHash, UserId};
+use vomeet::domain::{Cause, Data, Email, MeetingStatus, Platform, Report, Time, TokenHash, TokenId, UserId};
 use vomeet::store::{Advance, CreateUser, DeliveryPage, Options, Patch, SendBot, SetWebhook, Store, UpdateUser, Whose};
 
 /// Shorter than the courier's longest sleep, and long enough for any machine.
@@ -36,6 +36,7 @@ async fn with_bot(folder: &Path, data: &str) -> (Arc<Store>, Arc<Courier>) {
     store.write(update).await.expect("data");
     let bot = SendBot {
         user_id,
+        token_id: TokenId(1),
         platform: Platform::GoogleMeet,
         native_meeting_id: "abc-defg-hij".to_owned(),
         url: "https://meet.google.com/abc-defg-hij".to_owned(),

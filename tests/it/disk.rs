@@ -343,6 +343,8 @@ fn use_everything(client: &Client, token: &Token) -> Vec<(String, u16)> {
         ("by address".to_owned(), client.get("/admin/users/email/u150@example.com").admin()),
         ("new user".to_owned(), client.post("/admin/users").admin().json(&json!({"email": "new@example.com"}))),
         ("new token".to_owned(), client.post("/admin/users/2/tokens").admin()),
+        // What was used is written before it is shown, as it would be at the end.
+        ("usage".to_owned(), client.get("/admin/usage").admin()),
     ];
     calls
         .extend((1..300).step_by(7).map(|id| (format!("user {id}"), client.get(format!("/admin/users/{id}")).admin())));

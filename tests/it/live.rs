@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use vomeet::app::App;
 use vomeet::domain::{Cause, Meeting, MeetingId, MeetingStatus, Offset, PlainToken, Platform, Report, Segment, Time};
-use vomeet::domain::{TokenHash, UserId};
+use vomeet::domain::{TokenHash, TokenId, UserId};
 use vomeet::store::{Advance, Change, MeetingName, RedactMeeting, SendBot, Stored, Verb, Whose};
 
 pub const MEET: &str = "google_meet";
@@ -30,6 +30,7 @@ fn write<V: Verb>(app: &App, verb: V) -> V::Answer {
 pub fn send_bot(app: &App, user: i64, native_id: &str) -> Meeting {
     let verb = SendBot {
         user_id: UserId(user),
+        token_id: TokenId(1),
         platform: Platform::GoogleMeet,
         native_meeting_id: native_id.to_owned(),
         url: String::new(),

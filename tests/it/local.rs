@@ -119,13 +119,10 @@ fn the_socket_opens_the_doors_of_administrators_and_no_other() {
     let socket = socket_of(folder.path());
     let ask = |request: &str| ask(&socket, request).expect("an answer");
     let refusal = |status, detail: &str| (status, json!({ "detail": detail }));
-    let said = |(status, body): (u16, serde_json::Value)| (status, body["detail"].clone());
+    let said = |(status, body): (u16, Value)| (status, body["detail"].clone());
     assert_eq!(ask("GET /admin/users HTTP/1.1\r\nHost: any.example.com"), (200, json!([])));
     assert_eq!(ask("GET /admin/users HTTP/1.1\r\nHost: x\r\nX-Admin-API-Key: wrong"), (200, json!([])));
-    assert_eq!(
-        said(ask("GET /user HTTP/1.1\r\nHost: x")),
-        (403, json!("Missing API token (X-API-Key header)"))
-    );
+    assert_eq!(said(ask("GET /user HTTP/1.1\r\nHost: x")), (403, json!("Missing API token (X-API-Key header)")));
     assert_eq!(ask("GET /user HTTP/1.1\r\nHost: x\r\nX-API-Key: token").0, 403);
     assert_eq!(
         said(ask("POST /bots/internal/segments HTTP/1.1\r\nHost: x\r\nContent-Length: 0")),

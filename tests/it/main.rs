@@ -11,6 +11,7 @@
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
 //! | [`keys`] | the life of keys, the reasons of refusals, the record of changes |
 //! | [`segments`], [`transcripts`], [`search`] | what bots hear, how it is shown, how it is found |
+//! | [`usage`], [`usage_bots`] | what is counted of requests, transcripts and bots, and how it is shown |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`limits`] | HTTP's rules, limits and time-outs |
@@ -85,6 +86,8 @@ mod startup;
 mod tidy;
 mod tokens;
 mod transcripts;
+mod usage;
+mod usage_bots;
 mod users;
 mod vanished;
 mod watched;

@@ -14,7 +14,9 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use vomeet::config::{Bots, Flags, RunnerKind, Settings, Surroundings};
 use vomeet::domain::bot::container_name;
-use vomeet::domain::{Cause, Email, Meeting, MeetingId, MeetingStatus, Platform, Report, Time, TokenHash, UserId};
+use vomeet::domain::{
+    Cause, Email, Meeting, MeetingId, MeetingStatus, Platform, Report, Time, TokenHash, TokenId, UserId,
+};
 use vomeet::runner::{Order, Roster, Supervisor};
 use vomeet::store::{Advance, Change, CreateUser, NoteContainer, Options, SendBot, Store, Whose};
 
@@ -129,6 +131,7 @@ impl House {
         let uid = format!("{:032x}", getrandom());
         let send = SendBot {
             user_id: UserId(1),
+            token_id: TokenId(1),
             platform: Platform::GoogleMeet,
             native_meeting_id: format!("meeting-{}-{uid}", self.asked),
             url: "https://meet.google.com/abc-defg-hij".to_owned(),

@@ -219,6 +219,19 @@ def test_analytics(story):
     assert admin.get_user_analytics(story.user["id"])["api_tokens"] is None
 
 
+def test_use(story):
+    everybody = story.admin.get_users_usage(by="token")
+    assert_fits(everybody, types.UsageList)
+    mine = story.client.get_usage(by="token")
+    assert_fits(mine, types.UsageList)
+    (line,) = mine["usage"]
+    assert (line["user_id"], line["bots"], everybody["next"]) == (story.user["id"], 1, None)
+    assert line["requests"] > everybody["usage"][0]["requests"]
+    assert line["bot_minutes"] > 0
+    assert line["transcript_minutes"] > 0
+    assert story.client.get_usage("1999-12-31", "1999-12-31")["usage"] == []
+
+
 def test_a_bot_is_told_otherwise_and_stopped(story):
     link = "https://teams.live.com/meet/9398850880426?p=Passcode1234"
     meeting = story.client.request_bot_from_url(link)

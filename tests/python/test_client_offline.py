@@ -229,6 +229,25 @@ USER_CALLS = {
         {"id": 1},
     ),
     "whoami": (lambda c: c.whoami(), {"id": 1}, ("GET", "/user", None), {"id": 1}),
+    "get_usage": (
+        lambda c: c.get_usage(),
+        {"usage": [], "next": None},
+        ("GET", "/user/usage", None),
+        {"usage": [], "next": None},
+    ),
+    "get_usage, all arguments": (
+        lambda c: c.get_usage("2025-10-01", "2025-10-31", 2, "day", "2025-10-10.0.0", 5),
+        {"usage": [], "next": None},
+        (
+            "GET",
+            (
+                "/user/usage?from=2025-10-01&to=2025-10-31"
+                "&token_id=2&by=day&after=2025-10-10.0.0&limit=5"
+            ),
+            None,
+        ),
+        {"usage": [], "next": None},
+    ),
     "a path with special characters": (
         lambda c: c.stop_bot("teams", "../a b?c#d%2F"),
         MESSAGE,
@@ -318,6 +337,25 @@ ADMIN_CALLS = {
             None,
         ),
         {},
+    ),
+    "get_users_usage": (
+        lambda c: c.get_users_usage(),
+        {"usage": [], "next": None},
+        ("GET", "/admin/usage", None),
+        {"usage": [], "next": None},
+    ),
+    "get_users_usage, all arguments": (
+        lambda c: c.get_users_usage("2025-10-01", "2025-10-31", 7, 2, "user", ".6.0", 5),
+        {"usage": [], "next": None},
+        (
+            "GET",
+            (
+                "/admin/usage?from=2025-10-01&to=2025-10-31"
+                "&user_id=7&token_id=2&by=user&after=.6.0&limit=5"
+            ),
+            None,
+        ),
+        {"usage": [], "next": None},
     ),
     "get_user_analytics": (
         lambda c: c.get_user_analytics(7),

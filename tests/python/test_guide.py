@@ -29,6 +29,7 @@ NOT_RUN = {
         'curl -X POST http://localhost:18056/user/webhook/test -H "X-API-Key: $API_TOKEN"',
         "{",
     ],
+    "docs/usage.md": [],
     "clients/python/README.md": [
         "pip install './clients/python[live]'",
         'python clients/python/examples/live.py google_meet abc-defg-hij --key "$API_TOKEN"',

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from ._connection import Connection
-from ._http import given, path_of
+from ._http import given, path_of, usage_params
 from .errors import VomeetClientError
 from .types import (
     MeetingSummary,
@@ -13,6 +13,7 @@ from .types import (
     NewToken,
     Telematics,
     Token,
+    UsageList,
     User,
     UserAnalytics,
     UserDetails,
@@ -134,6 +135,33 @@ class AdminCalls(Connection):
     def delete_token(self, token_id: int) -> None:
         """Revoke a token; the next request with it is refused. Status 404 if unknown."""
         self._as_admin("DELETE", path_of("admin", "tokens", token_id))
+
+    # Use (admin)
+
+    def get_users_usage(
+        self,
+        from_day: str | None = None,
+        to_day: str | None = None,
+        user_id: int | None = None,
+        token_id: int | None = None,
+        by: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> UsageList:
+        """Tell what everybody used, by day, user and token; days are ``YYYY-MM-DD`` in UTC, by default the last 30.
+
+        ``by`` sums by ``day``, ``user`` or ``token``. ``limit`` is 1 to 10000, all lines unless
+        given; ``after`` is ``next`` of the page before.
+        """
+        more = {
+            "user_id": user_id,
+            "token_id": token_id,
+            "by": by,
+            "after": after,
+            "limit": limit,
+        }
+        params = usage_params(from_day, to_day, **more)
+        return cast(UsageList, self._as_admin("GET", path_of("admin", "usage"), params=params))
 
     # Analytics (admin)
 

@@ -26,6 +26,11 @@ def given(**fields: object) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def usage_params(from_day: str | None, to_day: str | None, **fields: object) -> dict[str, Any]:
+    """Build the query of a call for what was used: ``from`` cannot be the name of an argument."""
+    return given(**{"from": from_day, "to": to_day}, **fields)
+
+
 def key_header(name: str, key: str | None) -> dict[str, str]:
     """Build the header that carries a key. Raises VomeetClientError without one, or if it cannot be sent."""
     if not key:

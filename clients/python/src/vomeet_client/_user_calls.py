@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from ._connection import Connection
-from ._http import given, path_of
+from ._http import given, path_of, usage_params
 from .errors import VomeetClientError
 from .types import (
     Caller,
@@ -17,6 +17,7 @@ from .types import (
     RunningBot,
     SearchResults,
     Transcript,
+    UsageList,
     User,
     Webhook,
     WebhookTest,
@@ -226,6 +227,24 @@ class UserCalls(Connection):
     def whoami(self) -> Caller:
         """Tell whose key this is: the user, and the token without its secret."""
         return cast(Caller, self._as_user("GET", path_of("user")))
+
+    def get_usage(
+        self,
+        from_day: str | None = None,
+        to_day: str | None = None,
+        token_id: int | None = None,
+        by: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> UsageList:
+        """Tell what the user used, by day and token; days are ``YYYY-MM-DD`` in UTC, by default the last 30.
+
+        ``by`` sums by ``day`` or ``token``. ``limit`` is 1 to 10000, all lines unless given;
+        ``after`` is ``next`` of the page before.
+        """
+        more = {"token_id": token_id, "by": by, "after": after, "limit": limit}
+        params = usage_params(from_day, to_day, **more)
+        return cast(UsageList, self._as_user("GET", path_of("user", "usage"), params=params))
 
     # The live feed
 

@@ -243,6 +243,25 @@ class StatusEvent(TypedDict):
 LiveEvent = Union[SubscribedEvent, TranscriptEvent, StatusEvent]
 
 
+class UsageLine(TypedDict):
+    """What was used on a day, by a user, by a token; None for what is summed."""
+
+    day: str | None
+    user_id: int | None
+    token_id: int | None
+    requests: int
+    bots: int
+    bot_minutes: float
+    transcript_minutes: float
+
+
+class UsageList(TypedDict):
+    """What was used; ``next`` is ``after`` of the next page, None where there is none."""
+
+    usage: list[UsageLine]
+    next: str | None
+
+
 class UserSummary(TypedDict):
     """A user account without its data."""
 

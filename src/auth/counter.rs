@@ -1,0 +1,98 @@
+//! How many requests a token made on a day, in one number.
+
+use crate::domain::{Account, Amounts, Day, TokenId, UserId};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// The lower bits, which count; the day is in the upper ones. No batch is late enough to fill them.
+const COUNT_BITS: u32 = 40;
+
+/// Counts the requests of one caller since the last batch. Day and count change in one step, so a request is counted on
+/// its own day, whoever else counts at midnight.
+#[derive(Debug)]
+pub struct Counter {
+    user_id: UserId,
+    token_id: TokenId,
+    day_and_count: AtomicI64,
+}
+
+/// What was counted before a request, of which somebody must take note.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Nothing: the counter is not in the next batch yet.
+    Nothing,
+    /// The requests of another day, which the counter holds no more.
+    Other(Account, Amounts),
+}
+
+impl Counter {
+    /// Nothing is counted yet.
+    pub fn new(user_id: UserId, token_id: TokenId) -> Self {
+        Self { user_id, token_id, day_and_count: AtomicI64::new(0) }
+    }
+
+    /// Counts a request; `None` where nobody must take note, as nearly always.
+    pub(super) fn count(&self, day: Day) -> Option<Before> {
+        let fresh = (day.number() << COUNT_BITS) + 1;
+        let next = |held: i64| if is_of(held, day) { held + 1 } else { fresh };
+        let mut held = self.day_and_count.load(Ordering::Relaxed);
+        while let Err(now) =
+            self.day_and_count.compare_exchange_weak(held, next(held), Ordering::Relaxed, Ordering::Relaxed)
+        {
+            held = now;
+        }
+        match self.read(held) {
+            None => Some(Before::Nothing),
+            Some(_) if is_of(held, day) => None,
+            Some((account, amounts)) => Some(Before::Other(account, amounts)),
+        }
+    }
+
+    /// What was counted, and counts from nothing again.
+    pub(super) fn take(&self) -> Option<(Account, Amounts)> {
+        self.read(self.day_and_count.swap(0, Ordering::Relaxed))
+    }
+
+    fn read(&self, held: i64) -> Option<(Account, Amounts)> {
+        let requests = held & ((1 << COUNT_BITS) - 1);
+        let account =
+            Account { user_id: self.user_id, day: Day::from_number(held >> COUNT_BITS), token_id: self.token_id };
+        (requests > 0).then_some((account, Amounts { requests, ..Amounts::default() }))
+    }
+}
+
+fn is_of(held: i64, day: Day) -> bool {
+    held >> COUNT_BITS == day.number()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_knows_its_day() {
+        for first in [20_371, 0, -1, -719_528, 2_932_895] {
+            let counter = Counter::new(UserId(1), TokenId(2));
+            let (today, tomorrow) = (Day::from_number(first), Day::from_number(first + 1));
+            let of = |day, requests| {
+                (Account { user_id: UserId(1), day, token_id: TokenId(2) }, Amounts { requests, ..Amounts::default() })
+            };
+            let other = |day, requests| Before::Other(of(day, requests).0, of(day, requests).1);
+            assert_eq!(counter.take(), None, "{first}");
+            for (day, expected) in [
+                (today, Some(Before::Nothing)),
+                (today, None),
+                (today, None),
+                (tomorrow, Some(other(today, 3))),
+                // A request that came before midnight and is counted after it.
+                (today, Some(other(tomorrow, 1))),
+                (tomorrow, Some(other(today, 1))),
+                (tomorrow, None),
+            ] {
+                assert_eq!(counter.count(day), expected, "{first}");
+            }
+            assert_eq!(counter.take(), Some(of(tomorrow, 2)), "{first}");
+            assert_eq!(counter.take(), None, "{first}");
+            assert_eq!(counter.count(tomorrow), Some(Before::Nothing), "{first}");
+        }
+    }
+}
