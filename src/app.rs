@@ -5,6 +5,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::courier::Courier;
 use crate::domain::Time;
+use crate::eraser::Eraser;
 use crate::exit::{Code, Exit};
 use crate::feed::Feed;
 use crate::http::connections::Connections;
@@ -36,6 +37,8 @@ pub struct App {
     pub auth: Auth,
     /// Who brings events to the users' webhooks.
     pub courier: Arc<Courier>,
+    /// Who wipes what was removed.
+    pub eraser: Arc<Eraser>,
     /// The names that the server answers to.
     pub hosts: Hosts,
     /// Who is connected.
@@ -77,6 +80,7 @@ impl App {
             bots: Supervisor::start(Arc::clone(&store), roster, &config.bots),
             store,
             courier,
+            eraser: Arc::default(),
             auth: Auth::new(&config.admin_key, verdicts),
             hosts: Hosts::new(&config.http, address),
             connections: Connections::new(config.http.clone()),
@@ -129,6 +133,7 @@ pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Out
     let books = tokio::spawn(keep_books(Arc::clone(&app), ended));
     let courier = tokio::spawn(Arc::clone(&app.courier).run(Arc::clone(&app.store)));
     let delivery = tokio::spawn(Arc::clone(&app.feed).deliver());
+    let eraser = tokio::spawn(Arc::clone(&app.eraser).run(Arc::clone(&app.store)));
     let mut failure = app.store.failure();
     let shutdown_or_failure = async {
         tokio::select! {
@@ -140,6 +145,8 @@ pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Out
     serve(Arc::clone(&app), listener, shutdown_or_failure).await;
     app.bots.stop().await;
     delivery.abort();
+    // What it has not wiped, the next start wipes.
+    eraser.abort();
     drop(end_of_service);
     // A panic in there was logged; what it had noted is lost.
     let _ = books.await;

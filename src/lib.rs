@@ -15,6 +15,7 @@
 //! | [`runner`] | starts and stops bots, and keeps every open meeting honest |
 //! | [`store`] | all the SQL, and nobody outside names `rusqlite` |
 //! | [`courier`] | brings events to the users' webhooks |
+//! | [`eraser`] | sees to it that what was removed leaves the files too |
 //! | [`feed`] | committed events to live watchers; bounded, and a slow one is dropped |
 //! | [`error`] | everything that a caller can tell apart, and its status |
 //! | [`exit`] | why the program ends, and the exit code that goes with it |
@@ -36,6 +37,7 @@ pub mod clock;
 pub mod config;
 pub mod courier;
 pub mod domain;
+pub mod eraser;
 pub mod error;
 pub mod exit;
 pub mod feed;

@@ -176,7 +176,7 @@ fn patch<T, U>(field: Settable<T>, unwrap: fn(T) -> U) -> Patch<U> {
     }
 }
 
-/// Removes a user and all that is theirs.
+/// Removes a user and all that is theirs, from the files too.
 pub async fn delete(app: Arc<App>, _: Admin, ById(id): ById) -> Result<NoContent> {
     app.store.remove_words(WordsOf::User(id)).await?;
     let meetings = app.store.meeting_ids(id).await?;
@@ -184,5 +184,6 @@ pub async fn delete(app: Arc<App>, _: Admin, ById(id): ById) -> Result<NoContent
     for meeting in meetings {
         app.bots.erase(meeting).await;
     }
+    app.eraser.finish(&app.store).await;
     Ok(NoContent)
 }

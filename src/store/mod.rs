@@ -8,6 +8,7 @@ mod analytics;
 mod bots;
 mod connection;
 mod deliveries;
+mod erasure;
 mod file;
 mod index;
 mod meetings;

@@ -233,7 +233,7 @@ impl Verb for DeleteUser {
         check_removable(db, self.id)?;
         match db.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([self.id.0])? {
             0 => Err(Error::UserNotFound),
-            _ => Ok(()),
+            _ => Ok(super::erasure::owe(db)?),
         }
     }
 
