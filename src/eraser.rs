@@ -33,7 +33,10 @@ impl Eraser {
     pub async fn run(self: Arc<Self>, store: Arc<Store>) {
         loop {
             while let Err(error) = self.finish_in_turn(&store).await {
-                log::warn!("what was removed cannot be wiped yet: {}", error.cause().unwrap_or("the disk is full or busy"));
+                log::warn!(
+                    "what was removed cannot be wiped yet: {}",
+                    error.cause().unwrap_or("the disk is full or busy")
+                );
                 sleep(PAUSE).await;
             }
             self.left.notified().await;

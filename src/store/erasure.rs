@@ -112,7 +112,8 @@ const READ_PAGE: &str = "SELECT data FROM sqlite_dbpage WHERE pgno = ?1";
 fn unclean_pages(db: &Connection, pages: Range<u32>) -> rusqlite::Result<Vec<u32>> {
     let (mut read, mut found) = (db.prepare_cached(READ_PAGE)?, Vec::new());
     for page in pages {
-        let unclean = read.query_row([page], |row| Ok(leftover(page, row.get_ref(0)?.as_blob()?).is_some())).optional()?;
+        let unclean =
+            read.query_row([page], |row| Ok(leftover(page, row.get_ref(0)?.as_blob()?).is_some())).optional()?;
         if unclean == Some(true) {
             found.push(page);
         }
@@ -124,7 +125,8 @@ fn unclean_pages(db: &Connection, pages: Range<u32>) -> rusqlite::Result<Vec<u32
 /// Pages of other kinds begin with the upper half of a page number, which is below that of any kind of cell.
 fn leftover(page: u32, bytes: &[u8]) -> Option<Range<usize>> {
     let head = if page == 1 { 100 } else { 0 };
-    let number = |at: usize| bytes.get(head + at..head + at + 2).map(|two| usize::from(two[0]) << 8 | usize::from(two[1]));
+    let number =
+        |at: usize| bytes.get(head + at..head + at + 2).map(|two| usize::from(two[0]) << 8 | usize::from(two[1]));
     let addresses = match bytes.get(head)? {
         2 | 5 => head + 12,
         10 | 13 => head + 8,
