@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, Notify};
 use tokio::time::{sleep, timeout};
 
 /// How long an answer waits for the files. What is not wiped by then is wiped without anybody waiting.
-const WAIT: Duration = Duration::from_secs(5);
+const WAIT: Duration = Duration::from_secs(2);
 /// How long the next try waits after one that failed.
 const PAUSE: Duration = Duration::from_secs(1);
 

@@ -4,6 +4,7 @@ pub mod analytics;
 pub mod bot;
 pub mod data;
 pub mod email;
+pub mod export;
 pub mod field;
 mod flag;
 pub mod id;

@@ -9,6 +9,7 @@ mod bots;
 mod connection;
 mod deliveries;
 mod erasure;
+mod export;
 mod file;
 mod index;
 mod meetings;

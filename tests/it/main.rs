@@ -18,7 +18,7 @@
 //! | [`vanished`], [`watched`] | files that fail or go away under a server; what its process takes and leaves behind |
 //! | [`runner_process`], [`runner_adoption`], [`runner_limits`] | bots as processes: their surroundings, ends, restarts of the server, time limits |
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
-//! | [`erasure`] | what was removed, searched for in every file |
+//! | [`erasure`], [`export`] | what was removed, searched for in every file; all of one person's data |
 //! | [`secrets`], [`config`], [`openapi`] | what must not be found, settings, the API document |
 //! | [`tidy`] | the rules of the house |
 //!
@@ -51,6 +51,7 @@ mod disk;
 mod durability;
 mod edge;
 mod erasure;
+mod export;
 mod kill;
 mod lifecycle;
 mod limits;
