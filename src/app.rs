@@ -13,6 +13,7 @@ use crate::http::edge::Hosts;
 use crate::http::handshake::Sockets;
 use crate::http::serve::serve;
 use crate::metrics::Metrics;
+use crate::retention;
 use crate::runner::{Roster, Supervisor};
 use crate::store::{Change, ForgetDeliveries, Options, Store};
 use hyper::header::HeaderValue;
@@ -134,6 +135,7 @@ pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Out
     let courier = tokio::spawn(Arc::clone(&app.courier).run(Arc::clone(&app.store)));
     let delivery = tokio::spawn(Arc::clone(&app.feed).deliver());
     let eraser = tokio::spawn(Arc::clone(&app.eraser).run(Arc::clone(&app.store)));
+    let retention = tokio::spawn(retention::keep(Arc::clone(&app)));
     let mut failure = app.store.failure();
     let shutdown_or_failure = async {
         tokio::select! {
@@ -145,8 +147,9 @@ pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Out
     serve(Arc::clone(&app), listener, shutdown_or_failure).await;
     app.bots.stop().await;
     delivery.abort();
-    // What it has not wiped, the next start wipes.
+    // What they have not done, the next start does.
     eraser.abort();
+    retention.abort();
     drop(end_of_service);
     // A panic in there was logged; what it had noted is lost.
     let _ = books.await;

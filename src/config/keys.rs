@@ -1,6 +1,6 @@
 //! The table of settings: name, default, meaning, and how a value becomes a field.
 
-use super::{Bots, Config, Cors, Http, Live, Store, Tokens, Webhooks};
+use super::{Bots, Config, Cors, Http, Live, Retention, Store, Tokens, Webhooks};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -132,6 +132,27 @@ pub static SERVER: &[Key] = &[
         "How often last_used_at is written, in seconds.",
         |c, v| set(&mut c.tokens.last_used_period, seconds(v)),
     ),
+    key(
+        "retention.transcripts_days",
+        "VOMEET_RETENTION_TRANSCRIPTS_DAYS",
+        "0",
+        "Days after its end until a meeting loses its words and all that is personal; 0 is never.",
+        |c, v| set(&mut c.retention.transcripts_days, days(v)),
+    ),
+    key(
+        "retention.meetings_days",
+        "VOMEET_RETENTION_MEETINGS_DAYS",
+        "0",
+        "Days after its end until a meeting is deleted whole; 0 is never.",
+        |c, v| set(&mut c.retention.meetings_days, days(v)),
+    ),
+    key(
+        "retention.bot_logs_days",
+        "VOMEET_RETENTION_BOT_LOGS_DAYS",
+        "0",
+        "Days after a meeting's end until what its bot printed is deleted; 0 is never.",
+        |c, v| set(&mut c.retention.bot_logs_days, days(v)),
+    ),
 ];
 
 /// A configuration with nothing in it yet: [`super::KEYS`] has the defaults.
@@ -156,6 +177,7 @@ pub fn blank() -> Config {
         },
         store: Store { queue_max: 0, long_reads_max: 0 },
         tokens: Tokens { last_used_period: moment },
+        retention: Retention::default(),
         bots: Bots::default(),
         live: Live::default(),
         webhooks: Webhooks::default(),
@@ -189,6 +211,10 @@ pub(super) fn count<T: TryFrom<i64>>(value: &Value, min: i64, max: i64) -> Resul
 
 pub(super) fn seconds(value: &Value) -> Result<Duration, String> {
     count(value, 1, 86_400).map(Duration::from_secs)
+}
+
+fn days(value: &Value) -> Result<i64, String> {
+    count(value, 0, 36_500)
 }
 
 pub(super) fn list(value: &Value) -> Result<Vec<String>, String> {

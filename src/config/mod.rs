@@ -43,6 +43,8 @@ pub struct Config {
     pub store: Store,
     /// Tokens.
     pub tokens: Tokens,
+    /// How long what is over is kept.
+    pub retention: Retention,
     /// Bots.
     pub bots: Bots,
     /// The live feed.
@@ -98,6 +100,17 @@ pub struct Store {
 pub struct Tokens {
     /// How often `last_used_at` is written.
     pub last_used_period: Duration,
+}
+
+/// How long what is over is kept, in days; 0 is for ever.
+#[derive(Debug, Clone, Default)]
+pub struct Retention {
+    /// What was said in a meeting, and all that is personal about it.
+    pub transcripts_days: i64,
+    /// A meeting.
+    pub meetings_days: i64,
+    /// What its bot printed.
+    pub bot_logs_days: i64,
 }
 
 /// The origins whose pages may call the API from a browser.

@@ -18,7 +18,7 @@
 //! | [`vanished`], [`watched`] | files that fail or go away under a server; what its process takes and leaves behind |
 //! | [`runner_process`], [`runner_adoption`], [`runner_limits`] | bots as processes: their surroundings, ends, restarts of the server, time limits |
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
-//! | [`erasure`], [`export`] | what was removed, searched for in every file; all of one person's data |
+//! | [`erasure`], [`export`], [`retention`] | what was removed, searched for in every file; all of one person's data; what goes by its age |
 //! | [`secrets`], [`config`], [`openapi`] | what must not be found, settings, the API document |
 //! | [`tidy`] | the rules of the house |
 //!
@@ -64,6 +64,7 @@ mod model;
 mod notes;
 mod openapi;
 mod races;
+mod retention;
 mod runner_adoption;
 mod runner_demo;
 mod runner_docker;

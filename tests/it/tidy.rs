@@ -90,7 +90,7 @@ const RULES: &[Rule] = &[
     ("src/", &["println!", "print!", "eprintln!", "eprint!"], &["src/cli/"]),
     ("src/", &["clap"], &["src/cli/"]),
     ("src/", &["SystemTime", "Timestamp::now", "Zoned::now", "Utc::now"], &["src/clock.rs"]),
-    ("src/", &["clock::now"], &["src/app.rs", "src/api/", "src/courier/", "src/http/edge.rs", "src/logging.rs", "src/clock.rs", "src/runner/"]),
+    ("src/", &["clock::now"], &["src/app.rs", "src/api/", "src/courier/", "src/http/edge.rs", "src/logging.rs", "src/clock.rs", "src/retention.rs", "src/runner/"]),
     ("src/", &["thread::sleep"], &["src/logging.rs", "src/store/file.rs"]),
     ("src/", &["std::sync::mpsc::channel", "unbounded_channel", "mpsc::unbounded"], &[]),
     ("src/", &["unsafe", "transmute"], &[]),
