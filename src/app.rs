@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::courier::Courier;
 use crate::domain::Time;
 use crate::eraser::Eraser;
+use crate::error::Error;
 use crate::exit::{Code, Exit};
 use crate::feed::Feed;
 use crate::http::connections::Connections;
@@ -15,7 +16,7 @@ use crate::http::serve::serve;
 use crate::metrics::Metrics;
 use crate::retention;
 use crate::runner::{Roster, Supervisor};
-use crate::store::{Change, ForgetDeliveries, Options, Store};
+use crate::store::{Change, DeclareUsers, Declared, ForgetDeliveries, Options, Store, TokenTaken};
 use hyper::header::HeaderValue;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -125,6 +126,54 @@ impl App {
             _ => {}
         }
         if configured.is_empty() { format!("http://{address}") } else { configured.clone() }
+    }
+}
+
+impl App {
+    /// Makes users and tokens what the settings declare; call it before anybody is served. Where it fails, all is closed.
+    pub async fn declare_users(&self) -> Result<(), Exit> {
+        let declared = self.write_declared().await;
+        if declared.is_err() {
+            self.bots.stop().await;
+            self.store.close();
+        }
+        declared
+    }
+
+    async fn write_declared(&self) -> Result<(), Exit> {
+        let cannot = |error: Error| {
+            let cause = error.cause().unwrap_or("the disk is full or busy");
+            Exit::new(
+                Code::DatabaseUnusable,
+                format!("Cannot write what [[users]] declare ({cause}); see to it and start again."),
+            )
+        };
+        let users = self.config.users.clone();
+        if users.is_empty() && !self.store.has_declared().map_err(cannot)? {
+            return Ok(());
+        }
+        match self.store.write(DeclareUsers { users, now: clock::now() }).await.map_err(cannot)? {
+            Ok(declared) => {
+                report(&declared);
+                Ok(())
+            }
+            Err(TokenTaken { email, hint }) => {
+                let email = email.as_str();
+                let sentence =
+                    format!("[[users]] {email}: token {hint} is another user's; take it out and start again.");
+                Err(Exit::new(Code::Config, sentence))
+            }
+        }
+    }
+}
+
+/// Says what the settings have changed.
+fn report(Declared { created, changed, added, revoked, ended }: &Declared) {
+    if created + changed + added + revoked > 0 {
+        log::info!("[[users]]: {created} users created, {changed} changed, {added} tokens added, {revoked} revoked");
+    }
+    for hint in ended {
+        log::warn!("[[users]]: token {hint} was revoked and stays so; take it out");
     }
 }
 

@@ -3,6 +3,7 @@
 mod config;
 mod serve;
 mod status;
+mod token_hash;
 
 use crate::config::{Flags, Settings, Surroundings};
 use crate::exit::Exit;
@@ -31,6 +32,15 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look after API tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+#[derive(Subcommand)]
+enum TokenCommand {
+    /// Print the hash of a token, as `tokens` of [[users]] in vomeet.toml takes it
+    Hash(token_hash::HashArgs),
 }
 
 #[derive(Subcommand)]
@@ -77,6 +87,7 @@ pub fn main() -> ExitCode {
         Some(Command::Config(ConfigCommand::Check(flags))) => {
             flags.load().and_then(|settings| config::check(&settings))
         }
+        Some(Command::Token(TokenCommand::Hash(args))) => token_hash::run(&args),
         Some(Command::Config(ConfigCommand::Show(flags))) => flags.load().map(|settings| config::show(&settings)),
     };
     match done {

@@ -181,6 +181,7 @@ pub fn blank() -> Config {
         bots: Bots::default(),
         live: Live::default(),
         webhooks: Webhooks::default(),
+        users: Vec::new(),
     }
 }
 

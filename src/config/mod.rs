@@ -1,6 +1,7 @@
 //! Settings: one struct, each default written once, and where each value came from.
 
 mod bots;
+mod declared;
 mod keys;
 mod sources;
 
@@ -8,6 +9,7 @@ pub use bots::{Bots, DockerBots, INHERITED, Leave, Live, Patience, ProcessBots, 
 pub use keys::Key;
 pub use sources::{Flags, Surroundings};
 
+use crate::domain::declared::DeclaredUser;
 use crate::exit::{Code, Exit};
 use hyper::HeaderMap;
 use hyper::header::{self, HeaderValue};
@@ -51,6 +53,8 @@ pub struct Config {
     pub live: Live,
     /// Webhooks.
     pub webhooks: Webhooks,
+    /// The users that the file declares.
+    pub users: Vec<DeclaredUser>,
 }
 
 /// The HTTP edge.

@@ -3,6 +3,7 @@
 pub mod analytics;
 pub mod bot;
 pub mod data;
+pub mod declared;
 pub mod email;
 pub mod export;
 pub mod field;

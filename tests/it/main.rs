@@ -19,6 +19,7 @@
 //! | [`runner_process`], [`runner_adoption`], [`runner_limits`] | bots as processes: their surroundings, ends, restarts of the server, time limits |
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
 //! | [`erasure`], [`export`], [`retention`] | what was removed, searched for in every file; all of one person's data; what goes by its age |
+//! | [`declared`] | users whom the settings declare, and `vomeet token hash` |
 //! | [`secrets`], [`config`], [`openapi`] | what must not be found, settings, the API document |
 //! | [`tidy`] | the rules of the house |
 //!
@@ -46,6 +47,7 @@ mod bots;
 mod config;
 mod contract;
 mod courier;
+mod declared;
 mod deliveries;
 mod disk;
 mod durability;

@@ -82,6 +82,7 @@ impl Setup {
                 let listener = listen(settings.config.listen).expect("a port");
                 let address = listener.local_addr().expect("an address");
                 let app = App::open(settings.config, address)?;
+                app.declare_users().await?;
                 ready.send((address, Arc::clone(&app))).expect("a test that waits");
                 app::run(app, listener, async { drop(stopped.await) }).await
             })
