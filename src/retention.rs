@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// How often the file is looked through.
-const PERIOD: Duration = Duration::from_secs(3600);
+const PERIOD: Duration = Duration::from_hours(1);
 const DAY_SECONDS: i64 = 86_400;
 
 /// Looks at the start and then every hour; it never ends by itself.

@@ -176,7 +176,7 @@ fn insert_words(db: &Connection, user: i64, n: i64, next: &mut impl FnMut(u64) -
     let ending = if user == 1 { ENDING } else { "aaaa" };
     let mut text = || {
         let count = [1, 3, 10, 60][usize::try_from(next(4)).expect("a number")];
-        (0..count).map(|_| format!("{:05}{ending} ", next(100_000))).collect::<String>()
+        (0..count).map(|_| format!("{:05}{ending}", next(100_000))).collect::<Vec<_>>().join(" ")
     };
     let (first, second) = (text(), text());
     let id = i64::try_from(next(1_000_000_000)).expect("an id");
