@@ -202,3 +202,11 @@ CREATE TABLE usage (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX usage_by_day ON usage (day, user_id, token_id);
+
+-- What words the index has, to mend it after an erasure: store/erasure.rs.
+CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
+
+-- Removals of which something may be left in the files: a row for each, until they were wiped.
+CREATE TABLE erasures (
+  id INTEGER PRIMARY KEY AUTOINCREMENT
+) STRICT;

@@ -1,10 +1,11 @@
 //! What every request may reach; built once.
 
-use crate::auth::{Auth, Failures, Quotas, Verdicts};
+use crate::auth::{Auth, Failures, Quotas, Verdicts, actor};
 use crate::clock;
 use crate::config::{Bots, Config};
 use crate::courier::Courier;
 use crate::domain::{Day, Time};
+use crate::eraser::Eraser;
 use crate::error::Error;
 use crate::exit::{Code, Exit};
 use crate::feed::Feed;
@@ -13,8 +14,9 @@ use crate::http::edge::Hosts;
 use crate::http::handshake::Sockets;
 use crate::http::serve::{Listeners, serve};
 use crate::metrics::Metrics;
+use crate::retention;
 use crate::runner::{Roster, Supervisor};
-use crate::store::{Change, ForgetDeliveries, ForgetUsage, Options, Store};
+use crate::store::{Change, DeclareUsers, Declared, ForgetDeliveries, ForgetUsage, Options, Store, TokenTaken};
 use hyper::header::HeaderValue;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -46,6 +48,8 @@ pub struct App {
     pub quotas: Quotas,
     /// Who brings events to the users' webhooks.
     pub courier: Arc<Courier>,
+    /// Who wipes what was removed.
+    pub eraser: Arc<Eraser>,
     /// The names that the server answers to.
     pub hosts: Hosts,
     /// Who is connected.
@@ -102,6 +106,7 @@ impl App {
             bots: supervisor(Arc::clone(&store), roster, &config.bots),
             store,
             courier,
+            eraser: Arc::default(),
             auth: Auth::new(&config.admin_keys(), verdicts),
             failures: Failures::new(config.limits.failed_keys_per_minute),
             quotas: Quotas::new(config.limits.requests_per_minute_token, config.limits.requests_per_minute_user),
@@ -150,12 +155,63 @@ impl App {
     }
 }
 
+impl App {
+    /// Makes users and tokens what the settings declare; call it before anybody is served. Where it fails, all is closed.
+    pub async fn declare_users(&self) -> Result<(), Exit> {
+        let declared = self.write_declared().await;
+        if declared.is_err() {
+            self.bots.stop().await;
+            self.store.close();
+        }
+        declared
+    }
+
+    async fn write_declared(&self) -> Result<(), Exit> {
+        let cannot = |error: Error| {
+            let cause = error.cause().unwrap_or("the disk is full or busy");
+            Exit::new(
+                Code::DatabaseUnusable,
+                format!("Cannot write what [[users]] declare ({cause}); see to it and start again."),
+            )
+        };
+        let users = self.config.users.clone();
+        if users.is_empty() && !self.store.has_declared().map_err(cannot)? {
+            return Ok(());
+        }
+        let actor = actor("file".to_owned(), None, clock::now()).map_err(cannot)?;
+        match self.store.write(DeclareUsers { users, actor }).await.map_err(cannot)? {
+            Ok(declared) => {
+                report(&declared);
+                Ok(())
+            }
+            Err(TokenTaken { email, hint }) => {
+                let email = email.as_str();
+                let sentence =
+                    format!("[[users]] {email}: token {hint} is another user's; take it out and start again.");
+                Err(Exit::new(Code::Config, sentence))
+            }
+        }
+    }
+}
+
+/// Says what the settings have changed.
+fn report(Declared { created, changed, added, revoked, ended }: &Declared) {
+    if created + changed + added + revoked > 0 {
+        log::info!("[[users]]: {created} users created, {changed} changed, {added} tokens added, {revoked} revoked");
+    }
+    for hint in ended {
+        log::warn!("[[users]]: token {hint} was revoked and stays so; take it out");
+    }
+}
+
 /// Serves until `shutdown` ends or the database fails, then writes what is left and closes the file.
 pub async fn run(app: Arc<App>, listeners: Listeners, shutdown: impl Future<Output = ()>) -> Result<(), Exit> {
     let (end_of_service, ended) = oneshot::channel();
     let books = tokio::spawn(keep_books(Arc::clone(&app), ended));
     let courier = tokio::spawn(Arc::clone(&app.courier).run(Arc::clone(&app.store)));
     let delivery = tokio::spawn(Arc::clone(&app.feed).deliver());
+    let eraser = tokio::spawn(Arc::clone(&app.eraser).run(Arc::clone(&app.store)));
+    let retention = tokio::spawn(retention::keep(Arc::clone(&app)));
     let mut failure = app.store.failure();
     let shutdown_or_failure = async {
         tokio::select! {
@@ -167,6 +223,9 @@ pub async fn run(app: Arc<App>, listeners: Listeners, shutdown: impl Future<Outp
     serve(Arc::clone(&app), listeners, shutdown_or_failure).await;
     app.bots.stop().await;
     delivery.abort();
+    // What they have not done, the next start does.
+    eraser.abort();
+    retention.abort();
     drop(end_of_service);
     // A panic in there was logged; what it had noted is lost.
     let _ = books.await;
@@ -215,7 +274,7 @@ fn warn_unwritten(error: &Error) {
 
 /// Forgets the use of days that are as old as the settings say.
 async fn forget_usage(app: &App) {
-    let days = i64::from(app.config.retention.usage_days);
+    let days = app.config.retention.usage_days;
     if days == 0 {
         return;
     }

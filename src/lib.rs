@@ -15,6 +15,8 @@
 //! | [`runner`] | starts and stops bots, and keeps every open meeting honest |
 //! | [`store`] | all the SQL, and nobody outside names `rusqlite` |
 //! | [`courier`] | brings events to the users' webhooks |
+//! | [`eraser`] | sees to it that what was removed leaves the files too |
+//! | [`retention`] | removes what is older than the settings allow |
 //! | [`feed`] | committed events to live watchers; bounded, and a slow one is dropped |
 //! | [`error`] | everything that a caller can tell apart, and its status |
 //! | [`exit`] | why the program ends, and the exit code that goes with it |
@@ -36,6 +38,7 @@ pub mod clock;
 pub mod config;
 pub mod courier;
 pub mod domain;
+pub mod eraser;
 pub mod error;
 pub mod exit;
 pub mod feed;
@@ -43,6 +46,7 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod openapi;
+pub mod retention;
 pub mod routes;
 pub mod runner;
 pub mod store;

@@ -69,6 +69,7 @@ impl Metrics {
             ("tokens_in_memory", "Tokens whose verdict is in memory", app.auth.known_tokens() as u64),
             ("store_writes", "Writes committed since the start", written.verbs),
             ("store_commits", "Commits that they shared", written.commits),
+            ("erasures_waiting", "Removals of which something may be left in the files", app.store.erasures_owed()?),
             ("store_bytes", "Size of the database and its log", app.store.size_bytes()),
         ] {
             registry.register(name, about, ConstGauge::new(value));

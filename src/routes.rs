@@ -1,8 +1,8 @@
 //! The table: every route, once. Dispatch, doors, 405s, the API document and tests are read from it.
 
 use crate::api::{
-    admin_keys, analytics, audit, bots, callbacks, caller, docs, general, live, meetings, search, segments, tokens,
-    transcripts, usage, users, webhook,
+    admin_keys, analytics, audit, bots, callbacks, caller, docs, export, general, live, meetings, search, segments,
+    tokens, transcripts, usage, users, webhook,
 };
 use crate::error::Error::{
     AdminKeyNotFound, AdminKeyTaken, BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed, MeetingTaken,
@@ -41,6 +41,8 @@ fn rows() -> Vec<Route> { vec![
     admin(GET,    "/admin/users/{id}",          users::show,          "Show a user with their tokens").fails([UserNotFound]),
     admin(PATCH,  "/admin/users/{id}",          users::update,        "Change a user").fails([EmailFixed, UserNotFound]),
     admin(DELETE, "/admin/users/{id}",          users::delete,        "Delete a user and all that is theirs").fails([UserNotFound, BotInMeeting]),
+
+    admin(GET,    "/admin/users/{id}/export",   export::show,         "Show all that the server has of a user, as a file").fails([UserNotFound]),
 
     admin(POST,   "/admin/users/{id}/tokens",   tokens::create,       "Create an API token for a user").fails([UserNotFound]),
     admin(GET,    "/admin/users/{id}/tokens",   tokens::list,         "List a user's tokens").fails([UserNotFound]),

@@ -210,6 +210,7 @@ pub async fn redact(app: Arc<App>, caller: User, one: OneMeeting) -> Result<Json
     app.store.remove_words(WordsOf::Meeting(name.clone())).await?;
     let id = app.store.write(RedactMeeting { name, now: clock::now() }).await?;
     app.bots.erase(id).await;
+    app.eraser.finish(&app.store).await;
     Ok(Json(Message::new("Meeting transcripts deleted and data anonymized.")))
 }
 

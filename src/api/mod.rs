@@ -7,6 +7,7 @@ pub mod bots;
 pub mod callbacks;
 pub mod caller;
 pub mod docs;
+pub mod export;
 pub mod general;
 pub mod live;
 pub mod meetings;

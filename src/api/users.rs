@@ -180,7 +180,7 @@ pub fn patch<T, U>(field: Settable<T>, unwrap: impl FnOnce(T) -> U) -> Patch<U> 
     }
 }
 
-/// Removes a user and all that is theirs.
+/// Removes a user and all that is theirs, from the files too.
 pub async fn delete(app: Arc<App>, admin: Admin, ById(id): ById) -> Result<NoContent> {
     app.store.remove_words(WordsOf::User(id)).await?;
     let meetings = app.store.meeting_ids(id).await?;
@@ -188,5 +188,6 @@ pub async fn delete(app: Arc<App>, admin: Admin, ById(id): ById) -> Result<NoCon
     for meeting in meetings {
         app.bots.erase(meeting).await;
     }
+    app.eraser.finish(&app.store).await;
     Ok(NoContent)
 }

@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(retry_after, 20);
         assert_eq!(room(&failures, "192.0.2.1", now + Duration::from_secs(retry_after - 1)), 0);
         assert_eq!(room(&failures, "192.0.2.1", now + Duration::from_secs(retry_after)), 1);
-        assert_eq!(room(&failures, "192.0.2.1", now + Duration::from_secs(120)), 3);
+        assert_eq!(room(&failures, "192.0.2.1", now + Duration::from_mins(2)), 3);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use super::say;
 use crate::config::{KEYS, Settings};
+use crate::domain::declared::DeclaredUser;
 use crate::exit::Exit;
 use crate::http::local::LocalListener;
 use crate::logging;
+use toml::Value;
 
 /// Says whether a server would start with these settings.
 pub fn check(settings: &Settings) -> Result<(), Exit> {
@@ -28,4 +30,16 @@ pub fn show(settings: &Settings) {
         let shown = if key.secret { "\"(hidden)\"".to_owned() } else { value.to_string() };
         say(format_args!("{:<52} # {source}\n", format!("{name} = {shown}")));
     }
+    settings.config.users.iter().for_each(show_user);
+}
+
+/// A declared user as the file has it. Hashes are no secrets.
+fn show_user(user: &DeclaredUser) {
+    let mut members = vec![format!("email = {}", Value::from(user.email.as_str()))];
+    members.extend(user.name.as_deref().map(|name| format!("name = {}", Value::from(name))));
+    members.extend(user.max_concurrent_bots.map(|limit| format!("max_concurrent_bots = {limit}")));
+    members.extend(user.disabled.map(|disabled| format!("disabled = {disabled}")));
+    let tokens: Vec<_> = user.tokens.iter().map(|token| format!("\"{token}\"")).collect();
+    members.push(format!("tokens = [{}]", tokens.join(", ")));
+    say(format_args!("\n[[users]]\n{}\n", members.join("\n")));
 }

@@ -15,6 +15,7 @@ mod span;
 mod status;
 mod table;
 mod token;
+mod token_hash;
 mod usage;
 mod user;
 
@@ -57,7 +58,7 @@ enum Command {
     /// Create, look at, change and remove users; no key is needed
     User(Administration<UserCommand>),
     /// Create, look at, rotate and revoke tokens; no key is needed
-    Token(Administration<TokenCommand>),
+    Token(Administration<AnyTokenCommand>),
     /// Look at meetings, and stop them; no key is needed
     Meetings(Administration<MeetingsCommand>),
     /// Create, list, rotate and revoke named admin keys; no key is needed
@@ -82,6 +83,14 @@ struct Administration<C: Subcommand> {
     place: Place,
     #[command(subcommand)]
     command: C,
+}
+
+#[derive(Subcommand)]
+enum AnyTokenCommand {
+    #[command(flatten)]
+    Stored(TokenCommand),
+    /// Print the hash of a token, as `tokens` of [[users]] in vomeet.toml takes it
+    Hash(token_hash::HashArgs),
 }
 
 #[derive(Args)]
@@ -176,7 +185,8 @@ impl Command {
                 let (output, missing) = (place.output, if creates { Missing::Create } else { Missing::Refuse });
                 with_client(place, missing, async |client| user::run(client, output, command).await)
             }
-            Self::Token(Administration { place, command }) => {
+            Self::Token(Administration { command: AnyTokenCommand::Hash(args), .. }) => token_hash::run(&args),
+            Self::Token(Administration { place, command: AnyTokenCommand::Stored(command) }) => {
                 let output = place.output;
                 with_client(place, Missing::Refuse, async |client| token::run(client, output, command).await)
             }

@@ -52,6 +52,7 @@ async fn serve(mut settings: Settings) -> Result<(), Exit> {
     let address = listener.local_addr().map_err(cannot)?;
     let stop = stop_signal().map_err(|error| Exit::new(Code::Config, format!("Cannot wait for signals: {error}.")))?;
     let app = App::open(settings.config.clone(), address)?;
+    app.declare_users().await?;
     let local = LocalListener::open(&settings.config).inspect_err(|_| app.store.close())?;
     say(welcome(&settings, address));
     if let Some(why) = settings.admin_key_weakness() {

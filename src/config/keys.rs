@@ -195,11 +195,39 @@ pub static SERVER: &[Key] = &[
         |c, v| set(&mut c.limits.requests_per_minute_user, per_minute(v)),
     ),
     key(
+        "retention.transcripts_days",
+        "VOMEET_RETENTION_TRANSCRIPTS_DAYS",
+        "0",
+        "Days after its end until a meeting loses its words and all that is personal; 0 is never.",
+        |c, v| set(&mut c.retention.transcripts_days, days(v)),
+    ),
+    key(
+        "retention.meetings_days",
+        "VOMEET_RETENTION_MEETINGS_DAYS",
+        "0",
+        "Days after its end until a meeting is deleted whole; 0 is never.",
+        |c, v| set(&mut c.retention.meetings_days, days(v)),
+    ),
+    key(
+        "retention.bot_logs_days",
+        "VOMEET_RETENTION_BOT_LOGS_DAYS",
+        "0",
+        "Days after a meeting's end until what its bot printed is deleted; 0 is never.",
+        |c, v| set(&mut c.retention.bot_logs_days, days(v)),
+    ),
+    key(
         "retention.usage_days",
         "VOMEET_RETENTION_USAGE_DAYS",
         "0",
-        "How many days of use are kept; 0 is for ever.",
-        |c, v| set(&mut c.retention.usage_days, count(v, 0, 36_500)),
+        "Days until a day's use is forgotten; 0 is never.",
+        |c, v| set(&mut c.retention.usage_days, days(v)),
+    ),
+    key(
+        "retention.audit_days",
+        "VOMEET_RETENTION_AUDIT_DAYS",
+        "0",
+        "Days until an entry of the record of changes is removed; 0 is never.",
+        |c, v| set(&mut c.retention.audit_days, days(v)),
     ),
 ];
 
@@ -235,6 +263,7 @@ pub fn blank() -> Config {
         bots: Bots::default(),
         live: Live::default(),
         webhooks: Webhooks::default(),
+        users: Vec::new(),
     }
 }
 
@@ -275,6 +304,10 @@ pub(super) fn count<T: TryFrom<i64>>(value: &Value, min: i64, max: i64) -> Resul
 
 pub(super) fn seconds(value: &Value) -> Result<Duration, String> {
     count(value, 1, 86_400).map(Duration::from_secs)
+}
+
+fn days(value: &Value) -> Result<i64, String> {
+    count(value, 0, 36_500)
 }
 
 pub(super) fn list(value: &Value) -> Result<Vec<String>, String> {

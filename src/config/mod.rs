@@ -1,6 +1,7 @@
 //! Settings: one struct, each default written once, and where each value came from.
 
 mod bots;
+mod declared;
 mod keys;
 mod sources;
 
@@ -10,6 +11,7 @@ pub use sources::{Flags, Surroundings};
 
 use crate::auth::SettledKey;
 use crate::domain::Time;
+use crate::domain::declared::DeclaredUser;
 use crate::exit::{Code, Exit};
 use hyper::HeaderMap;
 use hyper::header::{self, HeaderValue};
@@ -56,7 +58,7 @@ pub struct Config {
     pub tokens: Tokens,
     /// How often callers may fail, and ask.
     pub limits: Limits,
-    /// How long things are kept.
+    /// How long what is over is kept.
     pub retention: Retention,
     /// Bots.
     pub bots: Bots,
@@ -64,6 +66,8 @@ pub struct Config {
     pub live: Live,
     /// Webhooks.
     pub webhooks: Webhooks,
+    /// The users that the file declares.
+    pub users: Vec<DeclaredUser>,
 }
 
 impl Config {
@@ -146,11 +150,19 @@ pub struct Limits {
     pub requests_per_minute_user: u32,
 }
 
-/// How long things are kept.
+/// How long what is over is kept, in days; 0 is for ever.
 #[derive(Debug, Clone, Default)]
 pub struct Retention {
-    /// Days of use; 0 is for ever.
-    pub usage_days: u32,
+    /// What was said in a meeting, and all that is personal about it.
+    pub transcripts_days: i64,
+    /// A meeting.
+    pub meetings_days: i64,
+    /// What its bot printed.
+    pub bot_logs_days: i64,
+    /// What was used on a day.
+    pub usage_days: i64,
+    /// An entry of the record of administrative changes.
+    pub audit_days: i64,
 }
 
 /// The origins whose pages may call the API from a browser.

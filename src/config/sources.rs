@@ -1,5 +1,6 @@
 //! Where settings are looked for, strongest first: flags, environment, `.env`, `vomeet.toml`, defaults.
 
+use super::declared;
 use super::keys::{Key, blank};
 use super::{INHERITED, KEYS, Settings, Source};
 use crate::exit::{Code, Exit};
@@ -11,6 +12,9 @@ use toml::Value;
 
 /// How alike a known name must be to be proposed for an unknown one (Jaro–Winkler, 1 is the same).
 const LIKENESS_MIN: f64 = 0.7;
+
+/// The one list of tables in the file; it is no [`Key`], and no other source has it.
+const USERS: &str = "users";
 
 /// What was given on the command line.
 #[derive(Debug, Clone, Default)]
@@ -54,9 +58,14 @@ impl Surroundings {
 impl Settings {
     /// Gathers every setting, or says in one sentence what is wrong with one.
     pub fn load(flags: &Flags, around: &Surroundings) -> Result<Self, Exit> {
-        let (file, path) = read_file(flags, &around.folder)?;
+        let (mut file, path) = read_file(flags, &around.folder)?;
         let dotenv = read_dotenv(&around.folder.join(".env"))?;
         let mut config = blank();
+        if let Some(users) = file.remove(USERS) {
+            let read = declared::read(&users);
+            config.users =
+                read.map_err(|why| wrong(format!("{}, {why}; correct it and start again.", path.display())))?;
+        }
         let mut origins = Vec::with_capacity(KEYS.len());
         for key in KEYS.iter().copied() {
             let (value, source) = strongest(key, flags, &around.environment, &dotenv, file.get(key.name), &path)?;
@@ -193,7 +202,7 @@ fn read_file(flags: &Flags, folder: &Path) -> Result<(HashMap<String, Value>, Pa
             value => _ = flat.insert(name, value),
         }
     }
-    match flat.keys().find(|name| KEYS.iter().all(|key| key.name != **name)) {
+    match flat.keys().find(|name| *name != USERS && KEYS.iter().all(|key| key.name != **name)) {
         Some(unknown) => Err(wrong(format!("{}: {}", path.display(), proposal(unknown)))),
         None => Ok((flat, path)),
     }

@@ -154,7 +154,7 @@ impl Courier {
         let created_at = event.created_at;
         let (Outcome { status, error }, lookup) = self.post.send(&url, &letter(event)).await;
         let end = self.end(error.is_none(), created_at, attempts);
-        log::debug!("delivery {id}, attempt {attempts}: {end:?} {status:?} {error:?}");
+        log::debug!("delivery {id}, attempt {attempts}: {end:?} {status:?}");
         write(&store, EndAttempt { id, attempts, end, status, error }).await;
         let mut stopping = self.stopping.subscribe();
         tokio::select! {
@@ -215,7 +215,8 @@ async fn wait_for(lookup: Option<Lookup>) {
 /// Notes how an attempt ended; while that cannot be written, the event must not be tried again and again.
 async fn write(store: &Store, end: EndAttempt) {
     if matches!(end.end, AttemptEnd::GivenUp) {
-        log::warn!("delivery {} is given up: {}", end.id, end.error.as_deref().unwrap_or("no reason"));
+        // Its reason may name the user's host, which has no place in a log; the user finds it with the delivery.
+        log::warn!("delivery {} is given up", end.id);
     }
     while let Err(error) = store.write(end.clone()).await {
         log::warn!("the end of an attempt of delivery {} cannot be written: {}", end.id, why(&error));

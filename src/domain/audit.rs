@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 
 /// Keeps these hashes apart from all others (BLAKE3, key derivation).
 const CONTEXT: &str = "Vomeet 2026-11-25 audit entry";
+/// The same, for salts that are made from another.
+const SALT_CONTEXT: &str = "Vomeet 2026-11-25 audit salt";
 
 words!(
     /// What was done.
@@ -55,6 +57,17 @@ pub struct Actor {
     pub at: Time,
     /// What hides the details of the entry from whoever guesses at them by their hash.
     pub salt: [u8; 16],
+}
+
+impl Actor {
+    /// The same for another of the changes that are made in one step: what hides the details is never used twice.
+    #[must_use]
+    pub fn for_change(&self, number: u64) -> Self {
+        let mut salt = [0; 16];
+        let mut hasher = blake3::Hasher::new_derive_key(SALT_CONTEXT);
+        hasher.update(&self.salt).update(&number.to_le_bytes()).finalize_xof().fill(&mut salt);
+        Self { salt, ..self.clone() }
+    }
 }
 
 /// What was changed.

@@ -19,6 +19,11 @@ pub trait Pages: Send + 'static {
     /// The media type of the whole.
     fn content_type(&self) -> &'static str;
 
+    /// The name under which a browser keeps it; without one it shows it.
+    fn file_name(&self) -> Option<String> {
+        None
+    }
+
     /// Writes the next page to the end of `out`, and says whether it was the last.
     fn next(&mut self, out: &mut Vec<u8>) -> impl Future<Output = Result<bool>> + Send;
 
@@ -36,6 +41,7 @@ impl<P: Pages> Streamed<P> {
     /// Reads the first page; an error in it is an answer like any other, a later one cuts the connection.
     pub async fn begin(mut pages: P) -> Result<Self> {
         let content_type = HeaderValue::from_static(pages.content_type());
+        let disposition = pages.file_name().and_then(|name| format!("attachment; filename=\"{name}\"").parse().ok());
         let mut first = Vec::new();
         let is_last = pages.next(&mut first).await?;
         let body: Body = if is_last {
@@ -49,6 +55,9 @@ impl<P: Pages> Streamed<P> {
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(disposition) = disposition {
+            response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
+        }
         Ok(Self { response, of: PhantomData })
     }
 }

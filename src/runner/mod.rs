@@ -21,7 +21,7 @@ pub use roster::Roster;
 pub use supervisor::Supervisor;
 
 use crate::config::{Bots, RunnerKind};
-use crate::domain::MeetingId;
+use crate::domain::{MeetingId, Time};
 use demo::Demos;
 use docker::Engine;
 use process::Processes;
@@ -136,6 +136,11 @@ impl Runner {
     /// Removes what a bot printed.
     pub async fn erase(&self, id: MeetingId) {
         self.processes.erase(id).await;
+    }
+
+    /// The meetings whose bots have printed nothing since then.
+    pub async fn old_outputs(&self, end: Time) -> Vec<MeetingId> {
+        self.processes.old_outputs(end).await
     }
 
     /// Clears away what is left of a bot that no longer runs.

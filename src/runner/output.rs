@@ -4,10 +4,10 @@
 //! it may be, its newest half is kept, from the beginning of a line; what is printed in the very moment of the cut may
 //! be lost. Between two looks at it a file may grow longer than its limit.
 
-use crate::domain::MeetingId;
-use std::fs::{DirBuilder, File, OpenOptions};
+use crate::domain::{MeetingId, Time};
+use std::fs::{DirBuilder, DirEntry, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What stands where lines were dropped.
@@ -48,6 +48,12 @@ impl Outputs {
         }
     }
 
+    /// The meetings whose files were last written before then.
+    pub async fn older_than(&self, end: Time) -> Vec<MeetingId> {
+        let folder = self.folder.clone();
+        tokio::task::spawn_blocking(move || older_than(&folder, end)).await.unwrap_or_default()
+    }
+
     /// Cuts the file of a meeting if it has become too long.
     pub async fn keep_short(&self, id: MeetingId) {
         let (path, max) = (self.path(id), self.bytes_max);
@@ -59,6 +65,18 @@ impl Outputs {
             log::warn!("the output of the bot of meeting {id} cannot be cut: {error}");
         }
     }
+}
+
+fn older_than(folder: &Path, end: Time) -> Vec<MeetingId> {
+    // Without a folder nothing was ever printed.
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let old = |entry: DirEntry| {
+        let name = entry.file_name();
+        let id = name.to_str()?.strip_prefix("meeting-")?.strip_suffix(".log")?.parse().ok()?;
+        let written = entry.metadata().ok()?.mtime().saturating_mul(1000);
+        (written < end.as_millis()).then_some(MeetingId(id))
+    };
+    entries.filter_map(old).collect()
 }
 
 fn is_longer(path: &Path, max: u64) -> bool {

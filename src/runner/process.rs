@@ -3,7 +3,7 @@
 use super::output::Outputs;
 use super::{Ended, Order, pairs};
 use crate::config::ProcessBots;
-use crate::domain::MeetingId;
+use crate::domain::{MeetingId, Time};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::HashMap;
 use std::os::unix::process::ExitStatusExt;
@@ -198,6 +198,11 @@ impl Processes {
     /// Removes what the bot of a meeting printed.
     pub async fn erase(&self, id: MeetingId) {
         self.outputs.remove(id).await;
+    }
+
+    /// The meetings whose bots have printed nothing since then.
+    pub async fn old_outputs(&self, end: Time) -> Vec<MeetingId> {
+        self.outputs.older_than(end).await
     }
 
     /// Forgets a process that has ended.

@@ -83,6 +83,11 @@ impl Supervisor {
         self.house.runner.erase(id).await;
     }
 
+    /// The meetings whose bots have printed nothing since then, and something before.
+    pub async fn old_outputs(&self, end: Time) -> Vec<MeetingId> {
+        self.house.runner.old_outputs(end).await
+    }
+
     /// Hears what was committed; on the writer's thread, which it does not keep.
     pub fn hear(&self, change: &Change) {
         self.roster.hear(change);

@@ -30,10 +30,17 @@ pub struct By<V> {
     verb: V,
 }
 
+impl<V: Recorded> By<V> {
+    /// `verb`, made by `actor`.
+    pub fn new(actor: Actor, verb: V) -> Self {
+        Self { actor, verb }
+    }
+}
+
 impl Store {
     /// Sends a recorded verb to the writer and waits for its commit.
     pub async fn write_by<V: Recorded>(&self, actor: Actor, verb: V) -> Result<V::Answer> {
-        self.write(By { actor, verb }).await
+        self.write(By::new(actor, verb)).await
     }
 }
 
@@ -43,19 +50,32 @@ impl<V: Recorded> Verb for By<V> {
     const ESSENTIAL: bool = V::ESSENTIAL;
 
     fn apply(&self, db: &Connection) -> Result<V::Answer> {
-        let target = self.verb.target();
-        let before = target.map_or(Ok(None), |subject| snapshot(db, subject))?;
-        let answer = self.verb.apply(db)?;
-        if let Some(subject) = self.verb.changed(&answer) {
-            let after = snapshot(db, subject)?;
-            append(db, &self.actor, V::ACTION, subject, &Details { before, after })?;
-        }
-        Ok(answer)
+        let verb = &self.verb;
+        record(db, &self.actor, V::ACTION, verb.target(), || verb.apply(db), |answer| verb.changed(answer))
     }
 
     fn change(&self, answer: &V::Answer) -> Option<Change> {
         self.verb.change(answer)
     }
+}
+
+/// Makes a change to `target`, which is none where that is made by it, and adds an entry about what was `changed`, if
+/// anything was.
+pub(super) fn record<A>(
+    db: &Connection,
+    actor: &Actor,
+    action: Action,
+    target: Option<Subject>,
+    change: impl FnOnce() -> Result<A>,
+    changed: impl FnOnce(&A) -> Option<Subject>,
+) -> Result<A> {
+    let before = target.map_or(Ok(None), |subject| snapshot(db, subject))?;
+    let answer = change()?;
+    if let Some(subject) = changed(&answer) {
+        let after = snapshot(db, subject)?;
+        append(db, actor, action, subject, &Details { before, after })?;
+    }
+    Ok(answer)
 }
 
 /// What was before and after.

@@ -18,7 +18,7 @@ const CHECKPOINT_PAGES: c_int = 1000;
 /// What the log may keep of its size after a checkpoint, in bytes.
 const LOG_BYTES_KEPT: u32 = 8 * 1024 * 1024;
 /// How long a read waits for a connection, and a connection for a lock.
-const WAIT: Duration = Duration::from_secs(5);
+pub const WAIT: Duration = Duration::from_secs(5);
 const STATEMENTS_CACHED: usize = 64;
 
 const IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');

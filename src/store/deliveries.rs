@@ -128,6 +128,7 @@ macro_rules! event_type {
         "coalesce(json_extract(d.body, '$.event_type'), '')"
     };
 }
+pub(super) use event_type;
 
 impl Store {
     /// The events that are due and may be tried beside those under way; a long read.
@@ -194,7 +195,8 @@ fn waiting_at(row: &Row<'_>) -> rusqlite::Result<WaitingEvent> {
     })
 }
 
-fn delivery_at(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+/// A delivery from a row as [`Store::deliveries`] reads it.
+pub(super) fn delivery_at(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let time = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis));
     let (next_at, delivered_at) = (time(6)?, time(7)?);
     let state = match (next_at, delivered_at) {

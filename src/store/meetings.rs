@@ -286,6 +286,7 @@ impl Verb for RedactMeeting {
             "UPDATE meetings SET native_meeting_id = NULL, constructed_meeting_url = NULL, data = ?2, updated_at = ?3 WHERE id = ?1",
         )?;
         redact.execute(params![meeting.id.0, data.as_json(), self.now.as_millis()])?;
+        super::erasure::owe(db)?;
         Ok(meeting.id)
     }
 

@@ -39,7 +39,8 @@ pub fn find(db: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
     statement.query_row([id.0], |row| user_at(row, 0)).optional()
 }
 
-fn find_by_email(db: &Connection, key: &str) -> rusqlite::Result<Option<User>> {
+/// The user with the address of this key.
+pub(super) fn find_by_email(db: &Connection, key: &str) -> rusqlite::Result<Option<User>> {
     let mut statement = db.prepare_cached(concat!("SELECT ", user_columns!(), " FROM users u WHERE email_key = ?1"))?;
     statement.query_row([key], |row| user_at(row, 0)).optional()
 }
@@ -273,7 +274,7 @@ impl Verb for DeleteUser {
         check_removable(db, self.id)?;
         match db.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([self.id.0])? {
             0 => Err(Error::UserNotFound),
-            _ => Ok(()),
+            _ => Ok(super::erasure::owe(db)?),
         }
     }
 

@@ -14,10 +14,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 /// Most verbs in one commit.
 const BATCH_MAX: usize = 256;
+/// How long a fold of the whole log waits for readers, and every write behind it.
+const FOLD_WAIT: Duration = Duration::from_millis(50);
 
 /// A change as a value: time and randomness come in with it, so the same verbs on a copy give the same rows.
 pub trait Verb: Serialize + Send + 'static {
@@ -159,6 +162,8 @@ fn in_savepoint<T>(db: &Connection, verb: impl FnOnce() -> Result<T>) -> Result<
 
 enum Message {
     Job(Box<dyn Job>),
+    /// Fold the log whole; the answer says whether nothing is left in it.
+    Fold(oneshot::Sender<Result<bool>>),
     Stop,
 }
 
@@ -204,13 +209,21 @@ impl Writer {
     /// Queues a verb and waits for its commit; [`Error::Busy`] at once if the queue is full.
     pub async fn send<V: Verb>(&self, verb: V) -> Result<V::Answer> {
         let (reply, answer) = oneshot::channel();
+        self.ask(Message::Job(Box::new(Pending { verb, outcome: None, reply })), answer).await
+    }
+
+    /// Folds the whole log into the file and empties it, behind all writes that wait. False where a reader still needs it.
+    pub async fn fold(&self) -> Result<bool> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Message::Fold(reply), answer).await
+    }
+
+    async fn ask<T>(&self, message: Message, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
         let stopped = || Error::StoreFailed("the writer has stopped".to_owned());
-        self.queue.try_send(Message::Job(Box::new(Pending { verb, outcome: None, reply }))).map_err(
-            |error| match error {
-                TrySendError::Full(_) => Error::Busy,
-                TrySendError::Disconnected(_) => stopped(),
-            },
-        )?;
+        self.queue.try_send(message).map_err(|error| match error {
+            TrySendError::Full(_) => Error::Busy,
+            TrySendError::Disconnected(_) => stopped(),
+        })?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
@@ -251,21 +264,20 @@ impl Drop for Desk {
 
 impl Desk {
     fn work(mut self, waiting: &Receiver<Message>) {
-        let mut open = true;
-        while open && let Ok(Message::Job(first)) = waiting.recv() {
-            let mut batch = vec![first];
-            while batch.len() < BATCH_MAX
-                && let Ok(message) = waiting.try_recv()
-            {
-                match message {
-                    Message::Job(job) => batch.push(job),
-                    Message::Stop => {
-                        open = false;
-                        break;
-                    }
+        let mut held = None;
+        while let Some(message) = held.take().or_else(|| waiting.recv().ok()) {
+            match message {
+                Message::Job(first) => {
+                    let (batch, next) = gather(first, waiting);
+                    held = next;
+                    self.finish(batch);
                 }
+                Message::Fold(reply) => {
+                    // Whoever asked may have gone; what was folded is folded.
+                    let _ = reply.send(self.empty_log());
+                }
+                Message::Stop => break,
             }
-            self.finish(batch);
         }
         let fit = self.failed.borrow().is_none();
         if fit && let Err(error) = self.files.still_there().and_then(|()| self.fold("TRUNCATE")) {
@@ -298,9 +310,24 @@ impl Desk {
     /// before, so nobody is told of a success.
     fn fold_if_long(&mut self) -> Result<()> {
         if connection::log_is_long() || self.reserve.is_short() {
-            return self.fold("PASSIVE");
+            return self.fold("PASSIVE").map(drop);
         }
         Ok(())
+    }
+
+    /// Folds the whole log and empties it. A reader that needs it is waited for, but not as long as that others notice.
+    fn empty_log(&self) -> Result<bool> {
+        if let Some(cause) = &*self.failed.borrow() {
+            return Err(Error::StoreFailed(cause.clone()));
+        }
+        let fold = || {
+            self.files.still_there()?;
+            self.connection.busy_timeout(FOLD_WAIT)?;
+            let folded = self.fold("TRUNCATE");
+            self.connection.busy_timeout(connection::WAIT)?;
+            folded
+        };
+        fold().inspect_err(|error| super::fail_on(error, &self.failed))
     }
 
     /// One transaction for the batch; what the disk does to one verb, it does to all.
@@ -327,19 +354,33 @@ impl Desk {
         batch.iter().filter_map(|job| job.change()).for_each(|change| (self.announce)(&change));
     }
 
-    /// Folds the log into the file, in one of SQLite's checkpoint modes. A full disk may refuse; the log then keeps it all.
-    fn fold(&self, mode: &str) -> Result<()> {
+    /// Folds the log into the file, in one of SQLite's checkpoint modes; false if a reader was in the way. A full disk may
+    /// refuse; the log then keeps it all.
+    fn fold(&self, mode: &str) -> Result<bool> {
         let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
-        let folded = self.connection.query_row(&checkpoint, [], |row| row.get::<_, i64>(0)).map_err(Error::from);
-        match folded {
-            Ok(_) => Ok(()),
+        let blocked = self.connection.query_row(&checkpoint, [], |row| row.get::<_, bool>(0)).map_err(Error::from);
+        match blocked {
+            Ok(blocked) => Ok(!blocked),
             Err(Error::DiskFull | Error::Busy) => {
                 log::warn!("the log cannot be folded into the database yet");
-                Ok(())
+                Ok(false)
             }
             Err(error) => Err(error),
         }
     }
+}
+
+/// A batch that begins with this verb, of those that wait, and the message that ended it.
+fn gather(first: Box<dyn Job>, waiting: &Receiver<Message>) -> (Vec<Box<dyn Job>>, Option<Message>) {
+    let mut batch = vec![first];
+    while batch.len() < BATCH_MAX {
+        match waiting.try_recv() {
+            Ok(Message::Job(job)) => batch.push(job),
+            Ok(other) => return (batch, Some(other)),
+            Err(_) => break,
+        }
+    }
+    (batch, None)
 }
 
 /// Refuses what a full disk cannot take, and returns the rest.

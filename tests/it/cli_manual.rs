@@ -11,7 +11,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("status", &[]),
     ("config", &["check", "show"]),
     ("user", &["add", "list", "show", "set", "disable", "enable", "remove"]),
-    ("token", &["create", "list", "show", "rotate", "revoke", "disable", "enable", "explain"]),
+    ("token", &["create", "list", "show", "rotate", "revoke", "disable", "enable", "explain", "hash"]),
     ("meetings", &["list", "show", "stop"]),
     ("admin-key", &["create", "list", "rotate", "revoke"]),
     ("audit", &["list", "verify", "export"]),

@@ -9,7 +9,7 @@
 //! | [`bot_kill`] | kill -9 of bots and servers in each state |
 //! | [`webhooks`], [`deliveries`], [`courier`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
-//! | [`keys`] | the life of keys, the reasons of refusals, the record of changes |
+//! | [`keys`], [`record`] | the life of keys, the reasons of refusals; the record of changes |
 //! | [`segments`], [`transcripts`], [`search`] | what bots hear, how it is shown, how it is found |
 //! | [`usage`], [`usage_bots`] | what is counted of requests, transcripts and bots, and how it is shown |
 //! | [`matrix`] | every route of the table against every kind of caller |
@@ -23,6 +23,8 @@
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
 //! | [`cli`], [`cli_words`], [`cli_requests`], [`cli_manual`] | the commands with and without a server; what they understand, ask and say; the manual |
 //! | [`local`], [`local_socket`] | who reaches the private socket and the file; the socket as a file and as a connection |
+//! | [`erasure`], [`export`], [`retention`] | what was removed, searched for in every file; all of one person's data; what goes by its age |
+//! | [`declared`] | users whom the settings declare, and `vomeet token hash` |
 //! | [`secrets`], [`config`], [`openapi`] | what must not be found, settings, the API document |
 //! | [`tidy`] | the rules of the house |
 //!
@@ -54,10 +56,13 @@ mod cli_words;
 mod config;
 mod contract;
 mod courier;
+mod declared;
 mod deliveries;
 mod disk;
 mod durability;
 mod edge;
+mod erasure;
+mod export;
 mod keys;
 mod kill;
 mod lifecycle;
@@ -74,6 +79,8 @@ mod notes;
 mod openapi;
 mod races;
 mod rate_limits;
+mod record;
+mod retention;
 mod runner_adoption;
 mod runner_demo;
 mod runner_docker;

@@ -85,6 +85,7 @@ impl Setup {
                 let listener = listen(settings.config.listen).expect("a port");
                 let address = listener.local_addr().expect("an address");
                 let app = App::open(settings.config, address)?;
+                app.declare_users().await?;
                 let local = LocalListener::open(&app.config).expect("a private socket");
                 ready.send((address, Arc::clone(&app))).expect("a test that waits");
                 app::run(app, Listeners { network: listener, local }, async { drop(stopped.await) }).await

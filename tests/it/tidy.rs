@@ -90,13 +90,23 @@ const RULES: &[Rule] = &[
     ("src/", &["println!", "print!", "eprintln!", "eprint!"], &["src/cli/"]),
     ("src/", &["clap"], &["src/cli/"]),
     ("src/", &["SystemTime", "Timestamp::now", "Zoned::now", "Utc::now"], &["src/clock.rs"]),
-    ("src/", &["clock::now"], &["src/app.rs", "src/api/", "src/courier/", "src/http/edge.rs", "src/logging.rs", "src/clock.rs", "src/runner/"]),
+    ("src/", &["clock::now"], &["src/app.rs", "src/api/", "src/courier/", "src/http/edge.rs", "src/logging.rs", "src/clock.rs", "src/retention.rs", "src/runner/"]),
     ("src/", &["thread::sleep"], &["src/logging.rs", "src/store/file.rs"]),
     ("src/", &["std::sync::mpsc::channel", "unbounded_channel", "mpsc::unbounded"], &[]),
     ("src/", &["unsafe", "transmute"], &[]),
     ("src/", &["TODO", "FIXME", "XXX", "HACK", "todo!", "unimplemented!", "dbg!"], &[]),
     ("src/", &[".unwrap()", ".expect(", "panic!", "unreachable!"], &[]),
-    ("src/", &["reveal"], &["src/domain/token.rs", "src/api/tokens.rs", "src/api/admin_keys.rs", "src/api/bots.rs"]),
+    (
+        "src/",
+        &["reveal"],
+        &[
+            "src/domain/token.rs",
+            "src/api/tokens.rs",
+            "src/api/admin_keys.rs",
+            "src/api/bots.rs",
+            "src/cli/token_hash.rs",
+        ],
+    ),
     (
         "src/domain/",
         &[

@@ -153,7 +153,7 @@ fn a_long_one_comes_in_pieces_and_is_whole_in_every_format() {
 }
 
 /// A real server on a file with these rows, and the token of user 1.
-fn process_with(folder: &std::path::Path, rows: impl FnOnce(&Connection)) -> (Process, String) {
+pub fn process_with(folder: &std::path::Path, rows: impl FnOnce(&Connection)) -> (Process, String) {
     let mut key = String::new();
     open_file(&folder.join("vomeet.db"), |db| {
         key = insert_token(db, 1, None);
@@ -163,7 +163,7 @@ fn process_with(folder: &std::path::Path, rows: impl FnOnce(&Connection)) -> (Pr
 }
 
 /// How much more memory than before the process held at the worst moment of a request, in KiB, and the answer's length.
-fn growth_kib(server: &Process, call: &crate::client::Call) -> (u64, usize) {
+pub fn growth_kib(server: &Process, call: &crate::client::Call) -> (u64, usize) {
     let before = resident_kib(server);
     let pid = server.pid().as_raw_nonzero();
     fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("a new peak");

@@ -1,0 +1,158 @@
+//! One person's data: all that the server has of a user, without secrets.
+
+use super::data::Data;
+use super::id::TokenId;
+use super::meeting::Meeting;
+use super::segment::Segment;
+use super::time::Time;
+use super::token::Hint;
+use super::user::User;
+use super::webhook::Delivery;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// All that the server has of a user, as of about one moment.
+#[derive(Serialize, ToSchema)]
+pub struct PersonalData {
+    /// When the export began.
+    pub exported_at: Time,
+    /// The user.
+    pub user: User,
+    /// Where their events go.
+    pub webhook: ExportedWebhook,
+    /// Their tokens without the secrets, oldest first.
+    pub tokens: Vec<ExportedToken>,
+    /// Their meetings, oldest first.
+    pub meetings: Vec<ExportedMeeting>,
+    /// The events of their meetings, oldest first.
+    pub deliveries: Vec<ExportedDelivery>,
+    /// What they used, by day and token.
+    pub usage: Vec<ExportedUsage>,
+    /// What administrators did about them, oldest first.
+    pub audit: Vec<ExportedEntry>,
+    /// False where the user was removed meanwhile: something is missing then.
+    pub complete: bool,
+}
+
+/// Where a user's events go.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExportedWebhook {
+    /// The address.
+    #[schema(required)]
+    pub url: Option<String>,
+    /// Whether what is posted there is signed.
+    pub is_signed: bool,
+}
+
+/// A token without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExportedToken {
+    /// The token's id.
+    pub id: TokenId,
+    /// What it was named.
+    #[schema(required)]
+    pub name: Option<String>,
+    /// The first four characters of the token.
+    pub hint: Hint,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it stops being accepted.
+    #[schema(required)]
+    pub expires_at: Option<Time>,
+    /// When it last opened a door.
+    #[schema(required)]
+    pub last_used_at: Option<Time>,
+    /// From where.
+    #[schema(required)]
+    pub last_address: Option<String>,
+    /// Since when it is refused.
+    #[schema(required)]
+    pub disabled_at: Option<Time>,
+    /// How long it may be unused before it ends, in seconds.
+    #[schema(required)]
+    pub disuse_seconds: Option<i64>,
+    /// What it is limited to.
+    #[schema(required)]
+    pub scope: Option<String>,
+}
+
+/// A meeting, its bot and what was said.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExportedMeeting {
+    /// The meeting.
+    #[serde(flatten)]
+    pub meeting: Meeting,
+    /// Its bot.
+    #[schema(required)]
+    pub session: Option<ExportedSession>,
+    /// What was said, by the time on the clock.
+    pub segments: Vec<Segment>,
+}
+
+/// The bot of a meeting, without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExportedSession {
+    /// The session's name.
+    pub uid: String,
+    /// What the bot called itself.
+    pub bot_name: String,
+    /// What was spoken.
+    #[schema(required)]
+    pub language: Option<String>,
+    /// What the bot made of it.
+    #[schema(required)]
+    pub task: Option<String>,
+    /// When its clock began.
+    pub started_at: Time,
+}
+
+/// An event of a meeting and what was posted of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExportedDelivery {
+    /// How it fared.
+    #[serde(flatten)]
+    pub delivery: Delivery,
+    /// What was posted.
+    pub body: Data,
+}
+
+/// What was used on a day by a token.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExportedUsage {
+    /// When the day begins, in UTC.
+    pub day: Time,
+    /// The token.
+    pub token_id: TokenId,
+    /// Requests.
+    pub requests: i64,
+    /// Bots that were started.
+    pub bots: i64,
+    /// How long bots were in meetings, in milliseconds.
+    pub bot_ms: i64,
+    /// How much was transcribed, in milliseconds.
+    pub transcript_ms: i64,
+}
+
+/// An entry of the record that concerns the user. From where it was done is the administrator's data, not theirs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExportedEntry {
+    /// The entry's id.
+    pub id: i64,
+    /// When.
+    pub at: Time,
+    /// Who did it.
+    pub actor: String,
+    /// What was done.
+    pub action: String,
+    /// To what.
+    pub subject: String,
+    /// To which.
+    #[schema(required)]
+    pub subject_id: Option<i64>,
+    /// What it was before.
+    #[schema(required)]
+    pub before: Option<Data>,
+    /// What it was afterwards.
+    #[schema(required)]
+    pub after: Option<Data>,
+}

@@ -1,0 +1,190 @@
+//! All that the file has of a user, in pages: each list by its key, oldest first.
+
+use super::audit::Recorded;
+use super::deliveries::{delivery_at, event_type};
+use super::meetings::{meeting_at, meeting_columns};
+use super::pages::{Page, page};
+use super::users::find as find_user;
+use super::webhooks::Webhook;
+use super::{Store, Verb};
+use crate::domain::export::{
+    ExportedDelivery, ExportedEntry, ExportedMeeting, ExportedSession, ExportedToken, ExportedUsage, ExportedWebhook,
+};
+use crate::domain::{Action, Data, DeliveryId, Hint, MeetingId, Subject, Time, TokenId, User, UserId};
+use crate::error::{Error, Result};
+use rusqlite::{Connection, Params, Row, params};
+use serde::Serialize;
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
+
+/// Notes in the record that all of a user's data was read.
+#[derive(Debug, Serialize)]
+pub struct NoteExport {
+    /// Whose.
+    pub id: UserId,
+}
+
+impl Verb for NoteExport {
+    type Answer = ();
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        find_user(db, self.id)?.map(drop).ok_or(Error::UserNotFound)
+    }
+}
+
+impl Recorded for NoteExport {
+    const ACTION: Action = Action::UserExport;
+
+    fn target(&self) -> Option<Subject> {
+        Some(Subject::User(self.id))
+    }
+
+    fn changed(&self, (): &()) -> Option<Subject> {
+        self.target()
+    }
+}
+
+impl Store {
+    /// A user and where their events go; a small read.
+    pub fn export_head(&self, id: UserId) -> Result<(User, ExportedWebhook)> {
+        let user = self.read(|db| find_user(db, id))?.ok_or(Error::UserNotFound)?;
+        let Webhook { url, secret } = self.webhook(id)?;
+        Ok((user, ExportedWebhook { url, is_signed: secret.is_some() }))
+    }
+
+    /// Whether there is such a user; a small read.
+    pub fn has_user(&self, id: UserId) -> Result<bool> {
+        self.read(|db| db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([id.0]))
+    }
+
+    /// A page of a user's tokens behind this one; a long read.
+    pub async fn export_tokens(&self, id: UserId, after: TokenId) -> Result<Page<ExportedToken>> {
+        let sql = "SELECT id, name, hint, created_at, expires_at, last_used_at, last_address, disabled_at, disuse_seconds, scope
+                   FROM tokens WHERE user_id = ?1 AND id > ?2 ORDER BY id";
+        self.read_long(move |db| list(db, sql, params![id.0, after.0], token_at)).await
+    }
+
+    /// A page of a user's meetings behind this one, without what was said; a long read.
+    pub async fn export_meetings(&self, id: UserId, after: MeetingId) -> Result<Page<ExportedMeeting>> {
+        let sql = concat!(
+            "SELECT ",
+            meeting_columns!(),
+            ", s.uid, s.bot_name, s.language, s.task, s.started_at
+             FROM meetings m LEFT JOIN sessions s ON s.meeting_id = m.id WHERE m.user_id = ?1 AND m.id > ?2 ORDER BY m.id"
+        );
+        self.read_long(move |db| list(db, sql, params![id.0, after.0], exported_meeting_at)).await
+    }
+
+    /// A page of a user's events behind this one; a long read.
+    pub async fn export_deliveries(&self, id: UserId, after: DeliveryId) -> Result<Page<ExportedDelivery>> {
+        let sql = concat!(
+            "SELECT d.id, d.uid, ",
+            event_type!(),
+            ", d.meeting_id, d.created_at, d.attempts, d.next_at, d.delivered_at, d.last_status, d.last_error, d.body
+             FROM deliveries d WHERE d.user_id = ?1 AND d.id > ?2 ORDER BY d.id"
+        );
+        self.read_long(move |db| list(db, sql, params![id.0, after.0], exported_delivery_at)).await
+    }
+
+    /// A page of what a user used, behind this day and token; a long read.
+    pub async fn export_usage(&self, id: UserId, after: (Time, TokenId)) -> Result<Page<ExportedUsage>> {
+        let sql = "SELECT day, token_id, requests, bots, bot_ms, transcript_ms FROM usage
+                   WHERE user_id = ?1 AND (day, token_id) > (?2, ?3) ORDER BY day, token_id";
+        let day = after.0.as_millis().div_euclid(DAY_MS);
+        self.read_long(move |db| list(db, sql, params![id.0, day, after.1.0], usage_at)).await
+    }
+
+    /// A page of the entries of the record that concern a user, behind this one; a long read.
+    pub async fn export_audit(&self, id: UserId, after: i64) -> Result<Page<ExportedEntry>> {
+        let sql = "SELECT a.id, a.at, a.actor, a.action, a.subject, a.subject_id, d.before, d.after
+                   FROM audit a LEFT JOIN audit_details d ON d.audit_id = a.id
+                   WHERE a.user_id = ?1 AND a.id > ?2 ORDER BY a.id";
+        self.read_long(move |db| list(db, sql, params![id.0, after], entry_at)).await
+    }
+}
+
+/// Reads a page; `read` gives the row and about how many bytes it takes.
+fn list<T>(
+    db: &Connection,
+    sql: &str,
+    values: impl Params,
+    read: fn(&Row<'_>) -> rusqlite::Result<(T, usize)>,
+) -> rusqlite::Result<Page<T>> {
+    page(db.prepare_cached(sql)?.query(values)?, read)
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Time::from_millis))
+}
+
+fn data(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Data>> {
+    Ok(row.get::<_, Option<String>>(column)?.map(Data::stored))
+}
+
+fn token_at(row: &Row<'_>) -> rusqlite::Result<(ExportedToken, usize)> {
+    let token = ExportedToken {
+        id: TokenId(row.get(0)?),
+        name: row.get(1)?,
+        hint: Hint(row.get(2)?),
+        created_at: Time::from_millis(row.get(3)?),
+        expires_at: time(row, 4)?,
+        last_used_at: time(row, 5)?,
+        last_address: row.get(6)?,
+        disabled_at: time(row, 7)?,
+        disuse_seconds: row.get(8)?,
+        scope: row.get(9)?,
+    };
+    let bytes = token.name.as_ref().map_or(0, String::len);
+    Ok((token, bytes))
+}
+
+fn exported_meeting_at(row: &Row<'_>) -> rusqlite::Result<(ExportedMeeting, usize)> {
+    let meeting = meeting_at(row)?;
+    let bytes = meeting.data.as_json().len();
+    let session = match row.get::<_, Option<String>>(12)? {
+        None => None,
+        Some(uid) => Some(ExportedSession {
+            uid,
+            bot_name: row.get(13)?,
+            language: row.get(14)?,
+            task: row.get(15)?,
+            started_at: Time::from_millis(row.get(16)?),
+        }),
+    };
+    Ok((ExportedMeeting { meeting, session, segments: Vec::new() }, bytes))
+}
+
+fn exported_delivery_at(row: &Row<'_>) -> rusqlite::Result<(ExportedDelivery, usize)> {
+    let body = Data::stored(row.get(10)?);
+    let bytes = body.as_json().len();
+    Ok((ExportedDelivery { delivery: delivery_at(row)?, body }, bytes))
+}
+
+fn usage_at(row: &Row<'_>) -> rusqlite::Result<(ExportedUsage, usize)> {
+    let usage = ExportedUsage {
+        day: Time::from_millis(row.get::<_, i64>(0)?.saturating_mul(DAY_MS)),
+        token_id: TokenId(row.get(1)?),
+        requests: row.get(2)?,
+        bots: row.get(3)?,
+        bot_ms: row.get(4)?,
+        transcript_ms: row.get(5)?,
+    };
+    Ok((usage, 0))
+}
+
+fn entry_at(row: &Row<'_>) -> rusqlite::Result<(ExportedEntry, usize)> {
+    let (before, after) = (data(row, 6)?, data(row, 7)?);
+    let bytes = [&before, &after].into_iter().flatten().map(|data| data.as_json().len()).sum();
+    let entry = ExportedEntry {
+        id: row.get(0)?,
+        at: Time::from_millis(row.get(1)?),
+        actor: row.get(2)?,
+        action: row.get(3)?,
+        subject: row.get(4)?,
+        subject_id: row.get(5)?,
+        before,
+        after,
+    };
+    Ok((entry, bytes))
+}

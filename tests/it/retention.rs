@@ -1,0 +1,151 @@
+//! Retention by age: what is old goes by itself at the start, what is younger or goes on stays, and nothing goes unasked.
+
+use crate::bots::setup;
+use crate::client::wait_for;
+use crate::secrets::everything;
+use crate::segments::insert_session;
+use crate::server::{Server, Setup};
+use crate::tokens::insert_token;
+use crate::transcripts::insert_segments;
+use rusqlite::{Connection, params};
+use std::fs::{self, File, FileTimes};
+use std::time::{Duration, SystemTime};
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Meetings 1 to 6, each with 250 segments, a log and an event: how each stands, how many days ago it ended (or last
+/// changed, where it has no end), and whether that is older than the tests' ten days.
+const MEETINGS: [(&str, Option<i64>, i64, bool); 6] = [
+    ("completed", Some(11), 11, true),
+    ("failed", None, 11, true),
+    ("completed", Some(9), 9, false),
+    ("active", None, 400, false),
+    ("stopping", None, 400, false),
+    ("completed", Some(11), 1, true),
+];
+
+fn insert_meetings(db: &Connection) {
+    let now = jiff::Timestamp::now().as_millisecond();
+    insert_token(db, 1, None);
+    for ((status, ended, changed, _), n) in MEETINGS.into_iter().zip(1..) {
+        insert_session(db, 1, &format!("abc-defg-h{n}j"));
+        let end = ended.map(|days| now - days * DAY_MS);
+        let sql = "UPDATE meetings SET status = ?2, end_time = ?3, updated_at = ?4, data = '{\"name\": \"zqname\"}' WHERE id = ?1";
+        db.execute(sql, params![n, status, end, now - changed * DAY_MS]).expect("a meeting");
+        insert_segments(db, n, 450, &format!("zqword{n}"));
+        let sql = "INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts) VALUES (1, ?1, '', '{}', 0, 1)";
+        db.execute(sql, [n]).expect("an event");
+    }
+    db.execute_batch("INSERT INTO words (rowid, owner, speaker, text) SELECT id, 'u1', speaker, text FROM segments")
+        .expect("an index");
+}
+
+/// What a bot printed, as old as its meeting; meeting 7 is not there any more.
+fn insert_logs(setup: &Setup) {
+    let folder = setup.folder().join("logs");
+    fs::create_dir(&folder).expect("a folder");
+    for (n, days) in (1..).zip(MEETINGS.map(|(_, ended, changed, _)| ended.unwrap_or(changed)).into_iter().chain([400]))
+    {
+        let file = File::create(folder.join(format!("meeting-{n}.log"))).expect("a file");
+        let age = Duration::from_secs(u64::try_from(days).expect("days") * 86_400);
+        file.set_times(FileTimes::new().set_modified(SystemTime::now() - age)).expect("its age");
+    }
+    fs::write(folder.join("another.log"), "").expect("written");
+}
+
+fn start(variables: &[&str]) -> Server {
+    let setup = setup().rows(insert_meetings);
+    insert_logs(&setup);
+    variables.iter().fold(setup, |setup, variable| setup.set(variable, "10")).start()
+}
+
+/// The meetings of which there are rows in a table, and those of which there is a log.
+fn left(setup: &Setup, sql: &str) -> Vec<i64> {
+    let mut found = Vec::new();
+    crate::server::open_file(&setup.database(), |db| {
+        let mut list = db.prepare(sql).expect("a query");
+        found = list.query_map([], |row| row.get(0)).expect("rows").map(|id| id.expect("an id")).collect();
+    });
+    found
+}
+
+fn logs(setup: &Setup) -> Vec<i64> {
+    (1..=7).filter(|n| setup.folder().join(format!("logs/meeting-{n}.log")).exists()).collect()
+}
+
+const MEETING_ROWS: &str = "SELECT id FROM meetings ORDER BY id";
+const NAMED: &str = "SELECT id FROM meetings WHERE data = '{\"name\": \"zqname\"}' ORDER BY id";
+const SEGMENTS: &str = "SELECT DISTINCT meeting_id FROM segments ORDER BY 1";
+const EVENTS: &str = "SELECT DISTINCT meeting_id FROM deliveries ORDER BY 1";
+
+/// Those that are kept.
+fn young() -> Vec<i64> {
+    (1..).zip(MEETINGS).filter(|(_, (.., is_old))| !is_old).map(|(n, _)| n).collect()
+}
+
+/// Waits until the first sweep is over: what it removed last is gone from the files as well.
+fn wait_until_swept(server: &Server, done: impl Fn(&Server) -> bool) {
+    wait_for(|| done(server).then_some(()));
+    wait_for(|| server.get("/metrics").send().text().contains("vomeet_erasures_waiting 0").then_some(()));
+}
+
+fn segments_of(server: &Server, n: i64) -> usize {
+    let whole = server.get("/admin/users/1/export").admin().send().expect(200);
+    let meetings = whole["meetings"].as_array().expect("meetings");
+    let meeting = meetings.iter().find(|meeting| meeting["id"] == n);
+    meeting.map_or(0, |meeting| meeting["segments"].as_array().expect("segments").len())
+}
+
+#[test]
+fn old_words_go_and_their_meetings_stay() {
+    let server = start(&["VOMEET_RETENTION_TRANSCRIPTS_DAYS"]);
+    wait_until_swept(&server, |server| segments_of(server, 6) == 0);
+    let setup = server.stop();
+    assert_eq!(left(&setup, MEETING_ROWS), [1, 2, 3, 4, 5, 6]);
+    assert_eq!((left(&setup, SEGMENTS), left(&setup, EVENTS)), (young(), young()));
+    assert!(left(&setup, NAMED).iter().all(|id| young().contains(id)), "what is personal went as well");
+    for (n, (.., is_old)) in (1..).zip(MEETINGS) {
+        let word = format!("zqword{n}");
+        let is_found = |bytes: &Vec<u8>| bytes.windows(word.len()).any(|window| window == word.as_bytes());
+        let database = &everything_but_logs(&setup);
+        assert_eq!(database.iter().any(is_found), !is_old, "{word}");
+    }
+}
+
+fn everything_but_logs(setup: &Setup) -> Vec<Vec<u8>> {
+    fs::remove_dir_all(setup.folder().join("logs")).ok();
+    everything(setup.folder()).into_values().collect()
+}
+
+#[test]
+fn old_meetings_go_whole() {
+    let server = start(&["VOMEET_RETENTION_MEETINGS_DAYS"]);
+    wait_until_swept(&server, |server| {
+        server.get("/admin/users/1/export").admin().send().expect(200)["meetings"].as_array().map(Vec::len) == Some(3)
+    });
+    let setup = server.stop();
+    assert_eq!((left(&setup, MEETING_ROWS), left(&setup, SEGMENTS)), (young(), young()));
+    assert_eq!((left(&setup, EVENTS), logs(&setup)), (young(), [3, 4, 5, 7].into()));
+    assert_eq!(left(&setup, "SELECT meeting_id FROM sessions ORDER BY 1"), young());
+}
+
+#[test]
+fn old_output_goes_and_nothing_else() {
+    let server = start(&["VOMEET_RETENTION_BOT_LOGS_DAYS"]);
+    let gone = |n: i64| !server.folder().join(format!("logs/meeting-{n}.log")).exists();
+    wait_for(|| [1, 2, 6, 7].into_iter().all(gone).then_some(()));
+    let setup = server.stop();
+    assert_eq!(logs(&setup), young());
+    assert!(setup.folder().join("logs/another.log").exists(), "it is none of ours");
+    assert_eq!((left(&setup, MEETING_ROWS), left(&setup, SEGMENTS)), ((1..=6).collect(), (1..=6).collect()));
+}
+
+#[test]
+fn without_a_setting_everything_is_kept() {
+    let server = start(&[]);
+    assert_eq!(segments_of(&server, 1), 450);
+    let setup = server.stop();
+    assert_eq!((left(&setup, SEGMENTS), logs(&setup)), ((1..=6).collect(), (1..=7).collect()));
+    // Meeting 5 has no bot that could leave, so the server has ended it.
+    assert_eq!(left(&setup, NAMED), [1, 2, 3, 4, 6]);
+}
