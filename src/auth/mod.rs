@@ -1,12 +1,14 @@
 //! Who is calling? Keys are compared as hashes; what is known of a token is kept in memory.
 
 mod counter;
+mod expiry;
 mod failures;
 mod quotas;
 mod rate;
 mod usage;
 mod verdicts;
 
+pub use expiry::announce;
 pub use failures::Failures;
 pub use quotas::{Quotas, Stamps};
 pub use usage::Usage;
