@@ -149,7 +149,7 @@ impl Auth {
 
     /// Until when a token that opened a door would open it again, as things are; refused if it would not.
     pub fn still(&self, hash: &TokenHash, store: &Store, now: Time) -> Result<Option<Time>> {
-        let caller = self.known(hash, store)?.ok_or(Error::TokenRefused(KeyFault::Unknown))?;
+        let Some(caller) = self.known(hash, store)? else { return Err(Error::TokenRefused(ended(hash, store)?)) };
         caller.check(now).map_err(Error::TokenRefused)?;
         Ok(caller.token.expires_at)
     }
