@@ -23,7 +23,7 @@ use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use vomeet::domain::PlainToken;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -209,6 +209,8 @@ async fn ask(
         if is_over.load(Ordering::SeqCst) {
             break;
         }
+        // A lane may have nothing to ask with yet, and those who change it must get their turn.
+        yield_now().await;
         let (living, ended) = lane.seen();
         if let Some((token, begun)) = living.filter(|(token, _)| !token.is_empty()) {
             let is_refused = !is_let_in(&mut client, &token, &seen).await?;
