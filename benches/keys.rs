@@ -29,8 +29,10 @@ use vomeet::domain::PlainToken;
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 const ADMIN_KEY: &str = "token";
-/// Tokens that live at the same time, each ended by a client of its own.
-const LANES: usize = 64;
+/// Clients that end tokens.
+const ENDING: usize = 64;
+/// Tokens that live at the same time: four for each of these clients, so that three rest while one is ended.
+const LANES: usize = 4 * ENDING;
 /// Clients that ask with them.
 const ASKING: usize = 8;
 /// Of so many ends, one is a revocation; the others are exchanges.
@@ -89,23 +91,22 @@ impl Client {
 #[derive(Default)]
 struct Lane {
     tokens: Mutex<(String, Option<String>)>,
-    /// Ends that were begun; while one is under way, the living token may be refused.
+    /// Ends that were begun, and ends that are over; where they differ one is under way, and the token may be refused.
     begun: AtomicU64,
-    is_changing: AtomicBool,
+    over: AtomicU64,
 }
 
 impl Lane {
-    /// The living token and its number, unless an end is under way; and the last ended one.
-    fn seen(&self) -> (Option<(String, u64)>, Option<String>) {
+    /// The living token, the number of its end if that is still to come, and the token that was ended last.
+    fn seen(&self) -> (String, Option<u64>, Option<String>) {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = self.begun.load(Ordering::SeqCst);
-        let living = (!self.is_changing.load(Ordering::SeqCst)).then(|| (tokens.0.clone(), begun));
-        (living, tokens.1.clone())
+        let rests = begun == self.over.load(Ordering::SeqCst);
+        (tokens.0.clone(), rests.then_some(begun), tokens.1.clone())
     }
 
     fn begin(&self) {
         let _tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        self.is_changing.store(true, Ordering::SeqCst);
         self.begun.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -113,7 +114,7 @@ impl Lane {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = std::mem::replace(&mut tokens.0, living);
         tokens.1 = Some(ended).filter(|ended| !ended.is_empty());
-        self.is_changing.store(false, Ordering::SeqCst);
+        self.over.store(self.begun.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 }
 
@@ -121,7 +122,10 @@ impl Lane {
 #[derive(Default)]
 struct Seen {
     asked: AtomicU64,
+    ended_asked: AtomicU64,
     accepted_after_end: AtomicU64,
+    /// Of requests with a token that nobody touched meanwhile.
+    good_asked: AtomicU64,
     good_refused: AtomicU64,
 }
 
@@ -131,7 +135,7 @@ async fn end(address: &str, user: &str, changes: u64) -> Outcome<Value> {
     let began = Instant::now();
     let mut changing = JoinSet::new();
     let counter = Arc::new(AtomicU64::new(0));
-    for number in 0..LANES {
+    for number in 0..ENDING {
         let client = Client::open(address).await?;
         changing.spawn(change(client, Arc::clone(&lanes), number, user.to_owned(), Arc::clone(&counter), changes));
     }
@@ -152,13 +156,14 @@ async fn end(address: &str, user: &str, changes: u64) -> Outcome<Value> {
     Ok(json!({
         "rotations": totals.0, "revocations": totals.1, "seconds": began.elapsed().as_secs_f64(),
         "asked": seen.asked.load(Ordering::SeqCst),
+        "ended_asked": seen.ended_asked.load(Ordering::SeqCst), "good_asked": seen.good_asked.load(Ordering::SeqCst),
         "accepted_after_end": seen.accepted_after_end.load(Ordering::SeqCst),
         "good_refused": seen.good_refused.load(Ordering::SeqCst),
     }))
 }
 
-/// Ends the tokens of a lane, one after the other, until all lanes together have ended enough; gives how many were
-/// exchanged and how many revoked.
+/// Ends the tokens of every lane that is this client's, one lane after the other, until all clients together have ended
+/// enough; gives how many were exchanged and how many revoked.
 async fn change(
     mut client: Client,
     lanes: Arc<Vec<Lane>>,
@@ -167,15 +172,20 @@ async fn change(
     counter: Arc<AtomicU64>,
     changes: u64,
 ) -> Outcome<(u64, u64)> {
-    let (lane, create) = (&lanes[number], format!("/admin/users/{user}/tokens"));
-    let (mut id, token) = made(&client.change("POST", &create, "{}", 201).await?)?;
-    lane.finish(token);
+    let create = format!("/admin/users/{user}/tokens");
+    let mut own = Vec::new();
+    for lane in lanes.iter().skip(number).step_by(ENDING) {
+        let (id, token) = made(&client.change("POST", &create, "{}", 201).await?)?;
+        lane.finish(token);
+        own.push((lane, id));
+    }
     let (mut exchanged, mut revoked) = (0, 0);
-    loop {
+    for at in (0..own.len()).cycle() {
         let turn = counter.fetch_add(1, Ordering::SeqCst);
         if turn >= changes {
-            return Ok((exchanged, revoked));
+            break;
         }
+        let (lane, id) = &mut own[at];
         lane.begin();
         let answer = if turn.is_multiple_of(REVOKED) {
             client.change("DELETE", &format!("/admin/tokens/{id}"), "", 204).await?;
@@ -186,9 +196,10 @@ async fn change(
             client.change("POST", &format!("/admin/tokens/{id}/rotate"), r#"{"grace_seconds": 0}"#, 201).await?
         };
         let (next, token) = made(&answer)?;
-        id = next;
+        *id = next;
         lane.finish(token);
     }
+    Ok((exchanged, revoked))
 }
 
 fn made(answer: &[u8]) -> Outcome<(i64, String)> {
@@ -211,17 +222,16 @@ async fn ask(
         }
         // A lane may have nothing to ask with yet, and those who change it must get their turn.
         yield_now().await;
-        let (living, ended) = lane.seen();
-        if let Some((token, begun)) = living.filter(|(token, _)| !token.is_empty()) {
-            let is_refused = !is_let_in(&mut client, &token, &seen).await?;
-            if is_refused && lane.begun.load(Ordering::SeqCst) == begun {
-                seen.good_refused.fetch_add(1, Ordering::SeqCst);
-            }
+        let (living, begun, ended) = lane.seen();
+        let is_refused = !living.is_empty() && !is_let_in(&mut client, &living, &seen).await?;
+        if begun.is_some_and(|begun| lane.begun.load(Ordering::SeqCst) == begun) {
+            seen.good_asked.fetch_add(1, Ordering::SeqCst);
+            seen.good_refused.fetch_add(is_refused.into(), Ordering::SeqCst);
         }
-        if let Some(token) = ended
-            && is_let_in(&mut client, &token, &seen).await?
-        {
-            seen.accepted_after_end.fetch_add(1, Ordering::SeqCst);
+        if let Some(token) = ended {
+            let is_let_in = is_let_in(&mut client, &token, &seen).await?;
+            seen.ended_asked.fetch_add(1, Ordering::SeqCst);
+            seen.accepted_after_end.fetch_add(is_let_in.into(), Ordering::SeqCst);
         }
     }
     Ok(())
