@@ -79,27 +79,29 @@ impl Findings {
         }
     }
 
-    /// All files below a folder. Links are not followed: what they lead to is elsewhere, or is come by anyway. What is no
-    /// file, such as a socket or a pipe, is left alone.
+    /// All files below a folder, in the order of their names. Links are not followed: what they lead to is elsewhere, or is
+    /// come by anyway. What is no file, such as a socket or a pipe, is left alone.
     fn walk(&mut self, folder: &Path) {
-        let mut folders = vec![folder.to_owned()];
-        while let Some(folder) = folders.pop() {
-            let entries = match entries(&folder) {
-                Ok(entries) => entries,
-                Err(error) => {
-                    self.unreadable(&folder, &error);
-                    continue;
-                }
-            };
-            for path in entries {
-                match fs::symlink_metadata(&path) {
-                    Ok(about) if about.is_dir() && !is_packed(&path) => folders.push(path),
-                    Ok(about) if about.is_file() => self.file(&path),
-                    Ok(_) => {}
-                    Err(error) => self.unreadable(&path, &error),
-                }
+        let mut ahead = self.entries(folder);
+        while let Some(path) = ahead.pop() {
+            match fs::symlink_metadata(&path) {
+                Ok(about) if about.is_dir() && !is_packed(&path) => ahead.extend(self.entries(&path)),
+                Ok(about) if about.is_file() => self.file(&path),
+                Ok(_) => {}
+                Err(error) => self.unreadable(&path, &error),
             }
         }
+    }
+
+    /// What is in a folder, the last first.
+    fn entries(&mut self, folder: &Path) -> Vec<PathBuf> {
+        let paths = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+        let mut paths: Vec<PathBuf> = paths.unwrap_or_else(|error: io::Error| {
+            self.unreadable(folder, &error);
+            Vec::new()
+        });
+        paths.sort_by(|one, other| other.cmp(one));
+        paths
     }
 
     fn file(&mut self, path: &Path) {
@@ -167,13 +169,6 @@ impl Findings {
             }
         }
     }
-}
-
-/// What is in a folder, in the order of the names.
-fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-    paths.sort();
-    Ok(paths)
 }
 
 /// Whether this is where git keeps its history, compressed: nothing can be seen in it. The rest of `.git` is text.
