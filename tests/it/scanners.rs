@@ -32,15 +32,17 @@ const TRUE: &[&str] = &[
 /// No token could be here: neither rule takes anything.
 const FALSE: &[&str] = &[
     "",
-    "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
-    "4B825DC642CB6EB9A060E54BF8D69288FBEE4904",
+    // SHA-1, of which one in three has a digit from 0 to 4 where the checksum begins.
+    "1b6453892473a467d07372d45eb05abc2031647a",
+    "1B6453892473A467D07372D45EB05ABC2031647A",
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "AbCd:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "0192c3f4-5a6b-7c8d-9e0f-a1b2c3d4e5f6",
     // The example that the documents show: its checksum would begin with C.
     "AbCdEf1234567890AbCdEf1234567890AbCdEf12",
     "AbCdEf1234567890AbCdEf1234567890AbCd0f1",
-    "AbCdEf1234567890AbCdEf1234567890AbCd0f123",
+    "AbCdEf1234567890AbCdEf1234567890Ab0dEf12x",
+    "xAbCdEf1234567890AbCdEf1234567890Ab0dEf12",
     "AbCdEf1234567890-AbCdEf1234567890Ab0dEf12",
     "TG9yZW0gaXBzdW0gZG9sb3Igc2l0IGFtZXQsIGNvbnNlY3RldHVyIGFkaXBpc2NpbmcgZWxpdA==",
 ];
