@@ -70,7 +70,8 @@ pub fn judge(report: &Path, findings: &mut Findings) {
     }
     let redacted = judge.redacted;
     if redacted > 0 {
-        findings.unjudged(&format!("{redacted} findings are redacted; have gitleaks report them without --redact."));
+        findings
+            .unjudged(&format!("The report hides {redacted} of its secrets; have gitleaks write it without --redact."));
     }
 }
 

@@ -240,8 +240,8 @@ fn a_report_that_cannot_be_judged_is_not_taken_for_an_empty_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let secret = token();
     for (report, wanted) in [
-        (json!([{ "RuleID": "vomeet-token", "Secret": "REDACTED" }]).to_string(), "1 findings are redacted"),
-        (json!([{ "RuleID": "vomeet-token", "Secret": format!("{}...", &secret[..20]) }]).to_string(), "are redacted"),
+        (json!([{ "RuleID": "vomeet-token", "Secret": "REDACTED" }]).to_string(), "hides 1 of its secrets"),
+        (json!([{ "RuleID": "vomeet-token", "Secret": format!("{}...", &secret[..20]) }]).to_string(), "hides 1 of"),
         (json!(secret).to_string(), "not of a JSON report"),
         (json!([{ "Token": secret }]).to_string(), "not of a JSON report"),
         (json!({ "runs": [{ "secret": secret }] }).to_string(), "not of a JSON report"),
