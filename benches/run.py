@@ -20,6 +20,7 @@ from pathlib import Path
 
 import bots
 import fill
+import keys
 import watch
 from load import fsyncs_per_second, load, require
 from server import ADMIN_KEY, hello, pinned, vomeet
@@ -47,6 +48,8 @@ class Bench:
     vomeet: Path
     hello: Path
     watch: Path
+    keys: Path
+    quick: bool
     rounds: int
     server_core: int
     load_core: int
@@ -268,6 +271,7 @@ SECTIONS = {
     "footprint": (footprint, "memory, start, size; default workers"),
     **bots.SECTIONS,
     **watch.SECTIONS,
+    **keys.SECTIONS,
 }
 
 
@@ -280,6 +284,7 @@ def arguments():
     parser.add_argument("--vomeet", type=Path, help="a binary that is built already")
     parser.add_argument("--hello", type=Path, help="the bare server, built already")
     parser.add_argument("--watch", type=Path, help="the watchers, built already")
+    parser.add_argument("--keys", type=Path, help="the clients of keys, built already")
     return parser.parse_args()
 
 
@@ -319,11 +324,14 @@ def main():
     vomeet_binary = asked.vomeet or built("vomeet", "build", "--release", "--bin", "vomeet")
     hello_binary = asked.hello or built("hello", "bench", "--no-run", "--bench", "hello")
     watch_binary = asked.watch or built("watch", "bench", "--no-run", "--bench", "watch")
+    keys_binary = asked.keys or built("keys", "bench", "--no-run", "--bench", "keys")
     fill.DATA.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=fill.DATA))
     try:
-        programs = (each.resolve() for each in (vomeet_binary, hello_binary, watch_binary))
-        bench = Bench(*programs, QUICK_ROUNDS if asked.quick else ROUNDS, *cores[:2], folder)
+        binaries = (vomeet_binary, hello_binary, watch_binary, keys_binary)
+        rounds = QUICK_ROUNDS if asked.quick else ROUNDS
+        programs = (each.resolve() for each in binaries)
+        bench = Bench(*programs, asked.quick, rounds, *cores[:2], folder)
         sections = {}
         for name in chosen:
             measure, title = SECTIONS[name]

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::auth::Admin;
 use crate::clock;
 use crate::domain::export::{ExportedMeeting, ExportedWebhook, PersonalData};
-use crate::domain::{DeliveryId, MeetingId, SegmentId, Time, TokenId, User, UserId};
+use crate::domain::{Day, DeliveryId, MeetingId, SegmentId, Time, TokenId, User, UserId};
 use crate::error::{Error, Result};
 use crate::http::answer::{AnswerDoc, json_doc};
 use crate::http::{Pages, Streamed};
@@ -27,7 +27,7 @@ enum Part {
     Meetings(MeetingId),
     Segments(MeetingId, Option<(Time, SegmentId)>),
     Deliveries(DeliveryId),
-    Usage(Time, TokenId),
+    Usage(Day, TokenId),
     Audit(i64),
     End,
 }
@@ -116,7 +116,7 @@ impl ExportPages {
                 let page = store.export_deliveries(id, after).await?;
                 let rest = Part::Deliveries(page.rows.last().map_or(after, |event| event.delivery.id));
                 self.items(out, page.rows.iter())?;
-                Ok(self.turn(out, page.is_last, rest, Part::Usage(Time::from_millis(0), TokenId(0))))
+                Ok(self.turn(out, page.is_last, rest, Part::Usage(Day::from_number(0), TokenId(0))))
             }
             Part::Usage(day, token) => {
                 let page = store.export_usage(id, (day, token)).await?;

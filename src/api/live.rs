@@ -27,9 +27,6 @@ const MEETINGS_MAX: usize = 100;
 const TOO_MANY: &str = "a socket watches at most 1000 meetings";
 const _: () = assert!(SUBSCRIPTIONS_MAX == 1000 && MEETINGS_MAX == 100, "the sentences name the limits");
 
-const MISSING_KEY: &str = r#"{"type":"error","error":"missing_api_key"}"#;
-const INVALID_KEY: &str = r#"{"type":"error","error":"invalid_api_key"}"#;
-
 /// What is answered to a text.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -45,7 +42,16 @@ enum Answer {
         error: &'static str,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         details: Vec<Fault>,
+        #[serde(flatten)]
+        why: Option<Why>,
     },
+}
+
+/// Why a key is refused.
+#[derive(Serialize)]
+struct Why {
+    code: &'static str,
+    reason: String,
 }
 
 /// A meeting as watchers name it.
@@ -74,14 +80,24 @@ pub async fn watch(app: Arc<App>, guest: Guest, (): ()) -> Result<Switching> {
 }
 
 async fn converse(app: Arc<App>, who: Result<(User, TokenHash)>, mut socket: Socket<Watched>, mut seat: Seat) {
-    let (end, words) = match who {
-        Ok((user, token)) => (follow(&app, &user, token, &mut socket, &mut seat).await, INVALID_KEY),
-        Err(Error::TokenMissing) => (End::KeyRefused, MISSING_KEY),
-        Err(_) => (End::KeyRefused, INVALID_KEY),
+    let (end, refused) = match who {
+        Ok((user, token)) => {
+            let end = follow(&app, &user, token, &mut socket, &mut seat).await;
+            (end, app.auth.still(&token, &app.store, clock::now()).err())
+        }
+        Err(error) => (End::KeyRefused, Some(error)),
     };
     log::debug!("a live socket ends: {end:?}");
-    let last_words = (end == End::KeyRefused).then(|| Utf8Bytes::from_static(words));
+    let last_words = if end == End::KeyRefused { last_words(refused.as_ref()) } else { None };
     socket.close(end, last_words).await;
+}
+
+/// What is said to whose key is refused: the contract's word, and beside it the reason where there is one.
+fn last_words(refused: Option<&Error>) -> Option<Utf8Bytes> {
+    let is_missing = matches!(refused, Some(Error::TokenMissing));
+    let error = if is_missing { "missing_api_key" } else { "invalid_api_key" };
+    let why = refused.and_then(Error::reason).map(|(code, reason)| Why { code, reason });
+    serde_json::to_string(&Answer::Error { error, details: Vec::new(), why }).ok().map(Utf8Bytes::from)
 }
 
 /// Talks until something ends it. What ends it comes first, in the middle of a message that the peer does not take too.
@@ -159,7 +175,7 @@ fn answers(app: &App, user: &User, watcher: &mut Watcher, text: &str) -> Vec<Ans
 }
 
 fn error(error: &'static str, details: Vec<Fault>) -> Vec<Answer> {
-    vec![Answer::Error { error, details }]
+    vec![Answer::Error { error, details, why: None }]
 }
 
 /// The subscriptions are in force before they are confirmed: who then asks for the transcript misses nothing.

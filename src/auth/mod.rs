@@ -1,12 +1,14 @@
 //! Who is calling? Keys are compared as hashes; what is known of a token is kept in memory.
 
 mod counter;
+mod expiry;
 mod failures;
 mod quotas;
 mod rate;
 mod usage;
 mod verdicts;
 
+pub use expiry::announce;
 pub use failures::Failures;
 pub use quotas::{Quotas, Stamps};
 pub use usage::Usage;
@@ -147,7 +149,7 @@ impl Auth {
 
     /// Until when a token that opened a door would open it again, as things are; refused if it would not.
     pub fn still(&self, hash: &TokenHash, store: &Store, now: Time) -> Result<Option<Time>> {
-        let caller = self.known(hash, store)?.ok_or(Error::TokenRefused(KeyFault::Unknown))?;
+        let Some(caller) = self.known(hash, store)? else { return Err(Error::TokenRefused(ended(hash, store)?)) };
         caller.check(now).map_err(Error::TokenRefused)?;
         Ok(caller.token.expires_at)
     }

@@ -94,7 +94,7 @@ struct Administration<C: Subcommand> {
 enum AnyTokenCommand {
     #[command(flatten)]
     Stored(TokenCommand),
-    /// Print the hash of a token, as `tokens` of [[users]] in vomeet.toml takes it
+    /// Print the hash of a token, as `tokens` of `[[users]]` in vomeet.toml takes it
     Hash(token_hash::HashArgs),
 }
 

@@ -4,7 +4,7 @@ use super::{Bots, Config, Cors, Http, Limits, Live, Retention, Store, Tokens, We
 use crate::domain::Time;
 use crate::domain::field::{Field, Raw};
 use ipnet::IpNet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 use toml::Value;
@@ -149,7 +149,7 @@ pub static SERVER: &[Key] = &[
         "http.trusted_proxies",
         "VOMEET_HTTP_TRUSTED_PROXIES",
         "[]",
-        "Networks of proxies whose X-Forwarded-For is believed, such as [\"127.0.0.1/32\", \"10.0.0.0/8\"].",
+        "Networks of proxies whose X-Forwarded-For is believed, such as [\"127.0.0.1\", \"10.0.0.0/8\"].",
         |c, v| set(&mut c.http.trusted_proxies, networks(v)),
     ),
     key(
@@ -320,9 +320,12 @@ fn per_minute(value: &Value) -> Result<u32, String> {
     count(value, 0, 1_000_000)
 }
 
+/// An address alone is the network of it alone.
 pub(super) fn networks(value: &Value) -> Result<Vec<IpNet>, String> {
     let network = |item: &String| {
-        item.parse().map_err(|_| format!("should be a list of networks such as 10.0.0.0/8, and {item:?} is none"))
+        item.parse().or_else(|_| item.parse::<IpAddr>().map(IpNet::from)).map_err(|_| {
+            format!("should be a list of networks and addresses such as 10.0.0.0/8, and {item:?} is neither")
+        })
     };
     list(value)?.iter().map(network).collect()
 }

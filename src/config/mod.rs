@@ -264,19 +264,27 @@ impl Settings {
         Err(Exit::new(Code::Config, sentence))
     }
 
-    /// Refuses a weak admin key on an address that others can reach.
+    /// Refuses a weak admin key, and a weak one before it, on an address that others can reach.
     pub fn check_admin_key(&self) -> Result<(), Exit> {
         let listen = self.config.listen;
-        match self.admin_key_weakness() {
-            Some(why) if !listen.ip().to_canonical().is_loopback() => Err(Exit::new(
-                Code::WeakAdminKey,
-                format!(
-                    "The admin key ({}) {why}, and {listen} can be reached by others; set ADMIN_API_TOKEN to at least \
-                     {ADMIN_KEY_CHARS_MIN} random characters (`openssl rand -hex 24` makes some) or listen on 127.0.0.1.",
-                    self.admin_key_source()
-                ),
-            )),
-            _ => Ok(()),
+        if listen.ip().to_canonical().is_loopback() {
+            return Ok(());
+        }
+        let weak = |key: String, why, remedy: String| {
+            let sentence =
+                format!("{key} {why}, and {listen} can be reached by others; {remedy} or listen on 127.0.0.1.");
+            Err(Exit::new(Code::WeakAdminKey, sentence))
+        };
+        if let Some(why) = self.admin_key_weakness() {
+            let remedy = format!(
+                "set ADMIN_API_TOKEN to at least {ADMIN_KEY_CHARS_MIN} random characters (`openssl rand -hex 24` makes \
+                 some)"
+            );
+            return weak(format!("The admin key ({})", self.admin_key_source()), why, remedy);
+        }
+        match self.config.old_admin_key_until.and_then(|_| weakness(&self.config.old_admin_key)) {
+            Some(why) => weak("The old admin key (admin_api_token_old)".to_owned(), why, "leave it out".to_owned()),
+            None => Ok(()),
         }
     }
 }

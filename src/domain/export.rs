@@ -1,11 +1,14 @@
 //! One person's data: all that the server has of a user, without secrets.
 
 use super::data::Data;
+use super::day::Day;
 use super::id::TokenId;
 use super::meeting::Meeting;
+use super::scope::Scope;
 use super::segment::Segment;
 use super::time::Time;
 use super::token::Hint;
+use super::usage::Shown;
 use super::user::User;
 use super::webhook::Delivery;
 use serde::Serialize;
@@ -71,9 +74,8 @@ pub struct ExportedToken {
     /// How long it may be unused before it ends, in seconds.
     #[schema(required)]
     pub disuse_seconds: Option<i64>,
-    /// What it is limited to.
-    #[schema(required)]
-    pub scope: Option<String>,
+    /// What it may do.
+    pub scope: Scope,
 }
 
 /// A meeting, its bot and what was said.
@@ -119,18 +121,13 @@ pub struct ExportedDelivery {
 /// What was used on a day by a token.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ExportedUsage {
-    /// When the day begins, in UTC.
-    pub day: Time,
+    /// The day in UTC.
+    pub day: Day,
     /// The token.
     pub token_id: TokenId,
-    /// Requests.
-    pub requests: i64,
-    /// Bots that were started.
-    pub bots: i64,
-    /// How long bots were in meetings, in milliseconds.
-    pub bot_ms: i64,
-    /// How much was transcribed, in milliseconds.
-    pub transcript_ms: i64,
+    /// How much it was.
+    #[serde(flatten)]
+    pub amounts: Shown,
 }
 
 /// An entry of the record that concerns the user. From where it was done is the administrator's data, not theirs.

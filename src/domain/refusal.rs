@@ -51,7 +51,7 @@ impl KeyFault {
                 "The key is mistyped: its length, its characters or its checksum are wrong. Copy it anew.".to_owned()
             }
             Self::Unknown => {
-                "No such key is known here. It may be of another server, or have ended long ago.".to_owned()
+                "No such key is known here. It may be of another server, or of a user who was removed.".to_owned()
             }
             Self::Expired(at, None) => format!("The key expired on {at}. Ask your administrator for a new one."),
             Self::Expired(at, Some(by)) => format!("The key was exchanged for token {by} and expired on {at}."),

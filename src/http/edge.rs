@@ -25,6 +25,9 @@ use std::task::Poll;
 use std::time::Instant;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The headers that a web page may read of an answer, besides those that every page may (Fetch, section 3.2.3).
+const READABLE: HeaderValue =
+    HeaderValue::from_static("X-Request-Id, X-Token-Expires-At, RateLimit, RateLimit-Policy, Retry-After");
 /// Most headers in a request; hyper's own limit is 100, and a lower one given to it costs each request.
 pub const HEADERS_MAX: usize = 64;
 /// Longest request id that is taken from a caller, in characters.
@@ -166,6 +169,7 @@ fn finish(headers: &mut HeaderMap, id: HeaderValue, origin: Option<HeaderValue>,
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, READABLE);
     }
 }
 

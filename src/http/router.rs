@@ -7,7 +7,7 @@ use super::form::{BodyRule, FieldDoc, Form, Input, Parts};
 use super::handshake::Guest;
 use super::peer::Origin;
 use crate::app::App;
-use crate::auth::{Admin, Bot, Stamps, User};
+use crate::auth::{self, Admin, Bot, Stamps, User};
 /// What a row asks of a user's token.
 pub use crate::domain::Need;
 use crate::domain::Time;
@@ -113,6 +113,7 @@ impl Door for User {
     }
 
     fn stamp(&self, call: &Call, stamps: &mut Stamps) -> Result<()> {
+        auth::announce(self, call.now, stamps);
         call.app.quotas.count(self, call.began, stamps)?;
         call.app.auth.usage().note(self, call.now, call.client);
         Ok(())

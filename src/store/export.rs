@@ -10,13 +10,12 @@ use super::{Store, Verb};
 use crate::domain::export::{
     ExportedDelivery, ExportedEntry, ExportedMeeting, ExportedSession, ExportedToken, ExportedUsage, ExportedWebhook,
 };
-use crate::domain::{Action, Data, DeliveryId, Hint, MeetingId, Subject, Time, TokenId, User, UserId};
+use crate::domain::{
+    Action, Amounts, Data, Day, DeliveryId, Hint, MeetingId, Scope, Subject, Time, TokenId, User, UserId,
+};
 use crate::error::{Error, Result};
 use rusqlite::{Connection, Params, Row, params};
 use serde::Serialize;
-
-/// Milliseconds of a day.
-const DAY_MS: i64 = 86_400_000;
 
 /// Notes in the record that all of a user's data was read.
 #[derive(Debug, Serialize)]
@@ -88,11 +87,10 @@ impl Store {
     }
 
     /// A page of what a user used, behind this day and token; a long read.
-    pub async fn export_usage(&self, id: UserId, after: (Time, TokenId)) -> Result<Page<ExportedUsage>> {
+    pub async fn export_usage(&self, id: UserId, after: (Day, TokenId)) -> Result<Page<ExportedUsage>> {
         let sql = "SELECT day, token_id, requests, bots, bot_ms, transcript_ms FROM usage
                    WHERE user_id = ?1 AND (day, token_id) > (?2, ?3) ORDER BY day, token_id";
-        let day = after.0.as_millis().div_euclid(DAY_MS);
-        self.read_long(move |db| list(db, sql, params![id.0, day, after.1.0], usage_at)).await
+        self.read_long(move |db| list(db, sql, params![id.0, after.0.number(), after.1.0], usage_at)).await
     }
 
     /// A page of the entries of the record that concern a user, behind this one; a long read.
@@ -133,7 +131,7 @@ fn token_at(row: &Row<'_>) -> rusqlite::Result<(ExportedToken, usize)> {
         last_address: row.get(6)?,
         disabled_at: time(row, 7)?,
         disuse_seconds: row.get(8)?,
-        scope: row.get(9)?,
+        scope: Scope::stored(row.get_ref(9)?.as_str_or_null()?),
     };
     let bytes = token.name.as_ref().map_or(0, String::len);
     Ok((token, bytes))
@@ -163,12 +161,10 @@ fn exported_delivery_at(row: &Row<'_>) -> rusqlite::Result<(ExportedDelivery, us
 
 fn usage_at(row: &Row<'_>) -> rusqlite::Result<(ExportedUsage, usize)> {
     let usage = ExportedUsage {
-        day: Time::from_millis(row.get::<_, i64>(0)?.saturating_mul(DAY_MS)),
+        day: Day::from_number(row.get(0)?),
         token_id: TokenId(row.get(1)?),
-        requests: row.get(2)?,
-        bots: row.get(3)?,
-        bot_ms: row.get(4)?,
-        transcript_ms: row.get(5)?,
+        amounts: Amounts { requests: row.get(2)?, bots: row.get(3)?, bot_ms: row.get(4)?, transcript_ms: row.get(5)? }
+            .into(),
     };
     Ok((usage, 0))
 }

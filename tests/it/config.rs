@@ -217,6 +217,22 @@ fn a_key_is_judged_by_what_it_holds() {
 }
 
 #[test]
+fn the_key_before_the_present_one_is_judged_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let check = |listen: &str, old: &str| {
+        let launch = Launch::new(folder.path(), &["config", "check", "--listen", listen]);
+        let launch = launch.env("ADMIN_API_TOKEN", "padded-key-0123456789").env("ADMIN_API_TOKEN_OLD", old);
+        launch.env("ADMIN_API_TOKEN_OLD_UNTIL", "2999-12-31T00:00:00Z").run()
+    };
+    assert_eq!(check("0.0.0.0:1", "padded-key-9876543210").status.code(), Some(0));
+    assert_eq!(check("127.0.0.1:1", "token").status.code(), Some(0));
+    let refused = check("0.0.0.0:1", "token");
+    let sentence = &refused.stderr;
+    assert_eq!(refused.status.code(), Some(11), "{sentence}");
+    assert!(sentence.contains("admin_api_token_old") && sentence.contains("leave it out"), "{sentence}");
+}
+
+#[test]
 fn show_lists_every_key_with_its_source_and_hides_secrets() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("vomeet.toml"), "[store]\nqueue_max = 77\n").expect("written");

@@ -337,6 +337,8 @@ fn cors_is_off_unless_configured() {
         for answer in [&answer, &call] {
             let expected = allowed.then_some(origin);
             assert_eq!(answer.header("access-control-allow-origin"), expected, "{origin}");
+            let readable = answer.header("access-control-expose-headers").unwrap_or_default();
+            assert_eq!(readable.contains("X-Token-Expires-At"), allowed, "{origin}: {readable}");
             assert_eq!(answer.header("access-control-allow-credentials"), None, "{origin}");
         }
     }

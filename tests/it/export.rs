@@ -70,7 +70,7 @@ fn everything_of_one_person_is_there_and_nothing_of_another() {
     assert_eq!(whole["deliveries"][1]["body"]["number"], 2);
     assert_eq!(whole["audit"][0]["after"], json!({ "name": "person 1" }));
     assert_eq!(whole["audit"][1]["after"], Value::Null, "an entry whose details are gone is an entry");
-    let used = json!({ "day": "2024-10-04T00:00:00Z", "token_id": 1, "requests": 5, "bots": 1, "bot_ms": 60000, "transcript_ms": 30000 });
+    let used = json!({ "day": "2024-10-04", "token_id": 1, "requests": 5, "bots": 1, "bot_minutes": 1.0, "transcript_minutes": 0.5 });
     assert_eq!((&whole["usage"][0], whole["usage"].as_array().map(Vec::len)), (&used, Some(2)));
     assert_eq!(whole["audit"][2]["action"], "user.export", "this very export");
     assert_eq!(whole["complete"], true);

@@ -78,6 +78,22 @@ fn a_token_ends_by_time_and_by_disuse() {
 }
 
 #[test]
+fn answers_tell_the_end_of_a_token_in_its_last_week() {
+    const DAY: i64 = 24 * 60 * 60;
+    let server = Server::start();
+    server.new_user("one@example.com");
+    for (expires_in, told) in [(json!(6 * DAY), true), (json!(8 * DAY), false), (Value::Null, false)] {
+        let body = json!({"expires_in": expires_in});
+        let made = server.post("/admin/users/1/tokens").admin().json(&body).send().expect(201);
+        let token = token_of(&made).text;
+        let end = made["expires_at"].as_str().filter(|_| told);
+        for answer in [server.whoami(&token), server.get("/transcripts/zoom/1").user(&token).send()] {
+            assert_eq!(answer.header("x-token-expires-at"), end, "{answer:?}");
+        }
+    }
+}
+
+#[test]
 fn an_exchange_leaves_the_old_token_its_grace_and_no_more() {
     let server = Server::start();
     server.new_user("one@example.com");

@@ -1,6 +1,6 @@
 //! the HTTP contract, section Live feed: who may follow what, and what they hear.
 
-use crate::client::{Client, assert_time};
+use crate::client::{Client, assert_time, fields};
 use crate::server::{Server, Setup};
 use crate::tokens::insert_token;
 use crate::watcher::{Heard, Watcher, named};
@@ -88,9 +88,15 @@ pub fn prepare(setup: Setup) -> (Server, [String; 2]) {
     (setup.start(), tokens)
 }
 
-fn refused(server: &Client, path: &str, keys: &[&[u8]], error: &str) {
+fn refused(server: &Client, path: &str, keys: &[&[u8]], error: &str, code: &str) {
     let mut watcher = Watcher::with(server, path, keys);
-    assert_eq!(watcher.json(), json!({"type": "error", "error": error}), "{path} {keys:?}");
+    let said = watcher.json();
+    assert_eq!(fields(&said), ["code", "error", "reason", "type"], "{path} {keys:?}");
+    assert_eq!(
+        (&said["type"], &said["error"], &said["code"]),
+        (&json!("error"), &json!(error), &json!(code)),
+        "{path}"
+    );
     assert_eq!(watcher.hear(), Heard::Closed(4401), "{path} {keys:?}");
 }
 
@@ -124,23 +130,23 @@ fn every_key_is_answered_over_the_socket() {
         ("/ws?API_KEY=x", vec![]),
         ("/ws?apikey=x&api_key", vec![]),
     ] {
-        refused(&server, path, &keys, "missing_api_key");
+        refused(&server, path, &keys, "missing_api_key", "missing");
     }
-    for (path, keys) in [
-        ("/ws".to_owned(), vec![&b"wrong"[..]]),
-        ("/ws".to_owned(), vec![key, key]),
-        ("/ws".to_owned(), vec![unknown.reveal().as_bytes()]),
-        ("/ws".to_owned(), vec![expired.as_bytes()]),
-        ("/ws".to_owned(), vec![gone.as_bytes()]),
-        ("/ws".to_owned(), vec![revoked.text.as_bytes()]),
-        ("/ws".to_owned(), vec![b"token"]),
-        ("/ws".to_owned(), vec!["tök".as_bytes()]),
-        (format!("/ws?api_key={one}"), vec![b"wrong"]),
-        (format!("/ws?api_key={one}x"), vec![]),
-        ("/ws?api_key=%ff%fe".to_owned(), vec![]),
-        (format!("/ws?api_key={}", revoked.text), vec![]),
+    for (path, keys, code) in [
+        ("/ws".to_owned(), vec![&b"wrong"[..]], "mistyped"),
+        ("/ws".to_owned(), vec![key, key], "repeated"),
+        ("/ws".to_owned(), vec![unknown.reveal().as_bytes()], "unknown"),
+        ("/ws".to_owned(), vec![expired.as_bytes()], "expired"),
+        ("/ws".to_owned(), vec![gone.as_bytes()], "unknown"),
+        ("/ws".to_owned(), vec![revoked.text.as_bytes()], "revoked"),
+        ("/ws".to_owned(), vec![b"token"], "mistyped"),
+        ("/ws".to_owned(), vec!["tök".as_bytes()], "mistyped"),
+        (format!("/ws?api_key={one}"), vec![b"wrong"], "mistyped"),
+        (format!("/ws?api_key={one}x"), vec![], "mistyped"),
+        ("/ws?api_key=%ff%fe".to_owned(), vec![], "mistyped"),
+        (format!("/ws?api_key={}", revoked.text), vec![], "revoked"),
     ] {
-        refused(&server, &path, &keys, "invalid_api_key");
+        refused(&server, &path, &keys, "invalid_api_key", code);
     }
 }
 
@@ -279,20 +285,22 @@ fn a_key_that_ends_ends_its_sockets() {
     let fresh = server.new_token(1);
     let mut sockets = [&fresh.text, &expiring, &two, &one].map(|token| Watcher::open(&server, token));
     let ended = |watcher: &mut Watcher| {
-        assert_eq!(watcher.json(), json!({"type": "error", "error": "invalid_api_key"}));
+        let said = watcher.json();
+        assert_eq!((&said["type"], &said["error"]), (&json!("error"), &json!("invalid_api_key")));
         assert_eq!(watcher.hear(), Heard::Closed(4401));
+        said["code"].as_str().expect("a code").to_owned()
     };
     sockets[0].subscribe(&[A]);
     sockets[3].subscribe(&[A]);
     assert_eq!(server.revoke(&fresh).status, 204);
     // What is committed after the revocation is not for this key any more.
     server.app.feed.hear(&words(&meeting, 1, "secret"));
-    ended(&mut sockets[0]);
+    assert_eq!(ended(&mut sockets[0]), "revoked");
     assert_eq!(start(&sockets[3].json()), 1);
-    ended(&mut sockets[1]);
+    assert_eq!(ended(&mut sockets[1]), "expired");
     assert!(now() >= soon, "too early");
     assert_eq!(server.delete("/admin/users/2").admin().send().status, 204);
-    ended(&mut sockets[2]);
+    assert_eq!(ended(&mut sockets[2]), "unknown");
     sockets[3].expect_nothing();
 }
 

@@ -27,8 +27,6 @@ CREATE TABLE ended_keys (
 
 CREATE INDEX ended_keys_of_user ON ended_keys (user_id);
 
-CREATE INDEX ended_keys_by_age ON ended_keys (ended_at);
-
 -- The named admin keys; one more may stand in the settings.
 CREATE TABLE admin_keys (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
