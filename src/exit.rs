@@ -52,6 +52,10 @@ codes! {
     TokenRefused = 30,
     /// `audit verify`: the record was changed.
     RecordBroken = 31,
+    /// `scan`: a token was found.
+    TokenFound = 32,
+    /// `scan`: no token was found, but not everything could be read.
+    ScanIncomplete = 33,
 }
 
 /// An end that is not a success: one sentence that says what to do, and a code.

@@ -10,6 +10,8 @@ mod meetings;
 mod output;
 mod reach;
 mod resolve;
+mod scan;
+mod scan_report;
 mod serve;
 mod span;
 mod status;
@@ -28,6 +30,7 @@ use clap_complete::Shell;
 use meetings::MeetingsCommand;
 use output::Output;
 use reach::{Missing, with_client};
+use scan::ScanArgs;
 use std::fmt::Display;
 use std::io::Write;
 use std::path::PathBuf;
@@ -67,6 +70,8 @@ enum Command {
     Audit(Administration<AuditCommand>),
     /// Show who used how much; no key is needed
     Usage(UsageArgs),
+    /// Look for tokens in files, or in the report of gitleaks or trufflehog; exit code 32 if there are any
+    Scan(ScanArgs),
     /// Print what a shell needs to complete commands and flags
     Completions {
         /// Which shell
@@ -207,6 +212,7 @@ impl Command {
                 let output = place.output;
                 with_client(place, Missing::Refuse, async |client| usage::run(client, output, usage).await)
             }
+            Self::Scan(args) => scan::run(&args),
             Self::Completions { shell } => {
                 manual::completions(shell);
                 Ok(())

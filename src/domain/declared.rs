@@ -42,8 +42,7 @@ pub struct DeclaredToken {
 impl DeclaredToken {
     /// A token that was typed or made; `None` where no server can have made it.
     pub fn of(token: &[u8]) -> Option<Self> {
-        let hint = token.get(..4).and_then(|hint| std::str::from_utf8(hint).ok())?;
-        PlainToken::is_wellformed(token).then(|| Self { hint: Hint(hint.to_owned()), hash: TokenHash::of(token) })
+        PlainToken::is_wellformed(token).then(|| Self { hint: Hint::of(token), hash: TokenHash::of(token) })
     }
 
     /// Reads `HINT:HASH`: four letters or digits, and 64 hexadecimal digits.

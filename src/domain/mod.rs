@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod meeting;
 pub mod number;
 pub mod refusal;
+pub mod scan;
 pub mod scope;
 pub mod search;
 pub mod segment;

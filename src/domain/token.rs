@@ -53,7 +53,7 @@ impl PlainToken {
 
     /// Its first four characters, by which a person recognises it in a list.
     pub fn hint(&self) -> Hint {
-        Hint(self.0[..HINT_CHARS].to_owned())
+        Hint::of(self.0.as_bytes())
     }
 }
 
@@ -93,6 +93,13 @@ impl TokenHash {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Hint(pub String);
+
+impl Hint {
+    /// Of a token, which is ASCII.
+    pub fn of(token: &[u8]) -> Self {
+        Self(token.iter().take(HINT_CHARS).map(|&byte| char::from(byte)).collect())
+    }
+}
 
 /// What is known of an API token; its secret is not.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

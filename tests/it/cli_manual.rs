@@ -16,6 +16,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("admin-key", &["create", "list", "rotate", "revoke"]),
     ("audit", &["list", "verify", "export"]),
     ("usage", &[]),
+    ("scan", &[]),
     ("completions", &[]),
     ("man", &[]),
 ];

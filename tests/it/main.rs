@@ -25,6 +25,7 @@
 //! | [`local`], [`local_socket`] | who reaches the private socket and the file; the socket as a file and as a connection |
 //! | [`erasure`], [`export`], [`retention`] | what was removed, searched for in every file; all of one person's data; what goes by its age |
 //! | [`declared`] | users whom the settings declare, and `vomeet token hash` |
+//! | [`scan`], [`scanners`] | `vomeet scan` in files and folders; the rules of gitleaks and trufflehog, and their reports |
 //! | [`secrets`], [`config`], [`openapi`] | what must not be found, settings, the API document |
 //! | [`tidy`] | the rules of the house |
 //!
@@ -86,6 +87,8 @@ mod runner_demo;
 mod runner_docker;
 mod runner_limits;
 mod runner_process;
+mod scan;
+mod scanners;
 mod search;
 mod secrets;
 mod segments;
