@@ -70,6 +70,12 @@ def test_base_url_is_first_and_local_by_default():
     assert (first.name, first.default) == ("base_url", "http://localhost:18056")
 
 
+UNLIMITED = {"read_only": False, "platforms": [], "meeting": None}
+SHOWN_TO_THE_HOLDER = (
+    *("id", "name", "hint", "created_at", "expires_at"),
+    *("disuse_seconds", "scope"),
+)
+
 # Users
 
 
@@ -85,6 +91,7 @@ def test_create_user(admin):
         "image_url": "https://example.com/g.png",
         "max_concurrent_bots": 2,
         "data": {"a": [1]},
+        "disabled_at": None,
     }
 
 
@@ -170,6 +177,11 @@ def test_list_tokens(admin, user):
             "created_at": token["created_at"],
             "expires_at": token["expires_at"],
             "last_used_at": None,
+            "last_address": None,
+            "disabled_at": None,
+            "disuse_seconds": None,
+            "replaced_by": None,
+            "scope": UNLIMITED,
         }
     ]
 
@@ -193,7 +205,8 @@ def test_whoami(admin, user, client):
         "name": "Ada",
         "image_url": None,
         "max_concurrent_bots": 0,
-        "token": {key: token[key] for key in ("id", "name", "hint", "created_at", "expires_at")},
+        "seats_in_use": 0,
+        "token": {key: token[key] for key in SHOWN_TO_THE_HOLDER},
     }
 
 

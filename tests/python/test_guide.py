@@ -29,6 +29,7 @@ NOT_RUN = {
         'curl -X POST http://localhost:18056/user/webhook/test -H "X-API-Key: $API_TOKEN"',
         "{",
     ],
+    "docs/keys.md": [],
     "docs/usage.md": [],
     "docs/scanners.md": [
         "gitleaks git --config gitleaks.toml --exit-code 0 --report-format json --report-path report.json",

@@ -4,7 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from live_server import ADMIN_KEY
+import pytest
+from live_server import ADMIN_KEY, running
 from vomeet_client import VomeetClient
 
 EXAMPLES = 30
@@ -38,6 +39,10 @@ include-name = "PUT /user/webhook"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 
 [[operations]]
+include-name = "POST /user/tokens/rotate"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "403", "409"]
+
+[[operations]]
 include-name = "POST /bots/internal/segments"
 checks.missing_required_header.expected-statuses = ["403"]
 
@@ -48,8 +53,17 @@ enabled = false
 """
 
 
-# Whoever calls these takes the user away that all the others are tried with.
-LAST = "^DELETE /admin/(users|tokens)/"
+# Whoever calls these takes the user or the token away that all the others are tried with.
+LAST = "^(DELETE|PATCH) /admin/(users|tokens)/|/tokens/.*rotate$"
+# Most of the keys that are tried are wrong.
+UNLIMITED = {"VOMEET_LIMITS_FAILED_KEYS_PER_MINUTE": "0"}
+
+
+@pytest.fixture
+def demo_server(tmp_path):
+    """A server that looks at every wrong key."""
+    with running(tmp_path, VOMEET_BOTS_RUNNER="demo", **UNLIMITED) as base_url:
+        yield base_url
 
 
 def test_the_server_keeps_what_its_openapi_document_says(demo_server, tmp_path, capsys):

@@ -15,6 +15,7 @@ USER_FIELDS = {
     "max_concurrent_bots": int,
     "data": dict,
     "created_at": str,
+    "disabled_at": type(None),
 }
 NUMBERS = itertools.count(1)
 
