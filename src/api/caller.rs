@@ -2,7 +2,7 @@
 
 use super::tokens::{Exchange, ExchangedToken, Grace};
 use crate::app::App;
-use crate::auth::{Caller, User, actor};
+use crate::auth::{Caller, User};
 use crate::clock;
 use crate::domain::{Hint, Scope, Time, Token, TokenId, UserId};
 use crate::error::{Error, Result};
@@ -125,7 +125,6 @@ impl Input for OwnExchange {
 /// Exchanges the token in hand for a new one that may do the same, for as long as the old one was meant to.
 pub async fn rotate(app: Arc<App>, caller: User, wish: OwnExchange) -> Result<Created<ExchangedToken>> {
     let (verb, secret) = wish.0.verb(caller.token.id)?;
-    let actor = actor(format!("token:{}", caller.token.id), None, clock::now())?;
-    let rotated = app.store.write_by(actor, verb).await?;
+    let rotated = app.store.write_by(caller.actor(clock::now())?, verb).await?;
     Ok(Created(ExchangedToken::new(&secret, rotated)))
 }

@@ -46,13 +46,23 @@ impl Admin {
 }
 
 /// A user, by one of their tokens. Only [`Auth`] makes one.
-pub struct User(Arc<Caller>);
+pub struct User {
+    caller: Arc<Caller>,
+    address: Option<IpAddr>,
+}
+
+impl User {
+    /// Whom the record of changes names for what a holder does to their own token.
+    pub fn actor(&self, at: Time) -> Result<Actor> {
+        actor(format!("token:{}", self.token.id), self.address, at)
+    }
+}
 
 impl std::ops::Deref for User {
     type Target = Caller;
 
     fn deref(&self) -> &Caller {
-        &self.0
+        &self.caller
     }
 }
 
@@ -126,9 +136,9 @@ impl Auth {
     }
 
     /// Lets the holder of a token in; a token that is not in memory costs one small read of the file.
-    pub fn user(&self, headers: &HeaderMap, store: &Store, now: Time) -> Result<User> {
+    pub fn user(&self, headers: &HeaderMap, store: &Store, address: Option<IpAddr>, now: Time) -> Result<User> {
         let presented = single(headers, &USER_HEADER).ok_or(Error::TokenMissing)??;
-        self.holder(presented.as_bytes(), store, now)
+        Ok(User { caller: self.holder(presented.as_bytes(), store, now)?, address })
     }
 
     /// Lets the holder of a token in who may also name it in the query, as browsers must; the header wins. The hash is
@@ -138,13 +148,14 @@ impl Auth {
         headers: &HeaderMap,
         in_query: Option<&str>,
         store: &Store,
+        address: Option<IpAddr>,
         now: Time,
     ) -> Result<(User, TokenHash)> {
         let presented = match single(headers, &USER_HEADER) {
             Some(presented) => presented?.as_bytes(),
             None => in_query.ok_or(Error::TokenMissing)?.as_bytes(),
         };
-        Ok((self.holder(presented, store, now)?, TokenHash::of(presented)))
+        Ok((User { caller: self.holder(presented, store, now)?, address }, TokenHash::of(presented)))
     }
 
     /// Until when a token that opened a door would open it again, as things are; refused if it would not.
@@ -155,24 +166,29 @@ impl Auth {
     }
 
     /// Who holds a token, and whether it opens doors: for whoever asks about it without using it.
-    pub fn explain(&self, presented: &[u8], store: &Store, now: Time) -> Result<(Option<User>, Option<KeyFault>)> {
+    pub fn explain(
+        &self,
+        presented: &[u8],
+        store: &Store,
+        now: Time,
+    ) -> Result<(Option<Arc<Caller>>, Option<KeyFault>)> {
         match self.caller(presented, store) {
             Ok(caller) => {
                 let fault = caller.check(now).err();
-                Ok((Some(User(caller)), fault))
+                Ok((Some(caller), fault))
             }
             Err(Error::TokenRefused(fault)) => Ok((None, Some(fault))),
             Err(error) => Err(error),
         }
     }
 
-    fn holder(&self, presented: &[u8], store: &Store, now: Time) -> Result<User> {
+    fn holder(&self, presented: &[u8], store: &Store, now: Time) -> Result<Arc<Caller>> {
         if presented.is_empty() {
             return Err(Error::TokenMissing);
         }
         let caller = self.caller(presented, store)?;
         caller.check(now).map_err(Error::TokenRefused)?;
-        Ok(User(caller))
+        Ok(caller)
     }
 
     /// Lets the bot of a meeting in by `Authorization: Bearer`; what no server ever issued costs no read of the file.

@@ -6,6 +6,7 @@ use super::form::query_value;
 use super::router::{Access, Call, Door};
 use super::stream::Watched;
 use super::websocket::Socket;
+use crate::app::App;
 use crate::auth::{Stamps, User};
 use crate::domain::TokenHash;
 use crate::error::{Error, Result};
@@ -43,7 +44,8 @@ impl Door for Guest {
         }
         let handshake = Handshake::read(&call.head)?;
         let in_query = query_value(call.head.uri.query().unwrap_or(""), KEY_PARAMETER);
-        let who = call.app.auth.watcher(&call.head.headers, in_query.as_deref(), &call.app.store, call.now);
+        let App { auth, store, .. } = &*call.app;
+        let who = auth.watcher(&call.head.headers, in_query.as_deref(), store, call.client, call.now);
         match who {
             Ok(_) | Err(Error::TokenMissing) => Ok(Self { who, handshake }),
             Err(error) => match judge(call, Self::ACCESS, error) {

@@ -107,7 +107,7 @@ impl Door for User {
     const ACCESS: Access = Access::User;
 
     fn enter(call: &Call) -> Result<Self> {
-        let user = call.app.auth.user(&call.head.headers, &call.app.store, call.now)?;
+        let user = call.app.auth.user(&call.head.headers, &call.app.store, call.client, call.now)?;
         user.token.scope.check(call.route.need.unwrap_or(Need::WriteAll)).map_err(Error::NotAllowed)?;
         Ok(user)
     }

@@ -45,6 +45,16 @@ fn the_record_tells_what_was_before_and_after() {
 }
 
 #[test]
+fn what_holders_do_to_their_tokens_is_told_with_their_address() {
+    let server = Server::start();
+    let token = server.new_token(server.new_user("one@example.com"));
+    server.post("/user/tokens/rotate").user(&token.text).send().expect(201);
+    let entry = server.get("/admin/audit?action=token.rotate").admin().send().expect(200)["entries"][0].clone();
+    assert_eq!((&entry["actor"], &entry["address"]), (&json!(format!("token:{}", token.id)), &json!("127.0.0.1")));
+    assert_eq!((&entry["before"]["id"], &entry["subject_id"]), (&json!(token.id), &json!(token.id + 1)));
+}
+
+#[test]
 fn a_record_that_was_tampered_with_is_told() {
     for (how, sql, fault) in [
         ("untouched", "", None),

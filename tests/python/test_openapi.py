@@ -13,7 +13,8 @@ SEED = 1
 RUN_SECONDS = 900
 
 # What is valid by itself and refused because of another field, or of nothing being there to change, no schema can say:
-# another e-mail address, a meeting's id that is of the other platform, a change without a change, what is no URL. And the contract
+# another e-mail address, a meeting's id that is of the other platform, a change without a change, what is no URL, a day that
+# no month has. And the contract
 # answers 403 to every key that is missing.
 CONFIG = """
 [auth.openapi.AdminKey]
@@ -36,6 +37,10 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "403", "409", "422"]
 
 [[operations]]
 include-name = "PUT /user/webhook"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
+
+[[operations]]
+include-name-regex = "^GET /(admin|user)/usage$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 
 [[operations]]
