@@ -1,7 +1,9 @@
 //! The life of keys: exchanged, disabled, narrowed, explained.
 
 use crate::client::{ADMIN_KEY, Answer, Token, token_of};
+use crate::segments::one_meeting;
 use crate::server::{Server, Setup};
+use crate::watcher::Watcher;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use vomeet::domain::{Need, PlainToken};
@@ -187,6 +189,28 @@ fn every_route_asks_every_kind_of_token() {
             let expected = !allowed[at] || (names_another && answer.status != 422);
             assert_eq!(is_refused, expected, "{row}");
         }
+    }
+}
+
+#[test]
+fn a_narrow_token_sees_its_own_meetings_alone() {
+    let (server, _, bot) = one_meeting();
+    bot.say(&server, &json!([{"start": 0, "end": 1, "text": "harvest", "speaker": "Ada", "language": "en"}]));
+    let limited = |id: &str| json!({"meeting": {"platform": "google_meet", "native_meeting_id": id}});
+    for (kind, seen) in [
+        (json!({}), 1),
+        (json!({"platforms": ["google_meet"]}), 1),
+        (limited("abc-defg-hij"), 1),
+        (json!({"platforms": ["teams"]}), 0),
+        (limited("zzz-zzzz-zzz"), 0),
+    ] {
+        let token = make(&server, &kind).text;
+        for (path, list) in [("/meetings", "meetings"), ("/transcripts/search?q=harvest", "results")] {
+            let answer = server.get(path).user(&token).send().expect(200);
+            assert_eq!(answer[list].as_array().map(Vec::len), Some(seen), "{path} by {kind}");
+        }
+        let told = Watcher::open(&server, &token).ask("subscribe", &[("google_meet", "abc-defg-hij")]);
+        assert_eq!(told["type"], if seen == 1 { "subscribed" } else { "error" }, "{kind}: {told}");
     }
 }
 
