@@ -21,6 +21,22 @@ class User(TypedDict):
     max_concurrent_bots: int
     data: dict[str, Any]
     created_at: str
+    disabled_at: str | None
+
+
+class ScopedMeeting(TypedDict):
+    """The one meeting that a token is limited to."""
+
+    platform: str
+    native_meeting_id: str
+
+
+class Scope(TypedDict):
+    """What a token may do; an empty list of platforms is all of them."""
+
+    read_only: bool
+    platforms: list[str]
+    meeting: ScopedMeeting | None
 
 
 class Token(TypedDict):
@@ -33,6 +49,11 @@ class Token(TypedDict):
     created_at: str
     expires_at: str | None
     last_used_at: str | None
+    last_address: str | None
+    disabled_at: str | None
+    disuse_seconds: int | None
+    replaced_by: int | None
+    scope: Scope
 
 
 class NewToken(TypedDict):
@@ -44,6 +65,8 @@ class NewToken(TypedDict):
     name: str | None
     created_at: str
     expires_at: str | None
+    disuse_seconds: int | None
+    scope: Scope
 
 
 class UserDetails(User):
@@ -60,6 +83,8 @@ class CallerToken(TypedDict):
     hint: str
     created_at: str
     expires_at: str | None
+    disuse_seconds: int | None
+    scope: Scope
 
 
 class Caller(TypedDict):
@@ -70,6 +95,7 @@ class Caller(TypedDict):
     name: str | None
     image_url: str | None
     max_concurrent_bots: int
+    seats_in_use: int
     token: CallerToken
 
 
