@@ -35,6 +35,16 @@ fn rows() -> Vec<Route> { vec![
     open(GET,     "/docs/{file}",               docs::part,           "Load a part of this documentation").fails([PageNotFound]),
     open(GET,     "/openapi.json",              docs::document,       "Load the document that this documentation shows"),
 
+    user(ANY,       GET,    "/user",                      caller::show,         "Show who the caller is, and with which token"),
+    user(READ_ALL,  GET,    "/user/usage",                usage::own,           "Show what the caller used, by day and token"),
+    user(READ_ALL,  GET,    "/user/tokens",               caller::tokens,       "List the caller's tokens"),
+    user(ANY,       POST,   "/user/tokens/rotate",        caller::rotate,       "Exchange the token in hand for a new one").fails([tokens::replaced(), TokenNotFound]),
+    user(READ,      GET,    "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),
+    user(WRITE,     PATCH,  "/meetings/{platform}/{native_meeting_id}", meetings::note,   "Note name, participants, languages or notes of a meeting").fails([NothingToUpdate, meetings::missing()]),
+    user(WRITE,     DELETE, "/meetings/{platform}/{native_meeting_id}", meetings::redact, "Remove a finished meeting's transcript and personal data").fails([meetings::missing(), meetings::not_over()]),
+    user(READ,      GET,    "/transcripts/search",        search::find,         "Search the caller's transcripts, the last stored first").fails([TooBroad]),
+    user(READ,      GET,    "/transcripts/{platform}/{native_meeting_id}", transcripts::show, "Show a meeting and its transcript").fails([meetings::missing()]),
+
     admin(POST,   "/admin/users",               users::create,        "Create a user, or find the one with that address"),
     admin(GET,    "/admin/users",               users::list,          "List users by id"),
     admin(GET,    "/admin/users/email/{email}", users::show_by_email, "Show a user by address").fails([UserNotFound]),
@@ -71,16 +81,6 @@ fn rows() -> Vec<Route> { vec![
     admin(GET,    "/admin/analytics/users/{id}/details", analytics::user_details, "Show a user's meetings in figures").fails([UserNotFound]),
 
     admin(GET,    "/admin/usage",               usage::all,           "Show what everybody used, by day, user and token"),
-
-    user(ANY,       GET,    "/user",                      caller::show,         "Show who the caller is, and with which token"),
-    user(READ_ALL,  GET,    "/user/usage",                usage::own,           "Show what the caller used, by day and token"),
-    user(READ_ALL,  GET,    "/user/tokens",               caller::tokens,       "List the caller's tokens"),
-    user(ANY,       POST,   "/user/tokens/rotate",        caller::rotate,       "Exchange the token in hand for a new one").fails([tokens::replaced(), TokenNotFound]),
-    user(READ,      GET,    "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),
-    user(WRITE,     PATCH,  "/meetings/{platform}/{native_meeting_id}", meetings::note,   "Note name, participants, languages or notes of a meeting").fails([NothingToUpdate, meetings::missing()]),
-    user(WRITE,     DELETE, "/meetings/{platform}/{native_meeting_id}", meetings::redact, "Remove a finished meeting's transcript and personal data").fails([meetings::missing(), meetings::not_over()]),
-    user(READ,      GET,    "/transcripts/search",        search::find,         "Search the caller's transcripts, the last stored first").fails([TooBroad]),
-    user(READ,      GET,    "/transcripts/{platform}/{native_meeting_id}", transcripts::show, "Show a meeting and its transcript").fails([meetings::missing()]),
 
     open(POST,    "/bots/internal/callback/status_change",      callbacks::status_change,      "A bot says where it stands"),
     open(POST,    "/bots/internal/callback/joining",            callbacks::joining,            "A bot is on its way"),

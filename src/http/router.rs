@@ -295,15 +295,15 @@ where
     I: Input,
     O: Output,
 {
-    let Call { app, route, head, body, unread, .. } = *call;
+    // What stays where it is need not be copied.
     let body = match I::BODY {
         BodyRule::None => Vec::new(),
         BodyRule::Optional | BodyRule::Required => {
-            body::read(body, &app.config.http, route.body_bytes_max, &unread).await?
+            body::read(call.body, &call.app.config.http, call.route.body_bytes_max, &call.unread).await?
         }
     };
-    let input = input::<I>(route, &head, &body)?;
-    handler(app, who, input).await?.into_response()
+    let input = input::<I>(call.route, &call.head, &body)?;
+    handler(call.app, who, input).await?.into_response()
 }
 
 fn same_segments(pattern: &str, path: &str) -> bool {
