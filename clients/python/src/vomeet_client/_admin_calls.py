@@ -10,9 +10,7 @@ from .errors import VomeetClientError
 from .types import (
     MeetingSummary,
     MeetingsWithUsers,
-    NewToken,
     Telematics,
-    Token,
     UsageList,
     User,
     UserAnalytics,
@@ -87,17 +85,23 @@ class AdminCalls(Connection):
         image_url: str | None = None,
         max_concurrent_bots: int | None = None,
         data: dict[str, Any] | None = None,
+        disabled: bool | None = None,
     ) -> User:
         """Change fields of a user; what is left out stays, and ``data`` is replaced as a whole.
 
+        ``disabled`` refuses all their tokens and deletes nothing; False accepts them again.
         Status 404 if unknown. Raises VomeetClientError if nothing is given.
         """
         body = given(
-            name=name, image_url=image_url, max_concurrent_bots=max_concurrent_bots, data=data
+            name=name,
+            image_url=image_url,
+            max_concurrent_bots=max_concurrent_bots,
+            data=data,
+            disabled=disabled,
         )
         if not body:
             raise VomeetClientError(
-                "Nothing to change: give a name, image_url, max_concurrent_bots or data."
+                "Nothing to change: give a name, image_url, max_concurrent_bots, data or disabled."
             )
         path = path_of("admin", "users", user_id)
         return cast(User, self._as_admin("PATCH", path, body=body))
@@ -108,33 +112,6 @@ class AdminCalls(Connection):
         Status 404 if unknown, 409 while a bot of theirs is in a meeting.
         """
         self._as_admin("DELETE", path_of("admin", "users", user_id))
-
-    # Tokens (admin)
-
-    def create_token(
-        self, user_id: int | None = None, name: str | None = None, expires_in: int | None = None
-    ) -> NewToken:
-        """Create a token for a user, by default the one in ``self.user_id``.
-
-        ``expires_in`` is in seconds; without it the token does not expire. The secret is in
-        ``token`` of this answer and nowhere else. Status 404 if the user is unknown. Raises
-        VomeetClientError if there is no user id.
-        """
-        owner = self.user_id if user_id is None else user_id
-        if owner is None:
-            raise VomeetClientError("Whose token? Give user_id, here or to the client.")
-        path = path_of("admin", "users", owner, "tokens")
-        body = given(name=name, expires_in=expires_in)
-        return cast(NewToken, self._as_admin("POST", path, body=body or None))
-
-    def list_tokens(self, user_id: int) -> list[Token]:
-        """List a user's tokens, without their secrets. Status 404 if the user is unknown."""
-        path = path_of("admin", "users", user_id, "tokens")
-        return cast("list[Token]", self._as_admin("GET", path))
-
-    def delete_token(self, token_id: int) -> None:
-        """Revoke a token; the next request with it is refused. Status 404 if unknown."""
-        self._as_admin("DELETE", path_of("admin", "tokens", token_id))
 
     # Use (admin)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ import requests
 
 from .errors import VomeetClientError, describe
 
+_PIECE_BYTES = 64 * 1024
 _EXCERPT_CHARACTERS = 200
 
 
@@ -78,6 +80,22 @@ def exchange_text(
     return response.content.decode("utf-8", "replace")
 
 
+def save(
+    session: requests.Session,
+    url: str,
+    headers: dict[str, str],
+    path: str | os.PathLike[str],
+    timeout: float,
+) -> None:
+    """Write an answer into a file, piece by piece. Raises VomeetClientError as ``exchange`` does."""
+    response = _send(session, "GET", url, headers, None, None, timeout, stream=True)
+    try:
+        with response, open(path, "wb") as file:
+            file.writelines(response.iter_content(_PIECE_BYTES))
+    except requests.RequestException as error:
+        raise VomeetClientError(_no_answer("GET", url, timeout, error)) from error
+
+
 def _send(
     session: requests.Session,
     method: str,
@@ -86,6 +104,7 @@ def _send(
     params: dict[str, Any] | None,
     body: dict[str, Any] | None,
     timeout: float,
+    stream: bool = False,
 ) -> requests.Response:
     try:
         response = session.request(
@@ -96,6 +115,7 @@ def _send(
             json=body,
             timeout=timeout,
             allow_redirects=False,
+            stream=stream,
         )
     except requests.RequestException as error:
         raise VomeetClientError(_no_answer(method, url, timeout, error)) from error
@@ -118,16 +138,16 @@ def _refuse_failure(method: str, url: str, response: requests.Response) -> None:
         message = f"{method} {url} was redirected to {target}: use the final address as base_url."
         raise VomeetClientError(message, status)
     if status >= 400:
-        detail = _detail(response)
-        message = f"{describe(detail)} (HTTP {status} for {method} {url})"
-        raise VomeetClientError(message, status, detail)
+        answer = _answer(response)
+        parts = answer if isinstance(answer, dict) else {}
+        detail, reason = parts.get("detail", answer), parts.get("reason")
+        said = " ".join(filter(None, (describe(detail), reason)))
+        message = f"{said} (HTTP {status} for {method} {url})"
+        raise VomeetClientError(message, status, detail, parts.get("code"), reason)
 
 
-def _detail(response: requests.Response) -> Any:
+def _answer(response: requests.Response) -> Any:
     try:
-        answer = response.json()
+        return response.json()
     except requests.JSONDecodeError:
         return response.text[:_EXCERPT_CHARACTERS] or response.reason
-    if isinstance(answer, dict) and "detail" in answer:
-        return answer["detail"]
-    return answer

@@ -70,6 +70,8 @@ def _next_event(connection: Connection, url: str) -> LiveEvent:
         message = f"The live feed at {url} ended: {reason or 'no reason given'} (code {code})."
         raise VomeetClientError(message, detail=code) from closed
     if event.get("type") == "error":
-        message = f"The live feed refused: {event.get('error')} {event.get('details', '')}".strip()
-        raise VomeetClientError(message, detail=event.get("error"))
+        code, reason = event.get("code"), event.get("reason")
+        more = reason or event.get("details", "")
+        message = f"The live feed refused: {event.get('error')} {more}".strip()
+        raise VomeetClientError(message, detail=event.get("error"), code=code, reason=reason)
     return event  # type: ignore[no-any-return]

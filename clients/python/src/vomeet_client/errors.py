@@ -10,13 +10,24 @@ class VomeetClientError(Exception):
 
     ``status_code`` is the HTTP status, or None where no answer came or no request was sent.
     ``detail`` is what the server said: a sentence, or for status 422 a list of faults with the
-    keys ``type``, ``loc`` and ``msg``; None where the server said nothing.
+    keys ``type``, ``loc`` and ``msg``; None where the server said nothing. Where a key or a limit
+    was the matter, ``code`` is the server's word for it, such as ``expired``, and ``reason`` the
+    sentence that goes with it.
     """
 
-    def __init__(self, message: str, status_code: int | None = None, detail: Any = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        status_code: int | None = None,
+        detail: Any = None,
+        code: str | None = None,
+        reason: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.status_code = status_code
         self.detail = detail
+        self.code = code
+        self.reason = reason
 
 
 def describe(detail: Any) -> str:

@@ -69,6 +69,71 @@ class NewToken(TypedDict):
     scope: Scope
 
 
+class Replaced(TypedDict):
+    """The token that was exchanged, and until when it works."""
+
+    id: int
+    expires_at: str
+
+
+class RotatedToken(NewToken):
+    """A token just exchanged."""
+
+    replaces: Replaced
+
+
+class AdminKey(TypedDict):
+    """A named admin key without its secret."""
+
+    id: int
+    name: str
+    hint: str
+    created_at: str
+    expires_at: str | None
+    rotated_at: str | None
+    old_until: str | None
+
+
+class NewAdminKey(AdminKey):
+    """An admin key just made: the only answer that holds the secret, in ``key``."""
+
+    key: str
+
+
+class AuditEntry(TypedDict):
+    """An administrative change."""
+
+    id: int
+    at: str
+    actor: str
+    address: str | None
+    action: str
+    subject: str
+    subject_id: int | None
+    user_id: int | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    hash: str
+
+
+class AuditFault(TypedDict):
+    """What is wrong with an entry of the record."""
+
+    id: int
+    fault: str
+
+
+class Verification(TypedDict):
+    """Whether the record is whole; ``head`` is the hash of its newest entry."""
+
+    intact: bool
+    entries: int
+    first_id: int | None
+    last_id: int | None
+    head: str
+    faults: list[AuditFault]
+
+
 class UserDetails(User):
     """A user account with its tokens."""
 
