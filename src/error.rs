@@ -229,6 +229,10 @@ impl Error {
             Self::AdminKeyRefused(KeyFault::Missing) => {
                 (KeyFault::Missing.code(), "Send the admin key in the header X-Admin-API-Key.".to_owned())
             }
+            Self::AdminKeyRefused(KeyFault::Unknown) => {
+                let sentence = "No such admin key is known here. It may be mistyped, or of another server.";
+                (KeyFault::Unknown.code(), sentence.to_owned())
+            }
             Self::AdminKeyRefused(fault) | Self::TokenRefused(fault) => (fault.code(), fault.reason()),
             Self::NotAllowed(why) => ("not_allowed", why.clone()),
             Self::TooManyFailedKeys { retry_after } => {

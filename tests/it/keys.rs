@@ -56,7 +56,7 @@ fn every_refusal_has_its_reason() {
     assert_eq!(why(&twice).1, "repeated");
     assert_eq!(why(&server.get("/admin/users").send()).1, "missing");
     let wrong = server.get("/admin/users").header("X-Admin-API-Key", "wrong").send();
-    assert_eq!(why(&wrong).1, "unknown");
+    assert!(matches!(why(&wrong), (403, code, reason) if code == "unknown" && reason.starts_with("No such admin key")));
     let good = make(&server, &json!({}));
     let explained = server.post("/admin/tokens/explain").admin().json(&json!({"token": good.text})).send().expect(200);
     assert_eq!((&explained["code"], &explained["user"]["id"]), (&json!("accepted"), &json!(1)));
