@@ -1,8 +1,122 @@
-//! The wall clock, for stored times and expiry only; time-outs use the monotonic one.
+//! The clock that stored times and ends are told by; time-outs use the monotonic one.
 
 use crate::domain::Time;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
 
-/// The present time.
-pub fn now() -> Time {
-    Time::from_millis(jiff::Timestamp::now().as_millisecond())
+/// Tells the time. It is handed to whoever needs it, so that a test can give one that it sets itself.
+#[derive(Debug, Clone)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    System,
+    Manual(Arc<watch::Sender<Time>>),
+}
+
+impl Clock {
+    /// The wall clock of this machine.
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands still until it is set, and its copies with it; for tests.
+    pub fn manual(start: Time) -> Self {
+        Self(Source::Manual(Arc::new(watch::Sender::new(start))))
+    }
+
+    /// The present time.
+    pub fn now(&self) -> Time {
+        match &self.0 {
+            Source::System => Time::from_millis(jiff::Timestamp::now().as_millisecond()),
+            Source::Manual(time) => *time.borrow(),
+        }
+    }
+
+    /// Waits until this clock shows `end`. A system clock that is set meanwhile changes nothing: what is left is measured
+    /// once.
+    pub async fn sleep_until(&self, end: Time) {
+        match &self.0 {
+            Source::System => tokio::time::sleep(until(end, self.now())).await,
+            Source::Manual(time) => {
+                let mut time = time.subscribe();
+                // The sender is held by this very clock.
+                let _ = time.wait_for(|now| *now >= end).await;
+            }
+        }
+    }
+
+    /// Sets a manual clock; whoever sleeps until then wakes. The system's clock is not ours to set.
+    pub fn set(&self, time: Time) {
+        if let Source::Manual(manual) = &self.0 {
+            manual.send_replace(time);
+        }
+    }
+
+    /// Moves a manual clock on.
+    pub fn advance(&self, by: Duration) {
+        if let Source::Manual(manual) = &self.0 {
+            manual.send_modify(|time| *time = later(*time, by));
+        }
+    }
+}
+
+/// This much later.
+pub fn later(time: Time, by: Duration) -> Time {
+    let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+    Time::from_millis(time.as_millis().saturating_add(millis))
+}
+
+/// How long it is until then; zero where that is over.
+fn until(end: Time, now: Time) -> Duration {
+    let millis = end.as_millis().saturating_sub(now.as_millis());
+    Duration::from_millis(u64::try_from(millis).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn start() -> Time {
+        Time::from_millis(1_760_097_600_000)
+    }
+
+    #[test]
+    fn a_manual_clock_stands_still_and_its_copies_are_one() {
+        let clock = Clock::manual(start());
+        let copy = clock.clone();
+        assert_eq!(copy.now(), start());
+        clock.advance(HOUR);
+        assert_eq!(copy.now(), later(start(), HOUR));
+        copy.set(start());
+        assert_eq!(clock.now(), start());
+    }
+
+    #[tokio::test]
+    async fn who_sleeps_wakes_when_the_clock_is_there() {
+        let clock = Clock::manual(start());
+        clock.sleep_until(start()).await;
+        let sleeper = clock.clone();
+        let asleep = tokio::spawn(async move { sleeper.sleep_until(later(start(), HOUR)).await });
+        clock.advance(HOUR / 2);
+        tokio::task::yield_now().await;
+        assert!(!asleep.is_finished(), "half the time has passed");
+        clock.advance(HOUR / 2);
+        asleep.await.expect("it wakes");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_system_clock_sleeps_by_the_monotonic_one() {
+        let clock = Clock::system();
+        clock.set(start());
+        clock.advance(HOUR);
+        assert!(clock.now() > later(start(), HOUR), "nobody sets it");
+        let began = tokio::time::Instant::now();
+        clock.sleep_until(later(clock.now(), HOUR)).await;
+        let slept = began.elapsed().as_secs_f64();
+        assert!((3599.0..3602.0).contains(&slept), "{slept} s");
+    }
 }

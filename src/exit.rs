@@ -60,22 +60,22 @@ codes! {
 
 /// An end that is not a success: one sentence that says what to do, and a code.
 #[derive(Debug, Clone)]
-pub struct Exit {
+pub struct StartupError {
     /// The exit code.
     pub code: Code,
     /// What happened and what to do, in one sentence.
-    pub sentence: String,
+    pub message: String,
 }
 
-impl Exit {
+impl StartupError {
     /// An end with this code and sentence.
-    pub fn new(code: Code, sentence: impl Into<String>) -> Self {
-        Self { code, sentence: sentence.into() }
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
     }
 }
 
-impl fmt::Display for Exit {
+impl fmt::Display for StartupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sentence)
+        f.write_str(&self.message)
     }
 }

@@ -1,6 +1,6 @@
 //! Committed events to live watchers; bounded, and a slow one is dropped.
 //!
-//! [`Feed::hear`] runs on the writer's thread, so it only looks whether somebody watches, and hands the event to a task of
+//! [`Feed::on_change`] runs on the writer's thread, so it only looks whether somebody watches, and hands the event to a task of
 //! its own ([`Feed::deliver`]): a meeting with thousands of watchers then costs the writer, and all who wait for its
 //! commits, as little as a meeting with one. Where a queue is full nobody waits: whoever would miss an event is cut off.
 
@@ -23,7 +23,7 @@ const SERVED_TOGETHER: usize = 256;
 
 /// Why a watcher is cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
+pub enum CloseReason {
     /// Its key opens nothing any more.
     KeyRefused,
     /// It does not keep up.
@@ -40,33 +40,33 @@ pub struct Feed {
 }
 
 /// Those who watch one meeting, by their numbers. Shared while an event is handed out, so that nobody waits for that.
-type Watching = Arc<HashMap<u64, Arc<Line>>>;
+type Watching = Arc<HashMap<u64, Arc<Subscriber>>>;
 
 #[derive(Default)]
 struct Hub {
-    lines: HashMap<u64, Arc<Line>>,
+    subscribers: HashMap<u64, Arc<Subscriber>>,
     meetings: HashMap<MeetingId, Watching>,
     numbers: u64,
 }
 
 /// One watcher, as the feed sees it.
-struct Line {
+struct Subscriber {
     user_id: UserId,
     token: TokenHash,
-    queue: mpsc::Sender<News>,
+    queue: mpsc::Sender<Message>,
     /// Nothing is sent to it any more.
     is_cut: AtomicBool,
-    end: Mutex<Option<oneshot::Sender<Cut>>>,
+    end: Mutex<Option<oneshot::Sender<CloseReason>>>,
 }
 
 /// A message about a meeting.
-struct News {
+struct Message {
     meeting: MeetingId,
     text: Utf8Bytes,
 }
 
-impl Line {
-    fn cut(&self, why: Cut) {
+impl Subscriber {
+    fn cut(&self, why: CloseReason) {
         self.is_cut.store(true, Ordering::Release);
         let end = self.end.lock().unwrap_or_else(PoisonError::into_inner).take();
         // It may just have left.
@@ -79,8 +79,8 @@ impl Line {
 
     /// Never waits: a watcher without room would miss this, so it is cut off and gets nothing that comes later either.
     fn send(&self, meeting: MeetingId, text: &Utf8Bytes) {
-        if !self.is_cut() && self.queue.try_send(News { meeting, text: text.clone() }).is_err() {
-            self.cut(Cut::Slow);
+        if !self.is_cut() && self.queue.try_send(Message { meeting, text: text.clone() }).is_err() {
+            self.cut(CloseReason::Slow);
         }
     }
 }
@@ -93,10 +93,10 @@ impl Feed {
     }
 
     /// Hears of a committed change, on the writer's thread. A key that was revoked is cut off before this returns.
-    pub fn hear(&self, change: &Change) {
+    pub fn on_change(&self, change: &Change) {
         match change {
-            Change::TokenRevoked(hash) => self.cut(|line| line.token == *hash),
-            Change::UserRemoved(id) | Change::UserDisabled(id) => self.cut(|line| line.user_id == *id),
+            Change::TokenRevoked(hash) => self.cut(|subscriber| subscriber.token == *hash),
+            Change::UserRemoved(id) | Change::UserDisabled(id) => self.cut(|subscriber| subscriber.user_id == *id),
             Change::UserChanged(_) | Change::SeatsChanged(_) | Change::TokenChanged(_) => {}
             Change::MeetingRedacted(id) => drop(self.lock().meetings.remove(id)),
             Change::MeetingMoved(moved) => self.pass_on(moved.meeting.id, change),
@@ -104,15 +104,19 @@ impl Feed {
         }
     }
 
-    fn cut(&self, concerns: impl Fn(&Line) -> bool) {
-        self.lock().lines.values().filter(|line| concerns(line)).for_each(|line| line.cut(Cut::KeyRefused));
+    fn cut(&self, concerns: impl Fn(&Subscriber) -> bool) {
+        self.lock()
+            .subscribers
+            .values()
+            .filter(|subscriber| concerns(subscriber))
+            .for_each(|subscriber| subscriber.cut(CloseReason::KeyRefused));
     }
 
     fn pass_on(&self, meeting: MeetingId, change: &Change) {
         let Some(watching) = self.watching(meeting) else { return };
         if self.events.try_send(change.clone()).is_err() {
             log::warn!("events come faster than they can be handed out: the watchers of meeting {meeting} are cut off");
-            watching.values().for_each(|line| line.cut(Cut::Slow));
+            watching.values().for_each(|subscriber| subscriber.cut(CloseReason::Slow));
         }
     }
 
@@ -129,9 +133,9 @@ impl Feed {
     }
 
     async fn hand_out(&self, meeting: MeetingId, watching: &Watching, texts: &[Utf8Bytes]) {
-        for (served, line) in (1..).zip(watching.values()) {
+        for (served, subscriber) in (1..).zip(watching.values()) {
             for text in texts {
-                line.send(meeting, text);
+                subscriber.send(meeting, text);
             }
             if served % SERVED_TOGETHER == 0 {
                 tokio::task::yield_now().await;
@@ -140,17 +144,17 @@ impl Feed {
     }
 
     /// A new watcher, of no meeting yet; the receiver says when and why it is cut off.
-    pub fn watch(self: &Arc<Self>, user_id: UserId, token: TokenHash) -> (Watcher, oneshot::Receiver<Cut>) {
+    pub fn watch(self: &Arc<Self>, user_id: UserId, token: TokenHash) -> (Watcher, oneshot::Receiver<CloseReason>) {
         let (queue, news) = mpsc::channel(self.queue_max);
         let (end, ended) = oneshot::channel();
         let end = Mutex::new(Some(end));
-        let line = Arc::new(Line { user_id, token, queue, is_cut: AtomicBool::new(false), end });
+        let subscriber = Arc::new(Subscriber { user_id, token, queue, is_cut: AtomicBool::new(false), end });
         let mut hub = self.lock();
         hub.numbers += 1;
         let number = hub.numbers;
-        hub.lines.insert(number, Arc::clone(&line));
+        hub.subscribers.insert(number, Arc::clone(&subscriber));
         drop(hub);
-        (Watcher { feed: Arc::clone(self), number, line, news, meetings: HashMap::new() }, ended)
+        (Watcher { feed: Arc::clone(self), number, subscriber, news, meetings: HashMap::new() }, ended)
     }
 
     fn watching(&self, meeting: MeetingId) -> Option<Watching> {
@@ -177,8 +181,8 @@ impl Hub {
 pub struct Watcher {
     feed: Arc<Feed>,
     number: u64,
-    line: Arc<Line>,
-    news: mpsc::Receiver<News>,
+    subscriber: Arc<Subscriber>,
+    news: mpsc::Receiver<Message>,
     /// What it watches, under the names by which it asked.
     meetings: HashMap<MeetingId, (Platform, String)>,
 }
@@ -192,7 +196,7 @@ impl Watcher {
         self.meetings.insert(meeting.id, (meeting.platform, native_id.to_owned()));
         let mut hub = self.feed.lock();
         let watching = hub.meetings.entry(meeting.id).or_default();
-        Arc::make_mut(watching).insert(self.number, Arc::clone(&self.line));
+        Arc::make_mut(watching).insert(self.number, Arc::clone(&self.subscriber));
         true
     }
 
@@ -205,8 +209,8 @@ impl Watcher {
 
     /// The next message. Waits for ever once it is cut off.
     pub async fn next(&mut self) -> Utf8Bytes {
-        while let Some(News { meeting, text }) = self.news.recv().await {
-            if self.line.is_cut() {
+        while let Some(Message { meeting, text }) = self.news.recv().await {
+            if self.subscriber.is_cut() {
                 break;
             }
             // It may have come while the watcher was leaving the meeting.
@@ -221,7 +225,7 @@ impl Watcher {
 impl Drop for Watcher {
     fn drop(&mut self) {
         let mut hub = self.feed.lock();
-        hub.lines.remove(&self.number);
+        hub.subscribers.remove(&self.number);
         self.meetings.keys().for_each(|&meeting| hub.leave(meeting, self.number));
     }
 }

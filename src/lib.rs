@@ -14,8 +14,8 @@
 //! | [`domain`] | nouns, states, rules: no I/O, no async, no clock |
 //! | [`runner`] | starts and stops bots, and keeps every open meeting honest |
 //! | [`store`] | all the SQL, and nobody outside names `rusqlite` |
-//! | [`courier`] | brings events to the users' webhooks |
-//! | [`eraser`] | sees to it that what was removed leaves the files too |
+//! | [`dispatcher`] | brings events to the users' webhooks |
+//! | [`scrubber`] | sees to it that what was removed leaves the files too |
 //! | [`retention`] | removes what is older than the settings allow |
 //! | [`feed`] | committed events to live watchers; bounded, and a slow one is dropped |
 //! | [`error`] | everything that a caller can tell apart, and its status |
@@ -33,20 +33,19 @@
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod bots;
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod courier;
 pub mod domain;
-pub mod eraser;
+pub mod erasure;
 pub mod error;
 pub mod exit;
 pub mod feed;
 pub mod http;
 pub mod logging;
 pub mod metrics;
-pub mod openapi;
-pub mod retention;
 pub mod routes;
-pub mod runner;
+pub mod server;
 pub mod store;
+pub mod webhooks;

@@ -1,8 +1,8 @@
 //! The log: lines are gathered and written together, so that a request does not pay for a system call.
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::domain::Time;
-use crate::exit::{Code, Exit};
+use crate::exit::{Code, StartupError};
 use env_filter::Filter;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::io::{self, Write};
@@ -15,28 +15,28 @@ const DELAY_MAX: Duration = Duration::from_millis(50);
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 
 /// Refuses a filter that names no level.
-pub fn check(filter: &str) -> Result<Filter, Exit> {
+pub fn check(filter: &str) -> Result<Filter, StartupError> {
     let wrong = |error| format!("log should be a level such as info ({error}); correct it and start again.");
     let mut builder = env_filter::Builder::new();
     // These two write every message out: what was said in meetings has no place in a log.
     for talker in ["tungstenite", "tokio_tungstenite"] {
         builder.filter_module(talker, LevelFilter::Info);
     }
-    builder.try_parse(filter).map_err(|error| Exit::new(Code::Config, wrong(error)))?;
+    builder.try_parse(filter).map_err(|error| StartupError::new(Code::Config, wrong(error)))?;
     // It logs whole requests and answers, and with them the secrets that bots are given.
     builder.filter_module("bollard", LevelFilter::Off);
     Ok(builder.build())
 }
 
 /// Starts logging to standard error. Keep what it returns until the end: dropping it writes what waits.
-pub fn start(filter: &str) -> Result<Flush, Exit> {
+pub fn start(filter: &str) -> Result<Flush, StartupError> {
     let filter = check(filter)?;
     let waiting = Arc::new(Waiting::default());
     log::set_max_level(filter.filter());
     // A second start in one process (a test) keeps the first logger.
     let _ = log::set_boxed_logger(Box::new(Logger { filter, waiting: Arc::clone(&waiting) }));
     let writer = Arc::clone(&waiting);
-    let cannot = |error: io::Error| Exit::new(Code::Config, format!("Cannot start the log: {error}."));
+    let cannot = |error: io::Error| StartupError::new(Code::Config, format!("Cannot start the log: {error}."));
     std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.work()).map_err(cannot)?;
     Ok(Flush(waiting))
 }
@@ -128,7 +128,7 @@ impl Waiting {
 
 impl Lines {
     fn add(&mut self, record: &Record<'_>) {
-        let second = clock::now().as_millis().div_euclid(1000);
+        let second = Clock::system().now().as_millis().div_euclid(1000);
         if self.second.0 != second || self.second.1.is_empty() {
             self.second = (second, Time::from_millis(second * 1000).to_string());
         }

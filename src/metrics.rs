@@ -1,9 +1,6 @@
 //! What is counted, in the text format of Prometheus.
 
-use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::router::Route;
-use crate::routes::TABLE;
 use hyper::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -19,7 +16,7 @@ use std::time::Duration;
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The statuses that are counted one by one; what is not among them counts as the last.
-const STATUSES: [u16; 22] =
+pub const STATUSES: [u16; 22] =
     [101, 200, 201, 202, 204, 307, 400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 426, 429, 431, 503, 507, 500];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -29,32 +26,40 @@ struct Request {
     status: u32,
 }
 
-/// The counters that requests move: for each row of the table, and for no row, one for each status.
+/// The method and the path of a row, as its requests are labelled.
+pub type RouteLabel = (&'static str, &'static str);
+
+/// A figure of another room at the time of asking: name, help, value.
+pub type Reading = (&'static str, &'static str, u64);
+
+/// The counters that requests move: for each label, and for no label, one for each status.
 pub struct Metrics {
+    labels: Vec<RouteLabel>,
     requests: Vec<[AtomicU64; STATUSES.len()]>,
     seconds: Histogram,
 }
 
 impl Metrics {
-    /// Everything at zero.
-    pub fn new() -> Self {
-        let rows = TABLE.len() + 1;
+    /// Everything at zero. A request is counted by the place of its row among the labels.
+    pub fn new(labels: Vec<RouteLabel>) -> Self {
+        let rows = labels.len() + 1;
         Self {
+            labels,
             requests: (0..rows).map(|_| Default::default()).collect(),
             seconds: Histogram::new(exponential_buckets(0.000_05, 4.0, 10)),
         }
     }
 
     /// Counts a request by its row; `HEAD` counts as the `GET` that it is answered by.
-    pub fn observe(&self, route: Option<&Route>, status: StatusCode, took: Duration) {
-        let row = route.map_or(TABLE.len(), |route| route.number);
+    pub fn observe(&self, row: Option<usize>, status: StatusCode, took: Duration) {
+        let row = row.unwrap_or(self.labels.len());
         let at = STATUSES.iter().position(|&known| known == status.as_u16()).unwrap_or(STATUSES.len() - 1);
         self.requests[row][at].fetch_add(1, Ordering::Relaxed);
         self.seconds.observe(took.as_secs_f64());
     }
 
-    /// All of it as text, with what the other rooms count.
-    pub fn text(&self, app: &App) -> Result<String> {
+    /// All of it as text, with what other rooms count.
+    pub fn text(&self, readings: &[Reading], started_at_seconds: i64) -> Result<String> {
         let mut registry = Registry::with_prefix("vomeet");
         registry.register("http_requests", "Requests answered", self.by_request());
         registry.register(
@@ -62,19 +67,10 @@ impl Metrics {
             "Time from the head of a request to its answer",
             self.seconds.clone(),
         );
-        let written = app.store.written();
-        for (name, about, value) in [
-            ("http_connections", "Open connections", app.connections.count() as u64),
-            ("live_sockets", "Open live sockets", app.sockets.count() as u64),
-            ("tokens_in_memory", "Tokens whose verdict is in memory", app.auth.known_tokens() as u64),
-            ("store_writes", "Writes committed since the start", written.verbs),
-            ("store_commits", "Commits that they shared", written.commits),
-            ("erasures_waiting", "Removals of which something may be left in the files", app.store.erasures_owed()?),
-            ("store_bytes", "Size of the database and its log", app.store.size_bytes()),
-        ] {
-            registry.register(name, about, ConstGauge::new(value));
+        for (name, about, value) in readings {
+            registry.register(*name, *about, ConstGauge::new(*value));
         }
-        let started = ConstGauge::new(app.started_at.as_millis() / 1000);
+        let started = ConstGauge::new(started_at_seconds);
         registry.register("start_time_seconds", "When the server started, in seconds since 1970", started);
         let mut text = String::new();
         encode(&mut text, &registry).map_err(|error| Error::Internal(error.to_string()))?;
@@ -84,7 +80,7 @@ impl Metrics {
     fn by_request(&self) -> Family<Request, Counter> {
         let family = Family::<Request, Counter>::default();
         for (row, counts) in self.requests.iter().enumerate() {
-            let (method, path) = TABLE.get(row).map_or(("-", "-"), |route| (route.method.as_str(), route.path));
+            let (method, path) = self.labels.get(row).copied().unwrap_or(("-", "-"));
             for (count, status) in counts.iter().zip(STATUSES) {
                 let count = count.load(Ordering::Relaxed);
                 if count > 0 {
@@ -93,28 +89,5 @@ impl Metrics {
             }
         }
         family
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::STATUSES;
-    use serde_json::Value;
-
-    #[test]
-    fn every_status_of_the_document_is_counted() {
-        let document: Value = serde_json::from_str(crate::openapi::json().expect("a document")).expect("JSON");
-        let operations = document["paths"].as_object().expect("paths").values().filter_map(Value::as_object);
-        let answers =
-            operations.flat_map(|item| item.values()).filter_map(|operation| operation["responses"].as_object());
-        for status in answers.flat_map(|responses| responses.keys()) {
-            assert!(STATUSES.contains(&status.parse().expect("a status")), "{status} counts as another");
-        }
     }
 }

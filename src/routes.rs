@@ -1,20 +1,24 @@
-//! The table: every route, once. Dispatch, doors, 405s, the API document and tests are read from it.
+//! The table: every route, once. Dispatch, guards, 405s, limits, the API document and tests are read from it.
 
+use crate::api::openapi::openapi;
+use crate::api::route::{Route, admin, bot, open, session, socket, user};
 use crate::api::{
     admin_keys, analytics, audit, bots, callbacks, caller, docs, export, general, live, meetings, search, segments,
     tokens, transcripts, usage, users, webhook,
+};
+use crate::app::TableInfo;
+use crate::domain::Permission::{
+    Nothing as NONE, Read as READ, ReadAll as READ_ALL, Write as WRITE, WriteAll as WRITE_ALL,
 };
 use crate::error::Error::{
     AdminKeyNotFound, AdminKeyTaken, BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed, MeetingTaken,
     NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook, NothingToUpdate, PageNotFound, TokenDisabled, TokenNotFound,
     TooBroad, UserNotFound,
 };
-use crate::http::router::Need::{
-    Nothing as ANY, Read as READ, ReadAll as READ_ALL, Write as WRITE, WriteAll as WRITE_ALL,
-};
-use crate::http::router::{Route, admin, bot, open, socket, user};
+use crate::error::Result;
+use crate::metrics::RouteLabel;
 use hyper::Method;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
@@ -23,81 +27,101 @@ const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
 
 /// Every route. Where two rows match one path, the upper one is meant.
-pub static TABLE: LazyLock<Vec<Route>> =
-    LazyLock::new(|| rows().into_iter().enumerate().map(|(number, row)| row.numbered(number)).collect());
+pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
+    let numbered = rows().into_iter().enumerate();
+    numbered.map(|(number, row)| row.numbered(number)).collect()
+});
+
+/// What other rooms read off the table.
+pub const TABLE_INFO: TableInfo = TableInfo { labels, document };
+
+/// The labels of the rows in the metrics.
+fn labels() -> Vec<RouteLabel> {
+    TABLE.iter().map(|route| (route.method.as_str(), route.path)).collect()
+}
+
+/// The API document of the table; made once.
+pub fn document() -> Result<&'static str> {
+    static DOCUMENT: OnceLock<String> = OnceLock::new();
+    if let Some(document) = DOCUMENT.get() {
+        return Ok(document);
+    }
+    let document = openapi(&TABLE)?;
+    Ok(DOCUMENT.get_or_init(|| document))
+}
 
 #[rustfmt::skip]
 fn rows() -> Vec<Route> { vec![
-    open(GET,     "/",                          general::front,       "Greet a program, show a browser to the documentation"),
-    open(GET,     "/healthz",                   general::health,      "Say whether the server and its database answer"),
-    open(GET,     "/metrics",                   general::figures,     "Show what is counted, for Prometheus"),
-    open(GET,     "/docs",                      docs::page,           "Show this documentation"),
-    open(GET,     "/docs/{file}",               docs::part,           "Load a part of this documentation").fails([PageNotFound]),
-    open(GET,     "/openapi.json",              docs::document,       "Load the document that this documentation shows"),
+    open(   GET,    "/",                                      general::get_server_info,                "Server information"),
+    open(   GET,    "/healthz",                               general::get_health,                     "Health check"),
+    open(   GET,    "/metrics",                               general::get_metrics,                    "Prometheus metrics"),
+    open(   GET,    "/docs",                                  docs::get_docs,                          "API documentation"),
+    open(   GET,    "/docs/{file}",                           docs::get_docs_file,                     "File of the API documentation").errors([PageNotFound]),
+    open(   GET,    "/openapi.json",                          docs::get_openapi,                       "OpenAPI document"),
 
-    user(ANY,       GET,    "/user",                      caller::show,         "Show who the caller is, and with which token"),
-    user(READ_ALL,  GET,    "/user/usage",                usage::own,           "Show what the caller used, by day and token"),
-    user(READ_ALL,  GET,    "/user/tokens",               caller::tokens,       "List the caller's tokens"),
-    user(ANY,       POST,   "/user/tokens/rotate",        caller::rotate,       "Exchange the token in hand for a new one").fails([tokens::replaced(), TokenNotFound]),
-    user(READ,      GET,    "/meetings",                  meetings::list,       "List the caller's meetings, newest first"),
-    user(WRITE,     PATCH,  "/meetings/{platform}/{native_meeting_id}", meetings::note,   "Note name, participants, languages or notes of a meeting").fails([NothingToUpdate, meetings::missing()]),
-    user(WRITE,     DELETE, "/meetings/{platform}/{native_meeting_id}", meetings::redact, "Remove a finished meeting's transcript and personal data").fails([meetings::missing(), meetings::not_over()]),
-    user(READ,      GET,    "/transcripts/search",        search::find,         "Search the caller's transcripts, the last stored first").fails([TooBroad]),
-    user(READ,      GET,    "/transcripts/{platform}/{native_meeting_id}", transcripts::show, "Show a meeting and its transcript").fails([meetings::missing()]),
+    user(NONE,      GET,    "/user",                                  caller::get_caller,                      "Get the caller and the token in use"),
+    user(READ_ALL,  GET,    "/user/usage",                            usage::get_own_usage,                    "Get the caller's usage by day and token"),
+    user(READ_ALL,  GET,    "/user/tokens",                           caller::list_own_tokens,                 "List the caller's tokens"),
+    user(NONE,      POST,   "/user/tokens/rotate",                    caller::rotate_own_token,                "Rotate the token in use").errors([tokens::already_rotated(), TokenNotFound]),
+    user(READ,      GET,    "/meetings",                              meetings::list_meetings,                 "List the caller's meetings, newest first"),
+    user(WRITE,     PATCH,  "/meetings/{platform}/{native_meeting_id}", meetings::update_meeting,                "Update name, participants, languages or notes of a meeting").errors([NothingToUpdate, meetings::missing()]),
+    user(WRITE,     DELETE, "/meetings/{platform}/{native_meeting_id}", meetings::delete_transcript,             "Delete the transcript and the personal data of a finished meeting").errors([meetings::missing(), meetings::not_over()]),
+    user(READ,      GET,    "/transcripts/search",                    search::search_transcripts,              "Search the caller's transcripts, newest segments first").errors([TooBroad]),
+    user(READ,      GET,    "/transcripts/{platform}/{native_meeting_id}", transcripts::get_transcript,             "Get a meeting with its transcript").errors([meetings::missing()]),
 
-    admin(POST,   "/admin/users",               users::create,        "Create a user, or find the one with that address"),
-    admin(GET,    "/admin/users",               users::list,          "List users by id"),
-    admin(GET,    "/admin/users/email/{email}", users::show_by_email, "Show a user by address").fails([UserNotFound]),
-    admin(GET,    "/admin/users/{id}",          users::show,          "Show a user with their tokens").fails([UserNotFound]),
-    admin(PATCH,  "/admin/users/{id}",          users::update,        "Change a user").fails([EmailFixed, UserNotFound]),
-    admin(DELETE, "/admin/users/{id}",          users::delete,        "Delete a user and all that is theirs").fails([UserNotFound, BotInMeeting]),
+    admin(  POST,   "/admin/users",                           users::create_user,                      "Create a user, or get the one with that e-mail address"),
+    admin(  GET,    "/admin/users",                           users::list_users,                       "List users by id"),
+    admin(  GET,    "/admin/users/email/{email}",             users::get_user_by_email,                "Get a user by e-mail address").errors([UserNotFound]),
+    admin(  GET,    "/admin/users/{id}",                      users::get_user,                         "Get a user with their tokens").errors([UserNotFound]),
+    admin(  PATCH,  "/admin/users/{id}",                      users::update_user,                      "Update a user").errors([EmailFixed, UserNotFound]),
+    admin(  DELETE, "/admin/users/{id}",                      users::delete_user,                      "Delete a user with all their data").errors([UserNotFound, BotInMeeting]),
 
-    admin(GET,    "/admin/users/{id}/export",   export::show,         "Show all that the server has of a user, as a file").fails([UserNotFound]),
+    admin(  GET,    "/admin/users/{id}/export",               export::export_user,                     "Export all data of a user as a file").errors([UserNotFound]),
 
-    admin(POST,   "/admin/users/{id}/tokens",   tokens::create,       "Create an API token for a user").fails([UserNotFound]),
-    admin(GET,    "/admin/users/{id}/tokens",   tokens::list,         "List a user's tokens").fails([UserNotFound]),
-    admin(GET,    "/admin/tokens",              tokens::page,         "List tokens by id"),
-    admin(POST,   "/admin/tokens/explain",      tokens::explain,      "Say what becomes of whoever brings a token, and why"),
-    admin(GET,    "/admin/tokens/{id}",         tokens::show,         "Show a token").fails([TokenNotFound]),
-    admin(PATCH,  "/admin/tokens/{id}",         tokens::update,       "Change, disable or enable a token").fails([TokenNotFound]),
-    admin(POST,   "/admin/tokens/{id}/rotate",  tokens::rotate,       "Exchange a token for a new one").fails([TokenNotFound, tokens::replaced(), TokenDisabled]),
-    admin(DELETE, "/admin/tokens/{id}",         tokens::revoke,       "Revoke a token").fails([TokenNotFound]),
+    admin(  POST,   "/admin/users/{id}/tokens",               tokens::create_token,                    "Create an API token for a user").errors([UserNotFound]),
+    admin(  GET,    "/admin/users/{id}/tokens",               tokens::list_user_tokens,                "List the tokens of a user").errors([UserNotFound]),
+    admin(  GET,    "/admin/tokens",                          tokens::list_tokens,                     "List tokens by id"),
+    admin(  POST,   "/admin/tokens/explain",                  tokens::explain_token,                   "Explain whether a token is accepted, and why"),
+    admin(  GET,    "/admin/tokens/{id}",                     tokens::get_token,                       "Get a token").errors([TokenNotFound]),
+    admin(  PATCH,  "/admin/tokens/{id}",                     tokens::update_token,                    "Update, disable or enable a token").errors([TokenNotFound]),
+    admin(  POST,   "/admin/tokens/{id}/rotate",              tokens::rotate_token,                    "Rotate a token").errors([TokenNotFound, tokens::already_rotated(), TokenDisabled]),
+    admin(  DELETE, "/admin/tokens/{id}",                     tokens::revoke_token,                    "Revoke a token").errors([TokenNotFound]),
 
-    admin(GET,    "/admin/keys",                admin_keys::list,     "List the named admin keys"),
-    admin(POST,   "/admin/keys",                admin_keys::create,   "Create an admin key for an administrator").fails([AdminKeyTaken]),
-    admin(POST,   "/admin/keys/{id}/rotate",    admin_keys::rotate,   "Exchange an admin key for a new one").fails([AdminKeyNotFound]),
-    admin(DELETE, "/admin/keys/{id}",           admin_keys::revoke,   "Revoke an admin key").fails([AdminKeyNotFound]),
+    admin(  GET,    "/admin/keys",                            admin_keys::list_admin_keys,             "List the named admin keys"),
+    admin(  POST,   "/admin/keys",                            admin_keys::create_admin_key,            "Create a named admin key").errors([AdminKeyTaken]),
+    admin(  POST,   "/admin/keys/{id}/rotate",                admin_keys::rotate_admin_key,            "Rotate an admin key").errors([AdminKeyNotFound]),
+    admin(  DELETE, "/admin/keys/{id}",                       admin_keys::revoke_admin_key,            "Revoke an admin key").errors([AdminKeyNotFound]),
 
-    admin(GET,    "/admin/audit",               audit::list,          "List administrative changes, newest first"),
-    admin(GET,    "/admin/audit/verify",        audit::verify,        "Verify that the record of changes is whole"),
-    admin(GET,    "/admin/audit/export",        audit::export,        "Load the record of changes as JSON lines"),
+    admin(  GET,    "/admin/audit",                           audit::list_audit_log,                   "List the audit log, newest first"),
+    admin(  GET,    "/admin/audit/verify",                    audit::verify_audit_log,                 "Verify the audit log"),
+    admin(  GET,    "/admin/audit/export",                    audit::export_audit_log,                 "Export the audit log as JSON lines"),
 
-    admin(POST,   "/admin/meetings/{id}/stop",  bots::stop_any,       "Tell anybody's bot to leave").fails([NoSuchMeeting]),
+    admin(  POST,   "/admin/meetings/{id}/stop",              bots::stop_meeting,                      "Stop the bot of any meeting").errors([NoSuchMeeting]),
 
-    admin(GET,    "/admin/stats/meetings-users", analytics::meetings_users, "List everybody's meetings with their owners, newest first"),
-    admin(GET,    "/admin/analytics/users",     analytics::users,     "List users by id, without their data"),
-    admin(GET,    "/admin/analytics/meetings",  analytics::meetings,  "List everybody's meetings, newest first, without their data"),
-    admin(GET,    "/admin/analytics/meetings/{id}/telematics", analytics::telematics, "Show how a meeting went").fails([NoSuchMeeting]),
-    admin(GET,    "/admin/analytics/users/{id}/details", analytics::user_details, "Show a user's meetings in figures").fails([UserNotFound]),
+    admin(  GET,    "/admin/stats/meetings-users",            analytics::list_meetings_with_users,     "List all meetings with their users, newest first"),
+    admin(  GET,    "/admin/analytics/users",                 analytics::list_user_summaries,          "List users by id, without their data"),
+    admin(  GET,    "/admin/analytics/meetings",              analytics::list_meeting_summaries,       "List all meetings without their data, newest first"),
+    admin(  GET,    "/admin/analytics/meetings/{id}/telematics", analytics::get_telematics,               "Get sessions, transcription statistics and timings of a meeting").errors([NoSuchMeeting]),
+    admin(  GET,    "/admin/analytics/users/{id}/details",    analytics::get_user_details,             "Get statistics of a user's meetings").errors([UserNotFound]),
 
-    admin(GET,    "/admin/usage",               usage::all,           "Show what everybody used, by day, user and token"),
+    admin(  GET,    "/admin/usage",                           usage::get_usage,                        "Get the usage of all users by day, user and token"),
 
-    open(POST,    "/bots/internal/callback/status_change",      callbacks::status_change,      "A bot says where it stands"),
-    open(POST,    "/bots/internal/callback/joining",            callbacks::joining,            "A bot is on its way"),
-    open(POST,    "/bots/internal/callback/awaiting_admission", callbacks::awaiting_admission, "A bot waits to be let in"),
-    open(POST,    "/bots/internal/callback/started",            callbacks::started,            "A bot was let in"),
-    open(POST,    "/bots/internal/callback/exited",             callbacks::exited,             "A bot has ended"),
-    bot(POST,     "/bots/internal/segments",                    segments::store,               "Store what a bot heard").takes(segments::BODY_BYTES_MAX),
+    session(POST,   "/bots/internal/callback/status_change",  callbacks::report_status_change,         "Bot callback: the status of a meeting changed"),
+    session(POST,   "/bots/internal/callback/joining",        callbacks::report_joining,               "Bot callback: the bot is joining"),
+    session(POST,   "/bots/internal/callback/awaiting_admission", callbacks::report_awaiting_admission,    "Bot callback: the bot awaits admission"),
+    session(POST,   "/bots/internal/callback/started",        callbacks::report_started,               "Bot callback: the bot was admitted"),
+    session(POST,   "/bots/internal/callback/exited",         callbacks::report_exited,                "Bot callback: the bot has exited"),
+    bot(    POST,   "/bots/internal/segments",                segments::store_segments,                "Bot callback: store transcript segments").max_body(segments::BODY_BYTES_MAX),
 
-    user(WRITE,     POST,   "/bots",                      bots::send,           "Send a bot into a meeting").fails([BotLimitReached { seats: 2, limit: 2 }, MeetingTaken, NoRunner, BotNotStarted("...".to_owned()), UserNotFound]),
-    user(READ,      GET,    "/bots/status",               bots::status,         "Show the caller's bots that are at work"),
-    user(WRITE,     PUT,    "/bots/{platform}/{native_meeting_id}/config", bots::reconfigure, "Change language or task of an active bot").fails([meetings::missing(), bots::not_active()]),
-    user(WRITE,     DELETE, "/bots/{platform}/{native_meeting_id}", bots::stop, "Tell a bot to leave").fails([NoBotToStop]),
+    user(WRITE,     POST,   "/bots",                                  bots::send_bot,                          "Send a bot to a meeting").errors([BotLimitReached { seats: 2, limit: 2 }, MeetingTaken, NoRunner, BotNotStarted("...".to_owned()), UserNotFound]),
+    user(READ,      GET,    "/bots/status",                           bots::list_running_bots,                 "List the caller's running bots"),
+    user(WRITE,     PUT,    "/bots/{platform}/{native_meeting_id}/config", bots::configure_bot,                     "Change language or task of an active bot").errors([meetings::missing(), bots::not_active()]),
+    user(WRITE,     DELETE, "/bots/{platform}/{native_meeting_id}",   bots::stop_bot,                          "Stop a bot").errors([NoBotToStop]),
 
-    user(WRITE_ALL, PUT,    "/user/webhook",              webhook::set,         "Set where the events of the caller's meetings go"),
-    user(READ_ALL,  GET,    "/user/webhook",              webhook::show,        "Show where the events of the caller's meetings go"),
-    user(READ_ALL,  GET,    "/user/webhook/deliveries",   webhook::deliveries,  "List the caller's events and how they fared, newest first"),
-    user(WRITE_ALL, POST,   "/user/webhook/test",         webhook::test,        "Post a test event to the caller's webhook at once").fails([NoWebhook]),
+    user(WRITE_ALL, PUT,    "/user/webhook",                          webhook::set_webhook,                    "Set the caller's webhook"),
+    user(READ_ALL,  GET,    "/user/webhook",                          webhook::get_webhook,                    "Get the caller's webhook"),
+    user(READ_ALL,  GET,    "/user/webhook/deliveries",               webhook::list_webhook_deliveries,        "List the caller's webhook deliveries, newest first"),
+    user(WRITE_ALL, POST,   "/user/webhook/test",                     webhook::test_webhook,                   "Send a test event to the caller's webhook").errors([NoWebhook]),
 
-    socket(READ,    GET,    "/ws",                        live::watch,          "Follow meetings of the caller's by WebSocket"),
+    socket(READ,    GET,    "/ws",                                    live::open_live_feed,                    "Follow the caller's meetings over WebSocket"),
 ]}

@@ -1,14 +1,13 @@
 //! Named admin keys, for whoever holds one.
 
-use super::tokens::{GRACE_SECONDS_USUAL, Grace, Lifetime, secret};
+use crate::api::tokens::{GRACE_SECONDS_USUAL, Grace, Lifetime, secret};
 use crate::app::App;
 use crate::auth::Admin;
-use crate::clock;
 use crate::domain::admin_key::KeyName;
 use crate::domain::{AdminKey, AdminKeyId, PlainToken};
 use crate::error::Result;
-use crate::http::form::BodyRule;
-use crate::http::{Created, Form, Input, Json, NoContent};
+use crate::http::request::extractor::BodyRule;
+use crate::http::{Created, Extractor, FromRequest, Json, NoContent};
 use crate::store::{CreateAdminKey, RevokeAdminKey, RotateAdminKey};
 use serde::Serialize;
 use std::sync::Arc;
@@ -20,12 +19,12 @@ pub struct KeyWish {
     expires_in: Option<Lifetime>,
 }
 
-impl Input for KeyWish {
+impl FromRequest for KeyWish {
     const BODY: BodyRule = BodyRule::Required;
 
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let name = form.required("name");
-        let expires_in = form.optional("expires_in");
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let name = extractor.required("name");
+        let expires_in = extractor.optional("expires_in");
         Some(Self { name: name?, expires_in: expires_in? })
     }
 }
@@ -48,8 +47,8 @@ impl NewAdminKey {
 }
 
 /// Makes an admin key; the answer is the only place where it is ever shown.
-pub async fn create(app: Arc<App>, admin: Admin, wish: KeyWish) -> Result<Created<NewAdminKey>> {
-    let (secret, now) = (secret()?, clock::now());
+pub async fn create_admin_key(app: Arc<App>, admin: Admin, wish: KeyWish) -> Result<Created<NewAdminKey>> {
+    let (secret, now) = (secret()?, app.clock.now());
     let verb = CreateAdminKey {
         name: wish.name.0,
         hash: secret.hash(),
@@ -62,35 +61,35 @@ pub async fn create(app: Arc<App>, admin: Admin, wish: KeyWish) -> Result<Create
 }
 
 /// Every named admin key, without the secrets; the key of the settings is not among them.
-pub async fn list(app: Arc<App>, _: Admin, (): ()) -> Result<Json<Vec<AdminKey>>> {
+pub async fn list_admin_keys(app: Arc<App>, _: Admin, (): ()) -> Result<Json<Vec<AdminKey>>> {
     Ok(Json(app.store.admin_keys()?))
 }
 
 /// Path and body of `POST /admin/keys/{id}/rotate`; no body is needed.
-pub struct KeyExchange {
+pub struct KeyRotation {
     id: AdminKeyId,
     grace_seconds: Option<Grace>,
 }
 
-impl Input for KeyExchange {
+impl FromRequest for KeyRotation {
     const BODY: BodyRule = BodyRule::Optional;
 
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let id = form.path("id");
-        let grace_seconds = form.optional("grace_seconds");
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let id = extractor.path("id");
+        let grace_seconds = extractor.optional("grace_seconds");
         Some(Self { id: id?, grace_seconds: grace_seconds? })
     }
 }
 
 /// Exchanges an admin key for a new one of the same name; the old one is accepted for a while yet.
-pub async fn rotate(app: Arc<App>, admin: Admin, wish: KeyExchange) -> Result<Created<NewAdminKey>> {
+pub async fn rotate_admin_key(app: Arc<App>, admin: Admin, wish: KeyRotation) -> Result<Created<NewAdminKey>> {
     let secret = secret()?;
     let verb = RotateAdminKey {
         id: wish.id,
         hash: secret.hash(),
         hint: secret.hint(),
         grace_seconds: wish.grace_seconds.map_or(GRACE_SECONDS_USUAL, |grace| grace.0),
-        now: clock::now(),
+        now: app.clock.now(),
     };
     let key = app.store.write_by(admin.actor()?, verb).await?;
     Ok(Created(NewAdminKey::new(&secret, key)))
@@ -99,14 +98,14 @@ pub async fn rotate(app: Arc<App>, admin: Admin, wish: KeyExchange) -> Result<Cr
 /// `{id}` of an admin key in the path.
 pub struct ByKeyId(AdminKeyId);
 
-impl Input for ByKeyId {
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        form.path("id").map(Self)
+impl FromRequest for ByKeyId {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        extractor.path("id").map(Self)
     }
 }
 
 /// Revokes an admin key: it is refused from the very next request on.
-pub async fn revoke(app: Arc<App>, admin: Admin, ByKeyId(id): ByKeyId) -> Result<NoContent> {
-    app.store.write_by(admin.actor()?, RevokeAdminKey { id, now: clock::now() }).await?;
+pub async fn revoke_admin_key(app: Arc<App>, admin: Admin, ByKeyId(id): ByKeyId) -> Result<NoContent> {
+    app.store.write_by(admin.actor()?, RevokeAdminKey { id, now: app.clock.now() }).await?;
     Ok(NoContent)
 }

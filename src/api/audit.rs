@@ -1,14 +1,14 @@
 //! The record of administrative changes: looked at, verified, taken away.
 
-use super::users::PageLimit;
+use crate::api::users::PageLimit;
 use crate::app::App;
 use crate::auth::Admin;
 use crate::domain::audit::Entry;
-use crate::domain::number::{EXACT_MAX, Whole};
-use crate::domain::text::Line;
+use crate::domain::bounded_int::{BoundedInt, EXACT_MAX};
+use crate::domain::text::SingleLine;
 use crate::error::{Error, Result};
-use crate::http::answer::AnswerDoc;
-use crate::http::{Form, Input, Json, Pages, Streamed};
+use crate::http::response::AnswerDoc;
+use crate::http::{Extractor, FromRequest, Json, PageSource, StreamedResponse};
 use crate::store::{AuditPage, Verification};
 use hyper::StatusCode;
 use serde::Serialize;
@@ -19,18 +19,18 @@ use utoipa::ToSchema;
 const EXPORT_PAGE: i64 = 500;
 
 /// The number of an entry.
-type EntryNumber = Whole<0, EXACT_MAX>;
+type EntryNumber = BoundedInt<0, EXACT_MAX>;
 
-impl Input for AuditPage {
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let after = form.query::<EntryNumber>("after");
-        let before = form.query::<EntryNumber>("before");
-        let user_id = form.query("user_id");
-        let action = form.query("action");
-        let actor = form.query::<Line<255>>("actor");
-        let from = form.query("from");
-        let to = form.query("to");
-        let limit = form.query_or("limit", Whole(100) as PageLimit);
+impl FromRequest for AuditPage {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let after = extractor.query::<EntryNumber>("after");
+        let before = extractor.query::<EntryNumber>("before");
+        let user_id = extractor.query("user_id");
+        let action = extractor.query("action");
+        let actor = extractor.query::<SingleLine<255>>("actor");
+        let from = extractor.query("from");
+        let to = extractor.query("to");
+        let limit = extractor.query_or("limit", BoundedInt(100) as PageLimit);
         Some(Self {
             after: after?.map(|number| number.0),
             before: before?.map(|number| number.0),
@@ -56,7 +56,7 @@ pub struct Entries {
 }
 
 /// A page of the record, the newest first.
-pub async fn list(app: Arc<App>, _: Admin, page: AuditPage) -> Result<Json<Entries>> {
+pub async fn list_audit_log(app: Arc<App>, _: Admin, page: AuditPage) -> Result<Json<Entries>> {
     let entries = app.store.audit(page.clone()).await?;
     let is_full = i64::try_from(entries.len()).is_ok_and(|count| count == page.limit);
     let next = entries.last().filter(|_| is_full).map(|entry| entry.id);
@@ -64,7 +64,7 @@ pub async fn list(app: Arc<App>, _: Admin, page: AuditPage) -> Result<Json<Entri
 }
 
 /// Holds every entry against its hash and its neighbours.
-pub async fn verify(app: Arc<App>, _: Admin, (): ()) -> Result<Json<Verification>> {
+pub async fn verify_audit_log(app: Arc<App>, _: Admin, (): ()) -> Result<Json<Verification>> {
     Ok(Json(app.store.verify_audit().await?))
 }
 
@@ -74,7 +74,7 @@ pub struct AuditLines {
     last: Option<i64>,
 }
 
-impl Pages for AuditLines {
+impl PageSource for AuditLines {
     fn content_type(&self) -> &'static str {
         "application/jsonl"
     }
@@ -97,6 +97,6 @@ impl Pages for AuditLines {
 }
 
 /// The whole record as JSON lines, the oldest first.
-pub async fn export(app: Arc<App>, _: Admin, (): ()) -> Result<Streamed<AuditLines>> {
-    Streamed::begin(AuditLines { app, last: None }).await
+pub async fn export_audit_log(app: Arc<App>, _: Admin, (): ()) -> Result<StreamedResponse<AuditLines>> {
+    StreamedResponse::begin(AuditLines { app, last: None }).await
 }

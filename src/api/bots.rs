@@ -1,22 +1,22 @@
 //! Bots, for their owners: sent, looked at, told otherwise, told to leave.
 
-use super::meetings::{ByName, PathName, name_in_path, owned};
+use crate::api::meetings::{ByName, PathName, name_in_path, owned};
+use crate::api::message::Message;
 use crate::app::App;
 use crate::auth::{Admin, User};
-use crate::clock;
+use crate::bots::LaunchSpec;
 use crate::domain::bot::{NativeId, container_name};
 use crate::domain::field::Invalid;
-use crate::domain::lifecycle::Step;
-use crate::domain::text::Line;
+use crate::domain::lifecycle::TransitionOutcome;
+use crate::domain::text::SingleLine;
 use crate::domain::{
-    AutomaticLeave, BotConfig, Cause, Language, Meeting, MeetingId, MeetingStatus, Passcode, PlainToken, Platform,
-    Report, Task, Time,
+    AutomaticLeave, BotConfig, Language, Meeting, MeetingId, MeetingStatus, Passcode, PlainToken, Platform,
+    StatusReport, Task, Time, TransitionSource,
 };
 use crate::error::{Error, Result};
-use crate::http::form::BodyRule;
-use crate::http::{Accepted, Created, Form, Input, Json};
-use crate::runner::Order;
-use crate::store::{Advance, Advanced, BotAtWork, NoteContainer, Reconfigure, SendBot, Whose};
+use crate::http::request::extractor::BodyRule;
+use crate::http::{Accepted, Created, Extractor, FromRequest, Json};
+use crate::store::{Advance, Advanced, BotAtWork, MeetingRef, NoteContainer, Reconfigure, SendBot};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,29 +27,30 @@ use utoipa::ToSchema;
 pub struct BotWish {
     platform: Platform,
     native_meeting_id: String,
-    bot_name: Option<Line<100>>,
+    bot_name: Option<SingleLine<100>>,
     language: Option<Language>,
     task: Option<Task>,
     passcode: Option<Passcode>,
 }
 
-impl Input for BotWish {
+impl FromRequest for BotWish {
     const BODY: BodyRule = BodyRule::Required;
 
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let platform = form.required::<Platform>("platform");
-        let native_meeting_id = form.required::<NativeId>("native_meeting_id");
-        let bot_name = form.optional("bot_name");
-        let language = form.optional("language");
-        let task = form.optional("task");
-        let passcode = form.optional("passcode");
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let platform = extractor.required::<Platform>("platform");
+        let native_meeting_id = extractor.required::<NativeId>("native_meeting_id");
+        let bot_name = extractor.optional("bot_name");
+        let language = extractor.optional("language");
+        let task = extractor.optional("task");
+        let passcode = extractor.optional("passcode");
         if let (Some(platform), Some(NativeId(id))) = (platform, &native_meeting_id)
             && let Err(invalid) = platform.check_native_id(id)
         {
-            form.refuse("native_meeting_id", invalid);
+            extractor.refuse("native_meeting_id", invalid);
         }
         if let (Some(Platform::GoogleMeet), Some(Some(_))) = (platform, &passcode) {
-            form.refuse("passcode", Invalid::new("value_error", "Value error, only Teams meetings have passcodes"));
+            extractor
+                .refuse("passcode", Invalid::new("value_error", "Value error, only Teams meetings have passcodes"));
         }
         Some(Self {
             platform: platform?,
@@ -63,7 +64,7 @@ impl Input for BotWish {
 }
 
 /// Sends a bot into a meeting; the answer comes once it runs.
-pub async fn send(app: Arc<App>, caller: User, wish: BotWish) -> Result<Created<Meeting>> {
+pub async fn send_bot(app: Arc<App>, caller: User, wish: BotWish) -> Result<Created<Meeting>> {
     let scope = &caller.token.scope;
     scope.check_meeting(wish.platform, Some(&wish.native_meeting_id)).map_err(Error::NotAllowed)?;
     if !app.bots.runs_any() {
@@ -86,14 +87,14 @@ pub async fn send(app: Arc<App>, caller: User, wish: BotWish) -> Result<Created<
             .unwrap_or_else(|| app.config.bots.name.clone()),
         language: wish.language,
         task: wish.task,
-        now: clock::now(),
+        now: app.clock.now(),
     };
     let (uid, bot_name) = (verb.uid.clone(), verb.bot_name.clone());
     let meeting = app.store.write(verb).await?;
-    let order = order(&app, &meeting, &uid, &bot_name, &secret, (wish.language, wish.task))?;
-    match app.bots.send(order).await {
+    let spec = spec(&app, &meeting, &uid, &bot_name, &secret, (wish.language, wish.task))?;
+    match app.bots.send(spec).await {
         Ok(container_id) => {
-            let note = NoteContainer { meeting_id: meeting.id, container_id, now: clock::now() };
+            let note = NoteContainer { meeting_id: meeting.id, container_id, now: app.clock.now() };
             let Meeting { bot_container_id, updated_at, .. } = app.store.write(note).await?;
             // Its bot may have reported already; the answer is the meeting as it was requested.
             Ok(Created(Meeting { bot_container_id, updated_at, ..meeting }))
@@ -109,8 +110,8 @@ pub async fn send(app: Arc<App>, caller: User, wish: BotWish) -> Result<Created<
 async fn end_unstarted(app: &App, id: MeetingId, why: &str) -> Result<()> {
     let stopping = app.store.meeting_of_bot(id)?.is_some_and(|meeting| meeting.status == MeetingStatus::Stopping);
     let to = if stopping { MeetingStatus::Completed } else { MeetingStatus::Failed };
-    let report = Report::new(to, Cause::Server).because(why);
-    let verb = Advance { whose: Whose::Meeting(id), report, container_id: None, now: clock::now() };
+    let report = StatusReport::new(to, TransitionSource::Server).because(why);
+    let verb = Advance { meeting_ref: MeetingRef::Meeting(id), report, container_id: None, now: app.clock.now() };
     app.store.write(verb).await.map(drop)
 }
 
@@ -122,14 +123,14 @@ fn session_name() -> std::result::Result<String, getrandom::Error> {
 }
 
 /// All that a bot is told at its start.
-fn order(
+fn spec(
     app: &App,
     meeting: &Meeting,
     uid: &str,
     bot_name: &str,
     secret: &PlainToken,
     (language, task): (Option<Language>, Option<Task>),
-) -> Result<Order> {
+) -> Result<LaunchSpec> {
     let (settings, name) = (&app.config.bots, container_name(meeting.id));
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let callback_url = format!("{}/bots/internal/callback/exited", app.url_for_bots());
@@ -157,7 +158,7 @@ fn order(
     if !settings.whisper_live_url.is_empty() {
         environment.push(("WHISPER_LIVE_URL".to_owned(), settings.whisper_live_url.clone()));
     }
-    Ok(Order { meeting_id: meeting.id, uid: uid.to_owned(), name, environment })
+    Ok(LaunchSpec { meeting_id: meeting.id, uid: uid.to_owned(), name, environment })
 }
 
 /// A bot at work, as its owner sees it.
@@ -227,24 +228,10 @@ pub struct RunningBots {
 }
 
 /// The caller's bots that are at work, and what each does.
-pub async fn status(app: Arc<App>, caller: User, (): ()) -> Result<Json<RunningBots>> {
+pub async fn list_running_bots(app: Arc<App>, caller: User, (): ()) -> Result<Json<RunningBots>> {
     let mut open = app.store.open_meetings(Some(caller.user.id)).await?;
     open.retain(|bot| caller.token.scope.reaches(&bot.meeting));
     Ok(Json(RunningBots { running_bots: open.into_iter().map(RunningBot::from).collect() }))
-}
-
-/// A sentence that says what was done.
-#[derive(Serialize, ToSchema)]
-pub struct Message {
-    /// The sentence.
-    pub message: String,
-}
-
-impl Message {
-    /// A message.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
-    }
 }
 
 /// Path and body of `PUT /bots/{platform}/{native_meeting_id}/config`.
@@ -254,53 +241,55 @@ pub struct BotChanges {
     task: Option<Task>,
 }
 
-impl Input for BotChanges {
+impl FromRequest for BotChanges {
     const BODY: BodyRule = BodyRule::Required;
 
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let name = name_in_path(form);
-        let language = form.optional("language");
-        let task = form.optional("task");
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let name = name_in_path(extractor);
+        let language = extractor.optional("language");
+        let task = extractor.optional("task");
         Some(Self { name: name?, language: language?, task: task? })
     }
 }
 
 /// Tells an active bot to listen for another language, or to do something else; it hears of it with its next report.
-pub async fn reconfigure(app: Arc<App>, caller: User, changes: BotChanges) -> Result<Accepted<Message>> {
+pub async fn configure_bot(app: Arc<App>, caller: User, changes: BotChanges) -> Result<Accepted<Message>> {
     let name = owned(&caller, changes.name, None)?;
     app.store.write(Reconfigure { name, language: changes.language, task: changes.task }).await?;
     Ok(Accepted(Message::new("Reconfiguration request accepted and sent to the bot.")))
 }
 
 /// Tells a bot to leave; a meeting that is over stays as it is.
-pub async fn stop(app: Arc<App>, caller: User, ByName(name): ByName) -> Result<Accepted<Message>> {
-    let whose = Whose::Named(owned(&caller, name, None)?);
-    let report = Report::new(MeetingStatus::Stopping, Cause::User);
-    let advanced = app.store.write(Advance { whose, report, container_id: None, now: clock::now() }).await?;
+pub async fn stop_bot(app: Arc<App>, caller: User, ByName(name): ByName) -> Result<Accepted<Message>> {
+    let meeting_ref = MeetingRef::Named(owned(&caller, name, None)?);
+    let report = StatusReport::new(MeetingStatus::Stopping, TransitionSource::User);
+    let advanced = app.store.write(Advance { meeting_ref, report, container_id: None, now: app.clock.now() }).await?;
     Ok(Accepted(stopped(&advanced.ok_or(Error::NoBotToStop)?)))
 }
 
 /// `{id}` of a meeting in the path.
 pub struct ByMeetingId(MeetingId);
 
-impl Input for ByMeetingId {
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        form.path("id").map(Self)
+impl FromRequest for ByMeetingId {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        extractor.path("id").map(Self)
     }
 }
 
 /// Tells anybody's bot to leave; a meeting that is over stays as it is.
-pub async fn stop_any(app: Arc<App>, admin: Admin, ByMeetingId(id): ByMeetingId) -> Result<Accepted<Message>> {
-    let report = Report::new(MeetingStatus::Stopping, Cause::User);
-    let verb = Advance { whose: Whose::Meeting(id), report, container_id: None, now: clock::now() };
+pub async fn stop_meeting(app: Arc<App>, admin: Admin, ByMeetingId(id): ByMeetingId) -> Result<Accepted<Message>> {
+    let report = StatusReport::new(MeetingStatus::Stopping, TransitionSource::User);
+    let verb = Advance { meeting_ref: MeetingRef::Meeting(id), report, container_id: None, now: app.clock.now() };
     Ok(Accepted(stopped(&app.store.write_by(admin.actor()?, verb).await?.ok_or(Error::NoSuchMeeting)?)))
 }
 
 /// What is said of a bot that was told to leave.
 fn stopped(advanced: &Advanced) -> Message {
     match advanced.step {
-        Step::Refuse => Message::new(format!("Meeting already {}.", advanced.from.as_str())),
-        Step::Move | Step::Stay => Message::new("Stop request accepted and is being processed."),
+        TransitionOutcome::Refuse => Message::new(format!("Meeting already {}.", advanced.from.as_str())),
+        TransitionOutcome::Move | TransitionOutcome::Stay => {
+            Message::new("Stop request accepted and is being processed.")
+        }
     }
 }
 

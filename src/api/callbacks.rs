@@ -1,54 +1,53 @@
 //! What bots report: where they stand, and how they ended. Every report may come twice, late, or out of order.
 
+use crate::api::guard::Session;
 use crate::app::App;
-use crate::clock;
 use crate::domain::bot::Details;
-use crate::domain::lifecycle::Step;
-use crate::domain::number::Whole;
-use crate::domain::text::{Line, Note};
-use crate::domain::{Cause, CompletionReason, FailureStage, MeetingId, MeetingStatus, Report};
+use crate::domain::bounded_int::BoundedInt;
+use crate::domain::lifecycle::TransitionOutcome;
+use crate::domain::text::{SingleLine, Truncated};
+use crate::domain::{CompletionReason, FailureStage, MeetingId, MeetingStatus, StatusReport, TransitionSource};
 use crate::error::Result;
-use crate::http::form::BodyRule;
-use crate::http::router::Visitor;
-use crate::http::{Form, Input, Json};
-use crate::store::{Advance, Advanced, Whose};
+use crate::http::request::extractor::BodyRule;
+use crate::http::{Extractor, FromRequest, Json};
+use crate::store::{Advance, Advanced, MeetingRef};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// The name of a session, which is the bot's credential.
-type ConnectionId = Line<64>;
+type ConnectionId = SingleLine<64>;
 /// An exit code.
-type ExitCode = Whole<{ i32::MIN as i64 }, { i32::MAX as i64 }>;
+type ExitCode = BoundedInt<{ i32::MIN as i64 }, { i32::MAX as i64 }>;
 
 /// A report, and of which session.
-pub struct News {
+pub struct BotReport {
     connection_id: String,
     container_id: Option<String>,
-    report: Report,
+    report: StatusReport,
 }
 
-impl News {
+impl BotReport {
     fn read(
-        form: &mut Form<'_>,
-        to: impl FnOnce(&mut Form<'_>) -> Option<(MeetingStatus, Option<i64>)>,
+        extractor: &mut Extractor<'_>,
+        to: impl FnOnce(&mut Extractor<'_>) -> Option<(MeetingStatus, Option<i64>)>,
     ) -> Option<Self> {
-        let connection_id = form.required::<ConnectionId>("connection_id");
-        let container_id = form.optional::<Note<255>>("container_id");
-        let to = to(form);
-        let reason = form.optional::<Note<1024>>("reason");
-        let error_details = form.optional::<Details>("error_details");
-        let platform_specific_error = form.optional::<Note<1024>>("platform_specific_error");
-        let completion_reason = form.optional::<CompletionReason>("completion_reason");
-        let failure_stage = form.optional::<FailureStage>("failure_stage");
-        let timestamp = form.optional::<Note<64>>("timestamp");
+        let connection_id = extractor.required::<ConnectionId>("connection_id");
+        let container_id = extractor.optional::<Truncated<255>>("container_id");
+        let to = to(extractor);
+        let reason = extractor.optional::<Truncated<1024>>("reason");
+        let error_details = extractor.optional::<Details>("error_details");
+        let platform_specific_error = extractor.optional::<Truncated<1024>>("platform_specific_error");
+        let completion_reason = extractor.optional::<CompletionReason>("completion_reason");
+        let failure_stage = extractor.optional::<FailureStage>("failure_stage");
+        let timestamp = extractor.optional::<Truncated<64>>("timestamp");
         let (to, exit_code) = to?;
         Some(Self {
             connection_id: connection_id?.0,
             container_id: container_id?.map(|id| id.0),
-            report: Report {
+            report: StatusReport {
                 to,
-                by: Cause::Bot,
+                by: TransitionSource::Bot,
                 reason: reason?.map(|note| note.0),
                 exit_code,
                 error_details: error_details?.map(|details| details.0),
@@ -63,56 +62,56 @@ impl News {
 }
 
 /// Body of `…/status_change`.
-pub struct StatusChange(News);
+pub struct StatusChange(BotReport);
 
-impl Input for StatusChange {
+impl FromRequest for StatusChange {
     const BODY: BodyRule = BodyRule::Required;
 
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let to = |form: &mut Form<'_>| {
-            let status = form.required("status");
-            let exit_code = form.optional::<ExitCode>("exit_code");
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let to = |extractor: &mut Extractor<'_>| {
+            let status = extractor.required("status");
+            let exit_code = extractor.optional::<ExitCode>("exit_code");
             Some((status?, exit_code?.map(|code| code.0)))
         };
-        News::read(form, to).map(Self)
+        BotReport::read(extractor, to).map(Self)
     }
 }
 
 /// Body of `…/exited`: 0 is an end as intended, all else a failure.
-pub struct Exited(News);
+pub struct Exited(BotReport);
 
-impl Input for Exited {
+impl FromRequest for Exited {
     const BODY: BodyRule = BodyRule::Required;
 
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let to = |form: &mut Form<'_>| {
-            let code = form.required::<ExitCode>("exit_code")?.0;
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let to = |extractor: &mut Extractor<'_>| {
+            let code = extractor.required::<ExitCode>("exit_code")?.0;
             Some((if code == 0 { MeetingStatus::Completed } else { MeetingStatus::Failed }, Some(code)))
         };
-        News::read(form, to).map(Self)
+        BotReport::read(extractor, to).map(Self)
     }
 }
 
 /// Body of the callbacks that say where a bot stands by their name.
-pub struct Standing {
+pub struct PhaseReport {
     connection_id: String,
     container_id: Option<String>,
 }
 
-impl Input for Standing {
+impl FromRequest for PhaseReport {
     const BODY: BodyRule = BodyRule::Required;
 
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let connection_id = form.required::<ConnectionId>("connection_id");
-        let container_id = form.optional::<Note<255>>("container_id");
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let connection_id = extractor.required::<ConnectionId>("connection_id");
+        let container_id = extractor.optional::<Truncated<255>>("container_id");
         Some(Self { connection_id: connection_id?.0, container_id: container_id?.map(|id| id.0) })
     }
 }
 
-impl Standing {
-    fn at(self, to: MeetingStatus) -> News {
+impl PhaseReport {
+    fn at(self, to: MeetingStatus) -> BotReport {
         let Self { connection_id, container_id } = self;
-        News { connection_id, container_id, report: Report::new(to, Cause::Bot) }
+        BotReport { connection_id, container_id, report: StatusReport::new(to, TransitionSource::Bot) }
     }
 }
 
@@ -140,11 +139,13 @@ impl Outcome {
             return Self { status: "error", meeting_id: None, meeting_status: None, detail };
         };
         let (status, detail) = match step {
-            Step::Stay if to == MeetingStatus::Active => ("container_updated", None),
-            Step::Move | Step::Stay => ("processed", None),
-            Step::Refuse if from.is_over() && to.is_over() => ("processed", None),
-            Step::Refuse if from == MeetingStatus::Stopping => ("ignored", Some("Stop already requested.".to_owned())),
-            Step::Refuse => {
+            TransitionOutcome::Stay if to == MeetingStatus::Active => ("container_updated", None),
+            TransitionOutcome::Move | TransitionOutcome::Stay => ("processed", None),
+            TransitionOutcome::Refuse if from.is_over() && to.is_over() => ("processed", None),
+            TransitionOutcome::Refuse if from == MeetingStatus::Stopping => {
+                ("ignored", Some("Stop already requested.".to_owned()))
+            }
+            TransitionOutcome::Refuse => {
                 ("ignored", Some(format!("A meeting does not go from {} to {}.", from.as_str(), to.as_str())))
             }
         };
@@ -152,38 +153,42 @@ impl Outcome {
     }
 }
 
-async fn advance(app: &App, news: News) -> Result<Json<Outcome>> {
-    let News { connection_id, container_id, report } = news;
+async fn advance(app: &App, bot_report: BotReport) -> Result<Json<Outcome>> {
+    let BotReport { connection_id, container_id, report } = bot_report;
     let to = report.to;
     // Anybody can call; who names no session must not take the writer's time.
     if !app.store.is_session(&connection_id)? {
         return Ok(Json(Outcome::of(None, to)));
     }
-    let verb = Advance { whose: Whose::Session(connection_id), report, container_id, now: clock::now() };
+    let verb = Advance { meeting_ref: MeetingRef::Session(connection_id), report, container_id, now: app.clock.now() };
     Ok(Json(Outcome::of(app.store.write(verb).await?, to)))
 }
 
 /// A bot says where it stands, or how it ended.
-pub async fn status_change(app: Arc<App>, _: Visitor, StatusChange(news): StatusChange) -> Result<Json<Outcome>> {
-    advance(&app, news).await
+pub async fn report_status_change(
+    app: Arc<App>,
+    _: Session,
+    StatusChange(bot_report): StatusChange,
+) -> Result<Json<Outcome>> {
+    advance(&app, bot_report).await
 }
 
 /// A bot is on its way.
-pub async fn joining(app: Arc<App>, _: Visitor, standing: Standing) -> Result<Json<Outcome>> {
-    advance(&app, standing.at(MeetingStatus::Joining)).await
+pub async fn report_joining(app: Arc<App>, _: Session, phase: PhaseReport) -> Result<Json<Outcome>> {
+    advance(&app, phase.at(MeetingStatus::Joining)).await
 }
 
 /// A bot waits to be let in.
-pub async fn awaiting_admission(app: Arc<App>, _: Visitor, standing: Standing) -> Result<Json<Outcome>> {
-    advance(&app, standing.at(MeetingStatus::AwaitingAdmission)).await
+pub async fn report_awaiting_admission(app: Arc<App>, _: Session, phase: PhaseReport) -> Result<Json<Outcome>> {
+    advance(&app, phase.at(MeetingStatus::AwaitingAdmission)).await
 }
 
 /// A bot was let in.
-pub async fn started(app: Arc<App>, _: Visitor, standing: Standing) -> Result<Json<Outcome>> {
-    advance(&app, standing.at(MeetingStatus::Active)).await
+pub async fn report_started(app: Arc<App>, _: Session, phase: PhaseReport) -> Result<Json<Outcome>> {
+    advance(&app, phase.at(MeetingStatus::Active)).await
 }
 
 /// A bot has ended.
-pub async fn exited(app: Arc<App>, _: Visitor, Exited(news): Exited) -> Result<Json<Outcome>> {
-    advance(&app, news).await
+pub async fn report_exited(app: Arc<App>, _: Session, Exited(bot_report): Exited) -> Result<Json<Outcome>> {
+    advance(&app, bot_report).await
 }

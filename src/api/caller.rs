@@ -1,14 +1,13 @@
 //! The caller: who am I, and with which key?
 
-use super::tokens::{Exchange, ExchangedToken, Grace};
+use crate::api::tokens::{Grace, RotatedToken, Rotation};
 use crate::app::App;
-use crate::auth::{Caller, User};
-use crate::clock;
+use crate::auth::{Identity, User};
 use crate::domain::{Hint, Scope, Time, Token, TokenId, UserId};
 use crate::error::{Error, Result};
-use crate::http::answer::{AnswerDoc, json_bytes};
-use crate::http::form::BodyRule;
-use crate::http::{Created, Form, Input, Json, Output, Response};
+use crate::http::request::extractor::BodyRule;
+use crate::http::response::{AnswerDoc, json_bytes};
+use crate::http::{Created, Extractor, FromRequest, IntoResponse, Json, Response};
 use bytes::Bytes;
 use hyper::StatusCode;
 use serde::Serialize;
@@ -62,7 +61,7 @@ pub struct TokenView<'a> {
 /// The answer to `GET /user`: written once for each token in memory.
 pub struct Me(User);
 
-impl Output for Me {
+impl IntoResponse for Me {
     fn into_response(self) -> Result<Response> {
         if let Some(written) = self.0.view.get() {
             return Ok(json_bytes(StatusCode::OK, written.clone()));
@@ -77,7 +76,7 @@ impl Output for Me {
     }
 }
 
-fn view(Caller { user, token, seats, .. }: &Caller) -> CallerView<'_> {
+fn view(Identity { user, token, seats, .. }: &Identity) -> CallerView<'_> {
     CallerView {
         id: user.id,
         email: user.email.as_str(),
@@ -98,33 +97,34 @@ fn view(Caller { user, token, seats, .. }: &Caller) -> CallerView<'_> {
 }
 
 /// Who the caller is.
-pub async fn show(_: Arc<App>, caller: User, (): ()) -> Result<Me> {
+pub async fn get_caller(_: Arc<App>, caller: User, (): ()) -> Result<Me> {
     Ok(Me(caller))
 }
 
 /// The caller's tokens, without the secrets.
-pub async fn tokens(app: Arc<App>, caller: User, (): ()) -> Result<Json<Vec<Token>>> {
+pub async fn list_own_tokens(app: Arc<App>, caller: User, (): ()) -> Result<Json<Vec<Token>>> {
     let (_, mut tokens) = app.store.user_with_tokens(caller.user.id).await?;
-    app.auth.usage().freshen(&mut tokens);
+    app.auth.usage().apply_pending(&mut tokens);
     Ok(Json(tokens))
 }
 
 /// Body of `POST /user/tokens/rotate`; none is needed.
-pub struct OwnExchange(Exchange);
+pub struct OwnRotation(Rotation);
 
-impl Input for OwnExchange {
+impl FromRequest for OwnRotation {
     const BODY: BodyRule = BodyRule::Optional;
 
-    fn read(form: &mut Form<'_>) -> Option<Self> {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
         // How long tokens live is the administrator's to say.
-        let grace = form.optional::<Grace>("grace_seconds");
-        grace.map(|grace| Self(Exchange::within(grace)))
+        let grace = extractor.optional::<Grace>("grace_seconds");
+        grace.map(|grace| Self(Rotation::within(grace)))
     }
 }
 
 /// Exchanges the token in hand for a new one that may do the same, for as long as the old one was meant to.
-pub async fn rotate(app: Arc<App>, caller: User, wish: OwnExchange) -> Result<Created<ExchangedToken>> {
-    let (verb, secret) = wish.0.verb(caller.token.id)?;
-    let rotated = app.store.write_by(caller.actor(clock::now())?, verb).await?;
-    Ok(Created(ExchangedToken::new(&secret, rotated)))
+pub async fn rotate_own_token(app: Arc<App>, caller: User, wish: OwnRotation) -> Result<Created<RotatedToken>> {
+    let now = app.clock.now();
+    let (verb, secret) = wish.0.verb(caller.token.id, now)?;
+    let rotated = app.store.write_by(caller.actor(now)?, verb).await?;
+    Ok(Created(RotatedToken::new(&secret, rotated)))
 }

@@ -1,11 +1,10 @@
 //! The documentation that the binary carries: a page, its parts, and the document that it shows.
 
+use crate::api::guard::Anonymous;
 use crate::app::App;
-use crate::domain::text::Line;
+use crate::domain::text::SingleLine;
 use crate::error::{Error, Result};
-use crate::http::router::Visitor;
-use crate::http::{Form, Input, Page};
-use crate::openapi;
+use crate::http::{Extractor, FromRequest, Page};
 use bytes::Bytes;
 use hyper::header::{self, HeaderValue};
 use std::borrow::Cow;
@@ -21,7 +20,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
 
 /// The page.
-pub async fn page(_: Arc<App>, _: Visitor, (): ()) -> Result<Page> {
+pub async fn get_docs(_: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
     let headers = vec![
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
@@ -32,14 +31,14 @@ pub async fn page(_: Arc<App>, _: Visitor, (): ()) -> Result<Page> {
 /// The name of a part of the page.
 pub struct PartName(String);
 
-impl Input for PartName {
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        form.path::<Line<64>>("file").map(|name| Self(name.0))
+impl FromRequest for PartName {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        extractor.path::<SingleLine<64>>("file").map(|name| Self(name.0))
     }
 }
 
 /// A part of the page: our own script and style, or a file of Swagger UI.
-pub async fn part(_: Arc<App>, _: Visitor, PartName(name): PartName) -> Result<Page> {
+pub async fn get_docs_file(_: Arc<App>, _: Anonymous, PartName(name): PartName) -> Result<Page> {
     match name.as_str() {
         "start.js" => Ok(text(START, "text/javascript; charset=utf-8")),
         "style.css" => Ok(text(STYLE, "text/css; charset=utf-8")),
@@ -49,8 +48,8 @@ pub async fn part(_: Arc<App>, _: Visitor, PartName(name): PartName) -> Result<P
 }
 
 /// The OpenAPI document.
-pub async fn document(_: Arc<App>, _: Visitor, (): ()) -> Result<Page> {
-    Ok(text(openapi::json()?, "application/json"))
+pub async fn get_openapi(app: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
+    Ok(text((app.table.document)()?, "application/json"))
 }
 
 fn text(body: &'static str, content_type: &'static str) -> Page {

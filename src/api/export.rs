@@ -1,15 +1,14 @@
 //! One person's data as one document: read and sent page by page, however much it is.
 
-use super::meetings::write_items;
-use super::users::ById;
+use crate::api::meetings::write_items;
+use crate::api::users::ById;
 use crate::app::App;
 use crate::auth::Admin;
-use crate::clock;
 use crate::domain::export::{ExportedMeeting, ExportedWebhook, PersonalData};
 use crate::domain::{Day, DeliveryId, MeetingId, SegmentId, Time, TokenId, User, UserId};
 use crate::error::{Error, Result};
-use crate::http::answer::{AnswerDoc, json_doc};
-use crate::http::{Pages, Streamed};
+use crate::http::response::{AnswerDoc, json_doc};
+use crate::http::{PageSource, StreamedResponse};
 use crate::store::NoteExport;
 use hyper::StatusCode;
 use serde::Serialize;
@@ -59,7 +58,7 @@ pub struct ExportPages {
     no_more_meetings: bool,
 }
 
-impl Pages for ExportPages {
+impl PageSource for ExportPages {
     fn content_type(&self) -> &'static str {
         "application/json"
     }
@@ -92,7 +91,7 @@ impl ExportPages {
         match self.part {
             Part::Head => {
                 let (user, webhook) = store.export_head(id)?;
-                write_head(out, &Head { exported_at: clock::now(), user, webhook })?;
+                write_head(out, &Head { exported_at: self.app.clock.now(), user, webhook })?;
                 Ok(self.open(out, Part::Tokens(TokenId(0))))
             }
             Part::Tokens(after) => {
@@ -192,7 +191,7 @@ fn write_head(out: &mut Vec<u8>, head: &Head) -> Result<()> {
 }
 
 /// All that the server has of a user, without secrets; that it was read stands in the record.
-pub async fn show(app: Arc<App>, admin: Admin, ById(user_id): ById) -> Result<Streamed<ExportPages>> {
+pub async fn export_user(app: Arc<App>, admin: Admin, ById(user_id): ById) -> Result<StreamedResponse<ExportPages>> {
     app.store.write_by(admin.actor()?, NoteExport { id: user_id }).await?;
     let pages = ExportPages {
         app,
@@ -202,5 +201,5 @@ pub async fn show(app: Arc<App>, admin: Admin, ById(user_id): ById) -> Result<St
         waiting: VecDeque::new(),
         no_more_meetings: false,
     };
-    Streamed::begin(pages).await
+    StreamedResponse::begin(pages).await
 }

@@ -1,11 +1,11 @@
 //! The front door, the health check and the figures.
 
+use crate::api::guard::Anonymous;
 use crate::app::App;
 use crate::domain::Time;
 use crate::error::Result;
-use crate::http::answer::AnswerDoc;
-use crate::http::router::Visitor;
-use crate::http::{Json, Output, Page, Response};
+use crate::http::response::AnswerDoc;
+use crate::http::{IntoResponse, Json, Page, Response};
 use crate::metrics;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
@@ -34,7 +34,7 @@ pub struct Front {
     is_browser: bool,
 }
 
-impl Output for Front {
+impl IntoResponse for Front {
     fn into_response(self) -> Result<Response> {
         let mut response =
             Json(Welcome { message: "Welcome to Vomeet", version: VERSION, docs: "/docs" }).into_response()?;
@@ -57,7 +57,7 @@ impl Output for Front {
 }
 
 /// Greets, or shows a browser to the documentation.
-pub async fn front(_: Arc<App>, visitor: Visitor, (): ()) -> Result<Front> {
+pub async fn get_server_info(_: Arc<App>, visitor: Anonymous, (): ()) -> Result<Front> {
     Ok(Front { is_browser: visitor.wants_page })
 }
 
@@ -92,7 +92,7 @@ pub struct Inside {
 }
 
 /// Says that all is well, if the database answers.
-pub async fn health(app: Arc<App>, visitor: Visitor, (): ()) -> Result<Json<Health>> {
+pub async fn get_health(app: Arc<App>, visitor: Anonymous, (): ()) -> Result<Json<Health>> {
     app.store.check()?;
     let server = if visitor.is_local { Some(inside(&app).await?) } else { None };
     Ok(Json(Health { status: "ok".to_owned(), version: VERSION.to_owned(), started_at: app.started_at, server }))
@@ -101,7 +101,7 @@ pub async fn health(app: Arc<App>, visitor: Visitor, (): ()) -> Result<Json<Heal
 async fn inside(app: &App) -> Result<Inside> {
     let (users, tokens) = app.store.count().await?;
     Ok(Inside {
-        address: app.address.to_string(),
+        address: app.transport.address.to_string(),
         database: app.store.path().display().to_string(),
         database_bytes: app.store.size_bytes(),
         users,
@@ -109,8 +109,18 @@ async fn inside(app: &App) -> Result<Inside> {
     })
 }
 
-/// What is counted, for Prometheus.
-pub async fn figures(app: Arc<App>, _: Visitor, (): ()) -> Result<Page> {
-    let text = app.metrics.text(&app)?;
+/// The metrics, in the text format of Prometheus.
+pub async fn get_metrics(app: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
+    let written = app.store.written();
+    let readings = [
+        ("http_connections", "Open connections", app.transport.connections.count() as u64),
+        ("live_sockets", "Open live sockets", app.transport.sockets.count() as u64),
+        ("tokens_in_memory", "Tokens that are known in memory", app.auth.known_tokens() as u64),
+        ("store_writes", "Writes committed since the start", written.verbs),
+        ("store_commits", "Commits that they shared", written.commits),
+        ("erasures_waiting", "Deletions of which something may be left in the files", app.store.scrubs_pending()?),
+        ("store_bytes", "Size of the database and its WAL", app.store.size_bytes()),
+    ];
+    let text = app.metrics.text(&readings, app.started_at.as_millis() / 1000)?;
     Ok(Page { bytes: text.into(), content_type: HeaderValue::from_static(metrics::CONTENT_TYPE), headers: Vec::new() })
 }

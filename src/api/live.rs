@@ -1,15 +1,17 @@
 //! The live feed: a socket on which a user follows their meetings.
 
-use super::meetings::owned;
+use crate::api::guard::WebSocketCaller;
+use crate::api::meetings::owned;
 use crate::app::App;
 use crate::auth::User;
-use crate::clock;
+use crate::clock::later;
 use crate::domain::{Platform, Time, TokenHash};
 use crate::error::{Error, Result};
-use crate::feed::{Cut, SUBSCRIPTIONS_MAX, Watcher};
-use crate::http::handshake::{Guest, Seat, Switching};
-use crate::http::stream::Watched;
-use crate::http::websocket::{End, Socket};
+use crate::feed::{CloseReason, SUBSCRIPTIONS_MAX, Watcher};
+use crate::http::tracked_stream::TrackedStream;
+use crate::http::websocket::handshake::Switching;
+use crate::http::websocket::permits::Permit;
+use crate::http::websocket::socket::{End, Socket};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
@@ -73,17 +75,22 @@ struct Fault {
 type Members<'a> = HashMap<String, &'a RawValue>;
 
 /// Opens a socket on which the caller follows their meetings.
-pub async fn watch(app: Arc<App>, guest: Guest, (): ()) -> Result<Switching> {
-    let Guest { who, handshake } = guest;
-    let seat = app.sockets.take(who.is_ok())?;
-    Ok(handshake.accept(seat, async move |socket, seat| converse(app, who, socket, seat).await))
+pub async fn open_live_feed(app: Arc<App>, guest: WebSocketCaller, (): ()) -> Result<Switching> {
+    let WebSocketCaller { who, handshake } = guest;
+    let permit = app.transport.sockets.take(who.is_ok())?;
+    Ok(handshake.accept(permit, async move |socket, permit| converse(app, who, socket, permit).await))
 }
 
-async fn converse(app: Arc<App>, who: Result<(User, TokenHash)>, mut socket: Socket<Watched>, mut seat: Seat) {
+async fn converse(
+    app: Arc<App>,
+    who: Result<(User, TokenHash)>,
+    mut socket: Socket<TrackedStream>,
+    mut permit: Permit,
+) {
     let (end, refused) = match who {
         Ok((user, token)) => {
-            let end = follow(&app, &user, token, &mut socket, &mut seat).await;
-            (end, app.auth.still(&token, &app.store, clock::now()).err())
+            let end = follow(&app, &user, token, &mut socket, &mut permit).await;
+            (end, app.auth.revalidate(&token, &app.store, app.clock.now()).err())
         }
         Err(error) => (End::KeyRefused, Some(error)),
     };
@@ -101,36 +108,41 @@ fn last_words(refused: Option<&Error>) -> Option<Utf8Bytes> {
 }
 
 /// Talks until something ends it. What ends it comes first, in the middle of a message that the peer does not take too.
-async fn follow(app: &App, user: &User, token: TokenHash, socket: &mut Socket<Watched>, seat: &mut Seat) -> End {
+async fn follow(
+    app: &App,
+    user: &User,
+    token: TokenHash,
+    socket: &mut Socket<TrackedStream>,
+    permit: &mut Permit,
+) -> End {
     let (watcher, cut) = app.feed.watch(user.user.id, token);
     // Between the door and here the key may have been revoked, and the feed had nobody to tell.
-    if app.auth.still(&token, &app.store, clock::now()).is_err() {
+    if app.auth.revalidate(&token, &app.store, app.clock.now()).is_err() {
         return End::KeyRefused;
     }
     tokio::select! {
         biased;
-        () = seat.stopping() => End::Stopping,
+        () = permit.stopping() => End::Stopping,
         end = cut_off(cut) => end,
         () = refusal(app, &token, user.token.expires_at) => End::KeyRefused,
         end = talk(app, user, watcher, socket) => end,
     }
 }
 
-async fn cut_off(cut: oneshot::Receiver<Cut>) -> End {
+async fn cut_off(cut: oneshot::Receiver<CloseReason>) -> End {
     match cut.await {
-        Ok(Cut::KeyRefused) => End::KeyRefused,
+        Ok(CloseReason::KeyRefused) => End::KeyRefused,
         // The feed lets go of a watcher only to cut it off.
-        Ok(Cut::Slow) | Err(_) => End::Slow,
+        Ok(CloseReason::Slow) | Err(_) => End::Slow,
     }
 }
 
 /// Waits until a token is refused: its time may end, and that end may change meanwhile.
 async fn refusal(app: &App, token: &TokenHash, mut expires_at: Option<Time>) {
     loop {
-        let left = expires_at.map(|end| end.as_millis().saturating_sub(clock::now().as_millis()));
-        let left = left.map_or(LOOK_PERIOD, |left| Duration::from_millis(u64::try_from(left).unwrap_or(0)));
-        tokio::time::sleep(left.min(LOOK_PERIOD)).await;
-        match app.auth.still(token, &app.store, clock::now()) {
+        let next_look = later(app.clock.now(), LOOK_PERIOD);
+        app.clock.sleep_until(expires_at.map_or(next_look, |end| end.min(next_look))).await;
+        match app.auth.revalidate(token, &app.store, app.clock.now()) {
             Ok(end) => expires_at = end,
             Err(Error::TokenRefused(_)) => return,
             // The file cannot be read now; what is cut off is cut off by the feed.
@@ -139,7 +151,7 @@ async fn refusal(app: &App, token: &TokenHash, mut expires_at: Option<Time>) {
     }
 }
 
-async fn talk(app: &App, user: &User, mut watcher: Watcher, socket: &mut Socket<Watched>) -> End {
+async fn talk(app: &App, user: &User, mut watcher: Watcher, socket: &mut Socket<TrackedStream>) -> End {
     loop {
         let said = tokio::select! {
             heard = socket.next() => match heard {
@@ -154,7 +166,7 @@ async fn talk(app: &App, user: &User, mut watcher: Watcher, socket: &mut Socket<
     }
 }
 
-async fn say_all(socket: &mut Socket<Watched>, answers: Vec<Answer>) -> std::result::Result<(), End> {
+async fn say_all(socket: &mut Socket<TrackedStream>, answers: Vec<Answer>) -> std::result::Result<(), End> {
     for answer in answers {
         let text = serde_json::to_string(&answer).map_err(|_| End::Gone)?;
         socket.say(text.into()).await?;

@@ -1,18 +1,17 @@
 //! The caller's meetings: listed, noted upon, removed.
 
-use super::bots::Message;
-use super::users::{PageLimit, Skip};
+use crate::api::message::Message;
+use crate::api::users::{PageLimit, Skip};
 use crate::app::App;
 use crate::auth::User;
-use crate::clock;
-use crate::domain::number::Whole;
-use crate::domain::text::{Line, Lines};
+use crate::domain::bounded_int::BoundedInt;
+use crate::domain::text::{MultiLine, SingleLine};
 use crate::domain::{Language, Meeting, MeetingId, MeetingStatus, Platform};
 use crate::error::{Error, Result};
-use crate::http::answer::{AnswerDoc, json_doc};
-use crate::http::form::BodyRule;
-use crate::http::{Form, Input, Json, Pages, Streamed};
-use crate::store::{MeetingFilter, MeetingName, NoteMeeting, RedactMeeting, WordsOf};
+use crate::http::request::extractor::BodyRule;
+use crate::http::response::{AnswerDoc, json_doc};
+use crate::http::{Extractor, FromRequest, Json, PageSource, StreamedResponse};
+use crate::store::{MeetingFilter, MeetingName, NoteMeeting};
 use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -31,12 +30,12 @@ pub struct MeetingQuery {
     platform: Option<Platform>,
 }
 
-impl Input for MeetingQuery {
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let limit = form.query("limit");
-        let skip = form.query_or("skip", Whole(0));
-        let status = form.query("status");
-        let platform = form.query("platform");
+impl FromRequest for MeetingQuery {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let limit = extractor.query("limit");
+        let skip = extractor.query_or("skip", BoundedInt(0));
+        let status = extractor.query("status");
+        let platform = extractor.query("platform");
         Some(Self { limit: limit?, skip: skip?, status: status?, platform: platform? })
     }
 }
@@ -56,7 +55,7 @@ pub struct MeetingPages {
     is_first: bool,
 }
 
-impl Pages for MeetingPages {
+impl PageSource for MeetingPages {
     fn content_type(&self) -> &'static str {
         "application/json"
     }
@@ -102,7 +101,7 @@ pub fn write_items<'a, T: Serialize + 'a>(
 }
 
 /// The caller's meetings, newest first.
-pub async fn list(app: Arc<App>, caller: User, query: MeetingQuery) -> Result<Streamed<MeetingPages>> {
+pub async fn list_meetings(app: Arc<App>, caller: User, query: MeetingQuery) -> Result<StreamedResponse<MeetingPages>> {
     let filter = MeetingFilter {
         user_id: caller.user.id,
         scope: caller.token.scope.clone(),
@@ -112,25 +111,25 @@ pub async fn list(app: Arc<App>, caller: User, query: MeetingQuery) -> Result<St
         skip: query.skip.0,
         limit: query.limit.map(|limit| limit.0),
     };
-    Streamed::begin(MeetingPages { app, filter, is_first: true }).await
+    StreamedResponse::begin(MeetingPages { app, filter, is_first: true }).await
 }
 
 /// A meeting as a path names it.
 pub type PathName = (Platform, String);
 
 /// Reads `{platform}` and `{native_meeting_id}` of a path.
-pub fn name_in_path(form: &mut Form<'_>) -> Option<PathName> {
-    let platform = form.path("platform");
-    let id = form.path::<Line<255>>("native_meeting_id");
+pub fn name_in_path(extractor: &mut Extractor<'_>) -> Option<PathName> {
+    let platform = extractor.path("platform");
+    let id = extractor.path::<SingleLine<255>>("native_meeting_id");
     Some((platform?, id?.0))
 }
 
 /// A path that names a meeting.
 pub struct ByName(pub PathName);
 
-impl Input for ByName {
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        name_in_path(form).map(Self)
+impl FromRequest for ByName {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        name_in_path(extractor).map(Self)
     }
 }
 
@@ -155,16 +154,16 @@ pub struct MeetingNotes {
     members: BTreeMap<String, Box<RawValue>>,
 }
 
-impl Input for MeetingNotes {
+impl FromRequest for MeetingNotes {
     const BODY: BodyRule = BodyRule::Required;
 
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let name = name_in_path(form);
-        let members = form.object("data", |form| {
-            let name = form.optional::<Line<255>>("name");
-            let participants = form.optional_list::<Line<255>>("participants", LIST_MAX);
-            let languages = form.optional_list::<Language>("languages", LIST_MAX);
-            let notes = form.optional::<Lines<8192>>("notes");
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let name = name_in_path(extractor);
+        let members = extractor.object("data", |extractor| {
+            let name = extractor.optional::<SingleLine<255>>("name");
+            let participants = extractor.optional_list::<SingleLine<255>>("participants", LIST_MAX);
+            let languages = extractor.optional_list::<Language>("languages", LIST_MAX);
+            let notes = extractor.optional::<MultiLine<8192>>("notes");
             let members = [
                 ("name", raw(name?)),
                 ("participants", raw(participants?)),
@@ -182,12 +181,12 @@ fn raw<T: Serialize>(value: Option<T>) -> Option<Box<RawValue>> {
 }
 
 /// Changes what is noted about a meeting; what is left out stays.
-pub async fn note(app: Arc<App>, caller: User, notes: MeetingNotes) -> Result<Json<Meeting>> {
+pub async fn update_meeting(app: Arc<App>, caller: User, notes: MeetingNotes) -> Result<Json<Meeting>> {
     if notes.members.is_empty() {
         return Err(Error::NothingToUpdate);
     }
     let name = owned(&caller, notes.name, None)?;
-    Ok(Json(app.store.write(NoteMeeting { name, members: notes.members, now: clock::now() }).await?))
+    Ok(Json(app.store.write(NoteMeeting { name, members: notes.members, now: app.clock.now() }).await?))
 }
 
 /// Path and query of `DELETE /meetings/{platform}/{native_meeting_id}`.
@@ -196,21 +195,18 @@ pub struct OneMeeting {
     meeting_id: Option<MeetingId>,
 }
 
-impl Input for OneMeeting {
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let name = name_in_path(form);
-        let meeting_id = form.query("meeting_id");
+impl FromRequest for OneMeeting {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let name = name_in_path(extractor);
+        let meeting_id = extractor.query("meeting_id");
         Some(Self { name: name?, meeting_id: meeting_id? })
     }
 }
 
 /// Removes a finished meeting's transcript and all that is personal about it.
-pub async fn redact(app: Arc<App>, caller: User, one: OneMeeting) -> Result<Json<Message>> {
+pub async fn delete_transcript(app: Arc<App>, caller: User, one: OneMeeting) -> Result<Json<Message>> {
     let name = owned(&caller, one.name, one.meeting_id)?;
-    app.store.remove_words(WordsOf::Meeting(name.clone())).await?;
-    let id = app.store.write(RedactMeeting { name, now: clock::now() }).await?;
-    app.bots.erase(id).await;
-    app.eraser.finish(&app.store).await;
+    app.erasure.delete_transcript(name).await?;
     Ok(Json(Message::new("Meeting transcripts deleted and data anonymized.")))
 }
 

@@ -2,13 +2,13 @@
 
 use crate::app::App;
 use crate::auth::User;
+use crate::domain::bounded_int::BoundedInt;
 use crate::domain::field::{Field, Invalid, Raw};
-use crate::domain::number::Whole;
 use crate::domain::search::{marked, terms};
-use crate::domain::text::Line;
+use crate::domain::text::SingleLine;
 use crate::domain::{MeetingId, Platform, Segment, SegmentId, Time};
 use crate::error::Result;
-use crate::http::{Form, Input, Json};
+use crate::http::{Extractor, FromRequest, Json};
 use crate::store::{Found, Search};
 use serde::Serialize;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const TERMS_MAX: usize = 16;
 const BEGINNINGS_MAX: usize = 2;
 
 /// How many results on a page.
-type ResultLimit = Whole<1, 100>;
+type ResultLimit = BoundedInt<1, 100>;
 
 /// What somebody typed.
 struct Typed(String);
@@ -30,13 +30,13 @@ impl Field for Typed {
     fn schema() -> Object {
         let about = "Words that must all be there, without case and accents. Words in \"quotes\" must follow each other; \
                      a * stands for any ending, at most twice. Nothing else is syntax, and 16 words are enough; without any word nothing is found.";
-        let mut schema = Line::<255>::schema();
+        let mut schema = SingleLine::<255>::schema();
         schema.description = Some(about.to_owned());
         schema
     }
 
     fn read(raw: Raw<'_>) -> std::result::Result<Self, Invalid> {
-        let Line(text) = Line::<255>::read(raw)?;
+        let SingleLine(text) = SingleLine::<255>::read(raw)?;
         let terms = terms(&text);
         let beginnings = terms.iter().filter(|term| term.is_prefix).count();
         if terms.len() > TERMS_MAX || beginnings > BEGINNINGS_MAX {
@@ -50,7 +50,7 @@ impl Field for Typed {
 /// Query of `GET /transcripts/search`.
 pub struct SearchQuery {
     q: Option<Typed>,
-    speaker: Option<Line<255>>,
+    speaker: Option<SingleLine<255>>,
     platform: Option<Platform>,
     meeting_id: Option<MeetingId>,
     from: Option<Time>,
@@ -59,16 +59,16 @@ pub struct SearchQuery {
     before: Option<SegmentId>,
 }
 
-impl Input for SearchQuery {
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let q = form.query("q");
-        let speaker = form.query("speaker");
-        let platform = form.query("platform");
-        let meeting_id = form.query("meeting_id");
-        let from = form.query("from");
-        let to = form.query("to");
-        let limit = form.query_or("limit", Whole(20));
-        let before = form.query("before");
+impl FromRequest for SearchQuery {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let q = extractor.query("q");
+        let speaker = extractor.query("speaker");
+        let platform = extractor.query("platform");
+        let meeting_id = extractor.query("meeting_id");
+        let from = extractor.query("from");
+        let to = extractor.query("to");
+        let limit = extractor.query_or("limit", BoundedInt(20));
+        let before = extractor.query("before");
         Some(Self {
             q: q?,
             speaker: speaker?,
@@ -126,7 +126,7 @@ fn result(found: Found) -> SearchResult {
 }
 
 /// Segments of the caller's meetings with all these words.
-pub async fn find(app: Arc<App>, caller: User, query: SearchQuery) -> Result<Json<SearchResults>> {
+pub async fn search_transcripts(app: Arc<App>, caller: User, query: SearchQuery) -> Result<Json<SearchResults>> {
     let page = app.store.search(Search {
         user_id: caller.user.id,
         terms: query.q.map(|typed| terms(&typed.0)).unwrap_or_default(),

@@ -2,13 +2,12 @@
 
 use crate::app::App;
 use crate::auth::Bot;
-use crate::clock;
-use crate::domain::segment::{Spoken, TEXT_CHARS_MAX};
-use crate::domain::text::Line;
-use crate::domain::{Heard, Offset};
+use crate::domain::segment::{SpokenText, TEXT_CHARS_MAX};
+use crate::domain::text::SingleLine;
+use crate::domain::{Offset, SegmentInput};
 use crate::error::Result;
-use crate::http::form::BodyRule;
-use crate::http::{Form, Input, Json};
+use crate::http::request::extractor::BodyRule;
+use crate::http::{Extractor, FromRequest, Json};
 use crate::store::StoreSegments;
 use serde::Serialize;
 use std::sync::Arc;
@@ -20,30 +19,30 @@ const SEGMENTS_MAX: usize = 1000;
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// Body of `POST /bots/internal/segments`.
-pub struct HeardBatch {
-    uid: Line<255>,
-    segments: Vec<Heard>,
+pub struct SegmentBatch {
+    uid: SingleLine<255>,
+    segments: Vec<SegmentInput>,
 }
 
-impl Input for HeardBatch {
+impl FromRequest for SegmentBatch {
     const BODY: BodyRule = BodyRule::Required;
 
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let uid = form.required("uid");
-        let segments = form.list("segments", SEGMENTS_MAX, heard);
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let uid = extractor.required("uid");
+        let segments = extractor.list("segments", SEGMENTS_MAX, heard);
         Some(Self { uid: uid?, segments: segments? })
     }
 }
 
-fn heard(form: &mut Form<'_>) -> Option<Heard> {
-    let start = form.required::<Offset>("start");
-    let end = form.required::<Offset>("end");
-    let text = form.required::<Spoken<TEXT_CHARS_MAX>>("text");
-    let language = form.optional::<Spoken<32>>("language");
-    let speaker = form.optional::<Spoken<255>>("speaker");
+fn heard(extractor: &mut Extractor<'_>) -> Option<SegmentInput> {
+    let start = extractor.required::<Offset>("start");
+    let end = extractor.required::<Offset>("end");
+    let text = extractor.required::<SpokenText<TEXT_CHARS_MAX>>("text");
+    let language = extractor.optional::<SpokenText<32>>("language");
+    let speaker = extractor.optional::<SpokenText<255>>("speaker");
     let (language, speaker) = (language?, speaker?);
     let (language, speaker) = (language.and_then(|text| trimmed(&text.0)), speaker.and_then(|text| trimmed(&text.0)));
-    Some(Heard { start: start?, end: end?, text: text?.0, speaker, language })
+    Some(SegmentInput { start: start?, end: end?, text: text?.0, speaker, language })
 }
 
 fn trimmed(text: &str) -> Option<String> {
@@ -65,9 +64,9 @@ pub struct BatchAccepted {
 }
 
 /// Stores what a bot heard; the answer leaves once it is durable.
-pub async fn store(app: Arc<App>, bot: Bot, batch: HeardBatch) -> Result<Json<BatchAccepted>> {
-    let heard = batch.segments.into_iter().filter_map(Heard::tidy).collect();
-    let now = clock::now();
+pub async fn store_segments(app: Arc<App>, bot: Bot, batch: SegmentBatch) -> Result<Json<BatchAccepted>> {
+    let heard = batch.segments.into_iter().filter_map(SegmentInput::tidy).collect();
+    let now = app.clock.now();
     let verb = StoreSegments { token_hash: bot.token_hash(), uid: batch.uid.0, heard, now };
     let stored = app.store.write(verb).await?;
     if let Some(token_id) = stored.token_id {

@@ -1,13 +1,13 @@
 //! Transcripts: as JSON, as text, as subtitles; page by page, however long they are.
 
-use super::meetings::{owned, write_items};
+use crate::api::meetings::{owned, write_items};
 use crate::app::App;
 use crate::auth::User;
-use crate::domain::text::Line;
+use crate::domain::text::SingleLine;
 use crate::domain::{Meeting, MeetingId, Platform, Segment, SegmentId, Subtitles, Time};
 use crate::error::{Error, Result};
-use crate::http::answer::{AnswerDoc, json_doc};
-use crate::http::{Form, Input, Pages, Streamed};
+use crate::http::response::{AnswerDoc, json_doc};
+use crate::http::{Extractor, FromRequest, PageSource, StreamedResponse};
 use hyper::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use utoipa::ToSchema;
 /// Path and query of `GET /transcripts/{platform}/{native_meeting_id}`.
 pub struct TranscriptQuery {
     platform: Platform,
-    native_meeting_id: Line<255>,
+    native_meeting_id: SingleLine<255>,
     meeting_id: Option<MeetingId>,
     format: Option<Subtitles>,
 }
 
-impl Input for TranscriptQuery {
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let platform = form.path("platform");
-        let native_meeting_id = form.path("native_meeting_id");
-        let meeting_id = form.query("meeting_id");
-        let format = form.query("format");
+impl FromRequest for TranscriptQuery {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let platform = extractor.path("platform");
+        let native_meeting_id = extractor.path("native_meeting_id");
+        let meeting_id = extractor.query("meeting_id");
+        let format = extractor.query("format");
         Some(Self {
             platform: platform?,
             native_meeting_id: native_meeting_id?,
@@ -57,7 +57,7 @@ pub struct TranscriptPages {
     written: u64,
 }
 
-impl Pages for TranscriptPages {
+impl PageSource for TranscriptPages {
     fn content_type(&self) -> &'static str {
         self.format.map_or("application/json", Subtitles::content_type)
     }
@@ -116,8 +116,12 @@ impl TranscriptPages {
 }
 
 /// The newest meeting of that name, or the very one, and what was said in it.
-pub async fn show(app: Arc<App>, caller: User, query: TranscriptQuery) -> Result<Streamed<TranscriptPages>> {
+pub async fn get_transcript(
+    app: Arc<App>,
+    caller: User,
+    query: TranscriptQuery,
+) -> Result<StreamedResponse<TranscriptPages>> {
     let name = owned(&caller, (query.platform, query.native_meeting_id.0), query.meeting_id)?;
     let meeting = app.store.meeting(&name)?;
-    Streamed::begin(TranscriptPages { app, meeting, format: query.format, last: None, written: 0 }).await
+    StreamedResponse::begin(TranscriptPages { app, meeting, format: query.format, last: None, written: 0 }).await
 }

@@ -1,14 +1,13 @@
 //! What was used: by everybody, for the holder of the admin key, and by the caller.
 
-use super::meetings::write_items;
+use crate::api::meetings::write_items;
 use crate::app::App;
 use crate::auth::{Admin, User};
-use crate::clock;
-use crate::domain::number::Whole;
+use crate::domain::bounded_int::BoundedInt;
 use crate::domain::{Day, TokenId, UsageBy, UsageFormat, UsageLine, UsagePlace, UserId};
 use crate::error::{Error, Result};
-use crate::http::answer::{AnswerDoc, json_doc};
-use crate::http::{Form, Input, Pages, Streamed};
+use crate::http::response::{AnswerDoc, json_doc};
+use crate::http::{Extractor, FromRequest, PageSource, StreamedResponse};
 use crate::store::UsageFilter;
 use hyper::StatusCode;
 use serde::Serialize;
@@ -19,7 +18,7 @@ use utoipa::ToSchema;
 const DAYS_USUAL: i64 = 30;
 
 /// How many lines on a page.
-type LineLimit = Whole<1, 10_000>;
+type LineLimit = BoundedInt<1, 10_000>;
 
 /// Query of `GET /user/usage`.
 pub struct OwnUsage {
@@ -32,15 +31,15 @@ pub struct OwnUsage {
     limit: Option<LineLimit>,
 }
 
-impl Input for OwnUsage {
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let from = form.query("from");
-        let to = form.query("to");
-        let token_id = form.query("token_id");
-        let by = form.query("by");
-        let format = form.query_or("format", UsageFormat::Json);
-        let after = form.query("after");
-        let limit = form.query("limit");
+impl FromRequest for OwnUsage {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let from = extractor.query("from");
+        let to = extractor.query("to");
+        let token_id = extractor.query("token_id");
+        let by = extractor.query("by");
+        let format = extractor.query_or("format", UsageFormat::Json);
+        let after = extractor.query("after");
+        let limit = extractor.query("limit");
         Some(Self { from: from?, to: to?, token_id: token_id?, by: by?, format: format?, after: after?, limit: limit? })
     }
 }
@@ -51,10 +50,10 @@ pub struct AnyUsage {
     of: OwnUsage,
 }
 
-impl Input for AnyUsage {
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let user_id = form.query("user_id");
-        let of = OwnUsage::read(form);
+impl FromRequest for AnyUsage {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let user_id = extractor.query("user_id");
+        let of = OwnUsage::read(extractor);
         Some(Self { user_id: user_id?, of: of? })
     }
 }
@@ -77,7 +76,7 @@ pub struct UsagePages {
     is_first: bool,
 }
 
-impl Pages for UsagePages {
+impl PageSource for UsagePages {
     fn content_type(&self) -> &'static str {
         match self.format {
             UsageFormat::Json => "application/json",
@@ -120,22 +119,22 @@ impl Pages for UsagePages {
 }
 
 /// What everybody used.
-pub async fn all(app: Arc<App>, _: Admin, query: AnyUsage) -> Result<Streamed<UsagePages>> {
+pub async fn get_usage(app: Arc<App>, _: Admin, query: AnyUsage) -> Result<StreamedResponse<UsagePages>> {
     show(app, query.user_id, query.of).await
 }
 
 /// What the caller used.
-pub async fn own(app: Arc<App>, caller: User, query: OwnUsage) -> Result<Streamed<UsagePages>> {
+pub async fn get_own_usage(app: Arc<App>, caller: User, query: OwnUsage) -> Result<StreamedResponse<UsagePages>> {
     show(app, Some(caller.user.id), query).await
 }
 
 /// What was used up to this very request; where that cannot be written now, up to the last batch that could.
-async fn show(app: Arc<App>, user_id: Option<UserId>, query: OwnUsage) -> Result<Streamed<UsagePages>> {
-    match app.auth.usage().write_amounts(&app.store).await {
+async fn show(app: Arc<App>, user_id: Option<UserId>, query: OwnUsage) -> Result<StreamedResponse<UsagePages>> {
+    match app.auth.usage().write_counts(&app.store).await {
         Ok(()) | Err(Error::Busy | Error::DiskFull) => {}
         Err(error) => return Err(error),
     }
-    let to = query.to.unwrap_or_else(|| Day::of(clock::now()));
+    let to = query.to.unwrap_or_else(|| Day::of(app.clock.now()));
     let filter = UsageFilter {
         from: query.from.unwrap_or_else(|| to.plus(1 - DAYS_USUAL)),
         to,
@@ -145,5 +144,5 @@ async fn show(app: Arc<App>, user_id: Option<UserId>, query: OwnUsage) -> Result
         after: query.after.unwrap_or_default(),
         limit: query.limit.and_then(|limit| usize::try_from(limit.0).ok()),
     };
-    Streamed::begin(UsagePages { app, filter, format: query.format, is_first: true }).await
+    StreamedResponse::begin(UsagePages { app, filter, format: query.format, is_first: true }).await
 }

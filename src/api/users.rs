@@ -2,23 +2,22 @@
 
 use crate::app::App;
 use crate::auth::Admin;
-use crate::clock;
-use crate::domain::number::{EXACT_MAX, Whole};
-use crate::domain::text::Line;
+use crate::domain::bounded_int::{BoundedInt, EXACT_MAX};
+use crate::domain::text::SingleLine;
 use crate::domain::user::{BotLimit, ImageUrl, PersonName};
-use crate::domain::{Data, Email, Token, User, UserId};
+use crate::domain::{Data, Email, Patch, Token, User, UserId};
 use crate::error::Result;
-use crate::http::form::{BodyRule, Settable};
-use crate::http::{CreatedOrFound, Form, Input, Json, NoContent};
-use crate::store::{CreateUser, DeleteUser, Patch, UpdateUser, UserPage, WordsOf};
+use crate::http::request::extractor::BodyRule;
+use crate::http::{CreatedOrFound, Extractor, FromRequest, Json, NoContent};
+use crate::store::{CreateUser, UpdateUser, UserPage};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// The most users on a page.
-pub type PageLimit = Whole<1, 1000>;
+pub type PageLimit = BoundedInt<1, 1000>;
 /// How many rows to leave out.
-pub type Skip = Whole<0, EXACT_MAX>;
+pub type Skip = BoundedInt<0, EXACT_MAX>;
 
 /// Body of `POST /admin/users`.
 pub struct NewUser {
@@ -29,15 +28,15 @@ pub struct NewUser {
     data: Option<Data>,
 }
 
-impl Input for NewUser {
+impl FromRequest for NewUser {
     const BODY: BodyRule = BodyRule::Required;
 
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let email = form.required("email");
-        let name = form.optional("name");
-        let image_url = form.optional("image_url");
-        let max_concurrent_bots = form.optional("max_concurrent_bots");
-        let data = form.optional("data");
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let email = extractor.required("email");
+        let name = extractor.optional("name");
+        let image_url = extractor.optional("image_url");
+        let max_concurrent_bots = extractor.optional("max_concurrent_bots");
+        let data = extractor.optional("data");
         Some(Self {
             email: email?,
             name: name?,
@@ -49,25 +48,25 @@ impl Input for NewUser {
 }
 
 /// Creates a user, or returns the one who has the address, unchanged.
-pub async fn create(app: Arc<App>, admin: Admin, new: NewUser) -> Result<CreatedOrFound<User>> {
+pub async fn create_user(app: Arc<App>, admin: Admin, new: NewUser) -> Result<CreatedOrFound<User>> {
     let create = CreateUser {
         email: new.email,
         name: new.name.map(|name| name.0),
         image_url: new.image_url.map(|url| url.0),
         max_concurrent_bots: new.max_concurrent_bots.map_or(0, |limit| limit.0),
         data: new.data.unwrap_or_default(),
-        now: clock::now(),
+        now: app.clock.now(),
     };
     let (user, is_new) = app.store.write_by(admin.actor()?, create).await?;
     Ok(CreatedOrFound { value: user, is_new })
 }
 
-impl Input for UserPage {
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let skip = form.query_or("skip", Whole(0) as Skip);
-        let limit = form.query_or("limit", Whole(100) as PageLimit);
-        let after = form.query::<Skip>("after");
-        let matching = form.query::<Line<254>>("q");
+impl FromRequest for UserPage {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let skip = extractor.query_or("skip", BoundedInt(0) as Skip);
+        let limit = extractor.query_or("limit", BoundedInt(100) as PageLimit);
+        let after = extractor.query::<Skip>("after");
+        let matching = extractor.query::<SingleLine<254>>("q");
         Some(Self {
             skip: skip?.0,
             limit: limit?.0,
@@ -78,16 +77,16 @@ impl Input for UserPage {
 }
 
 /// A page of users by id.
-pub async fn list(app: Arc<App>, _: Admin, page: UserPage) -> Result<Json<Vec<User>>> {
+pub async fn list_users(app: Arc<App>, _: Admin, page: UserPage) -> Result<Json<Vec<User>>> {
     Ok(Json(app.store.users(page).await?))
 }
 
 /// `{id}` of a user in the path.
 pub struct ById(pub UserId);
 
-impl Input for ById {
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        form.path("id").map(Self)
+impl FromRequest for ById {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        extractor.path("id").map(Self)
     }
 }
 
@@ -102,23 +101,23 @@ pub struct UserWithTokens {
 }
 
 /// One user with all their tokens.
-pub async fn show(app: Arc<App>, _: Admin, ById(id): ById) -> Result<Json<UserWithTokens>> {
+pub async fn get_user(app: Arc<App>, _: Admin, ById(id): ById) -> Result<Json<UserWithTokens>> {
     let (user, mut api_tokens) = app.store.user_with_tokens(id).await?;
-    app.auth.usage().freshen(&mut api_tokens);
+    app.auth.usage().apply_pending(&mut api_tokens);
     Ok(Json(UserWithTokens { user, api_tokens }))
 }
 
 /// `{email}` of a user in the path.
 pub struct ByEmail(Email);
 
-impl Input for ByEmail {
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        form.path("email").map(Self)
+impl FromRequest for ByEmail {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        extractor.path("email").map(Self)
     }
 }
 
 /// One user by address.
-pub async fn show_by_email(app: Arc<App>, _: Admin, ByEmail(email): ByEmail) -> Result<Json<User>> {
+pub async fn get_user_by_email(app: Arc<App>, _: Admin, ByEmail(email): ByEmail) -> Result<Json<User>> {
     Ok(Json(app.store.user_by_email(&email)?))
 }
 
@@ -126,24 +125,24 @@ pub async fn show_by_email(app: Arc<App>, _: Admin, ByEmail(email): ByEmail) -> 
 pub struct UserChanges {
     id: UserId,
     email: Option<Email>,
-    name: Settable<PersonName>,
-    image_url: Settable<ImageUrl>,
+    name: Patch<PersonName>,
+    image_url: Patch<ImageUrl>,
     max_concurrent_bots: Option<BotLimit>,
     data: Option<Data>,
     disabled: Option<bool>,
 }
 
-impl Input for UserChanges {
+impl FromRequest for UserChanges {
     const BODY: BodyRule = BodyRule::Required;
 
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let id = form.path("id");
-        let name = form.settable("name");
-        let max_concurrent_bots = form.optional("max_concurrent_bots");
-        let image_url = form.settable("image_url");
-        let data = form.optional("data");
-        let email = form.optional("email");
-        let disabled = form.optional("disabled");
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let id = extractor.path("id");
+        let name = extractor.patch("name");
+        let max_concurrent_bots = extractor.optional("max_concurrent_bots");
+        let image_url = extractor.patch("image_url");
+        let data = extractor.optional("data");
+        let email = extractor.optional("email");
+        let disabled = extractor.optional("disabled");
         Some(Self {
             id: id?,
             disabled: disabled?,
@@ -157,37 +156,22 @@ impl Input for UserChanges {
 }
 
 /// Changes what is given of a user.
-pub async fn update(app: Arc<App>, admin: Admin, changes: UserChanges) -> Result<Json<User>> {
+pub async fn update_user(app: Arc<App>, admin: Admin, changes: UserChanges) -> Result<Json<User>> {
     let update = UpdateUser {
         id: changes.id,
         email: changes.email,
-        name: patch(changes.name, |name| name.0),
-        image_url: patch(changes.image_url, |url| url.0),
+        name: changes.name.map(|name| name.0),
+        image_url: changes.image_url.map(|url| url.0),
         max_concurrent_bots: changes.max_concurrent_bots.map(|limit| limit.0),
         data: changes.data,
         disabled: changes.disabled,
-        now: clock::now(),
+        now: app.clock.now(),
     };
     Ok(Json(app.store.write_by(admin.actor()?, update).await?))
 }
 
-/// What becomes of a field that may be set to null.
-pub fn patch<T, U>(field: Settable<T>, unwrap: impl FnOnce(T) -> U) -> Patch<U> {
-    match field {
-        Settable::Absent => Patch::Keep,
-        Settable::Null => Patch::Clear,
-        Settable::Value(value) => Patch::Set(unwrap(value)),
-    }
-}
-
 /// Removes a user and all that is theirs, from the files too.
-pub async fn delete(app: Arc<App>, admin: Admin, ById(id): ById) -> Result<NoContent> {
-    app.store.remove_words(WordsOf::User(id)).await?;
-    let meetings = app.store.meeting_ids(id).await?;
-    app.store.write_by(admin.actor()?, DeleteUser { id }).await?;
-    for meeting in meetings {
-        app.bots.erase(meeting).await;
-    }
-    app.eraser.finish(&app.store).await;
+pub async fn delete_user(app: Arc<App>, admin: Admin, ById(id): ById) -> Result<NoContent> {
+    app.erasure.delete_user(admin.actor()?, id).await?;
     Ok(NoContent)
 }

@@ -1,60 +1,57 @@
 //! The caller's webhook: where events of their meetings go, and what became of them.
 
-use super::users::PageLimit;
+use crate::api::users::PageLimit;
 use crate::app::App;
 use crate::auth::User as Caller;
-use crate::courier::WebhookUrl;
+use crate::domain::bounded_int::BoundedInt;
 use crate::domain::field::Invalid;
-use crate::domain::number::Whole;
-use crate::domain::{Delivery, DeliveryId, User, WebhookSecret};
-use crate::error::{Error, Fault, Input as Sent, Result, Step};
-use crate::http::form::{BodyRule, Settable};
-use crate::http::{Form, Input, Json};
-use crate::store::{DeliveryPage, Patch, SetWebhook, Webhook};
+use crate::domain::field_error::{FieldError, LocStep, SentValue};
+use crate::domain::{Delivery, DeliveryId, Patch, User, WebhookSecret};
+use crate::error::{Error, Result};
+use crate::http::request::extractor::BodyRule;
+use crate::http::{Extractor, FromRequest, Json};
+use crate::store::{DeliveryPage, SetWebhook, Webhook};
+use crate::webhooks::WebhookUrl;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Body of `PUT /user/webhook`: a new address, a new secret, or both; null removes either, and so does an empty address.
 pub struct NewWebhook {
-    url: Settable<WebhookUrl>,
-    secret: Settable<WebhookSecret>,
+    url: Patch<WebhookUrl>,
+    secret: Patch<WebhookSecret>,
 }
 
-impl Input for NewWebhook {
+impl FromRequest for NewWebhook {
     const BODY: BodyRule = BodyRule::Required;
 
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let url = form.settable("webhook_url");
-        let secret = form.settable("webhook_secret");
-        if let (Some(Settable::Absent), Some(Settable::Absent)) = (&url, &secret) {
-            form.refuse("webhook_url", Invalid::new("missing", "Field required"));
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let url = extractor.patch("webhook_url");
+        let secret = extractor.patch("webhook_secret");
+        if let (Some(Patch::Keep), Some(Patch::Keep)) = (&url, &secret) {
+            extractor.refuse("webhook_url", Invalid::new("missing", "Field required"));
         }
         Some(Self { url: url?, secret: secret? })
     }
 }
 
 /// Sets where the caller's events go.
-pub async fn set(app: Arc<App>, caller: Caller, new: NewWebhook) -> Result<Json<User>> {
+pub async fn set_webhook(app: Arc<App>, caller: Caller, new: NewWebhook) -> Result<Json<User>> {
     let url = match new.url {
-        Settable::Absent => Patch::Keep,
-        Settable::Null => Patch::Clear,
-        Settable::Value(url) if url.0.is_empty() => Patch::Clear,
-        Settable::Value(url) if app.courier.refuses(&url) => return Err(private(url)),
-        Settable::Value(url) => Patch::Set(url.0),
+        Patch::Keep => Patch::Keep,
+        Patch::Clear => Patch::Clear,
+        Patch::Set(url) if url.0.is_empty() => Patch::Clear,
+        Patch::Set(url) if app.dispatcher.refuses(&url) => return Err(private(url)),
+        Patch::Set(url) => Patch::Set(url.0),
     };
-    let secret = match new.secret {
-        Settable::Absent => Patch::Keep,
-        Settable::Null => Patch::Clear,
-        Settable::Value(secret) => Patch::Set(secret),
-    };
-    Ok(Json(app.store.write(SetWebhook { user_id: caller.user.id, url, secret }).await?))
+    let verb = SetWebhook { user_id: caller.user.id, url, secret: new.secret };
+    Ok(Json(app.store.write(verb).await?))
 }
 
 fn private(url: WebhookUrl) -> Error {
-    let loc = vec![Step::Name("body"), Step::Name("webhook_url")];
+    let loc = vec![LocStep::Name("body"), LocStep::Name("webhook_url")];
     let msg = "Input should be an address that is neither private nor reserved; the operator can allow others";
-    Error::Invalid(vec![Fault::new(loc, Sent::Text(url.0), Invalid::new("url_private", msg))])
+    Error::Invalid(vec![FieldError::new(loc, SentValue::Text(url.0), Invalid::new("url_private", msg))])
 }
 
 /// Where the caller's events go.
@@ -68,7 +65,7 @@ pub struct WebhookView {
 }
 
 /// Where the caller's events go.
-pub async fn show(app: Arc<App>, caller: Caller, (): ()) -> Result<Json<WebhookView>> {
+pub async fn get_webhook(app: Arc<App>, caller: Caller, (): ()) -> Result<Json<WebhookView>> {
     let Webhook { url, secret } = app.store.webhook(caller.user.id)?;
     Ok(Json(WebhookView { webhook_url: url, has_secret: secret.is_some() }))
 }
@@ -79,10 +76,10 @@ pub struct DeliveryQuery {
     before: Option<DeliveryId>,
 }
 
-impl Input for DeliveryQuery {
-    fn read(form: &mut Form<'_>) -> Option<Self> {
-        let limit = form.query_or("limit", Whole(100));
-        let before = form.query("before");
+impl FromRequest for DeliveryQuery {
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
+        let limit = extractor.query_or("limit", BoundedInt(100));
+        let before = extractor.query("before");
         Some(Self { limit: limit?, before: before? })
     }
 }
@@ -95,7 +92,7 @@ pub struct Deliveries {
 }
 
 /// The caller's events, newest first.
-pub async fn deliveries(app: Arc<App>, caller: Caller, query: DeliveryQuery) -> Result<Json<Deliveries>> {
+pub async fn list_webhook_deliveries(app: Arc<App>, caller: Caller, query: DeliveryQuery) -> Result<Json<Deliveries>> {
     let page = DeliveryPage { user_id: caller.user.id, before: query.before, limit: query.limit.0 };
     Ok(Json(Deliveries { deliveries: app.store.deliveries(page).await? }))
 }
@@ -116,10 +113,10 @@ pub struct TestView {
 }
 
 /// Posts a signed event to the caller's webhook, and tells how that went.
-pub async fn test(app: Arc<App>, caller: Caller, (): ()) -> Result<Json<TestView>> {
+pub async fn test_webhook(app: Arc<App>, caller: Caller, (): ()) -> Result<Json<TestView>> {
     let webhook = app.store.webhook(caller.user.id)?;
     let url = webhook.url.ok_or(Error::NoWebhook)?;
-    let tested = app.courier.test(caller.user.id, &url, webhook.secret).await?;
+    let tested = app.dispatcher.test(caller.user.id, &url, webhook.secret).await?;
     Ok(Json(TestView {
         delivered: tested.outcome.error.is_none(),
         status: tested.outcome.status,

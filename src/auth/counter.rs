@@ -1,6 +1,6 @@
 //! How many requests a token made on a day, in one number.
 
-use crate::domain::{Account, Amounts, Day, TokenId, UserId};
+use crate::domain::{Day, TokenId, UsageCounts, UsageKey, UserId};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// The lower bits, which count; the day is in the upper ones. No batch is late enough to fill them.
@@ -17,11 +17,11 @@ pub struct Counter {
 
 /// What was counted before a request, of which somebody must take note.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Before {
+pub(crate) enum Before {
     /// Nothing: the counter is not in the next batch yet.
     Nothing,
     /// The requests of another day, which the counter holds no more.
-    Other(Account, Amounts),
+    Other(UsageKey, UsageCounts),
 }
 
 impl Counter {
@@ -31,7 +31,7 @@ impl Counter {
     }
 
     /// Counts a request; `None` where nobody must take note, as nearly always.
-    pub(super) fn count(&self, day: Day) -> Option<Before> {
+    pub(crate) fn count(&self, day: Day) -> Option<Before> {
         let fresh = (day.number() << COUNT_BITS) + 1;
         let next = |held: i64| if is_of(held, day) { held + 1 } else { fresh };
         let mut held = self.day_and_count.load(Ordering::Relaxed);
@@ -43,20 +43,20 @@ impl Counter {
         match self.read(held) {
             None => Some(Before::Nothing),
             Some(_) if is_of(held, day) => None,
-            Some((account, amounts)) => Some(Before::Other(account, amounts)),
+            Some((key, counts)) => Some(Before::Other(key, counts)),
         }
     }
 
     /// What was counted, and counts from nothing again.
-    pub(super) fn take(&self) -> Option<(Account, Amounts)> {
+    pub(crate) fn take(&self) -> Option<(UsageKey, UsageCounts)> {
         self.read(self.day_and_count.swap(0, Ordering::Relaxed))
     }
 
-    fn read(&self, held: i64) -> Option<(Account, Amounts)> {
+    fn read(&self, held: i64) -> Option<(UsageKey, UsageCounts)> {
         let requests = held & ((1 << COUNT_BITS) - 1);
-        let account =
-            Account { user_id: self.user_id, day: Day::from_number(held >> COUNT_BITS), token_id: self.token_id };
-        (requests > 0).then_some((account, Amounts { requests, ..Amounts::default() }))
+        let key =
+            UsageKey { user_id: self.user_id, day: Day::from_number(held >> COUNT_BITS), token_id: self.token_id };
+        (requests > 0).then_some((key, UsageCounts { requests, ..UsageCounts::default() }))
     }
 }
 
@@ -74,7 +74,10 @@ mod tests {
             let counter = Counter::new(UserId(1), TokenId(2));
             let (today, tomorrow) = (Day::from_number(first), Day::from_number(first + 1));
             let of = |day, requests| {
-                (Account { user_id: UserId(1), day, token_id: TokenId(2) }, Amounts { requests, ..Amounts::default() })
+                (
+                    UsageKey { user_id: UserId(1), day, token_id: TokenId(2) },
+                    UsageCounts { requests, ..UsageCounts::default() },
+                )
             };
             let other = |day, requests| Before::Other(of(day, requests).0, of(day, requests).1);
             assert_eq!(counter.take(), None, "{first}");

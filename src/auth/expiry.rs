@@ -1,6 +1,7 @@
 //! The end of a token, told with every answer while it is near.
 
-use super::{Caller, Stamps};
+use crate::auth::identity::Identity;
+use crate::auth::request_limiter::ResponseHeaders;
 use crate::domain::Time;
 use hyper::header::{HeaderName, HeaderValue};
 
@@ -10,7 +11,8 @@ pub const EXPIRES_AT: HeaderName = HeaderName::from_static("x-token-expires-at")
 const NOTICE_SECONDS: i64 = 7 * 24 * 60 * 60;
 
 /// Notes the end of a token that is in its last week.
-pub fn announce(caller: &Caller, now: Time, stamps: &mut Stamps) {
+pub fn announce(caller: &Identity, now: Time, response_headers: &mut ResponseHeaders) {
     let end = caller.token.expires_at.filter(|end| *end <= now.plus_seconds(NOTICE_SECONDS));
-    stamps.extend(end.and_then(|end| HeaderValue::try_from(end.to_string()).ok()).map(|end| (EXPIRES_AT, end)));
+    response_headers
+        .extend(end.and_then(|end| HeaderValue::try_from(end.to_string()).ok()).map(|end| (EXPIRES_AT, end)));
 }

@@ -1,12 +1,12 @@
 //! `vomeet admin-key`: the named keys of the administrators.
 
-use super::client::{Client, Target, object_of};
-use super::confirm::Consent;
-use super::output::Output;
-use super::resolve::admin_key;
-use super::span::seconds;
-use super::table::Column;
-use crate::exit::Exit;
+use crate::cli::client::{Client, Target, object_of};
+use crate::cli::confirm::Consent;
+use crate::cli::output::Output;
+use crate::cli::resolve::admin_key;
+use crate::cli::span::seconds;
+use crate::cli::table::Column;
+use crate::exit::StartupError;
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ pub struct Revoke {
 }
 
 /// Does it.
-pub async fn run(client: &mut Client, output: Output, command: AdminKeyCommand) -> Result<(), Exit> {
+pub async fn run(client: &mut Client, output: Output, command: AdminKeyCommand) -> Result<(), StartupError> {
     match command {
         AdminKeyCommand::Create(Create { name, expires_in }) => {
             let body = object_of([("name", Some(name.as_str().into())), ("expires_in", expires_in.map(Value::from))]);

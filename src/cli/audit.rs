@@ -1,11 +1,10 @@
 //! `vomeet audit`: the record of every administrative change.
 
-use super::client::{Client, Target};
-use super::output::Output;
-use super::resolve;
-use super::say;
-use super::table::{Column, plain_lines, table};
-use crate::exit::{Code, Exit};
+use crate::cli::client::{Client, Target};
+use crate::cli::output::Output;
+use crate::cli::table::{Column, plain_lines, table};
+use crate::cli::{resolve, say};
+use crate::exit::{Code, StartupError};
 use clap::{Args, Subcommand};
 
 /// What was there before would make the lines too long; JSON has it.
@@ -65,7 +64,7 @@ pub struct List {
 }
 
 /// Does it.
-pub async fn run(client: &mut Client, output: Output, command: AuditCommand) -> Result<(), Exit> {
+pub async fn run(client: &mut Client, output: Output, command: AuditCommand) -> Result<(), StartupError> {
     match command {
         AuditCommand::List(list) => self::list(client, output, list).await,
         AuditCommand::Verify => verify(client, output).await,
@@ -76,7 +75,7 @@ pub async fn run(client: &mut Client, output: Output, command: AuditCommand) -> 
     }
 }
 
-async fn list(client: &mut Client, output: Output, list: List) -> Result<(), Exit> {
+async fn list(client: &mut Client, output: Output, list: List) -> Result<(), StartupError> {
     let user = resolve::user_id(client, list.user.as_deref()).await?;
     let target = Target::path(["admin", "audit"]).with("limit", Some(list.limit));
     let target = target.with("after", list.after).with("before", list.before).with("user_id", user);
@@ -86,7 +85,7 @@ async fn list(client: &mut Client, output: Output, list: List) -> Result<(), Exi
     output.list(&answer, COLUMNS, |_| next.map(|next| format!("--before {next}")))
 }
 
-async fn verify(client: &mut Client, output: Output) -> Result<(), Exit> {
+async fn verify(client: &mut Client, output: Output) -> Result<(), StartupError> {
     let answer = client.get(Target::path(["admin", "audit", "verify"])).await?;
     output.one(&answer, VERIFIED)?;
     let verified = answer.json()?;
@@ -97,5 +96,8 @@ async fn verify(client: &mut Client, output: Output) -> Result<(), Exit> {
     if output == Output::Table {
         say(format_args!("\n{}", table(FAULTS, faults)));
     }
-    Err(Exit::new(Code::RecordBroken, "The record was changed; compare it with an export that was made before."))
+    Err(StartupError::new(
+        Code::RecordBroken,
+        "The record was changed; compare it with an export that was made before.",
+    ))
 }

@@ -1,7 +1,7 @@
 //! Speaks to the server's admin routes over any stream, and says what became of it.
 
 use crate::app::App;
-use crate::exit::{Code, Exit};
+use crate::exit::{Code, StartupError};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -54,7 +54,7 @@ pub struct Answer {
 
 impl Answer {
     /// The body as JSON.
-    pub fn json(&self) -> Result<Value, Exit> {
+    pub fn json(&self) -> Result<Value, StartupError> {
         serde_json::from_str(&self.body).map_err(|error| broken(&error))
     }
 }
@@ -67,7 +67,7 @@ pub struct Client {
 
 impl Client {
     /// Speaks over a stream; `file` is the database at its other end, if that is in this process. Call it in a runtime.
-    pub async fn over<S>(stream: S, file: Option<Arc<App>>) -> Result<Self, Exit>
+    pub async fn over<S>(stream: S, file: Option<Arc<App>>) -> Result<Self, StartupError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -77,17 +77,17 @@ impl Client {
     }
 
     /// Asks for what is there.
-    pub async fn get(&mut self, target: Target) -> Result<Answer, Exit> {
+    pub async fn get(&mut self, target: Target) -> Result<Answer, StartupError> {
         self.send(Method::GET, target, None).await
     }
 
     /// Asks for it, and reads it as JSON.
-    pub async fn get_json(&mut self, target: Target) -> Result<Value, Exit> {
+    pub async fn get_json(&mut self, target: Target) -> Result<Value, StartupError> {
         self.get(target).await?.json()
     }
 
-    /// Sends a request with a body, if there is one, and reads the whole answer; a refusal becomes an [`Exit`].
-    pub async fn send(&mut self, method: Method, target: Target, body: Option<Value>) -> Result<Answer, Exit> {
+    /// Sends a request with a body, if there is one, and reads the whole answer; a refusal becomes an [`StartupError`].
+    pub async fn send(&mut self, method: Method, target: Target, body: Option<Value>) -> Result<Answer, StartupError> {
         let response = self.begin(method, target, body).await?;
         let status = response.status();
         let mut bytes = Vec::new();
@@ -97,7 +97,7 @@ impl Client {
     }
 
     /// Hands the lines of an answer on as they come, each with its end.
-    pub async fn get_lines(&mut self, target: Target, mut take: impl FnMut(&str)) -> Result<(), Exit> {
+    pub async fn get_lines(&mut self, target: Target, mut take: impl FnMut(&str)) -> Result<(), StartupError> {
         let response = self.begin(Method::GET, target, None).await?;
         let status = response.status();
         let mut waiting = Vec::new();
@@ -119,7 +119,12 @@ impl Client {
         Ok(())
     }
 
-    async fn begin(&mut self, method: Method, target: Target, body: Option<Value>) -> Result<Response<Incoming>, Exit> {
+    async fn begin(
+        &mut self,
+        method: Method,
+        target: Target,
+        body: Option<Value>,
+    ) -> Result<Response<Incoming>, StartupError> {
         let mut request = Request::builder().method(method).uri(target.0).header(header::HOST, "localhost");
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
@@ -140,7 +145,7 @@ impl Client {
     }
 }
 
-async fn each_piece(response: Response<Incoming>, mut take: impl FnMut(&[u8])) -> Result<(), Exit> {
+async fn each_piece(response: Response<Incoming>, mut take: impl FnMut(&[u8])) -> Result<(), StartupError> {
     let mut body = response.into_body();
     while let Some(frame) = timeout(PATIENCE, body.frame()).await.map_err(|_| slow())? {
         if let Ok(piece) = frame.map_err(|error| broken(&error))?.into_data() {
@@ -150,26 +155,29 @@ async fn each_piece(response: Response<Incoming>, mut take: impl FnMut(&[u8])) -
     Ok(())
 }
 
-fn slow() -> Exit {
-    Exit::new(Code::Unavailable, "The server takes too long; look at its log and try again.")
+fn slow() -> StartupError {
+    StartupError::new(Code::Unavailable, "The server takes too long; look at its log and try again.")
 }
 
-fn broken(error: &dyn std::error::Error) -> Exit {
-    Exit::new(Code::Unavailable, format!("The answer of the server broke off or cannot be read ({error}); try again."))
+fn broken(error: &dyn std::error::Error) -> StartupError {
+    StartupError::new(
+        Code::Unavailable,
+        format!("The answer of the server broke off or cannot be read ({error}); try again."),
+    )
 }
 
 /// What a refusal says, in a sentence, and the exit code of its kind.
-fn refused(status: StatusCode, body: &str) -> Exit {
+fn refused(status: StatusCode, body: &str) -> StartupError {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
-    let sentence = match &body["detail"] {
-        Value::String(sentence) => sentence.clone(),
+    let message = match &body["detail"] {
+        Value::String(message) => message.clone(),
         Value::Array(faults) => faults.iter().map(fault).collect::<Vec<_>>().join("; "),
         _ => format!("The server answers {status}."),
     };
     // No route: what this program asks for, that server does not have.
-    let is_strange = sentence == "Not Found" || status == StatusCode::METHOD_NOT_ALLOWED;
+    let is_strange = message == "Not Found" || status == StatusCode::METHOD_NOT_ALLOWED;
     if is_strange {
-        return Exit::new(
+        return StartupError::new(
             Code::Unavailable,
             "The server does not know this; it is of another version than this program.",
         );
@@ -181,7 +189,7 @@ fn refused(status: StatusCode, body: &str) -> Exit {
         400 | 413 | 422 => Code::Invalid,
         _ => Code::Unavailable,
     };
-    Exit::new(code, sentence)
+    StartupError::new(code, message)
 }
 
 /// One fault of what was sent: where, and what.
@@ -205,7 +213,7 @@ mod tests {
     #[test]
     fn refusals_become_sentences_and_codes() {
         let faults = r#"{"detail":[{"loc":["body","email"],"msg":"Field required"},{"loc":["body"],"msg":"bad"}]}"#;
-        for (status, body, code, sentence) in [
+        for (status, body, code, message) in [
             (404, r#"{"detail":"User not found"}"#, Code::NotFound, "User not found"),
             (
                 404,
@@ -218,7 +226,7 @@ mod tests {
             (507, "no json", Code::Unavailable, "The server answers 507 Insufficient Storage."),
         ] {
             let exit = refused(StatusCode::from_u16(status).expect("a status"), body);
-            assert_eq!((exit.code, exit.sentence.as_str()), (code, sentence));
+            assert_eq!((exit.code, exit.message.as_str()), (code, message));
         }
     }
 }

@@ -1,18 +1,18 @@
 //! `vomeet config check` and `vomeet config show`.
 
-use super::say;
+use crate::cli::say;
 use crate::config::{KEYS, Settings};
-use crate::domain::declared::DeclaredUser;
-use crate::exit::Exit;
-use crate::http::local::LocalListener;
+use crate::domain::configured::ConfiguredUser;
+use crate::exit::StartupError;
+use crate::http::admin_socket::AdminSocket;
 use crate::logging;
 use toml::Value;
 
 /// Says whether a server would start with these settings.
-pub fn check(settings: &Settings) -> Result<(), Exit> {
+pub fn check(settings: &Settings) -> Result<(), StartupError> {
     settings.check_admin_key()?;
     settings.check_callback_url()?;
-    LocalListener::check(&settings.config)?;
+    AdminSocket::check(&settings.config)?;
     logging::check(&settings.config.log).map(drop)?;
     say("The settings are sound; `vomeet config show` lists them.\n");
     Ok(())
@@ -34,7 +34,7 @@ pub fn show(settings: &Settings) {
 }
 
 /// A declared user as the file has it. Hashes are no secrets.
-fn show_user(user: &DeclaredUser) {
+fn show_user(user: &ConfiguredUser) {
     let mut members = vec![format!("email = {}", Value::from(user.email.as_str()))];
     members.extend(user.name.as_deref().map(|name| format!("name = {}", Value::from(name))));
     members.extend(user.max_concurrent_bots.map(|limit| format!("max_concurrent_bots = {limit}")));

@@ -1,7 +1,7 @@
 //! Asks before anything is removed.
 
-use super::table::plain;
-use crate::exit::{Code, Exit};
+use crate::cli::table::plain;
+use crate::exit::{Code, StartupError};
 use clap::Args;
 use std::io::{IsTerminal, stdin};
 
@@ -15,13 +15,13 @@ pub struct Consent {
 
 impl Consent {
     /// Asks on a terminal, unless that was answered in advance; where nobody can be asked, nothing is removed.
-    pub fn ask(&self, question: &str) -> Result<(), Exit> {
+    pub fn ask(&self, question: &str) -> Result<(), StartupError> {
         if self.yes {
             return Ok(());
         }
         if !stdin().is_terminal() {
-            let sentence = format!("{question} Nobody can be asked here; say --yes to do it.");
-            return Err(Exit::new(Code::NotConfirmed, sentence));
+            let message = format!("{question} Nobody can be asked here; say --yes to do it.");
+            return Err(StartupError::new(Code::NotConfirmed, message));
         }
         eprint!("{} [y/N] ", plain(question));
         let mut answer = String::new();
@@ -29,7 +29,7 @@ impl Consent {
         let _ = stdin().read_line(&mut answer);
         match answer.trim().to_lowercase().as_str() {
             "y" | "yes" => Ok(()),
-            _ => Err(Exit::new(Code::NotConfirmed, "Nothing was done.")),
+            _ => Err(StartupError::new(Code::NotConfirmed, "Nothing was done.")),
         }
     }
 }

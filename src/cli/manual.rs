@@ -1,6 +1,6 @@
 //! `vomeet man` and `vomeet completions`: written from the same definitions that read the arguments.
 
-use super::{Cli, say};
+use crate::cli::{Cli, say};
 use crate::exit::CODES;
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;

@@ -1,10 +1,10 @@
 //! `vomeet meetings`: what bots do.
 
-use super::client::{Client, Target};
-use super::output::Output;
-use super::resolve;
-use super::table::Column;
-use crate::exit::Exit;
+use crate::cli::client::{Client, Target};
+use crate::cli::output::Output;
+use crate::cli::resolve;
+use crate::cli::table::Column;
+use crate::exit::StartupError;
 use clap::{Args, Subcommand};
 use hyper::Method;
 
@@ -70,7 +70,7 @@ pub struct List {
 }
 
 /// Does it.
-pub async fn run(client: &mut Client, output: Output, command: MeetingsCommand) -> Result<(), Exit> {
+pub async fn run(client: &mut Client, output: Output, command: MeetingsCommand) -> Result<(), StartupError> {
     match command {
         MeetingsCommand::List(list) => self::list(client, output, list).await,
         MeetingsCommand::Show(which) => {
@@ -88,7 +88,7 @@ pub async fn run(client: &mut Client, output: Output, command: MeetingsCommand) 
     }
 }
 
-async fn list(client: &mut Client, output: Output, list: List) -> Result<(), Exit> {
+async fn list(client: &mut Client, output: Output, list: List) -> Result<(), StartupError> {
     let List { user, platform, limit, skip } = list;
     let user = resolve::user_id(client, user.as_deref()).await?;
     let target = Target::path(["admin", "analytics", "meetings"]).with("user_id", user).with("platform", platform);

@@ -11,6 +11,7 @@ mod output;
 mod reach;
 mod resolve;
 mod scan;
+mod scan_findings;
 mod scan_report;
 mod serve;
 mod span;
@@ -21,8 +22,8 @@ mod token_hash;
 mod usage;
 mod user;
 
-use crate::config::{Flags, Settings, Surroundings};
-use crate::exit::Exit;
+use crate::config::{Environment, Flags, Settings};
+use crate::exit::StartupError;
 use admin_key::AdminKeyCommand;
 use audit::AuditCommand;
 use clap::{Args, Parser, Subcommand};
@@ -147,14 +148,14 @@ struct FlagArgs {
 }
 
 impl FlagArgs {
-    fn load(self) -> Result<Settings, Exit> {
+    fn load(self) -> Result<Settings, StartupError> {
         let Self { config, listen, database, socket } = self;
-        Settings::load(&Flags { config, listen, database, socket }, &Surroundings::of_process()?)
+        Settings::load(&Flags { config, listen, database, socket }, &Environment::of_process()?)
     }
 }
 
 impl Place {
-    fn load(self) -> Result<Settings, Exit> {
+    fn load(self) -> Result<Settings, StartupError> {
         let Self { config, database, socket, .. } = self;
         FlagArgs { config, listen: None, database, socket }.load()
     }
@@ -172,14 +173,14 @@ pub fn main() -> ExitCode {
     match cli.command.unwrap_or(Command::Serve(cli.flags)).run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
-            eprintln!("vomeet: {}", table::plain(&exit.sentence));
+            eprintln!("vomeet: {}", table::plain(&exit.message));
             ExitCode::from(exit.code as u8)
         }
     }
 }
 
 impl Command {
-    fn run(self) -> Result<(), Exit> {
+    fn run(self) -> Result<(), StartupError> {
         match self {
             Self::Serve(flags) => flags.load().and_then(serve::run),
             Self::Status(flags) => flags.load().and_then(|settings| status::run(&settings)),

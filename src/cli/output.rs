@@ -1,10 +1,10 @@
 //! How answers are printed: data on standard output, what is only for people on standard error.
 
-use super::client::Answer;
-use super::resolve::rows;
-use super::say;
-use super::table::{Column, card, plain, plain_lines, table};
-use crate::exit::Exit;
+use crate::cli::client::Answer;
+use crate::cli::resolve::rows;
+use crate::cli::say;
+use crate::cli::table::{Column, card, plain, plain_lines, table};
+use crate::exit::StartupError;
 use clap::ValueEnum;
 
 /// How answers are printed.
@@ -23,7 +23,7 @@ impl Output {
         answer: &Answer,
         columns: &[Column],
         more: impl FnOnce(&[serde_json::Value]) -> Option<String>,
-    ) -> Result<(), Exit> {
+    ) -> Result<(), StartupError> {
         let list = answer.json()?;
         match self {
             Self::Json => json(answer),
@@ -36,7 +36,7 @@ impl Output {
     }
 
     /// One thing.
-    pub fn one(self, answer: &Answer, fields: &[Column]) -> Result<(), Exit> {
+    pub fn one(self, answer: &Answer, fields: &[Column]) -> Result<(), StartupError> {
         match self {
             Self::Json => json(answer),
             Self::Table => say(card(fields, &answer.json()?)),
@@ -45,7 +45,7 @@ impl Output {
     }
 
     /// A new secret, alone on its line, so that a script can take it.
-    pub fn secret(self, answer: &Answer, member: &str, about: &str) -> Result<(), Exit> {
+    pub fn secret(self, answer: &Answer, member: &str, about: &str) -> Result<(), StartupError> {
         let body = answer.json()?;
         match self {
             Self::Json => json(answer),
@@ -67,7 +67,9 @@ impl Output {
 /// How the page after a full one is asked for, in pages of `limit` rows that go on behind an id.
 pub fn after_last(flag: &str, limit: usize) -> impl FnOnce(&[serde_json::Value]) -> Option<String> {
     let flag = flag.to_owned();
-    move |rows| rows.last().filter(|_| rows.len() >= limit).map(|last| format!("{flag} {}", super::resolve::id(last)))
+    move |rows| {
+        rows.last().filter(|_| rows.len() >= limit).map(|last| format!("{flag} {}", crate::cli::resolve::id(last)))
+    }
 }
 
 /// The body as it came.

@@ -1,12 +1,15 @@
 //! The way to the data: by the private socket of the server that runs, or, where none does, by the database itself.
 
-use super::Place;
-use super::client::Client;
+use crate::api::service::Api;
 use crate::app::App;
+use crate::cli::Place;
+use crate::cli::client::Client;
+use crate::clock::Clock;
 use crate::config::Settings;
-use crate::exit::{Code, Exit};
+use crate::exit::{Code, StartupError};
 use crate::http::peer::{Origin, Peer, user_name};
 use crate::http::serve::serve_one;
+use crate::routes::{TABLE, TABLE_INFO};
 use rustix::fs::{Access, Mode, access};
 use rustix::io::Errno;
 use std::io::ErrorKind;
@@ -32,13 +35,14 @@ pub enum Missing {
 }
 
 /// Runs a command with a way to the data.
-pub fn with_client<F>(place: Place, missing: Missing, command: F) -> Result<(), Exit>
+pub fn with_client<F>(place: Place, missing: Missing, command: F) -> Result<(), StartupError>
 where
-    F: AsyncFnOnce(&mut Client) -> Result<(), Exit>,
+    F: AsyncFnOnce(&mut Client) -> Result<(), StartupError>,
 {
     let settings = place.load()?;
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = built.map_err(|error| Exit::new(Code::Unavailable, format!("Cannot start ({error}); try again.")))?;
+    let runtime =
+        built.map_err(|error| StartupError::new(Code::Unavailable, format!("Cannot start ({error}); try again.")))?;
     runtime.block_on(async {
         let mut client = reach(settings, missing).await?;
         let done = command(&mut client).await;
@@ -47,7 +51,7 @@ where
     })
 }
 
-async fn reach(settings: Settings, missing: Missing) -> Result<Client, Exit> {
+async fn reach(settings: Settings, missing: Missing) -> Result<Client, StartupError> {
     let socket = settings.config.socket_path();
     let end = Instant::now() + PATIENCE;
     loop {
@@ -70,7 +74,7 @@ async fn reach(settings: Settings, missing: Missing) -> Result<Client, Exit> {
 }
 
 /// Opens the database in this process, and answers from it as a server would.
-async fn open_file(settings: &Settings, missing: Missing) -> Result<Client, Exit> {
+async fn open_file(settings: &Settings, missing: Missing) -> Result<Client, StartupError> {
     let file = &settings.config.database;
     match access(file, Access::READ_OK | Access::WRITE_OK) {
         Err(Errno::NOENT) if missing == Missing::Create => {
@@ -84,10 +88,12 @@ async fn open_file(settings: &Settings, missing: Missing) -> Result<Client, Exit
     rustix::process::umask(Mode::from_bits_truncate(0o077));
     let mut config = settings.config.clone();
     (config.http.workers, config.store.long_reads_max) = (1, 1);
-    let app = App::open_at_rest(config)?;
+    let app = App::open_at_rest(config, Clock::system(), TABLE_INFO)?;
     let user = user_name(rustix::process::getuid().as_raw());
     let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
-    tokio::spawn(serve_one(Arc::clone(&app), theirs, Peer::from(Origin::Local(user.into()))));
+    let api = Api::new(Arc::clone(&app), &TABLE);
+    let peer = Peer::from(Origin::Local(user.into()));
+    tokio::spawn(serve_one(Arc::clone(&app.transport), api, theirs, peer));
     Client::over(ours, Some(app)).await
 }
 
@@ -96,27 +102,27 @@ fn shown(path: &Path) -> String {
     absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
-fn not_yours(path: &Path) -> Exit {
-    let sentence = format!(
+fn not_yours(path: &Path) -> StartupError {
+    let message = format!(
         "You may not open {}; run this as its owner or as root, or let a group in with `socket_group` in vomeet.toml.",
         shown(path)
     );
-    Exit::new(Code::NotPermitted, sentence)
+    StartupError::new(Code::NotPermitted, message)
 }
 
-fn no_database(path: &Path) -> Exit {
-    let sentence = format!(
+fn no_database(path: &Path) -> StartupError {
+    let message = format!(
         "No server answers, and there is no database {}; name one with --database, or create it with `vomeet user add`.",
         shown(path)
     );
-    Exit::new(Code::NotRunning, sentence)
+    StartupError::new(Code::NotRunning, message)
 }
 
-fn held(database: &Path, socket: &Path) -> Exit {
-    let sentence = format!(
+fn held(database: &Path, socket: &Path) -> StartupError {
+    let message = format!(
         "A server has {} open, but none answers at {}; if its settings name another socket, name it with --socket.",
         shown(database),
         shown(socket)
     );
-    Exit::new(Code::DatabaseHeld, sentence)
+    StartupError::new(Code::DatabaseHeld, message)
 }

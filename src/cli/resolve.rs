@@ -1,10 +1,10 @@
 //! From what people call something to the one thing that they mean.
 
-use super::client::{Client, Target};
-use super::table::plain;
+use crate::cli::client::{Client, Target};
+use crate::cli::table::plain;
 use crate::domain::text::fold;
 use crate::domain::token::TOKEN_CHARS;
-use crate::exit::{Code, Exit};
+use crate::exit::{Code, StartupError};
 use serde_json::Value;
 
 /// Rows that are asked for at once.
@@ -13,7 +13,7 @@ const PAGE_ROWS: usize = 1000;
 const CANDIDATES_MAX: usize = 10;
 
 /// A user, by id, address or name: what the server shows of them.
-pub async fn user(client: &mut Client, selector: &str) -> Result<Value, Exit> {
+pub async fn user(client: &mut Client, selector: &str) -> Result<Value, StartupError> {
     if is_id(selector) {
         return client.get_json(Target::path(["admin", "users", selector])).await;
     }
@@ -36,7 +36,7 @@ pub async fn user(client: &mut Client, selector: &str) -> Result<Value, Exit> {
 }
 
 /// The id of a user, by id, address or name.
-pub async fn user_id(client: &mut Client, selector: Option<&str>) -> Result<Option<String>, Exit> {
+pub async fn user_id(client: &mut Client, selector: Option<&str>) -> Result<Option<String>, StartupError> {
     match selector {
         None => Ok(None),
         Some(selector) if is_id(selector) => Ok(Some(selector.to_owned())),
@@ -45,7 +45,7 @@ pub async fn user_id(client: &mut Client, selector: Option<&str>) -> Result<Opti
 }
 
 /// A token of a user, or of anybody, by id, name or first four characters: its id, and what to call it.
-pub async fn token(client: &mut Client, selector: &str, of: Option<&str>) -> Result<(String, String), Exit> {
+pub async fn token(client: &mut Client, selector: &str, of: Option<&str>) -> Result<(String, String), StartupError> {
     refuse_secret(selector)?;
     if is_id(selector) {
         return Ok((selector.to_owned(), format!("token {selector}")));
@@ -74,13 +74,13 @@ pub async fn token(client: &mut Client, selector: &str, of: Option<&str>) -> Res
 }
 
 /// A meeting, by id or as `platform/native_meeting_id`, of which the newest is meant: its id.
-pub async fn meeting(client: &mut Client, selector: &str) -> Result<String, Exit> {
+pub async fn meeting(client: &mut Client, selector: &str) -> Result<String, StartupError> {
     if is_id(selector) {
         return Ok(selector.to_owned());
     }
     let Some((platform, native)) = selector.split_once('/') else {
-        let sentence = format!("A meeting is named by its id, or as google_meet/abc-defg-hij, not {selector}.");
-        return Err(Exit::new(Code::Invalid, sentence));
+        let message = format!("A meeting is named by its id, or as google_meet/abc-defg-hij, not {selector}.");
+        return Err(StartupError::new(Code::Invalid, message));
     };
     let target = Target::path(["admin", "analytics", "meetings"]).with("limit", Some(1));
     let target = target.with("platform", Some(platform)).with("native_meeting_id", Some(native));
@@ -89,7 +89,7 @@ pub async fn meeting(client: &mut Client, selector: &str) -> Result<String, Exit
 }
 
 /// A named admin key, by id or name: its id, and what to call it.
-pub async fn admin_key(client: &mut Client, selector: &str) -> Result<(String, String), Exit> {
+pub async fn admin_key(client: &mut Client, selector: &str) -> Result<(String, String), StartupError> {
     refuse_secret(selector)?;
     let keys = client.get_json(Target::path(["admin", "keys"])).await?;
     let wanted = fold(selector);
@@ -103,13 +103,13 @@ pub async fn admin_key(client: &mut Client, selector: &str) -> Result<(String, S
 }
 
 /// Refuses a secret as an argument: every user of the machine can see it there, and the shell remembers it.
-pub fn refuse_secret(argument: &str) -> Result<(), Exit> {
+pub fn refuse_secret(argument: &str) -> Result<(), StartupError> {
     if argument.len() != TOKEN_CHARS || !argument.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Ok(());
     }
-    let sentence = "That looks like a secret, which others can see among the arguments; use its id or name, or give it \
+    let message = "That looks like a secret, which others can see among the arguments; use its id or name, or give it \
                     to `vomeet token explain` on standard input.";
-    Err(Exit::new(Code::Invalid, sentence))
+    Err(StartupError::new(Code::Invalid, message))
 }
 
 /// The rows of a list, however it is wrapped.
@@ -127,7 +127,7 @@ async fn pages(
     client: &mut Client,
     page: impl Fn(Option<String>) -> Target,
     mut take: impl FnMut(&Value),
-) -> Result<(), Exit> {
+) -> Result<(), StartupError> {
     let mut after = None;
     loop {
         let answer = client.get_json(page(after)).await?;
@@ -148,8 +148,8 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| "-".to_owned(), |text| plain(text).into_owned())
 }
 
-fn unknown(what: &str, selector: &str, list: &str) -> Exit {
-    Exit::new(Code::NotFound, format!("No {what} is called {selector}; `{list}` shows them."))
+fn unknown(what: &str, selector: &str, list: &str) -> StartupError {
+    StartupError::new(Code::NotFound, format!("No {what} is called {selector}; `{list}` shows them."))
 }
 
 /// The one that was found, or who else might be meant.
@@ -159,14 +159,14 @@ fn one(
     list: &str,
     found: Vec<Value>,
     about: impl Fn(&Value) -> String,
-) -> Result<Value, Exit> {
+) -> Result<Value, StartupError> {
     if found.len() > 1 {
         let named: Vec<String> =
             found.iter().take(CANDIDATES_MAX).map(|row| format!("{} ({})", id(row), about(row))).collect();
         let more = if found.len() > CANDIDATES_MAX { " and more" } else { "" };
-        let sentence =
+        let message =
             format!("{selector} is the name of more than one {what}; give an id: {}{more}.", named.join(", "));
-        return Err(Exit::new(Code::Ambiguous, sentence));
+        return Err(StartupError::new(Code::Ambiguous, message));
     }
     found.into_iter().next().ok_or_else(|| unknown(what, selector, list))
 }

@@ -1,6 +1,6 @@
 //! `vomeet scan --report`: of what gitleaks or trufflehog found, what has a right checksum.
 
-use super::scan::{Finding, Findings, open};
+use crate::cli::scan_findings::{Finding, Findings, open};
 use crate::domain::scan::sightings;
 use crate::domain::token::TOKEN_CHARS;
 use serde::Deserialize;

@@ -1,12 +1,14 @@
 //! `vomeet serve`: start, say what to do next, serve, stop.
 
-use super::say;
-use crate::app::{self, App};
+use crate::app::App;
+use crate::cli::say;
+use crate::clock::Clock;
 use crate::config::{Config, Settings};
-use crate::exit::{Code, Exit};
-use crate::http::local::LocalListener;
+use crate::exit::{Code, StartupError};
+use crate::http::admin_socket::AdminSocket;
 use crate::http::serve::{Listeners, listen};
-use crate::logging;
+use crate::routes::TABLE_INFO;
+use crate::{logging, server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::SocketAddr;
 use tokio::runtime::{Builder, Runtime};
@@ -18,16 +20,16 @@ const OTHER_BLOCKING_THREADS: usize = 8;
 const OTHER_FILES: u64 = 64;
 
 /// Serves until SIGTERM or SIGINT.
-pub fn run(settings: Settings) -> Result<(), Exit> {
+pub fn run(settings: Settings) -> Result<(), StartupError> {
     settings.check_admin_key()?;
     settings.check_callback_url()?;
-    LocalListener::check(&settings.config)?;
+    AdminSocket::check(&settings.config)?;
     let _flush = logging::start(&settings.config.log)?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     runtime(&settings.config)?.block_on(serve(settings))
 }
 
-fn runtime(config: &Config) -> Result<Runtime, Exit> {
+fn runtime(config: &Config) -> Result<Runtime, StartupError> {
     let workers = config.http.threads();
     let built = Builder::new_multi_thread()
         .worker_threads(workers)
@@ -35,32 +37,33 @@ fn runtime(config: &Config) -> Result<Runtime, Exit> {
         .enable_all()
         .build();
     built.map_err(|error| {
-        Exit::new(Code::Config, format!("Cannot start {workers} threads ({error}); lower http.workers."))
+        StartupError::new(Code::Config, format!("Cannot start {workers} threads ({error}); lower http.workers."))
     })
 }
 
-async fn serve(mut settings: Settings) -> Result<(), Exit> {
+async fn serve(mut settings: Settings) -> Result<(), StartupError> {
     fit_connections(&mut settings.config);
     let asked = settings.config.listen;
     let cannot = |error: std::io::Error| {
-        let sentence = format!(
+        let message = format!(
             "Cannot listen on {asked} ({error}); stop what uses it (`make ps` shows a vomeet) or choose another with --listen."
         );
-        Exit::new(Code::Listen, sentence)
+        StartupError::new(Code::Listen, message)
     };
     let listener = listen(asked).map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    let stop = stop_signal().map_err(|error| Exit::new(Code::Config, format!("Cannot wait for signals: {error}.")))?;
-    let app = App::open(settings.config.clone(), address)?;
-    app.declare_users().await?;
-    let local = LocalListener::open(&settings.config).inspect_err(|_| app.store.close())?;
+    let stop =
+        stop_signal().map_err(|error| StartupError::new(Code::Config, format!("Cannot wait for signals: {error}.")))?;
+    let app = App::open(settings.config.clone(), address, Clock::system(), TABLE_INFO)?;
+    server::apply_configured_users(&app).await?;
+    let admin = AdminSocket::open(&settings.config).inspect_err(|_| app.store.close())?;
     say(welcome(&settings, address));
     if let Some(why) = settings.admin_key_weakness() {
         log::warn!(
             "the admin key {why}: good enough for this machine alone; set ADMIN_API_TOKEN before others can reach it"
         );
     }
-    app::run(app, Listeners { network: listener, local }, stop).await
+    server::run(app, Listeners { network: listener, admin }, stop).await
 }
 
 /// Ends at the first SIGTERM or SIGINT; a second one ends the process at once.

@@ -1,10 +1,10 @@
 //! `vomeet status`: asks the running server how it is.
 
-use super::say;
-use super::serve::url;
 use crate::api::general::{Health, Inside};
+use crate::cli::say;
+use crate::cli::serve::url;
 use crate::config::Settings;
-use crate::exit::{Code, Exit};
+use crate::exit::{Code, StartupError};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode, header};
@@ -17,11 +17,11 @@ use tokio::net::TcpStream;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Prints how the server is, or ends with [`Code::NotRunning`].
-pub fn run(settings: &Settings) -> Result<(), Exit> {
+pub fn run(settings: &Settings) -> Result<(), StartupError> {
     let address = reachable(settings.config.listen);
     let down = |why: String| {
-        let sentence = format!("No vomeet answers at {} ({why}); start one with `make run`.", url(address));
-        Exit::new(Code::NotRunning, sentence)
+        let message = format!("No vomeet answers at {} ({why}); start one with `make run`.", url(address));
+        StartupError::new(Code::NotRunning, message)
     };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| down(error.to_string()))?;

@@ -1,12 +1,12 @@
 //! `vomeet token`: what opens the server to users.
 
-use super::client::{Client, Target, object_of};
-use super::confirm::Consent;
-use super::output::{Output, after_last};
-use super::resolve;
-use super::span::seconds;
-use super::table::Column;
-use crate::exit::{Code, Exit};
+use crate::cli::client::{Client, Target, object_of};
+use crate::cli::confirm::Consent;
+use crate::cli::output::{Output, after_last};
+use crate::cli::resolve;
+use crate::cli::span::seconds;
+use crate::cli::table::Column;
+use crate::exit::{Code, StartupError};
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -152,7 +152,7 @@ pub struct Explain {
 }
 
 /// Does it.
-pub async fn run(client: &mut Client, output: Output, command: TokenCommand) -> Result<(), Exit> {
+pub async fn run(client: &mut Client, output: Output, command: TokenCommand) -> Result<(), StartupError> {
     match command {
         TokenCommand::Create(new) => create(client, output, new).await,
         TokenCommand::List(List { user, limit, after }) => {
@@ -174,12 +174,12 @@ pub async fn run(client: &mut Client, output: Output, command: TokenCommand) -> 
 }
 
 impl Which {
-    async fn find(&self, client: &mut Client) -> Result<(String, String), Exit> {
+    async fn find(&self, client: &mut Client) -> Result<(String, String), StartupError> {
         resolve::token(client, &self.token, self.user.as_deref()).await
     }
 }
 
-async fn create(client: &mut Client, output: Output, new: Create) -> Result<(), Exit> {
+async fn create(client: &mut Client, output: Output, new: Create) -> Result<(), StartupError> {
     let user = resolve::user(client, &new.user).await?;
     let body = object_of([
         ("name", new.name.map(Value::from)),
@@ -195,7 +195,7 @@ async fn create(client: &mut Client, output: Output, new: Create) -> Result<(), 
     output.secret(&answer, "token", &about)
 }
 
-async fn exchange(client: &mut Client, output: Output, rotate: Rotate) -> Result<(), Exit> {
+async fn exchange(client: &mut Client, output: Output, rotate: Rotate) -> Result<(), StartupError> {
     let (id, about) = rotate.which.find(client).await?;
     let body =
         object_of([("grace_seconds", Some(rotate.grace.into())), ("expires_in", rotate.expires_in.map(Value::from))]);
@@ -205,7 +205,7 @@ async fn exchange(client: &mut Client, output: Output, rotate: Rotate) -> Result
     output.secret(&answer, "token", &format!("This is token {}; {about} works until {end}.", new["id"]))
 }
 
-async fn revoke(client: &mut Client, output: Output, which: &Which, consent: &Consent) -> Result<(), Exit> {
+async fn revoke(client: &mut Client, output: Output, which: &Which, consent: &Consent) -> Result<(), StartupError> {
     let (id, about) = which.find(client).await?;
     consent.ask(&format!("Revoke {about}?"))?;
     let answer = client.send(Method::DELETE, Target::path(["admin", "tokens", &id]), None).await?;
@@ -213,23 +213,24 @@ async fn revoke(client: &mut Client, output: Output, which: &Which, consent: &Co
     Ok(())
 }
 
-async fn set_disabled(client: &mut Client, output: Output, which: &Which, disabled: bool) -> Result<(), Exit> {
+async fn set_disabled(client: &mut Client, output: Output, which: &Which, disabled: bool) -> Result<(), StartupError> {
     let (id, _) = which.find(client).await?;
     let body = json!({ "disabled": disabled });
     output.one(&client.send(Method::PATCH, Target::path(["admin", "tokens", &id]), Some(body)).await?, FIELDS)
 }
 
-async fn explain(client: &mut Client, output: Output, explain: Explain) -> Result<(), Exit> {
+async fn explain(client: &mut Client, output: Output, explain: Explain) -> Result<(), StartupError> {
     if explain.token.is_some() {
-        let sentence = "A token is read from standard input, never from the arguments, where others can see it; if this \
+        let message = "A token is read from standard input, never from the arguments, where others can see it; if this \
                         one is real, revoke it.";
-        return Err(Exit::new(Code::Invalid, sentence));
+        return Err(StartupError::new(Code::Invalid, message));
     }
     if stdin().is_terminal() {
-        super::output::note("Type or paste the token, then Enter:");
+        crate::cli::output::note("Type or paste the token, then Enter:");
     }
     let mut token = String::new();
-    let unreadable = |error| Exit::new(Code::Invalid, format!("Cannot read the token from standard input ({error})."));
+    let unreadable =
+        |error| StartupError::new(Code::Invalid, format!("Cannot read the token from standard input ({error})."));
     stdin().read_line(&mut token).map_err(unreadable)?;
     let body = json!({ "token": token.trim() });
     let answer = client.send(Method::POST, Target::path(["admin", "tokens", "explain"]), Some(body)).await?;
@@ -239,7 +240,7 @@ async fn explain(client: &mut Client, output: Output, explain: Explain) -> Resul
         return Ok(());
     }
     let reason = explained["reason"].as_str().unwrap_or("The token would be refused.");
-    Err(Exit::new(Code::TokenRefused, reason))
+    Err(StartupError::new(Code::TokenRefused, reason))
 }
 
 fn platform_and_id(text: &str) -> Result<(String, String), String> {

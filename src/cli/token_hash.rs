@@ -1,10 +1,10 @@
 //! `vomeet token hash`: what `[[users]]` in `vomeet.toml` keeps of a token. The token is never an argument: others on the
 //! machine can read those.
 
-use super::say;
+use crate::cli::say;
 use crate::domain::PlainToken;
-use crate::domain::declared::DeclaredToken;
-use crate::exit::{Code, Exit};
+use crate::domain::configured::ConfiguredToken;
+use crate::exit::{Code, StartupError};
 use clap::Args;
 use std::io::{IsTerminal, Read};
 
@@ -20,30 +20,30 @@ pub struct HashArgs {
 }
 
 /// Prints `HINT:HASH` of the token on standard input, or of a new one.
-pub fn run(args: &HashArgs) -> Result<(), Exit> {
+pub fn run(args: &HashArgs) -> Result<(), StartupError> {
     let declared = if args.new { make()? } else { read()? };
     say(format_args!("{declared}\n"));
     Ok(())
 }
 
-fn make() -> Result<DeclaredToken, Exit> {
-    let cannot = || Exit::new(Code::Config, "The system gives no randomness; try again.");
+fn make() -> Result<ConfiguredToken, StartupError> {
+    let cannot = || StartupError::new(Code::Config, "The system gives no randomness; try again.");
     let token = PlainToken::generate().map_err(|_| cannot())?;
     // So that `>> vomeet.toml` takes the hash alone, and the token is on no disk.
     eprintln!("{}", token.reveal());
-    DeclaredToken::of(token.reveal().as_bytes()).ok_or_else(cannot)
+    ConfiguredToken::of(token.reveal().as_bytes()).ok_or_else(cannot)
 }
 
-fn read() -> Result<DeclaredToken, Exit> {
+fn read() -> Result<ConfiguredToken, StartupError> {
     let mut input = std::io::stdin().lock();
     if input.is_terminal() {
         eprintln!("Type the token, then press Enter and Ctrl-D:");
     }
     let mut bytes = Vec::new();
     let read = input.by_ref().take(INPUT_BYTES_MAX).read_to_end(&mut bytes);
-    read.map_err(|error| Exit::new(Code::Config, format!("Cannot read standard input ({error}).")))?;
-    DeclaredToken::of(bytes.trim_ascii()).ok_or_else(|| {
-        let sentence = "Standard input holds no token of 40 letters and digits with a right checksum; copy it again, or make one with --new.";
-        Exit::new(Code::Config, sentence)
+    read.map_err(|error| StartupError::new(Code::Config, format!("Cannot read standard input ({error}).")))?;
+    ConfiguredToken::of(bytes.trim_ascii()).ok_or_else(|| {
+        let message = "Standard input holds no token of 40 letters and digits with a right checksum; copy it again, or make one with --new.";
+        StartupError::new(Code::Config, message)
     })
 }

@@ -1,11 +1,10 @@
 //! `vomeet usage`: who used how much.
 
-use super::client::{Client, Target};
-use super::output::Output;
-use super::resolve;
-use super::say;
-use super::table::{Column, plain_lines};
-use crate::exit::Exit;
+use crate::cli::client::{Client, Target};
+use crate::cli::output::Output;
+use crate::cli::table::{Column, plain_lines};
+use crate::cli::{resolve, say};
+use crate::exit::StartupError;
 use clap::Args;
 
 const COLUMNS: &[Column] = &[
@@ -42,7 +41,7 @@ pub struct Usage {
 }
 
 /// Shows it.
-pub async fn run(client: &mut Client, output: Output, usage: Usage) -> Result<(), Exit> {
+pub async fn run(client: &mut Client, output: Output, usage: Usage) -> Result<(), StartupError> {
     let user = resolve::user_id(client, usage.user.as_deref()).await?;
     let target = Target::path(["admin", "usage"]).with("user_id", user).with("by", usage.by);
     let target = target.with("token_id", usage.token);

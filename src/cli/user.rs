@@ -1,12 +1,12 @@
 //! `vomeet user`: who may use the server.
 
-use super::client::{Client, Target, object_of};
-use super::confirm::Consent;
-use super::output::{Output, after_last, note};
-use super::resolve::{self, id};
-use super::say;
-use super::table::{Column, card, table};
-use crate::exit::{Code, Exit};
+use crate::cli::client::{Client, Target, object_of};
+use crate::cli::confirm::Consent;
+use crate::cli::output::{Output, after_last, note};
+use crate::cli::resolve::id;
+use crate::cli::table::{Column, card, table};
+use crate::cli::{resolve, say};
+use crate::exit::{Code, StartupError};
 use clap::{Args, Subcommand};
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -117,7 +117,7 @@ pub struct Remove {
 }
 
 /// Does it.
-pub async fn run(client: &mut Client, output: Output, command: UserCommand) -> Result<(), Exit> {
+pub async fn run(client: &mut Client, output: Output, command: UserCommand) -> Result<(), StartupError> {
     match command {
         UserCommand::Add(new) => add(client, output, new).await,
         UserCommand::List(List { text, limit, after }) => {
@@ -136,7 +136,7 @@ pub async fn run(client: &mut Client, output: Output, command: UserCommand) -> R
     }
 }
 
-async fn add(client: &mut Client, output: Output, new: Add) -> Result<(), Exit> {
+async fn add(client: &mut Client, output: Output, new: Add) -> Result<(), StartupError> {
     let body = object_of([
         ("email", Some(new.email.into())),
         ("name", new.name.map(Value::from)),
@@ -152,7 +152,7 @@ async fn add(client: &mut Client, output: Output, new: Add) -> Result<(), Exit> 
     Ok(())
 }
 
-async fn show(client: &mut Client, output: Output, user: &str) -> Result<(), Exit> {
+async fn show(client: &mut Client, output: Output, user: &str) -> Result<(), StartupError> {
     let user = resolve::user(client, user).await?;
     let answer = client.get(Target::path(["admin", "users", &id(&user)])).await?;
     if output == Output::Json {
@@ -162,7 +162,7 @@ async fn show(client: &mut Client, output: Output, user: &str) -> Result<(), Exi
     say(card(FIELDS, &user));
     let tokens = resolve::rows(&user["api_tokens"]);
     if !tokens.is_empty() {
-        say(format_args!("\n{}", table(super::token::COLUMNS, tokens)));
+        say(format_args!("\n{}", table(crate::cli::token::COLUMNS, tokens)));
     }
     Ok(())
 }
@@ -179,16 +179,16 @@ impl Set {
     }
 }
 
-async fn change(client: &mut Client, output: Output, user: &str, changes: Value) -> Result<(), Exit> {
+async fn change(client: &mut Client, output: Output, user: &str, changes: Value) -> Result<(), StartupError> {
     if changes.as_object().is_some_and(Map::is_empty) {
-        return Err(Exit::new(Code::Invalid, "Say what to change; `vomeet user set --help` lists it."));
+        return Err(StartupError::new(Code::Invalid, "Say what to change; `vomeet user set --help` lists it."));
     }
     let user = resolve::user(client, user).await?;
     let answer = client.send(Method::PATCH, Target::path(["admin", "users", &id(&user)]), Some(changes)).await?;
     output.one(&answer, FIELDS)
 }
 
-async fn remove(client: &mut Client, output: Output, user: &str, consent: &Consent) -> Result<(), Exit> {
+async fn remove(client: &mut Client, output: Output, user: &str, consent: &Consent) -> Result<(), StartupError> {
     let user = resolve::user(client, user).await?;
     let (id, email) = (id(&user), user["email"].as_str().unwrap_or("-").to_owned());
     consent.ask(&format!("Remove user {id} ({email}) with all their tokens, meetings and transcripts?"))?;

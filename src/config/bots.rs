@@ -1,6 +1,6 @@
 //! The settings of bots, live feeds and webhooks.
 
-use super::keys::{Key, count, filled, key, list, networks, seconds, set, text};
+use crate::config::key::{Key, count, filled, key, list, networks, seconds, set, text};
 use ipnet::IpNet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub struct Bots {
     /// From SIGTERM to SIGKILL.
     pub grace: Duration,
     /// How long one may stay in each state without news.
-    pub patience: Patience,
+    pub state_timeouts: StateTimeouts,
     /// When one leaves by itself.
     pub leave: Leave,
     /// One process a bot.
@@ -52,7 +52,7 @@ pub enum RunnerKind {
 
 /// How long a meeting may stay in each state.
 #[derive(Debug, Clone, Default)]
-pub struct Patience {
+pub struct StateTimeouts {
     /// Until the bot reports for the first time.
     pub requested: Duration,
     /// Until it asks to be let in.
@@ -141,11 +141,11 @@ pub static KEYS: &[Key] = &[
     key("bots.redis_url", "VOMEET_BOTS_REDIS_URL", "\"\"", "What bots find as redisUrl; only some of them want one.", |c, v| set(&mut c.bots.redis_url, text(v))),
     key("bots.name", "VOMEET_BOTS_NAME", "\"Vomeet\"", "What a bot calls itself where nobody says.", |c, v| set(&mut c.bots.name, filled(v))),
     key("bots.grace_seconds", "VOMEET_BOTS_GRACE_SECONDS", "10", "From SIGTERM to SIGKILL, in seconds.", |c, v| set(&mut c.bots.grace, seconds(v))),
-    key("bots.requested_seconds_max", "VOMEET_BOTS_REQUESTED_SECONDS_MAX", "180", "Longest wait for a bot's first report, in seconds; then it has failed.", |c, v| set(&mut c.bots.patience.requested, long(v))),
-    key("bots.joining_seconds_max", "VOMEET_BOTS_JOINING_SECONDS_MAX", "300", "Longest time on the way, in seconds; then it has failed.", |c, v| set(&mut c.bots.patience.joining, long(v))),
-    key("bots.awaiting_admission_seconds_max", "VOMEET_BOTS_AWAITING_ADMISSION_SECONDS_MAX", "900", "Longest wait to be let in, in seconds; then it is over.", |c, v| set(&mut c.bots.patience.awaiting_admission, long(v))),
-    key("bots.active_seconds_max", "VOMEET_BOTS_ACTIVE_SECONDS_MAX", "43200", "Longest meeting, in seconds; then the bot is told to leave.", |c, v| set(&mut c.bots.patience.active, long(v))),
-    key("bots.stopping_seconds_max", "VOMEET_BOTS_STOPPING_SECONDS_MAX", "60", "Longest wait for a bot to leave, in seconds; then it is taken for gone.", |c, v| set(&mut c.bots.patience.stopping, long(v))),
+    key("bots.requested_seconds_max", "VOMEET_BOTS_REQUESTED_SECONDS_MAX", "180", "Longest wait for a bot's first report, in seconds; then it has failed.", |c, v| set(&mut c.bots.state_timeouts.requested, long(v))),
+    key("bots.joining_seconds_max", "VOMEET_BOTS_JOINING_SECONDS_MAX", "300", "Longest time on the way, in seconds; then it has failed.", |c, v| set(&mut c.bots.state_timeouts.joining, long(v))),
+    key("bots.awaiting_admission_seconds_max", "VOMEET_BOTS_AWAITING_ADMISSION_SECONDS_MAX", "900", "Longest wait to be let in, in seconds; then it is over.", |c, v| set(&mut c.bots.state_timeouts.awaiting_admission, long(v))),
+    key("bots.active_seconds_max", "VOMEET_BOTS_ACTIVE_SECONDS_MAX", "43200", "Longest meeting, in seconds; then the bot is told to leave.", |c, v| set(&mut c.bots.state_timeouts.active, long(v))),
+    key("bots.stopping_seconds_max", "VOMEET_BOTS_STOPPING_SECONDS_MAX", "60", "Longest wait for a bot to leave, in seconds; then it is taken for gone.", |c, v| set(&mut c.bots.state_timeouts.stopping, long(v))),
     key("bots.waiting_room_seconds", "VOMEET_BOTS_WAITING_ROOM_SECONDS", "300", "A bot leaves by itself when nobody lets it in, in seconds.", |c, v| set(&mut c.bots.leave.waiting_room, long(v))),
     key("bots.no_one_joined_seconds", "VOMEET_BOTS_NO_ONE_JOINED_SECONDS", "120", "A bot leaves by itself when nobody comes, in seconds.", |c, v| set(&mut c.bots.leave.no_one_joined, long(v))),
     key("bots.everyone_left_seconds", "VOMEET_BOTS_EVERYONE_LEFT_SECONDS", "60", "A bot leaves by itself when everybody has left, in seconds.", |c, v| set(&mut c.bots.leave.everyone_left, long(v))),

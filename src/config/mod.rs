@@ -1,18 +1,18 @@
 //! Settings: one struct, each default written once, and where each value came from.
 
 mod bots;
-mod declared;
+mod configured_users;
+mod key;
 mod keys;
 mod sources;
 
-pub use bots::{Bots, DockerBots, INHERITED, Leave, Live, Patience, ProcessBots, RunnerKind, Webhooks};
-pub use keys::Key;
-pub use sources::{Flags, Surroundings};
+pub use bots::{Bots, DockerBots, INHERITED, Leave, Live, ProcessBots, RunnerKind, StateTimeouts, Webhooks};
+pub use key::Key;
+pub use sources::{Environment, Flags};
 
-use crate::auth::SettledKey;
 use crate::domain::Time;
-use crate::domain::declared::DeclaredUser;
-use crate::exit::{Code, Exit};
+use crate::domain::configured::ConfiguredUser;
+use crate::exit::{Code, StartupError};
 use hyper::HeaderMap;
 use hyper::header::{self, HeaderValue};
 use ipnet::IpNet;
@@ -67,14 +67,15 @@ pub struct Config {
     /// Webhooks.
     pub webhooks: Webhooks,
     /// The users that the file declares.
-    pub users: Vec<DeclaredUser>,
+    pub users: Vec<ConfiguredUser>,
 }
 
 impl Config {
     /// The admin keys of the settings: the present one, and the one before with its end.
-    pub fn admin_keys(&self) -> Vec<SettledKey> {
-        let present = SettledKey { key: self.admin_key.clone(), until: None };
-        let old = self.old_admin_key_until.map(|end| SettledKey { key: self.old_admin_key.clone(), until: Some(end) });
+    pub fn admin_keys(&self) -> Vec<ConfiguredKey> {
+        let present = ConfiguredKey { key: self.admin_key.clone(), until: None };
+        let old =
+            self.old_admin_key_until.map(|end| ConfiguredKey { key: self.old_admin_key.clone(), until: Some(end) });
         [present].into_iter().chain(old).collect()
     }
 
@@ -86,6 +87,15 @@ impl Config {
             beside.into()
         })
     }
+}
+
+/// An admin key of the settings.
+#[derive(Clone)]
+pub struct ConfiguredKey {
+    /// The key itself.
+    pub key: String,
+    /// When it stops being accepted.
+    pub until: Option<Time>,
 }
 
 /// The HTTP edge.
@@ -251,29 +261,29 @@ impl Settings {
     }
 
     /// Refuses containers that could not reach the server.
-    pub fn check_callback_url(&self) -> Result<(), Exit> {
+    pub fn check_callback_url(&self) -> Result<(), StartupError> {
         let Config { bots, listen, .. } = &self.config;
         let is_reachable = !bots.callback_url.is_empty() || bots.docker.network == "host";
         if bots.runner != RunnerKind::Docker || is_reachable || !listen.ip().to_canonical().is_loopback() {
             return Ok(());
         }
-        let sentence = format!(
+        let message = format!(
             "Containers do not reach {listen}; set bots.callback_url to an address of this server that they reach, or \
              bots.docker_network to host."
         );
-        Err(Exit::new(Code::Config, sentence))
+        Err(StartupError::new(Code::Config, message))
     }
 
     /// Refuses a weak admin key, and a weak one before it, on an address that others can reach.
-    pub fn check_admin_key(&self) -> Result<(), Exit> {
+    pub fn check_admin_key(&self) -> Result<(), StartupError> {
         let listen = self.config.listen;
         if listen.ip().to_canonical().is_loopback() {
             return Ok(());
         }
         let weak = |key: String, why, remedy: String| {
-            let sentence =
+            let message =
                 format!("{key} {why}, and {listen} can be reached by others; {remedy} or listen on 127.0.0.1.");
-            Err(Exit::new(Code::WeakAdminKey, sentence))
+            Err(StartupError::new(Code::WeakAdminKey, message))
         };
         if let Some(why) = self.admin_key_weakness() {
             let remedy = format!(

@@ -1,9 +1,10 @@
 //! Where settings are looked for, strongest first: flags, environment, `.env`, `vomeet.toml`, defaults.
 
-use super::declared;
-use super::keys::{Key, blank};
-use super::{INHERITED, KEYS, Settings, Source};
-use crate::exit::{Code, Exit};
+use crate::config::bots::INHERITED;
+use crate::config::key::Key;
+use crate::config::keys::blank;
+use crate::config::{KEYS, Settings, Source, configured_users};
+use crate::exit::{Code, StartupError};
 use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
@@ -31,16 +32,16 @@ pub struct Flags {
 
 /// What surrounds the program.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct Environment {
     /// The environment.
     pub environment: HashMap<String, String>,
     /// The working directory.
     pub folder: PathBuf,
 }
 
-impl Surroundings {
+impl Environment {
     /// Those of this process. A setting that is no UTF-8 is refused: passing it over would let a weaker one rule.
-    pub fn of_process() -> Result<Self, Exit> {
+    pub fn of_process() -> Result<Self, StartupError> {
         let mut environment = HashMap::new();
         for (name, value) in std::env::vars_os() {
             match (name.into_string(), value.into_string()) {
@@ -57,12 +58,12 @@ impl Surroundings {
 
 impl Settings {
     /// Gathers every setting, or says in one sentence what is wrong with one.
-    pub fn load(flags: &Flags, around: &Surroundings) -> Result<Self, Exit> {
+    pub fn load(flags: &Flags, around: &Environment) -> Result<Self, StartupError> {
         let (mut file, path) = read_file(flags, &around.folder)?;
         let dotenv = read_dotenv(&around.folder.join(".env"))?;
         let mut config = blank();
         if let Some(users) = file.remove(USERS) {
-            let read = declared::read(&users);
+            let read = configured_users::read(&users);
             config.users =
                 read.map_err(|why| wrong(format!("{}, {why}; correct it and start again.", path.display())))?;
         }
@@ -78,14 +79,14 @@ impl Settings {
         settings.config.admin_key = header_value(&settings.config.admin_key)?;
         settings.config.old_admin_key = header_value(&settings.config.old_admin_key)?;
         if settings.config.old_admin_key.is_empty() != settings.config.old_admin_key_until.is_none() {
-            let sentence = "admin_api_token_old and admin_api_token_old_until belong together; set both, or neither.";
-            return Err(wrong(sentence.to_owned()));
+            let message = "admin_api_token_old and admin_api_token_old_until belong together; set both, or neither.";
+            return Err(wrong(message.to_owned()));
         }
         Ok(settings)
     }
 
     /// The file counts only where no stronger source gives the key itself.
-    fn read_admin_key_file(&mut self, folder: &Path) -> Result<(), Exit> {
+    fn read_admin_key_file(&mut self, folder: &Path) -> Result<(), StartupError> {
         let Some(path) = self.config.admin_key_file.clone() else { return Ok(()) };
         if rank(self.source("admin_api_token")) > rank(self.source("admin_api_token_file")) {
             self.config.admin_key_file = None;
@@ -106,7 +107,7 @@ fn inherited(environment: &HashMap<String, String>) -> Vec<(String, String)> {
 }
 
 /// The key as a header carries it: without the white space around it.
-fn header_value(key: &str) -> Result<String, Exit> {
+fn header_value(key: &str) -> Result<String, StartupError> {
     let key = key.trim();
     if key.chars().any(char::is_control) {
         return Err(wrong(
@@ -126,8 +127,8 @@ fn rank(source: &Source) -> u8 {
     }
 }
 
-fn wrong(sentence: String) -> Exit {
-    Exit::new(Code::Config, sentence)
+fn wrong(message: String) -> StartupError {
+    StartupError::new(Code::Config, message)
 }
 
 fn strongest(
@@ -137,7 +138,7 @@ fn strongest(
     dotenv: &HashMap<String, String>,
     in_file: Option<&Value>,
     path: &Path,
-) -> Result<(Value, Source), Exit> {
+) -> Result<(Value, Source), StartupError> {
     let flag = match key.name {
         "listen" => flags.listen.as_ref().map(|value| (value, "--listen")),
         "database" => flags.database.as_ref().map(|value| (value, "--database")),
@@ -178,7 +179,7 @@ fn parse_value(text: &str) -> Option<Value> {
 }
 
 /// The configuration file, flat, by the names of [`KEYS`]; `vomeet.toml` may be missing, a file that was asked for may not.
-fn read_file(flags: &Flags, folder: &Path) -> Result<(HashMap<String, Value>, PathBuf), Exit> {
+fn read_file(flags: &Flags, folder: &Path) -> Result<(HashMap<String, Value>, PathBuf), StartupError> {
     let path = flags.config.clone().unwrap_or_else(|| PathBuf::from("vomeet.toml"));
     let text = match fs::read_to_string(folder.join(&path)) {
         Ok(text) => text,
@@ -218,7 +219,7 @@ fn proposal(unknown: &str) -> String {
     }
 }
 
-fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, Exit> {
+fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, StartupError> {
     if !path.exists() {
         return Ok(HashMap::new());
     }

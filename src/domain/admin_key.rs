@@ -1,10 +1,10 @@
 //! Admin keys: one for each administrator, made and kept as tokens are.
 
-use super::field::{Field, Invalid, Raw};
-use super::id::AdminKeyId;
-use super::text::Line;
-use super::time::Time;
-use super::token::Hint;
+use crate::domain::field::{Field, Invalid, Raw};
+use crate::domain::id::AdminKeyId;
+use crate::domain::text::SingleLine;
+use crate::domain::time::Time;
+use crate::domain::token::Hint;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::Object;
@@ -18,13 +18,13 @@ pub struct KeyName(pub String);
 
 impl Field for KeyName {
     fn schema() -> Object {
-        let mut schema = Line::<64>::schema();
+        let mut schema = SingleLine::<64>::schema();
         schema.min_length = Some(1);
         schema
     }
 
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
-        let Line(name) = Line::<64>::read(raw)?;
+        let SingleLine(name) = SingleLine::<64>::read(raw)?;
         match name.trim() {
             "" => {
                 Err(Invalid::new("string_too_short", "String should have at least 1 character").with("min_length", 1))

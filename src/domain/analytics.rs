@@ -1,12 +1,12 @@
 //! What an operator is told about meetings and their owners. All durations are in seconds.
 
-use super::data::Data;
-use super::email::Email;
-use super::id::{MeetingId, SessionId, UserId};
-use super::meeting::{Meeting, MeetingStatus, Platform};
-use super::time::Time;
-use super::token::Token;
-use super::user::User;
+use crate::domain::data::Data;
+use crate::domain::email::Email;
+use crate::domain::id::{MeetingId, SessionId, UserId};
+use crate::domain::meeting::{Meeting, MeetingStatus, Platform};
+use crate::domain::time::Time;
+use crate::domain::token::Token;
+use crate::domain::user::User;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

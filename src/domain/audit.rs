@@ -1,9 +1,8 @@
 //! The record of administrative changes: who did what, and how its entries are bound to each other.
 
-use super::field::{Field, Invalid, Raw};
-use super::id::{AdminKeyId, MeetingId, TokenId, UserId};
-use super::time::Time;
-use super::words::words;
+use crate::domain::id::{AdminKeyId, MeetingId, TokenId, UserId};
+use crate::domain::string_enum::string_enum;
+use crate::domain::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -13,7 +12,7 @@ const CONTEXT: &str = "Vomeet 2026-11-25 audit entry";
 /// The same, for salts that are made from another.
 const SALT_CONTEXT: &str = "Vomeet 2026-11-25 audit salt";
 
-words!(
+string_enum!(
     /// What was done.
     Action {
         /// A user was added.

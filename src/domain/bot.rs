@@ -1,16 +1,16 @@
 //! What a bot is told: which meeting, how it opens, what to do there.
 
-use super::data::{DATA_LEVELS_MAX, levels};
-use super::field::{Field, Invalid, Raw};
-use super::id::MeetingId;
-use super::language::Language;
-use super::meeting::Platform;
-use super::words::words;
+use crate::domain::data::{DATA_LEVELS_MAX, levels};
+use crate::domain::field::{Field, Invalid, Raw};
+use crate::domain::id::MeetingId;
+use crate::domain::language::Language;
+use crate::domain::meeting::Platform;
+use crate::domain::string_enum::string_enum;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
-words!(
+string_enum!(
     /// What a bot makes of what it hears.
     Task {
         /// It writes down what is said.

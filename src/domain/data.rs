@@ -1,6 +1,6 @@
 //! Free-form JSON that callers attach to their nouns.
 
-use super::field::{Field, Invalid, Raw};
+use crate::domain::field::{Field, Invalid, Raw};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -111,7 +111,7 @@ fn not_an_object() -> Invalid {
 }
 
 /// How deeply a value is nested.
-pub(super) fn levels(value: &Value) -> usize {
+pub(crate) fn levels(value: &Value) -> usize {
     match value {
         Value::Array(items) => 1 + items.iter().map(levels).max().unwrap_or(0),
         Value::Object(fields) => 1 + fields.values().map(levels).max().unwrap_or(0),

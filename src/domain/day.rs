@@ -1,7 +1,7 @@
 //! Days in UTC, written as `YYYY-MM-DD`.
 
-use super::field::{Field, Invalid, Raw};
-use super::time::Time;
+use crate::domain::field::{Field, Invalid, Raw};
+use crate::domain::time::Time;
 use jiff::SignedDuration;
 use jiff::civil::{Date, date};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

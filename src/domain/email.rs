@@ -1,7 +1,7 @@
 //! E-mail addresses: kept as written, compared without case.
 
-use super::field::{Field, Invalid, Raw};
-use super::text::fold;
+use crate::domain::field::{Field, Invalid, Raw};
+use crate::domain::text::fold;
 use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;

@@ -1,16 +1,16 @@
 //! One person's data: all that the server has of a user, without secrets.
 
-use super::data::Data;
-use super::day::Day;
-use super::id::TokenId;
-use super::meeting::Meeting;
-use super::scope::Scope;
-use super::segment::Segment;
-use super::time::Time;
-use super::token::Hint;
-use super::usage::Shown;
-use super::user::User;
-use super::webhook::Delivery;
+use crate::domain::data::Data;
+use crate::domain::day::Day;
+use crate::domain::id::TokenId;
+use crate::domain::meeting::Meeting;
+use crate::domain::scope::Scope;
+use crate::domain::segment::Segment;
+use crate::domain::time::Time;
+use crate::domain::token::Hint;
+use crate::domain::usage::Shown;
+use crate::domain::user::User;
+use crate::domain::webhook::Delivery;
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -1,6 +1,6 @@
 //! Yes or no.
 
-use super::field::{Field, Invalid, Raw};
+use crate::domain::field::{Field, Invalid, Raw};
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// In a query: `true`, `false`, `1` or `0`, and `True` or `False` as Python writes them; in a body: JSON's own.

@@ -1,7 +1,7 @@
 //! Ids: whole numbers from 1 that never come back, one type for each noun.
 
-use super::field::{Field, Invalid, Raw};
-use super::number::{EXACT_MAX, integer_schema};
+use crate::domain::bounded_int::{EXACT_MAX, integer_schema};
+use crate::domain::field::{Field, Invalid, Raw};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::Object;
 use utoipa::{PartialSchema, ToSchema};

@@ -1,6 +1,6 @@
 //! Languages that bots can be told: the codes of the Whisper tokenizer.
 
-use super::field::{Field, Invalid, Raw};
+use crate::domain::field::{Field, Invalid, Raw};
 use serde::Serialize;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 

@@ -1,14 +1,16 @@
 //! The life of a meeting: which state may follow which, and who may cause it.
 
-use super::field::{Field, Invalid, Raw};
-use super::meeting::MeetingStatus::{self, Active, AwaitingAdmission, Completed, Failed, Joining, Requested, Stopping};
-use super::words::words;
+use crate::domain::meeting::MeetingStatus;
+use crate::domain::meeting::MeetingStatus::{
+    Active, AwaitingAdmission, Completed, Failed, Joining, Requested, Stopping,
+};
+use crate::domain::string_enum::string_enum;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-words!(
+string_enum!(
     /// Who caused a change of state.
-    Cause {
+    TransitionSource {
         /// The meeting's owner.
         User = "user",
         /// The bot, by a callback.
@@ -18,7 +20,7 @@ words!(
     }
 );
 
-words!(
+string_enum!(
     /// Why a meeting was completed.
     CompletionReason {
         /// The bot was told to leave, or left by itself without another reason.
@@ -42,7 +44,7 @@ words!(
     }
 );
 
-words!(
+string_enum!(
     /// Where a meeting stood when it failed.
     FailureStage {
         /// The bot had not reported yet.
@@ -70,19 +72,19 @@ const NEXT: &[(MeetingStatus, &[MeetingStatus])] = &[
 
 /// Who may bring a meeting into each state.
 #[rustfmt::skip]
-const CAUSES: &[(MeetingStatus, &[Cause])] = &[
+const CAUSES: &[(MeetingStatus, &[TransitionSource])] = &[
     (Requested,         &[]),
-    (Joining,           &[Cause::Bot]),
-    (AwaitingAdmission, &[Cause::Bot]),
-    (Active,            &[Cause::Bot]),
-    (Stopping,          &[Cause::User, Cause::Bot, Cause::Server]),
-    (Completed,         &[Cause::Bot, Cause::Server]),
-    (Failed,            &[Cause::Bot, Cause::Server]),
+    (Joining,           &[TransitionSource::Bot]),
+    (AwaitingAdmission, &[TransitionSource::Bot]),
+    (Active,            &[TransitionSource::Bot]),
+    (Stopping,          &[TransitionSource::User, TransitionSource::Bot, TransitionSource::Server]),
+    (Completed,         &[TransitionSource::Bot, TransitionSource::Server]),
+    (Failed,            &[TransitionSource::Bot, TransitionSource::Server]),
 ];
 
 /// What a report does to a meeting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum TransitionOutcome {
     /// The meeting moves on.
     Move,
     /// It stands there already; nothing changes.
@@ -92,11 +94,11 @@ pub enum Step {
 }
 
 /// What becomes of a meeting in `from` when `by` reports `to`.
-pub fn step(from: MeetingStatus, to: MeetingStatus, by: Cause) -> Step {
+pub fn step(from: MeetingStatus, to: MeetingStatus, by: TransitionSource) -> TransitionOutcome {
     match () {
-        () if from == to => Step::Stay,
-        () if listed(NEXT, from, &to) && listed(CAUSES, to, &by) => Step::Move,
-        () => Step::Refuse,
+        () if from == to => TransitionOutcome::Stay,
+        () if listed(NEXT, from, &to) && listed(CAUSES, to, &by) => TransitionOutcome::Move,
+        () => TransitionOutcome::Refuse,
     }
 }
 
@@ -123,11 +125,11 @@ impl MeetingStatus {
 
 /// News of a meeting: the state it should be in, and all that was said about it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
+pub struct StatusReport {
     /// Where it should stand.
     pub to: MeetingStatus,
     /// Who says so.
-    pub by: Cause,
+    pub by: TransitionSource,
     /// Why, in a sentence or a word.
     pub reason: Option<String>,
     /// The exit code of what ran the bot.
@@ -146,9 +148,9 @@ pub struct Report {
     pub only_from: Option<MeetingStatus>,
 }
 
-impl Report {
+impl StatusReport {
     /// News without any detail.
-    pub fn new(to: MeetingStatus, by: Cause) -> Self {
+    pub fn new(to: MeetingStatus, by: TransitionSource) -> Self {
         Self {
             to,
             by,
@@ -192,20 +194,20 @@ mod tests {
         for from in all() {
             let (_, next) = ALLOWED.iter().find(|(state, _)| *state == from.as_str()).expect("a row for each state");
             for to in all() {
-                for by in [Cause::User, Cause::Bot, Cause::Server] {
+                for by in [TransitionSource::User, TransitionSource::Bot, TransitionSource::Server] {
                     let may = match by {
-                        Cause::User => to == Stopping,
-                        Cause::Bot => to != Requested,
-                        Cause::Server => to.is_over() || to == Stopping,
+                        TransitionSource::User => to == Stopping,
+                        TransitionSource::Bot => to != Requested,
+                        TransitionSource::Server => to.is_over() || to == Stopping,
                     };
                     let follows = next.split(' ').any(|state| state == to.as_str());
                     let expected = match () {
-                        () if from == to => Step::Stay,
-                        () if follows && may => Step::Move,
-                        () => Step::Refuse,
+                        () if from == to => TransitionOutcome::Stay,
+                        () if follows && may => TransitionOutcome::Move,
+                        () => TransitionOutcome::Refuse,
                     };
                     assert_eq!(step(from, to, by), expected, "{from:?} to {to:?} by {by:?}");
-                    moves += usize::from(expected == Step::Move);
+                    moves += usize::from(expected == TransitionOutcome::Move);
                 }
             }
         }

@@ -1,14 +1,13 @@
 //! Meetings: where bots go.
 
-use super::data::Data;
-use super::field::{Field, Invalid, Raw};
-use super::id::{MeetingId, UserId};
-use super::time::Time;
-use super::words::words;
+use crate::domain::data::Data;
+use crate::domain::id::{MeetingId, UserId};
+use crate::domain::string_enum::string_enum;
+use crate::domain::time::Time;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-words!(
+string_enum!(
     /// Where a meeting is held.
     Platform {
         /// Google Meet.
@@ -18,7 +17,7 @@ words!(
     }
 );
 
-words!(
+string_enum!(
     /// Where a meeting stands.
     MeetingStatus {
         /// A bot was asked for.

@@ -1,7 +1,7 @@
 //! Finds tokens in whatever else there is: runs of exactly as many letters and digits as a token has, with a right
 //! checksum.
 
-use super::token::{Hint, PlainToken, TOKEN_CHARS};
+use crate::domain::token::{Hint, PlainToken, TOKEN_CHARS};
 
 /// Where a token was seen; of the token itself, only what a person recognises it by.
 #[derive(Debug, Clone, PartialEq, Eq)]

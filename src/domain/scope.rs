@@ -1,14 +1,13 @@
 //! What a token may do: everything of its user's, or less.
 
-use super::field::{Field, Invalid, Raw};
-use super::meeting::{Meeting, Platform};
-use super::words::words;
+use crate::domain::meeting::{Meeting, Platform};
+use crate::domain::string_enum::string_enum;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-words!(
+string_enum!(
     /// What a route asks of a token; it stands in the route's row.
-    Need {
+    Permission {
         /// Nothing: every token may.
         Nothing = "nothing",
         /// To read of meetings; a token that is limited to some reads of those alone.
@@ -55,10 +54,12 @@ impl Scope {
     }
 
     /// Whether it may do this at all; in which meetings, [`Scope::check_meeting`] knows. Fails with the reason.
-    pub fn check(&self, need: Need) -> Result<(), String> {
+    pub fn check(&self, need: Permission) -> Result<(), String> {
         match need {
-            Need::Write | Need::WriteAll if self.read_only => Err("This token may only read.".to_owned()),
-            Need::ReadAll | Need::WriteAll if self.is_narrow() => Err(format!("This token is limited to {self}.")),
+            Permission::Write | Permission::WriteAll if self.read_only => Err("This token may only read.".to_owned()),
+            Permission::ReadAll | Permission::WriteAll if self.is_narrow() => {
+                Err(format!("This token is limited to {self}."))
+            }
             _ => Ok(()),
         }
     }
@@ -120,7 +121,8 @@ mod tests {
 
     #[test]
     fn each_scope_allows_what_it_names() {
-        let needs = [Need::Nothing, Need::Read, Need::Write, Need::ReadAll, Need::WriteAll];
+        let needs =
+            [Permission::Nothing, Permission::Read, Permission::Write, Permission::ReadAll, Permission::WriteAll];
         for (scope, allowed, meetings) in [
             (scope(false, &[], None), [true; 5], [true; 3]),
             (scope(true, &[], None), [true, true, false, true, false], [true; 3]),
@@ -141,7 +143,7 @@ mod tests {
     #[test]
     fn a_scope_that_cannot_be_read_allows_nothing_of_worth() {
         let scope = Scope::stored(Some("{"));
-        assert!(scope.check(Need::Write).is_err() && scope.check(Need::ReadAll).is_err());
+        assert!(scope.check(Permission::Write).is_err() && scope.check(Permission::ReadAll).is_err());
         assert!(scope.check_meeting(GoogleMeet, Some("a")).is_err());
         assert!(scope.check_meeting(GoogleMeet, None).is_err());
     }

@@ -1,6 +1,6 @@
 //! What is searched for, and in what form text is searched.
 
-use super::subtitles::escaped;
+use crate::domain::subtitles::escaped;
 use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;

@@ -1,7 +1,7 @@
 //! Segments: what somebody said, and when.
 
-use super::field::{Field, Invalid, Raw};
-use super::time::Time;
+use crate::domain::field::{Field, Invalid, Raw};
+use crate::domain::time::Time;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
@@ -56,9 +56,9 @@ impl Field for Offset {
 
 /// At most `MAX` characters of what a bot says somebody said; control characters in it become spaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spoken<const MAX: usize>(pub String);
+pub struct SpokenText<const MAX: usize>(pub String);
 
-impl<const MAX: usize> Field for Spoken<MAX> {
+impl<const MAX: usize> Field for SpokenText<MAX> {
     fn schema() -> Object {
         ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX)).build()
     }
@@ -75,7 +75,7 @@ impl<const MAX: usize> Field for Spoken<MAX> {
 
 /// What a bot heard, in good order: `end` is not before `start`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Heard {
+pub struct SegmentInput {
     /// When it began.
     pub start: Offset,
     /// When it ended.
@@ -88,7 +88,7 @@ pub struct Heard {
     pub language: Option<String>,
 }
 
-impl Heard {
+impl SegmentInput {
     /// Puts what a bot sent in order: times that are swapped are swapped back, and what has no words or no length is nothing.
     pub fn tidy(self) -> Option<Self> {
         let (start, end) = (self.start.min(self.end), self.start.max(self.end));
@@ -127,9 +127,9 @@ pub struct Segment {
 mod tests {
     use super::*;
 
-    fn heard(start: f64, end: f64, text: &str) -> Heard {
+    fn heard(start: f64, end: f64, text: &str) -> SegmentInput {
         let (start, end) = (Offset::from_seconds(start), Offset::from_seconds(end));
-        Heard { start, end, text: text.to_owned(), speaker: None, language: None }
+        SegmentInput { start, end, text: text.to_owned(), speaker: None, language: None }
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! Transcripts as text, `SubRip` and `WebVTT`: one segment at a time, in times from the start of the session.
 
-use super::field::{Field, Invalid, Raw};
-use super::segment::{Offset, Segment};
-use super::words::words;
+use crate::domain::segment::{Offset, Segment};
+use crate::domain::string_enum::string_enum;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
-words!(
+string_enum!(
     /// How a transcript is written where it is not JSON.
     Subtitles {
         /// A line for each segment.

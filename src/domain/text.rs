@@ -1,18 +1,18 @@
 //! One line of text with a bound.
 
-use super::field::{Field, Invalid, Raw};
+use crate::domain::field::{Field, Invalid, Raw};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
-/// What a [`Line`] matches, as the API document says it (ECMA-262).
+/// What a [`SingleLine`] matches, as the API document says it (ECMA-262).
 const PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
 /// At most `MAX` characters of text without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Line<const MAX: usize>(pub String);
+pub struct SingleLine<const MAX: usize>(pub String);
 
-impl<const MAX: usize> Field for Line<MAX> {
+impl<const MAX: usize> Field for SingleLine<MAX> {
     fn schema() -> Object {
         ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX)).pattern(Some(PATTERN)).build()
     }
@@ -34,9 +34,9 @@ impl<const MAX: usize> Field for Line<MAX> {
 /// What a machine says for people to read: cut at `MAX` characters, control characters become spaces. A report is never
 /// refused for its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note<const MAX: usize>(pub String);
+pub struct Truncated<const MAX: usize>(pub String);
 
-impl<const MAX: usize> Field for Note<MAX> {
+impl<const MAX: usize> Field for Truncated<MAX> {
     fn schema() -> Object {
         let about = format!("Cut at {MAX} characters.");
         ObjectBuilder::new().schema_type(Type::String).description(Some(about)).build()
@@ -55,9 +55,9 @@ impl<const MAX: usize> Field for Note<MAX> {
 /// At most `MAX` characters of text in any number of lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Lines<const MAX: usize>(pub String);
+pub struct MultiLine<const MAX: usize>(pub String);
 
-impl<const MAX: usize> Field for Lines<MAX> {
+impl<const MAX: usize> Field for MultiLine<MAX> {
     fn schema() -> Object {
         let pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
         ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX)).pattern(Some(pattern)).build()
@@ -86,7 +86,7 @@ pub fn fold(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Field, Lines, Note, Raw, fold};
+    use super::{Field, MultiLine, Raw, Truncated, fold};
 
     #[test]
     fn notes_are_cut_and_lines_are_kept() {
@@ -96,8 +96,8 @@ mod tests {
             ("abcdef", "abcd", Err("string_too_long")),
             ("äöüß", "äöüß", Ok("äöüß")),
         ] {
-            assert_eq!(Note::<4>::read(Raw::Text(text)).expect(text).0, note);
-            let read = Lines::<4>::read(Raw::Text(text)).map_err(|error| error.kind);
+            assert_eq!(Truncated::<4>::read(Raw::Text(text)).expect(text).0, note);
+            let read = MultiLine::<4>::read(Raw::Text(text)).map_err(|error| error.kind);
             assert_eq!(read.as_ref().map(|lines| lines.0.as_str()).map_err(|kind| *kind), lines, "{text:?}");
         }
     }

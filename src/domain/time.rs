@@ -1,6 +1,6 @@
 //! Points in time, in milliseconds, written one way everywhere.
 
-use super::field::{Field, Invalid, Raw};
+use crate::domain::field::{Field, Invalid, Raw};
 use jiff::tz::Offset;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;

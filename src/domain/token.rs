@@ -1,9 +1,9 @@
 //! API tokens: made once, shown once, kept as a hash.
 
-use super::id::{TokenId, UserId};
-use super::refusal::KeyFault;
-use super::scope::Scope;
-use super::time::Time;
+use crate::domain::id::{TokenId, UserId};
+use crate::domain::key_rejection::KeyRejection;
+use crate::domain::scope::Scope;
+use crate::domain::time::Time;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use utoipa::ToSchema;
@@ -141,16 +141,16 @@ pub struct Token {
 
 impl Token {
     /// Whether it opens doors; `last_used_at` may be later than its own, which is written in batches.
-    pub fn check(&self, last_used_at: Option<Time>, now: Time) -> Result<(), KeyFault> {
+    pub fn check(&self, last_used_at: Option<Time>, now: Time) -> Result<(), KeyRejection> {
         if let Some(at) = self.disabled_at {
-            return Err(KeyFault::Disabled(at));
+            return Err(KeyRejection::Disabled(at));
         }
         if let Some(end) = self.expires_at.filter(|end| *end <= now) {
-            return Err(KeyFault::Expired(end, self.replaced_by));
+            return Err(KeyRejection::Expired(end, self.replaced_by));
         }
         let Some(seconds) = self.disuse_seconds else { return Ok(()) };
         let since = last_used_at.max(self.last_used_at).unwrap_or(self.created_at);
-        if since.plus_seconds(seconds) <= now { Err(KeyFault::Unused(since)) } else { Ok(()) }
+        if since.plus_seconds(seconds) <= now { Err(KeyRejection::Unused(since)) } else { Ok(()) }
     }
 }
 

@@ -1,9 +1,9 @@
 //! What was used: by day, user and token; how it is summed and written.
 
-use super::day::Day;
-use super::field::{Field, Invalid, Raw};
-use super::id::{TokenId, UserId};
-use super::words::words;
+use crate::domain::day::Day;
+use crate::domain::field::{Field, Invalid, Raw};
+use crate::domain::id::{TokenId, UserId};
+use crate::domain::string_enum::string_enum;
 use serde::{Deserialize, Serialize, Serializer};
 use std::ops::{AddAssign, Sub};
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// How much was used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Amounts {
+pub struct UsageCounts {
     /// Requests that were let in.
     pub requests: i64,
     /// Bots that were started.
@@ -22,7 +22,7 @@ pub struct Amounts {
     pub transcript_ms: i64,
 }
 
-impl AddAssign for Amounts {
+impl AddAssign for UsageCounts {
     fn add_assign(&mut self, more: Self) {
         self.requests += more.requests;
         self.bots += more.bots;
@@ -31,7 +31,7 @@ impl AddAssign for Amounts {
     }
 }
 
-impl Sub for Amounts {
+impl Sub for UsageCounts {
     type Output = Self;
 
     fn sub(self, less: Self) -> Self {
@@ -46,7 +46,7 @@ impl Sub for Amounts {
 
 /// Who used it and when: the key of what is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct Account {
+pub struct UsageKey {
     /// The user.
     pub user_id: UserId,
     /// The day.
@@ -55,7 +55,7 @@ pub struct Account {
     pub token_id: TokenId,
 }
 
-words!(
+string_enum!(
     /// What use is summed by.
     UsageBy {
         /// A line for each day.
@@ -67,7 +67,7 @@ words!(
     }
 );
 
-words!(
+string_enum!(
     /// How use is written.
     UsageFormat {
         /// One object with a list.
@@ -91,7 +91,7 @@ pub struct UsageLine {
     pub token_id: Option<TokenId>,
     /// How much it was.
     #[serde(flatten)]
-    pub amounts: Shown,
+    pub counts: Shown,
 }
 
 /// How much was used, as it is shown.
@@ -113,9 +113,9 @@ pub struct Shown {
     transcript_minutes: i64,
 }
 
-impl From<Amounts> for Shown {
-    fn from(amounts: Amounts) -> Self {
-        let Amounts { requests, bots, bot_ms, transcript_ms } = amounts;
+impl From<UsageCounts> for Shown {
+    fn from(counts: UsageCounts) -> Self {
+        let UsageCounts { requests, bots, bot_ms, transcript_ms } = counts;
         Self { requests, bots, bot_minutes: bot_ms, transcript_minutes: transcript_ms }
     }
 }
@@ -137,7 +137,7 @@ impl UsageLine {
 
     /// The line in such a file. Nothing in it needs quotes: it holds numbers and days, and no text of anybody's.
     pub fn csv(&self) -> String {
-        let Shown { requests, bots, bot_minutes, transcript_minutes } = self.amounts;
+        let Shown { requests, bots, bot_minutes, transcript_minutes } = self.counts;
         let (bot_minutes, transcript_minutes) = (in_minutes(bot_minutes), in_minutes(transcript_minutes));
         let text = |value: Option<String>| value.unwrap_or_default();
         format!(
@@ -201,7 +201,7 @@ impl Field for UsagePlace {
 fn place(text: &str) -> Option<UsagePlace> {
     let [day, user, token] = text.split('.').collect::<Vec<_>>().try_into().ok()?;
     let day = (!day.is_empty()).then_some(Raw::Text(day)).map(Day::read).transpose().ok()?;
-    let id = |text| Raw::Text(text).integer(0, super::number::EXACT_MAX).ok();
+    let id = |text| Raw::Text(text).integer(0, crate::domain::bounded_int::EXACT_MAX).ok();
     let (user, token) = (id(user)?, id(token)?);
     Some(UsagePlace {
         day,
@@ -214,9 +214,9 @@ fn place(text: &str) -> Option<UsagePlace> {
 mod tests {
     use super::*;
 
-    fn line(amounts: Amounts) -> UsageLine {
+    fn line(counts: UsageCounts) -> UsageLine {
         let day = Some(Day::from_number(20_371));
-        UsageLine { day, user_id: Some(UserId(1)), token_id: None, amounts: amounts.into() }
+        UsageLine { day, user_id: Some(UserId(1)), token_id: None, counts: counts.into() }
     }
 
     #[test]
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_line_is_written_in_json_and_csv() {
-        let line = line(Amounts { requests: 12, bots: 1, bot_ms: 90_000, transcript_ms: 24_000 });
+        let line = line(UsageCounts { requests: 12, bots: 1, bot_ms: 90_000, transcript_ms: 24_000 });
         let json = serde_json::to_string(&line).expect("JSON");
         let expected = r#"{"day":"2025-10-10","user_id":1,"token_id":null,"requests":12,"bots":1,"bot_minutes":1.5,"transcript_minutes":0.4}"#;
         assert_eq!(json, expected);

@@ -1,20 +1,20 @@
 //! Users: whom a token speaks for.
 
-use super::data::Data;
-use super::email::Email;
-use super::id::UserId;
-use super::number::Whole;
-use super::text::Line;
-use super::time::Time;
+use crate::domain::bounded_int::BoundedInt;
+use crate::domain::data::Data;
+use crate::domain::email::Email;
+use crate::domain::id::UserId;
+use crate::domain::text::SingleLine;
+use crate::domain::time::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// A display name.
-pub type PersonName = Line<255>;
+pub type PersonName = SingleLine<255>;
 /// The address of a picture.
-pub type ImageUrl = Line<2048>;
+pub type ImageUrl = SingleLine<2048>;
 /// How many bots a user may run at once; 0 means none.
-pub type BotLimit = Whole<0, { i32::MAX as i64 }>;
+pub type BotLimit = BoundedInt<0, { i32::MAX as i64 }>;
 
 /// A user as every route shows one.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

@@ -1,9 +1,9 @@
 //! Webhooks: the secret that signs what is posted, and where an event stands on its way.
 
-use super::field::{Field, Invalid, Raw};
-use super::id::{DeliveryId, MeetingId};
-use super::time::Time;
-use super::words::words;
+use crate::domain::field::{Field, Invalid, Raw};
+use crate::domain::id::{DeliveryId, MeetingId};
+use crate::domain::string_enum::string_enum;
+use crate::domain::time::Time;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use utoipa::ToSchema;
@@ -71,7 +71,7 @@ impl Field for WebhookSecret {
     }
 }
 
-words!(
+string_enum!(
     /// Where an event stands on its way.
     DeliveryState {
         /// It will be tried, or tried again.

@@ -34,11 +34,11 @@ struct Status {
 
 #[derive(Serialize)]
 struct Words<'a> {
-    segments: Vec<Spoken<'a>>,
+    segments: Vec<SpokenText<'a>>,
 }
 
 #[derive(Serialize)]
-struct Spoken<'a> {
+struct SpokenText<'a> {
     text: &'a str,
     speaker: Option<&'a str>,
     language: Option<&'a str>,
@@ -81,8 +81,8 @@ fn words(stored: &Stored, segments: &[Segment]) -> Option<Utf8Bytes> {
     text(&Push { kind: "transcript.mutable", meeting: name, payload, ts: stored.at })
 }
 
-fn spoken<'a>(stored: &'a Stored, segment: &'a Segment) -> Spoken<'a> {
-    Spoken {
+fn spoken<'a>(stored: &'a Stored, segment: &'a Segment) -> SpokenText<'a> {
+    SpokenText {
         text: &segment.text,
         speaker: segment.speaker.as_deref(),
         language: segment.language.as_deref(),

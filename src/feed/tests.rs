@@ -64,7 +64,7 @@ fn feed(queue_max: usize) -> Arc<Feed> {
 }
 
 /// A watcher of these meetings, of user 1 with token 1.
-fn watcher(feed: &Arc<Feed>, meetings: &[i64]) -> (Watcher, oneshot::Receiver<Cut>) {
+fn watcher(feed: &Arc<Feed>, meetings: &[i64]) -> (Watcher, oneshot::Receiver<CloseReason>) {
     let (mut watcher, cut) = feed.watch(UserId(1), TokenHash([1; 32]));
     assert!(meetings.iter().all(|&id| watcher.subscribe(&meeting(id), "abc-defg-hij")));
     (watcher, cut)
@@ -79,12 +79,12 @@ async fn events_are_written_as_the_contract_says() {
     let feed = feed(8);
     let (mut watcher, _cut) = watcher(&feed, &[7]);
     let named = json!({"id": 7, "platform": "google_meet", "native_id": "abc-defg-hij"});
-    feed.hear(&moved(7));
+    feed.on_change(&moved(7));
     let status = json!({
         "type": "meeting.status", "meeting": named, "payload": {"status": "active"}, "ts": "2025-10-10T12:00:00.001Z",
     });
     assert_eq!(next(&mut watcher).await, status);
-    feed.hear(&stored(7, vec![segment(500, "Good morning.")]));
+    feed.on_change(&stored(7, vec![segment(500, "Good morning.")]));
     let words = json!({
         "type": "transcript.mutable", "meeting": named, "ts": "2025-10-10T12:00:00.02Z",
         "payload": {"segments": [{
@@ -101,15 +101,15 @@ async fn watchers_share_one_text_and_get_it_once() {
     let feed = feed(8);
     let (mut one, _one) = watcher(&feed, &[1, 1, 2]);
     let (mut two, _two) = watcher(&feed, &[1]);
-    feed.hear(&moved(3));
-    feed.hear(&moved(1));
-    feed.hear(&stored(1, vec![segment(0, "a")]));
+    feed.on_change(&moved(3));
+    feed.on_change(&moved(1));
+    feed.on_change(&stored(1, vec![segment(0, "a")]));
     let (first, second) = (one.next().await, two.next().await);
     assert_eq!(first, second);
     assert_eq!(first.as_str().as_ptr(), second.as_str().as_ptr(), "it was written twice");
     assert_eq!(next(&mut one).await["type"], "transcript.mutable");
     assert_eq!(next(&mut two).await["type"], "transcript.mutable");
-    feed.hear(&moved(2));
+    feed.on_change(&moved(2));
     assert_eq!(next(&mut one).await["meeting"]["id"], 2);
     assert!(two.next().now_or_never().is_none());
 }
@@ -120,7 +120,7 @@ async fn many_segments_are_pushed_in_short_texts() {
     let (mut watcher, _cut) = watcher(&feed, &[1]);
     let long = "x".repeat(8192);
     let segments: Vec<Segment> = (0..40).map(|n| segment(n, if n == 20 { &long } else { "a few words" })).collect();
-    feed.hear(&stored(1, segments));
+    feed.on_change(&stored(1, segments));
     let mut starts = Vec::new();
     while starts.len() < 40 {
         let text = watcher.next().await;
@@ -139,10 +139,10 @@ async fn a_full_queue_cuts_off_its_watcher_and_nobody_else() {
     let (mut slow, slow_cut) = watcher(&feed, &[1]);
     let (mut quick, mut quick_cut) = watcher(&feed, &[1]);
     for n in 0..20 {
-        feed.hear(&stored(1, vec![segment(n, &n.to_string())]));
+        feed.on_change(&stored(1, vec![segment(n, &n.to_string())]));
         assert_eq!(next(&mut quick).await["payload"]["segments"][0]["text"], n.to_string());
     }
-    assert_eq!(slow_cut.await, Ok(Cut::Slow));
+    assert_eq!(slow_cut.await, Ok(CloseReason::Slow));
     assert!(slow.next().now_or_never().is_none(), "something after what was missed");
     assert!((&mut quick_cut).now_or_never().is_none());
 }
@@ -154,9 +154,9 @@ async fn the_writer_does_not_wait_for_a_feed_that_is_stuck() {
     let (_watcher, cut) = watcher(&feed, &[1]);
     let (_other, mut other_cut) = watcher(&feed, &[2]);
     for _ in 0..=EVENTS_MAX {
-        feed.hear(&moved(1));
+        feed.on_change(&moved(1));
     }
-    assert_eq!(cut.await, Ok(Cut::Slow));
+    assert_eq!(cut.await, Ok(CloseReason::Slow));
     assert!((&mut other_cut).now_or_never().is_none());
 }
 
@@ -172,11 +172,11 @@ async fn a_key_that_is_revoked_gets_nothing_more() {
         let (mut one, one_cut) = watcher(&feed, &[1]);
         let (two, two_cut) = watcher(&feed, &[1]);
         let (_third, third_cut) = other();
-        feed.hear(&moved(1));
+        feed.on_change(&moved(1));
         tokio::task::yield_now().await;
-        feed.hear(&change);
+        feed.on_change(&change);
         for cut in [one_cut, two_cut] {
-            assert_eq!(cut.now_or_never(), both.then_some(Ok(Cut::KeyRefused)), "{change:?}");
+            assert_eq!(cut.now_or_never(), both.then_some(Ok(CloseReason::KeyRefused)), "{change:?}");
         }
         assert_eq!(one.next().now_or_never().is_none(), both, "{change:?}");
         assert!(third_cut.now_or_never().is_none(), "{change:?}");
@@ -191,16 +191,16 @@ async fn who_leaves_leaves_nothing_behind() {
     let (two, _cut) = watcher(&feed, &[1]);
     one.unsubscribe(Platform::Teams, "abc-defg-hij");
     assert_eq!(feed.lock().meetings.len(), 3, "another platform");
-    feed.hear(&Change::MeetingRedacted(MeetingId(2)));
+    feed.on_change(&Change::MeetingRedacted(MeetingId(2)));
     assert_eq!(feed.lock().meetings.len(), 2, "a meeting whose words are gone");
-    feed.hear(&moved(1));
+    feed.on_change(&moved(1));
     tokio::task::yield_now().await;
     one.unsubscribe(Platform::GoogleMeet, "abc-defg-hij");
     assert!(one.next().now_or_never().is_none(), "news of a meeting that was left");
     assert_eq!(feed.lock().meetings.len(), 1);
     drop((one, two));
     let hub = feed.lock();
-    assert!(hub.meetings.is_empty() && hub.lines.is_empty());
+    assert!(hub.meetings.is_empty() && hub.subscribers.is_empty());
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ pub const TICK: Duration = Duration::from_secs(1);
 /// Every connection.
 pub struct Connections {
     limits: Limits,
-    open: Mutex<HashMap<u64, Seat>>,
+    open: Mutex<HashMap<u64, Permit>>,
     /// Numbers arrivals and finished requests, in their order.
     events: AtomicU64,
     seconds: Arc<AtomicU32>,
@@ -35,20 +35,20 @@ pub enum End {
     Stopping,
 }
 
-struct Seat {
-    pulse: Arc<Pulse>,
+struct Permit {
+    activity: Arc<ConnectionActivity>,
     end: oneshot::Sender<End>,
 }
 
 /// What a connection waits for. Times are ticks of the clock; 0 is: not waiting.
-pub struct Pulse {
+pub struct ConnectionActivity {
     clock: Arc<AtomicU32>,
     request_since: AtomicU32,
     reader_since: AtomicU32,
     finished: AtomicU64,
 }
 
-impl Pulse {
+impl ConnectionActivity {
     /// The head of a request is there.
     pub fn request_came(&self) {
         self.request_since.store(0, Ordering::Relaxed);
@@ -97,9 +97,9 @@ impl Pulse {
 }
 
 /// A connection's place; it is free again when this is dropped.
-pub struct Place {
+pub struct ConnectionGuard {
     /// What the connection waits for.
-    pub pulse: Arc<Pulse>,
+    pub activity: Arc<ConnectionActivity>,
     number: u64,
     all: Arc<Connections>,
 }
@@ -112,9 +112,9 @@ impl Connections {
     }
 
     /// Takes a place, from another connection if need be; the receiver says when and why it ends.
-    pub fn admit(self: &Arc<Self>) -> (Place, oneshot::Receiver<End>) {
+    pub fn admit(self: &Arc<Self>) -> (ConnectionGuard, oneshot::Receiver<End>) {
         let number = self.event();
-        let pulse = Arc::new(Pulse {
+        let activity = Arc::new(ConnectionActivity {
             clock: Arc::clone(&self.seconds),
             request_since: AtomicU32::new(self.seconds.load(Ordering::Relaxed)),
             reader_since: AtomicU32::new(0),
@@ -123,25 +123,25 @@ impl Connections {
         let (end, ended) = oneshot::channel();
         let mut open = self.lock();
         if open.len() >= self.limits.connections_max {
-            let last_finish = |seat: &Seat| seat.pulse.finished.load(Ordering::Relaxed);
-            let oldest = open.iter().min_by_key(|(_, seat)| last_finish(seat)).map(|(&number, _)| number);
-            oldest.and_then(|oldest| open.remove(&oldest)).into_iter().for_each(|seat| seat.end(End::Evicted));
+            let last_finish = |permit: &Permit| permit.activity.finished.load(Ordering::Relaxed);
+            let oldest = open.iter().min_by_key(|(_, permit)| last_finish(permit)).map(|(&number, _)| number);
+            oldest.and_then(|oldest| open.remove(&oldest)).into_iter().for_each(|permit| permit.end(End::Evicted));
         }
-        open.insert(number, Seat { pulse: Arc::clone(&pulse), end });
-        (Place { pulse, number, all: Arc::clone(self) }, ended)
+        open.insert(number, Permit { activity: Arc::clone(&activity), end });
+        (ConnectionGuard { activity, number, all: Arc::clone(self) }, ended)
     }
 
     /// A second has passed: ends those that keep us waiting too long.
     pub fn tick(&self) {
         self.seconds.fetch_add(1, Ordering::Relaxed);
         let mut open = self.lock();
-        let late = open.extract_if(|_, seat| seat.pulse.is_late(&self.limits));
-        late.for_each(|(_, seat)| seat.end(End::Late));
+        let late = open.extract_if(|_, permit| permit.activity.is_late(&self.limits));
+        late.for_each(|(_, permit)| permit.end(End::Late));
     }
 
     /// Tells every connection that the server stops.
     pub fn stop(&self) {
-        self.lock().drain().for_each(|(_, seat)| seat.end(End::Stopping));
+        self.lock().drain().for_each(|(_, permit)| permit.end(End::Stopping));
     }
 
     /// How many are open.
@@ -153,27 +153,27 @@ impl Connections {
         self.events.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Seat>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Permit>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Seat {
+impl Permit {
     fn end(self, why: End) {
         // It may just have ended by itself.
         let _ = self.end.send(why);
     }
 }
 
-impl Place {
+impl ConnectionGuard {
     /// A request was answered, and the next one is waited for.
     pub fn finished(&self) {
-        self.pulse.finished.store(self.all.event(), Ordering::Relaxed);
-        self.pulse.request_since.store(self.pulse.now(), Ordering::Relaxed);
+        self.activity.finished.store(self.all.event(), Ordering::Relaxed);
+        self.activity.request_since.store(self.activity.now(), Ordering::Relaxed);
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.all.lock().remove(&self.number);
     }
@@ -185,7 +185,7 @@ mod tests {
     use crate::config::Cors;
 
     /// A connection whose limits are one second, on a clock that only the test moves.
-    fn connection() -> (Arc<Connections>, Place, oneshot::Receiver<End>) {
+    fn connection() -> (Arc<Connections>, ConnectionGuard, oneshot::Receiver<End>) {
         let all = Connections::new(Limits {
             workers: 1,
             connections_max: 1,
@@ -198,15 +198,15 @@ mod tests {
             cors: Cors::default(),
             trusted_proxies: Vec::new(),
         });
-        let (place, ended) = all.admit();
-        (all, place, ended)
+        let (guard, ended) = all.admit();
+        (all, guard, ended)
     }
 
     /// How a connection ends after some steps, if it does within five seconds.
-    fn end_after(steps: &[fn(&Place)]) -> Option<End> {
-        let (all, place, mut ended) = connection();
+    fn end_after(steps: &[fn(&ConnectionGuard)]) -> Option<End> {
+        let (all, guard, mut ended) = connection();
         for step in steps {
-            step(&place);
+            step(&guard);
         }
         (0..5).for_each(|_| all.tick());
         ended.try_recv().ok()
@@ -214,10 +214,10 @@ mod tests {
 
     #[test]
     fn who_is_waited_for_decides_who_is_late() {
-        let came: fn(&Place) = |place| place.pulse.request_came();
-        let stalls: fn(&Place) = |place| place.pulse.reader_stalls();
-        let took: fn(&Place) = |place| place.pulse.reader_took();
-        let finished: fn(&Place) = Place::finished;
+        let came: fn(&ConnectionGuard) = |guard| guard.activity.request_came();
+        let stalls: fn(&ConnectionGuard) = |guard| guard.activity.reader_stalls();
+        let took: fn(&ConnectionGuard) = |guard| guard.activity.reader_took();
+        let finished: fn(&ConnectionGuard) = ConnectionGuard::finished;
         for (about, steps, end) in [
             ("no request comes", vec![], Some(End::Late)),
             ("the handler works", vec![came], None),

@@ -1,29 +1,28 @@
-//! From socket to handler and back. Knows no SQL and no rule.
+//! From socket to service and back: the transport. It knows no route, no SQL and no rule of the domain.
 //!
-//! [`serve`] accepts, from the network and by the [`local`] socket, [`edge`] keeps the rules of HTTP, [`router`] finds
-//! the row, [`admission`] counts whom its door refuses and lets in, by the address that [`client_address`] finds, [`form`]
-//! reads what was sent, [`answer`] writes what is returned, [`pages`] what is too long to be written at once, [`access`]
-//! logs it. A request for a WebSocket is judged by [`handshake`]; then [`websocket`] speaks on its connection.
+//! [`serve`] accepts, from the network and by the [`admin_socket`]; [`pipeline`] keeps the rules of HTTP and hands each
+//! request to a [`service`]; [`request`] reads what was sent; [`response`] and [`streamed_response`] write what is
+//! returned; [`problem`] gives an error its status; [`access_log`] logs it. After a [`websocket::handshake`],
+//! [`websocket::socket`] speaks on the connection.
 
-pub mod access;
-pub mod admission;
-pub mod answer;
-pub mod body;
-pub mod client_address;
+pub mod access_log;
+pub mod admin_socket;
 pub mod connections;
-pub mod edge;
-pub mod form;
-pub mod handshake;
-pub mod local;
-pub mod pages;
+pub mod hosts;
 pub mod peer;
-pub mod router;
-pub mod sending;
+pub mod pipeline;
+pub mod problem;
+pub mod request;
+pub mod request_ids;
+pub mod response;
 pub mod serve;
-pub mod stream;
+pub mod service;
+pub mod streamed_response;
+pub mod tracked_body;
+pub mod tracked_stream;
+pub mod transport;
 pub mod websocket;
 
-pub use answer::{Accepted, Created, CreatedOrFound, Json, NoContent, Output, Page, Response};
-pub use form::{Form, Input};
-pub use pages::{Pages, Streamed};
-pub use router::{Call, Door, Route};
+pub use request::extractor::{Extractor, FromRequest};
+pub use response::{Accepted, Created, CreatedOrFound, IntoResponse, Json, NoContent, Page, Response};
+pub use streamed_response::{PageSource, StreamedResponse};

@@ -1,13 +1,13 @@
 //! Accepts connections, gives each its limits, and ends them gracefully.
 
-use super::access;
-use super::connections::{End, Place, TICK};
-use super::edge;
-use super::local::LocalListener;
-use super::peer::{Origin, Peer, user_name};
-use super::sending::Sending;
-use super::stream::{Stream, Watched};
-use crate::app::App;
+use crate::http::admin_socket::AdminSocket;
+use crate::http::connections::{ConnectionGuard, End, TICK};
+use crate::http::peer::{Origin, Peer, user_name};
+use crate::http::service::Service;
+use crate::http::tracked_body::TrackedBody;
+use crate::http::tracked_stream::{Stream, TrackedStream};
+use crate::http::transport::Transport;
+use crate::http::{access_log, pipeline};
 use futures_util::future::{Either, select};
 use hyper::StatusCode;
 use hyper::server::conn::http1;
@@ -44,7 +44,7 @@ pub struct Listeners {
     /// From the network.
     pub network: TcpListener,
     /// From this machine.
-    pub local: LocalListener,
+    pub admin: AdminSocket,
 }
 
 impl Listeners {
@@ -52,54 +52,61 @@ impl Listeners {
     async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
         tokio::select! {
             accepted = self.network.accept() => accepted.map(|(stream, address)| (Stream::Tcp(stream), Some(address))),
-            accepted = self.local.accept() => accepted.map(|stream| (stream, None)),
+            accepted = self.admin.accept() => accepted.map(|stream| (stream, None)),
         }
     }
 }
 
 /// Serves until `shutdown` ends; then finishes what has begun, for as long as the configuration allows.
-pub async fn serve(app: Arc<App>, listeners: Listeners, shutdown: impl Future<Output = ()>) {
-    let mut conversations = JoinSet::new();
+pub async fn serve<S: Service>(
+    transport: Arc<Transport>,
+    service: Arc<S>,
+    listeners: Listeners,
+    shutdown: impl Future<Output = ()>,
+) {
+    let mut open = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     let mut ticks = tokio::time::interval(TICK);
     loop {
         tokio::select! {
             accepted = listeners.accept() => match accepted {
                 Ok((stream, address)) => {
-                    let (place, ended) = app.connections.admit();
-                    conversations.spawn(converse(Arc::clone(&app), stream, address, place, ended));
+                    let (guard, ended) = transport.connections.admit();
+                    let (transport, service) = (Arc::clone(&transport), Arc::clone(&service));
+                    open.spawn(serve_connection(transport, service, stream, address, guard, ended));
                 }
                 Err(error) => {
                     log::warn!("cannot accept a connection: {error}");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
-            Some(_) = conversations.join_next() => {}
-            _ = ticks.tick() => app.connections.tick(),
+            Some(_) = open.join_next() => {}
+            _ = ticks.tick() => transport.connections.tick(),
             () = &mut shutdown => break,
         }
     }
     drop(listeners);
-    app.connections.stop();
-    app.sockets.stop();
+    transport.connections.stop();
+    transport.sockets.stop();
     let all_ended = async {
-        while conversations.join_next().await.is_some() {}
-        app.sockets.all_closed().await;
+        while open.join_next().await.is_some() {}
+        transport.sockets.all_closed().await;
     };
-    if timeout(app.config.http.stop_time_max, all_ended).await.is_err() {
+    if timeout(transport.limits.stop_time_max, all_ended).await.is_err() {
         log::warn!("some connections did not end in time and are cut");
     }
 }
 
 /// One connection, from its first request to its last.
-async fn converse(
-    app: Arc<App>,
+async fn serve_connection<S: Service>(
+    transport: Arc<Transport>,
+    service: Arc<S>,
     stream: Stream,
     address: Option<SocketAddr>,
-    place: Place,
+    guard: ConnectionGuard,
     ended: oneshot::Receiver<End>,
 ) {
-    let prepared = match stream.prepare(app.config.http.response_time_max) {
+    let prepared = match stream.prepare(transport.limits.response_time_max) {
         Ok(()) => origin(&stream, address).await,
         Err(error) => Err(error),
     };
@@ -107,28 +114,28 @@ async fn converse(
         Ok(origin) => Peer::from(origin),
         Err(error) => return log::debug!("a connection from {address:?}: {error}"),
     };
-    let place = Arc::new(place);
-    let stream = Watched::new(stream, Arc::clone(&place.pulse));
-    let service = service_fn(|request| {
-        let (app, peer, place) = (&app, &peer, &place);
-        place.pulse.request_came();
+    let guard = Arc::new(guard);
+    let stream = TrackedStream::new(stream, Arc::clone(&guard.activity));
+    let respond_to = service_fn(|request| {
+        let (transport, service, peer, guard) = (&transport, &service, &peer, &guard);
+        guard.activity.request_came();
         async move {
-            let response = edge::answer(app, peer, request).await;
-            Ok::<_, Infallible>(response.map(|body| Sending::new(body, place)))
+            let response = pipeline::respond(transport, &**service, peer, request).await;
+            Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, guard)))
         }
     });
-    let conversation = http1::Builder::new()
+    let connection = http1::Builder::new()
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(stream), respond_to)
         .with_upgrades();
-    match select(std::pin::pin!(conversation), ended).await {
-        Either::Left((outcome, _)) => log_end(&app, &peer, outcome),
-        Either::Right((Ok(End::Stopping), mut conversation)) => {
-            conversation.as_mut().graceful_shutdown();
+    match select(std::pin::pin!(connection), ended).await {
+        Either::Left((outcome, _)) => log_end(&transport, &peer, outcome),
+        Either::Right((Ok(End::Stopping), mut connection)) => {
+            connection.as_mut().graceful_shutdown();
             // A head that is only half there begins nothing, and must not hold up the end.
-            while let Err(_elapsed) = timeout(TICK, &mut conversation).await {
-                if place.pulse.is_idle() {
+            while let Err(_elapsed) = timeout(TICK, &mut connection).await {
+                if guard.activity.is_idle() {
                     break;
                 }
             }
@@ -138,13 +145,13 @@ async fn converse(
 }
 
 /// A request that hyper could not read was refused by hyper, with a status and no words; it is counted all the same.
-fn log_end(app: &App, peer: &Peer, outcome: hyper::Result<()>) {
+fn log_end(transport: &Transport, peer: &Peer, outcome: hyper::Result<()>) {
     let Err(error) = outcome else { return };
     if error.is_parse() {
         let too_large = error.is_parse_too_large();
         let status = if too_large { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE } else { StatusCode::BAD_REQUEST };
-        app.metrics.observe(None, status, Duration::ZERO);
-        access::log_unreadable(status, &peer.name);
+        transport.metrics.observe(None, status, Duration::ZERO);
+        access_log::log_unreadable(status, &peer.name);
     }
     log::debug!("{}: {error}", peer.name);
 }
@@ -160,14 +167,19 @@ async fn origin(stream: &Stream, address: Option<SocketAddr>) -> io::Result<Orig
 }
 
 /// Serves one caller in this process over any stream, until they have nothing more to ask.
-pub async fn serve_one(app: Arc<App>, stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
-    let service = service_fn(|request| {
-        let (app, peer) = (&app, &peer);
-        async move { Ok::<_, Infallible>(edge::answer(app, peer, request).await) }
+pub async fn serve_one<S: Service>(
+    transport: Arc<Transport>,
+    service: S,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Peer,
+) {
+    let respond_to = service_fn(|request| {
+        let (transport, service, peer) = (&transport, &service, &peer);
+        async move { Ok::<_, Infallible>(pipeline::respond(transport, service, peer, request).await) }
     });
-    let conversation =
-        http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = conversation.await {
+    let connection =
+        http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).serve_connection(TokioIo::new(stream), respond_to);
+    if let Err(error) = connection.await {
         log::debug!("{}: {error}", peer.name);
     }
 }

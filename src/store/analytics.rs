@@ -1,14 +1,14 @@
 //! What an operator is told about meetings and their owners. All of it is long reads, each as of one moment.
 
-use super::Store;
-use super::meetings::{by_id, meeting_at, meeting_columns, word};
-use super::users::{find, user_at, user_columns};
 use crate::domain::analytics::{
     MeetingStats, MeetingSummary, MeetingWithUser, MeetingsWithUsers, Performance, Session, Telematics,
     TranscriptionStats, UsagePatterns, UserSummary, per_day, seconds,
 };
 use crate::domain::{Email, MeetingId, MeetingStatus, Platform, SessionId, Time, User, UserId};
 use crate::error::{Error, Result};
+use crate::store::doors::Store;
+use crate::store::meetings::read::{by_id, meeting_at, meeting_columns, word};
+use crate::store::users::read::{find, user_at, user_columns};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 /// Where the columns of a user begin behind those of a meeting.

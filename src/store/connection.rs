@@ -1,7 +1,7 @@
 //! Connections: the writer's one, the readers' pool, and what each is told at the start.
 
 use crate::error::{Error, Result};
-use crate::exit::Exit;
+use crate::exit::StartupError;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::config::DbConfig;
@@ -95,7 +95,7 @@ pub struct Readers(r2d2::Pool<SqliteConnectionManager>);
 
 impl Readers {
     /// Opens the first one; the others follow on demand, up to `max`. Each keeps at most `cache_kib` KiB of pages.
-    pub fn open(path: &Path, max: u32, cache_kib: u32) -> std::result::Result<Self, Exit> {
+    pub fn open(path: &Path, max: u32, cache_kib: u32) -> std::result::Result<Self, StartupError> {
         let manager = SqliteConnectionManager::file(address(path)).with_flags(flags()).with_init(move |connection| {
             prepare(connection)?;
             connection.execute_batch(&format!("PRAGMA query_only = ON; PRAGMA cache_size = -{cache_kib};"))?;
@@ -111,8 +111,8 @@ impl Readers {
             .connection_timeout(WAIT)
             .build(manager);
         pool.map(Self).map_err(|error| {
-            let sentence = format!("Cannot read the database {} ({error}); check its permissions.", path.display());
-            Exit::new(crate::exit::Code::DatabaseUnusable, sentence)
+            let message = format!("Cannot read the database {} ({error}); check its permissions.", path.display());
+            StartupError::new(crate::exit::Code::DatabaseUnusable, message)
         })
     }
 

@@ -1,19 +1,21 @@
 //! All that the file has of a user, in pages: each list by its key, oldest first.
 
-use super::audit::Recorded;
-use super::deliveries::{delivery_at, event_type};
-use super::meetings::{meeting_at, meeting_columns};
-use super::pages::{Page, page};
-use super::users::find as find_user;
-use super::webhooks::Webhook;
-use super::{Store, Verb};
 use crate::domain::export::{
     ExportedDelivery, ExportedEntry, ExportedMeeting, ExportedSession, ExportedToken, ExportedUsage, ExportedWebhook,
 };
 use crate::domain::{
-    Action, Amounts, Data, Day, DeliveryId, Hint, MeetingId, Scope, Subject, Time, TokenId, User, UserId,
+    Action, Data, Day, DeliveryId, Hint, MeetingId, Scope, Subject, Time, TokenId, UsageCounts, User, UserId,
 };
 use crate::error::{Error, Result};
+use crate::store::audit::audited::Audited;
+use crate::store::audit::log::Snapshot;
+use crate::store::doors::Store;
+use crate::store::meetings::read::{meeting_at, meeting_columns};
+use crate::store::pages::{Page, page};
+use crate::store::users::read::find as find_user;
+use crate::store::webhooks::read::{delivery_at, event_type};
+use crate::store::webhooks::settings::Webhook;
+use crate::store::writer::verb::Verb;
 use rusqlite::{Connection, Params, Row, params};
 use serde::Serialize;
 
@@ -25,22 +27,22 @@ pub struct NoteExport {
 }
 
 impl Verb for NoteExport {
-    type Answer = ();
+    type Answer = User;
 
-    fn apply(&self, db: &Connection) -> Result<()> {
-        find_user(db, self.id)?.map(drop).ok_or(Error::UserNotFound)
+    fn apply(&self, db: &Connection) -> Result<User> {
+        find_user(db, self.id)?.ok_or(Error::UserNotFound)
     }
 }
 
-impl Recorded for NoteExport {
+impl Audited for NoteExport {
     const ACTION: Action = Action::UserExport;
 
-    fn target(&self) -> Option<Subject> {
-        Some(Subject::User(self.id))
+    fn before(&self, db: &Connection) -> Result<Option<Snapshot>> {
+        Ok(find_user(db, self.id)?.as_ref().and_then(Snapshot::of))
     }
 
-    fn changed(&self, (): &()) -> Option<Subject> {
-        self.target()
+    fn after(&self, user: &User) -> Option<(Subject, Option<Snapshot>)> {
+        Some((Subject::User(self.id), Snapshot::of(user)))
     }
 }
 
@@ -163,8 +165,13 @@ fn usage_at(row: &Row<'_>) -> rusqlite::Result<(ExportedUsage, usize)> {
     let usage = ExportedUsage {
         day: Day::from_number(row.get(0)?),
         token_id: TokenId(row.get(1)?),
-        amounts: Amounts { requests: row.get(2)?, bots: row.get(3)?, bot_ms: row.get(4)?, transcript_ms: row.get(5)? }
-            .into(),
+        amounts: UsageCounts {
+            requests: row.get(2)?,
+            bots: row.get(3)?,
+            bot_ms: row.get(4)?,
+            transcript_ms: row.get(5)?,
+        }
+        .into(),
     };
     Ok((usage, 0))
 }

@@ -1,7 +1,7 @@
 //! The database as a file: whose it is, who may read it, whether it is still there.
 
 use crate::error::Error;
-use crate::exit::{Code, Exit};
+use crate::exit::{Code, StartupError};
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
@@ -24,12 +24,12 @@ pub struct Lock(#[expect(dead_code, reason = "the lock goes with the open file")
 
 impl Lock {
     /// Takes `flock` on `<database>.lock`, or says who has it.
-    pub fn take(database: &Path) -> Result<Self, Exit> {
+    pub fn take(database: &Path) -> Result<Self, StartupError> {
         let path = beside(database, ".lock");
         let file = open_private(&path).map_err(|error| cannot_create(&path, &error))?;
         match try_for_a_while(&file) {
             Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => Err(Exit::new(
+            Err(TryLockError::WouldBlock) => Err(StartupError::new(
                 Code::DatabaseHeld,
                 format!(
                     "Another vomeet serves {}; stop it first (`make ps` shows it), or choose another file with --database.",
@@ -73,7 +73,7 @@ impl Drop for OwnLog {
 }
 
 /// Makes the database file where it is missing, readable by its owner alone; SQLite gives its log the same mode.
-pub fn create_private(database: &Path) -> Result<(), Exit> {
+pub fn create_private(database: &Path) -> Result<(), StartupError> {
     open_private(database).map(drop).map_err(|error| cannot_create(database, &error))
 }
 
@@ -104,12 +104,12 @@ fn belong_to_folder(new: &File, path: &Path) -> io::Result<()> {
     }
 }
 
-fn cannot_create(path: &Path, error: &io::Error) -> Exit {
-    let sentence = format!(
+fn cannot_create(path: &Path, error: &io::Error) -> StartupError {
+    let message = format!(
         "Cannot write {} ({error}); create its folder, make it writable, or choose another file with --database.",
         path.display()
     );
-    Exit::new(Code::DatabaseUnusable, sentence)
+    StartupError::new(Code::DatabaseUnusable, message)
 }
 
 /// Which file a path led to when it was opened.

@@ -1,7 +1,8 @@
 //! How a file becomes what `schema.sql` says: new ones at once, older ones step by step.
 
-use super::{connection, unusable};
-use crate::exit::{Code, Exit};
+use crate::exit::{Code, StartupError};
+use crate::store::connection;
+use crate::store::failure::unusable;
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
@@ -15,10 +16,10 @@ const STEPS: &[&str] = &[include_str!("upgrade/to_2.sql"), include_str!("upgrade
 const SQLITE_MIN: i32 = 3_051_003;
 
 /// Opens a file for writing, with the tables as they are today; one that is not ours or newer is left as it was.
-pub fn open(path: &Path) -> Result<Connection, Exit> {
+pub fn open(path: &Path) -> Result<Connection, StartupError> {
     if rusqlite::version_number() < SQLITE_MIN {
-        let sentence = format!("SQLite {} can corrupt this database; build with the bundled one.", rusqlite::version());
-        return Err(Exit::new(Code::DatabaseUnusable, sentence));
+        let message = format!("SQLite {} can corrupt this database; build with the bundled one.", rusqlite::version());
+        return Err(StartupError::new(Code::DatabaseUnusable, message));
     }
     let opened = connection::open(path).map_err(Refusal::Sqlite).and_then(|mut connection| {
         recognise(&connection, STEPS)?;
@@ -28,8 +29,8 @@ pub fn open(path: &Path) -> Result<Connection, Exit> {
     });
     opened.map_err(|refusal| match refusal {
         Refusal::Foreign(why) => {
-            let sentence = format!("{} {why}; choose another file with --database.", path.display());
-            Exit::new(Code::DatabaseForeign, sentence)
+            let message = format!("{} {why}; choose another file with --database.", path.display());
+            StartupError::new(Code::DatabaseForeign, message)
         }
         Refusal::Sqlite(error) => unusable(path, &error),
     })

@@ -4,11 +4,11 @@ use crate::durability::assert_one_line;
 use crate::process::Launch;
 use std::fs;
 use std::path::Path;
-use vomeet::config::{Flags, KEYS, Settings, Source, Surroundings};
+use vomeet::config::{Environment, Flags, KEYS, Settings, Source};
 
-fn around(folder: &Path, variables: &[(&str, &str)]) -> Surroundings {
+fn around(folder: &Path, variables: &[(&str, &str)]) -> Environment {
     let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Surroundings { environment: owned.collect(), folder: folder.to_owned() }
+    Environment { environment: owned.collect(), folder: folder.to_owned() }
 }
 
 fn load(folder: &Path, variables: &[(&str, &str)]) -> Settings {
@@ -113,7 +113,7 @@ fn the_admin_key_may_come_from_a_file() {
     let stronger = load(folder, &[("ADMIN_API_TOKEN", "by-variable")]);
     assert_eq!(stronger.config.admin_key, "by-variable", "the environment is stronger than vomeet.toml");
     let missing = Settings::load(&Flags::default(), &around(folder, &[("ADMIN_API_TOKEN_FILE", "nowhere")]));
-    assert!(missing.is_err_and(|exit| exit.sentence.contains("nowhere")));
+    assert!(missing.is_err_and(|exit| exit.message.contains("nowhere")));
     let server = Launch::serve(folder).env("ADMIN_API_TOKEN_FILE", "key").start();
     let answer = server.get("/admin/users").header("X-Admin-API-Key", "the-key-from-the-file").send();
     assert_eq!(answer.status, 200);
@@ -227,9 +227,9 @@ fn the_key_before_the_present_one_is_judged_too() {
     assert_eq!(check("0.0.0.0:1", "padded-key-9876543210").status.code(), Some(0));
     assert_eq!(check("127.0.0.1:1", "token").status.code(), Some(0));
     let refused = check("0.0.0.0:1", "token");
-    let sentence = &refused.stderr;
-    assert_eq!(refused.status.code(), Some(11), "{sentence}");
-    assert!(sentence.contains("admin_api_token_old") && sentence.contains("leave it out"), "{sentence}");
+    let message = &refused.stderr;
+    assert_eq!(refused.status.code(), Some(11), "{message}");
+    assert!(message.contains("admin_api_token_old") && message.contains("leave it out"), "{message}");
 }
 
 #[test]

@@ -5,7 +5,8 @@ use crate::process::Launch;
 use crate::segments::one_meeting;
 use crate::server::Server;
 use serde_json::json;
-use vomeet::http::router::{Access, Route};
+use vomeet::api::guard::Access;
+use vomeet::api::route::Route;
 use vomeet::routes::TABLE;
 
 /// A path of a route with something that exists in each of its places, for user 1 with token 1.

@@ -9,12 +9,12 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use vomeet::domain::PlainToken;
-use vomeet::domain::declared::DeclaredToken;
+use vomeet::domain::configured::ConfiguredToken;
 
 /// A token, and what the file keeps of it.
 fn token() -> (String, String) {
     let token = PlainToken::generate().expect("randomness").reveal().to_owned();
-    let declared = DeclaredToken::of(token.as_bytes()).expect("a token").to_string();
+    let declared = ConfiguredToken::of(token.as_bytes()).expect("a token").to_string();
     (token, declared)
 }
 
@@ -110,7 +110,7 @@ fn disabled_is_declared_as_well_and_a_token_made_by_hand_is_taken_over() {
     let Token { text, .. } = server.new_token(1);
     server.terminate();
     assert_eq!(disabled_at(None), None);
-    let declared = DeclaredToken::of(text.as_bytes()).expect("a token");
+    let declared = ConfiguredToken::of(text.as_bytes()).expect("a token");
     let server = serve(folder, &format!("[[users]]\nemail = \"ada@example.com\"\ntokens = [\"{declared}\"]\n"));
     assert!(is_let_in(&server, &text));
     server.terminate();
@@ -159,7 +159,7 @@ fn a_token_of_another_user_is_refused_and_nothing_is_changed() {
     server.new_user("ada@example.com");
     let Token { text, .. } = server.new_token(1);
     server.terminate();
-    let declared = DeclaredToken::of(text.as_bytes()).expect("a token");
+    let declared = ConfiguredToken::of(text.as_bytes()).expect("a token");
     let toml = format!(
         "[[users]]\nemail = \"new@example.com\"\n[[users]]\nemail = \"bob@example.com\"\ntokens = [\"{declared}\"]\n"
     );
@@ -217,7 +217,7 @@ fn token_hash_knows_a_token_from_a_mistake() {
 fn a_new_token_goes_to_the_person_and_its_hash_to_the_file() {
     let (code, stdout, stderr) = hash(&["--new"], "");
     assert_eq!(code, Some(0));
-    let made = DeclaredToken::of(stderr.trim_end().as_bytes()).expect("a token");
+    let made = ConfiguredToken::of(stderr.trim_end().as_bytes()).expect("a token");
     assert_eq!(stdout, format!("{made}\n"));
     assert_ne!(hash(&["--new"], "").1, stdout);
 }

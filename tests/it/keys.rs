@@ -2,11 +2,13 @@
 
 use crate::client::{ADMIN_KEY, Answer, Token, token_of};
 use crate::segments::one_meeting;
-use crate::server::{Server, Setup};
+use crate::server::{Server, Setup, still_clock};
 use crate::watcher::Watcher;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use vomeet::domain::{Need, PlainToken};
+use std::time::Duration;
+use vomeet::clock::Clock;
+use vomeet::domain::{Permission, PlainToken, Time};
 use vomeet::routes::TABLE;
 
 /// What a refusal says: status, code, reason.
@@ -65,18 +67,25 @@ fn every_refusal_has_its_reason() {
 
 #[test]
 fn a_token_ends_by_time_and_by_disuse() {
-    let mut tokens = [String::new(), String::new()];
-    let server = Setup::new()
-        .rows(|db| {
-            tokens = [crate::tokens::insert_token(db, 1, Some(1)), crate::tokens::insert_token(db, 1, None)];
-            db.execute("UPDATE tokens SET disuse_seconds = 5, last_used_at = 1000 WHERE expires_at IS NULL", [])
-                .expect("row");
-        })
-        .start();
-    assert_eq!(why(&server.whoami(&tokens[0])).1, "expired");
-    let (_, code, reason) = why(&server.whoami(&tokens[1]));
+    const DISUSE: Duration = Duration::from_secs(100);
+    // A use is noted to the second.
+    let start = still_clock().now().as_millis() / 1000 * 1000;
+    let clock = Clock::manual(Time::from_millis(start));
+    let server = Setup::new().clock(&clock).start();
+    server.new_user("one@example.com");
+    let ends = make(&server, &json!({"expires_in": 250})).text;
+    let unused = make(&server, &json!({"disuse_seconds": 100})).text;
+    for _ in 0..2 {
+        clock.advance(DISUSE - Duration::from_secs(1));
+        server.whoami(&unused).expect(200);
+    }
+    server.whoami(&ends).expect(200);
+    let last_use = clock.now();
+    clock.advance(DISUSE);
+    assert_eq!(why(&server.whoami(&ends)).1, "expired");
+    let (_, code, reason) = why(&server.whoami(&unused));
     assert_eq!(code, "unused");
-    assert!(reason.contains("1970-01-01T00:00:01Z"), "{reason}");
+    assert!(reason.contains(&last_use.to_string()), "{reason}");
 }
 
 #[test]
@@ -97,7 +106,8 @@ fn answers_tell_the_end_of_a_token_in_its_last_week() {
 
 #[test]
 fn an_exchange_leaves_the_old_token_its_grace_and_no_more() {
-    let server = Server::start();
+    let clock = still_clock();
+    let server = Setup::new().clock(&clock).start();
     server.new_user("one@example.com");
     let rotate = |id: i64, body: Value| server.post(format!("/admin/tokens/{id}/rotate")).admin().json(&body).send();
     let short = make(&server, &json!({"name": "ci", "expires_in": 100, "read_only": true}));
@@ -109,6 +119,13 @@ fn an_exchange_leaves_the_old_token_its_grace_and_no_more() {
         server.whoami(token).expect(200);
     }
     assert_eq!(rotate(short.id, json!({})).status, 409, "exchanged twice");
+    let graced = make(&server, &json!({}));
+    let next = token_of(&rotate(graced.id, json!({"grace_seconds": 600})).expect(201));
+    clock.advance(Duration::from_secs(599));
+    server.whoami(&graced.text).expect(200);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(why(&server.whoami(&graced.text)).1, "expired", "its grace is over");
+    server.whoami(&next.text).expect(200);
     let at_once = make(&server, &json!({}));
     rotate(at_once.id, json!({"grace_seconds": 0})).expect(201);
     assert_eq!(why(&server.whoami(&at_once.text)).1, "revoked");
@@ -170,9 +187,10 @@ fn every_route_asks_every_kind_of_token() {
         (json!({"platforms": ["teams"]}), [true, true, true, false, false]),
         (other_meeting, [true, true, true, false, false]),
     ] {
-        let needs = [Need::Nothing, Need::Read, Need::Write, Need::ReadAll, Need::WriteAll];
-        for route in TABLE.iter().filter(|route| route.need.is_some()) {
-            let need = route.need.expect("a need");
+        let permissions =
+            [Permission::Nothing, Permission::Read, Permission::Write, Permission::ReadAll, Permission::WriteAll];
+        for route in TABLE.iter().filter(|route| route.permission.is_some()) {
+            let permission = route.permission.expect("a need");
             // An exchange would end the token that is tried.
             if route.path == "/ws" || route.path == "/user/tokens/rotate" {
                 continue;
@@ -180,7 +198,7 @@ fn every_route_asks_every_kind_of_token() {
             let token = make(&server, &kind);
             let path = crate::contract::real_path(route);
             let answer = server.call(route.method.as_str(), &path).user(&token.text).send();
-            let at = needs.iter().position(|known| *known == need).expect("a known need");
+            let at = permissions.iter().position(|known| *known == permission).expect("a known need");
             let names_another =
                 route.path.contains("{platform}") && kind != json!({}) && kind.get("read_only").is_none();
             let is_refused = answer.status == 403 && answer.json()["code"] == "not_allowed";
@@ -216,7 +234,8 @@ fn a_narrow_token_sees_its_own_meetings_alone() {
 
 #[test]
 fn named_admin_keys_are_made_exchanged_and_revoked() {
-    let server = Server::start();
+    let clock = still_clock();
+    let server = Setup::new().clock(&clock).start();
     let made = server.post("/admin/keys").admin().json(&json!({"name": "alice"})).send().expect(201);
     let (id, key) = (made["id"].as_i64().expect("an id"), made["key"].as_str().expect("a key").to_owned());
     let with = |key: &str| server.post("/admin/users").header("X-Admin-API-Key", key);
@@ -231,6 +250,8 @@ fn named_admin_keys_are_made_exchanged_and_revoked() {
     };
     let second = rotate(60);
     assert_eq!((status(&key), status(&second)), (200, 200));
+    clock.advance(Duration::from_mins(1));
+    assert_eq!((status(&key), status(&second)), (403, 200), "its grace is over");
     let third = rotate(0);
     assert_eq!((status(&key), status(&second), status(&third)), (403, 403, 200));
     assert_eq!(server.delete(format!("/admin/keys/{id}")).admin().send().status, 204);

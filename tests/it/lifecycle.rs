@@ -3,9 +3,9 @@
 use crate::bots::{at_work, meet_code, newest, send, session, setup, user};
 use crate::client::{Answer, Client, Token, assert_time, wait_for};
 use serde_json::{Value, json};
-use vomeet::domain::lifecycle::Step;
-use vomeet::domain::{Cause, MeetingStatus, Report, Time};
-use vomeet::store::{Advance, Whose};
+use vomeet::domain::lifecycle::TransitionOutcome;
+use vomeet::domain::{MeetingStatus, StatusReport, Time, TransitionSource};
+use vomeet::store::{Advance, MeetingRef};
 
 /// A callback: its name, what it says besides the session, and the state that it reports.
 type Callback = (&'static str, Value, &'static str);
@@ -207,11 +207,16 @@ fn news_of_a_state_that_is_left_moves_nothing() {
     let token = user(&server, "one@example.com", 1);
     let session = bring(&server, &token, "abc-defg-hij", "active");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    for (only_from, expected) in [(MeetingStatus::AwaitingAdmission, Step::Refuse), (MeetingStatus::Active, Step::Move)]
-    {
-        let report = Report { only_from: Some(only_from), ..Report::new(MeetingStatus::Completed, Cause::Server) };
-        let (whose, now) = (Whose::Session(session.clone()), Time::from_millis(1_760_097_600_000));
-        let verb = Advance { whose, report, container_id: None, now };
+    for (only_from, expected) in [
+        (MeetingStatus::AwaitingAdmission, TransitionOutcome::Refuse),
+        (MeetingStatus::Active, TransitionOutcome::Move),
+    ] {
+        let report = StatusReport {
+            only_from: Some(only_from),
+            ..StatusReport::new(MeetingStatus::Completed, TransitionSource::Server)
+        };
+        let (meeting_ref, now) = (MeetingRef::Session(session.clone()), Time::from_millis(1_760_097_600_000));
+        let verb = Advance { meeting_ref, report, container_id: None, now };
         let advanced = runtime.block_on(server.app.store.write(verb)).expect("written").expect("a meeting");
         assert_eq!(advanced.step, expected, "only from {only_from:?}");
     }

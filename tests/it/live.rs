@@ -3,14 +3,16 @@
 use crate::client::{Client, assert_time, fields};
 use crate::server::{Server, Setup};
 use crate::tokens::insert_token;
-use crate::watcher::{Heard, Watcher, named};
+use crate::watcher::{Received, Watcher, named};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use vomeet::app::App;
-use vomeet::domain::{Cause, Meeting, MeetingId, MeetingStatus, Offset, PlainToken, Platform, Report, Segment, Time};
+use vomeet::domain::{
+    Meeting, MeetingId, MeetingStatus, Offset, PlainToken, Platform, Segment, StatusReport, Time, TransitionSource,
+};
 use vomeet::domain::{TokenHash, TokenId, UserId};
-use vomeet::store::{Advance, Change, MeetingName, RedactMeeting, SendBot, Stored, Verb, Whose};
+use vomeet::store::{Advance, Change, MeetingName, MeetingRef, RedactMeeting, SendBot, Stored, Verb};
 
 pub const MEET: &str = "google_meet";
 pub const A: (&str, &str) = (MEET, "aaa-aaaa-aaa");
@@ -45,8 +47,8 @@ pub fn send_bot(app: &App, user: i64, native_id: &str) -> Meeting {
 }
 
 fn advance(app: &App, id: MeetingId, to: MeetingStatus) {
-    let report = Report::new(to, Cause::Bot);
-    let verb = Advance { whose: Whose::Meeting(id), report, container_id: None, now: now() };
+    let report = StatusReport::new(to, TransitionSource::Bot);
+    let verb = Advance { meeting_ref: MeetingRef::Meeting(id), report, container_id: None, now: now() };
     assert!(write(app, verb).is_some());
 }
 
@@ -97,7 +99,7 @@ fn refused(server: &Client, path: &str, keys: &[&[u8]], error: &str, code: &str)
         (&json!("error"), &json!(error), &json!(code)),
         "{path}"
     );
-    assert_eq!(watcher.hear(), Heard::Closed(4401), "{path} {keys:?}");
+    assert_eq!(watcher.receive(), Received::Closed(4401), "{path} {keys:?}");
 }
 
 #[test]
@@ -269,7 +271,7 @@ fn watchers_of_a_meeting_hear_the_same_and_nobody_else_hears_it() {
         watcher.expect_nothing();
     }
     first.ask("unsubscribe", &[A]);
-    server.app.feed.hear(&words(&ours, 1, "late"));
+    server.app.feed.on_change(&words(&ours, 1, "late"));
     assert_eq!(start(&second.json()), 1);
     first.expect_nothing();
 }
@@ -287,14 +289,14 @@ fn a_key_that_ends_ends_its_sockets() {
     let ended = |watcher: &mut Watcher| {
         let said = watcher.json();
         assert_eq!((&said["type"], &said["error"]), (&json!("error"), &json!("invalid_api_key")));
-        assert_eq!(watcher.hear(), Heard::Closed(4401));
+        assert_eq!(watcher.receive(), Received::Closed(4401));
         said["code"].as_str().expect("a code").to_owned()
     };
     sockets[0].subscribe(&[A]);
     sockets[3].subscribe(&[A]);
     assert_eq!(server.revoke(&fresh).status, 204);
     // What is committed after the revocation is not for this key any more.
-    server.app.feed.hear(&words(&meeting, 1, "secret"));
+    server.app.feed.on_change(&words(&meeting, 1, "secret"));
     assert_eq!(ended(&mut sockets[0]), "revoked");
     assert_eq!(start(&sockets[3].json()), 1);
     assert_eq!(ended(&mut sockets[1]), "expired");
@@ -319,6 +321,6 @@ fn words_that_are_deleted_are_followed_no_more() {
         meeting_id: None,
     };
     write(&server.app, RedactMeeting { name, now: now() });
-    server.app.feed.hear(&words(&meeting, 1, "deleted"));
+    server.app.feed.on_change(&words(&meeting, 1, "deleted"));
     watcher.expect_nothing();
 }

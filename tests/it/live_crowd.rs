@@ -3,7 +3,7 @@
 use crate::client::{Client, PATIENCE};
 use crate::live::{A, prepare, send_bot, start, words};
 use crate::server::Setup;
-use crate::watcher::{Heard, Watcher};
+use crate::watcher::{Received, Watcher};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::net::TcpStream;
 use std::sync::mpsc::sync_channel;
@@ -32,15 +32,15 @@ fn who_does_not_read_is_dropped_and_the_others_get_everything() {
     let (mut sent, mut held) = (0, 3);
     while held > 2 {
         assert!(began.elapsed() < PATIENCE, "{sent} messages, and nobody was dropped");
-        server.app.feed.hear(&words(&meeting, sent, &text));
+        server.app.feed.on_change(&words(&meeting, sent, &text));
         for watcher in &mut reading {
             assert_eq!(start(&watcher.json()), sent);
         }
         sent += 1;
-        held = server.app.sockets.count();
+        held = server.app.transport.sockets.count();
     }
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    server.app.feed.hear(&words(&meeting, sent, "the last"));
+    server.app.feed.on_change(&words(&meeting, sent, "the last"));
     for watcher in &mut reading {
         assert_eq!(start(&watcher.json()), sent);
         watcher.expect_nothing();
@@ -48,13 +48,13 @@ fn who_does_not_read_is_dropped_and_the_others_get_everything() {
     // What the deaf one finds when it listens at last has no gap, and then it ends.
     let mut found = 0;
     let end = loop {
-        match deaf.hear() {
-            Heard::Json(push) => assert_eq!(start(&push), found),
+        match deaf.receive() {
+            Received::Json(push) => assert_eq!(start(&push), found),
             end => break end,
         }
         found += 1;
     };
-    assert!(matches!(end, Heard::Cut | Heard::Closed(1013)), "{end:?}");
+    assert!(matches!(end, Received::Cut | Received::Closed(1013)), "{end:?}");
     assert!(found < sent, "it missed nothing");
     assert!(found < 60, "{found} messages of 8 kB were held for it");
 }
@@ -66,19 +66,19 @@ fn who_reads_late_is_told_that_it_missed_something() {
     let mut watcher = Watcher::open(&server, &one);
     watcher.subscribe(&[A]);
     let mut sent = 0;
-    while server.app.sockets.count() == 1 && sent < 100_000 {
-        server.app.feed.hear(&words(&meeting, sent, "x"));
+    while server.app.transport.sockets.count() == 1 && sent < 100_000 {
+        server.app.feed.on_change(&words(&meeting, sent, "x"));
         sent += 1;
     }
     let mut found = 0;
     let end = loop {
-        match watcher.hear() {
-            Heard::Json(push) => assert_eq!(start(&push), found),
+        match watcher.receive() {
+            Received::Json(push) => assert_eq!(start(&push), found),
             end => break end,
         }
         found += 1;
     };
-    assert_eq!(end, Heard::Closed(1013));
+    assert_eq!(end, Received::Closed(1013));
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_thousand_watchers_miss_nothing() {
         watcher.subscribe(&[A]);
     }
     let updates = 20;
-    (0..updates).for_each(|n| server.app.feed.hear(&words(&meeting, n, "Good morning.")));
+    (0..updates).for_each(|n| server.app.feed.on_change(&words(&meeting, n, "Good morning.")));
     for watcher in &mut watchers {
         assert!((0..updates).all(|n| start(&watcher.json()) == n));
     }
@@ -123,7 +123,7 @@ fn no_socket_outlives_a_key_that_is_revoked_while_it_opens() {
         assert_eq!(server.revoke(&token).status, 204);
         for mut watcher in opening.into_iter().flat_map(|thread| thread.join().expect("sockets")) {
             assert_eq!(watcher.json()["error"], "invalid_api_key", "round {round}");
-            assert_eq!(watcher.hear(), Heard::Closed(4401), "round {round}");
+            assert_eq!(watcher.receive(), Received::Closed(4401), "round {round}");
         }
     }
 }

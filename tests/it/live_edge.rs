@@ -4,7 +4,7 @@ use crate::client::{Answer, Client, Line};
 use crate::live::{MEET, prepare, send_bot};
 use crate::process::Launch;
 use crate::server::{Server, Setup};
-use crate::watcher::{Heard, Watcher};
+use crate::watcher::{Received, Watcher};
 use rustix::process::Signal;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -140,7 +140,7 @@ fn there_are_only_so_many_sockets() {
     let [first, _second] = open;
     drop(first);
     let began = Instant::now();
-    while server.app.sockets.count() > 1 {
+    while server.app.transport.sockets.count() > 1 {
         assert!(began.elapsed() < Duration::from_secs(30), "the place is not free");
     }
     Watcher::open(&server, &one).expect_nothing();
@@ -167,7 +167,7 @@ fn a_server_that_stops_says_so() {
     let silent = by_hand(&server, &one);
     server.ask_to_stop();
     for watcher in &mut watchers {
-        assert_eq!(watcher.hear(), Heard::Closed(1001));
+        assert_eq!(watcher.receive(), Received::Closed(1001));
     }
     let said = silent.ended().expect("the end");
     assert_eq!(said.get(..4), Some(&[0x88, 18, 0x03, 0xe9][..]), "{said:?}");
@@ -189,7 +189,7 @@ fn a_process_that_stops_closes_its_sockets_and_logs_no_key() {
     assert_eq!(Watcher::with(&server, &wrong, &[]).json()["error"], "invalid_api_key");
     assert!(server.stderr.find("GET /ws 101 ").is_some(), "no access line");
     server.signal(Signal::TERM);
-    assert_eq!(watcher.hear(), Heard::Closed(1001));
+    assert_eq!(watcher.receive(), Received::Closed(1001));
     let ended = server.end();
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     for secret in [&token[1..12], "private-words"] {

@@ -7,7 +7,7 @@
 //! | [`contract`], [`users`], [`tokens`], [`meetings`], [`analytics`] | the HTTP contract, row by row |
 //! | [`bots`], [`lifecycle`], [`notes`] | bots sent and told to leave; every callback in every state; what owners note and remove |
 //! | [`bot_kill`] | kill -9 of bots and servers in each state |
-//! | [`webhooks`], [`deliveries`], [`courier`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
+//! | [`webhooks`], [`deliveries`], [`dispatcher`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
 //! | [`keys`], [`record`] | the life of keys, the reasons of refusals; the record of changes |
 //! | [`segments`], [`transcripts`], [`search`] | what bots hear, how it is shown, how it is found |
@@ -56,10 +56,10 @@ mod cli_requests;
 mod cli_words;
 mod config;
 mod contract;
-mod courier;
 mod declared;
 mod deliveries;
 mod disk;
+mod dispatcher;
 mod durability;
 mod edge;
 mod erasure;

@@ -5,8 +5,9 @@ use crate::contract::real_path;
 use crate::segments::insert_session;
 use crate::server::{Server, Setup};
 use crate::tokens::insert_token;
+use vomeet::api::guard::Access;
+use vomeet::api::route::Route;
 use vomeet::domain::PlainToken;
-use vomeet::http::router::{Access, Route};
 use vomeet::routes::TABLE;
 
 const ADMIN_REFUSED: Option<&str> = Some("Invalid or missing admin token.");
@@ -28,7 +29,7 @@ impl Kind {
     fn says(&self, access: Access) -> Option<&'static str> {
         match access {
             // A socket says over the socket what it thinks of a key; this is no request for one.
-            Access::Open | Access::Socket => None,
+            Access::Open | Access::Session | Access::Socket => None,
             Access::Admin => self.admin,
             Access::User => self.user,
             Access::Bot => self.bot,
@@ -177,7 +178,7 @@ fn whoever_is_let_in_reaches_the_handler() {
 #[test]
 fn the_door_comes_before_the_input() {
     let (server, _) = prepare();
-    for route in TABLE.iter().filter(|route| !matches!(route.access, Access::Open | Access::Socket)) {
+    for route in TABLE.iter().filter(|route| !matches!(route.access, Access::Open | Access::Session | Access::Socket)) {
         // The body is announced and never sent: the answer cannot have waited for it.
         let path = real_path(route).replace('1', "0");
         let head = "Content-Type: application/json\r\nContent-Length: 60000\r\n\r\n{";

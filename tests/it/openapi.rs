@@ -7,12 +7,14 @@ use crate::server::Server;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::LazyLock;
-use vomeet::http::form::Place;
-use vomeet::http::router::{Access, Route, find};
+use vomeet::api::guard::Access;
+use vomeet::api::route::{Route, find};
+use vomeet::http::request::extractor::Place;
+use vomeet::metrics::STATUSES;
 use vomeet::routes::TABLE;
 
 static DOCUMENT: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(vomeet::openapi::json().expect("a document")).expect("JSON"));
+    LazyLock::new(|| serde_json::from_str(vomeet::routes::document().expect("a document")).expect("JSON"));
 
 fn operation(route: &Route) -> &'static Value {
     let operation = &DOCUMENT["paths"][route.path][route.method.as_str().to_lowercase()];
@@ -66,7 +68,7 @@ fn each_operation_tells_its_door_its_summary_and_its_parts() {
         let row = format!("{} {}", route.method, route.path);
         let operation = operation(route);
         let security = match route.access {
-            Access::Open => Value::Null,
+            Access::Open | Access::Session => Value::Null,
             Access::Admin => json!([{"AdminKey": []}]),
             Access::User => json!([{"UserToken": []}]),
             Access::Socket => json!([{"UserToken": []}, {"UserTokenInQuery": []}]),
@@ -204,5 +206,14 @@ fn every_documented_parameter_is_judged() {
             let loc = format!("{place}.{name}");
             assert!(faults.iter().any(|(_, at)| *at == loc), "{} {} {loc}: {faults:?}", route.method, route.path);
         }
+    }
+}
+
+#[test]
+fn every_status_of_the_document_is_counted() {
+    let operations = DOCUMENT["paths"].as_object().expect("paths").values().filter_map(Value::as_object);
+    let answers = operations.flat_map(|item| item.values()).filter_map(|operation| operation["responses"].as_object());
+    for status in answers.flat_map(|responses| responses.keys()) {
+        assert!(STATUSES.contains(&status.parse().expect("a status")), "{status} counts as another");
     }
 }

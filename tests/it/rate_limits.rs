@@ -5,7 +5,7 @@ use crate::process::Launch;
 use crate::segments::insert_session;
 use crate::server::{Server, Setup};
 use crate::tokens::insert_token;
-use crate::watcher::{Heard, Watcher};
+use crate::watcher::{Received, Watcher};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -99,7 +99,7 @@ fn sockets_are_limited_before_they_are_opened() {
         let keys: &[&[u8]] = if path == "/ws" { &[b"wrong"] } else { &[] };
         let mut socket = Watcher::with(&server, path, keys);
         assert_eq!(socket.json()["error"], "invalid_api_key");
-        assert_eq!(socket.hear(), Heard::Closed(4401));
+        assert_eq!(socket.receive(), Received::Closed(4401));
     }
     let request = |key: &str| {
         let call = server.get(format!("/ws?api_key={key}")).header("Upgrade", "websocket");

@@ -6,7 +6,7 @@ use crate::server::{Server, Setup, open_file};
 use serde_json::{Value, json};
 use std::fs;
 use vomeet::auth::actor;
-use vomeet::domain::declared::DeclaredToken;
+use vomeet::domain::configured::ConfiguredToken;
 use vomeet::domain::{Data, Email, PlainToken, Time};
 use vomeet::store::{CreateUser, Options, Store};
 
@@ -153,7 +153,7 @@ fn ten_days_ago() -> String {
 fn what_the_settings_declare_stands_in_the_record() {
     let folder = tempfile::tempdir().expect("a folder");
     let token = PlainToken::generate().expect("randomness");
-    let hash = DeclaredToken::of(token.reveal().as_bytes()).expect("a token");
+    let hash = ConfiguredToken::of(token.reveal().as_bytes()).expect("a token");
     let declare = |text: &str| fs::write(folder.path().join("vomeet.toml"), text).expect("written");
     let ada = "[[users]]\nemail = \"ada@example.com\"\n";
     let serve = || Launch::serve(folder.path()).start();

@@ -1,6 +1,7 @@
 //! A store and a supervisor without a server, and bots that tell by a pipe what becomes of them.
 
 use crate::client::PATIENCE;
+use crate::server::still_clock;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,20 +13,24 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use vomeet::config::{Bots, Flags, RunnerKind, Settings, Surroundings};
+use vomeet::bots::{LaunchSpec, Supervisor, WatchRegistry};
+use vomeet::clock::Clock;
+use vomeet::config::{Bots, Environment, Flags, RunnerKind, Settings};
 use vomeet::domain::bot::container_name;
 use vomeet::domain::{
-    Cause, Email, Meeting, MeetingId, MeetingStatus, Platform, Report, Time, TokenHash, TokenId, UserId,
+    Email, Meeting, MeetingId, MeetingStatus, Platform, StatusReport, Time, TokenHash, TokenId, TransitionSource,
+    UserId,
 };
-use vomeet::runner::{Order, Roster, Supervisor};
-use vomeet::store::{Advance, Change, CreateUser, NoteContainer, Options, SendBot, Store, Whose};
+use vomeet::store::{Advance, Change, CreateUser, MeetingRef, NoteContainer, Options, SendBot, Store};
 
 /// A supervisor at work.
-pub struct House {
+pub struct Context {
     pub folder: Arc<TempDir>,
     pub store: Arc<Store>,
     pub supervisor: Arc<Supervisor>,
     pub settings: Bots,
+    /// What it tells the time by.
+    pub clock: Clock,
     started: Arc<Started>,
     moved: UnboundedReceiver<Meeting>,
     asked: u64,
@@ -55,7 +60,7 @@ impl Drop for Started {
 pub fn settings(folder: &Path) -> Bots {
     let environment = [("PATH", "/usr/bin:/bin"), ("HOME", "/nowhere"), ("LANG", "C.UTF-8"), ("A_SECRET", "hush")];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let around = Surroundings { environment: environment.into(), folder: folder.to_owned() };
+    let around = Environment { environment: environment.into(), folder: folder.to_owned() };
     let mut bots = Settings::load(&Flags::default(), &around).expect("settings").config.bots;
     bots.runner = RunnerKind::Process;
     folder.clone_into(&mut bots.process.folder);
@@ -68,13 +73,22 @@ pub fn script(text: &str) -> Vec<String> {
     ["sh", "-c", text].map(str::to_owned).into()
 }
 
-impl House {
+impl Context {
     /// With a folder and settings of its own; `set` changes them.
     pub async fn open(set: impl FnOnce(&mut Bots, &Path)) -> Self {
+        Self::open_by(Clock::system(), set).await
+    }
+
+    /// The same with a clock that stands still until the test moves it.
+    pub async fn open_in_still_time(set: impl FnOnce(&mut Bots, &Path)) -> Self {
+        Self::open_by(still_clock(), set).await
+    }
+
+    async fn open_by(clock: Clock, set: impl FnOnce(&mut Bots, &Path)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut bots = settings(folder.path());
         set(&mut bots, folder.path());
-        let house = Self::start(Arc::new(folder), bots);
+        let context = Self::start(Arc::new(folder), bots, clock);
         let email = Email::stored("ada@example.com".to_owned());
         let user = CreateUser {
             email,
@@ -82,27 +96,27 @@ impl House {
             image_url: None,
             max_concurrent_bots: 1000,
             data: vomeet::domain::Data::default(),
-            now: now(),
+            now: context.clock.now(),
         };
-        house.store.write(user).await.expect("a user");
-        house
+        context.store.write(user).await.expect("a user");
+        context
     }
 
-    pub fn start(folder: Arc<TempDir>, settings: Bots) -> Self {
+    pub fn start(folder: Arc<TempDir>, settings: Bots, clock: Clock) -> Self {
         let path = folder.path().join("vomeet.db");
         let options = Options { path, small_readers: 2, long_readers: 2, queue_max: 100 };
         let (tell, moved) = unbounded_channel();
-        let roster = Arc::new(Roster::default());
-        let hears = Arc::clone(&roster);
+        let watch_registry = Arc::new(WatchRegistry::default());
+        let hears = Arc::clone(&watch_registry);
         let announce = move |change: &Change| {
-            hears.hear(change);
+            hears.on_change(change);
             if let Change::MeetingMoved(news) = change {
                 let _ = tell.send(news.meeting.clone());
             }
         };
         let store = Arc::new(Store::open(&options, announce).expect("a database"));
-        let supervisor = Supervisor::start(Arc::clone(&store), roster, &settings);
-        Self { folder, store, supervisor, settings, started: Arc::default(), moved, asked: 0 }
+        let supervisor = Supervisor::start(Arc::clone(&store), watch_registry, &settings, clock.clone());
+        Self { folder, store, supervisor, settings, clock, started: Arc::default(), moved, asked: 0 }
     }
 
     /// Stops it as a server does.
@@ -114,19 +128,19 @@ impl House {
 
     /// Stops it and starts another on the same file, with other settings.
     pub async fn restart(self, set: impl FnOnce(&mut Bots)) -> Self {
-        let started = Arc::clone(&self.started);
+        let (started, clock) = (Arc::clone(&self.started), self.clock.clone());
         let (folder, mut settings) = self.stop().await;
         set(&mut settings);
-        Self { started, ..Self::start(folder, settings) }
+        Self { started, ..Self::start(folder, settings, clock) }
     }
 
     /// Writes the request of a bot, as `POST /bots` does.
-    pub async fn request(&mut self) -> Order {
-        self.request_at(now()).await
+    pub async fn request(&mut self) -> LaunchSpec {
+        self.request_at(self.clock.now()).await
     }
 
     /// The same at another time.
-    pub async fn request_at(&mut self, at: Time) -> Order {
+    pub async fn request_at(&mut self, at: Time) -> LaunchSpec {
         self.asked += 1;
         let uid = format!("{:032x}", getrandom());
         let send = SendBot {
@@ -146,37 +160,42 @@ impl House {
         let environment =
             [("BOT_CONFIG", format!("{{\"connectionId\":\"{uid}\"}}")), ("WHISPER_LIVE_URL", String::new())];
         let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
-        Order { meeting_id, uid, name: container_name(meeting_id), environment }
+        LaunchSpec { meeting_id, uid, name: container_name(meeting_id), environment }
     }
 
     /// Starts the bot of an order and notes its handle.
-    pub async fn send(&self, order: &Order) -> String {
-        let handle = self.supervisor.send(order.clone()).await.expect("a bot that starts");
+    pub async fn send(&self, spec: &LaunchSpec) -> String {
+        let handle = self.supervisor.send(spec.clone()).await.expect("a bot that starts");
         self.started.note(&handle);
-        self.note(order.meeting_id, &handle).await;
+        self.note(spec.meeting_id, &handle).await;
         handle
     }
 
     pub async fn note(&self, meeting_id: MeetingId, handle: &str) {
-        let note = NoteContainer { meeting_id, container_id: handle.to_owned(), now: now() };
+        let note = NoteContainer { meeting_id, container_id: handle.to_owned(), now: self.clock.now() };
         self.store.write(note).await.expect("a note");
     }
 
     /// Requests a bot and starts it.
     pub async fn send_one(&mut self) -> (MeetingId, String) {
-        let order = self.request().await;
-        let handle = self.send(&order).await;
-        (order.meeting_id, handle)
+        let spec = self.request().await;
+        let handle = self.send(&spec).await;
+        (spec.meeting_id, handle)
     }
 
     /// Moves a meeting on, as its owner or its bot does.
-    pub async fn report(&self, id: MeetingId, to: MeetingStatus, by: Cause) {
-        self.report_at(id, to, by, now()).await;
+    pub async fn report(&self, id: MeetingId, to: MeetingStatus, by: TransitionSource) {
+        self.report_at(id, to, by, self.clock.now()).await;
     }
 
     /// The same at another time.
-    pub async fn report_at(&self, id: MeetingId, to: MeetingStatus, by: Cause, now: Time) {
-        let advance = Advance { whose: Whose::Meeting(id), report: Report::new(to, by), container_id: None, now };
+    pub async fn report_at(&self, id: MeetingId, to: MeetingStatus, by: TransitionSource, now: Time) {
+        let advance = Advance {
+            meeting_ref: MeetingRef::Meeting(id),
+            report: StatusReport::new(to, by),
+            container_id: None,
+            now,
+        };
         self.store.write(advance).await.expect("a step");
     }
 
@@ -215,10 +234,6 @@ fn getrandom() -> u64 {
     RandomState::new().hash_one(0)
 }
 
-pub fn now() -> Time {
-    vomeet::clock::now()
-}
-
 /// How a meeting ended: its state, why or where, and what its last step says of the reason.
 pub fn outcome(meeting: &Meeting) -> (&'static str, String, String) {
     let data: serde_json::Value = serde_json::from_str(meeting.data.as_json()).expect("JSON");
@@ -250,7 +265,7 @@ impl Pipe {
     }
 
     /// Waits for these words.
-    pub async fn hear(&mut self, wanted: &str) {
+    pub async fn receive(&mut self, wanted: &str) {
         let mut heard = String::new();
         while !heard.contains(wanted) {
             let byte = timeout(PATIENCE, self.byte()).await.expect("a word");

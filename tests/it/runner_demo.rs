@@ -1,7 +1,7 @@
 //! The demo bot plays its meeting through the callbacks, to whoever listens there.
 
 use crate::client::PATIENCE;
-use crate::runner_bots::{House, outcome};
+use crate::runner_bots::{Context, outcome};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,9 +9,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
+use vomeet::bots::LaunchSpec;
 use vomeet::config::RunnerKind;
-use vomeet::domain::{Cause, MeetingStatus};
-use vomeet::runner::Order;
+use vomeet::domain::{MeetingStatus, TransitionSource};
 
 /// What the bot called: the path, its token, the body.
 type Called = (String, String, Value);
@@ -60,38 +60,38 @@ fn answer(mut stream: &TcpStream, tell: &UnboundedSender<Called>) -> Option<()> 
     tell.send(call).ok()
 }
 
-async fn house() -> House {
+async fn context() -> Context {
     let set = |bots: &mut vomeet::config::Bots, _: &std::path::Path| {
         bots.runner = RunnerKind::Demo;
         bots.demo_pace = Some(Duration::from_millis(10));
     };
-    House::open(set).await
+    Context::open(set).await
 }
 
-async fn order(house: &mut House, url: &str) -> Order {
-    let mut order = house.request().await;
+async fn spec(context: &mut Context, url: &str) -> LaunchSpec {
+    let mut spec = context.request().await;
     let config = json!({
-        "connectionId": order.uid, "token": "secret", "botManagerCallbackUrl": url, "container_name": order.name,
-        "meeting_id": order.meeting_id, "platform": "google_meet", "redisUrl": "",
+        "connectionId": spec.uid, "token": "secret", "botManagerCallbackUrl": url, "container_name": spec.name,
+        "meeting_id": spec.meeting_id, "platform": "google_meet", "redisUrl": "",
     });
-    order.environment = vec![("BOT_CONFIG".to_owned(), config.to_string())];
-    order
+    spec.environment = vec![("BOT_CONFIG".to_owned(), config.to_string())];
+    spec
 }
 
-async fn called_order(house: &mut House, listener: &Listener) -> Order {
+async fn called_order(context: &mut Context, listener: &Listener) -> LaunchSpec {
     let url = format!("http://{}/base/bots/internal/callback/exited", listener.address);
-    order(house, &url).await
+    spec(context, &url).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_plays_a_whole_meeting() {
-    let (mut house, mut listener) = (house().await, Listener::open());
-    let order = called_order(&mut house, &listener).await;
-    assert_eq!(house.send(&order).await, format!("demo:{}", order.meeting_id));
+    let (mut context, mut listener) = (context().await, Listener::open());
+    let spec = called_order(&mut context, &listener).await;
+    assert_eq!(context.send(&spec).await, format!("demo:{}", spec.meeting_id));
     for state in ["joining", "awaiting_admission", "started"] {
         let (path, _, body) = listener.next().await;
         assert_eq!(path, format!("/base/bots/internal/callback/{state}"));
-        assert_eq!(body, json!({ "connection_id": order.uid, "container_id": order.name }));
+        assert_eq!(body, json!({ "connection_id": spec.uid, "container_id": spec.name }));
     }
     let mut said: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     let last = loop {
@@ -99,75 +99,75 @@ async fn it_plays_a_whole_meeting() {
         if path != "/base/bots/internal/segments" {
             break (path, body);
         }
-        assert_eq!((token.as_str(), &body["uid"]), ("Bearer secret", &json!(order.uid)));
+        assert_eq!((token.as_str(), &body["uid"]), ("Bearer secret", &json!(spec.uid)));
         let segment = body["segments"][0].clone();
         said.entry(format!("{:06.1}", segment["start"].as_f64().expect("a start"))).or_default().push(segment);
     };
     assert_eq!(last.0, "/base/bots/internal/callback/exited");
-    assert_eq!(last.1, json!({ "connection_id": order.uid, "exit_code": 0, "completion_reason": "left_alone" }));
+    assert_eq!(last.1, json!({ "connection_id": spec.uid, "exit_code": 0, "completion_reason": "left_alone" }));
     let final_words = said.values().map(|heard| heard.last().expect("words"));
     let of = |name: &str| {
         final_words.clone().map(|words| words[name].to_string()).collect::<std::collections::BTreeSet<_>>()
     };
     assert_eq!((said.len(), of("speaker").len(), of("language").len()), (12, 3, 2));
     assert_eq!(said.values().filter(|heard| heard.len() == 2).count(), 5, "some are first sent unfinished");
-    let meeting = house.end_of(order.meeting_id).await;
+    let meeting = context.end_of(spec.meeting_id).await;
     assert_eq!(outcome(&meeting).0, "completed");
-    house.stop().await;
+    context.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_leaves_when_it_is_told_to() {
-    let (mut house, mut listener) = (house().await, Listener::open());
-    let order = called_order(&mut house, &listener).await;
-    house.send(&order).await;
+    let (mut context, mut listener) = (context().await, Listener::open());
+    let spec = called_order(&mut context, &listener).await;
+    context.send(&spec).await;
     listener.next().await;
-    house.report(order.meeting_id, MeetingStatus::Stopping, Cause::User).await;
+    context.report(spec.meeting_id, MeetingStatus::Stopping, TransitionSource::User).await;
     let last = loop {
         let (path, _, body) = listener.next().await;
         if path.ends_with("exited") {
             break body;
         }
     };
-    assert_eq!(last, json!({ "connection_id": order.uid, "exit_code": 0, "completion_reason": "stopped" }));
-    assert_eq!(house.end_of(order.meeting_id).await.status, MeetingStatus::Completed);
-    house.stop().await;
+    assert_eq!(last, json!({ "connection_id": spec.uid, "exit_code": 0, "completion_reason": "stopped" }));
+    assert_eq!(context.end_of(spec.meeting_id).await.status, MeetingStatus::Completed);
+    context.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_ends_with_the_server() {
-    let (mut house, mut listener) = (house().await, Listener::open());
-    let order = called_order(&mut house, &listener).await;
-    house.send(&order).await;
+    let (mut context, mut listener) = (context().await, Listener::open());
+    let spec = called_order(&mut context, &listener).await;
+    context.send(&spec).await;
     listener.next().await;
-    house.report(order.meeting_id, MeetingStatus::Active, Cause::Bot).await;
-    house.supervisor.stop().await;
-    let meeting = house.end_of(order.meeting_id).await;
+    context.report(spec.meeting_id, MeetingStatus::Active, TransitionSource::Bot).await;
+    context.supervisor.stop().await;
+    let meeting = context.end_of(spec.meeting_id).await;
     let (status, why, _) = outcome(&meeting);
     assert_eq!((status, why.as_str()), ("completed", "stopped"));
-    house.stop().await;
+    context.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_gives_up_when_nobody_answers() {
-    let mut house = house().await;
-    let order = order(&mut house, "http://127.0.0.1:1/bots/internal/callback/exited").await;
+    let mut context = context().await;
+    let spec = spec(&mut context, "http://127.0.0.1:1/bots/internal/callback/exited").await;
     let began = Instant::now();
-    house.send(&order).await;
-    let (status, why, reason) = outcome(&house.end_of(order.meeting_id).await);
+    context.send(&spec).await;
+    let (status, why, reason) = outcome(&context.end_of(spec.meeting_id).await);
     assert_eq!((status, why.as_str()), ("failed", "requested"));
     assert!(reason.starts_with("the demo bot gave up: 127.0.0.1:1 cannot be reached"), "{reason}");
     assert!(began.elapsed() < PATIENCE);
-    house.stop().await;
+    context.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_it_cannot_call_is_said_at_once() {
-    let mut house = house().await;
+    let mut context = context().await;
     for url in ["https://example.com/bots/internal/callback/exited", "http://localhost/elsewhere", "nonsense"] {
-        let order = order(&mut house, url).await;
-        let why = house.supervisor.send(order).await.expect_err(url);
+        let spec = spec(&mut context, url).await;
+        let why = context.supervisor.send(spec).await.expect_err(url);
         assert!(why.contains("set bots.callback_url"), "{url}: {why}");
     }
-    house.stop().await;
+    context.stop().await;
 }

@@ -1,7 +1,7 @@
 //! Bots as containers, with a stub of an engine that writes down what it is asked.
 
 use crate::client::PATIENCE;
-use crate::runner_bots::{House, last_step, outcome};
+use crate::runner_bots::{Context, last_step, outcome};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use vomeet::config::{Bots, RunnerKind};
-use vomeet::domain::{Cause, MeetingStatus};
+use vomeet::domain::{MeetingStatus, TransitionSource};
 
 /// What the engine was asked: method and path, and the body.
 type Asked = (String, Value);
@@ -48,7 +48,7 @@ impl Engine {
     }
 
     /// Waits until this is asked; the version before the path is left out.
-    async fn hear(&mut self, wanted: &str) -> Value {
+    async fn receive(&mut self, wanted: &str) -> Value {
         loop {
             let (what, body) = timeout(PATIENCE, self.asked.recv()).await.expect(wanted).expect("an engine");
             if what.starts_with(wanted) {
@@ -158,9 +158,9 @@ fn converse(mut stream: &UnixStream, containers: &Containers, tell: &UnboundedSe
     write!(stream, "HTTP/1.1 {status} X\r\n{kind}\r\ncontent-length: {length}\r\n\r\n{answer}").ok()
 }
 
-async fn house(set: impl FnOnce(&mut Bots)) -> (House, Engine) {
+async fn context(set: impl FnOnce(&mut Bots)) -> (Context, Engine) {
     let mut engine = None;
-    let house = House::open(|bots, folder| {
+    let context = Context::open(|bots, folder| {
         let socket = folder.join("engine.sock");
         engine = Some(Engine::open(&socket));
         bots.runner = RunnerKind::Docker;
@@ -168,7 +168,7 @@ async fn house(set: impl FnOnce(&mut Bots)) -> (House, Engine) {
         "bot:1".clone_into(&mut bots.docker.image);
         set(bots);
     });
-    (house.await, engine.expect("an engine"))
+    (context.await, engine.expect("an engine"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,88 +180,88 @@ async fn a_container_is_made_as_the_settings_say() {
         bots.docker.memory_mib = 512;
         bots.docker.cpu_percent = 150;
     };
-    let (mut house, mut engine) = house(set).await;
-    let order = house.request().await;
-    let id = house.send(&order).await;
-    let body = engine.hear(&format!("POST /containers/create?name=vomeet-bot-{}", order.meeting_id)).await;
+    let (mut context, mut engine) = context(set).await;
+    let spec = context.request().await;
+    let id = context.send(&spec).await;
+    let body = engine.receive(&format!("POST /containers/create?name=vomeet-bot-{}", spec.meeting_id)).await;
     assert_eq!(body["Image"], "bot:1");
-    let labels = json!({ "vomeet.meeting_id": order.meeting_id.to_string(), "vomeet.uid": order.uid, "team": "blue" });
+    let labels = json!({ "vomeet.meeting_id": spec.meeting_id.to_string(), "vomeet.uid": spec.uid, "team": "blue" });
     assert_eq!(body["Labels"], labels);
-    let told = order.environment.iter().map(|(name, value)| format!("{name}={value}"));
+    let told = spec.environment.iter().map(|(name, value)| format!("{name}={value}"));
     assert_eq!(body["Env"], json!(std::iter::once("LANG=C".to_owned()).chain(told).collect::<Vec<_>>()));
     let limits = json!({ "Memory": 512 * 1024 * 1024, "NanoCpus": 1_500_000_000, "NetworkMode": "meetings" });
     assert_eq!(body["HostConfig"], limits);
-    engine.hear(&format!("POST /containers/{id}/start")).await;
-    engine.hear(&format!("POST /containers/{id}/wait")).await;
+    engine.receive(&format!("POST /containers/{id}/start")).await;
+    engine.receive(&format!("POST /containers/{id}/wait")).await;
     engine.end(&id, 3);
-    let meeting = house.end_of(order.meeting_id).await;
+    let meeting = context.end_of(spec.meeting_id).await;
     let end = ("failed", "requested".to_owned(), "the bot ended with exit code 3".to_owned());
     assert_eq!((outcome(&meeting), last_step(&meeting)["exit_code"].as_i64()), (end, Some(3)));
-    engine.hear(&format!("DELETE /containers/{id}")).await;
-    house.stop().await;
+    engine.receive(&format!("DELETE /containers/{id}")).await;
+    context.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_is_the_engines_with_the_grace() {
-    let (mut house, mut engine) = house(|bots| bots.grace = Duration::from_secs(7)).await;
-    let (meeting_id, id) = house.send_one().await;
-    house.report(meeting_id, MeetingStatus::Stopping, Cause::User).await;
-    engine.hear(&format!("POST /containers/{id}/stop?t=7")).await;
-    assert_eq!(outcome(&house.end_of(meeting_id).await).0, "completed");
-    engine.hear(&format!("DELETE /containers/{id}")).await;
-    house.stop().await;
+    let (mut context, mut engine) = context(|bots| bots.grace = Duration::from_secs(7)).await;
+    let (meeting_id, id) = context.send_one().await;
+    context.report(meeting_id, MeetingStatus::Stopping, TransitionSource::User).await;
+    engine.receive(&format!("POST /containers/{id}/stop?t=7")).await;
+    assert_eq!(outcome(&context.end_of(meeting_id).await).0, "completed");
+    engine.receive(&format!("DELETE /containers/{id}")).await;
+    context.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_goes_on_without_the_server_and_is_adopted() {
-    let (mut house, mut engine) = house(|_| {}).await;
-    let (meeting_id, id) = house.send_one().await;
-    engine.hear(&format!("POST /containers/{id}/wait")).await;
-    let mut house = house.restart(|_| {}).await;
-    engine.hear(&format!("POST /containers/{id}/wait")).await;
+    let (mut context, mut engine) = context(|_| {}).await;
+    let (meeting_id, id) = context.send_one().await;
+    engine.receive(&format!("POST /containers/{id}/wait")).await;
+    let mut context = context.restart(|_| {}).await;
+    engine.receive(&format!("POST /containers/{id}/wait")).await;
     engine.end(&id, 0);
-    assert_eq!(outcome(&house.end_of(meeting_id).await).0, "completed");
-    house.stop().await;
+    assert_eq!(outcome(&context.end_of(meeting_id).await).0, "completed");
+    context.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_that_is_gone_ends_its_meeting() {
-    let (mut house, mut engine) = house(|_| {}).await;
-    let (meeting_id, id) = house.send_one().await;
-    engine.hear(&format!("POST /containers/{id}/wait")).await;
+    let (mut context, mut engine) = context(|_| {}).await;
+    let (meeting_id, id) = context.send_one().await;
+    engine.receive(&format!("POST /containers/{id}/wait")).await;
     assert!(engine.containers.remove(&id));
-    let (status, _, reason) = outcome(&house.end_of(meeting_id).await);
+    let (status, _, reason) = outcome(&context.end_of(meeting_id).await);
     assert_eq!((status, reason.as_str()), ("failed", "the bot's container is gone; its exit code is not known"));
-    house.stop().await;
+    context.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_is_out_of_order_is_no_end() {
-    let (mut house, mut engine) = house(|_| {}).await;
+    let (mut context, mut engine) = context(|_| {}).await;
     engine.containers.faults.store(2, Ordering::Relaxed);
-    let (meeting_id, id) = house.send_one().await;
+    let (meeting_id, id) = context.send_one().await;
     for _ in 0..2 {
-        engine.hear(&format!("POST /containers/{id}/wait")).await;
+        engine.receive(&format!("POST /containers/{id}/wait")).await;
     }
-    let open = house.store.meeting_of_bot(meeting_id).expect("a row").expect("a meeting");
+    let open = context.store.meeting_of_bot(meeting_id).expect("a row").expect("a meeting");
     assert_eq!(open.status, MeetingStatus::Requested);
     engine.end(&id, 0);
-    assert_eq!(outcome(&house.end_of(meeting_id).await).0, "completed");
-    house.stop().await;
+    assert_eq!(outcome(&context.end_of(meeting_id).await).0, "completed");
+    context.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_whose_id_was_lost_is_found_by_its_name() {
-    let (mut house, mut engine) = house(|_| {}).await;
-    let order = house.request().await;
-    let id = house.supervisor.send(order.clone()).await.expect("a container");
-    engine.hear(&format!("POST /containers/{id}/wait")).await;
-    let mut house = house.restart(|_| {}).await;
-    engine.hear(&format!("GET /containers/{}/json", order.name)).await;
+    let (mut context, mut engine) = context(|_| {}).await;
+    let spec = context.request().await;
+    let id = context.supervisor.send(spec.clone()).await.expect("a container");
+    engine.receive(&format!("POST /containers/{id}/wait")).await;
+    let mut context = context.restart(|_| {}).await;
+    engine.receive(&format!("GET /containers/{}/json", spec.name)).await;
     engine.end(&id, 0);
-    let meeting = house.end_of(order.meeting_id).await;
+    let meeting = context.end_of(spec.meeting_id).await;
     assert_eq!((outcome(&meeting).0, meeting.bot_container_id), ("completed", Some(id)));
-    house.stop().await;
+    context.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -280,11 +280,11 @@ async fn what_the_engine_lacks_is_said_with_what_to_do() {
         ),
     ];
     for (set, expected) in rows {
-        let (mut house, engine) = house(set).await;
-        let order = house.request().await;
-        let why = house.supervisor.send(order).await.expect_err(expected);
+        let (mut context, engine) = context(set).await;
+        let spec = context.request().await;
+        let why = context.supervisor.send(spec).await.expect_err(expected);
         assert!(why.contains(expected), "{why}");
         assert!(engine.containers.all.lock().expect("containers").is_empty(), "{expected}: it left a container behind");
-        house.stop().await;
+        context.stop().await;
     }
 }

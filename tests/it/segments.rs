@@ -5,7 +5,7 @@ use crate::server::{Server, Setup};
 use crate::tokens::insert_token;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
-use vomeet::domain::{Heard, Offset, PlainToken, Time, TokenHash};
+use vomeet::domain::{Offset, PlainToken, SegmentInput, Time, TokenHash};
 use vomeet::store::{Change, Options, Store, StoreSegments};
 
 /// When the sessions of these tests began: 2025-10-10T12:00:00Z.
@@ -307,7 +307,7 @@ fn what_is_really_stored_is_announced_and_nothing_else() {
     let store = Store::open(&options, move |change| announced.send(change.clone()).expect("a test")).expect("a store");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let say = |said: &[(i64, &str)], uid: &str| {
-        let heard = said.iter().map(|(start, text)| Heard {
+        let heard = said.iter().map(|(start, text)| SegmentInput {
             start: Offset(*start),
             end: Offset(*start + 500),
             text: (*text).to_owned(),

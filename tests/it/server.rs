@@ -9,16 +9,25 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
-use vomeet::app::{self, App};
-use vomeet::config::{Flags, Settings, Surroundings};
-use vomeet::exit::Exit;
-use vomeet::http::local::LocalListener;
+use vomeet::app::App;
+use vomeet::clock::Clock;
+use vomeet::config::{Environment, Flags, Settings};
+use vomeet::exit::StartupError;
+use vomeet::http::admin_socket::AdminSocket;
 use vomeet::http::serve::{Listeners, listen};
+use vomeet::routes::TABLE_INFO;
+use vomeet::server;
 use vomeet::store::{Options, Store};
+
+/// A clock that shows the present time and stands still until the test moves it.
+pub fn still_clock() -> Clock {
+    Clock::manual(Clock::system().now())
+}
 
 /// How a server is wanted.
 pub struct Setup {
     folder: TempDir,
+    clock: Clock,
     environment: HashMap<String, String>,
 }
 
@@ -29,7 +38,7 @@ pub struct Server {
     pub app: Arc<App>,
     setup: Option<Setup>,
     stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<Result<(), Exit>>>,
+    thread: Option<JoinHandle<Result<(), StartupError>>>,
 }
 
 impl Setup {
@@ -44,12 +53,18 @@ impl Setup {
             ("VOMEET_LIMITS_FAILED_KEYS_PER_MINUTE", "0"),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Self { folder, environment: environment.into() }
+        Self { folder, clock: Clock::system(), environment: environment.into() }
     }
 
     /// Sets a variable of the environment that the server believes to be in.
     pub fn set(mut self, variable: &str, value: &str) -> Self {
         self.environment.insert(variable.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Gives the server a clock of the test's, and a restarted one after it.
+    pub fn clock(mut self, clock: &Clock) -> Self {
+        self.clock = clock.clone();
         self
     }
 
@@ -70,8 +85,9 @@ impl Setup {
     pub fn start(self) -> Server {
         let database = self.database().to_string_lossy().into_owned();
         let flags = Flags { database: Some(database), ..Flags::default() };
-        let around = Surroundings { environment: self.environment.clone(), folder: self.folder.path().to_owned() };
+        let around = Environment { environment: self.environment.clone(), folder: self.folder.path().to_owned() };
         let settings = Settings::load(&flags, &around).expect("settings");
+        let clock = self.clock.clone();
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -84,11 +100,11 @@ impl Setup {
             runtime.block_on(async {
                 let listener = listen(settings.config.listen).expect("a port");
                 let address = listener.local_addr().expect("an address");
-                let app = App::open(settings.config, address)?;
-                app.declare_users().await?;
-                let local = LocalListener::open(&app.config).expect("a private socket");
+                let app = App::open(settings.config, address, clock, TABLE_INFO)?;
+                server::apply_configured_users(&app).await?;
+                let admin = AdminSocket::open(&app.config).expect("a private socket");
                 ready.send((address, Arc::clone(&app))).expect("a test that waits");
-                app::run(app, Listeners { network: listener, local }, async { drop(stopped.await) }).await
+                server::run(app, Listeners { network: listener, admin }, async { drop(stopped.await) }).await
             })
         });
         let (address, app) = started.recv_timeout(PATIENCE).expect("a server that starts");

@@ -4,8 +4,10 @@ use crate::client::Client;
 use crate::server::{Setup, open_file};
 use crate::tokens::insert_token;
 use serde_json::{Value, json};
-use vomeet::domain::{Cause, MeetingId, MeetingStatus, PlainToken, Platform, Report, Time, TokenHash, TokenId, UserId};
-use vomeet::store::{Advance, NoteContainer, Options, SendBot, Store, Verb, Whose};
+use vomeet::domain::{
+    MeetingId, MeetingStatus, PlainToken, Platform, StatusReport, Time, TokenHash, TokenId, TransitionSource, UserId,
+};
+use vomeet::store::{Advance, MeetingRef, NoteContainer, Options, SendBot, Store, Verb};
 
 /// 2025-10-10T00:00:00Z, in milliseconds.
 const MIDNIGHT: i64 = 1_760_054_400_000;
@@ -28,7 +30,7 @@ enum Event {
     /// A runner has started the bot.
     Runs,
     /// A report.
-    To(MeetingStatus, Cause),
+    To(MeetingStatus, TransitionSource),
 }
 
 impl House {
@@ -63,8 +65,11 @@ impl House {
                 self.write(NoteContainer { meeting_id: id, container_id: "c".to_owned(), now });
             }
             Event::To(to, by) => {
-                let report = Report::new(to, by);
-                assert!(self.write(Advance { whose: Whose::Meeting(id), report, container_id: None, now }).is_some());
+                let report = StatusReport::new(to, by);
+                assert!(
+                    self.write(Advance { meeting_ref: MeetingRef::Meeting(id), report, container_id: None, now })
+                        .is_some()
+                );
             }
         }
     }
@@ -84,8 +89,8 @@ type Row<'a> = (&'a str, Vec<(f64, Event)>, Value);
 fn bots_and_their_minutes_are_counted() {
     use Event::{Runs, To};
     use MeetingStatus::{Active, Completed, Failed, Joining, Stopping};
-    let by_bot = |status| To(status, Cause::Bot);
-    let by_server = |status| To(status, Cause::Server);
+    let by_bot = |status| To(status, TransitionSource::Bot);
+    let by_server = |status| To(status, TransitionSource::Server);
     let (night, midnight) = (1430.0, 1440.0);
     let rows: [Row; 8] = [
         (
@@ -114,7 +119,7 @@ fn bots_and_their_minutes_are_counted() {
         ("never started", vec![(midnight + 1.0, by_server(Failed))], json!([["2025-10-10", 0, 0.0]])),
         (
             "told to leave before it was started",
-            vec![(night, To(Stopping, Cause::User)), (night + 1.0, by_server(Completed))],
+            vec![(night, To(Stopping, TransitionSource::User)), (night + 1.0, by_server(Completed))],
             json!([["2025-10-10", 0, 0.0]]),
         ),
         (

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
 
 /// What came over a socket.
 #[derive(Debug, PartialEq)]
-pub enum Heard {
+pub enum Received {
     Json(Value),
     Closed(u16),
     /// The connection ended without a word.
@@ -48,28 +48,28 @@ impl Watcher {
     }
 
     /// The next thing that the server says; pings are answered on the way.
-    pub fn hear(&mut self) -> Heard {
+    pub fn receive(&mut self) -> Received {
         loop {
             match self.0.read() {
-                Ok(Message::Text(text)) => return Heard::Json(serde_json::from_str(&text).expect("JSON")),
+                Ok(Message::Text(text)) => return Received::Json(serde_json::from_str(&text).expect("JSON")),
                 Ok(Message::Close(Some(frame))) => {
                     let code = frame.code.into();
                     // The answer to it goes out, and the server ends the connection.
                     while self.0.read().is_ok() {}
-                    return Heard::Closed(code);
+                    return Received::Closed(code);
                 }
                 Ok(Message::Ping(_)) => {}
                 Ok(other) => panic!("{other:?}"),
                 Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("nothing came"),
-                Err(_) => return Heard::Cut,
+                Err(_) => return Received::Cut,
             }
         }
     }
 
     /// The next text.
     pub fn json(&mut self) -> Value {
-        match self.hear() {
-            Heard::Json(value) => value,
+        match self.receive() {
+            Received::Json(value) => value,
             other => panic!("{other:?}"),
         }
     }

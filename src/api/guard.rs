@@ -1,0 +1,175 @@
+//! Who may call a route: a guard decides before a byte of the body is read, and what it lets in is what the handler holds.
+
+use crate::api::call::Call;
+use crate::app::App;
+use crate::auth;
+use crate::auth::{ADMIN_HEADER, Admin, Bot, ResponseHeaders, USER_HEADER, User};
+use crate::domain::TokenHash;
+use crate::error::{Error, Result};
+use crate::http::peer::Origin;
+use crate::http::request::extractor::query_value;
+use crate::http::websocket::handshake::Handshake;
+use hyper::body::Body;
+use hyper::header;
+use std::net::IpAddr;
+
+/// The query parameter of a user's token: browsers cannot set headers on a WebSocket.
+const KEY_PARAMETER: &str = "api_key";
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone.
+    Open,
+    /// The holder of the admin key, and whoever comes by the private socket.
+    Admin,
+    /// The holder of a user token.
+    User,
+    /// Anyone who opens a WebSocket; a key that is refused is refused over the socket.
+    Socket,
+    /// The bot of a meeting that is not over.
+    Bot,
+    /// The bot of a session, which the body names: the name is the credential.
+    Session,
+}
+
+/// What a handler holds once its caller was let in. A handler that takes a [`User`] cannot stand behind another door.
+pub trait Guard: Sized + Send {
+    /// Who may come in.
+    const ACCESS: Access;
+
+    /// Decides before a byte of the body is read.
+    fn authenticate(call: &Call) -> Result<Self>;
+
+    /// Counts the request of whoever came in, and notes what every answer to it carries.
+    fn record_use(&self, _: &Call, _: &mut ResponseHeaders) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A caller of whom nothing is asked.
+pub struct Anonymous {
+    /// Whether it is a browser that asks for a page.
+    pub wants_page: bool,
+    /// Whether they are on the server's own machine.
+    pub is_local: bool,
+}
+
+impl Guard for Anonymous {
+    const ACCESS: Access = Access::Open;
+
+    fn authenticate(call: &Call) -> Result<Self> {
+        let accepts = call.request.head.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let is_here = |ip: IpAddr| ip.is_loopback() || ip == call.app.transport.address.ip().to_canonical();
+        Ok(Self {
+            wants_page: accepts.into_iter().any(|accept| accept.contains("text/html")),
+            is_local: call.request.peer.is_on_this_machine(call.app.transport.address)
+                && call.request.client.is_none_or(is_here),
+        })
+    }
+}
+
+/// The bot of a session that is named in the body. Who names none is answered, and nothing is changed.
+pub struct Session;
+
+impl Guard for Session {
+    const ACCESS: Access = Access::Session;
+
+    fn authenticate(_: &Call) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl Guard for Admin {
+    const ACCESS: Access = Access::Admin;
+
+    fn authenticate(call: &Call) -> Result<Self> {
+        match &call.request.peer {
+            Origin::Local(user) => Ok(call.app.auth.local(user, call.now)),
+            Origin::Network(_) => {
+                call.app.auth.admin(&call.request.head.headers, &call.app.store, call.request.client, call.now)
+            }
+        }
+    }
+}
+
+impl Guard for User {
+    const ACCESS: Access = Access::User;
+
+    fn authenticate(call: &Call) -> Result<Self> {
+        let user = call.app.auth.user(&call.request.head.headers, &call.app.store, call.request.client, call.now)?;
+        user.token.scope.check(call.permission).map_err(Error::NotAllowed)?;
+        Ok(user)
+    }
+
+    fn record_use(&self, call: &Call, response_headers: &mut ResponseHeaders) -> Result<()> {
+        auth::announce(self, call.now, response_headers);
+        call.app.request_limiter.count(self, call.request.began, response_headers)?;
+        call.app.auth.usage().note(self, call.now, call.request.client);
+        Ok(())
+    }
+}
+
+impl Guard for Bot {
+    const ACCESS: Access = Access::Bot;
+
+    fn authenticate(call: &Call) -> Result<Self> {
+        call.app.auth.bot(&call.request.head.headers, &call.app.store)
+    }
+}
+
+/// Whoever asks for a socket: with a key, or to be told over the socket that the key is refused.
+pub struct WebSocketCaller {
+    /// The holder of a user token, and the token's hash; or [`Error::TokenMissing`] or [`Error::TokenRefused`].
+    pub who: Result<(User, TokenHash)>,
+    /// What they ask for.
+    pub handshake: Handshake,
+}
+
+impl Guard for WebSocketCaller {
+    const ACCESS: Access = Access::Socket;
+
+    fn authenticate(call: &Call) -> Result<Self> {
+        if !call.request.body.is_end_stream() {
+            return Err(Error::NoWebSocket);
+        }
+        let handshake = Handshake::read(&call.request.head)?;
+        let in_query = query_value(call.request.head.uri.query().unwrap_or(""), KEY_PARAMETER);
+        let App { auth, store, .. } = &*call.app;
+        let who = auth.watcher(&call.request.head.headers, in_query.as_deref(), store, call.request.client, call.now);
+        match who {
+            Ok(_) | Err(Error::TokenMissing) => Ok(Self { who, handshake }),
+            Err(error) => match count_failed_auth(call, Self::ACCESS, error) {
+                refused @ Error::TokenRefused(_) => Ok(Self { who: Err(refused), handshake }),
+                error => Err(error),
+            },
+        }
+    }
+
+    fn record_use(&self, call: &Call, response_headers: &mut ResponseHeaders) -> Result<()> {
+        self.who.as_ref().map_or(Ok(()), |(user, _)| user.record_use(call, response_headers))
+    }
+}
+
+/// Opens a door. A key that it refuses is held against the address that it came from: over the limit nobody there is told
+/// any more what is wrong with theirs. A key that it lets in is not asked where it comes from.
+pub fn admit<D: Guard>(call: &Call, response_headers: &mut ResponseHeaders) -> Result<D> {
+    let who = D::authenticate(call).map_err(|error| count_failed_auth(call, D::ACCESS, error))?;
+    who.record_use(call, response_headers)?;
+    Ok(who)
+}
+
+/// What a caller is told whom a door refuses with `error`.
+pub fn count_failed_auth(call: &Call, access: Access, error: Error) -> Error {
+    let header = match access {
+        Access::Admin => ADMIN_HEADER,
+        Access::Bot => header::AUTHORIZATION,
+        Access::User | Access::Socket | Access::Open | Access::Session => USER_HEADER,
+    };
+    // A caller without a key tries none.
+    let brings_key =
+        access == Access::Socket || call.request.head.headers.get_all(header).iter().any(|key| !key.is_empty());
+    match call.request.client.filter(|_| error.refuses_key() && brings_key) {
+        Some(client) => call.app.failed_auth_limiter.count(client, call.request.began).err().unwrap_or(error),
+        None => error,
+    }
+}

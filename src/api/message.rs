@@ -1,0 +1,18 @@
+//! An answer that is a sentence.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A sentence that says what was done.
+#[derive(Serialize, ToSchema)]
+pub struct Message {
+    /// The sentence.
+    pub message: String,
+}
+
+impl Message {
+    /// A message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}

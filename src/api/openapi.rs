@@ -1,0 +1,253 @@
+//! The API document (OpenAPI 3.1), made from the route table and the types.
+
+use crate::api::general::VERSION;
+use crate::api::guard::Access;
+use crate::api::route::Route;
+use crate::domain::field_error::FieldError;
+use crate::domain::{KeyRejection, Permission};
+use crate::error::{Error, Result};
+use crate::http::pipeline::HEADERS_MAX;
+use crate::http::problem::{Detail, status};
+use crate::http::request::extractor::{BodyRule, FieldDoc, Place};
+use crate::http::request::object_schema;
+use crate::http::response::AnswerDoc;
+use hyper::{Method, StatusCode};
+use serde_json::json;
+use std::collections::BTreeMap;
+use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr,
+    Required, Response, ResponseBuilder, Schema,
+};
+use utoipa::{PartialSchema, ToSchema};
+
+const ADMIN_KEY: &str = "AdminKey";
+const USER_TOKEN: &str = "UserToken";
+const USER_TOKEN_IN_QUERY: &str = "UserTokenInQuery";
+const BOT_TOKEN: &str = "BotToken";
+const ABOUT: &str = "Users, API tokens, meetings, bots and transcripts of a self-hosted Vomeet. \
+                     Routes under `/admin/` take the admin key, the others a user's token.";
+
+/// The limits of callers, as they are met at the door.
+const TOO_MANY_KEYS: Error = Error::TooManyFailedKeys { retry_after: 1 };
+const TOO_MANY_REQUESTS: Error = Error::TooManyRequests { retry_after: 1 };
+
+/// The document of a table, as JSON.
+pub fn openapi(table: &[Route]) -> Result<String> {
+    document(table).to_json().map_err(|error| Error::Internal(error.to_string()))
+}
+
+fn document(table: &[Route]) -> OpenApi {
+    let mut paths = PathsBuilder::new();
+    let mut schemas: BTreeMap<String, RefOr<Schema>> = named::<FieldError>().into_iter().collect();
+    schemas.extend([("Error".to_owned(), error_schema()), ("ValidationError".to_owned(), validation_error_schema())]);
+    for route in table {
+        let answers = (route.answers)();
+        schemas.extend(answers.iter().flat_map(|answer| answer.schemas.clone()));
+        paths = paths.path(route.path, PathItem::new(http_method(&route.method), operation(route, &answers)));
+    }
+    let components = ComponentsBuilder::new()
+        .schemas_from_iter(schemas)
+        .security_scheme(ADMIN_KEY, scheme("X-Admin-API-Key", "The admin key: `ADMIN_API_TOKEN` of the server."))
+        .security_scheme(USER_TOKEN, scheme("X-API-Key", "A user's API token: 40 letters and digits."))
+        .security_scheme(USER_TOKEN_IN_QUERY, in_query("api_key", "The same for browsers, on WebSockets alone."))
+        .security_scheme(BOT_TOKEN, bearer("The secret of one meeting: `token` in the bot's `BOT_CONFIG`."));
+    let info = InfoBuilder::new().title("Vomeet").version(VERSION).description(Some(ABOUT));
+    OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(components.build())).build()
+}
+
+fn named<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
+    let mut schemas = vec![(T::name().into_owned(), <T as PartialSchema>::schema())];
+    T::schemas(&mut schemas);
+    schemas
+}
+
+fn scheme(header: &str, about: &str) -> SecurityScheme {
+    SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(header, about)))
+}
+
+fn in_query(parameter: &str, about: &str) -> SecurityScheme {
+    SecurityScheme::ApiKey(ApiKey::Query(ApiKeyValue::with_description(parameter, about)))
+}
+
+fn bearer(about: &str) -> SecurityScheme {
+    SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build())
+}
+
+fn http_method(method: &Method) -> HttpMethod {
+    match *method {
+        Method::POST => HttpMethod::Post,
+        Method::PUT => HttpMethod::Put,
+        Method::PATCH => HttpMethod::Patch,
+        Method::DELETE => HttpMethod::Delete,
+        _ => HttpMethod::Get,
+    }
+}
+
+fn operation(route: &Route, answers: &[AnswerDoc]) -> OperationBuilder {
+    let fields = (route.fields)();
+    let mut operation = OperationBuilder::new()
+        .summary(Some(route.summary))
+        .operation_id(Some(operation_id(route)))
+        .tag(tag(route.path))
+        .request_body((route.body != BodyRule::None).then(|| request_body(&fields, route.body)));
+    for field in fields.iter().filter(|field| field.place != Place::Body) {
+        operation = operation.parameter(parameter(field));
+    }
+    for name in security(route.access) {
+        operation = operation.security(SecurityRequirement::new(*name, Vec::<String>::new()));
+    }
+    for answers in answers.chunk_by(|one, next| one.status == next.status) {
+        operation = operation.response(answers[0].status.as_str(), response(answers));
+    }
+    for (status, failures) in by_status(failures(route, !fields.is_empty())) {
+        operation = operation.response(status.as_str(), failure(status, &failures));
+    }
+    operation
+}
+
+/// The name of the handler as client generators write it: `create_user` becomes `createUser`.
+fn operation_id(route: &Route) -> String {
+    let mut words = route.name.split('_');
+    let mut id = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let (first, rest) = word.split_at(1);
+        id.push_str(&first.to_uppercase());
+        id.push_str(rest);
+    }
+    id
+}
+
+fn tag(path: &str) -> &'static str {
+    match path {
+        _ if path.starts_with("/admin/analytics") || path.starts_with("/admin/stats") => "Analytics (admin)",
+        _ if path.ends_with("/tokens") || path.starts_with("/admin/tokens") => "Tokens (admin)",
+        _ if path.starts_with("/admin/users") => "Users (admin)",
+        _ if path.starts_with("/admin/stats") || path.starts_with("/admin/analytics") => "Analytics (admin)",
+        _ if path.starts_with("/bots/internal") => "What a bot sends",
+        _ if path.starts_with("/bots") => "Bots",
+        _ if path.starts_with("/transcripts") => "Transcripts",
+        _ if path.starts_with("/ws") => "Live feed",
+        _ if path.starts_with("/user/webhook") => "Webhooks",
+        _ if path.starts_with("/user") => "The caller",
+        _ if path.starts_with("/meetings") => "Meetings",
+        _ => "General",
+    }
+}
+
+/// The keys that open a door, any one of them.
+fn security(access: Access) -> &'static [&'static str] {
+    match access {
+        Access::Open | Access::Session => &[],
+        Access::Admin => &[ADMIN_KEY],
+        Access::User => &[USER_TOKEN],
+        Access::Socket => &[USER_TOKEN, USER_TOKEN_IN_QUERY],
+        Access::Bot => &[BOT_TOKEN],
+    }
+}
+
+fn parameter(field: &FieldDoc) -> Parameter {
+    let (place, required) = match field.place {
+        Place::Path => (ParameterIn::Path, Required::True),
+        _ => (ParameterIn::Query, Required::False),
+    };
+    ParameterBuilder::new()
+        .name(field.name)
+        .parameter_in(place)
+        .required(required)
+        .schema(Some(field.schema.clone()))
+        .build()
+}
+
+fn request_body(fields: &[FieldDoc], rule: BodyRule) -> RequestBody {
+    let required = if rule == BodyRule::Required { Required::True } else { Required::False };
+    let content = ContentBuilder::new().schema(Some(object_schema(fields))).build();
+    RequestBodyBuilder::new().content("application/json", content).required(Some(required)).build()
+}
+
+/// Answers of one status: they differ in their media types.
+fn response(answers: &[AnswerDoc]) -> Response {
+    let mut response = ResponseBuilder::new().description(answers[0].about);
+    for (media_type, schema) in answers.iter().filter_map(|answer| answer.content.as_ref()) {
+        response = response.content(*media_type, ContentBuilder::new().schema(schema.clone()).build());
+    }
+    response.build()
+}
+
+/// Every way in which a route can fail: by its door, its input, its body, its own errors, and the server's state.
+fn failures(route: &Route, has_input: bool) -> Vec<Error> {
+    let mut failures = vec![
+        Error::Malformed("A request has exactly one Host header."),
+        Error::WrongHost,
+        Error::TooManyHeaders(HEADERS_MAX),
+    ];
+    match route.access {
+        Access::Open | Access::Session => {}
+        Access::Admin => failures.extend([Error::AdminKeyRefused(KeyRejection::Unknown), TOO_MANY_KEYS]),
+        Access::User => failures.extend([
+            Error::TokenMissing,
+            Error::TokenRefused(KeyRejection::Unknown),
+            TOO_MANY_KEYS,
+            TOO_MANY_REQUESTS,
+        ]),
+        Access::Socket => failures.extend([Error::NoWebSocket, TOO_MANY_KEYS, TOO_MANY_REQUESTS]),
+        Access::Bot => failures.extend([Error::BotRefused, TOO_MANY_KEYS]),
+    }
+    if route.permission.is_some_and(|permission| permission != Permission::Nothing) {
+        failures.push(Error::NotAllowed("This token may only read.".to_owned()));
+    }
+    if has_input {
+        failures.push(Error::Invalid(Vec::new()));
+    }
+    if route.body != BodyRule::None {
+        failures.extend([Error::TooSlow, Error::TooLarge(route.body_bytes_max.max(65_536))]);
+    }
+    if route.method != Method::GET {
+        failures.push(Error::DiskFull);
+    }
+    failures.extend(route.failures.iter().cloned());
+    failures.extend([Error::Busy, Error::StoreFailed(String::new()), Error::Internal(String::new())]);
+    failures
+}
+
+fn by_status(failures: Vec<Error>) -> BTreeMap<StatusCode, Vec<Error>> {
+    let mut grouped: BTreeMap<StatusCode, Vec<Error>> = BTreeMap::new();
+    for failure in failures {
+        grouped.entry(status(&failure)).or_default().push(failure);
+    }
+    grouped
+}
+
+fn failure(status: StatusCode, failures: &[Error]) -> Response {
+    let schema = if status == StatusCode::UNPROCESSABLE_ENTITY { "ValidationError" } else { "Error" };
+    let sentences: Vec<_> =
+        failures.iter().filter_map(|failure| serde_json::to_value(Detail::of(failure)).ok()).collect();
+    let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema)));
+    let mut about = status.canonical_reason().unwrap_or("Refused").to_owned();
+    if status != StatusCode::UNPROCESSABLE_ENTITY {
+        content = content.example(sentences.first().map(|message| json!({ "detail": message })));
+        let texts: Vec<_> = sentences.iter().filter_map(|message| message.as_str()).collect();
+        about = texts.join(" Or: ");
+    }
+    ResponseBuilder::new().description(about).content("application/json", content.build()).build()
+}
+
+fn error_schema() -> RefOr<Schema> {
+    let message = ObjectBuilder::new().schema_type(Type::String).description(Some("What is wrong, in a sentence."));
+    let code =
+        ObjectBuilder::new().schema_type(Type::String).description(Some("Why the caller was refused, in a word."));
+    let reason = ObjectBuilder::new().schema_type(Type::String).description(Some("The same in a sentence."));
+    let error = ObjectBuilder::new().property("detail", message).required("detail");
+    error.property("code", code).property("reason", reason).into()
+}
+
+/// Every fault of what was sent, at once.
+fn validation_error_schema() -> RefOr<Schema> {
+    let faults = utoipa::openapi::schema::ArrayBuilder::new().items(Ref::from_schema_name(FieldError::name()));
+    ObjectBuilder::new().property("detail", faults).required("detail").into()
+}

@@ -1,0 +1,290 @@
+//! Routes as data: what a row is, how a request finds its row, and how a row becomes a handler.
+
+use crate::api::call::Call;
+use crate::api::guard::{Access, Anonymous, Guard, Session, WebSocketCaller, admit};
+use crate::app::App;
+use crate::auth::{Admin, Bot, ResponseHeaders, User};
+use crate::domain::Permission;
+use crate::error::{Error, Result};
+use crate::http::request::body;
+use crate::http::request::extractor::{BodyRule, FieldDoc, Parts};
+use crate::http::response::AnswerDoc;
+use crate::http::service::Answering;
+use crate::http::{Extractor, FromRequest, IntoResponse, Response, service};
+use hyper::Method;
+use hyper::http::request;
+use std::sync::Arc;
+
+/// One row of the table.
+pub struct Route {
+    /// Its place in the table.
+    pub number: usize,
+    /// Who may call it.
+    pub access: Access,
+    /// What it asks of a user's token.
+    pub permission: Option<Permission>,
+    /// Its method.
+    pub method: Method,
+    /// Its path; `{name}` stands for one segment.
+    pub path: &'static str,
+    /// The path up to its first parameter.
+    literal: &'static str,
+    /// The name of its handler: `create_user`.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub summary: &'static str,
+    /// How it can fail besides what its door and its input bring.
+    pub failures: Vec<Error>,
+    /// What it makes of the body.
+    pub body: BodyRule,
+    /// The longest body in bytes, where that is more than the configured one.
+    pub body_bytes_max: usize,
+    /// The fields that it reads.
+    pub fields: fn() -> Vec<FieldDoc>,
+    /// The ways in which it answers.
+    pub answers: fn() -> Vec<AnswerDoc>,
+    handler: Box<dyn Fn(&'static Self, Box<Call>) -> Answering + Send + Sync>,
+}
+
+/// A row for the holder of the admin key.
+pub fn admin<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
+where
+    F: Fn(Arc<App>, Admin, I) -> R + Copy + Send + Sync + 'static,
+    R: Future<Output = Result<O>> + Send,
+    I: FromRequest,
+    O: IntoResponse,
+{
+    Route::new(method, path, handler, summary)
+}
+
+/// A row for the holder of a user token that may do this.
+pub fn user<I, O, F, R>(
+    permission: Permission,
+    method: Method,
+    path: &'static str,
+    handler: F,
+    summary: &'static str,
+) -> Route
+where
+    F: Fn(Arc<App>, User, I) -> R + Copy + Send + Sync + 'static,
+    R: Future<Output = Result<O>> + Send,
+    I: FromRequest,
+    O: IntoResponse,
+{
+    Route { permission: Some(permission), ..Route::new(method, path, handler, summary) }
+}
+
+/// A row for whoever opens a WebSocket; what the token may do is decided message by message.
+pub fn socket<I, O, F, R>(
+    permission: Permission,
+    method: Method,
+    path: &'static str,
+    handler: F,
+    summary: &'static str,
+) -> Route
+where
+    F: Fn(Arc<App>, WebSocketCaller, I) -> R + Copy + Send + Sync + 'static,
+    R: Future<Output = Result<O>> + Send,
+    I: FromRequest,
+    O: IntoResponse,
+{
+    Route { permission: Some(permission), ..Route::new(method, path, handler, summary) }
+}
+
+/// A row for the bot of a meeting.
+pub fn bot<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
+where
+    F: Fn(Arc<App>, Bot, I) -> R + Copy + Send + Sync + 'static,
+    R: Future<Output = Result<O>> + Send,
+    I: FromRequest,
+    O: IntoResponse,
+{
+    Route::new(method, path, handler, summary)
+}
+
+/// A row for anyone.
+pub fn open<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
+where
+    F: Fn(Arc<App>, Anonymous, I) -> R + Copy + Send + Sync + 'static,
+    R: Future<Output = Result<O>> + Send,
+    I: FromRequest,
+    O: IntoResponse,
+{
+    Route::new(method, path, handler, summary)
+}
+
+/// A row for the bot of a session, whose credential is in the body.
+pub fn session<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
+where
+    F: Fn(Arc<App>, Session, I) -> R + Copy + Send + Sync + 'static,
+    R: Future<Output = Result<O>> + Send,
+    I: FromRequest,
+    O: IntoResponse,
+{
+    Route::new(method, path, handler, summary)
+}
+
+impl service::Target for Route {
+    fn number(&self) -> usize {
+        self.number
+    }
+
+    fn pattern(&self) -> &'static str {
+        self.path
+    }
+}
+
+impl Route {
+    fn new<D, I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Self
+    where
+        F: Fn(Arc<App>, D, I) -> R + Copy + Send + Sync + 'static,
+        R: Future<Output = Result<O>> + Send,
+        D: Guard,
+        I: FromRequest,
+        O: IntoResponse,
+    {
+        let answer = move |route: &'static Self, call: Box<Call>| -> Answering {
+            Box::pin(async move {
+                let mut response_headers = ResponseHeaders::new();
+                let outcome = match admit::<D>(&call, &mut response_headers) {
+                    Ok(who) => handle(route, call, who, handler).await,
+                    Err(error) => Err(error),
+                };
+                (outcome, response_headers)
+            })
+        };
+        Self {
+            number: 0,
+            access: D::ACCESS,
+            permission: None,
+            method,
+            path,
+            literal: path.split('{').next().unwrap_or(path),
+            name: function_name::<F>(),
+            summary,
+            failures: Vec::new(),
+            body: I::BODY,
+            body_bytes_max: 0,
+            fields: Extractor::describe::<I>,
+            answers: O::describe,
+            handler: Box::new(answer),
+        }
+    }
+
+    /// The same row with the errors of its own.
+    #[must_use]
+    pub fn errors<const N: usize>(self, failures: [Error; N]) -> Self {
+        Self { failures: failures.into(), ..self }
+    }
+
+    /// The same row with a longest body of its own, in bytes; a longer one that is configured stays.
+    #[must_use]
+    pub fn max_body(self, body_bytes_max: usize) -> Self {
+        Self { body_bytes_max, ..self }
+    }
+
+    /// The same row at its place in the table.
+    #[must_use]
+    pub fn numbered(self, number: usize) -> Self {
+        Self { number, ..self }
+    }
+
+    /// Answers a call.
+    pub fn answer(&'static self, call: Box<Call>) -> Answering {
+        (self.handler)(self, call)
+    }
+
+    /// Whether the path is this row's. The literal beginning decides most cases by one comparison.
+    fn matches(&self, path: &str) -> bool {
+        if self.literal.len() == self.path.len() {
+            return path == self.path;
+        }
+        let at = self.literal.len();
+        path.starts_with(self.literal) && same_segments(&self.path[at..], &path[at..])
+    }
+}
+
+/// The last part of a function's path, which is its name.
+fn function_name<F>() -> &'static str {
+    let path = std::any::type_name::<F>();
+    path.rsplit("::").next().unwrap_or(path)
+}
+
+/// Reads what a handler takes, and calls it.
+async fn handle<D, I, O, F, R>(route: &'static Route, call: Box<Call>, who: D, handler: F) -> Result<Response>
+where
+    F: Fn(Arc<App>, D, I) -> R,
+    R: Future<Output = Result<O>>,
+    I: FromRequest,
+    O: IntoResponse,
+{
+    let Call { app, request, .. } = *call;
+    let body = match I::BODY {
+        BodyRule::None => Vec::new(),
+        BodyRule::Optional | BodyRule::Required => {
+            body::read(request.body, &app.config.http, route.body_bytes_max, &request.body_state).await?
+        }
+    };
+    let input = input::<I>(route, &request.head, &body)?;
+    handler(app, who, input).await?.into_response()
+}
+
+fn same_segments(pattern: &str, path: &str) -> bool {
+    let (mut pattern, mut actual) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (pattern.next(), actual.next()) {
+            (None, None) => return true,
+            (Some(expected), Some(segment)) if expected == segment => {}
+            (Some(expected), Some(segment)) if expected.starts_with('{') && !segment.is_empty() => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Reads what the handler takes from a request whose body was read.
+fn input<I: FromRequest>(route: &Route, head: &request::Parts, body: &[u8]) -> Result<I> {
+    let at = route.literal.len();
+    let (pattern, path) = (&route.path[at..], &head.uri.path()[at..]);
+    let raw_segment = |name: &str| segment(pattern, path, name);
+    Extractor::fill(&Parts { path: &raw_segment, query: head.uri.query().unwrap_or(""), body })
+}
+
+/// The raw segment of `path` where `pattern` has `{name}`.
+fn segment<'a>(pattern: &str, path: &'a str, name: &str) -> Option<&'a str> {
+    let is_name = |part: &str| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) == Some(name);
+    pattern.split('/').zip(path.split('/')).find(|(part, _)| is_name(part)).map(|(_, segment)| segment)
+}
+
+/// Finds the row of a request; `HEAD` is found where `GET` is.
+pub fn find(table: &'static [Route], method: &Method, path: &str) -> Result<&'static Route> {
+    if *method == Method::TRACE || *method == Method::CONNECT {
+        return Err(Error::WrongMethod(allowed(table, path)));
+    }
+    let wanted = if *method == Method::HEAD { &Method::GET } else { method };
+    let mut rows = rows_of(table, path).peekable();
+    match rows.peek() {
+        None => Err(Error::NoRoute),
+        Some(_) => rows.find(|row| row.method == *wanted).ok_or_else(|| Error::WrongMethod(allowed(table, path))),
+    }
+}
+
+/// The rows of a path. Where several patterns match, the uppermost is meant, with all its methods and no others.
+fn rows_of<'a>(table: &'a [Route], path: &str) -> impl Iterator<Item = &'a Route> {
+    let first = table.iter().position(|row| row.matches(path)).unwrap_or(table.len());
+    let rest = &table[first..];
+    rest.iter().filter(|row| row.path == rest[0].path)
+}
+
+/// The value of `Allow` for a path.
+pub fn allowed(table: &[Route], path: &str) -> String {
+    let mut methods: Vec<&str> = Vec::new();
+    for route in rows_of(table, path) {
+        methods.push(route.method.as_str());
+        if route.method == Method::GET {
+            methods.push("HEAD");
+        }
+    }
+    methods.sort_unstable();
+    methods.dedup();
+    methods.join(", ")
+}

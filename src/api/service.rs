@@ -1,0 +1,38 @@
+//! The API as the transport calls it: finds the row of a request, and lets it answer.
+
+use crate::api::call::Call;
+use crate::api::route::{Route, find};
+use crate::app::App;
+use crate::domain::Permission;
+use crate::error::Result;
+use crate::http::service::{Answering, Request, Service};
+use hyper::Method;
+use std::sync::Arc;
+
+/// The routes of a table, over one [`App`].
+pub struct Api {
+    app: Arc<App>,
+    table: &'static [Route],
+}
+
+impl Api {
+    /// Answers by the rows of `table`.
+    pub fn new(app: Arc<App>, table: &'static [Route]) -> Self {
+        Self { app, table }
+    }
+}
+
+impl Service for Api {
+    type Target = Route;
+
+    fn find(&self, method: &Method, path: &str) -> Result<&'static Route> {
+        find(self.table, method, path)
+    }
+
+    fn call(&self, route: &'static Route, request: Request) -> Answering {
+        let app = Arc::clone(&self.app);
+        let now = app.clock.now();
+        let permission = route.permission.unwrap_or(Permission::WriteAll);
+        route.answer(Box::new(Call { app, request, permission, now }))
+    }
+}

@@ -1,0 +1,226 @@
+//! So many in a minute: the generic cell rate algorithm, and a table of fixed size that remembers it for many keys.
+
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+const MINUTE_NANOS: u64 = 60_000_000_000;
+/// Slots in which a key can be; of these the least full is given to a new key when all are taken.
+const WAYS: usize = 4;
+
+/// So many in a minute, and as many at once where none came before. Times are in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Quota {
+    /// How long one takes to be forgotten.
+    interval: u64,
+    /// How long a full minute's worth takes.
+    full: u64,
+}
+
+/// Where a key stands after it asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether it may.
+    pub allowed: bool,
+    /// How many more may come at once.
+    pub remaining: u64,
+    /// How long until one more may come; zero if one may at once.
+    pub wait: Duration,
+    /// How long until all is forgotten.
+    pub recovery: Duration,
+}
+
+impl Quota {
+    /// `None` is no limit: what 0 stands for.
+    pub fn per_minute(count: u32) -> Option<Self> {
+        let interval = MINUTE_NANOS.checked_div(count.into())?;
+        Some(Self { interval, full: interval * u64::from(count) })
+    }
+
+    /// Judges one more at `now`; `until` is when all that came before is forgotten, and is moved if it is allowed.
+    fn check(self, until: &mut u64, now: u64) -> Decision {
+        let after = (*until).max(now) + self.interval;
+        let allowed = after <= now + self.full;
+        if allowed {
+            *until = after;
+        }
+        let used = until.saturating_sub(now);
+        let left = self.full.saturating_sub(used);
+        let wait = (used + self.interval).saturating_sub(self.full);
+        Decision {
+            allowed,
+            remaining: left / self.interval,
+            wait: Duration::from_nanos(wait),
+            recovery: Duration::from_nanos(used),
+        }
+    }
+}
+
+/// What is remembered of a key.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    /// The key's hash, which nobody outside can foresee.
+    key: u64,
+    /// When all is forgotten, in nanoseconds since the table was made; a slot that is free has 0.
+    until: u64,
+}
+
+/// A rate for each of any number of keys, in memory that does not grow: who is nearest to being forgotten makes room.
+pub struct RateLimiter {
+    rate: Quota,
+    sets: usize,
+    began: Instant,
+    hasher: RandomState,
+    /// Empty until the first key comes.
+    slots: Mutex<Vec<[Slot; WAYS]>>,
+}
+
+impl RateLimiter {
+    /// A table of `slots` keys, each 16 bytes; `None` where there is no limit.
+    pub fn new(per_minute: u32, slots: usize) -> Option<Self> {
+        let (rate, slots) = (Quota::per_minute(per_minute)?, slots.max(WAYS));
+        Some(Self {
+            rate,
+            sets: slots / WAYS,
+            began: Instant::now(),
+            hasher: RandomState::new(),
+            slots: Mutex::default(),
+        })
+    }
+
+    /// Judges one more of a key.
+    pub fn check(&self, key: impl Hash, now: Instant) -> Decision {
+        let key = self.hasher.hash_one(key);
+        let now = u64::try_from(now.saturating_duration_since(self.began).as_nanos()).unwrap_or(u64::MAX / 2);
+        // A panic while the lock was held leaves slots that are whole.
+        let mut sets = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if sets.is_empty() {
+            sets.resize(self.sets, <[Slot; WAYS]>::default());
+        }
+        let place = usize::try_from(key % self.sets as u64).unwrap_or_default();
+        self.rate.check(&mut slot(&mut sets[place], key).until, now)
+    }
+}
+
+/// The slot of a key: its own, or the one whose key is the first to be forgotten.
+fn slot(set: &mut [Slot; WAYS], key: u64) -> &mut Slot {
+    let known = set.iter().position(|slot| slot.key == key && slot.until > 0);
+    let at = known.unwrap_or_else(|| (0..WAYS).min_by_key(|&at| set[at].until).unwrap_or_default());
+    if known.is_none() {
+        set[at] = Slot { key, until: 0 };
+    }
+    &mut set[at]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+    use std::collections::VecDeque;
+
+    impl RateLimiter {
+        /// The memory of its slots.
+        pub(crate) fn bytes(&self) -> usize {
+            self.slots.lock().expect("the slots").capacity() * size_of::<[Slot; WAYS]>()
+        }
+    }
+
+    fn rate(count: u32) -> Quota {
+        Quota::per_minute(count).expect("a limit")
+    }
+
+    /// A bucket of drops that leak one by one, each an interval after the one before: the rate as a person would tell it.
+    struct Bucket {
+        rate: Quota,
+        size: usize,
+        leaks: VecDeque<u64>,
+    }
+
+    impl Bucket {
+        fn check(&mut self, now: u64) -> Decision {
+            let Self { rate: Quota { interval, .. }, size, leaks } = self;
+            leaks.retain(|&leak| leak > now);
+            let allowed = leaks.len() < *size;
+            if allowed {
+                leaks.push_back(leaks.back().copied().unwrap_or(now) + *interval);
+            }
+            let full = leaks.len() == *size;
+            Decision {
+                allowed,
+                remaining: (*size - leaks.len()) as u64,
+                wait: Duration::from_nanos(if full { leaks[0] - now } else { 0 }),
+                recovery: Duration::from_nanos(leaks.back().map_or(0, |last| last - now)),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_rate_is_a_leaking_bucket(count in 1u32..200, steps in vec((any::<bool>(), 0u64..3), 1..400)) {
+            let rate = rate(count);
+            let mut bucket = Bucket { rate, size: count as usize, leaks: VecDeque::new() };
+            let (mut until, mut now) = (0, 1_000_000);
+            for (burst, intervals) in steps {
+                now += if burst { 0 } else { rate.interval * intervals / 2 };
+                prop_assert_eq!(rate.check(&mut until, now), bucket.check(now), "at {}", now);
+            }
+        }
+
+        #[test]
+        fn no_minute_sees_more_than_twice_the_rate(count in 1u32..100, steps in vec(0u64..5_000_000_000, 1..500)) {
+            let rate = rate(count);
+            let (mut until, mut now, mut allowed) = (0, 0, Vec::new());
+            for step in steps {
+                now += step;
+                if rate.check(&mut until, now).allowed {
+                    allowed.push(now);
+                }
+            }
+            for (at, &start) in allowed.iter().enumerate() {
+                let in_minute = allowed[at..].iter().take_while(|&&time| time < start + MINUTE_NANOS).count();
+                prop_assert!(in_minute <= 2 * count as usize, "{} from {}", in_minute, start);
+            }
+        }
+    }
+
+    #[test]
+    fn a_whole_minute_may_come_at_once_and_not_one_more() {
+        for count in [1, 2, 3, 7, 60, 100, 999_983, 1_000_000] {
+            let (rate, mut until) = (rate(count), 0);
+            for left in (0..count).rev() {
+                let decision = rate.check(&mut until, 5);
+                assert!(decision.allowed && decision.remaining == u64::from(left), "{count}: {decision:?}");
+            }
+            let refused = rate.check(&mut until, 5);
+            assert!(!refused.allowed && refused.wait == Duration::from_nanos(rate.interval), "{count}: {refused:?}");
+            let wait = u64::try_from(refused.wait.as_nanos()).expect("nanoseconds");
+            assert!(!rate.check(&mut until, 5 + wait - 1).allowed, "{count}");
+            assert!(rate.check(&mut until, 5 + wait).allowed, "{count}");
+        }
+        assert!(Quota::per_minute(0).is_none());
+    }
+
+    #[test]
+    fn memory_is_taken_at_the_first_key_and_never_grows() {
+        let table = RateLimiter::new(2, 4096).expect("a limit");
+        assert_eq!(table.bytes(), 0);
+        for key in 0..200_000 {
+            assert!(table.check(key, table.began).allowed, "{key}");
+            assert_eq!(table.bytes(), 4096 * 16, "{key}");
+        }
+    }
+
+    #[test]
+    fn who_is_at_the_limit_stays_there_whoever_else_comes() {
+        let table = RateLimiter::new(10, 64).expect("a limit");
+        let now = table.began + Duration::from_secs(1);
+        let allowed = (0..20).filter(|_| table.check("many", now).allowed).count();
+        assert_eq!(allowed, 10);
+        for key in 0..10_000 {
+            table.check(key, now);
+        }
+        assert!(!table.check("many", now).allowed);
+        assert!(table.check("many", now + Duration::from_secs(6)).allowed);
+    }
+}

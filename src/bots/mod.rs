@@ -1,0 +1,13 @@
+//! Bots: started and stopped, and every open meeting kept honest.
+
+mod launch;
+mod meeting_task;
+mod output;
+mod runner;
+mod runners;
+mod supervisor;
+mod watch_registry;
+
+pub use launch::LaunchSpec;
+pub use supervisor::Supervisor;
+pub use watch_registry::WatchRegistry;

@@ -1,0 +1,139 @@
+//! What bots print: a file for each meeting, which only the server's user can read, and which stays short.
+//!
+//! The bot writes into the file itself, so that it goes on while the server is restarted. Once a file is longer than
+//! it may be, its newest half is kept, from the beginning of a line; what is printed in the very moment of the cut may
+//! be lost. Between two looks at it a file may grow longer than its limit.
+
+use crate::domain::{MeetingId, Time};
+use std::fs::{DirBuilder, DirEntry, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// What stands where lines were dropped.
+const DROPPED: &[u8] = b"... (older output was dropped)\n";
+
+/// The folder of the files.
+#[derive(Clone)]
+pub struct BotOutputs {
+    folder: PathBuf,
+    bytes_max: u64,
+}
+
+impl BotOutputs {
+    /// Files of at most this many bytes.
+    pub fn new(folder: &Path, bytes_max: u64) -> Self {
+        Self { folder: folder.to_owned(), bytes_max }
+    }
+
+    /// The file of a meeting.
+    pub fn path(&self, id: MeetingId) -> PathBuf {
+        self.folder.join(format!("meeting-{id}.log"))
+    }
+
+    /// Opens the file of a meeting for appending; it and its folder are created.
+    pub fn open(&self, id: MeetingId) -> io::Result<File> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        OpenOptions::new().create(true).append(true).mode(0o600).open(self.path(id))
+    }
+
+    /// Removes the file of a meeting, if there is one.
+    pub async fn remove(&self, id: MeetingId) {
+        let path = self.path(id);
+        let removed = tokio::task::spawn_blocking(move || std::fs::remove_file(path)).await;
+        if let Ok(Err(error)) = removed
+            && error.kind() != ErrorKind::NotFound
+        {
+            log::warn!("the output of the bot of meeting {id} cannot be removed: {error}");
+        }
+    }
+
+    /// The meetings whose files were last written before then.
+    pub async fn older_than(&self, end: Time) -> Vec<MeetingId> {
+        let folder = self.folder.clone();
+        tokio::task::spawn_blocking(move || older_than(&folder, end)).await.unwrap_or_default()
+    }
+
+    /// Cuts the file of a meeting if it has become too long.
+    pub async fn keep_short(&self, id: MeetingId) {
+        let (path, max) = (self.path(id), self.bytes_max);
+        if !is_longer(&path, max) {
+            return;
+        }
+        let cut = tokio::task::spawn_blocking(move || cut(&path, max)).await;
+        if let Ok(Err(error)) = cut {
+            log::warn!("the output of the bot of meeting {id} cannot be cut: {error}");
+        }
+    }
+}
+
+fn older_than(folder: &Path, end: Time) -> Vec<MeetingId> {
+    // Without a folder nothing was ever printed.
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let old = |entry: DirEntry| {
+        let name = entry.file_name();
+        let id = name.to_str()?.strip_prefix("meeting-")?.strip_suffix(".log")?.parse().ok()?;
+        let written = entry.metadata().ok()?.mtime().saturating_mul(1000);
+        (written < end.as_millis()).then_some(MeetingId(id))
+    };
+    entries.filter_map(old).collect()
+}
+
+fn is_longer(path: &Path, max: u64) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| meta.len() > max)
+}
+
+/// Whoever writes does so at the end (`O_APPEND`), so the file can be cut under their hands.
+fn cut(path: &Path, max: u64) -> io::Result<()> {
+    let mut file = match OpenOptions::new().read(true).append(true).open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(max / 2)))?;
+    let mut newest = Vec::new();
+    (&mut file).take(max / 2).read_to_end(&mut newest)?;
+    let begin = newest.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    file.set_len(0)?;
+    file.write_all(&[DROPPED, &newest[begin..]].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).expect("a file").permissions().mode() & 0o777
+    }
+
+    #[tokio::test]
+    async fn a_long_file_keeps_its_newest_half() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outputs = BotOutputs::new(&folder.path().join("logs"), 1000);
+        let mut file = outputs.open(MeetingId(7)).expect("a file");
+        for n in 0..99 {
+            writeln!(file, "line {n:04}").expect("written");
+        }
+        outputs.keep_short(MeetingId(7)).await;
+        let read = || std::fs::read_to_string(outputs.path(MeetingId(7))).expect("text");
+        assert_eq!(read().len(), 990, "what is short enough stays");
+        writeln!(file, "line 0099\nline 0100").expect("written");
+        outputs.keep_short(MeetingId(7)).await;
+        writeln!(file, "line 0101").expect("the writer's own handle goes on");
+        let text = read();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(text.len() < 600, "{text}");
+        assert_eq!(lines.first(), Some(&"... (older output was dropped)"));
+        assert_eq!((lines[1], lines.last().copied()), ("line 0052", Some("line 0101")));
+    }
+
+    #[test]
+    fn only_the_servers_user_can_read_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outputs = BotOutputs::new(&folder.path().join("a/logs"), 1000);
+        outputs.open(MeetingId(1)).expect("a file");
+        let modes = (mode(&folder.path().join("a/logs")), mode(&outputs.path(MeetingId(1))));
+        assert_eq!(modes, (0o700, 0o600));
+    }
+}

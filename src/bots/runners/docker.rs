@@ -1,0 +1,218 @@
+//! A container for each bot, by the engine's own API; any engine that speaks Docker's will do.
+
+use crate::bots::launch::{BotExit, LaunchSpec, pairs};
+use crate::config::DockerBots;
+use bollard::errors::Error;
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, HostConfig};
+use bollard::query_parameters::{CreateContainerOptions, RemoveContainerOptions, StopContainerOptions};
+use bollard::{ClientVersion, Docker};
+use futures_util::StreamExt;
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::sync::OnceCell;
+use tokio::time::sleep;
+
+/// The newest version of the API that is spoken here; an older engine is spoken to in its own.
+const VERSION: ClientVersion = ClientVersion { major_version: 1, minor_version: 44 };
+/// Longest wait for an answer of the engine, in seconds, besides the grace period.
+const ANSWER_SECONDS_MAX: u64 = 30;
+/// How long to wait before an engine that did not answer is asked again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Whether this is the id of a container.
+pub fn is_id(handle: &str) -> bool {
+    handle.len() == 64 && handle.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Runs bots as containers.
+pub struct Engine {
+    settings: DockerBots,
+    grace: Duration,
+    client: OnceCell<Docker>,
+}
+
+impl Engine {
+    /// By the settings; nothing is asked of the engine yet.
+    pub fn new(settings: &DockerBots, grace: Duration) -> Self {
+        Self { settings: settings.clone(), grace, client: OnceCell::new() }
+    }
+
+    /// Creates a container and starts it; one that does not start is removed.
+    pub async fn start(&self, spec: &LaunchSpec) -> Result<String, String> {
+        if self.settings.image.is_empty() {
+            return Err("there is no image; set bots.docker_image.".to_owned());
+        }
+        let client = self.client().await.map_err(|error| self.explain(&error))?;
+        let named = CreateContainerOptions { name: Some(spec.name.clone()), ..CreateContainerOptions::default() };
+        let created = client.create_container(Some(named), self.body(spec)).await;
+        let id = created.map_err(|error| self.explain(&error))?.id;
+        match client.start_container(&id, None).await {
+            Ok(()) => Ok(id),
+            Err(error) => {
+                self.remove(&id).await;
+                Err(self.explain(&error))
+            }
+        }
+    }
+
+    fn body(&self, spec: &LaunchSpec) -> ContainerCreateBody {
+        let DockerBots { image, network, environment, labels, memory_mib, cpu_percent, .. } = &self.settings;
+        let environment = pairs(environment).chain(spec.environment.clone());
+        let mut labels: HashMap<String, String> = pairs(labels).collect();
+        labels.insert("vomeet.meeting_id".to_owned(), spec.meeting_id.to_string());
+        labels.insert("vomeet.uid".to_owned(), spec.uid.clone());
+        let limit = |number: i64, unit: i64| (number > 0).then(|| number.saturating_mul(unit));
+        let host_config = HostConfig {
+            network_mode: (!network.is_empty()).then(|| network.clone()),
+            memory: limit(*memory_mib, 1024 * 1024),
+            nano_cpus: limit(*cpu_percent, 10_000_000),
+            ..HostConfig::default()
+        };
+        ContainerCreateBody {
+            image: Some(image.clone()),
+            env: Some(environment.map(|(name, value)| format!("{name}={value}")).collect()),
+            labels: Some(labels),
+            host_config: Some(host_config),
+            ..ContainerCreateBody::default()
+        }
+    }
+
+    /// SIGTERM, and after the grace period SIGKILL; the engine does both.
+    pub async fn stop(&self, id: &str) {
+        let t = i32::try_from(self.grace.as_secs()).ok();
+        let stopped = match self.client().await {
+            Ok(client) => client.stop_container(id, Some(StopContainerOptions { t, signal: None })).await,
+            Err(error) => Err(error),
+        };
+        match stopped {
+            Ok(()) => {}
+            Err(error) if is_gone(&error) => {}
+            Err(error) => log::warn!("container {id} cannot be stopped: {}", self.explain(&error)),
+        }
+    }
+
+    /// Waits for the end. An engine that does not answer is no end: the container may well run.
+    pub async fn wait(&self, id: &str) -> BotExit {
+        loop {
+            if let Some(ended) = self.try_to_wait(id).await {
+                return ended;
+            }
+            sleep(RETRY).await;
+        }
+    }
+
+    async fn try_to_wait(&self, id: &str) -> Option<BotExit> {
+        let client = self.client().await.ok()?;
+        let code = match client.wait_container(id, None).next().await {
+            Some(Ok(answer)) => Some(answer.status_code),
+            Some(Err(Error::DockerContainerWaitError { code, .. })) => Some(code),
+            Some(Err(error)) if is_gone(&error) => return Some(gone()),
+            Some(Err(_)) | None => None,
+        };
+        // It knows more than the code, and whether the wait has ended too early.
+        match client.inspect_container(id, None).await {
+            Ok(container) => ended(&container).or_else(|| code.map(BotExit::with_code)),
+            Err(error) if is_gone(&error) => Some(code.map_or_else(gone, BotExit::with_code)),
+            Err(error) => {
+                log::debug!("container {id}: {error}");
+                code.map(BotExit::with_code)
+            }
+        }
+    }
+
+    /// The container of this name, if it is this session's; whether it has ended is seen by who waits for it. Fails where
+    /// the engine does not answer: the container may well be there.
+    pub async fn find(&self, name: &str, uid: &str) -> Result<Option<String>, String> {
+        let client = self.client().await.map_err(|error| self.explain(&error))?;
+        let container = match client.inspect_container(name, None).await {
+            Err(error) if is_gone(&error) => return Ok(None),
+            found => found.map_err(|error| self.explain(&error))?,
+        };
+        let labels = container.config.and_then(|config| config.labels).unwrap_or_default();
+        Ok(container.id.filter(|_| labels.get("vomeet.uid").is_some_and(|label| label == uid)))
+    }
+
+    /// Removes a container, even one that runs.
+    pub async fn remove(&self, id: &str) {
+        let how = RemoveContainerOptions { force: true, v: true, link: false };
+        let removed = match self.client().await {
+            Ok(client) => client.remove_container(id, Some(how)).await,
+            Err(error) => Err(error),
+        };
+        match removed {
+            Ok(()) => {}
+            Err(error) if is_gone(&error) => {}
+            Err(error) => log::warn!("container {id} cannot be removed: {}", self.explain(&error)),
+        }
+    }
+
+    /// Connects, and finds out which version the engine speaks; what fails is tried anew the next time.
+    async fn client(&self) -> Result<&Docker, Error> {
+        let seconds_max = self.grace.as_secs() + ANSWER_SECONDS_MAX;
+        let connect = || async {
+            Docker::connect_with_unix(&self.settings.socket, seconds_max, &VERSION)?.negotiate_version().await
+        };
+        self.client.get_or_try_init(connect).await
+    }
+
+    /// The sentence for a fault of the engine, with what to do.
+    fn explain(&self, error: &Error) -> String {
+        let DockerBots { socket, image, network, .. } = &self.settings;
+        match error {
+            // Docker says 404 to that, Podman 500.
+            Error::DockerResponseServerError { message, .. } if !network.is_empty() && message.contains("network") => {
+                format!("the engine has no network {network} ({message}); create it, or change bots.docker_network.")
+            }
+            Error::DockerResponseServerError { status_code: 404, message } => {
+                format!("the engine has no image {image} ({message}); pull it, or change bots.docker_image.")
+            }
+            Error::DockerResponseServerError { status_code, message } => {
+                format!("the engine refused it ({status_code}: {message}); see the engine's log.")
+            }
+            error => format!(
+                "the container engine at {socket} cannot be reached ({error}); start it, or change bots.docker_socket."
+            ),
+        }
+    }
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
+}
+
+fn gone() -> BotExit {
+    BotExit::unseen("the bot's container is gone; its exit code is not known")
+}
+
+/// How a container ended; `None` while it runs.
+fn ended(container: &ContainerInspectResponse) -> Option<BotExit> {
+    let state = container.state.as_ref()?;
+    if state.status == Some(ContainerStateStatusEnum::CREATED) {
+        return Some(BotExit::unseen("the bot's container was never started"));
+    }
+    let runs = [state.running, state.restarting, state.paused].contains(&Some(true));
+    let how = "the bot needed more memory than bots.docker_memory_mib gives it";
+    (!runs).then(|| match (state.oom_killed, state.exit_code) {
+        (Some(true), exit_code) => BotExit { exit_code, how: how.to_owned() },
+        (_, Some(code)) => BotExit::with_code(code),
+        (_, None) => gone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_id;
+
+    #[test]
+    fn ids_are_told_from_names() {
+        for (handle, expected) in [
+            ("0123456789abcdef".repeat(4), true),
+            ("0123456789abcdef".repeat(3), false),
+            (format!("{}g", "a".repeat(63)), false),
+            ("vomeet-bot-1".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_id(&handle), expected, "{handle}");
+        }
+    }
+}

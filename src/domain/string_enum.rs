@@ -1,0 +1,53 @@
+//! Words out of closed lists: as a caller sends them, as the store keeps them, as the API document lists them.
+
+/// A word out of a closed list, as a caller sends it and the store keeps it.
+macro_rules! string_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$about])* #[serde(rename = $word)] $variant),+
+        }
+
+        impl $name {
+            /// Every word, in the order of the list.
+            pub const WORDS: &[&str] = &[$($word),+];
+
+            /// The word itself.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// The variant of that word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        // The derived one does not see the words.
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                <Self as crate::domain::field::Field>::schema().into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+
+        impl crate::domain::field::Field for $name {
+            fn schema() -> utoipa::openapi::schema::Object {
+                utoipa::openapi::schema::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .enum_values(Some(Self::WORDS.iter().copied()))
+                    .build()
+            }
+
+            fn read(raw: crate::domain::field::Raw<'_>) -> Result<Self, crate::domain::field::Invalid> {
+                Self::from_word(&raw.string()?).ok_or_else(|| {
+                    let expected = format!("'{}'", Self::WORDS.join("', '"));
+                    crate::domain::field::Invalid::new("enum", format!("Input should be {expected}")).with("expected", expected)
+                })
+            }
+        }
+    };
+}
+pub(crate) use string_enum;

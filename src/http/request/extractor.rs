@@ -1,0 +1,346 @@
+//! What was sent: path, query and body, read field by field, with every fault at once.
+//!
+//! One function says which fields there are ([`Input::read`]). Run over a request it reads them; run over nothing it
+//! describes them for the API document. So the two cannot differ.
+
+use crate::domain::Patch;
+use crate::domain::field::{Field, Invalid, Raw};
+use crate::domain::field_error::{FieldError, LocStep, SentValue};
+use crate::error::{Error, Result};
+use percent_encoding::percent_decode_str;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use utoipa::openapi::schema::{Object, Schema};
+
+/// What a handler takes from the request. All fields are asked for before the first `?`, so that no fault hides another.
+pub trait FromRequest: Sized + Send + 'static {
+    /// Whether there is a body to read.
+    const BODY: BodyRule = BodyRule::None;
+
+    /// Asks the form for each field.
+    fn read(extractor: &mut Extractor<'_>) -> Option<Self>;
+}
+
+impl FromRequest for () {
+    fn read(_: &mut Extractor<'_>) -> Option<Self> {
+        Some(())
+    }
+}
+
+/// What an input makes of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyRule {
+    /// It is not read.
+    None,
+    /// It is read if there is one.
+    Optional,
+    /// There must be one.
+    Required,
+}
+
+/// Where a field is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A segment of the path.
+    Path,
+    /// A query parameter.
+    Query,
+    /// A member of the JSON body.
+    Body,
+}
+
+impl Place {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Body => "body",
+        }
+    }
+}
+
+/// One field, as the API document tells of it.
+pub struct FieldDoc {
+    /// Where it is looked for.
+    pub place: Place,
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it must be there.
+    pub required: bool,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// What it may be.
+    pub schema: Schema,
+}
+
+/// The parts of a request, not decoded yet.
+pub struct Parts<'a> {
+    /// Finds a parameter's raw segment in the path.
+    pub path: &'a dyn Fn(&str) -> Option<&'a str>,
+    /// What follows the question mark.
+    pub query: &'a str,
+    /// The body; empty where there is none.
+    pub body: &'a [u8],
+}
+
+/// Reads a request, or describes what would be read.
+pub struct Extractor<'a> {
+    pub(crate) source: Source<'a>,
+    /// Where in the body this form begins.
+    pub(crate) at: Vec<LocStep>,
+    pub(crate) faults: Vec<FieldError>,
+}
+
+pub(crate) enum Source<'a> {
+    Request { parts: &'a Parts<'a>, body: Body<'a> },
+    Nothing(Vec<FieldDoc>),
+}
+
+pub(crate) enum Body<'a> {
+    Absent,
+    /// The whole, and its members.
+    Object(&'a RawValue, Members<'a>),
+    /// Not an object, or no JSON: the fault is noted already.
+    Faulty,
+}
+
+impl<'a> Extractor<'a> {
+    /// Reads an input from a request, or tells every fault of it.
+    pub fn fill<I: FromRequest>(parts: &'a Parts<'a>) -> Result<I> {
+        let (body, faults) = match Body::parse(parts.body) {
+            Ok(Body::Absent) if I::BODY == BodyRule::Required => (Body::Faulty, vec![no_body()]),
+            Ok(body) => (body, Vec::new()),
+            Err(fault) => (Body::Faulty, vec![fault]),
+        };
+        let mut extractor = Self { source: Source::Request { parts, body }, at: Vec::new(), faults };
+        let input = I::read(&mut extractor);
+        match input {
+            Some(input) if extractor.faults.is_empty() => Ok(input),
+            _ => Err(Error::Invalid(extractor.faults)),
+        }
+    }
+
+    /// Lists the fields of an input.
+    pub fn describe<I: FromRequest>() -> Vec<FieldDoc> {
+        Self::described(I::read)
+    }
+
+    /// Lists the fields that a function asks for.
+    pub(crate) fn described<T>(read: impl Fn(&mut Extractor<'_>) -> Option<T>) -> Vec<FieldDoc> {
+        let mut extractor = Extractor { source: Source::Nothing(Vec::new()), at: Vec::new(), faults: Vec::new() };
+        read(&mut extractor);
+        match extractor.source {
+            Source::Nothing(fields) => fields,
+            Source::Request { .. } => Vec::new(),
+        }
+    }
+
+    /// A parameter of the path.
+    pub fn path<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        let (parts, _) = self.look(Place::Path, name, true, false, T::schema)?;
+        let decoded = percent_decode_str((parts.path)(name)?).decode_utf8();
+        let read = match &decoded {
+            Ok(text) => T::read(Raw::Text(text)),
+            Err(_) => Err(Invalid::new("string_unicode", "Input should be valid UTF-8 after percent-decoding")),
+        };
+        self.checked(Place::Path, name, read, || SentValue::Text(decoded.unwrap_or_default().into_owned()))
+    }
+
+    /// A query parameter; the last one counts. The inner `None` means that it is absent.
+    pub fn query<T: Field>(&mut self, name: &'static str) -> Option<Option<T>> {
+        let (parts, _) = self.look(Place::Query, name, false, false, T::schema)?;
+        let Some(text) = query_value(parts.query, name) else { return Some(None) };
+        let read = T::read(Raw::Text(&text));
+        self.checked(Place::Query, name, read, || SentValue::Text(text.into_owned())).map(Some)
+    }
+
+    /// A query parameter with a default.
+    pub fn query_or<T: Field + serde::Serialize>(&mut self, name: &'static str, default: T) -> Option<T> {
+        let documented = serde_json::to_value(&default).ok();
+        let value = self.query(name);
+        if let Source::Nothing(fields) = &mut self.source
+            && let Some(FieldDoc { schema: Schema::Object(schema), .. }) = fields.last_mut()
+        {
+            schema.default = documented;
+        }
+        Some(value?.unwrap_or(default))
+    }
+
+    /// A member of the body that must be there.
+    pub fn required<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        let (_, body) = self.look(Place::Body, name, true, false, T::schema)?;
+        let Body::Object(whole, members) = body else { return None };
+        let (whole, member) = (*whole, members.get(name));
+        let Some(json) = member else {
+            let loc = self.loc(Place::Body, name);
+            self.faults.push(FieldError::new(loc, shown(whole), Invalid::new("missing", "Field required")));
+            return None;
+        };
+        self.checked(Place::Body, name, T::read(Raw::Json(json)), || shown(json))
+    }
+
+    /// A member of the body that must be there and is shown in no fault.
+    pub fn secret<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        let (_, body) = self.look(Place::Body, name, true, false, T::schema)?;
+        let Body::Object(_, members) = body else { return None };
+        let missing = || Invalid::new("missing", "Field required");
+        let read = members.get(name).ok_or_else(missing).and_then(|json| T::read(Raw::Json(json)));
+        self.checked(Place::Body, name, read, || SentValue::Nothing)
+    }
+
+    /// A member of the body that may be absent; null is the same as absent.
+    pub fn optional<T: Field>(&mut self, name: &'static str) -> Option<Option<T>> {
+        self.patch(name).map(|field| match field {
+            Patch::Set(value) => Some(value),
+            Patch::Keep | Patch::Clear => None,
+        })
+    }
+
+    /// A member of the body of which absent and null mean different things.
+    pub fn patch<T: Field>(&mut self, name: &'static str) -> Option<Patch<T>> {
+        self.look(Place::Body, name, false, true, T::schema)?;
+        match self.member(name) {
+            None => Some(Patch::Keep),
+            Some(json) if json.get() == "null" => Some(Patch::Clear),
+            Some(json) => {
+                let sent = || if T::IS_SECRET { SentValue::Nothing } else { shown(json) };
+                self.checked(Place::Body, name, T::read(Raw::Json(json)), sent).map(Patch::Set)
+            }
+        }
+    }
+
+    /// Notes the field where there is only description, else gives the request.
+    fn look(
+        &mut self,
+        place: Place,
+        name: &'static str,
+        required: bool,
+        nullable: bool,
+        schema: fn() -> Object,
+    ) -> Option<(&'a Parts<'a>, &Body<'a>)> {
+        match &mut self.source {
+            Source::Request { parts, body } => Some((parts, body)),
+            Source::Nothing(fields) => {
+                fields.push(FieldDoc { place, name, required, nullable, schema: schema().into() });
+                None
+            }
+        }
+    }
+
+    pub(crate) fn member(&self, name: &str) -> Option<&'a RawValue> {
+        match &self.source {
+            Source::Request { body: Body::Object(_, members), .. } => members.get(name),
+            _ => None,
+        }
+    }
+
+    fn checked<T>(
+        &mut self,
+        place: Place,
+        name: &'static str,
+        read: std::result::Result<T, Invalid>,
+        input: impl FnOnce() -> SentValue,
+    ) -> Option<T> {
+        let refused = |invalid| self.faults.push(FieldError::new(self.loc(place, name), input(), invalid));
+        read.map_err(refused).ok()
+    }
+
+    /// Refuses a member of the body that is right by itself, because of another field.
+    pub fn refuse(&mut self, name: &'static str, invalid: Invalid) {
+        let input = self.member(name).map_or(SentValue::Nothing, shown);
+        self.faults.push(FieldError::new(self.loc(Place::Body, name), input, invalid));
+    }
+
+    pub(crate) fn loc(&self, place: Place, name: &'static str) -> Vec<LocStep> {
+        let mut loc = vec![LocStep::Name(place.as_str())];
+        loc.extend(self.at.iter().cloned().chain([LocStep::Name(name)]));
+        loc
+    }
+}
+
+impl<'a> Body<'a> {
+    fn parse(bytes: &'a [u8]) -> std::result::Result<Self, FieldError> {
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self::Absent);
+        }
+        let whole: &RawValue = serde_json::from_slice(bytes).map_err(|error| no_json(bytes, &error))?;
+        match serde_json::from_str(whole.get()) {
+            Ok(members) => Ok(Self::Object(whole, members)),
+            Err(error) if whole.get().starts_with('{') => Err(no_json(bytes, &error)),
+            Err(_) => Err(no_object(whole)),
+        }
+    }
+}
+
+fn no_body() -> FieldError {
+    FieldError::new(vec![LocStep::Name("body")], SentValue::Nothing, Invalid::new("missing", "Field required"))
+}
+
+fn no_object(whole: &RawValue) -> FieldError {
+    let msg = "Input should be a valid dictionary or object to extract fields from";
+    FieldError::new(vec![LocStep::Name("body")], shown(whole), Invalid::new("model_attributes_type", msg))
+}
+
+fn no_json(bytes: &[u8], error: &serde_json::Error) -> FieldError {
+    let lines = bytes.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1));
+    let offset = lines.map(<[u8]>::len).sum::<usize>() + error.column().saturating_sub(1);
+    let invalid = Invalid::new("json_invalid", "JSON decode error").with("error", error.to_string());
+    FieldError::new(vec![LocStep::Name("body"), LocStep::Number(offset)], SentValue::Unreadable, invalid)
+}
+
+/// The value as a fault shows it; nothing where it would make the answer unreadable for some parsers: too deep, half a
+/// surrogate pair, a number beyond all bounds.
+pub(crate) fn shown(json: &RawValue) -> SentValue {
+    match serde_json::from_str::<serde_json::Value>(json.get()) {
+        Ok(_) => SentValue::Json(json.to_owned()),
+        Err(_) => SentValue::Nothing,
+    }
+}
+
+/// The members of a JSON object, unparsed. Of two with one name the last counts, as in Python and JavaScript.
+pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+}
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Collect;
+
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    members.push((Cow::Owned(name), map.next_value()?));
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// The last value of a parameter, decoded as HTML forms are (WHATWG URL, section 5.1).
+pub(crate) fn query_value<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let pairs = query.split('&').rev().map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.filter(|(key, _)| form_decoded(key) == name).map(|(_, value)| form_decoded(value)).next()
+}
+
+fn form_decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains(['+', '%']) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned())
+}

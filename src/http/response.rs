@@ -1,0 +1,188 @@
+//! The few ways to answer, and how the API document tells of each.
+
+use crate::error::{Error, Result};
+use bytes::Bytes;
+use http_body_util::channel::Channel;
+use http_body_util::{Either, Full};
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{HeaderMap, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::{Ref, RefOr, Schema};
+
+/// Headers of a usual answer; room for them is made at once.
+const HEADERS_USUAL: usize = 6;
+/// Bytes of a usual answer of JSON, a user with a token or a meeting; room for them is made at once.
+const JSON_BYTES_USUAL: usize = 512;
+
+/// What leaves the server.
+pub type Response = hyper::Response<Body>;
+
+/// A body: whole, or piece by piece.
+pub type Body = Either<Full<Bytes>, Channel<Bytes, Broken>>;
+
+/// Why a body that is sent piece by piece ends too early: the connection is cut, so that nobody takes it for whole.
+#[derive(Debug)]
+pub struct Broken;
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the answer could not be read to its end")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// A response with a whole body.
+pub fn whole(status: StatusCode, bytes: Bytes) -> Response {
+    let mut response = Response::new(Body::Left(Full::new(bytes)));
+    *response.status_mut() = status;
+    response
+}
+
+/// One possible answer of a route.
+pub struct AnswerDoc {
+    /// Its status.
+    pub status: StatusCode,
+    /// When it is given.
+    pub about: &'static str,
+    /// Its media type and, for JSON, its schema.
+    pub content: Option<(&'static str, Option<RefOr<Schema>>)>,
+    /// The named schemas that it refers to.
+    pub schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+/// What a handler returns.
+pub trait IntoResponse: Send {
+    /// The answer.
+    fn into_response(self) -> Result<Response>;
+
+    /// Every way in which it can turn out.
+    fn describe() -> Vec<AnswerDoc>;
+}
+
+/// 200 with a JSON body.
+pub struct Json<T>(pub T);
+
+/// 201 with a JSON body.
+pub struct Created<T>(pub T);
+
+/// 202 with a JSON body.
+pub struct Accepted<T>(pub T);
+
+/// 201 with a JSON body if it is new, 200 if it was there.
+pub struct CreatedOrFound<T> {
+    /// What was made or found.
+    pub value: T,
+    /// Whether it was made.
+    pub is_new: bool,
+}
+
+/// 204 without a body.
+pub struct NoContent;
+
+/// 200 with a body of any other kind, which a browser may show.
+pub struct Page {
+    /// The body.
+    pub bytes: Bytes,
+    /// Its media type.
+    pub content_type: HeaderValue,
+    /// More headers.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl<T: Serialize + ToSchema + Send> IntoResponse for Json<T> {
+    fn into_response(self) -> Result<Response> {
+        json(StatusCode::OK, &self.0)
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        vec![json_doc::<T>(StatusCode::OK, "Done")]
+    }
+}
+
+impl<T: Serialize + ToSchema + Send> IntoResponse for Created<T> {
+    fn into_response(self) -> Result<Response> {
+        json(StatusCode::CREATED, &self.0)
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        vec![json_doc::<T>(StatusCode::CREATED, "Created")]
+    }
+}
+
+impl<T: Serialize + ToSchema + Send> IntoResponse for Accepted<T> {
+    fn into_response(self) -> Result<Response> {
+        json(StatusCode::ACCEPTED, &self.0)
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        vec![json_doc::<T>(StatusCode::ACCEPTED, "Accepted")]
+    }
+}
+
+impl<T: Serialize + ToSchema + Send> IntoResponse for CreatedOrFound<T> {
+    fn into_response(self) -> Result<Response> {
+        json(if self.is_new { StatusCode::CREATED } else { StatusCode::OK }, &self.value)
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        vec![json_doc::<T>(StatusCode::CREATED, "Created"), json_doc::<T>(StatusCode::OK, "It was there already")]
+    }
+}
+
+impl IntoResponse for NoContent {
+    fn into_response(self) -> Result<Response> {
+        Ok(whole(StatusCode::NO_CONTENT, Bytes::new()))
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        vec![AnswerDoc { status: StatusCode::NO_CONTENT, about: "Done", content: None, schemas: Vec::new() }]
+    }
+}
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Result<Response> {
+        let mut response = whole(StatusCode::OK, self.bytes);
+        response.headers_mut().insert(header::CONTENT_TYPE, self.content_type);
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response.headers_mut().extend(self.headers);
+        Ok(response)
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        vec![AnswerDoc { status: StatusCode::OK, about: "The page", content: Some(("*/*", None)), schemas: Vec::new() }]
+    }
+}
+
+/// A response whose body is this value as JSON.
+pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response> {
+    let mut bytes = Vec::with_capacity(JSON_BYTES_USUAL);
+    serde_json::to_writer(&mut bytes, value).map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(json_bytes(status, bytes.into()))
+}
+
+/// An answer of JSON that is written already. It may hold secrets, so nobody on the way keeps it.
+pub fn json_bytes(status: StatusCode, bytes: Bytes) -> Response {
+    let mut response = whole(status, bytes);
+    *response.headers_mut() = HeaderMap::with_capacity(HEADERS_USUAL);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Tells of an answer in JSON.
+pub fn json_doc<T: ToSchema>(status: StatusCode, about: &'static str) -> AnswerDoc {
+    let mut schemas = Vec::new();
+    T::schemas(&mut schemas);
+    // A list has no name of its own; what it holds has.
+    let schema = match T::schema() {
+        list @ RefOr::T(Schema::Array(_)) => list,
+        schema => {
+            schemas.push((T::name().into_owned(), schema));
+            Ref::from_schema_name(T::name()).into()
+        }
+    };
+    let content = Some(("application/json", Some(schema)));
+    AnswerDoc { status, about, content, schemas }
+}

@@ -1,0 +1,60 @@
+//! A body on its way: the request is not finished before all of it is handed over.
+
+use crate::http::connections::ConnectionGuard;
+use crate::http::response::{Body, Broken};
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// A body, and the connection that waits for the next request after it.
+pub struct TrackedBody {
+    body: Body,
+    /// `None` where all of the body is at hand.
+    guard: Option<Arc<ConnectionGuard>>,
+}
+
+impl TrackedBody {
+    /// Sends a body; one that is whole is as good as sent.
+    pub fn new(body: Body, guard: &Arc<ConnectionGuard>) -> Self {
+        match body {
+            Body::Left(_) => {
+                guard.finished();
+                Self { body, guard: None }
+            }
+            Body::Right(_) => Self { body, guard: Some(Arc::clone(guard)) },
+        }
+    }
+}
+
+impl HttpBody for TrackedBody {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut self.body {
+            Body::Left(whole) => Pin::new(whole).poll_frame(context).map_err(|never| match never {}),
+            Body::Right(pieces) => Pin::new(pieces).poll_frame(context).map_err(|broken: Broken| broken.into()),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for TrackedBody {
+    fn drop(&mut self) {
+        if let Some(guard) = &self.guard {
+            guard.finished();
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A socket that tells its connection's [`ConnectionActivity`] whether the peer takes what is sent.
+
+use crate::http::connections::ConnectionActivity;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// Answers up to this many bytes are put together with their head: one piece is cheaper for the system than two. A longer
+/// one is sent from where it lies, so that a peer that does not read holds no copy of it.
+const TOGETHER_BYTES_MAX: usize = 1024;
+
+/// A socket of either kind.
+pub enum Stream {
+    /// From the network.
+    Tcp(TcpStream),
+    /// From this machine.
+    Unix(UnixStream),
+}
+
+/// Does the same with a socket of either kind.
+macro_rules! with_either {
+    ($stream:expr, $inner:ident => $what:expr) => {
+        match $stream {
+            Stream::Tcp($inner) => $what,
+            Stream::Unix($inner) => $what,
+        }
+    };
+}
+
+impl Stream {
+    /// Answers are small: send them at once, and give up on a peer that acknowledges nothing.
+    pub fn prepare(&self, state_timeouts: Duration) -> io::Result<()> {
+        let Self::Tcp(stream) = self else { return Ok(()) };
+        stream.set_nodelay(true)?;
+        #[cfg(target_os = "linux")]
+        socket2::SockRef::from(stream).set_tcp_user_timeout(Some(state_timeouts))?;
+        Ok(())
+    }
+
+    /// Who has the other end of a private socket, by the system's number.
+    pub fn peer_uid(&self) -> io::Result<u32> {
+        match self {
+            Self::Tcp(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Unix(stream) => Ok(stream.peer_cred()?.uid()),
+        }
+    }
+}
+
+/// The socket.
+pub struct TrackedStream {
+    stream: Stream,
+    activity: Arc<ConnectionActivity>,
+}
+
+impl TrackedStream {
+    /// Watches a socket.
+    pub fn new(stream: Stream, activity: Arc<ConnectionActivity>) -> Self {
+        Self { stream, activity }
+    }
+
+    /// Limits what the system holds for a peer that does not read, in bytes; Linux doubles it.
+    pub fn hold_at_most(&self, bytes: usize) -> io::Result<()> {
+        with_either!(&self.stream, stream => socket2::SockRef::from(stream).set_send_buffer_size(bytes))
+    }
+
+    /// The peer keeps up if it takes all that there is to send.
+    fn note(&self, written: &Poll<io::Result<usize>>, length: usize) {
+        match written {
+            Poll::Ready(Ok(taken)) if *taken < length => self.activity.reader_stalls(),
+            Poll::Ready(_) => self.activity.reader_took(),
+            Poll::Pending => self.activity.reader_stalls(),
+        }
+    }
+}
+
+impl AsyncRead for TrackedStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        with_either!(&mut self.stream, stream => Pin::new(stream).poll_read(cx, buffer))
+    }
+}
+
+impl AsyncWrite for TrackedStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = with_either!(&mut self.stream, stream => Pin::new(stream).poll_write(cx, bytes));
+        self.note(&written, bytes.len());
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = pieces.iter().map(|piece| piece.len()).sum();
+        let mut together = [0; TOGETHER_BYTES_MAX];
+        if length > together.len() {
+            let written = with_either!(&mut self.stream, stream => Pin::new(stream).poll_write_vectored(cx, pieces));
+            self.note(&written, length);
+            return written;
+        }
+        let mut at = 0;
+        for piece in pieces {
+            together[at..at + piece.len()].copy_from_slice(piece);
+            at += piece.len();
+        }
+        self.poll_write(cx, &together[..length])
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        with_either!(&mut self.stream, stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        with_either!(&mut self.stream, stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}

@@ -1,0 +1,184 @@
+//! One WebSocket: texts in and out, pings, and the end of it, each in bounded memory and time.
+
+use crate::http::tracked_stream::TrackedStream;
+use bytes::Bytes;
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use hyper::upgrade::{Parts, Upgraded};
+use hyper_util::rt::TokioIo;
+use std::mem::replace;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, sink};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+/// How often the peer is asked whether it is still there, and how long it may take to answer.
+pub const PING_PERIOD: Duration = Duration::from_secs(20);
+/// How long the peer may take for one message.
+pub const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long the peer may take to close.
+const CLOSE_TIME_MAX: Duration = Duration::from_secs(1);
+/// Longest message from the peer, in bytes.
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// What is read at once; every socket holds a buffer of this many bytes.
+const READ_BYTES: usize = 2 * 1024;
+/// Most that waits to be written: one message of ours, and answers to pings.
+const WRITE_BYTES_MAX: usize = 256 * 1024;
+/// Most that the system holds for a peer that does not read; by itself it goes up to some MiB.
+const SYSTEM_BUFFER_BYTES: usize = 64 * 1024;
+
+/// A connection that speaks WebSocket.
+pub struct Socket<S> {
+    stream: WebSocketStream<S>,
+    pings: Interval,
+    answered: bool,
+}
+
+/// Why a socket ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The peer closed it, or is gone.
+    Gone,
+    /// The server stops.
+    Stopping,
+    /// The peer does not read what is sent.
+    Slow,
+    /// The peer does not answer pings.
+    Silent,
+    /// The key is missing or refused.
+    KeyRefused,
+    /// The peer sent what is no text.
+    NoText,
+    /// The peer sent a text that is no UTF-8.
+    NoUtf8,
+    /// The peer sent a message that is too long.
+    TooLong,
+    /// The peer broke the protocol.
+    Malformed,
+}
+
+impl End {
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::Capacity(_) => Self::TooLong,
+            Error::Utf8(_) => Self::NoUtf8,
+            Error::WriteBufferFull(_) => Self::Slow,
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::Gone,
+            Error::Protocol(_) => Self::Malformed,
+            _ => Self::Gone,
+        }
+    }
+
+    /// What the peer is told.
+    fn frame(self) -> Option<CloseFrame> {
+        let (code, reason) = match self {
+            Self::Gone => return None,
+            Self::Stopping => (CloseCode::Away, "the server stops"),
+            Self::Slow => (CloseCode::Again, "too slow"),
+            Self::Silent => (CloseCode::Error, "no answer to a ping"),
+            Self::KeyRefused => (CloseCode::Library(4401), "key refused"),
+            Self::NoText => (CloseCode::Unsupported, "texts only"),
+            Self::NoUtf8 => (CloseCode::Invalid, "no UTF-8"),
+            Self::TooLong => (CloseCode::Size, "too long"),
+            Self::Malformed => (CloseCode::Protocol, "no WebSocket frame"),
+        };
+        Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) })
+    }
+}
+
+impl Socket<TrackedStream> {
+    /// Over a connection that was switched; `None` if it is not one of [`crate::http::serve`]'s.
+    pub async fn over(upgraded: Upgraded) -> Option<Self> {
+        let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<TrackedStream>>().ok()?;
+        let stream = io.into_inner();
+        if let Err(error) = stream.hold_at_most(SYSTEM_BUFFER_BYTES) {
+            log::debug!("the send buffer of a WebSocket stays as it is: {error}");
+        }
+        Some(Self::new(stream, read_buf).await)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// Over any stream, of which `begun` was read already.
+    async fn new(stream: S, begun: Bytes) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BYTES)
+            .write_buffer_size(0)
+            .max_write_buffer_size(WRITE_BYTES_MAX)
+            .max_message_size(Some(MESSAGE_BYTES_MAX))
+            .max_frame_size(Some(MESSAGE_BYTES_MAX));
+        let mut pings = interval_at(Instant::now() + PING_PERIOD, PING_PERIOD);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stream = WebSocketStream::from_partially_read(stream, begun.into(), Role::Server, Some(config)).await;
+        Self { stream, pings, answered: true }
+    }
+
+    /// The next text from the peer, which is asked in the meantime whether it is still there. May be given up and called
+    /// again: nothing is lost.
+    pub async fn next(&mut self) -> Result<Utf8Bytes, End> {
+        loop {
+            let message = tokio::select! {
+                message = self.stream.next() => message,
+                _ = self.pings.tick() => {
+                    self.ping()?;
+                    continue;
+                }
+            };
+            match message {
+                Some(Ok(Message::Text(text))) => return Ok(text),
+                Some(Ok(Message::Binary(_))) => return Err(End::NoText),
+                Some(Ok(Message::Pong(_))) => self.answered = true,
+                // Its answer goes out with the next read.
+                Some(Ok(Message::Ping(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
+                Some(Err(error)) => return Err(End::of(&error)),
+            }
+        }
+    }
+
+    /// Does not wait: a peer that takes nothing now does not answer either, and is found out at the next ping.
+    fn ping(&mut self) -> Result<(), End> {
+        if !replace(&mut self.answered, false) {
+            return Err(End::Silent);
+        }
+        match self.stream.send(Message::Ping(Bytes::new())).now_or_never() {
+            Some(Err(error)) => Err(End::of(&error)),
+            Some(Ok(())) | None => Ok(()),
+        }
+    }
+
+    /// Sends a text, and waits until the system has taken all of it.
+    pub async fn say(&mut self, text: Utf8Bytes) -> Result<(), End> {
+        match timeout(WRITE_TIME_MAX, self.stream.send(Message::Text(text))).await {
+            Ok(sent) => sent.map_err(|error| End::of(&error)),
+            Err(_elapsed) => Err(End::Slow),
+        }
+    }
+
+    /// Ends it: with last words, if there are any, and the closing handshake, if the peer takes part in it.
+    pub async fn close(mut self, end: End, last_words: Option<Utf8Bytes>) {
+        // Whatever fails here fails because the peer is gone, and nothing is left to do.
+        let _ = timeout(CLOSE_TIME_MAX, self.part(end, last_words)).await;
+    }
+
+    async fn part(&mut self, end: End, last_words: Option<Utf8Bytes>) -> Result<(), Error> {
+        if let Some(frame) = end.frame() {
+            if let Some(text) = last_words {
+                self.stream.feed(Message::Text(text)).await?;
+            }
+            self.stream.send(Message::Close(Some(frame))).await?;
+        }
+        while let Some(Ok(_)) = self.stream.next().await {}
+        // What the peer has sent meanwhile is read: a connection that is closed over it is reset, and the last words are lost.
+        let stream = self.stream.get_mut();
+        stream.shutdown().await?;
+        copy(stream, &mut sink()).await?;
+        Ok(())
+    }
+}
+
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,4 @@
+//! Named admin keys.
+
+pub mod read;
+pub mod verbs;

@@ -1,0 +1,154 @@
+//! Named admin keys: rows and verbs. The key itself never comes here, only its hash.
+
+use crate::domain::{Action, AdminKey, AdminKeyId, Hint, Subject, Time, TokenHash};
+use crate::error::{Error, Result};
+use crate::store::admin_keys::read::find;
+use crate::store::audit::audited::Audited;
+use crate::store::audit::log::Snapshot;
+use crate::store::writer::verb::Verb;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+
+/// Makes an admin key.
+#[derive(Debug, Serialize)]
+pub struct CreateAdminKey {
+    /// Whose; unique.
+    pub name: String,
+    /// BLAKE3 of the key.
+    pub hash: TokenHash,
+    /// Its first characters.
+    pub hint: Hint,
+    /// When it ends by itself.
+    pub expires_at: Option<Time>,
+    /// When.
+    pub now: Time,
+}
+
+impl Verb for CreateAdminKey {
+    type Answer = AdminKey;
+
+    fn apply(&self, db: &Connection) -> Result<AdminKey> {
+        if db.prepare_cached("SELECT 1 FROM admin_keys WHERE name = ?1")?.exists([&self.name])? {
+            return Err(Error::AdminKeyTaken);
+        }
+        let mut insert = db.prepare_cached(
+            "INSERT INTO admin_keys (name, hash, hint, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
+        let end = self.expires_at.map(Time::as_millis);
+        insert.execute(params![self.name, self.hash.0, self.hint.0, self.now.as_millis(), end])?;
+        find(db, AdminKeyId(db.last_insert_rowid()))?.ok_or(Error::AdminKeyNotFound)
+    }
+}
+
+impl Audited for CreateAdminKey {
+    const ACTION: Action = Action::KeyCreate;
+
+    fn after(&self, key: &AdminKey) -> Option<(Subject, Option<Snapshot>)> {
+        Some((Subject::Key(key.id), Snapshot::of(key)))
+    }
+}
+
+/// Exchanges an admin key for a new one of the same name.
+#[derive(Debug, Serialize)]
+pub struct RotateAdminKey {
+    /// Which.
+    pub id: AdminKeyId,
+    /// BLAKE3 of the new one.
+    pub hash: TokenHash,
+    /// The first characters of the new one.
+    pub hint: Hint,
+    /// How long the old one is accepted yet, in seconds, and never longer than it would have been.
+    pub grace_seconds: i64,
+    /// When.
+    pub now: Time,
+}
+
+impl Verb for RotateAdminKey {
+    type Answer = AdminKey;
+
+    fn apply(&self, db: &Connection) -> Result<AdminKey> {
+        let key = find(db, self.id)?.ok_or(Error::AdminKeyNotFound)?;
+        // One that was exchanged before ends now: the way to shut out both is to rotate twice.
+        end_hash(db, "SELECT old_hash FROM admin_keys WHERE id = ?1", self.id, self.now)?;
+        if self.grace_seconds == 0 {
+            end_hash(db, "SELECT hash FROM admin_keys WHERE id = ?1", self.id, self.now)?;
+        }
+        let lifetime = key.expires_at.map(|end| end.as_millis() - key.rotated_at.unwrap_or(key.created_at).as_millis());
+        let mut update = db.prepare_cached(
+            "UPDATE admin_keys SET old_hash = iif(?6 > 0, hash, NULL), old_until = iif(?6 > 0, min(?5, coalesce(expires_at, ?5)), NULL),
+               hash = ?2, hint = ?3, rotated_at = ?4, expires_at = ?7 WHERE id = ?1",
+        )?;
+        update.execute(params![
+            self.id.0,
+            self.hash.0,
+            self.hint.0,
+            self.now.as_millis(),
+            self.now.plus_seconds(self.grace_seconds).as_millis(),
+            self.grace_seconds,
+            lifetime.map(|millis| self.now.as_millis().saturating_add(millis)),
+        ])?;
+        find(db, self.id)?.ok_or(Error::AdminKeyNotFound)
+    }
+}
+
+impl Audited for RotateAdminKey {
+    const ACTION: Action = Action::KeyRotate;
+
+    fn before(&self, db: &Connection) -> Result<Option<Snapshot>> {
+        snapshot(db, self.id)
+    }
+
+    fn after(&self, key: &AdminKey) -> Option<(Subject, Option<Snapshot>)> {
+        Some((Subject::Key(self.id), Snapshot::of(key)))
+    }
+}
+
+/// Ends an admin key for good, and with it the one before.
+#[derive(Debug, Serialize)]
+pub struct RevokeAdminKey {
+    /// Which.
+    pub id: AdminKeyId,
+    /// When.
+    pub now: Time,
+}
+
+impl Verb for RevokeAdminKey {
+    type Answer = ();
+
+    const ESSENTIAL: bool = true;
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        end_hash(db, "SELECT hash FROM admin_keys WHERE id = ?1", self.id, self.now)?;
+        end_hash(db, "SELECT old_hash FROM admin_keys WHERE id = ?1", self.id, self.now)?;
+        match db.prepare_cached("DELETE FROM admin_keys WHERE id = ?1")?.execute([self.id.0])? {
+            0 => Err(Error::AdminKeyNotFound),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Audited for RevokeAdminKey {
+    const ACTION: Action = Action::KeyRevoke;
+
+    fn before(&self, db: &Connection) -> Result<Option<Snapshot>> {
+        snapshot(db, self.id)
+    }
+
+    fn after(&self, (): &()) -> Option<(Subject, Option<Snapshot>)> {
+        Some((Subject::Key(self.id), None))
+    }
+}
+
+/// A key as the audit log tells of it.
+fn snapshot(db: &Connection, id: AdminKeyId) -> Result<Option<Snapshot>> {
+    Ok(find(db, id)?.as_ref().and_then(Snapshot::of))
+}
+
+/// Remembers a hash of a key as ended, if the query finds one.
+fn end_hash(db: &Connection, query: &str, id: AdminKeyId, now: Time) -> Result<()> {
+    let hash = db.prepare_cached(query)?.query_row([id.0], |row| row.get::<_, Option<[u8; 32]>>(0)).optional()?;
+    let Some(hash) = hash.flatten() else { return Ok(()) };
+    let mut remember = db.prepare_cached("INSERT OR REPLACE INTO ended_keys (hash, ended_at) VALUES (?1, ?2)")?;
+    remember.execute(params![hash, now.as_millis()])?;
+    Ok(())
+}

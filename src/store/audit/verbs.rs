@@ -1,0 +1,43 @@
+//! Writes to the audit log that are no entry of another change: removing what is older than its retention.
+
+use crate::domain::{Action, Actor, Subject, Time};
+use crate::error::Result;
+use crate::store::audit::log::{Details, Snapshot, append, base, newest};
+use crate::store::audit::read::hex;
+use crate::store::writer::verb::Verb;
+use rusqlite::{Connection, params};
+use serde::Serialize;
+use serde_json::json;
+
+/// Most entries that are removed in one write.
+const PRUNED_MAX: i64 = 1000;
+
+/// Removes the oldest entries, a bounded number of them, and leaves an entry that vouches for the rest.
+#[derive(Debug, Serialize)]
+pub struct PruneAudit {
+    /// Who, which is the server itself.
+    pub actor: Actor,
+    /// Entries before this go.
+    pub before: Time,
+}
+
+impl Verb for PruneAudit {
+    /// How many went; when it is none, nothing is left to remove.
+    type Answer = i64;
+
+    fn apply(&self, db: &Connection) -> Result<i64> {
+        let (start, _) = base(db)?;
+        let mut oldest = db.prepare_cached("SELECT id, hash, at FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+        let rows = oldest.query_map([start, PRUNED_MAX], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let rows: Vec<(i64, [u8; 32], i64)> = rows.collect::<rusqlite::Result<_>>()?;
+        let (newest, _) = newest(db)?;
+        let old = |(id, _, at): &&(i64, [u8; 32], i64)| *at < self.before.as_millis() && *id < newest;
+        let Some((up_to, hash, _)) = rows.iter().take_while(old).last() else { return Ok(0) };
+        db.prepare_cached("DELETE FROM audit WHERE id <= ?1")?.execute([up_to])?;
+        db.prepare_cached("DELETE FROM audit_base")?.execute([])?;
+        db.prepare_cached("INSERT INTO audit_base (id, hash) VALUES (?1, ?2)")?.execute(params![up_to, hash])?;
+        let after = Snapshot::of(&json!({ "hash": hex(hash), "up_to": up_to }));
+        append(db, &self.actor, Action::AuditPrune, Subject::Audit, &Details { before: None, after })?;
+        Ok(up_to - start)
+    }
+}

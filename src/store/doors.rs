@@ -1,0 +1,143 @@
+//! The doors to the database: writes go to the one writer, small reads run where the request runs, long reads on the
+//! blocking pool.
+
+use crate::error::{Error, Result};
+use crate::exit::{Code, StartupError};
+use crate::store::connection::Readers;
+use crate::store::failure::fail_on;
+use crate::store::options::Options;
+use crate::store::writer::job::Written;
+use crate::store::writer::queue::Writer;
+use crate::store::writer::verb::{Change, Verb};
+use crate::store::{file, upgrade};
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::{Semaphore, watch};
+
+/// Pages that a connection for small reads keeps: they come back to the same ones. Filled only as far as it is used.
+const SMALL_READ_CACHE_KIB: u32 = 32 * 1024;
+
+/// Pages that a connection for long reads keeps: they pass by once.
+const LONG_READ_CACHE_KIB: u32 = 768;
+
+/// The doors to the database.
+pub struct Store {
+    path: PathBuf,
+    small_reads: Readers,
+    long_reads: Readers,
+    /// Places for searches: fewer than long reads, so that lists never wait for them alone.
+    pub(crate) searches: Semaphore,
+    pub(crate) writer: Writer,
+    failed: Arc<watch::Sender<Option<String>>>,
+    files: Arc<file::Files>,
+    // Dropped in this order, after the connections.
+    _log: file::OwnLog,
+    _lock: file::Lock,
+}
+
+impl Store {
+    /// Opens the file, alone: takes the lock, creates or upgrades the tables, starts the writer.
+    ///
+    /// `announce` hears of every change after its commit and before its answer, on the writer's thread.
+    pub fn open(
+        options: &Options,
+        announce: impl Fn(&Change) + Send + 'static,
+    ) -> std::result::Result<Self, StartupError> {
+        let lock = file::Lock::take(&options.path)?;
+        file::create_private(&options.path)?;
+        let connection = upgrade::open(&options.path)?;
+        let failed = Arc::new(watch::Sender::new(None));
+        let small_reads = Readers::open(&options.path, options.small_readers, SMALL_READ_CACHE_KIB)?;
+        let long_reads = Readers::open(&options.path, options.long_readers, LONG_READ_CACHE_KIB)?;
+        let searches_max = (options.long_readers as usize / 2).max(1);
+        let cannot = |error: std::io::Error| {
+            StartupError::new(Code::DatabaseUnusable, format!("Cannot watch the database: {error}."))
+        };
+        let files = Arc::new(file::Files::remember(&options.path).map_err(cannot)?);
+        let writer = Writer::start(connection, options, Arc::clone(&files), Box::new(announce), Arc::clone(&failed))?;
+        Ok(Self {
+            path: options.path.clone(),
+            small_reads,
+            long_reads,
+            searches: Semaphore::new(searches_max),
+            writer,
+            failed,
+            files,
+            _log: file::OwnLog::of(&options.path),
+            _lock: lock,
+        })
+    }
+
+    /// Sends a verb to the writer and waits for its commit.
+    pub async fn write<V: Verb>(&self, verb: V) -> Result<V::Answer> {
+        self.refuse_if_failed()?;
+        self.writer.send(verb).await
+    }
+
+    /// Writes all that waits, folds the log into the file and lets go of it.
+    pub fn close(&self) {
+        self.writer.close();
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Size of the file and of its log, in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
+        size(&self.path) + size(&file::beside(&self.path, "-wal"))
+    }
+
+    /// How much was written since the start.
+    pub fn written(&self) -> Written {
+        self.writer.written()
+    }
+
+    /// Becomes `Some(cause)` once, when the file can no longer be trusted.
+    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.failed.subscribe()
+    }
+
+    /// Reads one row by key, as the health check does: an answer means that the file answers.
+    pub fn check(&self) -> Result<()> {
+        self.refuse_if_failed()?;
+        self.files.still_there().inspect_err(|error| fail_on(error, &self.failed))?;
+        self.read(|db| db.prepare_cached("SELECT max(id) FROM users")?.query_row([], |_| Ok(())))
+    }
+
+    /// How many users and tokens there are; a long read.
+    pub async fn count(&self) -> Result<(u64, u64)> {
+        let count = |row: &rusqlite::Row<'_>, at| row.get::<_, i64>(at).map(i64::cast_unsigned);
+        self.read_long(move |db| {
+            let mut both = db.prepare_cached("SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM tokens)")?;
+            both.query_row([], |row| Ok((count(row, 0)?, count(row, 1)?)))
+        })
+        .await
+    }
+
+    fn refuse_if_failed(&self) -> Result<()> {
+        match &*self.failed.borrow() {
+            Some(cause) => Err(Error::StoreFailed(cause.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// A small read, here and now: a row or a short page by key.
+    pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        self.small_reads.run(query).inspect_err(|error| fail_on(error, &self.failed))
+    }
+
+    /// A long read, on a thread where nobody waits behind it.
+    pub(crate) async fn read_long<T, F>(&self, query: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (readers, failed) = (self.long_reads.clone(), Arc::clone(&self.failed));
+        let run = move || readers.run(query).inspect_err(|error| fail_on(error, &failed));
+        tokio::task::spawn_blocking(run).await.map_err(|panic| Error::Internal(panic.to_string()))?
+    }
+}

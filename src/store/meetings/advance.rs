@@ -1,0 +1,295 @@
+//! What a report does to a meeting: the step of its life, and all that goes with it in one transaction.
+
+use crate::domain::lifecycle::{TransitionOutcome, step};
+use crate::domain::{
+    Action, CompletionReason, Data, FailureStage, Meeting, MeetingId, MeetingStatus, StatusReport, Subject, Time,
+    TokenId, TransitionSource,
+};
+use crate::error::Result;
+use crate::store::audit::audited::Audited;
+use crate::store::audit::log::Snapshot;
+use crate::store::meetings::read::{MeetingName, by_id, meeting_at, meeting_columns};
+use crate::store::usage;
+use crate::store::webhooks::outbox;
+use crate::store::writer::verb::{Change, Moved, Verb};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// Most speakers that are noted in a meeting's data at its end.
+const PARTICIPANTS_MAX: i64 = 100;
+
+/// By what a report names its meeting.
+#[derive(Debug, Clone, Serialize)]
+pub enum MeetingRef {
+    /// The session of its bot.
+    Session(String),
+    /// Its id.
+    Meeting(MeetingId),
+    /// What its owner calls it.
+    Named(MeetingName),
+}
+
+/// Moves a meeting on, as the table of its life allows.
+#[derive(Debug, Serialize)]
+pub struct Advance {
+    /// Which meeting.
+    pub meeting_ref: MeetingRef,
+    /// What is reported.
+    pub report: StatusReport,
+    /// What runs the bot, as the bot says; noted with the step. What the server started it by is another matter.
+    pub container_id: Option<String>,
+    /// When.
+    pub now: Time,
+}
+
+/// What became of a report.
+#[derive(Debug, Clone)]
+pub struct Advanced {
+    /// The meeting as it is now.
+    pub meeting: Meeting,
+    /// Where it stood before.
+    pub from: MeetingStatus,
+    /// What the report did.
+    pub step: TransitionOutcome,
+}
+
+impl Verb for Advance {
+    /// `None` where there is no such meeting.
+    type Answer = Option<Advanced>;
+
+    const ESSENTIAL: bool = true;
+
+    fn apply(&self, db: &Connection) -> Result<Self::Answer> {
+        let found = match &self.meeting_ref {
+            MeetingRef::Session(uid) => by_session(db, uid)?,
+            MeetingRef::Meeting(id) => by_id(db, *id)?,
+            MeetingRef::Named(name) => name.look_up(db)?,
+        };
+        let Some(mut meeting) = found else { return Ok(None) };
+        let from = meeting.status;
+        let step = match self.report.only_from {
+            Some(expected) if expected != from => TransitionOutcome::Refuse,
+            _ => step(from, self.report.to, self.report.by),
+        };
+        if step == TransitionOutcome::Move {
+            advance(db, &mut meeting, self)?;
+            outbox::queue(db, &meeting, from, &self.report, self.now)?;
+        }
+        Ok(Some(Advanced { meeting, from, step }))
+    }
+
+    fn change(&self, advanced: &Self::Answer) -> Option<Change> {
+        let Advanced { meeting, from, step } = advanced.as_ref()?;
+        let moved = || Moved { meeting: meeting.clone(), from: *from, at: self.now };
+        (*step == TransitionOutcome::Move).then(|| Change::MeetingMoved(Arc::new(moved())))
+    }
+}
+
+/// By an administrator: a bot told to leave.
+impl Audited for Advance {
+    const ACTION: Action = Action::MeetingStop;
+
+    fn before(&self, db: &Connection) -> Result<Option<Snapshot>> {
+        match self.meeting_ref {
+            MeetingRef::Meeting(id) => Ok(by_id(db, id)?.as_ref().and_then(snapshot)),
+            MeetingRef::Session(_) | MeetingRef::Named(_) => Ok(None),
+        }
+    }
+
+    fn after(&self, advanced: &Self::Answer) -> Option<(Subject, Option<Snapshot>)> {
+        let advanced = advanced.as_ref().filter(|advanced| advanced.step == TransitionOutcome::Move)?;
+        Some((Subject::Meeting(advanced.meeting.id), snapshot(&advanced.meeting)))
+    }
+}
+
+/// A meeting as the audit log tells of it.
+fn snapshot(meeting: &Meeting) -> Option<Snapshot> {
+    Snapshot::of(&serde_json::json!({ "id": meeting.id, "user_id": meeting.user_id, "status": meeting.status }))
+}
+
+/// Writes the step into the row, and into the meeting at hand.
+fn advance(db: &Connection, meeting: &mut Meeting, verb: &Advance) -> Result<()> {
+    let (report, now) = (&verb.report, verb.now);
+    let ending = Ending::of(meeting, report);
+    let entry = Transition::new(meeting.status, ending, verb);
+    let data = meeting.data.with("status_transition", Some(&transitions(&meeting.data, &entry)));
+    meeting.data = ending.note(&data, report);
+    meeting.status = report.to;
+    meeting.updated_at = now;
+    if report.to == MeetingStatus::Active {
+        meeting.start_time = Some(now);
+        start_clock(db, meeting.id, now)?;
+    }
+    if report.to.is_over() {
+        meeting.end_time = Some(now);
+        meeting.data = with_gathered(db, meeting)?;
+        end_session(db, meeting, now)?;
+    }
+    let mut update = db.prepare_cached(
+        "UPDATE meetings SET status = ?2, start_time = ?3, end_time = ?4, data = ?5, updated_at = ?6 WHERE id = ?1",
+    )?;
+    update.execute(params![
+        meeting.id.0,
+        meeting.status.as_str(),
+        meeting.start_time.map(Time::as_millis),
+        meeting.end_time.map(Time::as_millis),
+        meeting.data.as_json(),
+        now.as_millis()
+    ])?;
+    Ok(())
+}
+
+/// Segments count from when the bot was let in; what was stored before keeps its time.
+fn start_clock(db: &Connection, id: MeetingId, now: Time) -> Result<()> {
+    let mut start = db.prepare_cached(
+        "UPDATE sessions SET started_at = ?2
+         WHERE meeting_id = ?1 AND NOT EXISTS (SELECT 1 FROM segments WHERE session_id = sessions.id)",
+    )?;
+    start.execute(params![id.0, now.as_millis()])?;
+    Ok(())
+}
+
+/// Its bot reports no more, and its time is counted; not of a bot that was sent before any was.
+fn end_session(db: &Connection, meeting: &Meeting, now: Time) -> Result<()> {
+    let mut end =
+        db.prepare_cached("UPDATE sessions SET token_hash = NULL WHERE meeting_id = ?1 RETURNING token_id")?;
+    let token_id = end.query_row([meeting.id.0], |row| row.get::<_, Option<i64>>(0)).optional()?.flatten();
+    let Some(token_id) = token_id.map(TokenId) else { return Ok(()) };
+    Ok(usage::verbs::bot_ended(db, meeting, token_id, ran(meeting), now)?)
+}
+
+/// Whether the bot of a meeting ever ran: the server saw it start, or it reported.
+fn ran(meeting: &Meeting) -> bool {
+    let by_bot = serde_json::json!(TransitionSource::Bot);
+    meeting.bot_container_id.is_some() || past(&meeting.data).iter().any(|entry| entry["source"] == by_bot)
+}
+
+/// How a meeting ended, if it did.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+struct Ending {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completion_reason: Option<CompletionReason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure_stage: Option<FailureStage>,
+}
+
+impl Ending {
+    fn of(meeting: &Meeting, report: &StatusReport) -> Self {
+        match report.to {
+            MeetingStatus::Completed => Self {
+                completion_reason: Some(report.completion_reason.unwrap_or(CompletionReason::Stopped)),
+                failure_stage: None,
+            },
+            MeetingStatus::Failed => {
+                let stage = report.failure_stage.or_else(|| meeting.status.failure_stage());
+                Self { completion_reason: None, failure_stage: stage.or_else(|| stage_before(&meeting.data)) }
+            }
+            _ => Self::default(),
+        }
+    }
+
+    fn note(self, data: &Data, report: &StatusReport) -> Data {
+        let mut data = data.clone();
+        if let Some(reason) = self.completion_reason {
+            data = data.with("completion_reason", Some(&reason));
+        }
+        if let Some(stage) = self.failure_stage {
+            data = data.with("failure_stage", Some(&stage));
+        }
+        match (report.to.is_over(), &report.error_details, &report.platform_specific_error, &report.reason) {
+            (true, Some(details), ..) => data.with("error", Some(details)),
+            (true, None, Some(text), _) => data.with("error", Some(text)),
+            (true, None, None, Some(text)) if report.to == MeetingStatus::Failed => data.with("error", Some(text)),
+            _ => data,
+        }
+    }
+}
+
+/// One entry of `status_transition` in a meeting's data.
+#[derive(Serialize)]
+struct Transition<'a> {
+    from: MeetingStatus,
+    to: MeetingStatus,
+    timestamp: Time,
+    source: TransitionSource,
+    #[serde(flatten)]
+    ending: Ending,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_details: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform_specific_error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bot_timestamp: Option<&'a str>,
+}
+
+impl<'a> Transition<'a> {
+    fn new(from: MeetingStatus, ending: Ending, verb: &'a Advance) -> Self {
+        let report = &verb.report;
+        Self {
+            from,
+            to: report.to,
+            timestamp: verb.now,
+            container_id: verb.container_id.as_deref(),
+            source: report.by,
+            ending,
+            reason: report.reason.as_deref(),
+            exit_code: report.exit_code,
+            error_details: report.error_details.as_deref(),
+            platform_specific_error: report.platform_specific_error.as_deref(),
+            bot_timestamp: report.bot_timestamp.as_deref(),
+        }
+    }
+}
+
+/// The entries so far and one more.
+fn transitions(data: &Data, entry: &Transition<'_>) -> Vec<serde_json::Value> {
+    let mut entries = past(data);
+    entries.extend(serde_json::to_value(entry));
+    entries
+}
+
+fn past(data: &Data) -> Vec<serde_json::Value> {
+    let members = data.members();
+    members.get("status_transition").and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+}
+
+/// Where a meeting stood before its bot was told to leave.
+fn stage_before(data: &Data) -> Option<FailureStage> {
+    past(data).last().and_then(|entry| entry["from"].as_str().and_then(FailureStage::from_word))
+}
+
+/// The data of a meeting that is over: who spoke, in which languages; what its owner noted stands.
+fn with_gathered(db: &Connection, meeting: &Meeting) -> Result<Data> {
+    let members = meeting.data.members();
+    let mut data = meeting.data.clone();
+    for (name, column) in [("participants", "speaker"), ("languages", "language")] {
+        if members.contains_key(name) {
+            continue;
+        }
+        let mut gather = db.prepare_cached(&format!(
+            "SELECT {column} FROM segments WHERE meeting_id = ?1 AND {column} IS NOT NULL
+             GROUP BY {column} ORDER BY min(absolute_start), {column} LIMIT ?2"
+        ))?;
+        let found = gather.query_map([meeting.id.0, PARTICIPANTS_MAX], |row| row.get::<_, String>(0))?;
+        let found = found.collect::<rusqlite::Result<Vec<_>>>()?;
+        data = data.with(name, Some(&found));
+    }
+    Ok(data)
+}
+
+fn by_session(db: &Connection, uid: &str) -> rusqlite::Result<Option<Meeting>> {
+    let sql = concat!(
+        "SELECT ",
+        meeting_columns!(),
+        " FROM sessions s JOIN meetings m ON m.id = s.meeting_id WHERE s.uid = ?1"
+    );
+    db.prepare_cached(sql)?.query_row([uid], meeting_at).optional()
+}

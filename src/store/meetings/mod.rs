@@ -1,0 +1,6 @@
+//! Meetings.
+
+pub mod advance;
+pub mod read;
+pub mod retention;
+pub mod verbs;

@@ -1,0 +1,168 @@
+//! Meetings: rows and verbs of their owners.
+
+use crate::domain::{Data, Meeting, MeetingId, MeetingStatus, Platform, Scope, Time, UserId};
+use crate::error::{Error, Result};
+use crate::store::doors::Store;
+use crate::store::pages::{Page, page};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use serde::Serialize;
+
+/// How many meetings are read where the request runs; what is more goes to the blocking pool.
+const MEETINGS_INLINE_MAX: i64 = 20;
+
+/// Which meetings of a user are asked for; always the newest first.
+#[derive(Debug, Clone)]
+pub struct MeetingFilter {
+    /// Whose.
+    pub user_id: UserId,
+    /// Only those within it.
+    pub scope: Scope,
+    /// Only those that stand here.
+    pub status: Option<MeetingStatus>,
+    /// Only those held here.
+    pub platform: Option<Platform>,
+    /// Only ids below this one: where a page ended, the next begins.
+    pub before: Option<MeetingId>,
+    /// How many to leave out first.
+    pub skip: i64,
+    /// How many at most; all of them where absent.
+    pub limit: Option<i64>,
+}
+
+impl Store {
+    /// A page of a user's meetings: a few are read here and now, many on the blocking pool.
+    pub async fn meetings(&self, filter: MeetingFilter) -> Result<Page<Meeting>> {
+        let whole = filter.before.is_none()
+            && !filter.scope.is_narrow()
+            && filter.status.is_none()
+            && filter.platform.is_none();
+        if whole && filter.skip <= MEETINGS_INLINE_MAX {
+            let limit = filter.limit.unwrap_or(i64::MAX).min(MEETINGS_INLINE_MAX + 1);
+            let few = self.read(|db| select(db, &MeetingFilter { limit: Some(limit), ..filter.clone() }))?;
+            if i64::try_from(few.rows.len()).is_ok_and(|few| few <= MEETINGS_INLINE_MAX) {
+                return Ok(few);
+            }
+        }
+        self.read_long(move |db| select(db, &filter)).await
+    }
+}
+
+/// The columns of [`meeting_at`], of the table `m`.
+macro_rules! meeting_columns {
+    () => {
+        "m.id, m.user_id, m.platform, m.native_meeting_id, m.constructed_meeting_url, m.status, m.bot_container_id,
+         m.start_time, m.end_time, m.data, m.created_at, m.updated_at"
+    };
+}
+
+pub(crate) use meeting_columns;
+
+fn select(db: &Connection, filter: &MeetingFilter) -> rusqlite::Result<Page<Meeting>> {
+    let mut statement = db.prepare_cached(concat!(
+        "SELECT ",
+        meeting_columns!(),
+        " FROM meetings m
+         WHERE user_id = :user AND id < :before AND (:status IS NULL OR status = :status) AND (:platform IS NULL OR platform = :platform)
+           AND (:platforms IS NULL OR instr(:platforms, ',' || platform || ','))
+           AND (:only IS NULL OR (platform = :only AND native_meeting_id = :only_id))
+         ORDER BY id DESC LIMIT :limit OFFSET :skip"
+    ))?;
+    let only = filter.scope.meeting.as_ref();
+    let platforms = filter.scope.platforms.iter().fold(String::from(","), |list, one| list + one.as_str() + ",");
+    let platforms = (platforms.len() > 1).then_some(platforms);
+    let values = named_params! {
+        ":user": filter.user_id.0,
+        ":before": filter.before.map_or(i64::MAX, |id| id.0),
+        ":status": filter.status.map(MeetingStatus::as_str),
+        ":platform": filter.platform.map(Platform::as_str),
+        ":platforms": platforms,
+        ":only": only.map(|meeting| meeting.platform.as_str()),
+        ":only_id": only.map(|meeting| meeting.native_meeting_id.as_str()),
+        ":limit": filter.limit.unwrap_or(-1),
+        ":skip": filter.skip,
+    };
+    page(statement.query(values)?, |row| {
+        let meeting = meeting_at(row)?;
+        let bytes = meeting.data.as_json().len();
+        Ok((meeting, bytes))
+    })
+}
+
+/// A meeting from a row that begins with [`meeting_columns`].
+pub fn meeting_at(row: &Row<'_>) -> rusqlite::Result<Meeting> {
+    let time = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis));
+    Ok(Meeting {
+        id: MeetingId(row.get(0)?),
+        user_id: UserId(row.get(1)?),
+        platform: word(row, 2, Platform::from_word)?,
+        native_meeting_id: row.get(3)?,
+        constructed_meeting_url: row.get(4)?,
+        status: word(row, 5, MeetingStatus::from_word)?,
+        bot_container_id: row.get(6)?,
+        start_time: time(7)?,
+        end_time: time(8)?,
+        data: Data::stored(row.get(9)?),
+        created_at: Time::from_millis(row.get(10)?),
+        updated_at: Time::from_millis(row.get(11)?),
+    })
+}
+
+/// A column that holds a word of a closed list.
+pub fn word<T>(row: &Row<'_>, column: usize, parse: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    let unknown = || format!("unknown word {text:?}").into();
+    parse(&text).ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, unknown()))
+}
+
+/// A meeting as its owner names it in a path.
+#[derive(Debug, Clone, Serialize)]
+pub struct MeetingName {
+    /// Whose.
+    pub user_id: UserId,
+    /// Where it is held.
+    pub platform: Platform,
+    /// The platform's id of it; the newest one is meant.
+    pub native_meeting_id: String,
+    /// The meeting's own id, where one of several is meant.
+    pub meeting_id: Option<MeetingId>,
+}
+
+impl MeetingName {
+    /// The newest meeting of that name; with an id, that very one, even when its name was removed.
+    pub(crate) fn look_up(&self, db: &Connection) -> rusqlite::Result<Option<Meeting>> {
+        let sql = concat!(
+            "SELECT ",
+            meeting_columns!(),
+            " FROM meetings m WHERE user_id = ?1 AND platform = ?2 AND native_meeting_id = ?3 ORDER BY id DESC LIMIT 1"
+        );
+        let Some(id) = self.meeting_id else {
+            let name = params![self.user_id.0, self.platform.as_str(), self.native_meeting_id];
+            return db.prepare_cached(sql)?.query_row(name, meeting_at).optional();
+        };
+        let is_named = |meeting: &Meeting| {
+            let named = meeting.native_meeting_id.as_ref().is_none_or(|name| *name == self.native_meeting_id);
+            named && meeting.user_id == self.user_id && meeting.platform == self.platform
+        };
+        Ok(by_id(db, id)?.filter(is_named))
+    }
+
+    /// The meeting, or [`Error::MeetingNotFound`]; somebody else's is not found either.
+    pub(crate) fn find(&self, db: &Connection) -> Result<Meeting> {
+        self.look_up(db)?.ok_or_else(|| Error::MeetingNotFound(self.platform, self.native_meeting_id.clone()))
+    }
+}
+
+/// The meeting with this id.
+pub fn by_id(db: &Connection, id: MeetingId) -> rusqlite::Result<Option<Meeting>> {
+    let sql = concat!("SELECT ", meeting_columns!(), " FROM meetings m WHERE m.id = ?1");
+    db.prepare_cached(sql)?.query_row([id.0], meeting_at).optional()
+}
+
+impl Store {
+    /// One meeting of a user; a small read.
+    pub fn meeting(&self, name: &MeetingName) -> Result<Meeting> {
+        let found = self.read(|db| name.look_up(db))?;
+        found.ok_or_else(|| Error::MeetingNotFound(name.platform, name.native_meeting_id.clone()))
+    }
+}

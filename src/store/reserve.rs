@@ -1,0 +1,74 @@
+//! A reserve on the disk, given up when the disk is full, so that revoking still works.
+
+use crate::store::file::beside;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Size of the reserve in bytes: some hundred revocations, even if the log can never be folded back.
+const RESERVE_BYTES: usize = 4 * 1024 * 1024;
+/// How often a lost reserve is tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// The reserve: `<database>.ballast`.
+pub struct Reserve {
+    path: PathBuf,
+    tried: Instant,
+    held: bool,
+}
+
+impl Reserve {
+    /// Takes the reserve, if there is room for it.
+    pub fn take(database: &Path) -> Self {
+        let mut reserve = Self { path: beside(database, ".ballast"), tried: Instant::now(), held: false };
+        reserve.fill();
+        reserve
+    }
+
+    /// Whether the disk is full: the reserve is gone and cannot be had again yet.
+    pub fn is_short(&mut self) -> bool {
+        if !self.held && self.tried.elapsed() >= RETRY_EVERY {
+            self.fill();
+        }
+        !self.held
+    }
+
+    /// Gives the space to whoever needs it most.
+    pub fn release(&mut self) {
+        log::warn!("the disk is full: {} is given up so that tokens can still be revoked", self.path.display());
+        self.held = false;
+        self.tried = Instant::now();
+        if let Err(error) = fs::remove_file(&self.path) {
+            log::warn!("{}: {error}", self.path.display());
+        }
+    }
+
+    fn fill(&mut self) {
+        self.tried = Instant::now();
+        match fill(&self.path) {
+            Ok(()) => self.held = true,
+            Err(error) => {
+                // What was written of it would be missing elsewhere; that it cannot be removed either changes nothing.
+                let _ = fs::remove_file(&self.path);
+                log::warn!("no room for the reserve {}: {error}", self.path.display());
+            }
+        }
+    }
+}
+
+impl Drop for Reserve {
+    fn drop(&mut self) {
+        // A server that is not running needs none, and one file is easier to copy than two.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn fill(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    // Bytes that no file system can press together.
+    let mut bytes = vec![0; RESERVE_BYTES];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    file.write_all(&bytes)
+}

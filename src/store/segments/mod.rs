@@ -1,0 +1,6 @@
+//! Segments, and the index of their words.
+
+pub mod index;
+pub mod read;
+pub mod search;
+pub mod verbs;

@@ -1,0 +1,60 @@
+//! Segments as they are read.
+
+use crate::domain::{MeetingId, Offset, Segment, SegmentId, Time, TokenHash};
+use crate::error::Result;
+use crate::store::doors::Store;
+use crate::store::pages::{Page, page};
+use rusqlite::Row;
+
+/// The columns of [`segment_at`], of the table `s`.
+macro_rules! segment_columns {
+    () => {
+        "s.id, s.start_ms, s.end_ms, s.text, s.language, s.speaker, s.created_at, s.absolute_start, s.absolute_end"
+    };
+}
+
+pub(crate) use segment_columns;
+
+/// A segment from a row that begins with [`segment_columns`].
+pub fn segment_at(row: &Row<'_>) -> rusqlite::Result<(SegmentId, Segment)> {
+    let segment = Segment {
+        start: Offset(row.get(1)?),
+        end: Offset(row.get(2)?),
+        text: row.get(3)?,
+        language: row.get(4)?,
+        speaker: row.get(5)?,
+        created_at: Time::from_millis(row.get(6)?),
+        absolute_start_time: Time::from_millis(row.get(7)?),
+        absolute_end_time: Time::from_millis(row.get(8)?),
+    };
+    Ok((SegmentId(row.get(0)?), segment))
+}
+
+impl Store {
+    /// Whether some meeting that is not over has this secret; a small read.
+    pub fn has_session(&self, token_hash: &TokenHash) -> Result<bool> {
+        self.read(|db| db.prepare_cached("SELECT 1 FROM sessions WHERE token_hash = ?1")?.exists([token_hash.0]))
+    }
+
+    /// A page of a meeting's segments by absolute start, after the one that the last page ended with; a long read.
+    pub async fn segments(
+        &self,
+        id: MeetingId,
+        after: Option<(Time, SegmentId)>,
+    ) -> Result<Page<(SegmentId, Segment)>> {
+        let (time, last) = after.map_or((i64::MIN, 0), |(time, id)| (time.as_millis(), id.0));
+        self.read_long(move |db| {
+            let mut statement = db.prepare_cached(concat!(
+                "SELECT ",
+                segment_columns!(),
+                " FROM segments s WHERE meeting_id = ?1 AND (absolute_start, id) > (?2, ?3) ORDER BY absolute_start, id"
+            ))?;
+            page(statement.query([id.0, time, last])?, |row| {
+                let (id, segment) = segment_at(row)?;
+                let bytes = segment.text.len();
+                Ok(((id, segment), bytes))
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,198 @@
+//! The search in a user's transcripts: the newest first, a page at bounded cost.
+
+use crate::domain::search::{MARK_END, MARK_START, Term, spaced};
+use crate::domain::text::fold;
+use crate::domain::{MeetingId, Platform, Segment, SegmentId, Time, UserId};
+use crate::error::{Error, Result};
+use crate::store::doors::Store;
+use crate::store::meetings::read::word;
+use crate::store::segments::index::owner;
+use crate::store::segments::read::{segment_at, segment_columns};
+use rusqlite::{Connection, ErrorCode, Row, named_params};
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+/// Most segments with the right words that are held against the other filters for one page.
+const EXAMINED_MAX: i64 = 10_000;
+
+/// Longest time of a search.
+const SEARCH_TIME_MAX: Duration = Duration::from_secs(2);
+/// Longest wait for a place among the searches.
+const PLACE_TIME_MAX: Duration = Duration::from_secs(5);
+/// Steps of SQLite's machine between two looks at the clock.
+const OPERATIONS_BETWEEN_LOOKS: i32 = 10_000;
+
+/// What is searched for, and which of it is asked for.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// Whose transcripts.
+    pub user_id: UserId,
+    /// What must be in the text; nothing is found without any.
+    pub terms: Vec<Term>,
+    /// Who must have said it, without case.
+    pub speaker: Option<String>,
+    /// Where the meeting was held.
+    pub platform: Option<Platform>,
+    /// In which meeting.
+    pub meeting_id: Option<MeetingId>,
+    /// Not before.
+    pub from: Option<Time>,
+    /// Before.
+    pub to: Option<Time>,
+    /// Only segments stored before this one.
+    pub before: Option<SegmentId>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// A segment that was found.
+#[derive(Debug)]
+pub struct Found {
+    /// The segment's id.
+    pub id: SegmentId,
+    /// The segment.
+    pub segment: Segment,
+    /// The meeting's id.
+    pub meeting_id: MeetingId,
+    /// Where the meeting was held.
+    pub platform: Platform,
+    /// The platform's id of it.
+    pub native_meeting_id: Option<String>,
+    /// The text as it is searched, with marks around what was found.
+    pub marked: String,
+}
+
+/// What was found, the last stored first.
+#[derive(Debug, Default)]
+pub struct SearchPage {
+    /// The segments.
+    pub found: Vec<Found>,
+    /// Where to go on; a page may be short, or empty, and yet others follow.
+    pub next: Option<SegmentId>,
+}
+
+impl Store {
+    /// A page of what is found; a long read.
+    pub async fn search(&self, search: Search) -> Result<SearchPage> {
+        if search.terms.is_empty() {
+            return Ok(SearchPage::default());
+        }
+        let place = timeout(PLACE_TIME_MAX, self.searches.acquire());
+        let Ok(Ok(_place)) = place.await else { return Err(Error::Busy) };
+        let found = self.read_long(move |db| within_time(db, SEARCH_TIME_MAX, || select(db, &search))).await?;
+        found.ok_or(Error::TooBroad)
+    }
+}
+
+/// The highlight is made only of what fits, and without it a row does not fit.
+const SELECT: &str = concat!(
+    "SELECT ",
+    segment_columns!(),
+    ", m.id, m.platform, m.native_meeting_id, CASE
+       WHEN m.user_id = :user AND (:platform IS NULL OR m.platform = :platform) AND (:meeting IS NULL OR m.id = :meeting)
+        AND (:from IS NULL OR s.absolute_start >= :from) AND (:to IS NULL OR s.absolute_start < :to)
+        AND (:speaker IS NULL OR fold(s.speaker) = :speaker)
+       THEN highlight(words, 2, :mark_start, :mark_end) END
+     FROM words CROSS JOIN segments s ON s.id = words.rowid CROSS JOIN meetings m ON m.id = s.meeting_id
+     WHERE words MATCH :match AND words.rowid < :before ORDER BY words.rowid DESC LIMIT :examined"
+);
+
+/// Ends a query that takes too long, wherever it is: `None` then.
+fn within_time<T>(
+    db: &Connection,
+    time_max: Duration,
+    query: impl FnOnce() -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    let end = Instant::now() + time_max;
+    db.progress_handler(OPERATIONS_BETWEEN_LOOKS, Some(move || Instant::now() > end))?;
+    let found = query();
+    db.progress_handler(0, None::<fn() -> bool>)?;
+    match found {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+fn select(db: &Connection, search: &Search) -> rusqlite::Result<SearchPage> {
+    let mut statement = db.prepare_cached(SELECT)?;
+    let mut rows = statement.query(named_params! {
+        ":user": search.user_id.0,
+        ":platform": search.platform.map(Platform::as_str),
+        ":meeting": search.meeting_id.map(|id| id.0),
+        ":from": search.from.map(Time::as_millis),
+        ":to": search.to.map(Time::as_millis),
+        ":speaker": search.speaker.as_deref().map(fold),
+        ":mark_start": String::from(MARK_START),
+        ":mark_end": String::from(MARK_END),
+        ":match": expression(search),
+        ":before": search.before.map_or(i64::MAX, |id| id.0),
+        ":examined": EXAMINED_MAX,
+    })?;
+    let (mut page, mut examined, mut last) = (SearchPage::default(), 0, None);
+    while let Some(row) = rows.next()? {
+        examined += 1;
+        let fits = row.get::<_, Option<String>>(12)?;
+        if page.found.len() == search.limit {
+            page.next = last;
+            return Ok(page);
+        }
+        last = Some(SegmentId(row.get(0)?));
+        if let Some(marked) = fits {
+            page.found.push(found_at(row, marked)?);
+        }
+    }
+    page.next = last.filter(|_| examined == EXAMINED_MAX);
+    Ok(page)
+}
+
+fn found_at(row: &Row<'_>, marked: String) -> rusqlite::Result<Found> {
+    let (id, segment) = segment_at(row)?;
+    Ok(Found {
+        id,
+        segment,
+        meeting_id: MeetingId(row.get(9)?),
+        platform: word(row, 10, Platform::from_word)?,
+        native_meeting_id: row.get(11)?,
+        marked,
+    })
+}
+
+/// The search as FTS5 says it. Everything that was typed stands in quotes, so none of it is syntax; what holds no word
+/// drops out by FTS5's own rule, and where nothing is left nothing is found.
+fn expression(search: &Search) -> String {
+    let mut expression = format!("owner:{}", quoted(&owner(search.user_id)));
+    // The filter above decides; here a name only makes the search quick, if it holds words.
+    if let Some(speaker) = search.speaker.as_deref().filter(|name| name.chars().any(char::is_alphanumeric)) {
+        let _ = write!(expression, " AND speaker:{}", quoted(&spaced(speaker)));
+    }
+    let mut terms = String::new();
+    for term in &search.terms {
+        let star = if term.is_prefix { " *" } else { "" };
+        let _ = write!(terms, " {}{star}", quoted(&spaced(&term.text)));
+    }
+    let _ = write!(expression, " AND text:({})", terms.trim_start());
+    expression
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_ends_with_its_time_and_the_next_one_is_free() {
+        let db = Connection::open_in_memory().expect("memory");
+        let count = |max: i64| {
+            let sql =
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) SELECT count(*) FROM n";
+            db.query_row(sql, [max], |row| row.get::<_, i64>(0))
+        };
+        assert_eq!(within_time(&db, Duration::ZERO, || count(i64::MAX)).expect("no fault"), None);
+        assert_eq!(count(100_000).expect("counted"), 100_000);
+        assert_eq!(within_time(&db, Duration::from_hours(1), || count(3)).expect("no fault"), Some(3));
+    }
+}

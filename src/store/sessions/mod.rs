@@ -1,0 +1,4 @@
+//! Sessions of bots.
+
+pub mod read;
+pub mod verbs;

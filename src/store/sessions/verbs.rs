@@ -1,0 +1,169 @@
+//! Bots: sent under the user's limit, told what to do.
+
+use crate::domain::{
+    Data, Language, Meeting, MeetingId, MeetingStatus, Platform, Task, Time, TokenHash, TokenId, UserId,
+};
+use crate::error::{Error, Result};
+use crate::store::meetings::read::{MeetingName, by_id};
+use crate::store::sessions::read::seats_taken;
+use crate::store::usage;
+use crate::store::writer::verb::{Change, Verb};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+
+/// Sends a bot into a meeting, if the user's limit allows and none of theirs is there.
+#[derive(Debug, Serialize)]
+pub struct SendBot {
+    /// Whose.
+    pub user_id: UserId,
+    /// The API token by which it is sent.
+    pub token_id: TokenId,
+    /// Where the meeting is held.
+    pub platform: Platform,
+    /// The platform's id of it.
+    pub native_meeting_id: String,
+    /// The address that the bot opens.
+    pub url: String,
+    /// The name of the bot's session: a UUID v4.
+    pub uid: String,
+    /// BLAKE3 of the meeting's secret.
+    pub token_hash: TokenHash,
+    /// What the bot calls itself.
+    pub bot_name: String,
+    /// What is spoken.
+    pub language: Option<Language>,
+    /// What to make of it.
+    pub task: Option<Task>,
+    /// When.
+    pub now: Time,
+}
+
+impl Verb for SendBot {
+    type Answer = Meeting;
+
+    fn apply(&self, db: &Connection) -> Result<Meeting> {
+        let mut limit = db.prepare_cached("SELECT max_concurrent_bots FROM users WHERE id = ?1")?;
+        let limit: i64 = limit.query_row([self.user_id.0], |row| row.get(0)).optional()?.ok_or(Error::UserNotFound)?;
+        let mut taken = db.prepare_cached(
+            "SELECT 1 FROM meetings WHERE user_id = ?1 AND platform = ?2 AND native_meeting_id = ?3
+               AND status IN ('requested', 'joining', 'awaiting_admission', 'active')",
+        )?;
+        if taken.exists(params![self.user_id.0, self.platform.as_str(), self.native_meeting_id])? {
+            return Err(Error::MeetingTaken);
+        }
+        let seats = seats_taken(db, self.user_id)?;
+        if seats >= limit {
+            return Err(Error::BotLimitReached { seats, limit });
+        }
+        usage::verbs::bot_sent(db, self.user_id, self.token_id, self.now)?;
+        self.insert(db)
+    }
+
+    fn change(&self, meeting: &Meeting) -> Option<Change> {
+        Some(Change::SeatsChanged(meeting.user_id))
+    }
+}
+
+impl SendBot {
+    fn insert(&self, db: &Connection) -> Result<Meeting> {
+        let now = self.now.as_millis();
+        let mut meeting = db.prepare_cached(
+            "INSERT INTO meetings (user_id, platform, native_meeting_id, constructed_meeting_url, status, data, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, 'requested', '{}', ?5, ?5)",
+        )?;
+        meeting.execute(params![self.user_id.0, self.platform.as_str(), self.native_meeting_id, self.url, now])?;
+        let id = MeetingId(db.last_insert_rowid());
+        let mut session = db.prepare_cached(
+            "INSERT INTO sessions (meeting_id, uid, token_hash, bot_name, language, task, started_at, token_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        let (language, task) = (self.language.map(Language::as_str), self.task.map(Task::as_str));
+        let (hash, token_id) = (self.token_hash.0, self.token_id.0);
+        session.execute(params![id.0, self.uid, hash, self.bot_name, language, task, now, token_id])?;
+        Ok(Meeting {
+            id,
+            user_id: self.user_id,
+            platform: self.platform,
+            native_meeting_id: Some(self.native_meeting_id.clone()),
+            constructed_meeting_url: Some(self.url.clone()),
+            status: MeetingStatus::Requested,
+            bot_container_id: None,
+            start_time: None,
+            end_time: None,
+            data: Data::default(),
+            created_at: self.now,
+            updated_at: self.now,
+        })
+    }
+}
+
+/// Notes what runs the bot of a meeting.
+#[derive(Debug, Serialize)]
+pub struct NoteContainer {
+    /// Which meeting.
+    pub meeting_id: MeetingId,
+    /// The id by which the runner knows the bot.
+    pub container_id: String,
+    /// When.
+    pub now: Time,
+}
+
+impl Verb for NoteContainer {
+    /// The meeting as it is now.
+    type Answer = Meeting;
+
+    const ESSENTIAL: bool = true;
+
+    fn apply(&self, db: &Connection) -> Result<Meeting> {
+        let mut note = db.prepare_cached("UPDATE meetings SET bot_container_id = ?2, updated_at = ?3 WHERE id = ?1")?;
+        note.execute(params![self.meeting_id.0, self.container_id, self.now.as_millis()])?;
+        by_id(db, self.meeting_id)?.ok_or_else(|| Error::Internal("a meeting is gone while its bot starts".to_owned()))
+    }
+}
+
+/// Changes what an active bot is told.
+#[derive(Debug, Serialize)]
+pub struct Reconfigure {
+    /// Which meeting.
+    pub name: MeetingName,
+    /// What is spoken, if that changes.
+    pub language: Option<Language>,
+    /// What to make of it, if that changes.
+    pub task: Option<Task>,
+}
+
+impl Verb for Reconfigure {
+    type Answer = ();
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        let meeting = self.name.find(db)?;
+        if meeting.status != MeetingStatus::Active {
+            return Err(Error::NotActive(meeting.status));
+        }
+        let mut update = db.prepare_cached(
+            "UPDATE sessions SET language = coalesce(?2, language), task = coalesce(?3, task) WHERE meeting_id = ?1",
+        )?;
+        let (language, task) = (self.language.map(Language::as_str), self.task.map(Task::as_str));
+        update.execute(params![meeting.id.0, language, task])?;
+        Ok(())
+    }
+}
+
+/// Notes that nothing is left of the bot of a meeting.
+#[derive(Debug, Serialize)]
+pub struct NoteCleared {
+    /// Which meeting.
+    pub meeting_id: MeetingId,
+    /// When.
+    pub now: Time,
+}
+
+impl Verb for NoteCleared {
+    type Answer = ();
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        let mut note = db.prepare_cached("UPDATE sessions SET cleared_at = ?2 WHERE meeting_id = ?1")?;
+        note.execute([self.meeting_id.0, self.now.as_millis()])?;
+        Ok(())
+    }
+}

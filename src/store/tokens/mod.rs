@@ -1,0 +1,4 @@
+//! API tokens.
+
+pub mod read;
+pub mod verbs;

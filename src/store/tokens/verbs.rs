@@ -1,0 +1,298 @@
+//! The life of a token: made, changed, exchanged for another, revoked.
+
+use crate::domain::{Action, Hint, Patch, Scope, Subject, Time, Token, TokenHash, TokenId, UserId};
+use crate::error::{Error, Result};
+use crate::store::audit::audited::Audited;
+use crate::store::audit::log::Snapshot;
+use crate::store::tokens::read::find;
+use crate::store::writer::verb::{Change, Verb};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+
+/// Adds a token to a user.
+#[derive(Debug, Serialize)]
+pub struct CreateToken {
+    /// Whose.
+    pub user_id: UserId,
+    /// BLAKE3 of the token.
+    pub hash: TokenHash,
+    /// Its first characters.
+    pub hint: Hint,
+    /// What it is for.
+    pub name: Option<String>,
+    /// When it ends by itself.
+    pub expires_at: Option<Time>,
+    /// How many seconds it may be unused before it ends.
+    pub disuse_seconds: Option<i64>,
+    /// What it may do.
+    pub scope: Scope,
+    /// When.
+    pub now: Time,
+}
+
+impl Verb for CreateToken {
+    type Answer = Token;
+
+    fn apply(&self, db: &Connection) -> Result<Token> {
+        if !db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([self.user_id.0])? {
+            return Err(Error::UserNotFound);
+        }
+        let mut insert = db.prepare_cached(
+            "INSERT INTO tokens (user_id, hash, name, hint, created_at, expires_at, disuse_seconds, scope)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        insert.execute(params![
+            self.user_id.0,
+            self.hash.0,
+            self.name,
+            self.hint.0,
+            self.now.as_millis(),
+            self.expires_at.map(Time::as_millis),
+            self.disuse_seconds,
+            self.scope.to_stored(),
+        ])?;
+        Ok(Token {
+            id: TokenId(db.last_insert_rowid()),
+            user_id: self.user_id,
+            name: self.name.clone(),
+            hint: self.hint.clone(),
+            created_at: self.now,
+            expires_at: self.expires_at,
+            last_used_at: None,
+            last_address: None,
+            disabled_at: None,
+            disuse_seconds: self.disuse_seconds,
+            replaced_by: None,
+            scope: self.scope.clone(),
+        })
+    }
+}
+
+impl Audited for CreateToken {
+    const ACTION: Action = Action::TokenCreate;
+
+    fn after(&self, token: &Token) -> Option<(Subject, Option<Snapshot>)> {
+        Some((Subject::Token(token.id), Snapshot::of(token)))
+    }
+}
+
+/// A token as the audit log tells of it.
+fn snapshot(db: &Connection, id: TokenId) -> Result<Option<Snapshot>> {
+    Ok(find(db, id)?.as_ref().and_then(Snapshot::of))
+}
+
+/// A token as it is kept, and its hash.
+fn find_with_hash(db: &Connection, id: TokenId) -> Result<(Token, TokenHash)> {
+    let mut hash = db.prepare_cached("SELECT hash FROM tokens WHERE id = ?1")?;
+    let hash = hash.query_row([id.0], |row| row.get(0)).optional()?.map(TokenHash);
+    find(db, id)?.zip(hash).ok_or(Error::TokenNotFound)
+}
+
+/// Removes a token, and remembers its hash for whoever still uses it.
+pub(crate) fn revoke_row(db: &Connection, token: &Token, hash: &TokenHash, now: Time) -> Result<()> {
+    let mut remember =
+        db.prepare_cached("INSERT OR REPLACE INTO ended_keys (hash, user_id, ended_at) VALUES (?1, ?2, ?3)")?;
+    remember.execute(params![hash.0, token.user_id.0, now.as_millis()])?;
+    db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([token.id.0])?;
+    Ok(())
+}
+
+/// Changes what is given of a token.
+#[derive(Debug, Serialize)]
+pub struct UpdateToken {
+    /// Which.
+    pub id: TokenId,
+    /// What it is for.
+    pub name: Patch<String>,
+    /// Whether it is refused until it is enabled again.
+    pub disabled: Option<bool>,
+    /// When it ends by itself.
+    pub expires_at: Patch<Time>,
+    /// How many seconds it may be unused before it ends.
+    pub disuse_seconds: Patch<i64>,
+    /// When.
+    pub now: Time,
+}
+
+impl Verb for UpdateToken {
+    type Answer = (Token, TokenHash);
+
+    const ESSENTIAL: bool = true;
+
+    fn apply(&self, db: &Connection) -> Result<Self::Answer> {
+        let (mut token, hash) = find_with_hash(db, self.id)?;
+        self.name.apply(&mut token.name);
+        self.expires_at.apply(&mut token.expires_at);
+        self.disuse_seconds.apply(&mut token.disuse_seconds);
+        token.disabled_at = match self.disabled {
+            None => token.disabled_at,
+            Some(false) => None,
+            Some(true) => token.disabled_at.or(Some(self.now)),
+        };
+        let mut update = db.prepare_cached(
+            "UPDATE tokens SET name = ?2, expires_at = ?3, disuse_seconds = ?4, disabled_at = ?5 WHERE id = ?1",
+        )?;
+        update.execute(params![
+            token.id.0,
+            token.name,
+            token.expires_at.map(Time::as_millis),
+            token.disuse_seconds,
+            token.disabled_at.map(Time::as_millis)
+        ])?;
+        Ok((token, hash))
+    }
+
+    fn change(&self, (token, hash): &Self::Answer) -> Option<Change> {
+        let shuts_out = token.disabled_at.is_some();
+        Some(if shuts_out { Change::TokenRevoked(*hash) } else { Change::TokenChanged(*hash) })
+    }
+}
+
+impl Audited for UpdateToken {
+    const ACTION: Action = Action::TokenUpdate;
+
+    fn before(&self, db: &Connection) -> Result<Option<Snapshot>> {
+        snapshot(db, self.id)
+    }
+
+    fn after(&self, (token, _): &Self::Answer) -> Option<(Subject, Option<Snapshot>)> {
+        Some((Subject::Token(self.id), Snapshot::of(token)))
+    }
+}
+
+/// Exchanges a token for a new one that may do the same.
+#[derive(Debug, Serialize)]
+pub struct RotateToken {
+    /// Which.
+    pub id: TokenId,
+    /// BLAKE3 of the new one.
+    pub hash: TokenHash,
+    /// The first characters of the new one.
+    pub hint: Hint,
+    /// How long the old one is accepted yet, in seconds, and never longer than it would have been.
+    pub grace_seconds: i64,
+    /// How long the new one lives, in seconds; as long as the old one was meant to where absent.
+    pub expires_in: Option<i64>,
+    /// When.
+    pub now: Time,
+}
+
+/// A token that was exchanged.
+#[derive(Debug, Clone)]
+pub struct Rotated {
+    /// The new one.
+    pub new: Token,
+    /// The old one, with its end.
+    pub old: Token,
+    old_hash: TokenHash,
+}
+
+impl Verb for RotateToken {
+    type Answer = Rotated;
+
+    fn apply(&self, db: &Connection) -> Result<Rotated> {
+        let (mut old, old_hash) = find_with_hash(db, self.id)?;
+        if let Some(by) = old.replaced_by {
+            return Err(Error::TokenReplaced(by));
+        }
+        if old.disabled_at.is_some() {
+            return Err(Error::TokenDisabled);
+        }
+        let lifetime = old.expires_at.map(|end| (end.as_millis() - old.created_at.as_millis()) / 1000);
+        let create = CreateToken {
+            user_id: old.user_id,
+            hash: self.hash,
+            hint: self.hint.clone(),
+            name: old.name.clone(),
+            expires_at: self.expires_in.or(lifetime).map(|seconds| self.now.plus_seconds(seconds)),
+            disuse_seconds: old.disuse_seconds,
+            scope: old.scope.clone(),
+            now: self.now,
+        };
+        let new = create.apply(db)?;
+        let end = self.now.plus_seconds(self.grace_seconds);
+        old.expires_at = Some(old.expires_at.map_or(end, |before| before.min(end)));
+        old.replaced_by = Some(new.id);
+        if self.grace_seconds == 0 {
+            revoke_row(db, &old, &old_hash, self.now)?;
+        } else {
+            let mut update = db.prepare_cached("UPDATE tokens SET expires_at = ?2, replaced_by = ?3 WHERE id = ?1")?;
+            update.execute(params![old.id.0, old.expires_at.map(Time::as_millis), new.id.0])?;
+        }
+        Ok(Rotated { new, old, old_hash })
+    }
+
+    fn change(&self, rotated: &Rotated) -> Option<Change> {
+        let hash = rotated.old_hash;
+        Some(if self.grace_seconds == 0 { Change::TokenRevoked(hash) } else { Change::TokenChanged(hash) })
+    }
+}
+
+impl Audited for RotateToken {
+    const ACTION: Action = Action::TokenRotate;
+
+    fn before(&self, db: &Connection) -> Result<Option<Snapshot>> {
+        snapshot(db, self.id)
+    }
+
+    fn after(&self, rotated: &Rotated) -> Option<(Subject, Option<Snapshot>)> {
+        Some((Subject::Token(rotated.new.id), Snapshot::of(&rotated.new)))
+    }
+}
+
+/// Ends a token for good.
+#[derive(Debug, Serialize)]
+pub struct RevokeToken {
+    /// Which.
+    pub id: TokenId,
+    /// When.
+    pub now: Time,
+}
+
+impl Verb for RevokeToken {
+    /// The hash that is refused from now on.
+    type Answer = TokenHash;
+
+    const ESSENTIAL: bool = true;
+
+    fn apply(&self, db: &Connection) -> Result<TokenHash> {
+        let (token, hash) = find_with_hash(db, self.id)?;
+        revoke_row(db, &token, &hash, self.now)?;
+        Ok(hash)
+    }
+
+    fn change(&self, hash: &TokenHash) -> Option<Change> {
+        Some(Change::TokenRevoked(*hash))
+    }
+}
+
+impl Audited for RevokeToken {
+    const ACTION: Action = Action::TokenRevoke;
+
+    fn before(&self, db: &Connection) -> Result<Option<Snapshot>> {
+        snapshot(db, self.id)
+    }
+
+    fn after(&self, _: &TokenHash) -> Option<(Subject, Option<Snapshot>)> {
+        Some((Subject::Token(self.id), None))
+    }
+}
+
+/// Notes when and from where tokens were last used; those that are gone are passed over.
+#[derive(Debug, Serialize)]
+pub struct TouchTokens {
+    /// Which, when, and from which address.
+    pub used: Vec<(TokenId, Time, Option<String>)>,
+}
+
+impl Verb for TouchTokens {
+    type Answer = ();
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        let mut update = db.prepare_cached("UPDATE tokens SET last_used_at = ?2, last_address = ?3 WHERE id = ?1")?;
+        for (id, at, address) in &self.used {
+            update.execute(params![id.0, at.as_millis(), address])?;
+        }
+        Ok(())
+    }
+}

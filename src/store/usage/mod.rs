@@ -1,0 +1,4 @@
+//! Usage by user, token and day.
+
+pub mod read;
+pub mod verbs;

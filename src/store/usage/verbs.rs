@@ -1,0 +1,92 @@
+//! Usage as it is counted, by user, token and day (UTC).
+
+use crate::domain::{Day, Meeting, Time, TokenId, UsageCounts, UsageKey, UserId};
+use crate::error::Result;
+use crate::store::writer::verb::Verb;
+use rusqlite::{Connection, params};
+use serde::Serialize;
+
+/// Most rows that one verb forgets, so that no write waits long behind it.
+const FORGOTTEN_MAX: i64 = 1000;
+
+/// Adds to what is counted; of a user that is gone nothing is.
+fn add(db: &Connection, key: &UsageKey, counts: &UsageCounts) -> rusqlite::Result<()> {
+    let mut upsert = db.prepare_cached(
+        "INSERT INTO usage (user_id, day, token_id, requests, bots, bot_ms, transcript_ms)
+         SELECT id, ?2, ?3, ?4, ?5, ?6, ?7 FROM users WHERE id = ?1
+         ON CONFLICT (user_id, day, token_id) DO UPDATE SET requests = requests + excluded.requests,
+           bots = bots + excluded.bots, bot_ms = bot_ms + excluded.bot_ms,
+           transcript_ms = transcript_ms + excluded.transcript_ms",
+    )?;
+    upsert.execute(params![
+        key.user_id.0,
+        key.day.number(),
+        key.token_id.0,
+        counts.requests,
+        counts.bots,
+        counts.bot_ms,
+        counts.transcript_ms
+    ])?;
+    Ok(())
+}
+
+/// Counts a bot that is being started.
+pub(crate) fn bot_sent(db: &Connection, user_id: UserId, token_id: TokenId, now: Time) -> rusqlite::Result<()> {
+    let key = UsageKey { user_id, day: Day::of(now), token_id };
+    add(db, &key, &UsageCounts { bots: 1, ..UsageCounts::default() })
+}
+
+/// Counts the time of a bot at its end; one that never ran is no bot, so the day that counted it takes it back.
+pub(crate) fn bot_ended(
+    db: &Connection,
+    meeting: &Meeting,
+    token_id: TokenId,
+    ran: bool,
+    now: Time,
+) -> rusqlite::Result<()> {
+    let key = |time| UsageKey { user_id: meeting.user_id, day: Day::of(time), token_id };
+    if ran {
+        let bot_ms = (now.as_millis() - meeting.created_at.as_millis()).max(0);
+        add(db, &key(now), &UsageCounts { bot_ms, ..UsageCounts::default() })
+    } else {
+        add(db, &key(meeting.created_at), &UsageCounts { bots: -1, ..UsageCounts::default() })
+    }
+}
+
+/// Adds a batch to what is counted; users that are gone are passed over.
+#[derive(Debug, Serialize)]
+pub struct WriteUsage {
+    /// What was used since the last batch.
+    pub used: Vec<(UsageKey, UsageCounts)>,
+}
+
+impl Verb for WriteUsage {
+    type Answer = ();
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        Ok(self.used.iter().try_for_each(|(key, counts)| add(db, key, counts))?)
+    }
+}
+
+/// Removes some of what was counted before a day.
+#[derive(Debug, Serialize)]
+pub struct ForgetUsage {
+    /// The first day that is kept.
+    pub before: Day,
+}
+
+impl Verb for ForgetUsage {
+    /// Whether more is left.
+    type Answer = bool;
+
+    const ESSENTIAL: bool = true;
+
+    fn apply(&self, db: &Connection) -> Result<bool> {
+        let mut delete = db.prepare_cached(
+            "DELETE FROM usage WHERE (user_id, day, token_id) IN
+               (SELECT user_id, day, token_id FROM usage INDEXED BY usage_by_day WHERE day < ?1 ORDER BY day LIMIT ?2)",
+        )?;
+        delete.execute([self.before.number(), FORGOTTEN_MAX])?;
+        Ok(db.prepare_cached("SELECT 1 FROM usage WHERE day < ?1")?.exists([self.before.number()])?)
+    }
+}

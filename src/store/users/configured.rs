@@ -1,0 +1,186 @@
+//! What the settings declare of users and tokens, brought into the file in one transaction.
+
+use crate::domain::configured::{ConfiguredToken, ConfiguredUser};
+use crate::domain::{Actor, Data, Email, Patch, Scope, Time, TokenId, User, UserId};
+use crate::error::Result;
+use crate::store::audit::audited::{Audited, AuditedVerb};
+use crate::store::doors::Store;
+use crate::store::tokens::verbs::{CreateToken, RevokeToken};
+use crate::store::users::read::find_by_email;
+use crate::store::users::verbs::{CreateUser, UpdateUser};
+use crate::store::writer::verb::Verb;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+
+/// Makes users and tokens what the settings say. Users whom they do not name stay as they are; tokens that they named once
+/// and name no more are revoked. Each change has its entry in the record.
+#[derive(Debug, Serialize)]
+pub struct ApplyConfiguredUsers {
+    /// All of them.
+    pub users: Vec<ConfiguredUser>,
+    /// Whom the record names.
+    pub actor: Actor,
+}
+
+/// What became of the declaration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConfiguredChanges {
+    /// Users who are new.
+    pub created: usize,
+    /// Users who were there and are otherwise now.
+    pub changed: usize,
+    /// Tokens that are new.
+    pub added: usize,
+    /// Tokens that are refused from now on.
+    pub revoked: usize,
+    /// The hints of tokens that were revoked before and stay so.
+    pub ended: Vec<String>,
+}
+
+/// A token that is another user's already; then nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenTaken {
+    /// Who declares it.
+    pub email: Email,
+    /// Its first four characters.
+    pub hint: String,
+}
+
+impl Verb for ApplyConfiguredUsers {
+    type Answer = std::result::Result<ConfiguredChanges, TokenTaken>;
+
+    const ESSENTIAL: bool = true;
+
+    fn apply(&self, db: &Connection) -> Result<Self::Answer> {
+        if let Some(taken) = self.taken(db)? {
+            return Ok(Err(taken));
+        }
+        let mut declaring = Declaring { db, actor: &self.actor, steps: 0, declared: ConfiguredChanges::default() };
+        declaring.revoke_others(&self.users)?;
+        for user in &self.users {
+            let id = declaring.user(user)?;
+            for token in &user.tokens {
+                declaring.token(id, token)?;
+            }
+        }
+        Ok(Ok(declaring.declared))
+    }
+}
+
+impl ApplyConfiguredUsers {
+    fn taken(&self, db: &Connection) -> Result<Option<TokenTaken>> {
+        let mut find = db.prepare_cached(
+            "SELECT 1 FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = ?1 AND u.email_key <> ?2",
+        )?;
+        for user in &self.users {
+            for token in &user.tokens {
+                if find.exists(params![token.hash.0, user.email.key()])? {
+                    return Ok(Some(TokenTaken { email: user.email.clone(), hint: token.hint.0.clone() }));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A declaration under way.
+struct Declaring<'a> {
+    db: &'a Connection,
+    actor: &'a Actor,
+    /// Changes that were made.
+    steps: u64,
+    declared: ConfiguredChanges,
+}
+
+impl Declaring<'_> {
+    fn now(&self) -> Time {
+        self.actor.at
+    }
+
+    fn apply<V: Audited>(&mut self, verb: V) -> Result<V::Answer> {
+        self.steps += 1;
+        AuditedVerb::new(self.actor.for_change(self.steps), verb).apply(self.db)
+    }
+
+    /// Revokes what was declared once and is no more.
+    fn revoke_others(&mut self, users: &[ConfiguredUser]) -> Result<()> {
+        let mut list = self.db.prepare_cached("SELECT id, hash FROM tokens WHERE declared = 1")?;
+        let row = |row: &rusqlite::Row<'_>| Ok((TokenId(row.get(0)?), row.get::<_, [u8; 32]>(1)?));
+        let known: Vec<_> = list.query_map([], row)?.collect::<rusqlite::Result<_>>()?;
+        let is_declared = |hash: [u8; 32]| users.iter().flat_map(|user| &user.tokens).any(|token| token.hash.0 == hash);
+        for (id, _) in known.into_iter().filter(|(_, hash)| !is_declared(*hash)) {
+            let now = self.now();
+            self.apply(RevokeToken { id, now })?;
+            self.declared.revoked += 1;
+        }
+        Ok(())
+    }
+
+    /// Makes a user what the settings say.
+    fn user(&mut self, wanted: &ConfiguredUser) -> Result<UserId> {
+        let (user, is_new) = match find_by_email(self.db, &wanted.email.key())? {
+            Some(user) => (user, false),
+            None => (self.create(wanted)?, true),
+        };
+        if wanted.differs_from(&user) {
+            self.declared.changed += usize::from(!is_new);
+            let now = self.now();
+            self.apply(UpdateUser {
+                id: user.id,
+                email: None,
+                name: wanted.name.clone().map_or(Patch::Keep, Patch::Set),
+                image_url: Patch::Keep,
+                max_concurrent_bots: wanted.max_concurrent_bots,
+                data: None,
+                disabled: wanted.disabled,
+                now,
+            })?;
+        }
+        Ok(user.id)
+    }
+
+    fn create(&mut self, wanted: &ConfiguredUser) -> Result<User> {
+        let now = self.now();
+        self.declared.created += 1;
+        let (user, _) = self.apply(CreateUser {
+            email: wanted.email.clone(),
+            name: wanted.name.clone(),
+            image_url: None,
+            max_concurrent_bots: wanted.max_concurrent_bots.unwrap_or(0),
+            data: Data::default(),
+            now,
+        })?;
+        Ok(user)
+    }
+
+    /// What was revoked by hand stays revoked, whatever the settings say.
+    fn token(&mut self, user_id: UserId, token: &ConfiguredToken) -> Result<()> {
+        if self.db.prepare_cached("SELECT 1 FROM ended_keys WHERE hash = ?1")?.exists([token.hash.0])? {
+            self.declared.ended.push(token.hint.0.clone());
+            return Ok(());
+        }
+        let mut find = self.db.prepare_cached("SELECT id FROM tokens WHERE hash = ?1")?;
+        let id = match find.query_row([token.hash.0], |row| row.get(0)).optional()? {
+            Some(id) => id,
+            None => self.create_token(user_id, token)?.0,
+        };
+        self.db.prepare_cached("UPDATE tokens SET declared = 1 WHERE id = ?1 AND declared = 0")?.execute([id])?;
+        Ok(())
+    }
+
+    fn create_token(&mut self, user_id: UserId, token: &ConfiguredToken) -> Result<TokenId> {
+        let now = self.now();
+        self.declared.added += 1;
+        let (hash, hint) = (token.hash, token.hint.clone());
+        let (name, expires_at, disuse_seconds) = (None, None, None);
+        let new = CreateToken { user_id, hash, hint, name, expires_at, disuse_seconds, scope: Scope::default(), now };
+        Ok(self.apply(new)?.id)
+    }
+}
+
+impl Store {
+    /// Whether some token in the file was declared; a small read.
+    pub fn has_configured_users(&self) -> Result<bool> {
+        self.read(|db| db.prepare_cached("SELECT 1 FROM tokens WHERE declared = 1 LIMIT 1")?.exists([]))
+    }
+}

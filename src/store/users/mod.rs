@@ -1,0 +1,5 @@
+//! Users.
+
+pub mod configured;
+pub mod read;
+pub mod verbs;

@@ -1,0 +1,87 @@
+//! Users as they are read.
+
+use crate::domain::text::fold;
+use crate::domain::{Data, Email, Time, User, UserId};
+use crate::error::{Error, Result};
+use crate::store::doors::Store;
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+
+/// The columns of [`user_at`], of the table `u`.
+macro_rules! user_columns {
+    () => {
+        "u.id, u.email, u.name, u.image_url, u.max_concurrent_bots, u.data, u.created_at, u.disabled_at"
+    };
+}
+
+pub(crate) use user_columns;
+
+/// How many columns those are.
+pub const USER_COLUMNS: usize = 8;
+
+/// A user from a row that holds [`user_columns`], the first of them at `at`.
+pub fn user_at(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
+    Ok(User {
+        id: UserId(row.get(at)?),
+        email: Email::stored(row.get(at + 1)?),
+        name: row.get(at + 2)?,
+        image_url: row.get(at + 3)?,
+        max_concurrent_bots: row.get(at + 4)?,
+        data: Data::stored(row.get(at + 5)?),
+        created_at: Time::from_millis(row.get(at + 6)?),
+        disabled_at: row.get::<_, Option<i64>>(at + 7)?.map(Time::from_millis),
+    })
+}
+
+/// The user with this id.
+pub fn find(db: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
+    let mut statement = db.prepare_cached(concat!("SELECT ", user_columns!(), " FROM users u WHERE id = ?1"))?;
+    statement.query_row([id.0], |row| user_at(row, 0)).optional()
+}
+
+/// The user with the address of this key.
+pub(crate) fn find_by_email(db: &Connection, key: &str) -> rusqlite::Result<Option<User>> {
+    let mut statement = db.prepare_cached(concat!("SELECT ", user_columns!(), " FROM users u WHERE email_key = ?1"))?;
+    statement.query_row([key], |row| user_at(row, 0)).optional()
+}
+
+/// Which users are asked for; always in the order of their ids.
+#[derive(Debug, Clone)]
+pub struct UserPage {
+    /// Only ids above this one: pages by key, at constant cost.
+    pub after: Option<UserId>,
+    /// How many to leave out first; costs as much as reading them.
+    pub skip: i64,
+    /// How many at most.
+    pub limit: i64,
+    /// Only those with this text in e-mail or name, without case.
+    pub matching: Option<String>,
+}
+
+impl Store {
+    /// The user with this address, however it is spelled.
+    pub fn user_by_email(&self, email: &Email) -> Result<User> {
+        self.read(|db| find_by_email(db, &email.key()))?.ok_or(Error::UserNotFound)
+    }
+
+    /// A page of users; a long read.
+    pub async fn users(&self, page: UserPage) -> Result<Vec<User>> {
+        self.read_long(move |db| {
+            let filter = match page.matching {
+                Some(_) => "AND (instr(email_key, :text) OR instr(fold(name), :text))",
+                None => "AND :text IS NULL",
+            };
+            let mut statement = db.prepare_cached(&format!(
+                "SELECT {} FROM users u WHERE id > :after {filter} ORDER BY id LIMIT :limit OFFSET :skip",
+                user_columns!()
+            ))?;
+            let values = named_params! {
+                ":after": page.after.map_or(0, |id| id.0),
+                ":text": page.matching.as_deref().map(fold),
+                ":limit": page.limit,
+                ":skip": page.skip,
+            };
+            statement.query_map(values, |row| user_at(row, 0))?.collect()
+        })
+        .await
+    }
+}

@@ -1,0 +1,190 @@
+//! Users: rows and verbs.
+
+use crate::domain::{Action, Data, Email, Patch, Subject, Time, User, UserId};
+use crate::error::{Error, Result};
+use crate::store::audit::audited::Audited;
+use crate::store::audit::log::Snapshot;
+use crate::store::users::read::{find, find_by_email};
+use crate::store::writer::verb::{Change, Verb};
+use rusqlite::{Connection, params};
+use serde::Serialize;
+
+/// Adds a user, or finds the one who has the address.
+#[derive(Debug, Serialize)]
+pub struct CreateUser {
+    /// The address; unique without case.
+    pub email: Email,
+    /// Display name.
+    pub name: Option<String>,
+    /// Address of a picture.
+    pub image_url: Option<String>,
+    /// How many bots at once.
+    pub max_concurrent_bots: i64,
+    /// Free-form data.
+    pub data: Data,
+    /// When.
+    pub now: Time,
+}
+
+impl Verb for CreateUser {
+    /// The user, and whether it is a new one.
+    type Answer = (User, bool);
+
+    fn apply(&self, db: &Connection) -> Result<Self::Answer> {
+        let key = self.email.key();
+        if let Some(known) = find_by_email(db, &key)? {
+            return Ok((known, false));
+        }
+        let mut insert = db.prepare_cached(
+            "INSERT INTO users (email, email_key, name, image_url, max_concurrent_bots, data, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        insert.execute(params![
+            self.email.as_str(),
+            key,
+            self.name,
+            self.image_url,
+            self.max_concurrent_bots,
+            self.data.as_json(),
+            self.now.as_millis()
+        ])?;
+        let user = User {
+            id: UserId(db.last_insert_rowid()),
+            email: self.email.clone(),
+            name: self.name.clone(),
+            image_url: self.image_url.clone(),
+            max_concurrent_bots: self.max_concurrent_bots,
+            data: self.data.clone(),
+            created_at: self.now,
+            disabled_at: None,
+        };
+        Ok((user, true))
+    }
+}
+
+impl Audited for CreateUser {
+    const ACTION: Action = Action::UserCreate;
+
+    fn after(&self, (user, is_new): &Self::Answer) -> Option<(Subject, Option<Snapshot>)> {
+        is_new.then(|| (Subject::User(user.id), Snapshot::of(user)))
+    }
+}
+
+/// Changes what is given of a user.
+#[derive(Debug, Serialize)]
+pub struct UpdateUser {
+    /// Who.
+    pub id: UserId,
+    /// Must be the present address, if given.
+    pub email: Option<Email>,
+    /// Display name.
+    pub name: Patch<String>,
+    /// Address of a picture.
+    pub image_url: Patch<String>,
+    /// How many bots at once.
+    pub max_concurrent_bots: Option<i64>,
+    /// Free-form data, replaced whole.
+    pub data: Option<Data>,
+    /// Whether all their tokens are refused until the user is enabled again.
+    pub disabled: Option<bool>,
+    /// When.
+    pub now: Time,
+}
+
+impl Verb for UpdateUser {
+    type Answer = User;
+
+    fn apply(&self, db: &Connection) -> Result<User> {
+        let mut user = find(db, self.id)?.ok_or(Error::UserNotFound)?;
+        if self.email.as_ref().is_some_and(|email| email.key() != user.email.key()) {
+            return Err(Error::EmailFixed);
+        }
+        self.name.apply(&mut user.name);
+        self.image_url.apply(&mut user.image_url);
+        user.max_concurrent_bots = self.max_concurrent_bots.unwrap_or(user.max_concurrent_bots);
+        user.data = self.data.clone().unwrap_or(user.data);
+        user.disabled_at = match self.disabled {
+            None => user.disabled_at,
+            Some(false) => None,
+            Some(true) => user.disabled_at.or(Some(self.now)),
+        };
+        let mut update = db.prepare_cached(
+            "UPDATE users SET name = ?2, image_url = ?3, max_concurrent_bots = ?4, data = ?5, disabled_at = ?6 WHERE id = ?1",
+        )?;
+        update.execute(params![
+            user.id.0,
+            user.name,
+            user.image_url,
+            user.max_concurrent_bots,
+            user.data.as_json(),
+            user.disabled_at.map(Time::as_millis)
+        ])?;
+        Ok(user)
+    }
+
+    fn change(&self, user: &User) -> Option<Change> {
+        let shuts_out = user.disabled_at.is_some();
+        Some(if shuts_out { Change::UserDisabled(user.id) } else { Change::UserChanged(user.id) })
+    }
+}
+
+impl Audited for UpdateUser {
+    const ACTION: Action = Action::UserUpdate;
+
+    fn before(&self, db: &Connection) -> Result<Option<Snapshot>> {
+        Ok(find(db, self.id)?.as_ref().and_then(Snapshot::of))
+    }
+
+    fn after(&self, user: &User) -> Option<(Subject, Option<Snapshot>)> {
+        Some((Subject::User(user.id), Snapshot::of(user)))
+    }
+}
+
+/// Writes a user's data, which has changed.
+pub fn replace_data(db: &Connection, user: &User) -> rusqlite::Result<()> {
+    let mut update = db.prepare_cached("UPDATE users SET data = ?2 WHERE id = ?1")?;
+    update.execute(params![user.id.0, user.data.as_json()]).map(drop)
+}
+
+/// Refuses where there is no such user, or a bot of theirs is in a meeting.
+pub fn check_removable(db: &Connection, id: UserId) -> Result<()> {
+    let mut open =
+        db.prepare_cached("SELECT 1 FROM meetings WHERE user_id = ?1 AND status NOT IN ('completed', 'failed')")?;
+    match open.exists([id.0])? {
+        true => Err(Error::BotInMeeting),
+        false => find(db, id)?.map(drop).ok_or(Error::UserNotFound),
+    }
+}
+
+/// Removes a user with their tokens, meetings and transcripts.
+#[derive(Debug, Serialize)]
+pub struct DeleteUser {
+    /// Who.
+    pub id: UserId,
+}
+
+impl Verb for DeleteUser {
+    type Answer = ();
+
+    const ESSENTIAL: bool = true;
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        check_removable(db, self.id)?;
+        match db.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([self.id.0])? {
+            0 => Err(Error::UserNotFound),
+            _ => Ok(crate::store::scrub::mark_for_scrub(db)?),
+        }
+    }
+
+    fn change(&self, (): &()) -> Option<Change> {
+        Some(Change::UserRemoved(self.id))
+    }
+}
+
+impl Audited for DeleteUser {
+    const ACTION: Action = Action::UserDelete;
+
+    fn after(&self, (): &()) -> Option<(Subject, Option<Snapshot>)> {
+        Some((Subject::User(self.id), None))
+    }
+}

@@ -1,0 +1,237 @@
+//! Events on their way to webhooks: which are due, how each attempt ended, what became of them.
+
+use crate::domain::{Delivery, DeliveryId, DeliveryState, MeetingId, Time, UserId};
+use crate::error::Result;
+use crate::store::doors::Store;
+use crate::store::webhooks::settings::Webhook;
+use crate::store::webhooks::verbs::FORGET_MAX;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::HashMap;
+
+/// Whose event an attempt brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InFlight {
+    /// The user.
+    pub user_id: UserId,
+    /// The meeting.
+    pub meeting_id: MeetingId,
+}
+
+/// The attempts under way, and how many there may be.
+#[derive(Debug, Clone)]
+pub struct Capacity {
+    /// Those under way.
+    pub in_flight: Vec<InFlight>,
+    /// Most at once.
+    pub all_max: usize,
+    /// Most at once for one user.
+    pub user_max: usize,
+}
+
+impl Capacity {
+    fn is_full(&self) -> bool {
+        self.in_flight.len() >= self.all_max
+    }
+
+    fn admits(&self, wanted: InFlight) -> bool {
+        let of_user = self.in_flight.iter().filter(|other| other.user_id == wanted.user_id).count();
+        of_user < self.user_max && self.in_flight.iter().all(|other| other.meeting_id != wanted.meeting_id)
+    }
+}
+
+/// What is due.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// The oldest waiting events of their meetings, those first that are due the longest.
+    pub heads: Vec<(DeliveryId, InFlight)>,
+    /// When the next one is due.
+    pub next_at: Option<Time>,
+}
+
+impl Due {
+    fn select(db: &Connection, now: Time, busy: Capacity) -> rusqlite::Result<Self> {
+        let mut heads = db.prepare_cached(
+            "SELECT d.id, d.user_id, d.meeting_id, d.next_at
+             FROM (SELECT min(id) AS id FROM deliveries WHERE next_at IS NOT NULL GROUP BY meeting_id) AS head
+             JOIN deliveries d ON d.id = head.id ORDER BY d.next_at, d.id",
+        )?;
+        let (mut rows, mut due, mut found) = (heads.query([])?, Vec::new(), HashMap::new());
+        let mut next_at = None;
+        while let Some(row) = rows.next()? {
+            let at = Time::from_millis(row.get(3)?);
+            if at > now {
+                next_at = Some(at);
+                break;
+            }
+            let head = InFlight { user_id: UserId(row.get(1)?), meeting_id: MeetingId(row.get(2)?) };
+            let of_user: &mut usize = found.entry(head.user_id).or_default();
+            if *of_user < busy.user_max && busy.admits(head) {
+                *of_user += 1;
+                due.push((DeliveryId(row.get(0)?), head));
+            }
+        }
+        Ok(Self { heads: fairly(due, busy), next_at })
+    }
+}
+
+/// As many as there is room for; the next place is always for the user who has the fewest, so that nobody's dead receivers
+/// take them all.
+fn fairly(mut due: Vec<(DeliveryId, InFlight)>, mut busy: Capacity) -> Vec<(DeliveryId, InFlight)> {
+    let mut heads = Vec::new();
+    while !busy.is_full() {
+        let has = |user: UserId| busy.in_flight.iter().filter(|other| other.user_id == user).count();
+        let next = due.iter().enumerate().min_by_key(|(_, (_, head))| has(head.user_id)).map(|(at, _)| at);
+        let Some(at) = next else { break };
+        let (id, head) = due.remove(at);
+        if busy.admits(head) {
+            busy.in_flight.push(head);
+            heads.push((id, head));
+        }
+    }
+    heads
+}
+
+/// An event that waits, with all that an attempt needs.
+#[derive(Debug, Clone)]
+pub struct WaitingEvent {
+    /// Its name.
+    pub uid: String,
+    /// What happened.
+    pub event_type: String,
+    /// JSON.
+    pub body: String,
+    /// When it happened.
+    pub created_at: Time,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Where it goes.
+    pub webhook: Webhook,
+}
+
+/// Which of a user's events are asked for; always the newest first.
+#[derive(Debug, Clone, Copy)]
+pub struct DeliveryPage {
+    /// Whose.
+    pub user_id: UserId,
+    /// Only ids below this one.
+    pub before: Option<DeliveryId>,
+    /// How many at most.
+    pub limit: i64,
+}
+
+/// What an event is called in its body.
+macro_rules! event_type {
+    () => {
+        "coalesce(json_extract(d.body, '$.event_type'), '')"
+    };
+}
+
+pub(crate) use event_type;
+
+impl Store {
+    /// The events that are due and may be tried beside those under way; a long read.
+    pub async fn due_deliveries(&self, now: Time, busy: Capacity) -> Result<Due> {
+        self.read_long(move |db| Due::select(db, now, busy)).await
+    }
+
+    /// One event, if it still waits; a small read.
+    pub fn waiting_event(&self, id: DeliveryId) -> Result<Option<WaitingEvent>> {
+        self.read(|db| {
+            let mut find = db.prepare_cached(concat!(
+                "SELECT d.uid, ",
+                event_type!(),
+                ", d.body, d.created_at, d.attempts, u.data, s.secret FROM deliveries d JOIN users u ON u.id = d.user_id
+                 LEFT JOIN webhook_secrets s ON s.user_id = u.id WHERE d.id = ?1 AND d.next_at IS NOT NULL"
+            ))?;
+            find.query_row([id.0], waiting_at).optional()
+        })
+    }
+
+    /// A page of a user's events; a long read.
+    pub async fn deliveries(&self, page: DeliveryPage) -> Result<Vec<Delivery>> {
+        self.read_long(move |db| {
+            let mut list = db.prepare_cached(concat!(
+                "SELECT d.id, d.uid, ",
+                event_type!(),
+                ", d.meeting_id, d.created_at, d.attempts, d.next_at, d.delivered_at, d.last_status, d.last_error
+                 FROM deliveries d WHERE d.user_id = ?1 AND d.id < ?2 ORDER BY d.id DESC LIMIT ?3"
+            ))?;
+            let before = page.before.map_or(i64::MAX, |id| id.0);
+            list.query_map(params![page.user_id.0, before, page.limit], delivery_at)?.collect()
+        })
+        .await
+    }
+
+    /// Some events that are over and happened before `end`; a long read. The table is in the order of time, so it ends at
+    /// the first younger one.
+    pub async fn old_deliveries(&self, end: Time) -> Result<Vec<DeliveryId>> {
+        self.read_long(move |db| {
+            let mut oldest = db.prepare_cached("SELECT id, created_at, next_at FROM deliveries ORDER BY id")?;
+            let (mut rows, mut found) = (oldest.query([])?, Vec::new());
+            while found.len() < FORGET_MAX
+                && let Some(row) = rows.next()?
+                && row.get::<_, i64>(1)? < end.as_millis()
+            {
+                if row.get::<_, Option<i64>>(2)?.is_none() {
+                    found.push(DeliveryId(row.get(0)?));
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+}
+
+fn waiting_at(row: &Row<'_>) -> rusqlite::Result<WaitingEvent> {
+    Ok(WaitingEvent {
+        uid: row.get(0)?,
+        event_type: row.get(1)?,
+        body: row.get(2)?,
+        created_at: Time::from_millis(row.get(3)?),
+        attempts: row.get(4)?,
+        webhook: Webhook::at(row, 5)?,
+    })
+}
+
+/// A delivery from a row as [`Store::deliveries`] reads it.
+pub(crate) fn delivery_at(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    let time = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis));
+    let (next_at, delivered_at) = (time(6)?, time(7)?);
+    let state = match (next_at, delivered_at) {
+        (Some(_), _) => DeliveryState::Waiting,
+        (None, Some(_)) => DeliveryState::Delivered,
+        (None, None) => DeliveryState::GivenUp,
+    };
+    Ok(Delivery {
+        id: DeliveryId(row.get(0)?),
+        delivery: row.get(1)?,
+        event_type: row.get(2)?,
+        meeting_id: MeetingId(row.get(3)?),
+        created_at: Time::from_millis(row.get(4)?),
+        state,
+        attempts: row.get(5)?,
+        next_at,
+        delivered_at,
+        last_status: row.get(8)?,
+        last_error: row.get(9)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(user: i64, meeting: i64) -> InFlight {
+        InFlight { user_id: UserId(user), meeting_id: MeetingId(meeting) }
+    }
+
+    #[test]
+    fn the_next_place_is_for_who_has_the_fewest() {
+        // Users 1 to 3 have waited longest and have all places but one; user 4 has just come.
+        let due = (0..12).map(|n| (DeliveryId(n), head(1 + n % 3, 100 + n))).chain([(DeliveryId(99), head(4, 999))]);
+        let in_flight = (0..7).map(|n| head(1 + n % 3, n)).collect();
+        let busy = Capacity { in_flight, all_max: 8, user_max: 4 };
+        let ids: Vec<_> = fairly(due.collect(), busy).into_iter().map(|(id, _)| id).collect();
+        assert_eq!(ids, [DeliveryId(99)]);
+    }
+}

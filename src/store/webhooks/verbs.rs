@@ -1,0 +1,115 @@
+//! Writes of webhooks: where events go, and how an attempt to deliver one ended.
+
+use crate::domain::{DeliveryId, Patch, Time, User, UserId, WebhookSecret};
+use crate::error::{Error, Result};
+use crate::store::users::read::find as find_user;
+use crate::store::users::verbs::replace_data;
+use crate::store::webhooks::settings::URL;
+use crate::store::writer::verb::{Change, Verb};
+use rusqlite::{Connection, params};
+use serde::Serialize;
+
+/// Most deliveries that are forgotten in one transaction.
+pub(crate) const FORGET_MAX: usize = 500;
+
+/// What follows from an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum AttemptEnd {
+    /// Nothing: the receiver took it then.
+    Delivered(Time),
+    /// Another attempt then.
+    Again(Time),
+    /// Nothing any more.
+    GivenUp,
+}
+
+/// Notes how an attempt ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct EndAttempt {
+    /// Of which event.
+    pub id: DeliveryId,
+    /// How often it was tried by now.
+    pub attempts: u32,
+    /// What follows.
+    pub end: AttemptEnd,
+    /// The status of the answer, if one came.
+    pub status: Option<u16>,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+}
+
+impl Verb for EndAttempt {
+    type Answer = ();
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        let (next_at, delivered_at) = match self.end {
+            AttemptEnd::Delivered(at) => (None, Some(at.as_millis())),
+            AttemptEnd::Again(at) => (Some(at.as_millis()), None),
+            AttemptEnd::GivenUp => (None, None),
+        };
+        let mut note = db.prepare_cached(
+            "UPDATE deliveries SET attempts = ?2, next_at = ?3, delivered_at = ?4, last_status = ?5, last_error = ?6
+             WHERE id = ?1 AND next_at IS NOT NULL",
+        )?;
+        note.execute(params![self.id.0, self.attempts, next_at, delivered_at, self.status, self.error])?;
+        Ok(())
+    }
+}
+
+/// Forgets events that are over.
+#[derive(Debug, Serialize)]
+pub struct ForgetDeliveries {
+    /// Which; those that still wait are passed over.
+    pub ids: Vec<DeliveryId>,
+}
+
+impl Verb for ForgetDeliveries {
+    type Answer = ();
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        let mut forget = db.prepare_cached("DELETE FROM deliveries WHERE id = ?1 AND next_at IS NULL")?;
+        for id in &self.ids {
+            forget.execute([id.0])?;
+        }
+        Ok(())
+    }
+}
+
+/// Sets or removes where a user's events go, and what signs them.
+#[derive(Debug, Serialize)]
+pub struct SetWebhook {
+    /// Whose.
+    pub user_id: UserId,
+    /// Where events go; without it none are queued.
+    pub url: Patch<String>,
+    /// What signs them.
+    pub secret: Patch<WebhookSecret>,
+}
+
+impl Verb for SetWebhook {
+    type Answer = User;
+
+    fn apply(&self, db: &Connection) -> Result<User> {
+        let mut user = find_user(db, self.user_id)?.ok_or(Error::UserNotFound)?;
+        match &self.url {
+            Patch::Keep => {}
+            Patch::Clear => user.data = user.data.with::<()>(URL, None),
+            Patch::Set(url) => user.data = user.data.with(URL, Some(url)),
+        }
+        replace_data(db, &user)?;
+        match &self.secret {
+            Patch::Keep => 0,
+            Patch::Clear => {
+                db.prepare_cached("DELETE FROM webhook_secrets WHERE user_id = ?1")?.execute([self.user_id.0])?
+            }
+            Patch::Set(secret) => db
+                .prepare_cached("INSERT OR REPLACE INTO webhook_secrets (user_id, secret) VALUES (?1, ?2)")?
+                .execute(params![self.user_id.0, secret.key()])?,
+        };
+        Ok(user)
+    }
+
+    fn change(&self, user: &User) -> Option<Change> {
+        Some(Change::UserChanged(user.id))
+    }
+}

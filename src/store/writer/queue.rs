@@ -1,0 +1,87 @@
+//! The door to the writer's thread: a bounded queue.
+
+use crate::error::{Error, Result};
+use crate::exit::{Code, StartupError};
+use crate::store::file::Files;
+use crate::store::options::Options;
+use crate::store::reserve::Reserve;
+use crate::store::writer::job::{Counters, Message, Pending, Written};
+use crate::store::writer::thread::WriterThread;
+use crate::store::writer::verb::{Change, Verb};
+use rusqlite::Connection;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use tokio::sync::{oneshot, watch};
+
+/// The door to the writer's thread.
+pub struct Writer {
+    queue: SyncSender<Message>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    counters: Arc<Counters>,
+}
+
+impl Writer {
+    /// Starts the thread, which owns the connection until [`Writer::close`].
+    pub fn start(
+        connection: Connection,
+        options: &Options,
+        files: Arc<Files>,
+        publish: Box<dyn Fn(&Change) + Send>,
+        failed: Arc<watch::Sender<Option<String>>>,
+    ) -> std::result::Result<Self, StartupError> {
+        let (queue, waiting) = sync_channel(options.queue_max);
+        let cannot = |error: std::io::Error| {
+            StartupError::new(Code::DatabaseUnusable, format!("Cannot start the writer: {error}."))
+        };
+        let counters = Arc::new(Counters::default());
+        let writer_thread = WriterThread {
+            files,
+            reserve: Reserve::take(&options.path),
+            counters: Arc::clone(&counters),
+            connection,
+            publish,
+            failed,
+        };
+        let thread = std::thread::Builder::new().name("writer".to_owned());
+        let thread = thread.spawn(move || writer_thread.work(&waiting)).map_err(cannot)?;
+        Ok(Self { queue, thread: Mutex::new(Some(thread)), counters })
+    }
+
+    /// Queues a verb and waits for its commit; [`Error::Busy`] at once if the queue is full.
+    pub async fn send<V: Verb>(&self, verb: V) -> Result<V::Answer> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Message::Job(Box::new(Pending { verb, outcome: None, reply })), answer).await
+    }
+
+    /// Folds the whole log into the file and empties it, behind all writes that wait. False where a reader still needs it.
+    pub async fn checkpoint(&self) -> Result<bool> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Message::Checkpoint(reply), answer).await
+    }
+
+    async fn ask<T>(&self, message: Message, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
+        let stopped = || Error::StoreFailed("the writer has stopped".to_owned());
+        self.queue.try_send(message).map_err(|error| match error {
+            TrySendError::Full(_) => Error::Busy,
+            TrySendError::Disconnected(_) => stopped(),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Counts since the start.
+    pub fn written(&self) -> Written {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Written { verbs: count(&self.counters.verbs), commits: count(&self.counters.commits) }
+    }
+
+    /// Writes what waits, folds the log into the file, ends the thread.
+    pub fn close(&self) {
+        let _ = self.queue.send(Message::Stop);
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            log::error!("the writer ended by a panic");
+        }
+    }
+}

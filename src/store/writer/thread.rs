@@ -1,0 +1,171 @@
+//! The one writer: verbs wait in a bounded queue, share a commit, and are answered after it.
+
+use crate::error::{Error, Result};
+use crate::store::connection;
+use crate::store::failure::fail_on;
+use crate::store::file::Files;
+use crate::store::reserve::Reserve;
+use crate::store::segments::index;
+use crate::store::writer::job::{Counters, Job, Message};
+use crate::store::writer::verb::Change;
+use rusqlite::{Connection, TransactionBehavior};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Most verbs in one commit.
+const BATCH_MAX: usize = 256;
+
+/// How long a fold of the whole log waits for readers, and every write behind it.
+const CHECKPOINT_WAIT: Duration = Duration::from_millis(50);
+
+/// Where the writer's thread sits.
+pub(crate) struct WriterThread {
+    pub(crate) connection: Connection,
+    pub(crate) files: Arc<Files>,
+    pub(crate) reserve: Reserve,
+    pub(crate) publish: Box<dyn Fn(&Change) + Send>,
+    pub(crate) failed: Arc<watch::Sender<Option<String>>>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// A writer that panicked writes no more, and nobody must believe that it does.
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            fail_on(&Error::StoreFailed("the writer panicked".to_owned()), &self.failed);
+        }
+    }
+}
+
+impl WriterThread {
+    pub(crate) fn work(mut self, waiting: &Receiver<Message>) {
+        let mut pending_message = None;
+        while let Some(message) = pending_message.take().or_else(|| waiting.recv().ok()) {
+            match message {
+                Message::Job(first) => {
+                    let (batch, next) = gather(first, waiting);
+                    pending_message = next;
+                    self.finish(batch);
+                }
+                Message::Checkpoint(reply) => {
+                    // Whoever asked may have gone; what was folded is folded.
+                    let _ = reply.send(self.truncate_wal());
+                }
+                Message::Stop => break,
+            }
+        }
+        let fit = self.failed.borrow().is_none();
+        if fit && let Err(error) = self.files.still_there().and_then(|()| self.checkpoint("TRUNCATE")) {
+            fail_on(&error, &self.failed);
+        }
+    }
+
+    /// Brings a batch to its end: committed and announced, or refused, and in each case answered.
+    fn finish(&mut self, batch: Vec<Box<dyn Job>>) {
+        let mut batch = if self.reserve.is_short() { only_essential(batch) } else { batch };
+        let mut commit = self.commit(&mut batch);
+        if matches!(commit, Err(Error::DiskFull)) {
+            self.reserve.release();
+            batch = only_essential(batch);
+            commit = self.commit(&mut batch);
+        }
+        if commit.is_ok() {
+            self.publish(&batch);
+            commit = self.checkpoint_if_long();
+        }
+        if let Err(error) = &commit {
+            fail_on(error, &self.failed);
+        }
+        for job in batch {
+            job.answer(commit.clone());
+        }
+    }
+
+    /// Folds a long log into the file, and any log while the disk is short of space. What fails there may have failed
+    /// before, so nobody is told of a success.
+    fn checkpoint_if_long(&mut self) -> Result<()> {
+        if connection::log_is_long() || self.reserve.is_short() {
+            return self.checkpoint("PASSIVE").map(drop);
+        }
+        Ok(())
+    }
+
+    /// Folds the whole log and empties it. A reader that needs it is waited for, but not as long as that others notice.
+    fn truncate_wal(&self) -> Result<bool> {
+        if let Some(cause) = &*self.failed.borrow() {
+            return Err(Error::StoreFailed(cause.clone()));
+        }
+        let checkpoint = || {
+            self.files.still_there()?;
+            self.connection.busy_timeout(CHECKPOINT_WAIT)?;
+            let folded = self.checkpoint("TRUNCATE");
+            self.connection.busy_timeout(connection::WAIT)?;
+            folded
+        };
+        checkpoint().inspect_err(|error| fail_on(error, &self.failed))
+    }
+
+    /// One transaction for the batch; what the disk does to one verb, it does to all.
+    fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if let Some(cause) = &*self.failed.borrow() {
+            return Err(Error::StoreFailed(cause.clone()));
+        }
+        self.files.still_there()?;
+        let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for job in batch {
+            job.apply(&tx)?;
+        }
+        index::index_changed(&tx)?;
+        Ok(tx.commit()?)
+    }
+
+    fn publish(&self, batch: &[Box<dyn Job>]) {
+        let done = batch.iter().filter(|job| job.is_done()).count();
+        self.counters.verbs.fetch_add(done as u64, Ordering::Relaxed);
+        self.counters.commits.fetch_add(u64::from(!batch.is_empty()), Ordering::Relaxed);
+        batch.iter().filter_map(|job| job.change()).for_each(|change| (self.publish)(&change));
+    }
+
+    /// Folds the log into the file, in one of SQLite's checkpoint modes; false if a reader was in the way. A full disk may
+    /// refuse; the log then keeps it all.
+    fn checkpoint(&self, mode: &str) -> Result<bool> {
+        let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
+        let blocked = self.connection.query_row(&checkpoint, [], |row| row.get::<_, bool>(0)).map_err(Error::from);
+        match blocked {
+            Ok(blocked) => Ok(!blocked),
+            Err(Error::DiskFull | Error::Busy) => {
+                log::warn!("the log cannot be folded into the database yet");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A batch that begins with this verb, of those that wait, and the message that ended it.
+fn gather(first: Box<dyn Job>, waiting: &Receiver<Message>) -> (Vec<Box<dyn Job>>, Option<Message>) {
+    let mut batch = vec![first];
+    while batch.len() < BATCH_MAX {
+        match waiting.try_recv() {
+            Ok(Message::Job(job)) => batch.push(job),
+            Ok(other) => return (batch, Some(other)),
+            Err(_) => break,
+        }
+    }
+    (batch, None)
+}
+
+/// Refuses what a full disk cannot take, and returns the rest.
+fn only_essential(batch: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+    let (essential, rest): (Vec<_>, Vec<_>) = batch.into_iter().partition(|job| job.is_essential());
+    for job in rest {
+        job.answer(Err(Error::DiskFull));
+    }
+    essential
+}

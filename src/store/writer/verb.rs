@@ -1,0 +1,75 @@
+//! A write as a value, and what others must know of it after its commit.
+
+use crate::domain::{Meeting, MeetingId, MeetingStatus, Platform, Segment, Time, TokenHash, UserId};
+use crate::error::Result;
+use rusqlite::Connection;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// A change as a value: time and randomness come in with it, so the same verbs on a copy give the same rows.
+pub trait Verb: Serialize + Send + 'static {
+    /// What the caller gets after the commit.
+    type Answer: Send + 'static;
+
+    /// Whether it may use the reserve of a full disk: it frees space or shuts somebody out.
+    const ESSENTIAL: bool = false;
+
+    /// Does it, inside a transaction; an error undoes this verb and no other.
+    fn apply(&self, db: &Connection) -> Result<Self::Answer>;
+
+    /// What others must hear of it once it is committed.
+    fn change(&self, _answer: &Self::Answer) -> Option<Change> {
+        None
+    }
+}
+
+/// What was committed, for those who keep some of it in memory.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A token is refused from now on.
+    TokenRevoked(TokenHash),
+    /// A token is no longer as it was.
+    TokenChanged(TokenHash),
+    /// A user is no longer as they were.
+    UserChanged(UserId),
+    /// All tokens of a user are refused from now on.
+    UserDisabled(UserId),
+    /// A bot takes a seat of a user's.
+    SeatsChanged(UserId),
+    /// A user is gone with all their tokens.
+    UserRemoved(UserId),
+    /// A meeting moved on.
+    MeetingMoved(Arc<Moved>),
+    /// Words of a meeting were stored.
+    SegmentsStored(Arc<Stored>),
+    /// A meeting's words and personal data are gone.
+    MeetingRedacted(MeetingId),
+}
+
+/// A meeting that moved on.
+#[derive(Debug)]
+pub struct Moved {
+    /// The meeting as it is now.
+    pub meeting: Meeting,
+    /// Where it stood before.
+    pub from: MeetingStatus,
+    /// When.
+    pub at: Time,
+}
+
+/// Words of a meeting that were stored, or stored anew.
+#[derive(Debug)]
+pub struct Stored {
+    /// Which meeting.
+    pub meeting_id: MeetingId,
+    /// Where it is held.
+    pub platform: Platform,
+    /// The platform's id of it.
+    pub native_meeting_id: Option<String>,
+    /// The session that heard them.
+    pub session_uid: String,
+    /// What was said.
+    pub segments: Vec<Segment>,
+    /// When they were stored.
+    pub at: Time,
+}

@@ -1,0 +1,12 @@
+//! Webhooks: delivers events to the users' addresses, at least once, in the order of each meeting, until it gives up.
+
+mod backoff;
+mod blocked_networks;
+mod dispatcher;
+mod request;
+mod target;
+mod tls;
+
+pub use dispatcher::Dispatcher;
+pub use request::Outcome;
+pub use target::WebhookUrl;

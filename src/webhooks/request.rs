@@ -1,0 +1,213 @@
+//! One attempt: look up the name, hold the addresses against the rules, connect to one of those, post, hear the status.
+
+use crate::domain::{Time, WebhookSecret};
+use crate::webhooks::blocked_networks::may_reach;
+use crate::webhooks::target::{PRIVATE, Target};
+use crate::webhooks::tls::Tls;
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use http_body_util::Full;
+use hyper::Request;
+use hyper::client::conn::http1;
+use hyper::header;
+use hyper_util::rt::TokioIo;
+use ipnet::IpNet;
+use ring::hmac;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+/// Longest attempt, from the name to the status.
+pub const TIME_MAX: Duration = Duration::from_secs(5);
+/// Most addresses of a name that are tried; each gets its part of the time.
+const ADDRESSES_MAX: usize = 4;
+/// Most bytes of an answer that are read. Only its head counts; of its body no more is read than came along with that.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+const USER_AGENT: &str = concat!("vomeet/", env!("CARGO_PKG_VERSION"));
+
+/// What is posted. The headers tell
+///
+/// | header | what it holds |
+/// |---|---|
+/// | `X-Vomeet-Event` | what happened: the body's `event_type` |
+/// | `X-Vomeet-Delivery` | the name of the event: unique, the same on retries |
+/// | `X-Vomeet-Timestamp` | when this attempt began, in whole seconds since 1970; a retry has a later one |
+/// | `X-Vomeet-Signature` | `sha256=` and the HMAC-SHA256 of the body in hexadecimal, where the user has a secret |
+pub struct WebhookRequest {
+    /// What happened.
+    pub event_type: String,
+    /// The name of the event.
+    pub delivery: String,
+    /// JSON.
+    pub body: String,
+    /// What signs it.
+    pub secret: Option<WebhookSecret>,
+    /// When the attempt begins.
+    pub at: Time,
+}
+
+/// How an attempt ended; a success has no error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The status of the answer, if one came.
+    pub status: Option<u16>,
+    /// Why it failed: a sentence without a secret, without the path and without what the receiver wrote.
+    pub error: Option<String>,
+}
+
+impl Outcome {
+    /// A failure without an answer.
+    pub fn failed(error: impl Into<String>) -> Self {
+        Self { status: None, error: Some(error.into()) }
+    }
+
+    /// 2xx is a success, and nothing else is.
+    fn answered(status: u16) -> Self {
+        let error = match status {
+            200..=299 => None,
+            300..=399 => Some(format!("The webhook answered {status}; redirects are not followed.")),
+            _ => Some(format!("The webhook answered {status}.")),
+        };
+        Self { status: Some(status), error }
+    }
+}
+
+/// A look-up that outlived its attempt: the system's resolver cannot be hurried.
+pub type Lookup = oneshot::Receiver<Result<Vec<SocketAddr>, String>>;
+
+/// Posts letters.
+pub struct WebhookClient {
+    allowed: Vec<IpNet>,
+    tls: Tls,
+}
+
+impl WebhookClient {
+    /// Reaches global addresses, and private ones in these networks.
+    pub fn new(allowed: Vec<IpNet>) -> Self {
+        Self { allowed, tls: Tls::default() }
+    }
+
+    /// Whether an address of this form names a private one outright; a name is judged at each attempt.
+    pub fn refuses(&self, target: &Target) -> bool {
+        target.is_refused(&self.allowed)
+    }
+
+    /// One attempt, of at most [`TIME_MAX`]; a look-up that is still under way comes with the outcome.
+    pub async fn send(&self, url: &str, webhook_request: &WebhookRequest) -> (Outcome, Option<Lookup>) {
+        let target = match Target::parse(url) {
+            Ok(target) => target,
+            Err(why) => return (Outcome::failed(why), None),
+        };
+        let mut lookup = target.look_up();
+        let outcome = match timeout(TIME_MAX, self.client(&target, &mut lookup, webhook_request)).await {
+            Ok(Ok(status)) => Outcome::answered(status),
+            Ok(Err(why)) => Outcome::failed(why),
+            Err(_) => Outcome::failed(format!("The webhook did not answer within {} seconds.", TIME_MAX.as_secs())),
+        };
+        (outcome, (!lookup.is_terminated()).then_some(lookup))
+    }
+
+    async fn client(
+        &self,
+        target: &Target,
+        lookup: &mut Lookup,
+        webhook_request: &WebhookRequest,
+    ) -> Result<u16, String> {
+        let request = request(target, webhook_request)?;
+        let mut addresses =
+            lookup.await.map_err(|_| "The name of the webhook could not be looked up.".to_owned())??;
+        addresses.retain(|address| may_reach(address.ip(), &self.allowed));
+        addresses.truncate(ADDRESSES_MAX);
+        let stream = connect(&addresses).await?;
+        if !target.is_https() {
+            return exchange(stream, request).await;
+        }
+        let name =
+            ServerName::try_from(target.name()).map_err(|_| "No certificate can be for this name.".to_owned())?;
+        let secured = self.tls.connector().await?.connect(name, stream).await;
+        exchange(secured.map_err(|error| format!("TLS with the webhook failed: {error}."))?, request).await
+    }
+}
+
+/// Connects to the first address that takes the call: to the very address that was judged.
+async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
+    let mut failure = PRIVATE.to_owned();
+    for address in addresses {
+        let part = TIME_MAX / u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+        match timeout(part, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // Without it the last piece of a letter may wait for a moment; nothing else.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Ok(Err(error)) => failure = format!("The webhook cannot be reached: {error}."),
+            Err(_) => "The webhook cannot be reached: it does not answer.".clone_into(&mut failure),
+        }
+    }
+    Err(failure)
+}
+
+fn request(target: &Target, webhook_request: &WebhookRequest) -> Result<Request<Full<Bytes>>, String> {
+    let mut request = Request::post(target.path())
+        .header(header::HOST, target.authority())
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::USER_AGENT, USER_AGENT)
+        .header(header::CONNECTION, "close")
+        .header("X-Vomeet-Event", &webhook_request.event_type)
+        .header("X-Vomeet-Timestamp", webhook_request.at.as_millis().div_euclid(1000))
+        .header("X-Vomeet-Delivery", &webhook_request.delivery);
+    if let Some(secret) = &webhook_request.secret {
+        request = request.header("X-Vomeet-Signature", signature(secret, webhook_request.body.as_bytes()));
+    }
+    let body = Full::new(Bytes::from(webhook_request.body.clone()));
+    request.body(body).map_err(|error| format!("The event cannot be posted there: {error}."))
+}
+
+fn signature(secret: &WebhookSecret, body: &[u8]) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.key().as_bytes());
+    let digest = hmac::sign(&key, body);
+    digest.as_ref().iter().fold("sha256=".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// Sends the request and returns the status of the answer.
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<u16, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let no_answer = |error: hyper::Error| format!("The webhook gave no answer: {error}.");
+    let handshake = http1::Builder::new().max_buf_size(ANSWER_BYTES_MAX).handshake(TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.map_err(no_answer)?;
+    let asking = sender.send_request(request);
+    let answer = match select(pin!(asking), pin!(connection)).await {
+        Either::Left((answer, _)) => answer,
+        // The connection is at its end, and what it brought is there or not.
+        Either::Right((_, asking)) => asking.await,
+    };
+    answer.map(|answer| answer.status().as_u16()).map_err(no_answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4231, test case 2.
+    #[test]
+    fn signatures_are_those_of_the_standard() {
+        let secret = WebhookSecret::stored("Jefe".to_owned());
+        let expected = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(signature(&secret, b"what do ya want for nothing?"), expected);
+    }
+
+    #[test]
+    fn only_2xx_is_a_success() {
+        for (status, success) in [(199, false), (200, true), (204, true), (299, true), (301, false), (404, false)] {
+            assert_eq!(Outcome::answered(status).error.is_none(), success, "{status}");
+        }
+    }
+}
