@@ -1,8 +1,8 @@
-//! The clock that stored times and ends are told by; time-outs use the monotonic one.
+//! The clock that stored times, ends and limits are told by; time-outs of connections use tokio's.
 
 use crate::domain::Time;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Tells the time. It is handed to whoever needs it, so that a test can give one that it sets itself.
@@ -12,7 +12,18 @@ pub struct Clock(Source);
 #[derive(Debug, Clone)]
 enum Source {
     System,
-    Manual(Arc<watch::Sender<Time>>),
+    Manual(Arc<Manual>),
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// A clock that a test sets.
+#[derive(Debug)]
+struct Manual {
+    start: Time,
+    /// Later than all that was measured by the system's clock until then.
+    started: Instant,
+    now: watch::Sender<Time>,
 }
 
 impl Clock {
@@ -23,14 +34,23 @@ impl Clock {
 
     /// A clock that stands still until it is set, and its copies with it; for tests.
     pub fn manual(start: Time) -> Self {
-        Self(Source::Manual(Arc::new(watch::Sender::new(start))))
+        let manual = Manual { start, started: Instant::now() + HOUR, now: watch::Sender::new(start) };
+        Self(Source::Manual(Arc::new(manual)))
     }
 
     /// The present time.
     pub fn now(&self) -> Time {
         match &self.0 {
             Source::System => Time::from_millis(jiff::Timestamp::now().as_millisecond()),
-            Source::Manual(time) => *time.borrow(),
+            Source::Manual(manual) => *manual.now.borrow(),
+        }
+    }
+
+    /// The present by the monotonic clock, which nobody sets; a manual one moves on with its time.
+    pub fn instant(&self) -> Instant {
+        match &self.0 {
+            Source::System => Instant::now(),
+            Source::Manual(manual) => manual.started + until(*manual.now.borrow(), manual.start),
         }
     }
 
@@ -39,8 +59,8 @@ impl Clock {
     pub async fn sleep_until(&self, end: Time) {
         match &self.0 {
             Source::System => tokio::time::sleep(until(end, self.now())).await,
-            Source::Manual(time) => {
-                let mut time = time.subscribe();
+            Source::Manual(manual) => {
+                let mut time = manual.now.subscribe();
                 // The sender is held by this very clock.
                 let _ = time.wait_for(|now| *now >= end).await;
             }
@@ -50,14 +70,14 @@ impl Clock {
     /// Sets a manual clock; whoever sleeps until then wakes. The system's clock is not ours to set.
     pub fn set(&self, time: Time) {
         if let Source::Manual(manual) = &self.0 {
-            manual.send_replace(time);
+            manual.now.send_replace(time);
         }
     }
 
     /// Moves a manual clock on.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(manual) = &self.0 {
-            manual.send_modify(|time| *time = later(*time, by));
+            manual.now.send_modify(|time| *time = later(*time, by));
         }
     }
 }
@@ -78,8 +98,6 @@ fn until(end: Time, now: Time) -> Duration {
 mod tests {
     use super::*;
 
-    const HOUR: Duration = Duration::from_hours(1);
-
     fn start() -> Time {
         Time::from_millis(1_760_097_600_000)
     }
@@ -89,8 +107,10 @@ mod tests {
         let clock = Clock::manual(start());
         let copy = clock.clone();
         assert_eq!(copy.now(), start());
+        let began = copy.instant();
         clock.advance(HOUR);
         assert_eq!(copy.now(), later(start(), HOUR));
+        assert_eq!(copy.instant(), began + HOUR);
         copy.set(start());
         assert_eq!(clock.now(), start());
     }

@@ -112,13 +112,15 @@ pub async fn run(app: Arc<App>, listeners: Listeners, shutdown: impl Future<Outp
 
 /// Writes now and then, and once at the end, what is only noted in memory.
 async fn flush_pending(app: Arc<App>, mut ended: oneshot::Receiver<()>) {
+    let period = app.config.tokens.last_used_period;
+    let mut next_at = later(app.started_at, period);
     loop {
-        let next_at = later(app.clock.now(), app.config.tokens.last_used_period);
         tokio::select! {
             biased;
             _ = &mut ended => break,
             () = app.clock.sleep_until(next_at) => {}
         }
+        next_at = later(app.clock.now(), period);
         if let Err(error) = app.auth.usage().write(&app.store).await {
             warn_unwritten(&error);
         }

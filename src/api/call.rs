@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::domain::{Permission, Time};
 use crate::http::service::Request;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A request, and what its row of the table says of it.
 pub struct Call {
@@ -15,4 +16,6 @@ pub struct Call {
     pub permission: Permission,
     /// When it came.
     pub now: Time,
+    /// The same by a clock that is never set back, for limits.
+    pub instant: Instant,
 }

@@ -103,7 +103,7 @@ impl Guard for User {
 
     fn record_use(&self, call: &Call, response_headers: &mut ResponseHeaders) -> Result<()> {
         auth::announce(self, call.now, response_headers);
-        call.app.request_limiter.count(self, call.request.began, response_headers)?;
+        call.app.request_limiter.count(self, call.instant, response_headers)?;
         call.app.auth.usage().note(self, call.now, call.request.client);
         Ok(())
     }
@@ -169,7 +169,7 @@ pub fn count_failed_auth(call: &Call, access: Access, error: Error) -> Error {
     let brings_key =
         access == Access::Socket || call.request.head.headers.get_all(header).iter().any(|key| !key.is_empty());
     match call.request.client.filter(|_| error.refuses_key() && brings_key) {
-        Some(client) => call.app.failed_auth_limiter.count(client, call.request.began).err().unwrap_or(error),
+        Some(client) => call.app.failed_auth_limiter.count(client, call.instant).err().unwrap_or(error),
         None => error,
     }
 }

@@ -54,7 +54,7 @@ pub async fn respond<S: Service>(
         Ok(target) => {
             let body_state = body_state.clone();
             let peer = peer.origin.clone();
-            run(service.call(target, Request { head, body, body_state, peer, client, began })).await
+            run(service.call(target, Request { head, body, body_state, peer, client })).await
         }
         Err(Error::WrongMethod(allowed)) if method == Method::OPTIONS && origin.is_some() => {
             (Ok(preflight(&allowed)), Vec::new())

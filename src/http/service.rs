@@ -10,7 +10,6 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::time::Instant;
 
 /// A request that HTTP's own rules let pass.
 pub struct Request {
@@ -24,8 +23,6 @@ pub struct Request {
     pub peer: Origin,
     /// Whose request it is: the peer's, or that of whom a trusted proxy names; `None` where it came by the admin socket.
     pub client: Option<IpAddr>,
-    /// When it came, by a clock that nobody sets.
-    pub began: Instant,
 }
 
 /// What becomes of a request, and the headers that its response carries in any case.

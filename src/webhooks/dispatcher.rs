@@ -13,7 +13,7 @@ use crate::webhooks::request::{Lookup, Outcome, TIME_MAX, WebhookClient, Webhook
 use crate::webhooks::target::{Target, WebhookUrl};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::{self, JoinSet};
 use tokio::time::{sleep, timeout};
@@ -56,7 +56,7 @@ impl Dispatcher {
     /// A courier by these settings, which must hear of every change that the store commits.
     pub fn new(settings: &Webhooks, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
-            client: WebhookClient::new(settings.allowed_networks.clone()),
+            client: WebhookClient::new(settings.allowed_networks.clone(), clock.clone()),
             clock,
             retry: settings.retry,
             give_up: settings.give_up,
@@ -184,12 +184,12 @@ impl Dispatcher {
     /// test of the user's is under way, or too many of others'.
     pub async fn test(&self, user: UserId, url: &str, secret: Option<WebhookSecret>) -> Result<Tested> {
         let permit = self.testing.admit(user)?;
-        let (began, at) = (Instant::now(), self.clock.now());
+        let (began, at) = (self.clock.instant(), self.clock.now());
         let body = serde_json::json!({ "event_type": "webhook.test", "user_id": user, "timestamp": at }).to_string();
         let delivery = blake3::hash(&random()?).to_hex()[..32].to_owned();
         let webhook_request = WebhookRequest { event_type: "webhook.test".to_owned(), delivery, body, secret, at };
         let (outcome, lookup) = self.client.send(url, &webhook_request).await;
-        let took = began.elapsed();
+        let took = self.clock.instant().saturating_duration_since(began);
         // The seat is taken as long as the look-up takes a thread.
         tokio::spawn(async move {
             wait_for(lookup).await;

@@ -1,5 +1,6 @@
 //! One attempt: look up the name, hold the addresses against the rules, connect to one of those, post, hear the status.
 
+use crate::clock::{Clock, later};
 use crate::domain::{Time, WebhookSecret};
 use crate::webhooks::blocked_networks::may_reach;
 use crate::webhooks::target::{PRIVATE, Target};
@@ -83,14 +84,15 @@ pub type Lookup = oneshot::Receiver<Result<Vec<SocketAddr>, String>>;
 
 /// Posts letters.
 pub struct WebhookClient {
+    clock: Clock,
     allowed: Vec<IpNet>,
     tls: Tls,
 }
 
 impl WebhookClient {
     /// Reaches global addresses, and private ones in these networks.
-    pub fn new(allowed: Vec<IpNet>) -> Self {
-        Self { allowed, tls: Tls::default() }
+    pub fn new(allowed: Vec<IpNet>, clock: Clock) -> Self {
+        Self { clock, allowed, tls: Tls::default() }
     }
 
     /// Whether an address of this form names a private one outright; a name is judged at each attempt.
@@ -105,10 +107,16 @@ impl WebhookClient {
             Err(why) => return (Outcome::failed(why), None),
         };
         let mut lookup = target.look_up();
-        let outcome = match timeout(TIME_MAX, self.client(&target, &mut lookup, webhook_request)).await {
-            Ok(Ok(status)) => Outcome::answered(status),
-            Ok(Err(why)) => Outcome::failed(why),
-            Err(_) => Outcome::failed(format!("The webhook did not answer within {} seconds.", TIME_MAX.as_secs())),
+        let end = later(self.clock.now(), TIME_MAX);
+        let outcome = tokio::select! {
+            biased;
+            posted = self.client(&target, &mut lookup, webhook_request) => match posted {
+                Ok(status) => Outcome::answered(status),
+                Err(why) => Outcome::failed(why),
+            },
+            () = self.clock.sleep_until(end) => {
+                Outcome::failed(format!("The webhook did not answer within {} seconds.", TIME_MAX.as_secs()))
+            }
         };
         (outcome, (!lookup.is_terminated()).then_some(lookup))
     }

@@ -186,7 +186,7 @@ fn hammer(client: &Client, token: &str, revoked: &AtomicBool) -> (u64, u64) {
 #[test]
 fn a_token_that_a_command_revokes_is_refused_from_the_next_request_on() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Launch::serve(folder.path()).start();
+    let server = Launch::serve(folder.path()).any_wrong_keys().start();
     done(folder.path(), &["user", "add", "ada@example.com"]);
     for id in 1..=5 {
         let token = done(folder.path(), &["token", "create", "1"]).trim().to_owned();

@@ -1,13 +1,14 @@
 //! A small HTTP/1.1 client: it can say what no client should, and holds each answer against the API document.
 
+pub use crate::patience::{PATIENCE, wait_for};
+
+use crate::patience::Unbroken;
+use memchr::memmem;
 use serde_json::{Value, json};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
 
-/// The longest wait for anything; a test that needs it has failed.
-pub const PATIENCE: Duration = Duration::from_mins(1);
 /// The admin key of every test server: the guide's.
 pub const ADMIN_KEY: &str = "token";
 
@@ -72,7 +73,7 @@ impl Answer {
 
 /// One connection.
 pub struct Line {
-    stream: TcpStream,
+    stream: Unbroken,
     read: Vec<u8>,
 }
 
@@ -82,7 +83,7 @@ impl Line {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, read: Vec::new() })
+        Ok(Self { stream: Unbroken(stream), read: Vec::new() })
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
@@ -91,7 +92,7 @@ impl Line {
 
     /// The socket, for those who treat it badly.
     pub fn stream(&self) -> &TcpStream {
-        &self.stream
+        &self.stream.0
     }
 
     /// The next answer; `to_head` says that it has no body whatever its headers say.
@@ -184,26 +185,15 @@ impl Line {
     }
 }
 
-/// Asks again and again until there is something; fails after [`PATIENCE`].
-pub fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = ask() {
-            return found;
-        }
-        assert!(began.elapsed() < PATIENCE, "it did not come in {PATIENCE:?}");
-        std::thread::yield_now();
-    }
-}
-
 /// Whether the other side ended the connection, as opposed to letting us wait.
 pub fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe | ConnectionAborted)
 }
 
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
+/// Where the first such bytes begin.
+pub fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    memmem::find(bytes, wanted)
 }
 
 /// A request that is being put together.

@@ -1,15 +1,17 @@
 //! Webhooks, second part: what the courier does with events. They are put into the file before the server starts.
 
-use crate::client::{Client, PATIENCE, assert_time, fields};
+use crate::client::{Client, assert_time, fields, wait_for};
 use crate::receiver::{Down, FAULT, OK, Receiver};
-use crate::server::{Server, Setup};
+use crate::server::{Server, Setup, still_clock};
 use crate::tokens::insert_token;
 use ring::hmac;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use vomeet::clock::later;
+use vomeet::domain::Time;
 
 const DELIVERY: [&str; 11] = [
     "attempts",
@@ -27,10 +29,16 @@ const DELIVERY: [&str; 11] = [
 const SECRET: &str = "a-secret-of-a-webhook";
 /// The longest attempt.
 const ATTEMPT: Duration = Duration::from_secs(5);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// A server that may reach receivers on this machine, and tries again soon.
 pub fn setup() -> Setup {
     Setup::new().set("VOMEET_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8").set("VOMEET_WEBHOOKS_RETRY_SECONDS", "1")
+}
+
+/// When the next attempt of a delivery is due.
+fn next_at(delivery: &Value) -> Time {
+    Time::from_millis(assert_time(&delivery["next_at"]).as_millisecond())
 }
 
 fn now() -> i64 {
@@ -65,15 +73,11 @@ fn list(server: &Client, key: &str, query: &str) -> Vec<Value> {
 
 /// Waits until the user's deliveries are as wanted, and returns them, the oldest first.
 fn wait_until(server: &Client, key: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    let began = Instant::now();
-    loop {
+    wait_for(|| {
         let mut list = list(server, key, "");
         list.reverse();
-        if wanted(&list) {
-            return list;
-        }
-        assert!(began.elapsed() < PATIENCE, "{list:#?}");
-    }
+        wanted(&list).then_some(list)
+    })
 }
 
 fn all_are(state: &'static str) -> impl Fn(&[Value]) -> bool {
@@ -164,13 +168,25 @@ fn an_event_that_is_refused_comes_again_under_its_name() {
         let answer = if failed.fetch_add(1, Ordering::SeqCst) < 2 { FAULT } else { OK };
         Some(answer.to_owned())
     });
-    let server = setup()
+    let clock = still_clock();
+    let setup = setup().clock(&clock).set("VOMEET_WEBHOOKS_RETRY_SECONDS", "100");
+    let start = clock.now();
+    let server = setup
         .rows(|db| {
             key = insert_user(db, 1, Some(&receiver.url()));
-            (0..2).for_each(|n| insert_event(db, 1, 1, n, now()));
+            (0..2).for_each(|n| insert_event(db, 1, 1, n, start.as_millis()));
         })
         .start();
-    let came: Vec<_> = (0..4).map(|_| receiver.next()).collect();
+    let mut came = Vec::new();
+    // A wait grows threefold, and is up to a fifth longer or shorter than that.
+    for (attempts, wait) in [(1, 100), (2, 300)] {
+        came.push(receiver.next());
+        let list = wait_until(&server, &key, |list| list[0]["attempts"] == attempts);
+        let waits = (next_at(&list[0]).as_millis() - clock.now().as_millis()) / 1000;
+        assert!((wait * 4 / 5..=wait * 6 / 5).contains(&waits), "{waits} s after {attempts}");
+        clock.set(next_at(&list[0]));
+    }
+    came.extend((0..2).map(|_| receiver.next()));
     let names: Vec<_> = came.iter().filter_map(|received| received.header("x-vomeet-delivery")).collect();
     assert_eq!(names, ["uid-1-0", "uid-1-0", "uid-1-0", "uid-1-1"]);
     assert_eq!(came[0].body, came[2].body);
@@ -185,19 +201,21 @@ fn an_event_that_is_refused_comes_again_under_its_name() {
 fn a_slow_receiver_fails_and_holds_up_nobody_else() {
     let (slow, fast) = (Receiver::answering(|_| None), Receiver::taking());
     let mut keys = [String::new(), String::new()];
-    let setup = setup().rows(|db| {
+    let clock = still_clock();
+    let setup = setup().clock(&clock).rows(|db| {
         keys = [insert_user(db, 1, Some(&slow.url())), insert_user(db, 2, Some(&fast.url()))];
         (0..8).for_each(|n| insert_event(db, 1, 1 + n, 0, now()));
         (0..40).for_each(|n| insert_event(db, 2, 100 + n, 0, now()));
     });
-    let began = Instant::now();
+    clock.set(Time::from_millis(now()));
     let server = setup.start();
     (0..40).for_each(|_| drop(fast.next()));
-    assert!(began.elapsed() < ATTEMPT, "the fast one waited for the slow one: {:?}", began.elapsed());
     assert_eq!(wait_until(&server, &keys[1], all_are("delivered")).len(), 40);
     // Four at once for one user: the fifth begins when one of them has ended.
-    (0..5).for_each(|_| drop(slow.next()));
-    assert!(began.elapsed() >= ATTEMPT, "more than four at once: {:?}", began.elapsed());
+    (0..4).for_each(|_| drop(slow.next()));
+    assert_eq!(slow.calls(), 4, "more than four at once");
+    clock.advance(ATTEMPT);
+    slow.next();
     let list = wait_until(&server, &keys[0], |list| list[..4].iter().all(|delivery| delivery["attempts"] == 1));
     let told = (&list[0]["last_error"], &list[0]["last_status"], &list[0]["state"]);
     assert_eq!(told, (&json!("The webhook did not answer within 5 seconds."), &Value::Null, &json!("waiting")));
@@ -212,12 +230,12 @@ fn there_are_only_so_many_attempts_at_once() {
             insert_event(db, user, user, 0, now());
         }
     });
-    let began = Instant::now();
-    let server = setup.start();
+    let clock = still_clock();
+    let server = setup.clock(&clock).start();
     (0..16).for_each(|_| drop(slow.next()));
-    assert!(began.elapsed() < ATTEMPT, "{:?}", began.elapsed());
+    assert_eq!(slow.calls(), 16, "more than sixteen at once");
+    clock.advance(ATTEMPT);
     slow.next();
-    assert!(began.elapsed() >= ATTEMPT, "more than sixteen at once: {:?}", began.elapsed());
     // Those who wait in the meantime do not hold up the server.
     server.get("/healthz").send().expect(200);
 }
@@ -225,18 +243,22 @@ fn there_are_only_so_many_attempts_at_once() {
 #[test]
 fn what_comes_too_late_is_given_up_and_visible_and_the_next_one_follows() {
     let (down, mut keys) = (Down::new(), [String::new(), String::new()]);
-    let hour = 3_600_000;
-    let setup = setup().set("VOMEET_WEBHOOKS_GIVE_UP_SECONDS", "3600").rows(|db| {
+    let clock = still_clock();
+    let setup = setup().clock(&clock).set("VOMEET_WEBHOOKS_GIVE_UP_SECONDS", "3600").rows(|db| {
         keys = [insert_user(db, 1, Some(&down.url())), insert_user(db, 2, None)];
-        insert_event(db, 1, 1, 0, now() - hour - 1);
-        insert_event(db, 1, 1, 1, now());
-        insert_event(db, 2, 2, 0, now());
+        let start = clock.now();
+        insert_event(db, 1, 1, 0, start.as_millis());
+        insert_event(db, 1, 1, 1, later(start, HOUR).as_millis());
+        insert_event(db, 2, 2, 0, start.as_millis());
     });
     let server = setup.start();
-    let list = wait_until(&server, &keys[0], |list| list[1]["attempts"].as_i64() > Some(0));
+    let list = wait_until(&server, &keys[0], |list| list[0]["attempts"] == 1);
+    assert_eq!((&list[0]["state"], &list[1]["attempts"]), (&json!("waiting"), &json!(0)));
+    clock.advance(HOUR);
+    let list = wait_until(&server, &keys[0], |list| list[1]["attempts"] == 1);
     let told: Vec<_> = list.iter().map(|delivery| (&delivery["state"], delivery["next_at"].is_null())).collect();
     assert_eq!(told, [(&json!("given_up"), true), (&json!("waiting"), false)]);
-    assert_eq!((&list[0]["attempts"], &list[0]["delivered_at"]), (&json!(1), &Value::Null));
+    assert_eq!((&list[0]["attempts"], &list[0]["delivered_at"]), (&json!(2), &Value::Null));
     assert!(list[0]["last_error"].as_str().is_some_and(|error| error.contains("refused")), "{list:?}");
     let gone = wait_until(&server, &keys[1], all_are("given_up"));
     let told = (&gone[0]["attempts"], &gone[0]["last_error"]);
@@ -269,19 +291,23 @@ fn deliveries_are_the_callers_own_newest_first_and_paged() {
 #[test]
 fn what_was_over_long_ago_is_forgotten() {
     let (down, mut key) = (Down::new(), String::new());
-    let day = 86_400_000;
-    let setup = setup().set("VOMEET_TOKENS_LAST_USED_SECONDS", "1").rows(|db| {
+    let (day, clock) = (86_400_000, still_clock());
+    let start = clock.now().as_millis();
+    let setup = setup().clock(&clock).rows(|db| {
         key = insert_user(db, 1, Some(&down.url()));
         // Over for long, over for less long, and of a month ago but still waiting.
-        insert_event(db, 1, 2, 0, now() - 41 * day);
+        insert_event(db, 1, 2, 0, start - 41 * day);
         for (number, age) in [(0, 40), (1, 32), (2, 30), (3, 1)] {
-            insert_event(db, 1, 1, number, now() - age * day);
+            insert_event(db, 1, 1, number, start - age * day);
         }
         let over = "UPDATE deliveries SET next_at = NULL, delivered_at = created_at WHERE meeting_id = 1";
         db.execute(over, []).expect("over");
-        db.execute("UPDATE deliveries SET next_at = ?1 WHERE meeting_id = 2", [now() + day]).expect("waiting");
+        db.execute("UPDATE deliveries SET next_at = ?1 WHERE meeting_id = 2", [start + day]).expect("waiting");
     });
     let server = setup.start();
+    assert_eq!(list(&server, &key, "").len(), 5);
+    // What is over is looked through with each batch of what was used.
+    clock.advance(Duration::from_mins(10));
     let list = wait_until(&server, &key, |list| list.len() == 3);
     let names: Vec<_> = list.iter().filter_map(|delivery| delivery["delivery"].as_str()).collect();
     assert_eq!(names, ["uid-2-0", "uid-1-2", "uid-1-3"]);
@@ -291,12 +317,15 @@ fn what_was_over_long_ago_is_forgotten() {
 #[test]
 fn an_attempt_under_way_is_finished_before_the_end() {
     let (mut key, receiver) = (String::new(), Receiver::answering(|_| None));
-    let setup = setup().rows(|db| {
+    let clock = still_clock();
+    let setup = setup().clock(&clock).rows(|db| {
         key = insert_user(db, 1, Some(&receiver.url()));
-        insert_event(db, 1, 1, 0, now());
+        insert_event(db, 1, 1, 0, clock.now().as_millis());
     });
-    let server: Server = setup.start();
+    let mut server: Server = setup.start();
     receiver.next();
+    server.ask_to_stop();
+    clock.advance(ATTEMPT);
     let server = server.restart();
     let list = list(&server, &key, "");
     assert!(list[0]["attempts"].as_i64() > Some(0), "{list:?}");

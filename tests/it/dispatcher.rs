@@ -1,11 +1,11 @@
 //! The courier and the outbox without a server around them: an event is there with the step that caused it, and leaves at once.
 
 use crate::receiver::{OK, Receiver};
-use crate::server::still_clock;
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use vomeet::clock::Clock;
 use vomeet::config::Webhooks;
 use vomeet::domain::Patch;
 use vomeet::domain::{
@@ -13,6 +13,11 @@ use vomeet::domain::{
 };
 use vomeet::store::{Advance, CreateUser, DeliveryPage, MeetingRef, Options, SendBot, SetWebhook, Store, UpdateUser};
 use vomeet::webhooks::Dispatcher;
+
+/// What all that happens here happens at.
+fn noon() -> Time {
+    Time::from_millis(1_760_097_600_000)
+}
 
 /// A store and a courier without a server around them, with a bot of user 1 on its way to a meeting. Their clock stands
 /// still, so that the courier wakes for news alone.
@@ -22,17 +27,15 @@ async fn with_bot(folder: &Path, data: &str) -> (Arc<Store>, Arc<Dispatcher>) {
         retry: Duration::from_secs(1),
         give_up: Duration::from_hours(1),
     };
-    let clock = still_clock();
-    let dispatcher = Dispatcher::new(&settings, clock.clone());
+    let dispatcher = Dispatcher::new(&settings, Clock::manual(noon()));
     let hearer = Arc::clone(&dispatcher);
     let options = Options { path: folder.join("vomeet.db"), small_readers: 1, long_readers: 1, queue_max: 16 };
     let store = Arc::new(Store::open(&options, move |change| hearer.on_change(change)).expect("a store"));
-    let (email, now) = (Email::stored("one@example.com".to_owned()), clock.now());
+    let (email, now) = (Email::stored("one@example.com".to_owned()), noon());
     let user = CreateUser { email, name: None, image_url: None, max_concurrent_bots: 1, data: Data::default(), now };
     let user_id = store.write(user).await.expect("a user").0.id;
     let data = Some(Data::stored(data.to_owned()));
     let (name, image_url) = (Patch::Keep, Patch::Keep);
-    let now = Time::from_millis(0);
     let update =
         UpdateUser { id: user_id, email: None, name, image_url, max_concurrent_bots: None, data, disabled: None, now };
     store.write(update).await.expect("data");
@@ -56,7 +59,7 @@ async fn with_bot(folder: &Path, data: &str) -> (Arc<Store>, Arc<Dispatcher>) {
 async fn advance(store: &Store, to: MeetingStatus) {
     let report = StatusReport::new(to, TransitionSource::Bot);
     let meeting_ref = MeetingRef::Session("a-session".to_owned());
-    let advanced = store.write(Advance { meeting_ref, report, container_id: None, now: still_clock().now() }).await;
+    let advanced = store.write(Advance { meeting_ref, report, container_id: None, now: noon() }).await;
     assert_eq!(advanced.expect("a step").expect("a meeting").meeting.status, to);
 }
 

@@ -1,6 +1,6 @@
 //! `DELETE /admin/users/{id}` and `DELETE /meetings/…`: no byte of what was removed is left in any file or in the log.
 
-use crate::client::{Client, Token, segment, token_of, wait_for};
+use crate::client::{Client, Token, find, segment, token_of, wait_for};
 use crate::lifecycle::{report, wait_until};
 use crate::process::{Launch, Process};
 use crate::receiver::Receiver;
@@ -8,6 +8,7 @@ use crate::secrets::everything;
 use crate::server::{Server, Setup, open_file};
 use crate::tokens::insert_token;
 use crate::watcher::Watcher;
+use memchr::memmem;
 use rusqlite::{Connection, OpenFlags, params};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -44,11 +45,10 @@ fn serve(folder: &Path) -> Process {
 /// The places where a mark is found, as it is or without case and diacritics, as the index has it.
 fn found(places: &BTreeMap<String, Vec<u8>>, mark: &str) -> Vec<String> {
     let forms = [mark.to_lowercase(), mark.to_lowercase().replace('ö', "o")];
-    let has = |bytes: &[u8], form: &str| {
+    let holds = |(name, bytes): (&String, &Vec<u8>)| {
         let text = bytes.to_ascii_lowercase();
-        text.windows(form.len()).any(|window| window == form.as_bytes())
+        forms.iter().any(|form| find(&text, form.as_bytes()).is_some()).then(|| name.clone())
     };
-    let holds = |(name, bytes): (&String, &Vec<u8>)| forms.iter().any(|form| has(bytes, form)).then(|| name.clone());
     places.iter().filter_map(holds).collect()
 }
 
@@ -200,7 +200,7 @@ fn insert_words(db: &Connection, user: i64, n: i64, next: &mut impl FnMut(u64) -
 /// How often words of user 1 are in the database, and among what parts the pages of the index.
 fn left(folder: &Path) -> (usize, i64) {
     let places = everything(folder);
-    let count = |bytes: &Vec<u8>| bytes.windows(ENDING.len()).filter(|window| *window == ENDING.as_bytes()).count();
+    let count = |bytes: &Vec<u8>| memmem::find_iter(bytes, ENDING).count();
     let mut parting = 0;
     open_file(&folder.join("vomeet.db"), |db| {
         let sql = "SELECT count(*) FROM words_idx WHERE instr(term, x'7a')";

@@ -7,7 +7,7 @@ use crate::watcher::{Received, Watcher};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::net::TcpStream;
 use std::sync::mpsc::sync_channel;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Opens a socket on a connection that takes little at a time.
 fn narrow(server: &Client, token: &str) -> Watcher {
@@ -39,7 +39,6 @@ fn who_does_not_read_is_dropped_and_the_others_get_everything() {
         sent += 1;
         held = server.app.transport.sockets.count();
     }
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     server.app.feed.on_change(&words(&meeting, sent, "the last"));
     for watcher in &mut reading {
         assert_eq!(start(&watcher.json()), sent);

@@ -2,6 +2,7 @@
 //!
 //! | file | what it holds against the server |
 //! |---|---|
+//! | [`patience`] | how tests wait |
 //! | [`client`], [`watcher`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
 //! | [`runner_bots`] | how they run bots without a server |
 //! | [`contract`], [`users`], [`tokens`], [`meetings`], [`analytics`] | the HTTP contract, row by row |
@@ -30,7 +31,7 @@
 //! | [`tidy`] | the rules of the house |
 //!
 //! Each test has a server and a folder of its own. Nobody sleeps: what is waited for is an event, for at most
-//! [`client::PATIENCE`].
+//! [`patience::PATIENCE`].
 
 #![allow(
     clippy::expect_used,
@@ -39,6 +40,7 @@
 )]
 
 mod client;
+mod patience;
 mod process;
 mod receiver;
 mod runner_bots;

@@ -88,13 +88,13 @@ impl Launch {
 
     /// `vomeet serve` on any free port, on `vomeet.db` in the folder.
     pub fn serve(folder: &Path) -> Self {
-        Self::new(folder, &["serve", "--listen", "127.0.0.1:0"])
+        Self::new(folder, &["serve", "--listen", "127.0.0.1:0"]).for_slow_clients()
     }
 
     /// `vomeet serve` under another program, such as `strace`.
     pub fn under(program: &str, arguments: &[&str], folder: &Path) -> Self {
         let command = Self::of(Command::new(program), folder);
-        command.args(arguments).args(&[BINARY, "serve", "--listen", "127.0.0.1:0"])
+        command.args(arguments).args(&[BINARY, "serve", "--listen", "127.0.0.1:0"]).for_slow_clients()
     }
 
     /// `vomeet` with these arguments, for another user and group of the machine; only root may.
@@ -119,6 +119,13 @@ impl Launch {
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.0.env(name, value);
         self
+    }
+
+    /// A client of the tests may be as slow as the machine is.
+    fn for_slow_clients(self) -> Self {
+        ["HEADER", "BODY", "RESPONSE"]
+            .iter()
+            .fold(self, |launch, limit| launch.env(&format!("VOMEET_HTTP_{limit}_SECONDS_MAX"), "600"))
     }
 
     /// Lets an address try as many wrong keys as it likes.

@@ -1,6 +1,7 @@
 //! A receiver of webhooks: it notes what it is sent and answers as the test wants.
 
 use crate::client::PATIENCE;
+use crate::patience::Unbroken;
 use serde_json::Value;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{Read, Write};
@@ -136,10 +137,10 @@ impl Desk {
             std::thread::spawn(move || {
                 stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
                 match &desk.tls {
-                    None => desk.serve(stream),
+                    None => desk.serve(Unbroken(stream)),
                     Some(config) => {
                         let tls = ServerConnection::new(Arc::clone(config)).expect("TLS");
-                        desk.serve(StreamOwned::new(tls, stream));
+                        desk.serve(StreamOwned::new(tls, Unbroken(stream)));
                     }
                 }
             });

@@ -1,10 +1,10 @@
 //! Retention by age: what is old goes by itself at the start, what is younger or goes on stays, and nothing goes unasked.
 
 use crate::bots::setup;
-use crate::client::wait_for;
+use crate::client::{find, wait_for};
 use crate::secrets::everything;
 use crate::segments::insert_session;
-use crate::server::{Server, Setup};
+use crate::server::{Server, Setup, still_clock};
 use crate::tokens::insert_token;
 use crate::transcripts::insert_segments;
 use rusqlite::{Connection, params};
@@ -54,9 +54,13 @@ fn insert_logs(setup: &Setup) {
 }
 
 fn start(variables: &[&str]) -> Server {
+    prepare(variables).start()
+}
+
+fn prepare(variables: &[&str]) -> Setup {
     let setup = setup().rows(insert_meetings);
     insert_logs(&setup);
-    variables.iter().fold(setup, |setup, variable| setup.set(variable, "10")).start()
+    variables.iter().fold(setup, |setup, variable| setup.set(variable, "10"))
 }
 
 /// The meetings of which there are rows in a table, and those of which there is a log.
@@ -106,7 +110,7 @@ fn old_words_go_and_their_meetings_stay() {
     assert!(left(&setup, NAMED).iter().all(|id| young().contains(id)), "what is personal went as well");
     for (n, (.., is_old)) in (1..).zip(MEETINGS) {
         let word = format!("zqword{n}");
-        let is_found = |bytes: &Vec<u8>| bytes.windows(word.len()).any(|window| window == word.as_bytes());
+        let is_found = |bytes: &Vec<u8>| find(bytes, word.as_bytes()).is_some();
         let database = &everything_but_logs(&setup);
         assert_eq!(database.iter().any(is_found), !is_old, "{word}");
     }
@@ -127,6 +131,22 @@ fn old_meetings_go_whole() {
     assert_eq!((left(&setup, MEETING_ROWS), left(&setup, SEGMENTS)), (young(), young()));
     assert_eq!((left(&setup, EVENTS), logs(&setup)), (young(), [3, 4, 5, 7].into()));
     assert_eq!(left(&setup, "SELECT meeting_id FROM sessions ORDER BY 1"), young());
+}
+
+#[test]
+fn what_becomes_old_while_the_server_runs_goes_too() {
+    let clock = still_clock();
+    let server = prepare(&["VOMEET_RETENTION_MEETINGS_DAYS"]).clock(&clock).start();
+    let meetings = |server: &Server| {
+        let body = server.get("/admin/users/1/export").admin().send().expect(200);
+        body["meetings"].as_array().map(Vec::len)
+    };
+    wait_until_swept(&server, |server| meetings(server) == Some(3));
+    // Of those that are kept, one ended nine days ago; the others go on.
+    clock.advance(Duration::from_hours(25));
+    wait_until_swept(&server, |server| meetings(server) == Some(2));
+    let setup = server.stop();
+    assert_eq!(left(&setup, MEETING_ROWS), [4, 5]);
 }
 
 #[test]

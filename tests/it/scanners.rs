@@ -3,6 +3,7 @@
 //! beyond ASCII that `\b` knows, is turned off.
 
 use crate::cli::{done, vomeet};
+use crate::client::find;
 use crate::process::Launch;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -87,7 +88,7 @@ struct Rule {
 impl Rule {
     fn takes(&self, text: &[u8]) -> Vec<String> {
         let lower = text.to_ascii_lowercase();
-        let has = |word: &String| lower.windows(word.len()).any(|window| window == word.as_bytes());
+        let has = |word: &String| find(&lower, word.as_bytes()).is_some();
         if !self.keywords.is_empty() && !self.keywords.iter().any(has) {
             return Vec::new();
         }

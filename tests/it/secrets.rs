@@ -1,6 +1,6 @@
 //! No secret is in what the server says or keeps, at the most talkative level.
 
-use crate::client::{Call, Token, token_of};
+use crate::client::{Call, Token, find, token_of};
 use crate::process::{Launch, Process};
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
@@ -23,7 +23,7 @@ pub fn everything(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+    find(haystack, needle).is_some()
 }
 
 /// Where a part of a secret is found, and what stands around it; each place is read once for all secrets.

@@ -47,6 +47,10 @@ impl Setup {
         let environment = [
             ("VOMEET_LISTEN", "127.0.0.1:0"),
             ("VOMEET_HTTP_STOP_SECONDS_MAX", "2"),
+            // A client of the tests may be as slow as the machine is; what they say of time-outs, they set.
+            ("VOMEET_HTTP_HEADER_SECONDS_MAX", "600"),
+            ("VOMEET_HTTP_BODY_SECONDS_MAX", "600"),
+            ("VOMEET_HTTP_RESPONSE_SECONDS_MAX", "600"),
             // Meetings that tests put into the file are as old as they please.
             ("VOMEET_BOTS_ACTIVE_SECONDS_MAX", "315360000"),
             // All callers of the tests have one address, and many bring wrong keys.

@@ -1,6 +1,6 @@
 //! The process seen from outside: what it takes in memory, how fast it ends, what it logs, and where its words go.
 
-use crate::client::PATIENCE;
+use crate::client::{PATIENCE, wait_for};
 use crate::durability::assert_one_line;
 use crate::process::{Launch, Process};
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -8,7 +8,6 @@ use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
 
 const BUNDLE: &str = "/docs/swagger-ui-bundle.js";
 
@@ -49,10 +48,7 @@ fn a_client_that_does_not_read_holds_no_copy_of_its_answer() {
     let before = resident_kib(&server);
     let sockets = 300;
     let stuck: Vec<TcpStream> = (0..sockets).map(|_| ask_with_a_small_buffer(&server)).collect();
-    let began = Instant::now();
-    while counted(&server, "/docs/{file}", 200) < counted_before + sockets {
-        assert!(began.elapsed() < PATIENCE, "not all of them were answered");
-    }
+    wait_for(|| (counted(&server, "/docs/{file}", 200) == counted_before + sockets).then_some(()));
     let grown = resident_kib(&server).saturating_sub(before);
     assert!(grown < sockets * 64, "{grown} KiB for {sockets} clients that do not read");
     drop(stuck);
@@ -62,7 +58,7 @@ fn a_client_that_does_not_read_holds_no_copy_of_its_answer() {
 #[test]
 fn half_a_head_does_not_hold_up_the_end() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Launch::serve(folder.path()).env("VOMEET_HTTP_STOP_SECONDS_MAX", "10").start();
+    let server = Launch::serve(folder.path()).env("VOMEET_HTTP_STOP_SECONDS_MAX", "300").start();
     let mut used = server.line();
     server.get("/healthz").over(&mut used).expect("an answer");
     used.send("GET /user HT").expect("sent");
@@ -76,11 +72,9 @@ fn half_a_head_does_not_hold_up_the_end() {
         })
         .collect();
     server.get("/healthz").send().expect(200);
-    let began = Instant::now();
+    // It may wait for longer than the test does.
     let ended = server.terminate();
-    let took = began.elapsed();
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
     drop((lines, used));
 }
 

@@ -1,6 +1,7 @@
 //! A client of the live feed.
 
 use crate::client::{Client, PATIENCE};
+use crate::patience::Unbroken;
 use serde_json::{Value, json};
 use std::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -17,7 +18,7 @@ pub enum Received {
 }
 
 /// A socket of a user's.
-pub struct Watcher(WebSocket<TcpStream>);
+pub struct Watcher(WebSocket<Unbroken>);
 
 impl Watcher {
     /// Opens a socket with the token in the header.
@@ -38,7 +39,7 @@ impl Watcher {
         for key in keys {
             request.headers_mut().append("X-API-Key", HeaderValue::from_bytes(key).expect("a value"));
         }
-        let (socket, answer) = client(request, stream).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let (socket, answer) = client(request, Unbroken(stream)).unwrap_or_else(|error| panic!("{path}: {error}"));
         crate::openapi::assert_documented("GET", "/ws", answer.status().as_u16());
         Self(socket)
     }
