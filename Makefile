@@ -48,7 +48,7 @@ test-python: $(VENV)/ready ## Run the Python tests against a real server; T=test
 
 long: needs-rust ## Run the Rust tests in their long form (VOMEET_TEST_LONG=1); T= as in test-one
 	@echo 'With VOMEET_TEST_LONG=1 these files test more, and longer:'
-	@grep -rl VOMEET_TEST_LONG src tests/it | sed 's/^/  /' || true
+	@grep -rl VOMEET_TEST_LONG src tests/it | sed 's/^/  /' | grep . || echo '  none'
 	VOMEET_TEST_LONG=1 cargo test -- $(T)
 
 snapshots: needs-rust ## Write the snapshots that changed, for git diff to show; T= as in test-one
