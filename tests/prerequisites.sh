@@ -180,7 +180,7 @@ install_line() { # nothing, "sudo " or "sudo -n "
   esac
 }
 
-# The whole line: packages first, then what needs them.
+# The whole line: packages first, then the compiler, then what needs it.
 whole_line() { # as root: nothing, "sudo ", "sudo -n " or "su "
   line=''
   if [ -n "$packages" ]; then
@@ -189,8 +189,8 @@ whole_line() { # as root: nothing, "sudo ", "sudo -n " or "su "
       *) line=$(install_line "$1") ;;
     esac
   fi
-  [ -z "$steps" ] || line="${line:+$line && }$steps"
   [ -z "$by_hand" ] || line="${line:+$line && }$by_hand"
+  [ -z "$steps" ] || line="${line:+$line && }$steps"
   echo "$line"
 }
 

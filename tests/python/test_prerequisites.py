@@ -158,6 +158,16 @@ def test_a_missing_or_old_compiler_is_not_fetched_unasked(machine, version, inst
     assert machine.told == []
 
 
+def test_the_line_is_in_the_order_in_which_it_works(machine):
+    machine.remove("rustc", "cargo", "curl", "jq")
+    machine.add_manager("apt-get")
+    (line,) = lines_to_type(machine.run(SCRIPT, "python", "lint", as_root=False))
+    steps = [" curl jq' &&", RUSTUP, "cargo install --quiet --locked cargo-deny"]
+    places = [line.find(step) for step in steps]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
 @pytest.mark.parametrize("version", ["1.95.0", "1.96.0-nightly", "1.100.0", "2.0.0"])
 def test_a_newer_compiler_will_do(machine, version):
     machine.add("rustc", f'echo "rustc {version}"')
