@@ -18,6 +18,7 @@
 //! | [`scrubber`] | sees to it that what was removed leaves the files too |
 //! | [`retention`] | removes what is older than the settings allow |
 //! | [`feed`] | committed events to live watchers; bounded, and a slow one is dropped |
+//! | [`http_client`] | the one way in which this program asks others over HTTP |
 //! | [`error`] | everything that a caller can tell apart, and its status |
 //! | [`exit`] | why the program ends, and the exit code that goes with it |
 //! | [`openapi`], [`metrics`], [`logging`], [`clock`] | the API document, the figures, the log, the time |
@@ -43,6 +44,7 @@ pub mod error;
 pub mod exit;
 pub mod feed;
 pub mod http;
+pub mod http_client;
 pub mod logging;
 pub mod metrics;
 pub mod routes;

@@ -1,12 +1,16 @@
-//! The log: lines are gathered and written together, so that a request does not pay for a system call.
+//! The log. `env_logger` filters and formats; behind its pipe, lines are gathered and written together, so that a
+//! request does not pay for a system call.
+//!
+//! `env_filter` is `env_logger`'s own parser: asked by itself it refuses a wrong filter, which `env_logger` would skip.
 
 use crate::clock::Clock;
 use crate::domain::Time;
 use crate::exit::{Code, StartupError};
-use env_filter::Filter;
-use log::{Level, LevelFilter, Log, Metadata, Record};
+use env_logger::fmt::Formatter;
+use env_logger::{Builder, Target};
+use log::{Level, LevelFilter, Record};
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Longest time that a line waits.
@@ -14,65 +18,116 @@ const DELAY_MAX: Duration = Duration::from_millis(50);
 /// Most bytes that wait; when the reader of the log is slower than that, lines are lost and counted.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 
+/// The lines of this process: there is one log, as there is one standard error.
+static WAITING: Waiting = Waiting::new();
+
 /// Refuses a filter that names no level.
-pub fn check(filter: &str) -> Result<Filter, StartupError> {
-    let wrong = |error| format!("log should be a level such as info ({error}); correct it and start again.");
-    let mut builder = env_filter::Builder::new();
-    // These two write every message out: what was said in meetings has no place in a log.
-    for talker in ["tungstenite", "tokio_tungstenite"] {
-        builder.filter_module(talker, LevelFilter::Info);
-    }
-    builder.try_parse(filter).map_err(|error| StartupError::new(Code::Config, wrong(error)))?;
-    // It logs whole requests and answers, and with them the secrets that bots are given.
-    builder.filter_module("bollard", LevelFilter::Off);
-    Ok(builder.build())
+pub fn check(filter: &str) -> Result<(), StartupError> {
+    let parsed = env_filter::Builder::new().try_parse(filter).map(drop);
+    parsed.map_err(|error| {
+        let message = format!("log should be a level such as info ({error}); correct it and start again.");
+        StartupError::new(Code::Config, message)
+    })
 }
 
 /// Starts logging to standard error. Keep what it returns until the end: dropping it writes what waits.
 pub fn start(filter: &str) -> Result<Flush, StartupError> {
-    let filter = check(filter)?;
-    let waiting = Arc::new(Waiting::default());
-    log::set_max_level(filter.filter());
+    check(filter)?;
+    let mut logger = filtered(filter);
+    logger.format(format_of_lines());
+    logger.target(Target::Pipe(Box::new(Pipe)));
     // A second start in one process (a test) keeps the first logger.
-    let _ = log::set_boxed_logger(Box::new(Logger { filter, waiting: Arc::clone(&waiting) }));
-    let writer = Arc::clone(&waiting);
+    let _ = logger.try_init();
     let cannot = |error: io::Error| StartupError::new(Code::Config, format!("Cannot start the log: {error}."));
-    std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.work()).map_err(cannot)?;
-    Ok(Flush(waiting))
+    std::thread::Builder::new().name("log".to_owned()).spawn(|| WAITING.work()).map_err(cannot)?;
+    Ok(Flush)
+}
+
+/// Writes what waits. A process that ends at once calls it; others keep [`Flush`].
+pub fn flush() {
+    WAITING.write();
 }
 
 /// Writes what waits when it is dropped.
-pub struct Flush(Arc<Waiting>);
+pub struct Flush;
 
 impl Drop for Flush {
     fn drop(&mut self) {
-        self.0.write();
+        flush();
     }
 }
 
-struct Logger {
-    filter: Filter,
-    waiting: Arc<Waiting>,
+/// A logger that lets through what the filter says, and never what must not be logged.
+fn filtered(filter: &str) -> Builder {
+    let mut logger = Builder::new();
+    // These two write every message out: what was said in meetings has no place in a log.
+    for talker in ["tungstenite", "tokio_tungstenite"] {
+        logger.filter_module(talker, LevelFilter::Info);
+    }
+    logger.parse_filters(filter);
+    // It logs whole requests and answers, and with them the secrets that bots are given.
+    logger.filter_module("bollard", LevelFilter::Off);
+    logger
 }
 
-impl Log for Logger {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.filter.enabled(metadata)
+/// A line is its second, its level and its message.
+fn format_of_lines() -> impl Fn(&mut Formatter, &Record<'_>) -> io::Result<()> {
+    let last_second = Mutex::new(Second::default());
+    move |line, record| {
+        let mut second = last_second.lock().unwrap_or_else(PoisonError::into_inner);
+        second.set(Clock::system().now());
+        line.write_all(second.text.as_bytes())?;
+        // The message may be of a type that logs while it is written.
+        drop(second);
+        line.write_all(level(record.level()))?;
+        writeln!(line, "{}", record.args())
     }
+}
 
-    fn log(&self, record: &Record<'_>) {
-        if self.filter.matches(record) {
-            self.waiting.add(record);
+/// The level between two spaces, as wide as the widest; the usual padding costs a third of the line.
+fn level(level: Level) -> &'static [u8] {
+    match level {
+        Level::Error => b" ERROR ",
+        Level::Warn => b" WARN  ",
+        Level::Info => b" INFO  ",
+        Level::Debug => b" DEBUG ",
+        Level::Trace => b" TRACE ",
+    }
+}
+
+/// The text of a second: most lines share it with the line before, and formatting costs more than comparing.
+#[derive(Default)]
+struct Second {
+    number: i64,
+    text: String,
+}
+
+impl Second {
+    fn set(&mut self, now: Time) {
+        let number = now.as_millis().div_euclid(1000);
+        if self.number != number || self.text.is_empty() {
+            self.number = number;
+            self.text = Time::from_millis(number * 1000).to_string();
         }
     }
+}
 
-    fn flush(&self) {
-        self.waiting.write();
+/// Where `env_logger` puts its lines, each in one call.
+struct Pipe;
+
+impl Write for Pipe {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        WAITING.add(line);
+        Ok(line.len())
+    }
+
+    /// Called after each line, which is just what would cost a system call a line.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 /// Lines that are not written yet.
-#[derive(Default)]
 struct Waiting {
     lines: Mutex<Lines>,
     some: Condvar,
@@ -82,19 +137,21 @@ struct Waiting {
 struct Lines {
     bytes: Vec<u8>,
     lost: usize,
-    /// The text of the last second that a line had.
-    second: (i64, String),
 }
 
 impl Waiting {
-    fn add(&self, record: &Record<'_>) {
+    const fn new() -> Self {
+        Self { lines: Mutex::new(Lines { bytes: Vec::new(), lost: 0 }), some: Condvar::new() }
+    }
+
+    fn add(&self, line: &[u8]) {
         let mut lines = self.lock();
         if lines.bytes.len() > WAITING_BYTES_MAX {
             lines.lost += 1;
             return;
         }
         let was_empty = lines.bytes.is_empty();
-        lines.add(record);
+        lines.bytes.extend_from_slice(line);
         drop(lines);
         if was_empty {
             self.some.notify_one();
@@ -126,36 +183,35 @@ impl Waiting {
     }
 }
 
-impl Lines {
-    fn add(&mut self, record: &Record<'_>) {
-        let second = Clock::system().now().as_millis().div_euclid(1000);
-        if self.second.0 != second || self.second.1.is_empty() {
-            self.second = (second, Time::from_millis(second * 1000).to_string());
-        }
-        self.bytes.extend_from_slice(self.second.1.as_bytes());
-        self.bytes.extend_from_slice(match record.level() {
-            Level::Error => b" ERROR ",
-            Level::Warn => b" WARN  ",
-            Level::Info => b" INFO  ",
-            Level::Debug => b" DEBUG ",
-            Level::Trace => b" TRACE ",
-        });
-        // Writing to memory cannot fail; a `Display` that does has nothing more to say.
-        let _ = writeln!(self.bytes, "{}", record.args());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Whether a filter lets a debug line of a crate through.
+    fn shows(filter: &str, target: &str) -> bool {
+        check(filter).expect("a filter");
+        let record = Record::builder().target(target).level(Level::Debug).build();
+        filtered(filter).build().matches(&record)
+    }
+
     #[test]
     fn what_holds_the_secrets_of_bots_is_never_logged() {
         for filter in ["trace", "bollard=trace", "trace,bollard=debug"] {
-            let filter = check(filter).expect("a filter");
-            let record = |target| filter.matches(&Record::builder().target(target).level(Level::Debug).build());
-            assert!(!record("bollard::docker") && !record("bollard"));
+            assert!(!shows(filter, "bollard::docker") && !shows(filter, "bollard"), "{filter}");
         }
-        assert!(check("trace").expect("a filter").matches(&Record::builder().target("vomeet").build()));
+        assert!(shows("trace", "vomeet"));
+    }
+
+    #[test]
+    fn what_is_said_in_meetings_is_not_logged_by_a_level_alone() {
+        assert!(!shows("trace", "tungstenite::protocol") && !shows("trace", "tokio_tungstenite"));
+    }
+
+    #[test]
+    fn a_filter_that_is_wrong_is_refused_and_not_skipped() {
+        for filter in ["warn,access=loud", "a=b=c", "info/a/b"] {
+            assert_eq!(check(filter).expect_err(filter).code, Code::Config);
+        }
+        assert!(check("warn,access=off").is_ok());
     }
 }

@@ -1,4 +1,6 @@
 //! Routes as data: what a row is, how a request finds its row, and how a row becomes a handler.
+//!
+//! By hand, for one table says it all: a routing crate knows paths, but neither guards, limits nor the API document.
 
 use crate::api::call::Call;
 use crate::api::guard::{Access, Anonymous, Guard, Session, WebSocketCaller, admit};

@@ -1,4 +1,6 @@
 //! So many in a minute: the generic cell rate algorithm, and a table of fixed size that remembers it for many keys.
+//!
+//! By hand, for its memory is bounded whoever calls: the limiters of crates keep a growing map of keys.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, PoisonError};

@@ -2,20 +2,20 @@
 
 use crate::app::App;
 use crate::exit::{Code, StartupError};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{Method, Request, Response, StatusCode, header};
-use hyper_util::rt::TokioIo;
+use crate::http_client::{self, Connection, Failure};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
 
 /// Longest wait for an answer to begin, and for each piece of it.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Most bytes of an answer that is read as a whole: far more than a page of anything.
+const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// A path with its query, encoded.
 pub struct Target(String);
@@ -61,7 +61,7 @@ impl Answer {
 
 /// A connection to a server, or to the database that this process has opened itself.
 pub struct Client {
-    sender: SendRequest<Full<Bytes>>,
+    connection: Connection,
     file: Option<Arc<App>>,
 }
 
@@ -71,9 +71,8 @@ impl Client {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
-        tokio::spawn(connection);
-        Ok(Self { sender, file })
+        let connection = Connection::over(stream).await.map_err(failed)?.waiting_at_most(PATIENCE);
+        Ok(Self { connection, file })
     }
 
     /// Asks for what is there.
@@ -88,34 +87,30 @@ impl Client {
 
     /// Sends a request with a body, if there is one, and reads the whole answer; a refusal becomes an [`StartupError`].
     pub async fn send(&mut self, method: Method, target: Target, body: Option<Value>) -> Result<Answer, StartupError> {
-        let response = self.begin(method, target, body).await?;
-        let status = response.status();
-        let mut bytes = Vec::new();
-        each_piece(response, |piece| bytes.extend_from_slice(piece)).await?;
+        let answer = self.begin(method, target, body).await?;
+        let status = answer.status;
+        let bytes = answer.whole(ANSWER_BYTES_MAX).await.map_err(failed)?;
         let body = String::from_utf8(bytes).map_err(|error| broken(&error))?;
         if status.is_success() { Ok(Answer { status, body }) } else { Err(refused(status, &body)) }
     }
 
     /// Hands the lines of an answer on as they come, each with its end.
     pub async fn get_lines(&mut self, target: Target, mut take: impl FnMut(&str)) -> Result<(), StartupError> {
-        let response = self.begin(Method::GET, target, None).await?;
-        let status = response.status();
+        let mut answer = self.begin(Method::GET, target, None).await?;
+        if !answer.status.is_success() {
+            let status = answer.status;
+            let bytes = answer.whole(ANSWER_BYTES_MAX).await.map_err(failed)?;
+            return Err(refused(status, &String::from_utf8_lossy(&bytes)));
+        }
         let mut waiting = Vec::new();
-        each_piece(response, |piece| {
-            waiting.extend_from_slice(piece);
-            if status.is_success()
-                && let Some(end) = waiting.iter().rposition(|&byte| byte == b'\n')
-            {
+        while let Some(piece) = answer.piece().await.map_err(failed)? {
+            waiting.extend_from_slice(&piece);
+            if let Some(end) = waiting.iter().rposition(|&byte| byte == b'\n') {
                 take(&String::from_utf8_lossy(&waiting[..=end]));
                 waiting.drain(..=end);
             }
-        })
-        .await?;
-        let rest = String::from_utf8_lossy(&waiting);
-        match status.is_success() {
-            true => take(&rest),
-            false => return Err(refused(status, &rest)),
         }
+        take(&String::from_utf8_lossy(&waiting));
         Ok(())
     }
 
@@ -124,39 +119,32 @@ impl Client {
         method: Method,
         target: Target,
         body: Option<Value>,
-    ) -> Result<Response<Incoming>, StartupError> {
+    ) -> Result<http_client::Answer, StartupError> {
         let mut request = Request::builder().method(method).uri(target.0).header(header::HOST, "localhost");
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
         let request = request.body(Full::new(body)).map_err(|error| broken(&error))?;
-        self.sender.ready().await.map_err(|error| broken(&error))?;
-        let response = timeout(PATIENCE, self.sender.send_request(request)).await;
-        response.map_err(|_| slow())?.map_err(|error| broken(&error))
+        self.connection.send(request).await.map_err(failed)
     }
 
     /// Writes what is left and lets go of the database, if this process has opened it.
     pub fn close(self) {
-        drop(self.sender);
+        drop(self.connection);
         if let Some(app) = self.file {
             app.store.close();
         }
     }
 }
 
-async fn each_piece(response: Response<Incoming>, mut take: impl FnMut(&[u8])) -> Result<(), StartupError> {
-    let mut body = response.into_body();
-    while let Some(frame) = timeout(PATIENCE, body.frame()).await.map_err(|_| slow())? {
-        if let Ok(piece) = frame.map_err(|error| broken(&error))?.into_data() {
-            take(&piece);
+fn failed(failure: Failure) -> StartupError {
+    match failure {
+        Failure::Slow => {
+            StartupError::new(Code::Unavailable, "The server takes too long; look at its log and try again.")
         }
+        failure => broken(&failure),
     }
-    Ok(())
-}
-
-fn slow() -> StartupError {
-    StartupError::new(Code::Unavailable, "The server takes too long; look at its log and try again.")
 }
 
 fn broken(error: &dyn std::error::Error) -> StartupError {

@@ -78,8 +78,8 @@ enum Command {
         /// Which shell
         shell: Shell,
     },
-    /// Print the manual page, for `man -l` or a folder of manuals
-    Man,
+    /// Print the manual page, for `man -l`, or write a page for each command
+    Man(manual::ManArgs),
 }
 
 /// A command that reaches the server's private socket or, where no server runs, the database itself.
@@ -218,10 +218,7 @@ impl Command {
                 manual::completions(shell);
                 Ok(())
             }
-            Self::Man => {
-                manual::man();
-                Ok(())
-            }
+            Self::Man(args) => manual::man(&args),
         }
     }
 }

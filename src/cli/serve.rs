@@ -80,7 +80,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            log::logger().flush();
+            logging::flush();
             std::process::exit(130);
         });
     })

@@ -1,19 +1,19 @@
-//! Lengths of time as people write them: `90d`, `12h`, `3600`.
+//! Lengths of time as people write them: `90d`, `1h30m`, `3600`.
 
-/// Seconds, from a whole number and a unit: s (or none), m, h, d or w.
+use jiff::{Span, SpanRelativeTo};
+
+/// Seconds, from a whole number of them or from numbers with units, up to weeks: months differ in length.
 pub fn seconds(text: &str) -> Result<i64, String> {
-    let wrong = || format!("should be a number and s, m, h, d or w, such as 90d, not {text:?}");
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        "w" => 7 * 86_400,
-        _ => return Err(wrong()),
-    };
-    let number: i64 = digits.parse().map_err(|_| wrong())?;
-    number.checked_mul(unit).ok_or_else(wrong)
+    if let Ok(number) = text.parse() {
+        return Ok(number);
+    }
+    let wrong = || format!("should be a length of time such as 90d, 1h30m or 3600 (seconds), not {text:?}");
+    let span: Span = text.parse().map_err(|_| wrong())?;
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
+    if length.subsec_nanos() != 0 {
+        return Err(wrong());
+    }
+    Ok(length.as_secs())
 }
 
 #[cfg(test)]
@@ -22,12 +22,30 @@ mod tests {
 
     #[test]
     fn lengths_are_read_with_their_units() {
-        for (text, expected) in
-            [("0", 0), ("90", 90), ("15m", 900), ("12h", 43_200), ("90d", 7_776_000), ("2w", 1_209_600)]
-        {
+        for (text, expected) in [
+            ("0", 0),
+            ("90", 90),
+            ("90s", 90),
+            ("0d", 0),
+            ("15m", 900),
+            ("12h", 43_200),
+            ("90d", 7_776_000),
+            ("2w", 1_209_600),
+            ("5200w", 3_144_960_000),
+            ("-1d", -86_400),
+            ("+1d", 86_400),
+            ("007d", 604_800),
+            ("1h30m", 5400),
+            ("1h 30m", 5400),
+            ("1.5h", 5400),
+            ("2 days", 172_800),
+            ("1w2d3h4m5s", 788_645),
+        ] {
             assert_eq!(seconds(text), Ok(expected), "{text}");
         }
-        for text in ["", "d", "1.5h", "1 d", "1y", "1dd", "9223372036854775807w", "never"] {
+        for text in
+            ["", "d", "1y", "2mo", "1dd", "1m1h", "0.5s", "9223372036854775807w", "9223372036854775808", "never"]
+        {
             assert!(seconds(text).is_err(), "{text}");
         }
     }

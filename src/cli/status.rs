@@ -5,16 +5,18 @@ use crate::cli::say;
 use crate::cli::serve::url;
 use crate::config::Settings;
 use crate::exit::{Code, StartupError};
-use http_body_util::{BodyExt, Empty};
+use crate::http_client::Connection;
+use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
 /// Longest wait for the whole answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Most bytes of it.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Prints how the server is, or ends with [`Code::NotRunning`].
 pub fn run(settings: &Settings) -> Result<(), StartupError> {
@@ -43,12 +45,11 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 
 async fn ask(address: SocketAddr) -> Result<Health, Box<dyn std::error::Error>> {
     let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let request = Request::get("/healthz").header(header::HOST, address.to_string()).body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
+    let mut connection = Connection::over(stream).await?;
+    let request = Request::get("/healthz").header(header::HOST, address.to_string()).body(Full::<Bytes>::default())?;
+    let answer = connection.send(request).await?;
+    let status = answer.status;
+    let body = answer.whole(ANSWER_BYTES_MAX).await?;
     if status != StatusCode::OK {
         return Err(format!("/healthz answers {status}: {}", String::from_utf8_lossy(&body)).into());
     }

@@ -1,42 +1,73 @@
 //! What people read: tables, and one thing field by field. Nothing that is stored can steer the terminal.
+//!
+//! On a terminal a table is as wide as that, and long cells go on in the line below; elsewhere a row is one line.
 
+use comfy_table::ContentArrangement;
+use comfy_table::presets::NOTHING as NOTHING_BETWEEN;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt::Write;
-use unicode_width::UnicodeWidthStr;
+use terminal_size::{Width, terminal_size_of};
 
 /// A title, and where its value is in the JSON (RFC 6901).
 pub type Column = (&'static str, &'static str);
 
 /// What stands where there is nothing.
 const NOTHING: &str = "-";
-const GAP: &str = "  ";
+/// Spaces between two columns.
+const GAP: u16 = 2;
 
 /// Rows under their titles.
 pub fn table(columns: &[Column], rows: &[Value]) -> String {
-    let titles: Vec<String> = columns.iter().map(|(title, _)| (*title).to_owned()).collect();
-    let cells = rows.iter().map(|row| columns.iter().map(|(_, place)| cell(row.pointer(place))).collect());
-    align(&std::iter::once(titles).chain(cells).collect::<Vec<_>>())
+    table_within(terminal_width(), columns, rows)
+}
+
+fn table_within(width: Option<u16>, columns: &[Column], rows: &[Value]) -> String {
+    let titles = columns.iter().map(|(title, _)| (*title).to_owned()).collect();
+    let mut lines: Vec<Vec<String>> = vec![titles];
+    for row in rows {
+        lines.push(columns.iter().map(|(_, place)| cell(row.pointer(place))).collect());
+    }
+    aligned(width, lines)
 }
 
 /// One thing, a line for each field that it has.
 pub fn card(fields: &[Column], thing: &Value) -> String {
-    let known = fields.iter().filter_map(|(title, place)| Some((*title, thing.pointer(place)?)));
-    align(&known.map(|(title, value)| vec![title.to_owned(), cell(Some(value))]).collect::<Vec<_>>())
+    let mut lines = Vec::new();
+    for (title, place) in fields {
+        if let Some(value) = thing.pointer(place) {
+            lines.push(vec![(*title).to_owned(), cell(Some(value))]);
+        }
+    }
+    aligned(terminal_width(), lines)
 }
 
-fn align(lines: &[Vec<String>]) -> String {
-    let columns = lines.first().map_or(0, Vec::len);
-    let width = |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
+/// The columns of the terminal that reads this; none where a file or a program reads it, which want whole lines.
+fn terminal_width() -> Option<u16> {
+    let (Width(columns), _) = terminal_size_of(std::io::stdout())?;
+    // Some terminals do not know their size.
+    (columns > 0).then_some(columns)
+}
+
+fn aligned(width: Option<u16>, lines: Vec<Vec<String>>) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut table = comfy_table::Table::new();
+    table.load_style(NOTHING_BETWEEN).add_rows(lines);
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    let mut columns = table.column_iter_mut().rev();
+    if let Some(last) = columns.next() {
+        last.set_padding((0, 0));
+    }
+    for column in columns {
+        column.set_padding((0, GAP));
+    }
     let mut text = String::new();
-    for line in lines {
-        for (cell, width) in line.iter().zip(&widths) {
-            text.push_str(cell);
-            text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width())));
-            text.push_str(GAP);
-        }
-        text.truncate(text.trim_end_matches(' ').len());
+    for line in table.lines() {
+        text.push_str(line.trim_end_matches(' '));
         text.push('\n');
     }
     text
@@ -91,6 +122,7 @@ fn is_steering(c: char) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+    use unicode_width::UnicodeWidthStr;
 
     #[test]
     fn columns_stand_under_each_other_whatever_is_in_them() {
@@ -111,6 +143,33 @@ mod tests {
         LIST  a, b
         END   -
         ");
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal_and_nothing_is_lost() {
+        let rows = [
+            json!({"id": 1, "name": "a name of several words that is too long"}),
+            json!({"id": 2, "name": "会議室会議室会議室会議室"}),
+        ];
+        let columns = [("ID", "/id"), ("NAME", "/name")];
+        insta::assert_snapshot!(table_within(Some(20), &columns, &rows), @r"
+        ID  NAME
+        1   a name of
+            several words
+            that is too long
+        2   会議室会議室会議
+            室会議室
+        ");
+        for width in 1..60 {
+            let text = table_within(Some(width), &columns, &rows);
+            assert!(width < 10 || text.lines().all(|line| line.width() <= width.into()), "{width}\n{text}");
+            let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
+            assert_eq!(letters(&text), letters(&table_within(None, &columns, &rows)), "{width}\n{text}");
+        }
+        let long = "x".repeat(60_000);
+        assert!(table_within(None, &columns, &[json!({"id": 1, "name": &long})]).contains(&format!("1   {long}\n")));
+        assert_eq!(table_within(None, &columns, &[]), "ID  NAME\n");
+        assert_eq!(card(&columns, &json!({})), "");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The open connections: how many there may be, how long each may keep us waiting, and which one goes when there are
 //! too many.
 //!
+//! By hand, for what limits connections in crates (tower's layers) sees requests, and turns the newest away.
+//!
 //! A cap that turned newcomers away would let slow clients shut everybody out; so the connection that has gone longest
 //! without finishing a request makes room. Waiting is told by a clock that ticks once a second ([`Connections::tick`]):
 //! a timer for each request would cost more than finding the token.

@@ -1,4 +1,7 @@
 //! How a file becomes what `schema.sql` says: new ones at once, older ones step by step.
+//!
+//! By hand, for a step is SQL and a version in the file itself: crates for it keep a table of their own and undo steps,
+//! which nobody needs here.
 
 use crate::exit::{Code, StartupError};
 use crate::store::connection;

@@ -2,20 +2,17 @@
 
 use crate::clock::{Clock, later};
 use crate::domain::{Time, WebhookSecret};
+use crate::http_client::{Connection, Failure};
 use crate::webhooks::blocked_networks::may_reach;
 use crate::webhooks::target::{PRIVATE, Target};
 use crate::webhooks::tls::Tls;
 use bytes::Bytes;
-use futures_util::future::{Either, select};
 use http_body_util::Full;
 use hyper::Request;
-use hyper::client::conn::http1;
 use hyper::header;
-use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
 use ring::hmac;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -27,8 +24,6 @@ use tokio_rustls::rustls::pki_types::ServerName;
 pub const TIME_MAX: Duration = Duration::from_secs(5);
 /// Most addresses of a name that are tried; each gets its part of the time.
 const ADDRESSES_MAX: usize = 4;
-/// Most bytes of an answer that are read. Only its head counts; of its body no more is read than came along with that.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 const USER_AGENT: &str = concat!("vomeet/", env!("CARGO_PKG_VERSION"));
 
@@ -183,21 +178,16 @@ fn signature(secret: &WebhookSecret, body: &[u8]) -> String {
     digest.as_ref().iter().fold("sha256=".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// Sends the request and returns the status of the answer.
+/// Sends the request and returns the status of the answer. Only its head counts; of its body no more is read than came
+/// along with that.
 async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<u16, String>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let no_answer = |error: hyper::Error| format!("The webhook gave no answer: {error}.");
-    let handshake = http1::Builder::new().max_buf_size(ANSWER_BYTES_MAX).handshake(TokioIo::new(stream));
-    let (mut sender, connection) = handshake.await.map_err(no_answer)?;
-    let asking = sender.send_request(request);
-    let answer = match select(pin!(asking), pin!(connection)).await {
-        Either::Left((answer, _)) => answer,
-        // The connection is at its end, and what it brought is there or not.
-        Either::Right((_, asking)) => asking.await,
-    };
-    answer.map(|answer| answer.status().as_u16()).map_err(no_answer)
+    let no_answer = |failure: Failure| format!("The webhook gave no answer: {failure}.");
+    let mut connection = Connection::over(stream).await.map_err(no_answer)?;
+    let answer = connection.send(request).await.map_err(no_answer)?;
+    Ok(answer.status.as_u16())
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! The manual and the completions are written from the definitions that read the arguments; the documents name every code.
 
-use crate::cli::done;
+use crate::cli::{done, refused};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use vomeet::exit::CODES;
+use vomeet::exit::{CODES, Code};
 
 const COMMANDS: &[(&str, &[&str])] = &[
     ("serve", &[]),
@@ -22,22 +22,41 @@ const COMMANDS: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn the_manual_has_every_command_and_every_exit_code() {
+fn the_manual_has_a_page_for_every_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("man1");
+    fs::create_dir(&target).expect("a folder");
+    done(folder.path(), &["man", "--folder", "man1"]);
+    let mut wanted = BTreeSet::from(["vomeet.1".to_owned()]);
+    for (noun, verbs) in COMMANDS {
+        wanted.insert(format!("vomeet-{noun}.1"));
+        wanted.extend(verbs.iter().map(|verb| format!("vomeet-{noun}-{verb}.1")));
+    }
+    let entries = fs::read_dir(&target).expect("the folder");
+    let names: BTreeSet<String> =
+        entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")).collect();
+    assert_eq!(names, wanted);
+    let page = fs::read_to_string(target.join("vomeet-token-create.1")).expect("a page");
+    assert!(page.contains(r"\fB\-\-expires\-in\fR"), "{page}");
+
+    let (code, _) = refused(folder.path(), &["man", "--folder", "nowhere"]);
+    assert_eq!(code, i32::from(Code::Invalid as u8));
+}
+
+#[test]
+fn the_manual_and_the_documents_have_every_command_and_every_exit_code() {
     let folder = tempfile::tempdir().expect("a folder");
     let page = done(folder.path(), &["man"]);
-    let titles: BTreeSet<String> = page
-        .lines()
-        .filter_map(|line| line.strip_prefix(".SS \"vomeet ")?.strip_suffix('"').map(|title| title.replace('\\', "")))
-        .collect();
-    let subs = |noun: &str, verbs: &[&str]| verbs.iter().map(|verb| format!("{noun} {verb}")).collect::<Vec<_>>();
-    let all = COMMANDS.iter().flat_map(|(noun, verbs)| [subs(noun, verbs), vec![(*noun).to_owned()]].concat());
-    assert_eq!(titles, all.collect());
-    let codes = page.split(".SH \"EXIT STATUS\"").nth(1).expect("the exit codes");
+    for (noun, _) in COMMANDS {
+        let title = format!("vomeet-{noun}(1)").replace('-', "\\-");
+        assert!(page.contains(&title), "{noun} is not in the manual");
+    }
+    let codes = page.split("Exit codes:").nth(1).expect("the exit codes");
     let help = done(folder.path(), &["--help"]);
     let document = |name: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect(name);
     let deployment = document("docs/deployment.md");
     for (code, meaning) in CODES {
-        assert!(codes.contains(&format!(".TP\n{code}\n")), "{code} is not in the manual");
+        assert!(codes.contains(&format!("\n  {code:>2}  ")), "{code} is not in the manual");
         let words: Vec<&str> = meaning.split_whitespace().take(4).collect();
         assert!(
             help.contains(&format!("{code:>2}  {}", words[..2].join(" ").replace('`', ""))),

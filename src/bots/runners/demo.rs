@@ -3,11 +3,11 @@
 use crate::bots::launch::{BotExit, LaunchSpec};
 use crate::bots::runners::script::{Line, SCRIPT};
 use crate::domain::MeetingId;
+use crate::http_client::Connection;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Request, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -207,18 +207,17 @@ impl Callbacks {
     async fn send(&self, path: &str, body: &Value) -> Result<StatusCode, String> {
         let failed = |error: &dyn std::error::Error| format!("{} cannot be reached ({error})", self.server);
         let stream = TcpStream::connect(&self.server).await.map_err(|error| failed(&error))?;
-        let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = shaken.map_err(|error| failed(&error))?;
-        tokio::spawn(connection);
+        let connection = Connection::over(stream).await;
+        let mut connection = connection.map_err(|error| failed(&error))?;
         let request = Request::post(format!("{}{path}", self.path))
             .header(HOST, &self.server)
             .header(CONTENT_TYPE, "application/json")
             .header(AUTHORIZATION, format!("Bearer {}", self.config.token))
             .body(Full::new(Bytes::from(body.to_string())))
             .map_err(|error| failed(&error))?;
-        let answer = sender.send_request(request).await.map_err(|error| failed(&error))?;
-        let status = answer.status();
-        let read = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-        read.map(|_| status).map_err(|error| failed(&*error))
+        let answer = connection.send(request).await.map_err(|error| failed(&error))?;
+        let status = answer.status;
+        answer.whole(ANSWER_BYTES_MAX).await.map_err(|error| failed(&error))?;
+        Ok(status)
     }
 }

@@ -1,10 +1,17 @@
 //! From a request to a WebSocket: the opening handshake (RFC 6455, section 4.2).
+//!
+//! tungstenite says what accepts a key. Its `create_response` is not used: it reads the first line of a header alone,
+//! wants nothing but `websocket` in `Upgrade` where the RFC allows a list, and takes the first of two keys or versions
+//! where there must be one.
 
 use crate::error::{Error, Result};
 use crate::http::response::{AnswerDoc, IntoResponse, Response, whole};
 use crate::http::tracked_stream::TrackedStream;
 use crate::http::websocket::permits::Permit;
 use crate::http::websocket::socket::Socket;
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, PAD};
 use bytes::Bytes;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request;
@@ -14,6 +21,10 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// The one version of the protocol.
 const VERSION: &str = "13";
+/// Some clients make up 22 letters instead of encoding 16 bytes, so that 4 bits are left over: nobody needs those.
+const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, PAD.with_decode_allow_trailing_bits(true));
+const KEY_BYTES: usize = 16;
+
 /// A request for a WebSocket that is in good order.
 pub struct Handshake {
     accept: HeaderValue,
@@ -71,8 +82,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderVal
 
 /// Whether this is base64 of 16 bytes.
 fn is_key(key: &[u8]) -> bool {
-    let digits = key.strip_suffix(b"==").unwrap_or_default();
-    digits.len() == 22 && digits.iter().all(|&digit| digit.is_ascii_alphanumeric() || b"+/".contains(&digit))
+    KEY_BASE64.decode(key).is_ok_and(|bytes| bytes.len() == KEY_BYTES)
 }
 
 /// 101: what follows on the connection is no HTTP.
@@ -92,5 +102,34 @@ impl IntoResponse for Switching {
         let about = "The connection is a WebSocket. Without a key that is accepted, it says so and closes with 4401";
         let status = StatusCode::SWITCHING_PROTOCOLS;
         vec![AnswerDoc { status, about, content: None, schemas: Vec::new() }]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_key;
+
+    #[test]
+    fn a_key_is_16_bytes_in_base64() {
+        for key in [
+            "dGhlIHNhbXBsZSBub25jZQ==",
+            "AAAAAAAAAAAAAAAAAAAAAA==",
+            "+/+/+/+/+/+/+/+/+/+/+/==",
+            "abcdefghijklmnopqrstuv==",
+        ] {
+            assert!(is_key(key.as_bytes()), "{key}");
+        }
+        for key in [
+            "",
+            "==",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZQ=",
+            "dGhlIHNhbXBsZSBub25jZQ=A",
+            "dGhlIHNhbXBsZSBub25jZ*==",
+            "dGhlIHNhbXBsZSBub25jZQAA",
+            "-_-_-_-_-_-_-_-_-_-_-_==",
+        ] {
+            assert!(!is_key(key.as_bytes()), "{key}");
+        }
     }
 }

@@ -5,8 +5,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The rooms, from the top of the ladder down.
 const LADDER: &[&str] = &[
-    "domain", "error", "exit", "clock", "logging", "metrics", "config", "store", "auth", "feed", "webhooks", "bots",
-    "erasure", "http", "app", "api", "routes", "server", "cli",
+    "domain",
+    "error",
+    "exit",
+    "clock",
+    "logging",
+    "metrics",
+    "http_client",
+    "config",
+    "store",
+    "auth",
+    "feed",
+    "webhooks",
+    "bots",
+    "erasure",
+    "http",
+    "app",
+    "api",
+    "routes",
+    "server",
+    "cli",
 ];
 
 /// Modules by path (`store::tokens::read`), with what they import and pass on.
