@@ -14,6 +14,7 @@ BOTS = 64
 BATCH = 10
 MEETINGS, TRANSCRIPT = 10_000, 50_000
 SEARCHED = 1_000_000
+STORED = (1_000, 1_000_000)
 PATIENCE_SECONDS = 20
 # A bot that leaves what it was told where the benchmark finds it, and waits.
 WAITING_BOT = ["sh", "-c", 'printf %s "$BOT_CONFIG" > "bot-$$.part"; mv "bot-$$.part" "bot-$$.json"; exec sleep 900']
@@ -21,10 +22,12 @@ READ_BYTES = 64 * 1024
 
 
 @contextmanager
-def with_bots(bench, number):
-    """A server with this many active bots: gives it and what each bot was told."""
+def with_bots(bench, number, stored=None):
+    """A server with this many active bots, on a copy of a database if one is given: gives it and what each bot was told."""
     folder = bench.folder / "bots"
     folder.mkdir(exist_ok=True)
+    if stored is not None:
+        stored.copy(folder)
     settings = {
         "VOMEET_BOTS_RUNNER": "process",
         "VOMEET_BOTS_PROCESS_COMMAND": json.dumps(WAITING_BOT),
@@ -87,12 +90,17 @@ def _post(server, path, body, headers=None):
     return json.loads(server.ask(path, "POST", headers, json.dumps(body).encode()))
 
 
+def _file_of_bots(bench, bots):
+    told = bench.folder / "told.txt"
+    told.write_text("".join(f"{bot['token']} {bot['connectionId']}\n" for bot in bots))
+    return told
+
+
 def segments(bench):
     """Batches of ten new segments, each acknowledged after its fsync, at one connection and at many."""
     samples = {1: [], BOTS: []}
     with with_bots(bench, BOTS) as (server, _, bots):
-        told = bench.folder / "told.txt"
-        told.write_text("".join(f"{bot['token']} {bot['connectionId']}\n" for bot in bots))
+        told = _file_of_bots(bench, bots)
         series = 0
         for _ in range(bench.rounds):
             for number, taken in samples.items():
@@ -104,6 +112,38 @@ def segments(bench):
         Row(f"batches of {BATCH}, 1 connection", one),
         Row(f"batches of {BATCH}, {BOTS} connections: rate against 1", many, ratios, bound=Bound(least=4)),
     ]
+
+
+def changing(bench):
+    """Batches of ten segments that change while somebody speaks, beside new ones, among few and among very many."""
+    rows = []
+    for number in STORED:
+        is_most = number == max(STORED)
+        new, changed = _changing(bench, words.database(bench.vomeet, number, 1))
+        ratios = [one.rate / other.rate for one, other in zip(changed, new)]
+        bound = Bound(least=0.7) if is_most else None
+        rows.append(Row(f"new ones, {number:,} stored", new))
+        rows.append(_slowest(new, is_most))
+        rows.append(Row(f"changed ones, {number:,} stored: rate against new", changed, ratios, bound=bound))
+        rows.append(_slowest(changed, is_most))
+    return rows
+
+
+def _changing(bench, database):
+    samples = {"segments": [], "changed_segments": []}
+    with with_bots(bench, BOTS, database) as (server, _, bots):
+        told = _file_of_bots(bench, bots)
+        series = 0
+        for _ in range(bench.rounds):
+            for kind, taken in samples.items():
+                series += 1
+                taken.append(load(server, kind, told, series, BATCH, connections=BOTS))
+    return samples.values()
+
+
+def _slowest(samples, is_bound):
+    figures = [sample.p99_us / 1000 for sample in samples]
+    return Row("  p99", None, figures, " ms", Bound(below=50) if is_bound else None)
 
 
 def reading(bench):
@@ -177,6 +217,7 @@ def searching(bench):
 
 SECTIONS = {
     "segments": (segments, "durable storing of what bots hear, default workers"),
+    "changing": (changing, f"batches of {BATCH} of {BOTS} bots, default workers"),
     "reading": (reading, "memory while long answers are sent, default workers"),
     "searching": (searching, f"CPU time of a search over {SEARCHED:,} segments ÷ a point read"),
 }

@@ -45,12 +45,33 @@ function kinds.new_users(series, header, value)
 end
 
 -- Batches of new segments, for one bot after the other: FILE of "TOKEN SESSION" lines, SERIES, SIZE; no segment comes
--- twice, whatever the series before it was. Times have seven digits before the point, so that all bodies are equally long
--- and the head of a request is made once.
+-- twice, whatever the series before it was.
 function kinds.segments(file, series, size)
+  local batch = batches(file, size)
+  local made = 0
+  return function()
+    made = made + 1
+    return batch(made, series * 200000 + made, made)
+  end
+end
+
+-- The same ten segments of each bot again and again, with other words each time, as while somebody speaks.
+function kinds.changed_segments(file, series, size)
+  local batch = batches(file, size)
+  local made = 0
+  return function()
+    made = made + 1
+    return batch(made, series * 200000, made)
+  end
+end
+
+-- A function that gives a batch for the bot whose turn it is: that begins so many tenths of a second later, with words
+-- that have this number. Times have seven digits before the point, so that all bodies are equally long and the head of a
+-- request is made once.
+function batches(file, size)
   local segment = '{"start": %.3f, "end": %.3f, "speaker": "Ada", "language": "en",'
     .. ' "text": "these are the words of one segment and its number is %07d"}'
-  local all, bots, made, count = string.rep(segment, tonumber(size), ", "), {}, 0, tonumber(size)
+  local all, bots, count = string.rep(segment, tonumber(size), ", "), {}, tonumber(size)
   for line in io.lines(file) do
     local token, session = line:match("^(%S+) (%S+)$")
     local fields = headers("Authorization", "Bearer " .. token)
@@ -61,14 +82,13 @@ function kinds.segments(file, series, size)
     local whole = wrk.format("POST", "/bots/internal/segments", fields, string.format(body, unpack(numbers)))
     bots[#bots + 1] = whole:match("^(.-\r\n\r\n)"):gsub("%%", "%%%%") .. body
   end
-  local first, numbers = 1000000 + tonumber(series) * 20000, {}
-  return function()
-    made = made + 1
-    local at = first + made * 0.1
+  local numbers = {}
+  return function(turn, tenths, number)
+    local at = 1000000 + tenths * 0.1
     for n = 1, count do
-      numbers[3 * n - 2], numbers[3 * n - 1], numbers[3 * n] = at + n * 0.01, at + n * 0.01 + 0.01, made * 10 + n
+      numbers[3 * n - 2], numbers[3 * n - 1], numbers[3 * n] = at + n * 0.01, at + n * 0.01 + 0.01, number * 10 + n
     end
-    return string.format(bots[made % #bots + 1], unpack(numbers))
+    return string.format(bots[turn % #bots + 1], unpack(numbers))
   end
 end
 

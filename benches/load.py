@@ -15,8 +15,8 @@ SCRIPT = Path(__file__).with_name("load.lua")
 SETTLE_SECONDS = 0.1
 SLICE_SECONDS = 1
 PAGE_BYTES = 4096
-# As SQLite's log between two checkpoints: a file of 1000 pages, overwritten in place.
-LOG_PAGES = 1000
+# As SQLite's log between two checkpoints: a file of 4000 pages, overwritten in place.
+LOG_PAGES = 4000
 
 
 @dataclass

@@ -134,21 +134,20 @@ def against_hello(bench):
 def pages(bench):
     """A page at the end against one at the start."""
     rows = []
-    for users, bound in ((MANY, None), (MOST, Bound(below=1.3))):
+    bounds = {"after": Bound(below=1.3), "skip": Bound(below=1.5)}
+    for users in (MANY, MOST):
         last = users - PAGE
         database = fill.database(bench.vomeet, users)
         requests = {"start": page(), "after": page(f"&after={last}"), "skip": page(f"&skip={last}")}
-        if users == MOST:
-            del requests["skip"]
         with ExitStack() as stack:
             server = bench.pinned_vomeet(stack, database)
             samples = bench.alternate({name: (server, what) for name, what in requests.items()})
         rows.append(Row(f"first {PAGE} of {users:,}", samples["start"]))
         for name in list(samples)[1:]:
             ratios = cpu_ratios(samples[name], samples["start"])
-            limit = bound if name == "after" else None
+            bound = bounds[name] if users == MOST else None
             what = f"last {PAGE} of {users:,} by {name}"
-            rows.append(Row(what, samples[name], ratios, bound=limit))
+            rows.append(Row(what, samples[name], ratios, bound=bound))
     return rows
 
 
@@ -200,6 +199,9 @@ def durable(bench):
     for kind in creations(""):
         bounds = (Bound(least=4), Bound(least=1.5), Bound(below=30))
         rows += _durable_rows(kind, [samples[kind, number] for number in numbers], fsyncs, bounds)
+    both = zip(samples["tokens", CONNECTIONS], samples["users", CONNECTIONS])
+    ratios = [tokens.rate / users.rate for tokens, users in both]
+    rows.append(Row(f"tokens, {CONNECTIONS} connections: rate against users", None, ratios, bound=Bound(least=0.6)))
     return rows
 
 

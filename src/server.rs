@@ -14,9 +14,15 @@ use crate::store::{ApplyConfiguredUsers, ConfiguredChanges, ForgetDeliveries, Fo
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 /// How long events that are over can be looked at, in seconds.
 const DELIVERIES_KEPT_SECONDS: i64 = 30 * 86_400;
+
+/// How often the segments are looked through that are not in the word index yet.
+const INDEXING_PERIOD: Duration = Duration::from_secs(2);
+/// How long the next look waits after one that failed.
+const INDEXING_PAUSE: Duration = Duration::from_secs(10);
 
 /// How often the last batch of usage is tried.
 const LAST_BATCH_TRIES: u32 = 50;
@@ -77,6 +83,7 @@ pub async fn run(app: Arc<App>, listeners: Listeners, shutdown: impl Future<Outp
     let delivery = tokio::spawn(Arc::clone(&app.feed).deliver());
     let scrubber = tokio::spawn(Arc::clone(&app.erasure).scrub_forever());
     let retention = tokio::spawn(Arc::clone(&app.erasure).keep_applying_retention(app.config.retention.clone()));
+    let indexing = tokio::spawn(keep_indexing(Arc::clone(&app)));
     let mut failure = app.store.failure();
     let shutdown_or_failure = async {
         tokio::select! {
@@ -92,6 +99,7 @@ pub async fn run(app: Arc<App>, listeners: Listeners, shutdown: impl Future<Outp
     // What they have not done, the next start does.
     scrubber.abort();
     retention.abort();
+    indexing.abort();
     drop(end_of_service);
     // A panic in there was logged; what it had noted is lost.
     let _ = flush.await;
@@ -135,7 +143,7 @@ async fn write_last_batch(app: &App) {
     for tries_left in (0..LAST_BATCH_TRIES).rev() {
         match app.auth.usage().write(&app.store).await {
             Ok(()) => return,
-            Err(Error::Busy) if tries_left > 0 => tokio::time::sleep(LAST_BATCH_PAUSE).await,
+            Err(Error::Busy) if tries_left > 0 => sleep(LAST_BATCH_PAUSE).await,
             Err(error) => return warn_unwritten(&error),
         }
     }
@@ -176,5 +184,22 @@ async fn forget_deliveries(app: &App) {
     };
     if let Err(error) = forget.await {
         log::warn!("old deliveries stay: {}", error.cause().unwrap_or("the disk is full or busy"));
+    }
+}
+
+/// Brings segments into the word index once they rest, those too that a stop or a crash left behind; it never ends by
+/// itself. They are found all the same.
+async fn keep_indexing(app: Arc<App>) {
+    loop {
+        let indexed = app.store.index_resting(app.clock.now()).await;
+        let period = match indexed {
+            Ok(_) => INDEXING_PERIOD,
+            Err(error) => {
+                let cause = error.cause().unwrap_or("the disk is full or busy");
+                log::warn!("segments cannot enter the word index yet: {cause}");
+                INDEXING_PAUSE
+            }
+        };
+        sleep(period).await;
     }
 }

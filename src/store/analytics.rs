@@ -8,8 +8,10 @@ use crate::domain::{Email, MeetingId, MeetingStatus, Platform, SessionId, Time, 
 use crate::error::{Error, Result};
 use crate::store::doors::Store;
 use crate::store::meetings::read::{by_id, meeting_at, meeting_columns, word};
+use crate::store::positions::{Start, Table};
 use crate::store::users::read::{find, user_at, user_columns};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use std::sync::Arc;
 
 /// Where the columns of a user begin behind those of a meeting.
 const BEHIND_MEETING: usize = 12;
@@ -56,19 +58,21 @@ pub struct TelematicsWanted {
 impl Store {
     /// Everybody's meetings with their owners, newest first.
     pub async fn meetings_with_users(&self, page: ListPage) -> Result<MeetingsWithUsers> {
+        let positions = Arc::clone(&self.positions);
         self.read_long(move |db| {
             let db = db.unchecked_transaction()?;
+            let start = positions.behind_newest(&db, Table::Meetings, page.skip)?;
             let total = db.query_row("SELECT count(*) FROM meetings", [], |row| row.get(0))?;
             let mut statement = db.prepare_cached(concat!(
                 "SELECT ",
                 meeting_columns!(),
                 ", ",
                 user_columns!(),
-                " FROM meetings m JOIN users u ON u.id = m.user_id ORDER BY m.id DESC LIMIT ?1 OFFSET ?2"
+                " FROM meetings m CROSS JOIN users u ON u.id = m.user_id WHERE m.id < ?1 ORDER BY m.id DESC LIMIT ?2 OFFSET ?3"
             ))?;
             let item =
                 |row: &Row<'_>| Ok(MeetingWithUser { meeting: meeting_at(row)?, user: user_at(row, BEHIND_MEETING)? });
-            let items = statement.query_map([page.limit, page.skip], item)?.collect::<rusqlite::Result<_>>()?;
+            let items = statement.query_map([start.id, page.limit, start.skip], item)?.collect::<rusqlite::Result<_>>()?;
             Ok(MeetingsWithUsers { total, items })
         })
         .await
@@ -76,26 +80,36 @@ impl Store {
 
     /// All users by id, without what is attached to them.
     pub async fn user_summaries(&self, page: ListPage) -> Result<Vec<UserSummary>> {
+        let positions = Arc::clone(&self.positions);
         self.read_long(move |db| {
+            let start = positions.behind_first(db, Table::Users, 0, page.skip)?;
             let mut statement = db.prepare_cached(
                 "SELECT id, email, name, image_url, max_concurrent_bots, created_at FROM users
-                 ORDER BY id LIMIT ?1 OFFSET ?2",
+                 WHERE id > ?1 ORDER BY id LIMIT ?2 OFFSET ?3",
             )?;
-            statement.query_map([page.limit, page.skip], user_summary)?.collect()
+            statement.query_map([start.id, page.limit, start.skip], user_summary)?.collect()
         })
         .await
     }
 
     /// Everybody's meetings, newest first, without what is noted about them.
     pub async fn meeting_summaries(&self, wanted: MeetingsWanted) -> Result<Vec<MeetingSummary>> {
+        let positions = Arc::clone(&self.positions);
         self.read_long(move |db| {
+            let skip = wanted.page.skip;
+            let is_everything =
+                wanted.user_id.is_none() && wanted.platform.is_none() && wanted.native_meeting_id.is_none();
+            let start = match is_everything {
+                true => positions.behind_newest(db, Table::Meetings, skip)?,
+                false => Start { id: i64::MAX, skip },
+            };
             // Spelled out, so that a user's meetings are found by their index.
             let whose = if wanted.user_id.is_some() { "user_id = :user" } else { ":user IS NULL" };
             let mut statement = db.prepare_cached(&format!(
                 "SELECT id, user_id, platform, native_meeting_id, constructed_meeting_url, status, bot_container_id,
                    start_time, end_time, created_at, updated_at
                  FROM meetings
-                 WHERE {whose} AND (:platform IS NULL OR platform = :platform)
+                 WHERE {whose} AND id < :before AND (:platform IS NULL OR platform = :platform)
                    AND (:native IS NULL OR native_meeting_id = :native)
                  ORDER BY id DESC LIMIT :limit OFFSET :skip"
             ))?;
@@ -103,8 +117,9 @@ impl Store {
                 ":user": wanted.user_id.map(|id| id.0),
                 ":platform": wanted.platform.map(Platform::as_str),
                 ":native": wanted.native_meeting_id,
+                ":before": start.id,
                 ":limit": wanted.page.limit,
-                ":skip": wanted.page.skip,
+                ":skip": start.skip,
             };
             statement.query_map(values, meeting_summary)?.collect()
         })

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Pages of 4 KiB in the log before the writer folds it into the file.
-const CHECKPOINT_PAGES: c_int = 1000;
+const CHECKPOINT_PAGES: c_int = 4000;
 /// What the log may keep of its size after a checkpoint, in bytes.
-const LOG_BYTES_KEPT: u32 = 8 * 1024 * 1024;
+const LOG_BYTES_KEPT: u32 = 20 * 1024 * 1024;
 /// How long a read waits for a connection, and a connection for a lock.
 pub const WAIT: Duration = Duration::from_secs(5);
 const STATEMENTS_CACHED: usize = 64;

@@ -4,8 +4,9 @@
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
 use crate::store::connection::Readers;
-use crate::store::failure::fail_on;
+use crate::store::failure::{fail_on, unusable};
 use crate::store::options::Options;
+use crate::store::positions::Positions;
 use crate::store::writer::job::Written;
 use crate::store::writer::queue::Writer;
 use crate::store::writer::verb::{Change, Verb};
@@ -29,6 +30,7 @@ pub struct Store {
     /// Places for searches: fewer than long reads, so that lists never wait for them alone.
     pub(crate) searches: Semaphore,
     pub(crate) writer: Writer,
+    pub(crate) positions: Arc<Positions>,
     failed: Arc<watch::Sender<Option<String>>>,
     files: Arc<file::Files>,
     // Dropped in this order, after the connections.
@@ -55,13 +57,23 @@ impl Store {
             StartupError::new(Code::DatabaseUnusable, format!("Cannot watch the database: {error}."))
         };
         let files = Arc::new(file::Files::remember(&options.path).map_err(cannot)?);
-        let writer = Writer::start(connection, options, Arc::clone(&files), Box::new(announce), Arc::clone(&failed))?;
+        let positions = Arc::new(Positions::default());
+        positions.watch(&connection).map_err(|error| unusable(&options.path, &error))?;
+        let writer = Writer::start(
+            connection,
+            options,
+            Arc::clone(&files),
+            Arc::clone(&positions),
+            Box::new(announce),
+            Arc::clone(&failed),
+        )?;
         Ok(Self {
             path: options.path.clone(),
             small_reads,
             long_reads,
             searches: Semaphore::new(searches_max),
             writer,
+            positions,
             failed,
             files,
             _log: file::OwnLog::of(&options.path),

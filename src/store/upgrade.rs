@@ -14,7 +14,8 @@ const APPLICATION_ID: i64 = 0x564f_4d54;
 /// The tables as they are.
 const SCHEMA: &str = include_str!("../../schema.sql");
 /// `STEPS[n]` brings a file from version `n + 1` to `n + 2`; a new file begins at the last version.
-const STEPS: &[&str] = &[include_str!("upgrade/to_2.sql"), include_str!("upgrade/to_3.sql")];
+const STEPS: &[&str] =
+    &[include_str!("upgrade/to_2.sql"), include_str!("upgrade/to_3.sql"), include_str!("upgrade/to_4.sql")];
 /// Below 3.51.3 a WAL database with two connections can be corrupted.
 const SQLITE_MIN: i32 = 3_051_003;
 
@@ -121,14 +122,21 @@ mod tests {
     }
 
     /// Files as each older version left them, with rows in their tables.
-    fn older() -> [Connection; 2] {
+    fn older() -> [Connection; 3] {
         let rows = "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES ('a@b.c', 'a@b.c', 1, '{}', 0);
             INSERT INTO tokens (user_id, hash, hint, created_at) VALUES (1, zeroblob(32), 'AbCd', 0);
             INSERT INTO meetings (user_id, platform, status, data, created_at, updated_at) VALUES (1, 'teams', 'failed', '{}', 0, 0);";
-        let session = "INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (1, 'u', 'Vomeet', 0);";
+        let said = "INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (1, 'u', 'Vomeet', 0);
+            INSERT INTO segments (meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, created_at, updated_at)
+              VALUES (1, 1, 0, 1, 0, 1, 'good morning', 0, 0);
+            INSERT INTO words (rowid, owner, speaker, text) VALUES (1, 'u1', '', 'good morning');";
+        let recorded = "INSERT INTO audit (at, actor, action, subject, user_id, details_hash, hash)
+              VALUES (0, 'file', 'user.create', 'user', 1, zeroblob(32), zeroblob(32));
+            INSERT INTO audit_details (audit_id, user_id, salt, after) VALUES (1, 1, zeroblob(8), '{\"id\":1}');";
         let older = [
             format!("{}{rows} PRAGMA user_version = 1;", include_str!("upgrade/at_1.sql")),
-            format!("{}{rows}{session} PRAGMA user_version = 2;", include_str!("upgrade/at_2.sql")),
+            format!("{}{rows}{said} PRAGMA user_version = 2;", include_str!("upgrade/at_2.sql")),
+            format!("{}{rows}{said}{recorded} PRAGMA user_version = 3;", include_str!("upgrade/at_3.sql")),
         ];
         older.map(|sql| {
             let connection = Connection::open_in_memory().expect("memory");
@@ -146,16 +154,41 @@ mod tests {
                 assert!(bring_up(&mut connection, STEPS).is_ok(), "{row}");
                 assert_eq!(shape(&connection), shape(&fresh()), "{row}");
                 let kept = "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM tokens) +
-                            (SELECT count(*) FROM meetings) + (SELECT count(*) FROM sessions)";
+                            (SELECT count(*) FROM meetings) + (SELECT count(*) FROM sessions) +
+                            (SELECT count(*) FROM segments)";
                 let kept = connection.query_row(kept, [], |row| row.get::<_, i64>(0)).expect("count");
-                assert_eq!(kept, if version == 1 { 3 } else { 4 }, "{row}");
+                assert_eq!(kept, if version == 1 { 3 } else { 5 }, "{row}");
             }
         }
     }
 
+    /// What was said before the step is in the index, and nothing is left to do for it.
+    #[test]
+    fn what_was_indexed_by_an_older_version_stays_so() {
+        for mut connection in older().into_iter().skip(1) {
+            assert!(bring_up(&mut connection, STEPS).is_ok());
+            let indexed = "SELECT count(*) FROM words JOIN segments s ON s.id = words.rowid
+                           WHERE words MATCH 'owner:u1 AND text:morning' AND s.unindexed_user_id IS NULL";
+            let indexed = connection.query_row(indexed, [], |row| row.get::<_, i64>(0)).expect("count");
+            assert_eq!(indexed, 1);
+        }
+    }
+
+    /// What the record says about a user goes with the user, by whichever version it was written.
+    #[test]
+    fn what_an_older_version_recorded_about_a_user_goes_with_the_user() {
+        let [.., mut connection] = older();
+        assert!(bring_up(&mut connection, STEPS).is_ok());
+        let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("count");
+        let details = "SELECT count(*) FROM audit_details WHERE after = '{\"id\":1}' AND salt = zeroblob(8)";
+        assert_eq!(count(details), 1);
+        connection.execute("DELETE FROM users WHERE id = 1", []).expect("an end");
+        assert_eq!((count(details), count("SELECT count(*) FROM audit")), (0, 1));
+    }
+
     #[test]
     fn a_step_that_fails_leaves_the_file_as_it_was() {
-        let [mut connection, _] = older();
+        let [mut connection, ..] = older();
         let before = shape(&connection);
         let steps = &[STEPS[0], "CREATE TABLE users (x)"];
         assert!(bring_up(&mut connection, steps).is_err());

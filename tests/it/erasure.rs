@@ -229,14 +229,12 @@ fn pages_that_were_split_and_joined_keep_no_copy_and_the_index_no_word() {
     assert_eq!(left(setup.folder()), (0, 0));
 }
 
-/// A read of the file in this process, at the moment of its begin.
-fn reader(setup: &Server) -> Connection {
-    let file = setup.folder().join("vomeet.db");
+/// A connection to the file of a server in this process.
+pub fn reader(folder: &Path) -> Connection {
+    let file = folder.join("vomeet.db");
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI;
     let address = format!("file:{}?vfs=unix-excl", file.display());
-    let reader = Connection::open_with_flags(address, flags).expect("the database");
-    reader.execute_batch("BEGIN; SELECT count(*) FROM users;").expect("a read");
-    reader
+    Connection::open_with_flags(address, flags).expect("the database")
 }
 
 fn waiting(server: &Client) -> bool {
@@ -248,7 +246,8 @@ fn a_long_read_delays_the_end_of_an_erasure_and_does_not_prevent_it() {
     let server = Server::start();
     let id = server.new_user("zqaddress@example.com");
     server.new_user("another@example.com");
-    let long_read = reader(&server);
+    let long_read = reader(server.folder());
+    long_read.execute_batch("BEGIN; SELECT count(*) FROM users;").expect("a read");
     let begun = Instant::now();
     assert_eq!(server.delete(format!("/admin/users/{id}")).admin().send().status, 204);
     println!("answered after {:?}", begun.elapsed());

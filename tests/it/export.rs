@@ -30,7 +30,7 @@ fn rows(db: &Connection) {
            INSERT INTO usage SELECT user_id, 20000, id, 5, 1, 60000, 30000 FROM tokens;
            INSERT INTO audit (at, actor, address, action, subject, subject_id, user_id, details_hash, hash)
              SELECT 1000, 'admin key', '192.0.2.7', 'user.create', 'user', id, id, zeroblob(32), zeroblob(32) FROM users;
-           INSERT INTO audit_details SELECT id, user_id, zeroblob(8), NULL, '{"name": "person ' || user_id || '"}' FROM audit;
+           INSERT INTO audit_details SELECT id, zeroblob(8), NULL, '{"name": "person ' || user_id || '"}' FROM audit;
            INSERT INTO audit (at, actor, action, subject, user_id, details_hash, hash)
              VALUES (2000, 'admin key', 'user.update', 'user', 1, zeroblob(32), zeroblob(32));"#,
     )

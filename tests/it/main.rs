@@ -12,6 +12,7 @@
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
 //! | [`keys`], [`record`] | the life of keys, the reasons of refusals; the record of changes |
 //! | [`segments`], [`transcripts`], [`search`] | what bots hear, how it is shown, how it is found |
+//! | [`indexing`], [`positions`] | the word index and what is not in it yet; where the n-th row of a list is |
 //! | [`usage`], [`usage_bots`] | what is counted of requests, transcripts and bots, and how it is shown |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
@@ -66,6 +67,7 @@ mod durability;
 mod edge;
 mod erasure;
 mod export;
+mod indexing;
 mod keys;
 mod kill;
 mod lifecycle;
@@ -80,6 +82,7 @@ mod meetings;
 mod model;
 mod notes;
 mod openapi;
+mod positions;
 mod races;
 mod rate_limits;
 mod record;

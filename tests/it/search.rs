@@ -316,6 +316,7 @@ fn what_was_replaced_or_deleted_is_never_found_again() {
     assert_eq!(highlights(&server, &other, "budget").len(), 4);
     assert_eq!(server.delete("/admin/users/2").admin().send().status, 204);
     let setup = server.stop();
+    crate::indexing::index_all(&setup.database());
     open_file(&setup.database(), |db| {
         let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).expect(sql);
         assert_eq!(count("SELECT count(*) FROM words"), 4);
@@ -343,6 +344,7 @@ fn the_index_keeps_in_step_with_the_segments() {
     });
     outcome.expect("every batch is stored");
     let setup = server.stop();
+    crate::indexing::index_all(&setup.database());
     open_file(&setup.database(), |db| {
         db.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)", [])
             .expect("an index that is whole");

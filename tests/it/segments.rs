@@ -283,6 +283,7 @@ fn many_bots_at_once_lose_nothing() {
         assert_eq!((found("batch29"), found("batch28"), found("word5"), found("word*")), (40, 20, 4, 100));
     }
     let setup = server.stop();
+    crate::indexing::index_all(&setup.database());
     crate::server::open_file(&setup.database(), |db| {
         let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).expect(sql);
         assert_eq!(count("SELECT count(*) FROM segments"), 8 * 155);

@@ -104,11 +104,10 @@ pub fn append(db: &Connection, actor: &Actor, action: Action, subject: Subject, 
         details_hash: &details_hash,
     };
     insert(db, &bound, &bound.hash(&previous))?;
-    let person = user_id.filter(|_| !is_erasure).map(|id| id.0);
-    let mut insert = db.prepare_cached(
-        "INSERT INTO audit_details (audit_id, user_id, salt, before, after) VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?;
-    insert.execute(params![bound.id, person, actor.salt, before, after])?;
+    // They go with the user whom the entry concerns; those of the erasure itself are written after it, and stay.
+    let mut insert =
+        db.prepare_cached("INSERT INTO audit_details (audit_id, salt, before, after) VALUES (?1, ?2, ?3, ?4)")?;
+    insert.execute(params![bound.id, actor.salt, before, after])?;
     Ok(())
 }
 

@@ -1,51 +1,128 @@
-//! The index of words, kept in step with the segments.
+//! The word index: segments enter it once they rest, many in one verb.
+//!
+//! A segment grows while it is spoken, and FTS5 pays for every change: it takes the old words out of its pages, and writes
+//! what it has in memory at each savepoint. So a segment that is new or has other words than before is only marked
+//! (`unindexed_user_id`), and `moving.rs` finds it by reading it. [`IndexSegments`] brings it in once it rests. What the
+//! index has of a segment that is marked is old, and is passed over until then.
 
 use crate::domain::search::spaced;
-use crate::domain::{SegmentId, UserId};
+use crate::domain::{MeetingId, SegmentId, Time, UserId};
 use crate::error::Result;
+use crate::store::{Store, Verb};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use serde::Serialize;
+
+/// A segment that has not changed for so long rests.
+const RESTS_AFTER_SECONDS: i64 = 20;
+/// One after which its session has begun another rests sooner: bots send the last few again and again.
+const FOLLOWED_RESTS_AFTER_SECONDS: i64 = 5;
+/// Segments that are indexed in one verb: others wait behind it.
+const INDEXED_AT_ONCE: usize = 200;
+/// Segments that are looked up in one read.
+const RESTING_READ: u16 = 1000;
+/// Most segments of a meeting that a search reads by itself.
+const UNINDEXED_MAX: u16 = 200;
+/// How many of them stay when there would be more: so that the index is written seldom, and many at once.
+const UNINDEXED_KEPT: u16 = 20;
 
 /// The word that stands for a user in the index.
 pub fn owner(id: UserId) -> String {
     format!("u{}", id.0)
 }
 
-/// A segment whose words the index does not have yet.
-#[derive(Debug, Clone, Copy)]
-struct Changed {
-    user_id: UserId,
-    is_new: bool,
+impl Store {
+    /// Brings all segments that rest into the index; how many they were.
+    pub async fn index_resting(&self, now: Time) -> Result<usize> {
+        let mut indexed = 0;
+        while self.has_unindexed()? {
+            let ids = self.read_long(move |db| resting(db, now)).await?;
+            for ids in ids.chunks(INDEXED_AT_ONCE) {
+                self.write(IndexSegments { ids: ids.to_vec() }).await?;
+            }
+            indexed += ids.len();
+            if ids.len() < usize::from(RESTING_READ) {
+                break;
+            }
+        }
+        Ok(indexed)
+    }
+
+    /// Whether the index misses any segment; a small read.
+    fn has_unindexed(&self) -> Result<bool> {
+        let any = "SELECT 1 FROM segments INDEXED BY unindexed_segments WHERE unindexed_user_id IS NOT NULL LIMIT 1";
+        self.read(|db| db.prepare_cached(any)?.exists([]))
+    }
 }
 
-thread_local! {
-    /// The writer's thread empties it before each commit.
-    static CHANGED: RefCell<BTreeMap<SegmentId, Changed>> = const { RefCell::new(BTreeMap::new()) };
+/// Some segments that rest at this time and are not in the index.
+fn resting(db: &Connection, now: Time) -> rusqlite::Result<Vec<SegmentId>> {
+    let mut list = db.prepare_cached(
+        "SELECT s.id FROM segments s INDEXED BY unindexed_segments JOIN meetings m ON m.id = s.meeting_id
+         WHERE s.unindexed_user_id IS NOT NULL
+           AND (s.updated_at <= ?1
+             OR m.status IN ('completed', 'failed')
+             OR (s.updated_at <= ?2
+               AND EXISTS (SELECT 1 FROM segments n WHERE n.session_id = s.session_id AND n.start_ms > s.start_ms)))
+         LIMIT ?3",
+    )?;
+    let rests_since = now.plus_seconds(-RESTS_AFTER_SECONDS).as_millis();
+    let followed_rests_since = now.plus_seconds(-FOLLOWED_RESTS_AFTER_SECONDS).as_millis();
+    let ids = list.query_map(params![rests_since, followed_rests_since, RESTING_READ], segment_id)?;
+    ids.collect()
 }
 
-/// Notes a segment of a user's of which the index does not know yet.
-pub fn note_changed(id: SegmentId, user_id: UserId, is_new: bool) {
-    CHANGED.with_borrow_mut(|changed| {
-        // What was new before it was changed is still new to the index; an id that was undone may be another user's now.
-        let was_new = changed.get(&id).is_some_and(|earlier| earlier.is_new);
-        changed.insert(id, Changed { user_id, is_new: is_new || was_new });
-    });
+fn segment_id(row: &Row<'_>) -> rusqlite::Result<SegmentId> {
+    Ok(SegmentId(row.get(0)?))
 }
 
-/// Brings the index into step with the segments that were noted, once for all verbs of a commit: FTS5 writes what it has
-/// in memory at each savepoint, which would cost more than all else. What a verb noted and undid is gone, and passed over.
-pub fn index_changed(db: &Connection) -> Result<()> {
-    for (id, Changed { user_id, is_new }) in CHANGED.take() {
-        let mut find = db.prepare_cached("SELECT speaker, text FROM segments WHERE id = ?1")?;
-        let row = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, String>(1)?));
-        let Some((speaker, text)) = find.query_row([id.0], row).optional()? else { continue };
-        let mut index = db.prepare_cached(match is_new {
-            true => "INSERT INTO words (rowid, owner, speaker, text) VALUES (?1, ?2, ?3, ?4)",
-            false => "REPLACE INTO words (rowid, owner, speaker, text) VALUES (?1, ?2, ?3, ?4)",
-        })?;
+/// Brings segments into the index as they are now; those that are gone, or in it already, are passed over.
+#[derive(Debug, Serialize)]
+pub struct IndexSegments {
+    /// Which.
+    pub ids: Vec<SegmentId>,
+}
+
+impl Verb for IndexSegments {
+    type Answer = ();
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        Ok(index(db, &self.ids)?)
+    }
+}
+
+fn index(db: &Connection, ids: &[SegmentId]) -> rusqlite::Result<()> {
+    let mut find = db.prepare_cached(
+        "SELECT unindexed_user_id, speaker, text FROM segments WHERE id = ?1 AND unindexed_user_id IS NOT NULL",
+    )?;
+    let mut index = db.prepare_cached("REPLACE INTO words (rowid, owner, speaker, text) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut mark = db.prepare_cached("UPDATE segments SET unindexed_user_id = NULL WHERE id = ?1")?;
+    for id in ids {
+        let row = |row: &Row<'_>| Ok((UserId(row.get(0)?), row.get::<_, Option<String>>(1)?, row.get::<_, String>(2)?));
+        let Some((user_id, speaker, text)) = find.query_row([id.0], row).optional()? else {
+            continue;
+        };
         let speaker = speaker.as_deref().map(spaced).unwrap_or_default();
         index.execute(params![id.0, owner(user_id), speaker, spaced(&text)])?;
+        mark.execute([id.0])?;
     }
     Ok(())
+}
+
+/// Keeps small what a search must read by itself: indexes a meeting's oldest segments where too many are not.
+pub fn index_oldest(db: &Connection, user_id: UserId, meeting_id: MeetingId) -> rusqlite::Result<()> {
+    let mut too_many = db.prepare_cached(
+        "SELECT 1 FROM segments INDEXED BY unindexed_segments
+         WHERE unindexed_user_id = ?1 AND meeting_id = ?2 LIMIT 1 OFFSET ?3",
+    )?;
+    if !too_many.exists(params![user_id.0, meeting_id.0, UNINDEXED_MAX])? {
+        return Ok(());
+    }
+    let mut list = db.prepare_cached(
+        "SELECT id FROM segments INDEXED BY unindexed_segments
+         WHERE unindexed_user_id = ?1 AND meeting_id = ?2 ORDER BY id DESC LIMIT -1 OFFSET ?3",
+    )?;
+    let oldest = list.query_map(params![user_id.0, meeting_id.0, UNINDEXED_KEPT], segment_id)?;
+    let mut oldest: Vec<SegmentId> = oldest.collect::<rusqlite::Result<_>>()?;
+    oldest.reverse();
+    index(db, &oldest)
 }

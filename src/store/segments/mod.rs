@@ -1,6 +1,7 @@
 //! Segments, and the index of their words.
 
 pub mod index;
+pub mod moving;
 pub mod read;
 pub mod search;
 pub mod verbs;

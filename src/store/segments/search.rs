@@ -4,11 +4,13 @@ use crate::domain::search::{MARK_END, MARK_START, Term, spaced};
 use crate::domain::text::fold;
 use crate::domain::{MeetingId, Platform, Segment, SegmentId, Time, UserId};
 use crate::error::{Error, Result};
-use crate::store::doors::Store;
+use crate::store::Store;
 use crate::store::meetings::read::word;
 use crate::store::segments::index::owner;
+use crate::store::segments::moving;
 use crate::store::segments::read::{segment_at, segment_columns};
-use rusqlite::{Connection, ErrorCode, Row, named_params};
+use rusqlite::{Connection, ErrorCode, Row, ToSql};
+use std::cmp::Reverse;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -85,15 +87,63 @@ impl Store {
     }
 }
 
-/// The highlight is made only of what fits, and without it a row does not fit.
+/// Whether a segment `s` of a meeting `m` fits the filters, words apart.
+macro_rules! fits {
+    () => {
+        "m.user_id = :user AND (:platform IS NULL OR m.platform = :platform) AND (:meeting IS NULL OR m.id = :meeting)
+         AND (:from IS NULL OR s.absolute_start >= :from) AND (:to IS NULL OR s.absolute_start < :to)
+         AND (:speaker IS NULL OR fold(s.speaker) = :speaker)"
+    };
+}
+pub(super) use fits;
+
+/// The values of [`fits`], and where a page begins.
+pub struct Filter {
+    user_id: i64,
+    platform: Option<&'static str>,
+    meeting_id: Option<i64>,
+    from: Option<i64>,
+    to: Option<i64>,
+    speaker: Option<String>,
+    before: i64,
+}
+
+impl Filter {
+    /// The filters of a search.
+    pub fn of(search: &Search) -> Self {
+        Self {
+            user_id: search.user_id.0,
+            platform: search.platform.map(Platform::as_str),
+            meeting_id: search.meeting_id.map(|id| id.0),
+            from: search.from.map(Time::as_millis),
+            to: search.to.map(Time::as_millis),
+            speaker: search.speaker.as_deref().map(fold),
+            before: search.before.map_or(i64::MAX, |id| id.0),
+        }
+    }
+
+    /// As a statement takes them.
+    pub fn values(&self) -> Vec<(&str, &dyn ToSql)> {
+        vec![
+            (":user", &self.user_id),
+            (":platform", &self.platform),
+            (":meeting", &self.meeting_id),
+            (":from", &self.from),
+            (":to", &self.to),
+            (":speaker", &self.speaker),
+            (":before", &self.before),
+        ]
+    }
+}
+
+/// The highlight is made only of what fits, and without it a row does not fit. What the index has of a segment that was
+/// changed since is old: that one is found as it is now, by `moving.rs`.
 const SELECT: &str = concat!(
     "SELECT ",
     segment_columns!(),
-    ", m.id, m.platform, m.native_meeting_id, CASE
-       WHEN m.user_id = :user AND (:platform IS NULL OR m.platform = :platform) AND (:meeting IS NULL OR m.id = :meeting)
-        AND (:from IS NULL OR s.absolute_start >= :from) AND (:to IS NULL OR s.absolute_start < :to)
-        AND (:speaker IS NULL OR fold(s.speaker) = :speaker)
-       THEN highlight(words, 2, :mark_start, :mark_end) END
+    ", m.id, m.platform, m.native_meeting_id, CASE WHEN s.unindexed_user_id IS NULL AND ",
+    fits!(),
+    " THEN highlight(words, 2, :mark_start, :mark_end) END
      FROM words CROSS JOIN segments s ON s.id = words.rowid CROSS JOIN meetings m ON m.id = s.meeting_id
      WHERE words MATCH :match AND words.rowid < :before ORDER BY words.rowid DESC LIMIT :examined"
 );
@@ -114,21 +164,40 @@ fn within_time<T>(
     }
 }
 
+/// A page of both: of the index, and of what it does not have yet. Read as of one moment, so that a segment that enters the
+/// index meanwhile is found once.
 fn select(db: &Connection, search: &Search) -> rusqlite::Result<SearchPage> {
+    let moment = db.unchecked_transaction()?;
+    let expression = expression(search);
+    let indexed = select_indexed(&moment, search, &expression)?;
+    let moving = moving::search(&moment, search, &expression)?;
+    Ok(united(indexed, moving, search.limit))
+}
+
+/// One page of two. Each was looked through down to its `next`, so what is below either of them is left for later.
+fn united(one: SearchPage, other: SearchPage, limit: usize) -> SearchPage {
+    let mut next = one.next.max(other.next);
+    let mut found = one.found;
+    found.extend(other.found);
+    found.retain(|found| next.is_none_or(|next| found.id >= next));
+    found.sort_unstable_by_key(|found| Reverse(found.id));
+    if found.len() > limit {
+        found.truncate(limit);
+        next = found.last().map(|found| found.id);
+    }
+    SearchPage { found, next }
+}
+
+fn select_indexed(db: &Connection, search: &Search, expression: &str) -> rusqlite::Result<SearchPage> {
+    let (mark_start, mark_end) = (String::from(MARK_START), String::from(MARK_END));
+    let filter = Filter::of(search);
+    let mut values = filter.values();
+    values.push((":mark_start", &mark_start));
+    values.push((":mark_end", &mark_end));
+    values.push((":match", &expression));
+    values.push((":examined", &EXAMINED_MAX));
     let mut statement = db.prepare_cached(SELECT)?;
-    let mut rows = statement.query(named_params! {
-        ":user": search.user_id.0,
-        ":platform": search.platform.map(Platform::as_str),
-        ":meeting": search.meeting_id.map(|id| id.0),
-        ":from": search.from.map(Time::as_millis),
-        ":to": search.to.map(Time::as_millis),
-        ":speaker": search.speaker.as_deref().map(fold),
-        ":mark_start": String::from(MARK_START),
-        ":mark_end": String::from(MARK_END),
-        ":match": expression(search),
-        ":before": search.before.map_or(i64::MAX, |id| id.0),
-        ":examined": EXAMINED_MAX,
-    })?;
+    let mut rows = statement.query(values.as_slice())?;
     let (mut page, mut examined, mut last) = (SearchPage::default(), 0, None);
     while let Some(row) = rows.next()? {
         examined += 1;
@@ -146,7 +215,8 @@ fn select(db: &Connection, search: &Search) -> rusqlite::Result<SearchPage> {
     Ok(page)
 }
 
-fn found_at(row: &Row<'_>, marked: String) -> rusqlite::Result<Found> {
+/// What was found, from a row that begins with the columns of both statements.
+pub fn found_at(row: &Row<'_>, marked: String) -> rusqlite::Result<Found> {
     let (id, segment) = segment_at(row)?;
     Ok(Found {
         id,

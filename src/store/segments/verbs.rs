@@ -1,7 +1,7 @@
 //! Segments: what bots heard, by session and start.
 
 use crate::domain::{
-    MeetingId, MeetingStatus, Offset, Platform, Segment, SegmentId, SegmentInput, Time, TokenHash, TokenId, UserId,
+    MeetingId, MeetingStatus, Offset, Platform, Segment, SegmentInput, Time, TokenHash, TokenId, UserId,
 };
 use crate::error::{Error, Result};
 use crate::store::writer::verb::{Change, Stored, Verb};
@@ -54,6 +54,9 @@ impl Verb for StoreSegments {
                 more_ms += longer_ms;
             }
         }
+        if !segments.is_empty() {
+            crate::store::segments::index::index_oldest(db, session.user_id, session.meeting_id)?;
+        }
         let is_news = !segments.is_empty();
         let stored = || Stored {
             meeting_id: session.meeting_id,
@@ -91,6 +94,7 @@ struct Present {
     id: i64,
     absolute_start: i64,
     created_at: i64,
+    is_indexed: bool,
     heard: SegmentInput,
 }
 
@@ -151,13 +155,19 @@ impl Session {
 
     fn present(&self, db: &Connection, start: Offset) -> rusqlite::Result<Option<Present>> {
         let mut find = db.prepare_cached(
-            "SELECT id, absolute_start, created_at, end_ms, text, speaker, language FROM segments
-             WHERE session_id = ?1 AND start_ms = ?2",
+            "SELECT id, absolute_start, created_at, end_ms, text, speaker, language, unindexed_user_id IS NULL
+             FROM segments WHERE session_id = ?1 AND start_ms = ?2",
         )?;
         find.query_row([self.id, start.0], |row| {
             let (end, text) = (Offset(row.get(3)?), row.get(4)?);
             let heard = SegmentInput { start, end, text, speaker: row.get(5)?, language: row.get(6)? };
-            Ok(Present { id: row.get(0)?, absolute_start: row.get(1)?, created_at: row.get(2)?, heard })
+            Ok(Present {
+                id: row.get(0)?,
+                absolute_start: row.get(1)?,
+                created_at: row.get(2)?,
+                is_indexed: row.get(7)?,
+                heard,
+            })
         })
         .optional()
     }
@@ -165,7 +175,8 @@ impl Session {
     fn insert(&self, db: &Connection, segment: &Segment, now: Time) -> Result<()> {
         let mut insert = db.prepare_cached(
             "INSERT INTO segments (meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, speaker,
-               language, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
+               language, created_at, updated_at, unindexed_user_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11)",
         )?;
         insert.execute(params![
             self.meeting_id.0,
@@ -177,9 +188,9 @@ impl Session {
             segment.text,
             segment.speaker,
             segment.language,
-            now.as_millis()
+            now.as_millis(),
+            self.user_id.0
         ])?;
-        crate::store::segments::index::note_changed(SegmentId(db.last_insert_rowid()), self.user_id, true);
         Ok(())
     }
 
@@ -198,8 +209,10 @@ impl Session {
             segment.language,
             now.as_millis()
         ])?;
-        if (&row.heard.text, &row.heard.speaker) != (&segment.text, &segment.speaker) {
-            crate::store::segments::index::note_changed(SegmentId(row.id), self.user_id, false);
+        let has_other_words = (&row.heard.text, &row.heard.speaker) != (&segment.text, &segment.speaker);
+        if has_other_words && row.is_indexed {
+            let mut mark = db.prepare_cached("UPDATE segments SET unindexed_user_id = ?2 WHERE id = ?1")?;
+            mark.execute([row.id, self.user_id.0])?;
         }
         Ok(())
     }

@@ -4,7 +4,9 @@ use crate::domain::text::fold;
 use crate::domain::{Data, Email, Time, User, UserId};
 use crate::error::{Error, Result};
 use crate::store::doors::Store;
+use crate::store::positions::{Start, Table};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use std::sync::Arc;
 
 /// The columns of [`user_at`], of the table `u`.
 macro_rules! user_columns {
@@ -49,7 +51,7 @@ pub(crate) fn find_by_email(db: &Connection, key: &str) -> rusqlite::Result<Opti
 pub struct UserPage {
     /// Only ids above this one: pages by key, at constant cost.
     pub after: Option<UserId>,
-    /// How many to leave out first; costs as much as reading them.
+    /// How many to leave out first; where a text is given that costs as much as reading them.
     pub skip: i64,
     /// How many at most.
     pub limit: i64,
@@ -65,20 +67,26 @@ impl Store {
 
     /// A page of users; a long read.
     pub async fn users(&self, page: UserPage) -> Result<Vec<User>> {
+        let positions = Arc::clone(&self.positions);
         self.read_long(move |db| {
-            let filter = match page.matching {
-                Some(_) => "AND (instr(email_key, :text) OR instr(fold(name), :text))",
-                None => "AND :text IS NULL",
+            let after = page.after.map_or(0, |id| id.0);
+            // Of those that do not match nothing is known without looking.
+            let (filter, start) = match page.matching {
+                Some(_) => {
+                    let start = Start { id: after, skip: page.skip };
+                    ("AND (instr(email_key, :text) OR instr(fold(name), :text))", start)
+                }
+                None => ("AND :text IS NULL", positions.behind_first(db, Table::Users, after, page.skip)?),
             };
             let mut statement = db.prepare_cached(&format!(
                 "SELECT {} FROM users u WHERE id > :after {filter} ORDER BY id LIMIT :limit OFFSET :skip",
                 user_columns!()
             ))?;
             let values = named_params! {
-                ":after": page.after.map_or(0, |id| id.0),
+                ":after": start.id,
                 ":text": page.matching.as_deref().map(fold),
                 ":limit": page.limit,
-                ":skip": page.skip,
+                ":skip": start.skip,
             };
             statement.query_map(values, |row| user_at(row, 0))?.collect()
         })

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
 use crate::store::file::Files;
 use crate::store::options::Options;
+use crate::store::positions::Positions;
 use crate::store::reserve::Reserve;
 use crate::store::writer::job::{Counters, Message, Pending, Written};
 use crate::store::writer::thread::WriterThread;
@@ -28,6 +29,7 @@ impl Writer {
         connection: Connection,
         options: &Options,
         files: Arc<Files>,
+        positions: Arc<Positions>,
         publish: Box<dyn Fn(&Change) + Send>,
         failed: Arc<watch::Sender<Option<String>>>,
     ) -> std::result::Result<Self, StartupError> {
@@ -38,6 +40,7 @@ impl Writer {
         let counters = Arc::new(Counters::default());
         let writer_thread = WriterThread {
             files,
+            positions,
             reserve: Reserve::take(&options.path),
             counters: Arc::clone(&counters),
             connection,

@@ -4,8 +4,8 @@ use crate::error::{Error, Result};
 use crate::store::connection;
 use crate::store::failure::fail_on;
 use crate::store::file::Files;
+use crate::store::positions::Positions;
 use crate::store::reserve::Reserve;
-use crate::store::segments::index;
 use crate::store::writer::job::{Counters, Job, Message};
 use crate::store::writer::verb::Change;
 use rusqlite::{Connection, TransactionBehavior};
@@ -25,6 +25,7 @@ const CHECKPOINT_WAIT: Duration = Duration::from_millis(50);
 pub(crate) struct WriterThread {
     pub(crate) connection: Connection,
     pub(crate) files: Arc<Files>,
+    pub(crate) positions: Arc<Positions>,
     pub(crate) reserve: Reserve,
     pub(crate) publish: Box<dyn Fn(&Change) + Send>,
     pub(crate) failed: Arc<watch::Sender<Option<String>>>,
@@ -121,7 +122,6 @@ impl WriterThread {
         for job in batch {
             job.apply(&tx)?;
         }
-        index::index_changed(&tx)?;
         Ok(tx.commit()?)
     }
 
@@ -129,6 +129,7 @@ impl WriterThread {
         let done = batch.iter().filter(|job| job.is_done()).count();
         self.counters.verbs.fetch_add(done as u64, Ordering::Relaxed);
         self.counters.commits.fetch_add(u64::from(!batch.is_empty()), Ordering::Relaxed);
+        self.positions.publish();
         batch.iter().filter_map(|job| job.change()).for_each(|change| (self.publish)(&change));
     }
 
