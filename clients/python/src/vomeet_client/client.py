@@ -1,7 +1,7 @@
 """The client: one method for each thing that the API can do.
 
 Every method that sends a request raises VomeetClientError when the server refuses it, does not
-answer, or when the key that it needs is missing. Fields left at None are not sent.
+response, or when the key that it needs is missing. Fields left at None are not sent.
 """
 
 from __future__ import annotations
@@ -21,5 +21,5 @@ class VomeetClient(UserCalls, AdminCalls, TokenCalls, RecordCalls):
     ``base_url`` may end in a slash and may have a path prefix. ``api_key`` is for the calls of a
     user (header X-API-Key), ``admin_key`` for those of an administrator (X-Admin-API-Key).
     ``user_id`` is the user that ``create_token`` serves when it is not told another.
-    ``timeout`` is in seconds, for connecting and for each wait on the answer.
+    ``timeout`` is in seconds, for connecting and for each wait for the response.
     """
