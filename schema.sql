@@ -75,7 +75,7 @@ CREATE TABLE meetings (
 
 CREATE INDEX meetings_of_user ON meetings (user_id, id);
 
--- A user has at most one open meeting of a name; these rows are the seats that the user's limit counts.
+-- At most one meeting of a user with the same platform and id has a bot in it; these rows are the seats that the limit counts.
 CREATE UNIQUE INDEX seats ON meetings (user_id, platform, native_meeting_id)
   WHERE status IN ('requested', 'joining', 'awaiting_admission', 'active');
 

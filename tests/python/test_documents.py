@@ -126,4 +126,6 @@ def test_what_is_not_there_is_noticed():
     missing = [path for path in paths_in(text) if not is_there(path)]
     assert missing == ["docs/gone.md", "src/nowhere.rs"]
     names = names_in("`Feed::deliver` calls `no_such_function`, and `POST /bots` is no name.")
-    assert [name for name in sorted(names) if not is_in_the_code(name, "Feed deliver")] == ["no_such_function"]
+    assert [name for name in sorted(names) if not is_in_the_code(name, "Feed deliver")] == [
+        "no_such_function"
+    ]

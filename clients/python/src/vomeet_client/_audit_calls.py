@@ -11,7 +11,7 @@ from ._http import given, path_of, save
 from .types import AuditEntry, Verification
 
 
-class RecordCalls(Connection):
+class AuditCalls(Connection):
     """The calls for the audit log and the export of a user; they need the admin key."""
 
     def list_audit(
