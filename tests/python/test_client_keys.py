@@ -1,4 +1,4 @@
-"""The life of keys by our Python client, against a live server."""
+"""Tokens, admin keys and the audit log by our Python client, against a live server."""
 
 import json
 
