@@ -95,7 +95,9 @@ def is_in_the_code(name, code):
 
 
 def test_every_name_in_the_architecture_is_in_the_code():
-    code = "".join(path.read_text() for path in sorted((REPOSITORY / "src").rglob("*.rs")))
+    code = "".join(
+        path.read_text(encoding="utf-8") for path in sorted((REPOSITORY / "src").rglob("*.rs"))
+    )
     code += text_of("schema.sql")
     named = names_in(text_of("ARCHITECTURE.md"))
     assert len(named) > 50

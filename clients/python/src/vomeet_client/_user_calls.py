@@ -123,7 +123,7 @@ class UserCalls(Connection):
 
     @staticmethod
     def get_meeting_metadata(meeting: Meeting) -> dict[str, Any]:
-        """Return what is noted about a meeting: name, participants, languages, notes."""
+        """Return a meeting's data: name, participants, languages, notes."""
         return meeting.get("data", {})
 
     @staticmethod
@@ -199,7 +199,7 @@ class UserCalls(Connection):
         languages: list[str] | None = None,
         notes: str | None = None,
     ) -> Meeting:
-        """Change what is noted about a meeting; what is left out stays.
+        """Update a meeting's data; what is left out stays.
 
         Status 404 if there is no such meeting. Raises VomeetClientError if nothing is given.
         """

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypedDict, Union
 
 
 class Message(TypedDict):
-    """A confirmation in words."""
+    """A confirmation as text."""
 
     message: str
 
