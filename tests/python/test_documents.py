@@ -104,6 +104,13 @@ def test_every_name_in_the_architecture_is_in_the_code():
     assert [name for name in sorted(named) if not is_in_the_code(name, code)] == []
 
 
+@pytest.mark.parametrize("file", ["schema.sql", "vomeet.toml", "deploy/vomeet.service"])
+def test_every_path_in_a_comment_exists(file):
+    named = re.findall(r"\b(?:docs|src)/[\w./-]+\.(?:md|rs)\b", text_of(file))
+    assert named != []
+    assert [path for path in named if not is_there(path)] == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_link_leads_somewhere(document):
     broken = []
