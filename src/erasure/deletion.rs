@@ -1,4 +1,4 @@
-//! Deletes users and transcripts, with the logs of their bots.
+//! Deletes users, transcripts and meetings, with the logs of their bots.
 
 use crate::bots::Supervisor;
 use crate::clock::Clock;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::store::{DeleteMeeting, DeleteUser, MeetingName, RedactMeeting, Store, TranscriptOf};
 use std::sync::Arc;
 
-/// Deletes, and scrubs the files of what was deleted.
+/// Deletes, and scrubs what was deleted from the database file.
 pub struct Erasure {
     pub(crate) store: Arc<Store>,
     pub(crate) bots: Arc<Supervisor>,
@@ -17,7 +17,7 @@ pub struct Erasure {
 }
 
 impl Erasure {
-    /// Over this database, and the bots whose logs go with their meetings.
+    /// Deletes from this database, and the logs of these bots with their meetings.
     pub fn new(store: Arc<Store>, bots: Arc<Supervisor>, clock: Clock) -> Self {
         Self { store, bots, clock, scrubber: Scrubber::default() }
     }
