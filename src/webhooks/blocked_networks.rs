@@ -50,7 +50,7 @@ const SPECIAL_V6: &[Ipv6Net] = &[
     v6([0x3fff, 0, 0, 0], 20),       // documentation (RFC 9637)
 ];
 
-/// An IPv4 address behind a translator (RFC 6052): it is judged as what it embeds.
+/// IPv4 addresses behind a translator (RFC 6052): each is checked as the address that it embeds.
 const TRANSLATED: Ipv6Net = v6([0x0064, 0xff9b, 0, 0], 96);
 
 /// Whether a webhook may reach this address, which must be canonical (see [`IpAddr::to_canonical`]).
@@ -78,7 +78,7 @@ fn is_global_v6(address: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
-    fn judge(text: &str, allowed: &[IpNet]) -> bool {
+    fn reaches(text: &str, allowed: &[IpNet]) -> bool {
         let address: IpAddr = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
         may_reach(address.to_canonical(), allowed)
     }
@@ -108,9 +108,9 @@ mod tests {
             ("3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff", Some("3ffe:ffff::"), Some("3fff:1000::")),
             ("4000::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", Some("3fff:ffff::"), None),
         ] {
-            assert!(!judge(first, &[]) && !judge(last, &[]), "{first} to {last}");
+            assert!(!reaches(first, &[]) && !reaches(last, &[]), "{first} to {last}");
             for outside in [before, after].into_iter().flatten() {
-                assert!(judge(outside, &[]), "{outside} beside {first} to {last}");
+                assert!(reaches(outside, &[]), "{outside} beside {first} to {last}");
             }
         }
     }
@@ -145,7 +145,7 @@ mod tests {
             ("2002:a00:1::1", false),
             ("2001:0:4136:e378:8000:63bf:80ff:fffe", false),
         ] {
-            assert_eq!(judge(text, &[]), reachable, "{text}");
+            assert_eq!(reaches(text, &[]), reachable, "{text}");
         }
     }
 
@@ -161,7 +161,7 @@ mod tests {
             ("fd00:0:0:1::5", false),
             ("1.1.1.1", true),
         ] {
-            assert_eq!(judge(text, &allowed), reachable, "{text}");
+            assert_eq!(reaches(text, &allowed), reachable, "{text}");
         }
     }
 }

@@ -4,7 +4,9 @@ mod backoff;
 mod blocked_networks;
 mod dispatcher;
 mod request;
+mod schedule;
 mod target;
+mod test_permits;
 mod tls;
 
 pub use dispatcher::Dispatcher;
