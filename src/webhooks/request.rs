@@ -12,6 +12,7 @@ use hyper::Request;
 use hyper::header;
 use ipnet::IpNet;
 use ring::hmac;
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -187,7 +188,8 @@ fn signature(secret: &WebhookSecret, body: &[u8]) -> String {
     let digest = hmac::sign(&key, body);
     let mut text = "sha256=".to_owned();
     for byte in digest.as_ref() {
-        text.push_str(&format!("{byte:02x}"));
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
     }
     text
 }
