@@ -68,8 +68,8 @@ impl App {
         Self::build(config, address, clock, table, Supervisor::start)
     }
 
-    /// Opens the database for a command, where no server runs: bots are not taken up, and events are not delivered. Call it in
-    /// a runtime, and [`Store::close`] at the end.
+    /// Opens the database for a command, where no server runs: bots are not taken up, and events
+    /// are not delivered. Call it in a runtime, and [`Store::close`] at the end.
     pub fn open_at_rest(
         config: Config,
         clock: Clock,
@@ -144,7 +144,8 @@ impl App {
     }
 }
 
-/// How the store is opened. Small reads run on the threads that serve requests, so each of those has a reader.
+/// How the store is opened. Small reads run on the threads that serve requests, so each of those
+/// has a reader.
 fn store_options(config: &Config) -> Options {
     Options {
         path: config.database.clone(),
@@ -163,8 +164,8 @@ struct Subscribers {
 }
 
 impl Subscribers {
-    /// On the writer's thread. The token cache comes first: a subscriber's token is checked again after it has joined the
-    /// feed, so that a revoked token is found by one of the two.
+    /// On the writer's thread. The token cache comes first: a subscriber's token is checked again
+    /// after it has joined the feed, so that a revoked token is found by one of the two.
     fn on_change(&self, change: &Change) {
         self.token_cache.on_change(change);
         self.feed.on_change(change);

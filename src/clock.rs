@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// Tells the time. It is passed in wherever time is read, so that a test can pass a clock that it sets itself.
+/// Tells the time. It is passed in wherever time is read, so that a test can pass a clock that it
+/// sets itself.
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
 
@@ -46,7 +47,8 @@ impl Clock {
         }
     }
 
-    /// The present by the monotonic clock, which cannot be set; that of a manual clock moves on with its time.
+    /// The present by the monotonic clock, which cannot be set; that of a manual clock moves on
+    /// with its time.
     pub fn instant(&self) -> Instant {
         match &self.0 {
             Source::System => Instant::now(),
@@ -54,8 +56,8 @@ impl Clock {
         }
     }
 
-    /// Waits until this clock shows `end`. The wait of a system clock is measured once: setting the clock meanwhile does not
-    /// change it.
+    /// Waits until this clock shows `end`. The wait of a system clock is measured once: setting the
+    /// clock meanwhile does not change it.
     pub async fn sleep_until(&self, end: Time) {
         match &self.0 {
             Source::System => tokio::time::sleep(until(end, self.now())).await,

@@ -1,5 +1,5 @@
-//! Every error that a caller can tell apart: its message, code and reason. The status that goes with it is in
-//! `http/problem.rs`.
+//! Every error that a caller can tell apart: its message, code and reason. The status that goes
+//! with it is in `http/problem.rs`.
 
 use crate::domain::field_error::FieldError;
 use crate::domain::{KeyRejection, MeetingStatus, Platform, TokenId};
@@ -107,8 +107,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// `code` and `reason` of an error: a word for programs, and a sentence. Only authentication, authorisation and limits
-    /// have them.
+    /// `code` and `reason` of an error: a word for programs, and a sentence. Only authentication,
+    /// authorisation and limits have them.
     pub fn reason(&self) -> Option<(&'static str, String)> {
         Some(match self {
             Self::TokenMissing => {
@@ -141,7 +141,8 @@ impl Error {
         })
     }
 
-    /// Whether it refuses a key, or a request without one, so that the address is limited ([`Error::TooManyFailedKeys`]).
+    /// Whether it refuses a key, or a request without one, so that the address is limited
+    /// ([`Error::TooManyFailedKeys`]).
     pub fn refuses_key(&self) -> bool {
         matches!(self, Self::AdminKeyRefused(_) | Self::TokenRefused(_) | Self::BotRefused)
     }

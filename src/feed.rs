@@ -1,9 +1,10 @@
 //! Committed changes to live subscribers; bounded, and a slow subscriber is dropped.
 //!
-//! [`Feed::on_change`] runs on the writer's thread. It only looks whether a meeting has subscribers, and leaves the change to
-//! a task of its own ([`Feed::deliver`]): a meeting with thousands of subscribers then costs the writer, and all who wait
-//! for its commits, as little as a meeting with one. Nobody waits for a full queue: a subscriber that would miss a message
-//! is closed.
+//! [`Feed::on_change`] runs on the writer's thread. It only looks whether a meeting has
+//! subscribers, and leaves the change to a task of its own ([`Feed::deliver`]): a meeting with
+//! thousands of subscribers then costs the writer, and all who wait for its commits, as little as a
+//! meeting with one. Nobody waits for a full queue: a subscriber that would miss a message is
+//! closed.
 
 mod push;
 
@@ -40,7 +41,8 @@ pub struct Feed {
     waiting: Mutex<Option<mpsc::Receiver<Change>>>,
 }
 
-/// The subscribers of one meeting, by their numbers. Shared while a change is delivered, so that nobody waits for that.
+/// The subscribers of one meeting, by their numbers. Shared while a change is delivered, so that
+/// nobody waits for that.
 type SubscribersOfMeeting = Arc<HashMap<u64, Arc<Subscriber>>>;
 
 #[derive(Default)]
@@ -80,7 +82,8 @@ impl Subscriber {
         self.is_closed.load(Ordering::Acquire)
     }
 
-    /// Never waits: a subscriber whose queue is full would miss this message, so it is closed and gets no later one.
+    /// Never waits: a subscriber whose queue is full would miss this message, so it is closed and
+    /// gets no later one.
     fn send(&self, meeting: MeetingId, text: &Utf8Bytes) {
         if self.is_closed() {
             return;
@@ -99,7 +102,8 @@ impl Feed {
         Self { queue_max, hub: Mutex::default(), events, waiting: Mutex::new(Some(waiting)) }
     }
 
-    /// Takes in a committed change, on the writer's thread. Subscribers with a revoked token are closed before this returns.
+    /// Takes in a committed change, on the writer's thread. Subscribers with a revoked token are
+    /// closed before this returns.
     pub fn on_change(&self, change: &Change) {
         match change {
             Change::TokenRevoked(hash) => self.close_token(hash),
@@ -141,7 +145,8 @@ impl Feed {
         }
     }
 
-    /// Delivers changes to their subscribers, each serialised once for all of them; runs as long as the feed is there.
+    /// Delivers changes to their subscribers, each serialised once for all of them; runs as long as
+    /// the feed is there.
     pub async fn deliver(self: Arc<Self>) {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut waiting) = waiting else { return };
@@ -189,7 +194,8 @@ impl Feed {
         self.lock().meetings.get(&meeting).cloned()
     }
 
-    // A panic while the lock was held leaves maps that are whole: every step under it is one insertion or removal.
+    // A panic while the lock was held leaves maps that are whole: every step under it is one
+    // insertion or removal.
     fn lock(&self) -> MutexGuard<'_, Hub> {
         self.hub.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -216,7 +222,8 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Subscribes to a meeting; once more changes nothing. `false` where it has [`SUBSCRIPTIONS_MAX`] already.
+    /// Subscribes to a meeting; once more changes nothing. `false` where it has
+    /// [`SUBSCRIPTIONS_MAX`] already.
     pub fn subscribe(&mut self, meeting: &Meeting, native_id: &str) -> bool {
         if self.meetings.len() >= SUBSCRIPTIONS_MAX && !self.meetings.contains_key(&meeting.id) {
             return false;

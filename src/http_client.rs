@@ -1,7 +1,8 @@
 //! The HTTP client: HTTP/1.1 over a stream that the caller has opened, in bounded memory and, with
 //! [`Connection::waiting_at_most`], in bounded time.
 //!
-//! The commands, the webhooks and the demo bot send their requests with it. bollard has its own for the Docker socket.
+//! The commands, the webhooks and the demo bot send their requests with it. bollard has its own for
+//! the Docker socket.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -50,8 +51,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection over a stream, without a time limit: the caller's own limit also covers looking up the name and
-    /// connecting. Call it in a runtime.
+    /// A connection over a stream, without a time limit: the caller's own limit also covers looking
+    /// up the name and connecting. Call it in a runtime.
     pub async fn over<S>(stream: S) -> Result<Self, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -65,8 +66,8 @@ impl Connection {
         Ok(Self { sender, driver, wait_max: Duration::MAX })
     }
 
-    /// Waits at most this long for the head of a response, and for each piece of its body: for responses that may take any
-    /// time as a whole.
+    /// Waits at most this long for the head of a response, and for each piece of its body: for
+    /// responses that may take any time as a whole.
     #[must_use]
     pub fn waiting_at_most(mut self, wait_max: Duration) -> Self {
         self.wait_max = wait_max;

@@ -1,9 +1,10 @@
-//! Vomeet in one file: the whole API of a self-hosted meeting-bot and transcription platform from one SQLite file.
+//! Vomeet in one file: the whole API of a self-hosted meeting-bot and transcription platform from
+//! one SQLite file.
 //!
 //! # The rooms, from the top of the ladder down
 //!
-//! A room may name those above it and never those below; `tests/it/tidy/ladder.rs` reads the imports and refuses an arrow
-//! back up, and files that name each other in a circle.
+//! A room may name those above it and never those below; `tests/it/tidy/ladder.rs` reads the
+//! imports and refuses an arrow back up, and files that name each other in a circle.
 //!
 //! | room | what it is |
 //! |---|---|
@@ -27,15 +28,19 @@
 //!
 //! # One request: `POST /admin/users/1/tokens`
 //!
-//! 1. [`http::serve`] accepts the connection, and [`http::pipeline`] checks the request against the rules of HTTP.
+//! 1. [`http::serve`] accepts the connection, and [`http::pipeline`] checks the request against the
+//!    rules of HTTP.
 //! 2. [`api::service`] finds its row in [`routes::TABLE`], or the error is 404 or 405.
-//! 3. The row's [`api::guard::Guard`] authenticates an [`auth::Admin`] before a byte of the body is read. For a row with a user
-//!    guard, [`auth::Auth`] looks the token up in the [`auth::TokenCache`], and records its use after that.
-//! 4. The [`http::Extractor`] reads what [`api::tokens::create_token`] takes, and collects every field error.
-//! 5. The handler makes a [`domain::PlainToken`] and sends the verb [`store::CreateToken`] to the writer of the [`store`], which
-//!    replies after the commit and publishes the change to the subscribers in [`app`].
-//! 6. [`http::IntoResponse`] makes the response. An error from anywhere meets [`http::problem::error_response`], which gives
-//!    it its status and its body.
+//! 3. The row's [`api::guard::Guard`] authenticates an [`auth::Admin`] before a byte of the body is
+//!    read. For a row with a user guard, [`auth::Auth`] looks the token up in the
+//!    [`auth::TokenCache`], and records its use after that.
+//! 4. The [`http::Extractor`] reads what [`api::tokens::create_token`] takes, and collects every
+//!    field error.
+//! 5. The handler makes a [`domain::PlainToken`] and sends the verb [`store::CreateToken`] to the
+//!    writer of the [`store`], which replies after the commit and publishes the change to the
+//!    subscribers in [`app`].
+//! 6. [`http::IntoResponse`] makes the response. An error from anywhere meets
+//!    [`http::problem::error_response`], which gives it its status and its body.
 
 pub mod api;
 pub mod app;

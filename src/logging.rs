@@ -1,7 +1,8 @@
-//! The log. `env_logger` filters and formats; behind its pipe, lines are written in batches, so that a request does not pay
-//! for a system call.
+//! The log. `env_logger` filters and formats; behind its pipe, lines are written in batches, so
+//! that a request does not pay for a system call.
 //!
-//! `env_filter` is `env_logger`'s own parser: asked by itself it refuses a wrong filter, which `env_logger` would skip.
+//! `env_filter` is `env_logger`'s own parser: asked by itself it refuses a wrong filter, which
+//! `env_logger` would skip.
 
 use crate::clock::Clock;
 use crate::domain::Time;
@@ -15,7 +16,8 @@ use std::time::Duration;
 
 /// Longest time that a line waits.
 const DELAY_MAX: Duration = Duration::from_millis(50);
-/// Most bytes that wait; when standard error takes lines more slowly than that, lines are dropped and counted.
+/// Most bytes that wait; when standard error takes lines more slowly than that, lines are dropped
+/// and counted.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 
 /// The waiting lines of this process: there is one log, as there is one standard error.
@@ -33,7 +35,8 @@ pub fn check(filter: &str) -> Result<(), StartupError> {
     }
 }
 
-/// Starts logging to standard error. Keep the guard until the end: dropping it writes the lines that wait.
+/// Starts logging to standard error. Keep the guard until the end: dropping it writes the lines
+/// that wait.
 pub fn start(filter: &str) -> Result<Flush, StartupError> {
     check(filter)?;
     let mut logger = filtered(filter);
@@ -89,7 +92,8 @@ fn format_of_lines() -> impl Fn(&mut Formatter, &Record<'_>) -> io::Result<()> {
     }
 }
 
-/// The level between two spaces, as wide as the widest; the usual padding costs a third of the line.
+/// The level between two spaces, as wide as the widest; the usual padding costs a third of the
+/// line.
 fn level(level: Level) -> &'static [u8] {
     match level {
         Level::Error => b" ERROR ",
@@ -100,7 +104,8 @@ fn level(level: Level) -> &'static [u8] {
     }
 }
 
-/// The text of the latest second: most lines share it with the line before, and formatting costs more than comparing.
+/// The text of the latest second: most lines share it with the line before, and formatting costs
+/// more than comparing.
 #[derive(Default)]
 struct Second {
     number: i64,
@@ -180,7 +185,8 @@ impl Waiting {
         }
     }
 
-    /// Writes the lines that wait. Standard error is locked first, so that two writes keep the order of their lines.
+    /// Writes the lines that wait. Standard error is locked first, so that two writes keep the
+    /// order of their lines.
     fn write(&self) {
         let mut stderr = io::stderr().lock();
         let lines = std::mem::take(&mut *self.lock());

@@ -32,7 +32,8 @@ pub type RouteLabel = (&'static str, &'static str);
 /// A gauge that another module reads when the metrics are written: name, help, value.
 pub type Reading = (&'static str, &'static str, u64);
 
-/// The metrics of requests: for each route, and for requests without a route, a counter for each status.
+/// The metrics of requests: for each route, and for requests without a route, a counter for each
+/// status.
 pub struct Metrics {
     labels: Vec<RouteLabel>,
     requests: Vec<[AtomicU64; STATUSES.len()]>,

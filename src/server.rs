@@ -1,5 +1,5 @@
-//! Starts and drains a server: what is applied before it serves, the jobs that run beside it, and the order in which all of it
-//! stops.
+//! Starts and drains a server: what is applied before it serves, the jobs that run beside it, and
+//! the order in which all of it stops.
 
 use crate::api::service::Api;
 use crate::app::App;
@@ -32,7 +32,8 @@ const LAST_BATCH_TRIES: u32 = 50;
 /// How long to wait between two tries.
 const LAST_BATCH_PAUSE: Duration = Duration::from_millis(100);
 
-/// Applies the configured users before the server serves. Where that fails, bots and store are closed.
+/// Applies the configured users before the server serves. Where that fails, bots and store are
+/// closed.
 pub async fn apply_configured_users(app: &App) -> std::result::Result<(), StartupError> {
     let written = match write_configured_users(app).await {
         Ok(written) => written,
@@ -88,7 +89,8 @@ fn log_changes(changes: &ConfiguredChanges) {
     }
 }
 
-/// Serves until `shutdown` resolves or the database fails; then writes what is pending and closes the database.
+/// Serves until `shutdown` resolves or the database fails; then writes what is pending and closes
+/// the database.
 pub async fn run(
     app: Arc<App>,
     listeners: Listeners,
@@ -209,8 +211,8 @@ async fn delete_old_usage(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Deletes webhook deliveries that have ended [`DELIVERIES_KEPT_SECONDS`] ago; an event may end as late as the dispatcher
-/// gives up.
+/// Deletes webhook deliveries that have ended [`DELIVERIES_KEPT_SECONDS`] ago; an event may end as
+/// late as the dispatcher gives up.
 async fn delete_old_deliveries(app: &App) -> Result<()> {
     let tried = i64::try_from(app.dispatcher.gives_up_after().as_secs()).unwrap_or(i64::MAX);
     let kept = tried.saturating_add(DELIVERIES_KEPT_SECONDS);
@@ -222,8 +224,8 @@ async fn delete_old_deliveries(app: &App) -> Result<()> {
     app.store.write(ForgetDeliveries { ids }).await
 }
 
-/// Brings segments into the word index once they rest, those too that a stop or a crash left behind; it never ends by
-/// itself. A search finds them also before.
+/// Brings segments into the word index once they rest, those too that a stop or a crash left
+/// behind; it never ends by itself. A search finds them also before.
 async fn keep_indexing(app: Arc<App>) {
     loop {
         let indexed = app.store.index_resting(app.clock.now()).await;

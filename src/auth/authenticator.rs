@@ -91,8 +91,8 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Accepts these admin keys besides the named ones in the database. `token_cache` must be told of every change that
-    /// the store commits ([`TokenCache::on_change`]).
+    /// Accepts these admin keys besides the named ones in the database. `token_cache` must be told
+    /// of every change that the store commits ([`TokenCache::on_change`]).
     pub fn new(keys: &[ConfiguredKey], token_cache: Arc<TokenCache>) -> Self {
         let mut configured_keys = Vec::new();
         for key in keys {
@@ -142,14 +142,14 @@ impl Auth {
         Ok((Cow::Owned(name), expires_at))
     }
 
-    /// An administrator who needs no key: a user of this machine who may use the admin socket, or open the database
-    /// itself.
+    /// An administrator who needs no key: a user of this machine who may use the admin socket, or
+    /// open the database itself.
     pub fn local(&self, user: &str, now: Time) -> Admin {
         Admin { name: Cow::Owned(format!("local:{user}")), address: None, at: now }
     }
 
-    /// Authenticates a user by `X-API-Key`. A token that is not in memory costs one small read of the database.
-    /// [`Error::TokenMissing`] or [`Error::TokenRefused`] otherwise.
+    /// Authenticates a user by `X-API-Key`. A token that is not in memory costs one small read of
+    /// the database. [`Error::TokenMissing`] or [`Error::TokenRefused`] otherwise.
     pub fn user(
         &self,
         headers: &HeaderMap,
@@ -166,8 +166,8 @@ impl Auth {
         Ok(User { identity, address })
     }
 
-    /// Authenticates a user who may also send the token in the query, as browsers must for a WebSocket; the header wins.
-    /// The hash is for [`Auth::revalidate`].
+    /// Authenticates a user who may also send the token in the query, as browsers must for a
+    /// WebSocket; the header wins. The hash is for [`Auth::revalidate`].
     pub fn watcher(
         &self,
         headers: &HeaderMap,
@@ -200,8 +200,8 @@ impl Auth {
         Ok(identity.token.expires_at)
     }
 
-    /// Authenticates a bot by `Authorization: Bearer`; [`Error::BotRefused`] otherwise. What cannot be a token costs no
-    /// read of the database.
+    /// Authenticates a bot by `Authorization: Bearer`; [`Error::BotRefused`] otherwise. What cannot
+    /// be a token costs no read of the database.
     pub fn bot(&self, headers: &HeaderMap, store: &Store) -> Result<Bot> {
         let Single::Value(value) = single(headers, &AUTHORIZATION) else {
             return Err(Error::BotRefused);
@@ -229,8 +229,8 @@ impl Auth {
         Ok(identity)
     }
 
-    /// The identity of a token, accepted or not: from memory, else from the database. What cannot be a token is not
-    /// looked for.
+    /// The identity of a token, accepted or not: from memory, else from the database. What cannot
+    /// be a token is not looked for.
     pub(crate) fn identity(&self, presented: &[u8], store: &Store) -> Result<Arc<Identity>> {
         let hash = TokenHash::of(presented);
         let epoch = match self.token_cache.get(&hash) {

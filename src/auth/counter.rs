@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 /// The lower bits, which count; the day is in the upper ones. No batch is late enough to fill them.
 const COUNT_BITS: u32 = 40;
 
-/// Counts the requests with one token since the last batch. Day and count change in one step, so a request is counted on
-/// its own day, whoever else counts at midnight.
+/// Counts the requests with one token since the last batch. Day and count change in one step, so a
+/// request is counted on its own day, whoever else counts at midnight.
 #[derive(Debug)]
 pub struct Counter {
     user_id: UserId,

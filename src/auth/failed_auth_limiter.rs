@@ -10,7 +10,8 @@ const ADDRESSES_MAX: usize = 16 * 1024;
 /// An IPv6 subscriber is given a network of 64 bits or less, and chooses the bits behind it.
 const NETWORK_BITS: u32 = 64;
 
-/// Counts refused keys. Only a refused key is limited by it: a good key is accepted whatever came from its address before.
+/// Counts refused keys. Only a refused key is limited by it: a good key is accepted whatever came
+/// from its address before.
 pub struct FailedAuthLimiter(Option<RateLimiter>);
 
 impl FailedAuthLimiter {

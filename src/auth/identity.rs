@@ -15,9 +15,11 @@ pub struct Identity {
     pub user: User,
     /// How many seats the user's bots take.
     pub seats: i64,
-    /// The body of `GET /user`, written by the first request: an identity never changes, it is replaced by another.
+    /// The body of `GET /user`, written by the first request: an identity never changes, it is
+    /// replaced by another.
     pub view: OnceLock<Bytes>,
-    /// The last use that was recorded, in seconds since 1970; 0 where there was none since the identity was loaded.
+    /// The last use that was recorded, in seconds since 1970; 0 where there was none since the
+    /// identity was loaded.
     pub(crate) last_use_seconds: AtomicI64,
     /// The requests that are not gathered into a batch yet.
     pub(crate) requests: Arc<Counter>,

@@ -1,5 +1,5 @@
-//! Authentication, limits and usage: keys are compared as hashes, known tokens are kept in memory, and every read of tokens
-//! goes through here.
+//! Authentication, limits and usage: keys are compared as hashes, known tokens are kept in memory,
+//! and every read of tokens goes through here.
 
 mod authenticator;
 mod counter;

@@ -1,4 +1,5 @@
-//! Usage that is not in the database yet: recorded in memory, written in batches, never by a request.
+//! Usage that is not in the database yet: recorded in memory, written in batches, never by a
+//! request.
 
 use crate::auth::counter::{Before, Counter};
 use crate::auth::identity::Identity;
@@ -18,7 +19,8 @@ const ROWS_PER_WRITE: usize = 1000;
 pub struct PendingUsage {
     last: Mutex<HashMap<TokenId, LastUse>>,
     unwritten: Mutex<Unwritten>,
-    /// One batch at a time: what is being written is still in `unwritten`, and must not be written twice.
+    /// One batch at a time: what is being written is still in `unwritten`, and must not be written
+    /// twice.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -31,7 +33,8 @@ struct LastUse {
 
 #[derive(Default)]
 struct Unwritten {
-    /// Counters that have counted something since the last batch, whether their identities are still in memory or not.
+    /// Counters that have counted something since the last batch, whether their identities are
+    /// still in memory or not.
     counters: Vec<Arc<Counter>>,
     counts: HashMap<UsageKey, UsageCounts>,
 }
@@ -43,7 +46,8 @@ impl Unwritten {
 }
 
 impl PendingUsage {
-    /// Records a request. Only the first after a batch, the first of a day and the first in each second take a lock.
+    /// Records a request. Only the first after a batch, the first of a day and the first in each
+    /// second take a lock.
     pub fn record_use(&self, identity: &Identity, now: Time, address: Option<IpAddr>) {
         self.count(&identity.requests, Day::of(now));
         let second = now.as_millis() / 1000;
@@ -63,7 +67,8 @@ impl PendingUsage {
         }
     }
 
-    /// Records transcript that a bot has stored, in milliseconds; negative where it took something back.
+    /// Records transcript that a bot has stored, in milliseconds; negative where it took something
+    /// back.
     pub fn record_transcript(&self, user_id: UserId, token_id: TokenId, more_ms: i64, now: Time) {
         if more_ms == 0 {
             return;
@@ -73,7 +78,8 @@ impl PendingUsage {
         self.unwritten().add(key, counts);
     }
 
-    /// Sets the last use of tokens that were read from the database, where a later one is recorded here.
+    /// Sets the last use of tokens that were read from the database, where a later one is recorded
+    /// here.
     pub(crate) fn apply_pending(&self, tokens: &mut [Token]) {
         let last_uses = self.last();
         for token in tokens {
@@ -92,8 +98,9 @@ impl PendingUsage {
         last_uses.and(counts)
     }
 
-    /// Writes the counts. They are dropped only after their commit, so that nothing is lost with a write that fails.
-    /// Let it run to its end: cancelled after a commit, the same counts would be written again.
+    /// Writes the counts. They are dropped only after their commit, so that nothing is lost with a
+    /// write that fails. Let it run to its end: cancelled after a commit, the same counts would be
+    /// written again.
     pub async fn write_counts(&self, store: &Store) -> Result<()> {
         let _turn = self.turn.lock().await;
         for chunk in self.gathered().chunks(ROWS_PER_WRITE) {
@@ -126,7 +133,8 @@ impl PendingUsage {
         }
     }
 
-    /// Writes the last uses of tokens. One is dropped after its commit, unless a later one was recorded meanwhile.
+    /// Writes the last uses of tokens. One is dropped after its commit, unless a later one was
+    /// recorded meanwhile.
     async fn write_last_uses(&self, store: &Store) -> Result<()> {
         let mut last_uses = Vec::new();
         for (&id, &last) in &*self.last() {
@@ -209,7 +217,8 @@ mod tests {
             usage.subtract(&batch);
         };
         let count = &|thread: i64| {
-            // Two callers of one token, as when a user has changed; the clocks of the threads disagree about midnight.
+            // Two callers of one token, as when a user has changed; the clocks of the threads
+            // disagree about midnight.
             for n in 0..REQUESTS {
                 usage.count(if n % 3 == 0 { &old } else { &new }, day((n / 7 + thread) % 2));
             }

@@ -1,13 +1,16 @@
-//! Rate limiting by the generic cell rate algorithm (GCRA, ITU-T I.371), for many keys in a table of fixed size.
+//! Rate limiting by the generic cell rate algorithm (GCRA, ITU-T I.371), for many keys in a table
+//! of fixed size.
 //!
-//! By hand, for its memory is bounded whoever calls: the limiters of crates keep a growing map of keys.
+//! By hand, for its memory is bounded whoever calls: the limiters of crates keep a growing map of
+//! keys.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const MINUTE_NANOS: u64 = 60_000_000_000;
-/// Slots in which a key can be. When all of them are taken, a new key gets the one that is forgotten first.
+/// Slots in which a key can be. When all of them are taken, a new key gets the one that is
+/// forgotten first.
 const WAYS: usize = 4;
 
 /// So many in a minute, and as many at once where none came before.
@@ -39,7 +42,8 @@ impl Quota {
         Some(Self { interval, full: interval * u64::from(count) })
     }
 
-    /// Decides on one more at `now`. `until` is when all that came before is forgotten; it moves on where one is allowed.
+    /// Decides on one more at `now`. `until` is when all that came before is forgotten; it moves on
+    /// where one is allowed.
     fn check(self, until: &mut u64, now: u64) -> Decision {
         let after = (*until).max(now) + self.interval;
         let allowed = after <= now + self.full;
@@ -67,7 +71,8 @@ struct Slot {
     until: u64,
 }
 
-/// A quota for each of any number of keys, in memory that does not grow: the key that is forgotten first makes room.
+/// A quota for each of any number of keys, in memory that does not grow: the key that is forgotten
+/// first makes room.
 pub struct RateLimiter {
     rate: Quota,
     sets: usize,
@@ -140,7 +145,8 @@ mod tests {
         Quota::per_minute(count).expect("a limit")
     }
 
-    /// A bucket of drops that leak one by one, each an interval after the one before: the rate as a person would tell it.
+    /// A bucket of drops that leak one by one, each an interval after the one before: the rate as a
+    /// person would tell it.
     struct Bucket {
         rate: Quota,
         size: usize,

@@ -1,5 +1,5 @@
-//! Limits the requests of each token and each user, and reports the limits in the headers of the IETF's draft "`RateLimit`
-//! header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers-10).
+//! Limits the requests of each token and each user, and reports the limits in the headers of the
+//! IETF's draft "`RateLimit` header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers-10).
 
 use crate::auth::failed_auth_limiter::whole_seconds;
 use crate::auth::identity::Identity;
@@ -46,8 +46,9 @@ impl RequestLimiter {
         Self { token, user, policy }
     }
 
-    /// Counts a request, and adds what is left to the headers; [`Error::TooManyRequests`] where it is one too many. A
-    /// request that its token may not make is not counted for the user, who may have other tokens.
+    /// Counts a request, and adds what is left to the headers; [`Error::TooManyRequests`] where it
+    /// is one too many. A request that its token may not make is not counted for the user, who may
+    /// have other tokens.
     pub fn count(
         &self,
         identity: &Identity,
@@ -80,8 +81,9 @@ impl RequestLimiter {
     }
 }
 
-/// An item of [`LIMIT`]: `r` is how many more may come, `t` in how many seconds there is more. Who is refused is told when
-/// one request may come, as in `Retry-After`; everybody else, when the whole quota is free again.
+/// An item of [`LIMIT`]: `r` is how many more may come, `t` in how many seconds there is more. Who
+/// is refused is told when one request may come, as in `Retry-After`; everybody else, when the
+/// whole quota is free again.
 fn limit_item(name: &str, decision: &Decision) -> String {
     let wait = if decision.allowed { decision.recovery } else { decision.wait };
     format!("\"{name}\";r={};t={}", decision.remaining, whole_seconds(wait))

@@ -17,10 +17,12 @@ const GENERATION_MAX: usize = 10_000;
 /// Marks of users: twice as many as can be in use, so that unused ones are seldom cleared away.
 const MARKS_MAX: usize = 4 * GENERATION_MAX;
 
-/// How many changes were published: an identity that was read before the latest is used but not kept.
+/// How many changes were published: an identity that was read before the latest is used but not
+/// kept.
 pub type Epoch = u64;
 
-/// The cache. Two generations bound it: a token that was not used during a whole generation is dropped.
+/// The cache. Two generations bound it: a token that was not used during a whole generation is
+/// dropped.
 #[derive(Default)]
 pub struct TokenCache(RwLock<Memory>);
 
@@ -60,7 +62,8 @@ impl Hasher for First8 {
 }
 
 impl TokenCache {
-    /// The identity of the token with this hash from the database; kept if nothing changed since `epoch`.
+    /// The identity of the token with this hash from the database; kept if nothing changed since
+    /// `epoch`.
     pub fn load(
         &self,
         hash: &TokenHash,
@@ -129,7 +132,8 @@ impl TokenCache {
         Ok(identity)
     }
 
-    // A panic while the lock was held leaves maps that are whole: every step under it is one insertion or removal.
+    // A panic while the lock was held leaves maps that are whole: every step under it is one
+    // insertion or removal.
     fn read(&self) -> RwLockReadGuard<'_, Memory> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }

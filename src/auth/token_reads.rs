@@ -1,5 +1,6 @@
-//! Every read of tokens for callers. The last use of a token is recorded in memory first ([`PendingUsage`]); these
-//! functions apply it to what the database says, so that no handler can forget to.
+//! Every read of tokens for callers. The last use of a token is recorded in memory first
+//! ([`PendingUsage`]); these functions apply it to what the database says, so that no handler can
+//! forget to.
 //!
 //! [`PendingUsage`]: crate::auth::PendingUsage
 

@@ -18,8 +18,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-/// How long the last callback of a bot that has ended may take. What the bot says of its end is better than what is seen of
-/// it.
+/// How long the last callback of a bot that has ended may take. What the bot says of its end is
+/// better than what is seen of it.
 const LAST_CALLBACK_TIME_MAX: Duration = Duration::from_millis(500);
 /// How long to wait before a write that was refused is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -54,7 +54,8 @@ pub struct MeetingTask {
     pub context: Arc<Context>,
     /// Its meeting.
     pub watch: WatchHandle,
-    /// The handle of its bot; `None` is a bot that no runner started, which is known by its callbacks alone.
+    /// The handle of its bot; `None` is a bot that no runner started, which is known by its
+    /// callbacks alone.
     pub handle: Option<String>,
 }
 
@@ -73,7 +74,8 @@ impl MeetingTask {
             }
             let deadline = self.deadline(status, since);
             let next = tokio::select! {
-                // The state first: a meeting that is over must not be left with its bot still there.
+                // The state first: a meeting that is over must not be left with its bot still
+                // there.
                 biased;
                 _ = states.changed() => Next::StateChanged,
                 exit = &mut bot_exit => Next::BotEnded(exit),
@@ -115,7 +117,8 @@ impl MeetingTask {
         }
     }
 
-    /// When a state times out. A state that begins in the future, by a clock that was set back, begins now.
+    /// When a state times out. A state that begins in the future, by a clock that was set back,
+    /// begins now.
     fn deadline(&self, status: MeetingStatus, since: Time) -> Time {
         let now = self.context.clock.now();
         let time_max = time_max(&self.context.state_timeouts, status);
@@ -143,7 +146,8 @@ impl MeetingTask {
         report
     }
 
-    /// Ends the meeting of a bot that has ended: by the bot's last callback if that comes, else by what was seen.
+    /// Ends the meeting of a bot that has ended: by the bot's last callback if that comes, else by
+    /// what was seen.
     async fn conclude(&self, exit: BotExit) {
         log::info!("meeting {}: {}", self.watch.id, exit.how);
         let mut states = self.watch.states.clone();
@@ -198,8 +202,8 @@ impl MeetingTask {
         self.advance(report.because("the demo bot ended with the server")).await;
     }
 
-    /// Writes a status report, and returns whether it changed the meeting's state. A write that is only refused for now is
-    /// tried again until the server stops.
+    /// Writes a status report, and returns whether it changed the meeting's state. A write that is
+    /// only refused for now is tried again until the server stops.
     pub async fn advance(&self, report: StatusReport) -> bool {
         let mut closing = self.context.closing.subscribe();
         loop {
@@ -237,7 +241,8 @@ fn time_max(state_timeouts: &StateTimeouts, status: MeetingStatus) -> Duration {
     }
 }
 
-/// What becomes of a meeting whose bot has ended: it is completed where the bot succeeded or was to stop.
+/// What becomes of a meeting whose bot has ended: it is completed where the bot succeeded or was to
+/// stop.
 fn exit_report(status: MeetingStatus, exit: BotExit) -> StatusReport {
     let is_success = exit.exit_code == Some(0) || status == Stopping;
     let to = if is_success { Completed } else { Failed };

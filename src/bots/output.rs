@@ -1,8 +1,10 @@
-//! The logs of bots: a file for each meeting, of limited length, which only the server's user can read.
+//! The logs of bots: a file for each meeting, of limited length, which only the server's user can
+//! read.
 //!
-//! The bot writes into the file itself, so that it goes on while the server is restarted. Once a file is longer than
-//! it may be, its newest half is kept, from the beginning of a line; what is printed while it is truncated may be lost.
-//! Between two checks a file may grow longer than its limit.
+//! The bot writes into the file itself, so that it goes on while the server is restarted. Once a
+//! file is longer than it may be, its newest half is kept, from the beginning of a line; what is
+//! printed while it is truncated may be lost. Between two checks a file may grow longer than its
+//! limit.
 
 use crate::domain::{MeetingId, Time};
 use std::fs::{DirBuilder, DirEntry, File, OpenOptions};
@@ -94,7 +96,8 @@ fn is_longer(path: &Path, max: u64) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.len() > max)
 }
 
-/// Keeps the newest half. The bot writes at the end (`O_APPEND`), so its file can be truncated while it is open.
+/// Keeps the newest half. The bot writes at the end (`O_APPEND`), so its file can be truncated
+/// while it is open.
 fn truncate(path: &Path, bytes_max: u64) -> io::Result<()> {
     let mut file = match OpenOptions::new().read(true).append(true).open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

@@ -8,8 +8,8 @@ use crate::bots::runners::{demo, docker, process};
 use crate::config::{Bots, RunnerKind};
 use crate::domain::{MeetingId, Time};
 
-/// Runs bots by the configured runner. Bots that another runner started, before the setting changed, are still waited for
-/// and stopped.
+/// Runs bots by the configured runner. Bots that another runner started, before the setting
+/// changed, are still waited for and stopped.
 pub struct Runner {
     kind: RunnerKind,
     demos: Demos,
@@ -39,7 +39,8 @@ impl Runner {
         }
     }
 
-    /// Starts a bot and returns its handle, or the sentence that says why it could not be started and what to do.
+    /// Starts a bot and returns its handle, or the sentence that says why it could not be started
+    /// and what to do.
     pub async fn start(&self, spec: LaunchSpec) -> Result<String, String> {
         match self.kind {
             RunnerKind::None => Err("nothing is configured that runs bots; set bots.runner.".to_owned()),
@@ -59,7 +60,8 @@ impl Runner {
         }
     }
 
-    /// Resolves when a bot no longer runs. While it is waited for, its log is kept within its limit.
+    /// Resolves when a bot no longer runs. While it is waited for, its log is kept within its
+    /// limit.
     pub async fn wait(&self, meeting_id: MeetingId, handle: &str) -> BotExit {
         match self.owner(handle) {
             Owner::Demos(id) => self.demos.wait(id).await,
@@ -71,8 +73,8 @@ impl Runner {
         }
     }
 
-    /// Looks for the bot of a session whose handle was lost, because the server was killed before it was written. Fails
-    /// where the runner cannot be asked now.
+    /// Looks for the bot of a session whose handle was lost, because the server was killed before
+    /// it was written. Fails where the runner cannot be asked now.
     pub async fn find(&self, name: &str, uid: &str) -> Result<Option<String>, String> {
         match self.kind {
             RunnerKind::Process => {

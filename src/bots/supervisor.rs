@@ -1,4 +1,5 @@
-//! Gives every meeting that is not over a task: when its bot is started, and after a restart by what the database says.
+//! Gives every meeting that is not over a task: when its bot is started, and after a restart by
+//! what the database says.
 
 use crate::bots::launch::LaunchSpec;
 use crate::bots::meeting_task::{Context, MeetingTask};
@@ -33,8 +34,9 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Takes up every open meeting: its bot is adopted if it still runs, else the meeting is ended with a reason. Call it in a
-    /// runtime. The registry must be told of every change that the store commits ([`WatchRegistry::on_change`]).
+    /// Takes up every open meeting: its bot is adopted if it still runs, else the meeting is ended
+    /// with a reason. Call it in a runtime. The registry must be told of every change that the
+    /// store commits ([`WatchRegistry::on_change`]).
     pub fn start(store: Arc<Store>, watch_registry: Arc<WatchRegistry>, bots: &Bots, clock: Clock) -> Arc<Self> {
         let supervisor = Self::at_rest(store, watch_registry, bots, clock);
         let rounds = Arc::clone(&supervisor).run_rounds();
@@ -57,9 +59,11 @@ impl Supervisor {
         Arc::new(Self { context: Arc::new(context), watch_registry, tasks, started_at })
     }
 
-    /// Starts the bot of a meeting that was just requested, and returns its handle; from then on the meeting has a task.
+    /// Starts the bot of a meeting that was just requested, and returns its handle; from then on
+    /// the meeting has a task.
     ///
-    /// Fails with a sentence that says what to do. Nothing runs then, and the caller ends the meeting.
+    /// Fails with a sentence that says what to do. Nothing runs then, and the caller ends the
+    /// meeting.
     pub async fn send(&self, spec: LaunchSpec) -> Result<String, String> {
         let id = spec.meeting_id;
         let state = MeetingState { status: Requested, since: self.context.clock.now() };
@@ -92,7 +96,8 @@ impl Supervisor {
         self.context.runner.old_logs(end).await
     }
 
-    /// Passes a committed change on to the meeting's task; on the writer's thread, which it does not block.
+    /// Passes a committed change on to the meeting's task; on the writer's thread, which it does
+    /// not block.
     pub fn on_change(&self, change: &Change) {
         self.watch_registry.on_change(change);
     }
@@ -141,7 +146,8 @@ impl Supervisor {
         }
     }
 
-    /// Takes up the meetings that were over when the last server ended, and whose bots were not gone.
+    /// Takes up the meetings that were over when the last server ended, and whose bots were not
+    /// gone.
     async fn take_up_uncleared(&self) {
         let uncleared = match self.context.store.uncleared_meetings().await {
             Ok(uncleared) => uncleared,
@@ -202,7 +208,8 @@ impl Supervisor {
         Some(handle.clone())
     }
 
-    /// Whether its bot was requested in this run of the server, so recently that its start may be on the way.
+    /// Whether its bot was requested in this run of the server, so recently that its start may be
+    /// on the way.
     fn may_be_starting(&self, meeting: &Meeting) -> bool {
         let latest = meeting.created_at.plus_seconds(START_SECONDS_MAX);
         meeting.status == Requested
@@ -228,7 +235,8 @@ impl Supervisor {
     }
 }
 
-/// What becomes of a meeting whose bot is nowhere; `None` where the bot has reported, and may report again.
+/// What becomes of a meeting whose bot is nowhere; `None` where the bot has reported, and may
+/// report again.
 fn report_without_bot(status: MeetingStatus) -> Option<StatusReport> {
     let (to, reason) = match status {
         Requested => (Failed, "the server stopped before the bot was started"),

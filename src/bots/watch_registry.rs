@@ -36,13 +36,14 @@ impl MeetingState {
     }
 }
 
-/// The meetings that have a task. Each has room for its newest state and no more, so the writer never waits for a task, and
-/// the newest state is never lost.
+/// The meetings that have a task. Each has room for its newest state and no more, so the writer
+/// never waits for a task, and the newest state is never lost.
 #[derive(Default)]
 pub struct WatchRegistry(Mutex<HashMap<MeetingId, watch::Sender<MeetingState>>>);
 
 impl WatchRegistry {
-    /// Passes a committed change of status on to the meeting's task; on the writer's thread, which it does not block.
+    /// Passes a committed change of status on to the meeting's task; on the writer's thread, which
+    /// it does not block.
     pub fn on_change(&self, change: &Change) {
         let Change::MeetingMoved(moved) = change else { return };
         if let Some(sender) = self.lock().get(&moved.meeting.id) {
@@ -82,8 +83,8 @@ impl WatchHandle {
         *self.states.borrow()
     }
 
-    /// Corrects the state by what was read from the database after the registration. A change that came since is newer, and
-    /// stays.
+    /// Corrects the state by what was read from the database after the registration. A change that
+    /// came since is newer, and stays.
     pub fn correct(&self, read: MeetingState) {
         let watched = self.watch_registry.lock();
         let Some(sender) = watched.get(&self.id) else { return };

@@ -51,7 +51,8 @@ impl Erasure {
         Ok(())
     }
 
-    /// Deletes the transcripts, or the whole, of all meetings that were over before `end`; returns how many they were.
+    /// Deletes the transcripts, or the whole, of all meetings that were over before `end`; returns
+    /// how many they were.
     async fn delete_old(&self, target: RetentionTarget, end: Time) -> Result<u64> {
         let mut last = Some(MeetingId(0));
         let mut deleted = 0;
@@ -77,7 +78,8 @@ impl Erasure {
         }
     }
 
-    /// Deletes the entries of the audit log that are older than `end`; what is left can still be verified.
+    /// Deletes the entries of the audit log that are older than `end`; what is left can still be
+    /// verified.
     async fn prune_audit_log(&self, end: Time, now: Time) -> Result<()> {
         let mut pruned = 0;
         loop {

@@ -1,5 +1,5 @@
-//! Scrubs deleted content from the database file and its WAL: at once, and after a crash or a long read as soon as that is
-//! possible.
+//! Scrubs deleted content from the database file and its WAL: at once, and after a crash or a long
+//! read as soon as that is possible.
 
 use crate::error::Error;
 use crate::store::Store;
@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{sleep, timeout};
 
-/// How long a response waits for scrubbing. What is not scrubbed by then is scrubbed without anybody waiting.
+/// How long a response waits for scrubbing. What is not scrubbed by then is scrubbed without
+/// anybody waiting.
 const WAIT: Duration = Duration::from_secs(2);
 /// How long to wait before a scrub that failed is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -29,7 +30,8 @@ impl Scrubber {
         }
     }
 
-    /// Scrubs what the last run of the server left, and what nobody waits for any more. It never ends by itself.
+    /// Scrubs what the last run of the server left, and what nobody waits for any more. It never
+    /// ends by itself.
     pub async fn run(&self, store: &Store) {
         loop {
             while let Err(error) = self.scrub_in_turn(store).await {

@@ -5,8 +5,8 @@ use crate::store::{Change, Moved, Stored};
 use serde::Serialize;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// A text holds segments up to about this many bytes, and at least one: every subscriber's connection keeps a copy of the
-/// last text that it sent.
+/// A text holds segments up to about this many bytes, and at least one: every subscriber's
+/// connection keeps a copy of the last text that it sent.
 const TEXT_BYTES: usize = 32 * 1024;
 /// What a segment takes besides its text and its speaker, in bytes.
 const SEGMENT_BYTES: usize = 320;

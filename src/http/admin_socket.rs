@@ -1,7 +1,7 @@
 //! The admin socket: a Unix socket whose users administer the server without a key.
 //!
-//! It lies beside the database and has the mode 600, or 660 with `socket_group`. Nobody can connect before the mode is set,
-//! because it listens only then.
+//! It lies beside the database and has the mode 600, or 660 with `socket_group`. Nobody can connect
+//! before the mode is set, because it listens only then.
 
 use crate::config::Config;
 use crate::exit::{Code, StartupError};
@@ -31,8 +31,8 @@ pub struct AdminSocket {
 }
 
 impl AdminSocket {
-    /// Opens the configured socket. Call it in a runtime, and only while this process holds the database: then a socket that
-    /// is there belongs to a server that has ended.
+    /// Opens the configured socket. Call it in a runtime, and only while this process holds the
+    /// database: then a socket that is there belongs to a server that has ended.
     pub fn open(config: &Config) -> Result<Self, StartupError> {
         let plan = Plan::of(config)?;
         match Self::listen(&plan) {
@@ -55,7 +55,8 @@ impl AdminSocket {
         Ok(Self { listener, path: plan.path.clone(), inode })
     }
 
-    /// Checks the settings before anything is done: the group must exist, the path must not be too long.
+    /// Checks the settings before anything is done: the group must exist, the path must not be too
+    /// long.
     pub fn check(config: &Config) -> Result<(), StartupError> {
         Plan::of(config).map(drop)
     }

@@ -1,10 +1,13 @@
-//! The open connections: how many there may be, how long each may take, and which one is evicted when there are too many.
+//! The open connections: how many there may be, how long each may take, and which one is evicted
+//! when there are too many.
 //!
-//! By hand, for what limits connections in crates (tower's layers) sees requests, and turns the newest away.
+//! By hand, for what limits connections in crates (tower's layers) sees requests, and turns the
+//! newest away.
 //!
-//! A cap that turned newcomers away would let slow clients shut everybody out. So the connection that has gone longest
-//! without finishing a request is evicted. Waiting times are told by a counter that ticks once a second
-//! ([`Connections::tick`]): a timer for each request would cost more than finding the token.
+//! A cap that turned newcomers away would let slow clients shut everybody out. So the connection
+//! that has gone longest without finishing a request is evicted. Waiting times are told by a
+//! counter that ticks once a second ([`Connections::tick`]): a timer for each request would cost
+//! more than finding the token.
 
 use crate::config::Http as Limits;
 use std::collections::HashMap;
@@ -87,7 +90,8 @@ impl ConnectionActivity {
         self.ticks.load(Ordering::Relaxed)
     }
 
-    /// Whether the peer has taken too long. A request is not waited for while the response to the one before is being read.
+    /// Whether the peer has taken too long. A request is not waited for while the response to the
+    /// one before is being read.
     fn is_late(&self, limits: &Limits) -> bool {
         if let Some(waited) = self.waited(&self.reader_since) {
             return waited >= limits.response_time_max;
@@ -129,8 +133,8 @@ impl Connections {
         })
     }
 
-    /// Takes a place, and evicts another connection where all are taken; the receiver says when and why the connection is
-    /// to end.
+    /// Takes a place, and evicts another connection where all are taken; the receiver says when and
+    /// why the connection is to end.
     pub fn admit(self: &Arc<Self>) -> (ConnectionGuard, oneshot::Receiver<End>) {
         let number = self.next_event();
         let activity = Arc::new(ConnectionActivity {

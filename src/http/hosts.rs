@@ -3,8 +3,8 @@
 use crate::config::Http;
 use std::net::SocketAddr;
 
-/// The host names that the server accepts. On a loopback address any other name is a web page's attempt to reach it through
-/// the browser of its user (DNS rebinding).
+/// The host names that the server accepts. On a loopback address any other name is a web page's
+/// attempt to reach it through the browser of its user (DNS rebinding).
 pub struct Hosts {
     accepts_any: bool,
     names: Vec<String>,

@@ -11,7 +11,8 @@ use uzers::get_user_by_uid;
 pub enum Origin {
     /// From this address.
     Network(SocketAddr),
-    /// Through the admin socket, or from a command that opened the database itself: this user of the machine.
+    /// Through the admin socket, or from a command that opened the database itself: this user of
+    /// the machine.
     Local(Arc<str>),
 }
 
@@ -48,7 +49,8 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The name of a client in the log: its own address where a proxy stands between, else the peer's name.
+    /// The name of a client in the log: its own address where a proxy stands between, else the
+    /// peer's name.
     pub fn name_of(&self, client: Option<IpAddr>) -> Cow<'_, str> {
         match client {
             Some(address) if client != self.origin.address() => Cow::Owned(address.to_string()),
@@ -63,8 +65,8 @@ impl From<Origin> for Peer {
     }
 }
 
-/// The name of the user with this uid; the number where there is no name, or one that does not fit into a line of a log. May
-/// block: the names can be kept by another machine.
+/// The name of the user with this uid; the number where there is no name, or one that does not fit
+/// into a line of a log. May block: the names can be kept by another machine.
 pub fn user_name(uid: u32) -> String {
     if let Some(user) = get_user_by_uid(uid)
         && let Some(name) = user.name().to_str()

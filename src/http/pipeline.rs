@@ -1,4 +1,5 @@
-//! The pipeline around every request: the rules of HTTP before the service, the access log and the common headers after it.
+//! The pipeline around every request: the rules of HTTP before the service, the access log and the
+//! common headers after it.
 
 use crate::error::{Error, Result};
 use crate::http::access_log;
@@ -23,10 +24,12 @@ use std::time::Instant;
 /// What stands in the log where a request has no route.
 const NO_PATTERN: &str = "-";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The response headers that a web page may read, besides those that every page may (Fetch, section 3.2.3).
+/// The response headers that a web page may read, besides those that every page may (Fetch, section
+/// 3.2.3).
 const READABLE: HeaderValue =
     HeaderValue::from_static("X-Request-Id, X-Token-Expires-At, RateLimit, RateLimit-Policy, Retry-After");
-/// Most headers in a request; hyper's own limit is 100, and a lower one given to it costs each request.
+/// Most headers in a request; hyper's own limit is 100, and a lower one given to it costs each
+/// request.
 pub const HEADERS_MAX: usize = 64;
 /// Longest request id that is taken from a client, in characters.
 const REQUEST_ID_CHARS_MAX: usize = 64;
@@ -76,7 +79,8 @@ pub async fn respond<S: Service>(
     response
 }
 
-/// The address of the client, which trusted proxies name; `None` where the request comes through the admin socket.
+/// The address of the client, which trusted proxies name; `None` where the request comes through
+/// the admin socket.
 fn client_of(transport: &Transport, peer: &Peer, headers: &HeaderMap) -> Option<IpAddr> {
     let address = peer.origin.address()?;
     Some(client_address(address, headers, &transport.limits.trusted_proxies))
@@ -95,8 +99,8 @@ fn log_cause(error: &Error, pattern: &str, id: &HeaderValue) {
     }
 }
 
-/// Runs a handler. One that must wait goes on in a task of its own, so that it finishes although the client hangs up;
-/// a panic is one logged 500.
+/// Runs a handler. One that must wait goes on in a task of its own, so that it finishes although
+/// the client hangs up; a panic is one logged 500.
 async fn run(answering: Answering) -> Outcome {
     let mut answering = AssertUnwindSafe(answering).catch_unwind();
     let polled = poll_fn(|context| Poll::Ready(answering.poll_unpin(context))).await;
@@ -113,7 +117,8 @@ async fn run(answering: Answering) -> Outcome {
     }
 }
 
-/// What HTTP/1.1 requires of every request (RFC 9112, sections 3.2 and 6.1), and hyper does not check.
+/// What HTTP/1.1 requires of every request (RFC 9112, sections 3.2 and 6.1), and hyper does not
+/// check.
 fn check(transport: &Transport, head: &Parts, origin: &Origin) -> Result<()> {
     let headers = &head.headers;
     if head.method == Method::CONNECT {

@@ -28,7 +28,8 @@ use tokio::time::timeout;
 const BACKLOG: u32 = 4096;
 /// Longest head of a request in bytes; hyper's own default lets unfinished heads hold 400 kB each.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// How long to wait after the system failed to accept (because of too many open files, for example).
+/// How long to wait after the system failed to accept (because of too many open files, for
+/// example).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Listens on an address; port 0 is any free one.
@@ -63,7 +64,8 @@ impl Listeners {
     }
 }
 
-/// Serves until `shutdown` resolves; then finishes the requests that have begun, for at most `http.stop_time_max`.
+/// Serves until `shutdown` resolves; then finishes the requests that have begun, for at most
+/// `http.stop_time_max`.
 pub async fn serve<S: Service>(
     transport: Arc<Transport>,
     service: Arc<S>,
@@ -152,7 +154,8 @@ async fn serve_connection<S: Service>(
     }
 }
 
-/// A request that hyper could not parse was refused by hyper, with a status and no body; it is counted all the same.
+/// A request that hyper could not parse was refused by hyper, with a status and no body; it is
+/// counted all the same.
 fn log_end(transport: &Transport, peer: &Peer, outcome: hyper::Result<()>) {
     let Err(error) = outcome else { return };
     if error.is_parse() {
@@ -166,7 +169,8 @@ fn log_end(transport: &Transport, peer: &Peer, outcome: hyper::Result<()>) {
     log::debug!("{}: {error}", peer.name);
 }
 
-/// Where a connection comes from. Looking up a user's name may block, so it is done on the blocking pool.
+/// Where a connection comes from. Looking up a user's name may block, so it is done on the blocking
+/// pool.
 async fn origin(stream: &Stream, address: Option<SocketAddr>) -> io::Result<Origin> {
     if let Some(address) = address {
         return Ok(Origin::Network(address));

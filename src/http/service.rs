@@ -1,4 +1,5 @@
-//! The interface between the transport and the API: a service finds the route of a request, and responds to it.
+//! The interface between the transport and the API: a service finds the route of a request, and
+//! responds to it.
 
 use crate::auth::ResponseHeaders;
 use crate::error::Result;
@@ -21,8 +22,8 @@ pub struct Request {
     pub body_state: BodyState,
     /// The peer of the connection.
     pub peer: Origin,
-    /// The address of the client: the peer's, or the one that a trusted proxy names; `None` where the request comes through
-    /// the admin socket.
+    /// The address of the client: the peer's, or the one that a trusted proxy names; `None` where
+    /// the request comes through the admin socket.
     pub client: Option<IpAddr>,
 }
 
@@ -32,8 +33,8 @@ pub type Outcome = (Result<Response>, ResponseHeaders);
 /// A handler that runs.
 pub type Answering = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-/// A route, as the transport sees it. Its pattern stands in logs and metrics, never the path: a path can hold an e-mail
-/// address or a mistaken secret.
+/// A route, as the transport sees it. Its pattern stands in logs and metrics, never the path: a
+/// path can hold an e-mail address or a mistaken secret.
 pub trait Target: Send + Sync + 'static {
     /// Its place in the table, for the metrics.
     fn number(&self) -> usize;
@@ -47,7 +48,8 @@ pub trait Service: Send + Sync + 'static {
     /// A route.
     type Target: Target;
 
-    /// Finds the route of a request; [`crate::error::Error::NoRoute`] or [`crate::error::Error::WrongMethod`] otherwise.
+    /// Finds the route of a request; [`crate::error::Error::NoRoute`] or
+    /// [`crate::error::Error::WrongMethod`] otherwise.
     fn find(&self, method: &Method, path: &str) -> Result<&'static Self::Target>;
 
     /// Responds to a request.

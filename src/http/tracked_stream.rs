@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// Responses up to this many bytes are copied behind their head: one write is cheaper for the system than two. A longer one is
-/// sent from where it lies, so that a peer that does not read holds no copy of it.
+/// Responses up to this many bytes are copied behind their head: one write is cheaper for the
+/// system than two. A longer one is sent from where it lies, so that a peer that does not read
+/// holds no copy of it.
 const TOGETHER_BYTES_MAX: usize = 1024;
 
 /// A socket of either kind.
@@ -32,8 +33,8 @@ macro_rules! with_either {
 }
 
 impl Stream {
-    /// Sets the options of a network socket: responses are sent at once, and the connection breaks where the peer acknowledges
-    /// nothing for `unacknowledged_max` (`TCP_USER_TIMEOUT`, RFC 5482).
+    /// Sets the options of a network socket: responses are sent at once, and the connection breaks
+    /// where the peer acknowledges nothing for `unacknowledged_max` (`TCP_USER_TIMEOUT`, RFC 5482).
     pub fn prepare(&self, unacknowledged_max: Duration) -> io::Result<()> {
         let Self::Tcp(stream) = self else { return Ok(()) };
         stream.set_nodelay(true)?;

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 /// Each wait is this many times as long as the one before.
 const GROWTH: u32 = 3;
-/// A wait is up to this much shorter or longer, in percent, so that events that failed together are not retried together.
+/// A wait is up to this much shorter or longer, in percent, so that events that failed together are
+/// not retried together.
 const JITTER_PERCENT: u64 = 20;
 /// How finely the jitter is graded.
 const STEPS: u64 = 1 << 20;
 
-/// The wait after so many attempts, from the wait after the first. `random` is a uniformly distributed number.
+/// The wait after so many attempts, from the wait after the first. `random` is a uniformly
+/// distributed number.
 pub fn wait(first: Duration, attempts: u32, random: u64) -> Duration {
     debug_assert!(attempts > 0, "a wait follows an attempt");
     let factor = GROWTH.saturating_pow(attempts.saturating_sub(1));

@@ -1,9 +1,10 @@
 //! Which addresses a webhook may reach: global unicast ones, and what the operator allows besides.
 //!
 //! The tables are those of the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890;
-//! <https://www.iana.org/assignments/iana-ipv4-special-registry>, `…/iana-ipv6-special-registry`): all
-//! that is not globally reachable. Of a block with globally reachable parts the whole is refused: no receiver lives
-//! there. Multicast comes from RFC 5771 and RFC 4291; global unicast IPv6 is what IANA assigns from, `2000::/3`.
+//! <https://www.iana.org/assignments/iana-ipv4-special-registry>, `…/iana-ipv6-special-registry`):
+//! all that is not globally reachable. Of a block with globally reachable parts the whole is
+//! refused: no receiver lives there. Multicast comes from RFC 5771 and RFC 4291; global unicast
+//! IPv6 is what IANA assigns from, `2000::/3`.
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -37,8 +38,8 @@ const SPECIAL_V4: &[Ipv4Net] = &[
     v4(240, 0, 0, 0, 4),      // reserved, and the broadcast to all (RFC 1112, RFC 8190)
 ];
 
-/// What IANA assigns global unicast addresses from (RFC 4291); loopback, link local, unique local, site local, multicast
-/// and the discard-only block lie outside of it.
+/// What IANA assigns global unicast addresses from (RFC 4291); loopback, link local, unique local,
+/// site local, multicast and the discard-only block lie outside of it.
 const GLOBAL_V6: Ipv6Net = v6([0x2000, 0, 0, 0], 3);
 
 /// Inside of that, what no receiver on the internet has.
@@ -53,7 +54,8 @@ const SPECIAL_V6: &[Ipv6Net] = &[
 /// IPv4 addresses behind a translator (RFC 6052): each is checked as the address that it embeds.
 const TRANSLATED: Ipv6Net = v6([0x0064, 0xff9b, 0, 0], 96);
 
-/// Whether a webhook may reach this address, which must be canonical (see [`IpAddr::to_canonical`]).
+/// Whether a webhook may reach this address, which must be canonical (see
+/// [`IpAddr::to_canonical`]).
 pub fn may_reach(address: IpAddr, allowed: &[IpNet]) -> bool {
     let is_global = match address {
         IpAddr::V4(address) => is_global_v4(address),
@@ -131,7 +133,8 @@ mod tests {
             ("ff02::1", false),
             ("100::1", false),
             ("5f00::1", false),
-            // IPv4 inside of IPv6: mapped, compatible, translated, 6to4, Teredo, ISATAP-like local prefixes.
+            // IPv4 inside of IPv6: mapped, compatible, translated, 6to4, Teredo, ISATAP-like local
+            // prefixes.
             ("::ffff:127.0.0.1", false),
             ("::ffff:10.0.0.1", false),
             ("::ffff:1.1.1.1", true),

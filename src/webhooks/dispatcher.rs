@@ -1,9 +1,10 @@
-//! Delivers events to the users' webhooks: at least once, in the order of each meeting, until it gives up.
+//! Delivers events to the users' webhooks: at least once, in the order of each meeting, until it
+//! gives up.
 //!
-//! Waiting events are in the database, so a restart loses none. Of each meeting only the oldest waiting event is tried; the
-//! next one follows when that was delivered or given up. An attempt that fails is followed by another after a growing
-//! backoff. Once [`Webhooks::give_up`] has passed since the event, it is given up, and stays visible with its last status
-//! and error.
+//! Waiting events are in the database, so a restart loses none. Of each meeting only the oldest
+//! waiting event is tried; the next one follows when that was delivered or given up. An attempt
+//! that fails is followed by another after a growing backoff. Once [`Webhooks::give_up`] has passed
+//! since the event, it is given up, and stays visible with its last status and error.
 
 use crate::clock::{Clock, later};
 use crate::config::Webhooks;
@@ -64,7 +65,8 @@ impl Dispatcher {
         })
     }
 
-    /// Looks for events after a change of a meeting's status, which queues one; on the writer's thread.
+    /// Looks for events after a change of a meeting's status, which queues one; on the writer's
+    /// thread.
     pub fn on_change(&self, change: &Change) {
         if let Change::MeetingMoved(_) = change {
             self.event_queued.notify_one();
@@ -76,7 +78,8 @@ impl Dispatcher {
         self.stopping.send_replace(true);
     }
 
-    /// Whether this address is of a private network that is not allowed, so that no attempt can succeed.
+    /// Whether this address is of a private network that is not allowed, so that no attempt can
+    /// succeed.
     pub fn refuses(&self, url: &WebhookUrl) -> bool {
         match Target::parse(&url.0) {
             Ok(target) => self.client.refuses(&target),
@@ -102,11 +105,13 @@ impl Dispatcher {
                 _ = stopping.changed() => {}
             }
         }
-        // Attempts that have not ended by then are cancelled with the schedule, and their events still wait.
+        // Attempts that have not ended by then are cancelled with the schedule, and their events
+        // still wait.
         let _ = timeout(TIME_MAX + PAUSE, schedule.all_ended()).await;
     }
 
-    /// Sleeps until then; for [`PAUSE`] where the database could not be read, so that there is no such time.
+    /// Sleeps until then; for [`PAUSE`] where the database could not be read, so that there is no
+    /// such time.
     async fn sleep_until(&self, next_at: Option<Time>) {
         match next_at {
             Some(next_at) => self.clock.sleep_until(next_at).await,
@@ -114,8 +119,8 @@ impl Dispatcher {
         }
     }
 
-    /// Begins attempts of the events that are due, within the capacity. Returns when to look again; `None` where the
-    /// database cannot be read.
+    /// Begins attempts of the events that are due, within the capacity. Returns when to look again;
+    /// `None` where the database cannot be read.
     async fn begin_due(self: &Arc<Self>, store: &Arc<Store>, schedule: &mut Schedule) -> Option<Time> {
         let now = self.clock.now();
         let latest = later(now, SLEEP_MAX);
@@ -187,8 +192,8 @@ impl Dispatcher {
         AttemptEnd::Again(next.min(last))
     }
 
-    /// Posts an event `webhook.test` at once, by the same rules, and stores nothing. [`Error::Busy`] while another test of
-    /// the user's runs, or too many of others.
+    /// Posts an event `webhook.test` at once, by the same rules, and stores nothing.
+    /// [`Error::Busy`] while another test of the user's runs, or too many of others.
     pub async fn test(&self, user: UserId, url: &str, secret: Option<WebhookSecret>) -> Result<Tested> {
         let permit = self.test_permits.take(user)?;
         let began = self.clock.instant();
@@ -226,17 +231,20 @@ fn webhook_request(event: WaitingEvent, at: Time) -> WebhookRequest {
     }
 }
 
-/// A look-up that outlives its attempt holds a thread; the attempt keeps its place until that has ended.
+/// A look-up that outlives its attempt holds a thread; the attempt keeps its place until that has
+/// ended.
 async fn wait_for(lookup: Option<Lookup>) {
     if let Some(lookup) = lookup {
         let _ = lookup.await;
     }
 }
 
-/// Writes how an attempt ended. While that cannot be written, the event must not be tried again and again.
+/// Writes how an attempt ended. While that cannot be written, the event must not be tried again and
+/// again.
 async fn write(store: &Store, attempt: EndAttempt) {
     if matches!(attempt.end, AttemptEnd::GivenUp) {
-        // Its reason may name the user's host, which has no place in a log; the user finds it with the delivery.
+        // Its reason may name the user's host, which has no place in a log; the user finds it with
+        // the delivery.
         log::warn!("webhook delivery {} is given up", attempt.id);
     }
     while let Err(error) = store.write(attempt.clone()).await {

@@ -1,4 +1,5 @@
-//! Webhooks: delivers events to the users' addresses, at least once, in the order of each meeting, until it gives up.
+//! Webhooks: delivers events to the users' addresses, at least once, in the order of each meeting,
+//! until it gives up.
 
 mod backoff;
 mod blocked_networks;

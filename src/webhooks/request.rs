@@ -1,4 +1,5 @@
-//! One attempt: look up the name, check the addresses, connect to one of those, post the event, read the status.
+//! One attempt: look up the name, check the addresses, connect to one of those, post the event,
+//! read the status.
 
 use crate::clock::{Clock, later};
 use crate::domain::{Time, WebhookSecret};
@@ -54,7 +55,8 @@ pub struct WebhookRequest {
 pub struct Outcome {
     /// The status of the response, if one came.
     pub status: Option<u16>,
-    /// Why it failed: a sentence without a secret, without the path and without what the receiver wrote.
+    /// Why it failed: a sentence without a secret, without the path and without what the receiver
+    /// wrote.
     pub error: Option<String>,
 }
 
@@ -91,12 +93,14 @@ impl WebhookClient {
         Self { clock, allowed, tls: Tls::default() }
     }
 
-    /// Whether an address of this form names a private one outright; a name is checked at each attempt.
+    /// Whether an address of this form names a private one outright; a name is checked at each
+    /// attempt.
     pub fn refuses(&self, target: &Target) -> bool {
         target.is_refused(&self.allowed)
     }
 
-    /// One attempt, of at most [`TIME_MAX`]; a look-up that is still under way comes with the outcome.
+    /// One attempt, of at most [`TIME_MAX`]; a look-up that is still under way comes with the
+    /// outcome.
     pub async fn send(&self, url: &str, webhook_request: &WebhookRequest) -> (Outcome, Option<Lookup>) {
         let target = match Target::parse(url) {
             Ok(target) => target,
@@ -148,7 +152,8 @@ impl WebhookClient {
     }
 }
 
-/// Connects to the first address that accepts: to the very address that was checked, whatever the name resolves to now.
+/// Connects to the first address that accepts: to the very address that was checked, whatever the
+/// name resolves to now.
 async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
     debug_assert!(addresses.len() <= ADDRESSES_MAX, "each address has its part of the time");
     let mut failure = PRIVATE.to_owned();
@@ -194,8 +199,8 @@ fn signature(secret: &WebhookSecret, body: &[u8]) -> String {
     text
 }
 
-/// Sends the request and returns the status of the response. Only its head counts; of its body no more is read than comes
-/// with the head.
+/// Sends the request and returns the status of the response. Only its head counts; of its body no
+/// more is read than comes with the head.
 async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<u16, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

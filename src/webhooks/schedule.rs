@@ -38,7 +38,8 @@ impl Schedule {
         debug_assert!(self.in_flight.len() <= ATTEMPTS_MAX, "the store keeps to the capacity");
     }
 
-    /// Waits until an attempt ends, and makes room for another; `None` where none is in flight. May be cancelled.
+    /// Waits until an attempt ends, and makes room for another; `None` where none is in flight. May
+    /// be cancelled.
     pub async fn next_end(&mut self) -> Option<()> {
         let ended = self.attempts.join_next_with_id().await?;
         self.free(ended);

@@ -13,7 +13,8 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 /// Longest address, in characters.
 const URL_CHARS_MAX: usize = 2048;
 
-/// Why an address is not reached. It does not name the address, which may be what somebody wants to find out.
+/// Why an address is not reached. It does not name the address, which may be what somebody wants to
+/// find out.
 pub const PRIVATE: &str = "The address of the webhook is private or reserved; the operator can allow it.";
 
 /// An address as a user wrote it, of a form that can be posted to.
@@ -91,7 +92,8 @@ impl Target {
         &self.url[Position::BeforeHost..Position::AfterPort]
     }
 
-    /// The name that its certificate must be for: an IP address without brackets, a name without a final dot.
+    /// The name that its certificate must be for: an IP address without brackets, a name without a
+    /// final dot.
     pub fn name(&self) -> String {
         match self.url.host() {
             Some(Host::Domain(name)) => name.trim_end_matches('.').to_owned(),
@@ -114,8 +116,9 @@ impl Target {
         }
     }
 
-    /// Starts to look up its addresses; the receiver gets them in canonical form, or why there are none. The system's
-    /// resolver has no time limit, so it has a thread of its own, which the end of the server does not wait for.
+    /// Starts to look up its addresses; the receiver gets them in canonical form, or why there are
+    /// none. The system's resolver has no time limit, so it has a thread of its own, which the end
+    /// of the server does not wait for.
     pub fn look_up(&self) -> oneshot::Receiver<Result<Vec<SocketAddr>, String>> {
         let (found, receiver) = oneshot::channel();
         let port = self.url.port_or_known_default().unwrap_or_default();

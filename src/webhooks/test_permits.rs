@@ -19,7 +19,8 @@ pub struct TestPermit {
 }
 
 impl TestPermits {
-    /// A permit for a user, or [`Error::Busy`] while another test of theirs runs, or too many of others.
+    /// A permit for a user, or [`Error::Busy`] while another test of theirs runs, or too many of
+    /// others.
     pub fn take(self: &Arc<Self>, user: UserId) -> Result<TestPermit> {
         let mut users = self.lock();
         if users.len() >= TESTS_MAX || !users.insert(user) {

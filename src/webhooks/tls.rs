@@ -9,7 +9,8 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 /// Why an attempt fails where TLS cannot be set up.
 const UNUSABLE: &str = "TLS cannot be used on this server.";
 
-/// Made at the first delivery that needs it: root certificates take memory, and many a server has no such webhook.
+/// Made at the first delivery that needs it: root certificates take memory, and many a server has
+/// no such webhook.
 #[derive(Default)]
 pub struct Tls(OnceCell<TlsConnector>);
 

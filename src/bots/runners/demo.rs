@@ -1,4 +1,5 @@
-//! The demo bot, which the program carries: it plays a short meeting, through the same callbacks as any other bot.
+//! The demo bot, which the program carries: it plays a short meeting, through the same callbacks as
+//! any other bot.
 
 use crate::bots::launch::{BotExit, LaunchSpec};
 use crate::bots::runners::script::{Line, SCRIPT};
@@ -245,7 +246,8 @@ impl Callbacks {
     }
 }
 
-/// Host and port of a callback URL, and its path up to `/callback/exited`; `None` where the demo bot cannot call it.
+/// Host and port of a callback URL, and its path up to `/callback/exited`; `None` where the demo
+/// bot cannot call it.
 fn server_and_path(url: &str) -> Option<(String, String)> {
     let uri: Uri = url.parse().ok()?;
     if uri.scheme_str() != Some("http") {

@@ -98,7 +98,8 @@ impl Engine {
         }
     }
 
-    /// Waits until the container has ended. An engine that does not respond is no end: the container may well run.
+    /// Waits until the container has ended. An engine that does not respond is no end: the
+    /// container may well run.
     pub async fn wait(&self, id: &str) -> BotExit {
         loop {
             if let Some(exit) = self.try_to_wait(id).await {
@@ -128,8 +129,8 @@ impl Engine {
         }
     }
 
-    /// The container of this name, if it is this session's, running or not. Fails where the engine does not respond: the
-    /// container may well be there.
+    /// The container of this name, if it is this session's, running or not. Fails where the engine
+    /// does not respond: the container may well be there.
     pub async fn find(&self, name: &str, uid: &str) -> Result<Option<String>, String> {
         let client = self.client().await.map_err(|error| self.explain(&error))?;
         let container = match client.inspect_container(name, None).await {

@@ -1,4 +1,5 @@
-//! Runs each bot as a process in a process group of its own, which goes on while the server is restarted.
+//! Runs each bot as a process in a process group of its own, which goes on while the server is
+//! restarted.
 
 use crate::bots::launch::{BotExit, LaunchSpec, pairs};
 use crate::bots::output::BotOutputs;
@@ -67,8 +68,8 @@ impl Run {
         }
     }
 
-    /// Kills what a process that has ended left running. The id of its group is not reused while a process is in it, so only
-    /// another process with that very id could be hit instead.
+    /// Kills what a process that has ended left running. The id of its group is not reused while a
+    /// process is in it, so only another process with that very id could be hit instead.
     fn kill_rest(self) {
         match process_state(self.pid) {
             Some(state) if state.began != self.began => {}
@@ -88,7 +89,8 @@ struct ProcessState {
 #[cfg(target_os = "linux")]
 fn process_state(pid: Pid) -> Option<ProcessState> {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    // The name stands in brackets and may hold anything; state is the 3rd field, the start the 22nd.
+    // The name stands in brackets and may hold anything; state is the 3rd field, the start the
+    // 22nd.
     let (_, after_name) = stat.rsplit_once(") ")?;
     let mut fields = after_name.split(' ');
     let runs = !matches!(fields.next()?, "Z" | "X");
@@ -102,8 +104,8 @@ fn process_state(pid: Pid) -> Option<ProcessState> {
     Some(ProcessState { runs: true, began: 0 })
 }
 
-/// The handle of a session's bot, looked for among all processes: the leader of a process group with the session's uid in its
-/// environment.
+/// The handle of a session's bot, looked for among all processes: the leader of a process group
+/// with the session's uid in its environment.
 pub fn find(uid: &str) -> Option<String> {
     if uid.is_empty() {
         return None;

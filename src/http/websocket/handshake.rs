@@ -1,8 +1,8 @@
 //! The opening handshake of a WebSocket (RFC 6455, section 4.2).
 //!
-//! tungstenite derives the `Sec-WebSocket-Accept` of a key. Its `create_response` is not used: it reads the first line of a header alone,
-//! wants nothing but `websocket` in `Upgrade` where the RFC allows a list, and takes the first of two keys or versions
-//! where there must be one.
+//! tungstenite derives the `Sec-WebSocket-Accept` of a key. Its `create_response` is not used: it
+//! reads the first line of a header alone, wants nothing but `websocket` in `Upgrade` where the RFC
+//! allows a list, and takes the first of two keys or versions where there must be one.
 
 use crate::error::{Error, Result};
 use crate::http::response::{AnswerDoc, IntoResponse, Response, whole};
@@ -21,7 +21,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// The one version of the protocol.
 const VERSION: &str = "13";
-/// Some clients make up 22 letters instead of encoding 16 bytes, so that 4 bits are left over; they are ignored.
+/// Some clients make up 22 letters instead of encoding 16 bytes, so that 4 bits are left over; they
+/// are ignored.
 const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, PAD.with_decode_allow_trailing_bits(true));
 /// Length of a decoded key, in bytes.
 const KEY_BYTES: usize = 16;
@@ -33,8 +34,8 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// Checks a request for a WebSocket: [`Error::NoWebSocket`] where it is none, [`Error::Malformed`] where its key is
-    /// missing or wrong.
+    /// Checks a request for a WebSocket: [`Error::NoWebSocket`] where it is none,
+    /// [`Error::Malformed`] where its key is missing or wrong.
     pub fn read(head: &request::Parts) -> Result<Self> {
         let headers = &head.headers;
         let asks_for_websocket = head.method == Method::GET

@@ -32,8 +32,8 @@ impl Sockets {
         }
     }
 
-    /// A permit, or [`Error::Busy`] where there is none. Callers whose token is refused have few permits of their own, so
-    /// that they cannot take those of the others.
+    /// A permit, or [`Error::Busy`] where there is none. Callers whose token is refused have few
+    /// permits of their own, so that they cannot take those of the others.
     pub fn take(&self, is_known: bool) -> Result<Permit> {
         let free = if is_known { &self.free } else { &self.free_refused };
         let Ok(permit) = Arc::clone(free).try_acquire_owned() else {

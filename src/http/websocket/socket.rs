@@ -1,4 +1,5 @@
-//! One WebSocket: texts in and out, pings, and the closing handshake, each in bounded memory and time.
+//! One WebSocket: texts in and out, pings, and the closing handshake, each in bounded memory and
+//! time.
 
 use crate::http::tracked_stream::TrackedStream;
 use bytes::Bytes;
@@ -27,7 +28,8 @@ const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 const READ_BYTES: usize = 2 * 1024;
 /// Most bytes that wait to be written: one message of ours, and pongs.
 const WRITE_BYTES_MAX: usize = 256 * 1024;
-/// The system's send buffer, in bytes; by default it grows to some MiB for a peer that does not read.
+/// The system's send buffer, in bytes; by default it grows to some MiB for a peer that does not
+/// read.
 const SYSTEM_BUFFER_BYTES: usize = 64 * 1024;
 
 /// A connection that speaks WebSocket.
@@ -139,7 +141,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Does not wait: a peer that takes nothing now sends no pong either, and the next ping ends it.
+    /// Does not wait: a peer that takes nothing now sends no pong either, and the next ping ends
+    /// it.
     fn ping(&mut self) -> Result<(), End> {
         if !replace(&mut self.has_pong, false) {
             return Err(End::Silent);
@@ -150,7 +153,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Sends a text, and waits until the system has taken all of it; [`End::Slow`] after [`WRITE_TIME_MAX`].
+    /// Sends a text, and waits until the system has taken all of it; [`End::Slow`] after
+    /// [`WRITE_TIME_MAX`].
     pub async fn say(&mut self, text: Utf8Bytes) -> Result<(), End> {
         match timeout(WRITE_TIME_MAX, self.stream.send(Message::Text(text))).await {
             Ok(sent) => sent.map_err(|error| End::of(&error)),
@@ -158,7 +162,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Closes the socket: with a last text, if there is one, and the closing handshake, if the peer takes part in it.
+    /// Closes the socket: with a last text, if there is one, and the closing handshake, if the peer
+    /// takes part in it.
     pub async fn close(mut self, end: End, last_text: Option<Utf8Bytes>) {
         // Whatever fails here fails because the peer is gone, and nothing is left to do.
         let _ = timeout(CLOSE_TIME_MAX, self.closing_handshake(end, last_text)).await;
@@ -172,7 +177,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             self.stream.send(Message::Close(Some(frame))).await?;
         }
         while let Some(Ok(_)) = self.stream.next().await {}
-        // What the peer has sent meanwhile is read: a connection that is closed with unread bytes is reset, and the last text is lost.
+        // What the peer has sent meanwhile is read: a connection that is closed with unread bytes
+        // is reset, and the last text is lost.
         let stream = self.stream.get_mut();
         stream.shutdown().await?;
         copy(stream, &mut sink()).await?;
