@@ -87,8 +87,7 @@ pub async fn get_user_details(app: Arc<App>, _: Admin, wanted: DetailsWanted) ->
     let (user, meeting_stats, usage_patterns) = app.store.user_figures(wanted.id).await?;
     let mut api_tokens = None;
     if wanted.tokens {
-        let (_, mut tokens) = app.store.user_with_tokens(wanted.id).await?;
-        app.auth.usage().apply_pending(&mut tokens);
+        let (_, tokens) = app.auth.user_with_tokens(wanted.id, &app.store).await?;
         api_tokens = Some(tokens);
     }
     Ok(Json(UserAnalytics { user, meeting_stats, usage_patterns, api_tokens }))

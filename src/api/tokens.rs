@@ -2,7 +2,7 @@
 
 use crate::api::users::{ById, PageLimit};
 use crate::app::App;
-use crate::auth::Admin;
+use crate::auth::{Admin, Explained};
 use crate::domain::bot::NativeId;
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::text::SingleLine;
@@ -123,8 +123,7 @@ pub async fn create_token(app: Arc<App>, admin: Admin, wish: TokenWish) -> Resul
 
 /// Every token of a user, without the secrets.
 pub async fn list_user_tokens(app: Arc<App>, _: Admin, ById(id): ById) -> Result<Json<Vec<Token>>> {
-    let (_, mut tokens) = app.store.user_with_tokens(id).await?;
-    app.auth.usage().apply_pending(&mut tokens);
+    let (_, tokens) = app.auth.user_with_tokens(id, &app.store).await?;
     Ok(Json(tokens))
 }
 
@@ -139,9 +138,7 @@ impl FromRequest for TokenPage {
 
 /// A page of everybody's tokens, or of one user's.
 pub async fn list_tokens(app: Arc<App>, _: Admin, page: TokenPage) -> Result<Json<Vec<Token>>> {
-    let mut tokens = app.store.tokens(page).await?;
-    app.auth.usage().apply_pending(&mut tokens);
-    Ok(Json(tokens))
+    Ok(Json(app.auth.tokens(page, &app.store).await?))
 }
 
 /// `{id}` of a token in the path.
@@ -155,9 +152,7 @@ impl FromRequest for ByTokenId {
 
 /// One token, without its secret.
 pub async fn get_token(app: Arc<App>, _: Admin, ByTokenId(id): ByTokenId) -> Result<Json<Token>> {
-    let mut token = app.store.token(id)?;
-    app.auth.usage().apply_pending(std::slice::from_mut(&mut token));
-    Ok(Json(token))
+    Ok(Json(app.auth.token(id, &app.store)?))
 }
 
 /// Path and body of `PATCH /admin/tokens/{id}`.
@@ -199,9 +194,8 @@ pub async fn update_token(app: Arc<App>, admin: Admin, changes: TokenChanges) ->
         disuse_seconds: changes.disuse_seconds.map(|seconds| seconds.0),
         now,
     };
-    let (mut token, _) = app.store.write_by(admin.actor()?, verb).await?;
-    app.auth.usage().apply_pending(std::slice::from_mut(&mut token));
-    Ok(Json(token))
+    let (token, _) = app.store.write_by(admin.actor()?, verb).await?;
+    Ok(Json(app.auth.with_pending(token)))
 }
 
 /// What is wished of an exchange.
@@ -334,12 +328,11 @@ pub struct Explanation {
 
 /// Tells what becomes of whoever brings a token; it is not used by that.
 pub async fn explain_token(app: Arc<App>, _: Admin, Presented(token): Presented) -> Result<Json<Explanation>> {
-    let (caller, fault) = app.auth.explain(token.0.trim().as_bytes(), &app.store, app.clock.now())?;
-    let (code, reason) = match fault {
-        Some(fault) => (fault.code(), fault.reason()),
+    let Explained { token, user, rejection } =
+        app.auth.explain(token.0.trim().as_bytes(), &app.store, app.clock.now())?;
+    let (code, reason) = match rejection {
+        Some(rejection) => (rejection.code(), rejection.reason()),
         None => ("accepted", "The token is accepted.".to_owned()),
     };
-    let (mut token, user) = caller.map(|caller| (caller.token.clone(), caller.user.clone())).unzip();
-    app.auth.usage().apply_pending(token.as_mut_slice());
     Ok(Json(Explanation { code, reason, token, user }))
 }
