@@ -11,7 +11,7 @@ use crate::exit::StartupError;
 use crate::feed::Feed;
 use crate::http::transport::Transport;
 use crate::metrics::{Metrics, RouteLabel};
-use crate::store::{Change, Options, Store};
+use crate::store::{Change, Options, Recorder, Store};
 use crate::webhooks::Dispatcher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -58,14 +58,16 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the database for a server that listens on `address`; call it in a runtime.
+    /// Opens the database for a server that listens on `address`; call it in a runtime. Tests give a recorder of what is
+    /// written.
     pub fn open(
         config: Config,
         address: SocketAddr,
         clock: Clock,
         table: TableInfo,
+        recorder: Option<Recorder>,
     ) -> std::result::Result<Arc<Self>, StartupError> {
-        Self::build(config, address, clock, table, Supervisor::start)
+        Self::build(config, address, clock, table, recorder, Supervisor::start)
     }
 
     /// Opens the database where no server runs, for a command: it takes up no bots, and nobody delivers events. Call it
@@ -76,7 +78,7 @@ impl App {
         table: TableInfo,
     ) -> std::result::Result<Arc<Self>, StartupError> {
         let address = config.listen;
-        Self::build(config, address, clock, table, Supervisor::at_rest)
+        Self::build(config, address, clock, table, None, Supervisor::at_rest)
     }
 
     fn build(
@@ -84,6 +86,7 @@ impl App {
         address: SocketAddr,
         clock: Clock,
         table: TableInfo,
+        recorder: Option<Recorder>,
         supervisor: fn(Arc<Store>, Arc<WatchRegistry>, &Bots, Clock) -> Arc<Supervisor>,
     ) -> std::result::Result<Arc<Self>, StartupError> {
         let token_cache = Arc::new(TokenCache::default());
@@ -102,7 +105,7 @@ impl App {
             long_readers: config.store.long_reads_max,
             queue_max: config.store.queue_max,
         };
-        let store = Arc::new(Store::open(&options, move |change| subscribers.on_change(change))?);
+        let store = Arc::new(Store::open_recorded(&options, recorder, move |change| subscribers.on_change(change))?);
         let bots = supervisor(Arc::clone(&store), watch_registry, &config.bots, clock.clone());
         let erasure = Erasure::new(Arc::clone(&store), Arc::clone(&bots), clock.clone());
         let metrics = Arc::new(Metrics::new((table.labels)()));

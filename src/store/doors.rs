@@ -9,6 +9,7 @@ use crate::store::options::Options;
 use crate::store::positions::Positions;
 use crate::store::writer::job::Written;
 use crate::store::writer::queue::Writer;
+use crate::store::writer::record::Recorder;
 use crate::store::writer::verb::{Change, Verb};
 use crate::store::{file, upgrade};
 use rusqlite::Connection;
@@ -46,6 +47,15 @@ impl Store {
         options: &Options,
         announce: impl Fn(&Change) + Send + 'static,
     ) -> std::result::Result<Self, StartupError> {
+        Self::open_recorded(options, None, announce)
+    }
+
+    /// The same; every verb is sent to the recorder once it is committed.
+    pub fn open_recorded(
+        options: &Options,
+        recorder: Option<Recorder>,
+        announce: impl Fn(&Change) + Send + 'static,
+    ) -> std::result::Result<Self, StartupError> {
         let lock = file::Lock::take(&options.path)?;
         file::create_private(&options.path)?;
         let connection = upgrade::open(&options.path)?;
@@ -64,6 +74,7 @@ impl Store {
             options,
             Arc::clone(&files),
             Arc::clone(&positions),
+            recorder,
             Box::new(announce),
             Arc::clone(&failed),
         )?;

@@ -17,10 +17,10 @@ use crate::store::webhooks::read::{delivery_at, event_type};
 use crate::store::webhooks::settings::Webhook;
 use crate::store::writer::verb::Verb;
 use rusqlite::{Connection, Params, Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Notes in the record that all of a user's data was read.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct NoteExport {
     /// Whose.
     pub id: UserId,

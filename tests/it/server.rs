@@ -1,6 +1,7 @@
 //! A server in this process, on a port and a folder of its own.
 
 use crate::client::{Client, PATIENCE};
+use crate::replay::Recording;
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -39,6 +40,7 @@ pub struct Server {
     setup: Option<Setup>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<(), StartupError>>>,
+    recording: Option<Recording>,
 }
 
 impl Setup {
@@ -92,6 +94,7 @@ impl Setup {
         let around = Environment { environment: self.environment.clone(), folder: self.folder.path().to_owned() };
         let settings = Settings::load(&flags, &around).expect("settings");
         let clock = self.clock.clone();
+        let (recorder, recording) = Recording::begin(&self.database());
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -104,7 +107,7 @@ impl Setup {
             runtime.block_on(async {
                 let listener = listen(settings.config.listen).expect("a port");
                 let address = listener.local_addr().expect("an address");
-                let app = App::open(settings.config, address, clock, TABLE_INFO)?;
+                let app = App::open(settings.config, address, clock, TABLE_INFO, Some(recorder))?;
                 server::apply_configured_users(&app).await?;
                 let admin = AdminSocket::open(&app.config).expect("a private socket");
                 ready.send((address, Arc::clone(&app))).expect("a test that waits");
@@ -113,7 +116,8 @@ impl Setup {
         });
         let (address, app) = started.recv_timeout(PATIENCE).expect("a server that starts");
         let client = Client { address };
-        Server { client, app, setup: Some(self), stop: Some(stop), thread: Some(thread) }
+        let recording = Some(recording);
+        Server { client, app, setup: Some(self), stop: Some(stop), thread: Some(thread), recording }
     }
 }
 
@@ -159,6 +163,9 @@ impl Server {
         let ended = thread.join();
         if !std::thread::panicking() {
             ended.expect("no panic").expect("a clean end");
+            if let (Some(recording), Some(setup)) = (self.recording.take(), &self.setup) {
+                recording.check(&setup.database());
+            }
         }
     }
 }

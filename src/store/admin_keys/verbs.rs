@@ -7,10 +7,10 @@ use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
 use crate::store::writer::verb::Verb;
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Makes an admin key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct CreateAdminKey {
     /// Whose; unique.
     pub name: String,
@@ -49,7 +49,7 @@ impl Audited for CreateAdminKey {
 }
 
 /// Exchanges an admin key for a new one of the same name.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RotateAdminKey {
     /// Which.
     pub id: AdminKeyId,
@@ -104,7 +104,7 @@ impl Audited for RotateAdminKey {
 }
 
 /// Ends an admin key for good, and with it the one before.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RevokeAdminKey {
     /// Which.
     pub id: AdminKeyId,

@@ -6,14 +6,14 @@ use crate::store::audit::log::{Details, Snapshot, append, base, newest};
 use crate::store::audit::read::hex;
 use crate::store::writer::verb::Verb;
 use rusqlite::{Connection, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// Most entries that are removed in one write.
 const PRUNED_MAX: i64 = 1000;
 
 /// Removes the oldest entries, a bounded number of them, and leaves an entry that vouches for the rest.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct PruneAudit {
     /// Who, which is the server itself.
     pub actor: Actor,

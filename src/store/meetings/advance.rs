@@ -13,7 +13,7 @@ use crate::store::usage;
 use crate::store::webhooks::outbox;
 use crate::store::writer::verb::{Change, Moved, Verb};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use std::sync::Arc;
 const PARTICIPANTS_MAX: i64 = 100;
 
 /// By what a report names its meeting.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum MeetingRef {
     /// The session of its bot.
     Session(String),
@@ -32,7 +32,7 @@ pub enum MeetingRef {
 }
 
 /// Moves a meeting on, as the table of its life allows.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Advance {
     /// Which meeting.
     pub meeting_ref: MeetingRef,

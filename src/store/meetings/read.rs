@@ -6,7 +6,7 @@ use crate::store::doors::Store;
 use crate::store::pages::{Page, page};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How many meetings are read where the request runs; what is more goes to the blocking pool.
 const MEETINGS_INLINE_MAX: i64 = 20;
@@ -116,7 +116,7 @@ pub fn word<T>(row: &Row<'_>, column: usize, parse: fn(&str) -> Option<T>) -> ru
 }
 
 /// A meeting as its owner names it in a path.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MeetingName {
     /// Whose.
     pub user_id: UserId,

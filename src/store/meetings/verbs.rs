@@ -6,7 +6,7 @@ use crate::store::Store;
 use crate::store::meetings::read::MeetingName;
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 const KEPT_OF_DATA: [&str; 3] = ["status_transition", "completion_reason", "error"];
 
 /// Changes what is noted about a meeting.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct NoteMeeting {
     /// Which.
     pub name: MeetingName,
@@ -43,7 +43,7 @@ impl Verb for NoteMeeting {
 const WORDS_AT_ONCE: u16 = 200;
 
 /// Whose words are removed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum TranscriptOf {
     /// Those of a meeting that is over.
     Meeting(MeetingName),
@@ -52,7 +52,7 @@ pub enum TranscriptOf {
 }
 
 /// Removes some words, before what they belong to is removed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct DeleteSegments {
     /// Whose.
     pub of: TranscriptOf,
@@ -71,12 +71,12 @@ impl Verb for DeleteSegments {
                 if !meeting.status.is_over() {
                     return Err(Error::NotOver(meeting.status));
                 }
-                ("SELECT id FROM segments WHERE meeting_id = ?1 LIMIT ?2", meeting.id.0)
+                ("SELECT id FROM segments WHERE meeting_id = ?1 ORDER BY absolute_start, id LIMIT ?2", meeting.id.0)
             }
             TranscriptOf::User(id) => {
                 crate::store::users::verbs::check_removable(db, *id)?;
-                let sql =
-                    "SELECT s.id FROM meetings m JOIN segments s ON s.meeting_id = m.id WHERE m.user_id = ?1 LIMIT ?2";
+                let sql = "SELECT s.id FROM meetings m JOIN segments s ON s.meeting_id = m.id WHERE m.user_id = ?1
+                   ORDER BY m.id, s.absolute_start, s.id LIMIT ?2";
                 (sql, id.0)
             }
         };
@@ -87,7 +87,7 @@ impl Verb for DeleteSegments {
 }
 
 /// Removes the transcript of a meeting that is over, and all that is personal about it; the row stays.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RedactMeeting {
     /// Which.
     pub name: MeetingName,
@@ -130,7 +130,7 @@ impl Verb for RedactMeeting {
 }
 
 /// Removes a meeting that is over, with its session and its events. Its words go first: [`Store::delete_segments`].
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct DeleteMeeting {
     /// Which.
     pub name: MeetingName,

@@ -10,7 +10,7 @@ use crate::domain::{MeetingId, SegmentId, Time, UserId};
 use crate::error::Result;
 use crate::store::{Store, Verb};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A segment that has not changed for so long rests.
 const RESTS_AFTER_SECONDS: i64 = 20;
@@ -76,7 +76,7 @@ fn segment_id(row: &Row<'_>) -> rusqlite::Result<SegmentId> {
 }
 
 /// Brings segments into the index as they are now; those that are gone, or in it already, are passed over.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct IndexSegments {
     /// Which.
     pub ids: Vec<SegmentId>,

@@ -6,12 +6,12 @@ use crate::domain::{
 use crate::error::{Error, Result};
 use crate::store::writer::verb::{Change, Stored, Verb};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Stores what a bot heard; what began at the same time in the same session is replaced.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct StoreSegments {
     /// BLAKE3 of the meeting's secret.
     pub token_hash: TokenHash,

@@ -9,10 +9,10 @@ use crate::store::sessions::read::seats_taken;
 use crate::store::usage;
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Sends a bot into a meeting, if the user's limit allows and none of theirs is there.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct SendBot {
     /// Whose.
     pub user_id: UserId,
@@ -98,7 +98,7 @@ impl SendBot {
 }
 
 /// Notes what runs the bot of a meeting.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct NoteContainer {
     /// Which meeting.
     pub meeting_id: MeetingId,
@@ -122,7 +122,7 @@ impl Verb for NoteContainer {
 }
 
 /// Changes what an active bot is told.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Reconfigure {
     /// Which meeting.
     pub name: MeetingName,
@@ -150,7 +150,7 @@ impl Verb for Reconfigure {
 }
 
 /// Notes that nothing is left of the bot of a meeting.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct NoteCleared {
     /// Which meeting.
     pub meeting_id: MeetingId,

@@ -7,10 +7,10 @@ use crate::store::audit::log::Snapshot;
 use crate::store::tokens::read::find;
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Adds a token to a user.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct CreateToken {
     /// Whose.
     pub user_id: UserId,
@@ -98,7 +98,7 @@ pub(crate) fn revoke_row(db: &Connection, token: &Token, hash: &TokenHash, now: 
 }
 
 /// Changes what is given of a token.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct UpdateToken {
     /// Which.
     pub id: TokenId,
@@ -161,7 +161,7 @@ impl Audited for UpdateToken {
 }
 
 /// Exchanges a token for a new one that may do the same.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RotateToken {
     /// Which.
     pub id: TokenId,
@@ -241,7 +241,7 @@ impl Audited for RotateToken {
 }
 
 /// Ends a token for good.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RevokeToken {
     /// Which.
     pub id: TokenId,
@@ -279,7 +279,7 @@ impl Audited for RevokeToken {
 }
 
 /// Notes when and from where tokens were last used; those that are gone are passed over.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct TouchTokens {
     /// Which, when, and from which address.
     pub used: Vec<(TokenId, Time, Option<String>)>,

@@ -10,11 +10,11 @@ use crate::store::users::read::find_by_email;
 use crate::store::users::verbs::{CreateUser, UpdateUser};
 use crate::store::writer::verb::Verb;
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Makes users and tokens what the settings say. Users whom they do not name stay as they are; tokens that they named once
 /// and name no more are revoked. Each change has its entry in the record.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ApplyConfiguredUsers {
     /// All of them.
     pub users: Vec<ConfiguredUser>,
@@ -104,7 +104,7 @@ impl Declaring<'_> {
 
     /// Revokes what was declared once and is no more.
     fn revoke_others(&mut self, users: &[ConfiguredUser]) -> Result<()> {
-        let mut list = self.db.prepare_cached("SELECT id, hash FROM tokens WHERE declared = 1")?;
+        let mut list = self.db.prepare_cached("SELECT id, hash FROM tokens WHERE declared = 1 ORDER BY id")?;
         let row = |row: &rusqlite::Row<'_>| Ok((TokenId(row.get(0)?), row.get::<_, [u8; 32]>(1)?));
         let known: Vec<_> = list.query_map([], row)?.collect::<rusqlite::Result<_>>()?;
         let is_declared = |hash: [u8; 32]| users.iter().flat_map(|user| &user.tokens).any(|token| token.hash.0 == hash);

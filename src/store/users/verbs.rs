@@ -7,10 +7,10 @@ use crate::store::audit::log::Snapshot;
 use crate::store::users::read::{find, find_by_email};
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Adds a user, or finds the one who has the address.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct CreateUser {
     /// The address; unique without case.
     pub email: Email,
@@ -71,7 +71,7 @@ impl Audited for CreateUser {
 }
 
 /// Changes what is given of a user.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct UpdateUser {
     /// Who.
     pub id: UserId,
@@ -157,7 +157,7 @@ pub fn check_removable(db: &Connection, id: UserId) -> Result<()> {
 }
 
 /// Removes a user with their tokens, meetings and transcripts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct DeleteUser {
     /// Who.
     pub id: UserId,

@@ -7,13 +7,13 @@ use crate::store::users::verbs::replace_data;
 use crate::store::webhooks::settings::URL;
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Most deliveries that are forgotten in one transaction.
 pub(crate) const FORGET_MAX: usize = 500;
 
 /// What follows from an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AttemptEnd {
     /// Nothing: the receiver took it then.
     Delivered(Time),
@@ -24,7 +24,7 @@ pub enum AttemptEnd {
 }
 
 /// Notes how an attempt ended.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EndAttempt {
     /// Of which event.
     pub id: DeliveryId,
@@ -57,7 +57,7 @@ impl Verb for EndAttempt {
 }
 
 /// Forgets events that are over.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ForgetDeliveries {
     /// Which; those that still wait are passed over.
     pub ids: Vec<DeliveryId>,
@@ -76,7 +76,7 @@ impl Verb for ForgetDeliveries {
 }
 
 /// Sets or removes where a user's events go, and what signs them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct SetWebhook {
     /// Whose.
     pub user_id: UserId,

@@ -2,8 +2,10 @@
 
 pub mod job;
 pub mod queue;
+pub mod record;
 pub mod thread;
 pub mod verb;
 
 pub use job::Written;
-pub use verb::{Change, Moved, Stored, Verb};
+pub use record::{Recorded, RecordedVerb, Recorder};
+pub use verb::{Change, Moved, Numbered, Stored, Verb};

@@ -7,6 +7,7 @@ use crate::store::options::Options;
 use crate::store::positions::Positions;
 use crate::store::reserve::Reserve;
 use crate::store::writer::job::{Counters, Message, Pending, Written};
+use crate::store::writer::record::Recorder;
 use crate::store::writer::thread::WriterThread;
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::Connection;
@@ -30,6 +31,7 @@ impl Writer {
         options: &Options,
         files: Arc<Files>,
         positions: Arc<Positions>,
+        recorder: Option<Recorder>,
         publish: Box<dyn Fn(&Change) + Send>,
         failed: Arc<watch::Sender<Option<String>>>,
     ) -> std::result::Result<Self, StartupError> {
@@ -43,6 +45,7 @@ impl Writer {
             positions,
             reserve: Reserve::take(&options.path),
             counters: Arc::clone(&counters),
+            recorder,
             connection,
             publish,
             failed,

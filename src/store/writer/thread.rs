@@ -7,6 +7,7 @@ use crate::store::file::Files;
 use crate::store::positions::Positions;
 use crate::store::reserve::Reserve;
 use crate::store::writer::job::{Counters, Job, Message};
+use crate::store::writer::record::Recorder;
 use crate::store::writer::verb::Change;
 use rusqlite::{Connection, TransactionBehavior};
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub(crate) struct WriterThread {
     pub(crate) publish: Box<dyn Fn(&Change) + Send>,
     pub(crate) failed: Arc<watch::Sender<Option<String>>>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) recorder: Option<Recorder>,
 }
 
 /// A writer that panicked writes no more, and nobody must believe that it does.
@@ -74,6 +76,7 @@ impl WriterThread {
             commit = self.commit(&mut batch);
         }
         if commit.is_ok() {
+            self.record(&batch);
             self.publish(&batch);
             commit = self.checkpoint_if_long();
         }
@@ -123,6 +126,14 @@ impl WriterThread {
             job.apply(&tx)?;
         }
         Ok(tx.commit()?)
+    }
+
+    /// Records every verb that was applied, failed ones as well: a failure must be the same when it is replayed.
+    fn record(&self, batch: &[Box<dyn Job>]) {
+        let Some(recorder) = &self.recorder else { return };
+        for job in batch {
+            recorder.record(job.record());
+        }
     }
 
     fn publish(&self, batch: &[Box<dyn Job>]) {
