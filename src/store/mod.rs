@@ -8,6 +8,7 @@
 mod admin_keys;
 mod analytics;
 mod audit;
+mod columns;
 mod connection;
 mod doors;
 mod export;
@@ -23,6 +24,7 @@ mod scrub;
 mod segments;
 mod sessions;
 mod tokens;
+mod types;
 mod upgrade;
 mod usage;
 mod users;

@@ -4,6 +4,7 @@
 //! Left out are `erasures`, whose rows go by a verb that concerns the file alone, and the pages of the word index, which
 //! depend on how changes share transactions; what the index says is compared.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -112,7 +113,10 @@ fn rows(database: &Path) -> BTreeSet<String> {
         while let Some(row) = rows.next().expect("a row") {
             let mut text = name.clone();
             for column in 0..columns {
-                text += &format!(" {:?}", row.get_ref(column).expect("a value"));
+                text += &match row.get_ref(column).expect("a value") {
+                    ValueRef::Text(value) => format!(" {:?}", String::from_utf8_lossy(value)),
+                    value => format!(" {value:?}"),
+                };
             }
             found.insert(text);
         }

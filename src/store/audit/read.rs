@@ -84,15 +84,14 @@ impl Store {
 fn select(db: &Connection, page: &AuditPage) -> rusqlite::Result<Vec<Entry>> {
     let mut conditions = String::from("a.id > :after AND a.id < :before");
     let (after, before) = (page.after.unwrap_or(0), page.before.unwrap_or(i64::MAX));
-    let (user, action) = (page.user_id.map(|id| id.0), page.action.map(Action::as_str));
-    let (from, to) = (page.from.map(Time::as_millis), page.to.map(Time::as_millis));
+    let action = page.action.map(Action::as_str);
     let mut values: Vec<(&str, &dyn ToSql)> = vec![(":after", &after), (":before", &before), (":limit", &page.limit)];
     let filters: [(&str, &str, &dyn ToSql, bool); 5] = [
-        ("a.user_id =", ":user", &user, user.is_some()),
+        ("a.user_id =", ":user", &page.user_id, page.user_id.is_some()),
         ("a.action =", ":action", &action, action.is_some()),
         ("a.actor =", ":actor", &page.actor, page.actor.is_some()),
-        ("a.at >=", ":from", &from, from.is_some()),
-        ("a.at <", ":to", &to, to.is_some()),
+        ("a.at >=", ":from", &page.from, page.from.is_some()),
+        ("a.at <", ":to", &page.to, page.to.is_some()),
     ];
     for (condition, name, value, _) in filters.into_iter().filter(|(.., given)| *given) {
         // Writing to a string cannot fail.
@@ -114,13 +113,13 @@ fn entry_at(row: &Row<'_>) -> rusqlite::Result<Entry> {
     };
     Ok(Entry {
         id: row.get(0)?,
-        at: Time::from_millis(row.get(1)?),
+        at: row.get(1)?,
         actor: row.get(2)?,
         address: row.get(3)?,
         action: row.get(4)?,
         subject: row.get(5)?,
         subject_id: row.get(6)?,
-        user_id: row.get::<_, Option<i64>>(7)?.map(UserId),
+        user_id: row.get(7)?,
         hash: hex(&row.get(8)?),
         before: json(9)?,
         after: json(10)?,

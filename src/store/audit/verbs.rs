@@ -29,10 +29,17 @@ impl Verb for PruneAudit {
         let (start, _) = base(db)?;
         let mut oldest = db.prepare_cached("SELECT id, hash, at FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2")?;
         let rows = oldest.query_map([start, PRUNED_MAX], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        let rows: Vec<(i64, [u8; 32], i64)> = rows.collect::<rusqlite::Result<_>>()?;
+        let rows: Vec<(i64, [u8; 32], Time)> = rows.collect::<rusqlite::Result<_>>()?;
         let (newest, _) = newest(db)?;
-        let old = |(id, _, at): &&(i64, [u8; 32], i64)| *at < self.before.as_millis() && *id < newest;
-        let Some((up_to, hash, _)) = rows.iter().take_while(old).last() else { return Ok(0) };
+        let mut last_old = None;
+        for (id, hash, at) in &rows {
+            // The newest entry stays: the next one is bound to it.
+            if *at >= self.before || *id >= newest {
+                break;
+            }
+            last_old = Some((id, hash));
+        }
+        let Some((up_to, hash)) = last_old else { return Ok(0) };
         db.prepare_cached("DELETE FROM audit WHERE id <= ?1")?.execute([up_to])?;
         db.prepare_cached("DELETE FROM audit_base")?.execute([])?;
         db.prepare_cached("INSERT INTO audit_base (id, hash) VALUES (?1, ?2)")?.execute(params![up_to, hash])?;

@@ -34,7 +34,7 @@ impl Verb for NoteMeeting {
         meeting.data = Data::of(&members);
         meeting.updated_at = self.now;
         let mut update = db.prepare_cached("UPDATE meetings SET data = ?2, updated_at = ?3 WHERE id = ?1")?;
-        update.execute(params![meeting.id.0, meeting.data.as_json(), self.now.as_millis()])?;
+        update.execute(params![meeting.id, meeting.data, self.now])?;
         Ok(meeting)
     }
 }
@@ -114,12 +114,12 @@ impl Verb for RedactMeeting {
             "DELETE FROM deliveries WHERE meeting_id = ?1",
             "UPDATE sessions SET bot_name = '', language = NULL WHERE meeting_id = ?1",
         ] {
-            db.prepare_cached(sql)?.execute([meeting.id.0])?;
+            db.prepare_cached(sql)?.execute([meeting.id])?;
         }
         let mut redact = db.prepare_cached(
             "UPDATE meetings SET native_meeting_id = NULL, constructed_meeting_url = NULL, data = ?2, updated_at = ?3 WHERE id = ?1",
         )?;
-        redact.execute(params![meeting.id.0, data.as_json(), self.now.as_millis()])?;
+        redact.execute(params![meeting.id, data, self.now])?;
         crate::store::scrub::mark_for_scrub(db)?;
         Ok(meeting.id)
     }
@@ -147,7 +147,7 @@ impl Verb for DeleteMeeting {
         if !meeting.status.is_over() {
             return Err(Error::NotOver(meeting.status));
         }
-        db.prepare_cached("DELETE FROM meetings WHERE id = ?1")?.execute([meeting.id.0])?;
+        db.prepare_cached("DELETE FROM meetings WHERE id = ?1")?.execute([meeting.id])?;
         crate::store::scrub::mark_for_scrub(db)?;
         Ok(meeting.id)
     }

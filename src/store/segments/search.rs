@@ -5,7 +5,6 @@ use crate::domain::text::fold;
 use crate::domain::{MeetingId, Platform, Segment, SegmentId, Time, UserId};
 use crate::error::{Error, Result};
 use crate::store::Store;
-use crate::store::meetings::read::word;
 use crate::store::segments::index::owner;
 use crate::store::segments::moving;
 use crate::store::segments::read::{segment_at, segment_columns};
@@ -99,11 +98,11 @@ pub(super) use fits;
 
 /// The values of [`fits`], and where a page begins.
 pub struct Filter {
-    user_id: i64,
-    platform: Option<&'static str>,
-    meeting_id: Option<i64>,
-    from: Option<i64>,
-    to: Option<i64>,
+    user_id: UserId,
+    platform: Option<Platform>,
+    meeting_id: Option<MeetingId>,
+    from: Option<Time>,
+    to: Option<Time>,
     speaker: Option<String>,
     before: i64,
 }
@@ -112,11 +111,11 @@ impl Filter {
     /// The filters of a search.
     pub fn of(search: &Search) -> Self {
         Self {
-            user_id: search.user_id.0,
-            platform: search.platform.map(Platform::as_str),
-            meeting_id: search.meeting_id.map(|id| id.0),
-            from: search.from.map(Time::as_millis),
-            to: search.to.map(Time::as_millis),
+            user_id: search.user_id,
+            platform: search.platform,
+            meeting_id: search.meeting_id,
+            from: search.from,
+            to: search.to,
             speaker: search.speaker.as_deref().map(fold),
             before: search.before.map_or(i64::MAX, |id| id.0),
         }
@@ -206,7 +205,7 @@ fn select_indexed(db: &Connection, search: &Search, expression: &str) -> rusqlit
             page.next = last;
             return Ok(page);
         }
-        last = Some(SegmentId(row.get(0)?));
+        last = Some(row.get(0)?);
         if let Some(marked) = fits {
             page.found.push(found_at(row, marked)?);
         }
@@ -221,8 +220,8 @@ pub fn found_at(row: &Row<'_>, marked: String) -> rusqlite::Result<Found> {
     Ok(Found {
         id,
         segment,
-        meeting_id: MeetingId(row.get(9)?),
-        platform: word(row, 10, Platform::from_word)?,
+        meeting_id: row.get(9)?,
+        platform: row.get(10)?,
         native_meeting_id: row.get(11)?,
         marked,
     })

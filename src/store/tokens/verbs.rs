@@ -34,7 +34,7 @@ impl Verb for CreateToken {
     type Answer = Token;
 
     fn apply(&self, db: &Connection) -> Result<Token> {
-        if !db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([self.user_id.0])? {
+        if !db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([self.user_id])? {
             return Err(Error::UserNotFound);
         }
         let mut insert = db.prepare_cached(
@@ -42,14 +42,14 @@ impl Verb for CreateToken {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
         insert.execute(params![
-            self.user_id.0,
-            self.hash.0,
+            self.user_id,
+            self.hash,
             self.name,
-            self.hint.0,
-            self.now.as_millis(),
-            self.expires_at.map(Time::as_millis),
+            self.hint,
+            self.now,
+            self.expires_at,
             self.disuse_seconds,
-            self.scope.to_stored(),
+            self.scope,
         ])?;
         Ok(Token {
             id: TokenId(db.last_insert_rowid()),
@@ -84,7 +84,7 @@ fn snapshot(db: &Connection, id: TokenId) -> Result<Option<Snapshot>> {
 /// A token as it is kept, and its hash.
 fn find_with_hash(db: &Connection, id: TokenId) -> Result<(Token, TokenHash)> {
     let mut hash = db.prepare_cached("SELECT hash FROM tokens WHERE id = ?1")?;
-    let hash = hash.query_row([id.0], |row| row.get(0)).optional()?.map(TokenHash);
+    let hash = hash.query_row([id], |row| row.get(0)).optional()?;
     find(db, id)?.zip(hash).ok_or(Error::TokenNotFound)
 }
 
@@ -92,8 +92,8 @@ fn find_with_hash(db: &Connection, id: TokenId) -> Result<(Token, TokenHash)> {
 pub(crate) fn revoke_row(db: &Connection, token: &Token, hash: &TokenHash, now: Time) -> Result<()> {
     let mut remember =
         db.prepare_cached("INSERT OR REPLACE INTO ended_keys (hash, user_id, ended_at) VALUES (?1, ?2, ?3)")?;
-    remember.execute(params![hash.0, token.user_id.0, now.as_millis()])?;
-    db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([token.id.0])?;
+    remember.execute(params![hash, token.user_id, now])?;
+    db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([token.id])?;
     Ok(())
 }
 
@@ -133,11 +133,11 @@ impl Verb for UpdateToken {
             "UPDATE tokens SET name = ?2, expires_at = ?3, disuse_seconds = ?4, disabled_at = ?5 WHERE id = ?1",
         )?;
         update.execute(params![
-            token.id.0,
+            token.id,
             token.name,
-            token.expires_at.map(Time::as_millis),
+            token.expires_at,
             token.disuse_seconds,
-            token.disabled_at.map(Time::as_millis)
+            token.disabled_at
         ])?;
         Ok((token, hash))
     }
@@ -217,7 +217,7 @@ impl Verb for RotateToken {
             revoke_row(db, &old, &old_hash, self.now)?;
         } else {
             let mut update = db.prepare_cached("UPDATE tokens SET expires_at = ?2, replaced_by = ?3 WHERE id = ?1")?;
-            update.execute(params![old.id.0, old.expires_at.map(Time::as_millis), new.id.0])?;
+            update.execute(params![old.id, old.expires_at, new.id])?;
         }
         Ok(Rotated { new, old, old_hash })
     }
@@ -291,7 +291,7 @@ impl Verb for TouchTokens {
     fn apply(&self, db: &Connection) -> Result<()> {
         let mut update = db.prepare_cached("UPDATE tokens SET last_used_at = ?2, last_address = ?3 WHERE id = ?1")?;
         for (id, at, address) in &self.used {
-            update.execute(params![id.0, at.as_millis(), address])?;
+            update.execute(params![id, at, address])?;
         }
         Ok(())
     }

@@ -19,9 +19,9 @@ fn add(db: &Connection, key: &UsageKey, counts: &UsageCounts) -> rusqlite::Resul
            transcript_ms = transcript_ms + excluded.transcript_ms",
     )?;
     upsert.execute(params![
-        key.user_id.0,
-        key.day.number(),
-        key.token_id.0,
+        key.user_id,
+        key.day,
+        key.token_id,
         counts.requests,
         counts.bots,
         counts.bot_ms,
@@ -86,7 +86,7 @@ impl Verb for ForgetUsage {
             "DELETE FROM usage WHERE (user_id, day, token_id) IN
                (SELECT user_id, day, token_id FROM usage INDEXED BY usage_by_day WHERE day < ?1 ORDER BY day, user_id, token_id LIMIT ?2)",
         )?;
-        delete.execute([self.before.number(), FORGOTTEN_MAX])?;
-        Ok(db.prepare_cached("SELECT 1 FROM usage WHERE day < ?1")?.exists([self.before.number()])?)
+        delete.execute(params![self.before, FORGOTTEN_MAX])?;
+        Ok(db.prepare_cached("SELECT 1 FROM usage WHERE day < ?1")?.exists([self.before])?)
     }
 }

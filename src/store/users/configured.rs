@@ -1,7 +1,7 @@
 //! What the settings declare of users and tokens, brought into the file in one transaction.
 
 use crate::domain::configured::{ConfiguredToken, ConfiguredUser};
-use crate::domain::{Actor, Data, Email, Patch, Scope, Time, TokenId, User, UserId};
+use crate::domain::{Actor, Data, Email, Patch, Scope, Time, TokenHash, TokenId, User, UserId};
 use crate::error::Result;
 use crate::store::audit::audited::{Audited, AuditedVerb};
 use crate::store::doors::Store;
@@ -74,7 +74,7 @@ impl ApplyConfiguredUsers {
         )?;
         for user in &self.users {
             for token in &user.tokens {
-                if find.exists(params![token.hash.0, user.email.key()])? {
+                if find.exists(params![token.hash, user.email.key()])? {
                     return Ok(Some(TokenTaken { email: user.email.clone(), hint: token.hint.0.clone() }));
                 }
             }
@@ -105,9 +105,9 @@ impl Declaring<'_> {
     /// Revokes what was declared once and is no more.
     fn revoke_others(&mut self, users: &[ConfiguredUser]) -> Result<()> {
         let mut list = self.db.prepare_cached("SELECT id, hash FROM tokens WHERE declared = 1 ORDER BY id")?;
-        let row = |row: &rusqlite::Row<'_>| Ok((TokenId(row.get(0)?), row.get::<_, [u8; 32]>(1)?));
-        let known: Vec<_> = list.query_map([], row)?.collect::<rusqlite::Result<_>>()?;
-        let is_declared = |hash: [u8; 32]| users.iter().flat_map(|user| &user.tokens).any(|token| token.hash.0 == hash);
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let known: Vec<(TokenId, TokenHash)> = list.query_map([], row)?.collect::<rusqlite::Result<_>>()?;
+        let is_declared = |hash: TokenHash| users.iter().flat_map(|user| &user.tokens).any(|token| token.hash == hash);
         for (id, _) in known.into_iter().filter(|(_, hash)| !is_declared(*hash)) {
             let now = self.now();
             self.apply(RevokeToken { id, now })?;
@@ -155,12 +155,12 @@ impl Declaring<'_> {
 
     /// What was revoked by hand stays revoked, whatever the settings say.
     fn token(&mut self, user_id: UserId, token: &ConfiguredToken) -> Result<()> {
-        if self.db.prepare_cached("SELECT 1 FROM ended_keys WHERE hash = ?1")?.exists([token.hash.0])? {
+        if self.db.prepare_cached("SELECT 1 FROM ended_keys WHERE hash = ?1")?.exists([token.hash])? {
             self.declared.ended.push(token.hint.0.clone());
             return Ok(());
         }
         let mut find = self.db.prepare_cached("SELECT id FROM tokens WHERE hash = ?1")?;
-        let id = match find.query_row([token.hash.0], |row| row.get(0)).optional()? {
+        let id = match find.query_row([token.hash], |row| row.get(0)).optional()? {
             Some(id) => id,
             None => self.create_token(user_id, token)?.0,
         };

@@ -4,6 +4,7 @@ use crate::domain::{Action, Data, Email, Patch, Subject, Time, User, UserId};
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
+use crate::store::meetings::states::OVER;
 use crate::store::users::read::{find, find_by_email};
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, params};
@@ -40,13 +41,13 @@ impl Verb for CreateUser {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
         insert.execute(params![
-            self.email.as_str(),
+            self.email,
             key,
             self.name,
             self.image_url,
             self.max_concurrent_bots,
-            self.data.as_json(),
-            self.now.as_millis()
+            self.data,
+            self.now
         ])?;
         let user = User {
             id: UserId(db.last_insert_rowid()),
@@ -112,12 +113,12 @@ impl Verb for UpdateUser {
             "UPDATE users SET name = ?2, image_url = ?3, max_concurrent_bots = ?4, data = ?5, disabled_at = ?6 WHERE id = ?1",
         )?;
         update.execute(params![
-            user.id.0,
+            user.id,
             user.name,
             user.image_url,
             user.max_concurrent_bots,
-            user.data.as_json(),
-            user.disabled_at.map(Time::as_millis)
+            user.data,
+            user.disabled_at
         ])?;
         Ok(user)
     }
@@ -143,14 +144,14 @@ impl Audited for UpdateUser {
 /// Writes a user's data, which has changed.
 pub fn replace_data(db: &Connection, user: &User) -> rusqlite::Result<()> {
     let mut update = db.prepare_cached("UPDATE users SET data = ?2 WHERE id = ?1")?;
-    update.execute(params![user.id.0, user.data.as_json()]).map(drop)
+    update.execute(params![user.id, user.data]).map(drop)
 }
 
 /// Refuses where there is no such user, or a bot of theirs is in a meeting.
 pub fn check_removable(db: &Connection, id: UserId) -> Result<()> {
-    let mut open =
-        db.prepare_cached("SELECT 1 FROM meetings WHERE user_id = ?1 AND status NOT IN ('completed', 'failed')")?;
-    match open.exists([id.0])? {
+    let sql = format!("SELECT 1 FROM meetings WHERE user_id = ?1 AND status NOT IN {}", *OVER);
+    let mut open = db.prepare_cached(&sql)?;
+    match open.exists([id])? {
         true => Err(Error::BotInMeeting),
         false => find(db, id)?.map(drop).ok_or(Error::UserNotFound),
     }
@@ -170,7 +171,7 @@ impl Verb for DeleteUser {
 
     fn apply(&self, db: &Connection) -> Result<()> {
         check_removable(db, self.id)?;
-        match db.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([self.id.0])? {
+        match db.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([self.id])? {
             0 => Err(Error::UserNotFound),
             _ => Ok(crate::store::scrub::mark_for_scrub(db)?),
         }

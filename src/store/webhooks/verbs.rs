@@ -43,15 +43,15 @@ impl Verb for EndAttempt {
 
     fn apply(&self, db: &Connection) -> Result<()> {
         let (next_at, delivered_at) = match self.end {
-            AttemptEnd::Delivered(at) => (None, Some(at.as_millis())),
-            AttemptEnd::Again(at) => (Some(at.as_millis()), None),
+            AttemptEnd::Delivered(at) => (None, Some(at)),
+            AttemptEnd::Again(at) => (Some(at), None),
             AttemptEnd::GivenUp => (None, None),
         };
         let mut note = db.prepare_cached(
             "UPDATE deliveries SET attempts = ?2, next_at = ?3, delivered_at = ?4, last_status = ?5, last_error = ?6
              WHERE id = ?1 AND next_at IS NOT NULL",
         )?;
-        note.execute(params![self.id.0, self.attempts, next_at, delivered_at, self.status, self.error])?;
+        note.execute(params![self.id, self.attempts, next_at, delivered_at, self.status, self.error])?;
         Ok(())
     }
 }
@@ -69,7 +69,7 @@ impl Verb for ForgetDeliveries {
     fn apply(&self, db: &Connection) -> Result<()> {
         let mut forget = db.prepare_cached("DELETE FROM deliveries WHERE id = ?1 AND next_at IS NULL")?;
         for id in &self.ids {
-            forget.execute([id.0])?;
+            forget.execute([id])?;
         }
         Ok(())
     }
@@ -100,11 +100,11 @@ impl Verb for SetWebhook {
         match &self.secret {
             Patch::Keep => 0,
             Patch::Clear => {
-                db.prepare_cached("DELETE FROM webhook_secrets WHERE user_id = ?1")?.execute([self.user_id.0])?
+                db.prepare_cached("DELETE FROM webhook_secrets WHERE user_id = ?1")?.execute([self.user_id])?
             }
             Patch::Set(secret) => db
                 .prepare_cached("INSERT OR REPLACE INTO webhook_secrets (user_id, secret) VALUES (?1, ?2)")?
-                .execute(params![self.user_id.0, secret.key()])?,
+                .execute(params![self.user_id, secret.key()])?,
         };
         Ok(user)
     }
