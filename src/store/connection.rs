@@ -13,9 +13,10 @@ use std::ffi::c_int;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Pages of 4 KiB in the log before the writer folds it into the file.
+/// Pages of 4 KiB in the WAL before the writer checkpoints it. Most are pages of indexes that the WAL has many times and
+/// the file once: a quarter as often, tokens are created a quarter faster.
 const CHECKPOINT_PAGES: c_int = 4000;
-/// What the log may keep of its size after a checkpoint, in bytes.
+/// What the WAL may keep of its size after a checkpoint, in bytes: the whole of it, for a WAL that grows is slower.
 const LOG_BYTES_KEPT: u32 = 20 * 1024 * 1024;
 /// How long a read waits for a connection, and a connection for a lock.
 pub const WAIT: Duration = Duration::from_secs(5);

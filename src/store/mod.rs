@@ -47,8 +47,8 @@ pub use meetings::verbs::{DeleteMeeting, NoteMeeting, RedactMeeting, TranscriptO
 pub use options::Options;
 pub use pages::Page;
 pub use replay::{ReplayMode, replay, replay_with};
+pub use segments::found::{Found, Search, SearchPage};
 pub use segments::index::IndexSegments;
-pub use segments::search::{Found, Search, SearchPage};
 pub use segments::verbs::{Accepted, StoreSegments};
 pub use sessions::read::BotAtWork;
 pub use sessions::verbs::{NoteCleared, NoteContainer, Reconfigure, SendBot};

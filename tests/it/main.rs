@@ -32,8 +32,8 @@
 //! | [`secrets`], [`config`], [`openapi`] | what must not be found, settings, the API document |
 //! | [`tidy`] | the rules of the house |
 //!
-//! Each test has a server and a folder of its own. Nobody sleeps: what is waited for is an event, for at most
-//! [`patience::PATIENCE`].
+//! Each test has a server and a folder of its own. Nobody sleeps but between two looks: what is waited for is an event,
+//! for at most [`patience::PATIENCE`].
 
 #![allow(
     clippy::expect_used,

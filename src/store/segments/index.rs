@@ -22,7 +22,9 @@ const INDEXED_AT_ONCE: usize = 200;
 /// Segments that are looked up in one read.
 const RESTING_READ: u16 = 1000;
 /// Most segments of a meeting that a search reads by itself.
-const UNINDEXED_MAX: u16 = 200;
+const UNINDEXED_MAX: i64 = 200;
+/// By how many the bounds of meetings differ: those that began together must not all write in the same commit.
+const UNINDEXED_SPREAD: i64 = 100;
 /// How many of them stay when there would be more: so that the index is written seldom, and many at once.
 const UNINDEXED_KEPT: u16 = 20;
 
@@ -108,13 +110,19 @@ fn index(db: &Connection, ids: &[SegmentId]) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Most segments of this meeting that are not in the index: the bound, or somewhat fewer.
+fn unindexed_max(meeting_id: MeetingId) -> i64 {
+    // An odd step, so that ids that follow each other lie far apart.
+    UNINDEXED_MAX - meeting_id.0.wrapping_mul(37).rem_euclid(UNINDEXED_SPREAD)
+}
+
 /// Keeps small what a search must read by itself: indexes a meeting's oldest segments where too many are not.
 pub fn index_oldest(db: &Connection, user_id: UserId, meeting_id: MeetingId) -> rusqlite::Result<()> {
     let mut too_many = db.prepare_cached(
         "SELECT 1 FROM segments INDEXED BY unindexed_segments
          WHERE unindexed_user_id = ?1 AND meeting_id = ?2 LIMIT 1 OFFSET ?3",
     )?;
-    if !too_many.exists(params![user_id, meeting_id, UNINDEXED_MAX])? {
+    if !too_many.exists(params![user_id, meeting_id, unindexed_max(meeting_id)])? {
         return Ok(());
     }
     let mut list = db.prepare_cached(

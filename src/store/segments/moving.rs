@@ -2,9 +2,9 @@
 
 use crate::domain::SegmentId;
 use crate::domain::search::{MARK_END, MARK_START, spaced};
+use crate::store::segments::found::{Filter, Found, Search, SearchPage, fits, found_at};
 use crate::store::segments::index::owner;
 use crate::store::segments::read::segment_columns;
-use crate::store::segments::search::{Filter, Found, Search, SearchPage, fits, found_at};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 
