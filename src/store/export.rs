@@ -19,10 +19,10 @@ use crate::store::writer::verb::Verb;
 use rusqlite::{Connection, Params, Row, params};
 use serde::{Deserialize, Serialize};
 
-/// Notes in the record that all of a user's data was read.
+/// Notes in the audit log that all data of a user was exported.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NoteExport {
-    /// Whose.
+    /// The user.
     pub id: UserId,
 }
 
@@ -95,7 +95,7 @@ impl Store {
         self.read_long(move |db| list(db, sql, params![id, after.0, after.1], usage_at)).await
     }
 
-    /// A page of the entries of the record that concern a user, behind this one; a long read.
+    /// A page of the entries of the audit log that concern a user, after this one; a long read.
     pub async fn export_audit(&self, id: UserId, after: i64) -> Result<Page<ExportedEntry>> {
         let sql = "SELECT a.id, a.at, a.actor, a.action, a.subject, a.subject_id, d.before, d.after
                    FROM audit a LEFT JOIN audit_details d ON d.audit_id = a.id

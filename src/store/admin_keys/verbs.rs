@@ -20,7 +20,7 @@ pub struct CreateAdminKey {
     pub hint: Hint,
     /// When it ends by itself.
     pub expires_at: Option<Time>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -47,10 +47,10 @@ impl Audited for CreateAdminKey {
     }
 }
 
-/// Exchanges an admin key for a new one of the same name.
+/// Rotates an admin key: a new secret under the same name.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RotateAdminKey {
-    /// Which.
+    /// The key.
     pub id: AdminKeyId,
     /// BLAKE3 of the new one.
     pub hash: TokenHash,
@@ -58,7 +58,7 @@ pub struct RotateAdminKey {
     pub hint: Hint,
     /// How long the old one is accepted yet, in seconds, and never longer than it would have been.
     pub grace_seconds: i64,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -67,7 +67,7 @@ impl Verb for RotateAdminKey {
 
     fn apply(&self, db: &Connection) -> Result<AdminKey> {
         let key = find(db, self.id)?.ok_or(Error::AdminKeyNotFound)?;
-        // One that was exchanged before ends now: the way to shut out both is to rotate twice.
+        // The secret before an earlier rotation ends now: the way to shut out both is to rotate twice.
         end_hash(db, "SELECT old_hash FROM admin_keys WHERE id = ?1", self.id, self.now)?;
         if self.grace_seconds == 0 {
             end_hash(db, "SELECT hash FROM admin_keys WHERE id = ?1", self.id, self.now)?;
@@ -105,9 +105,9 @@ impl Audited for RotateAdminKey {
 /// Ends an admin key for good, and with it the one before.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RevokeAdminKey {
-    /// Which.
+    /// The key.
     pub id: AdminKeyId,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 

@@ -1,4 +1,4 @@
-//! The record as it is read: pages of it, its verification, its end after a time.
+//! The audit log as it is read: pages of entries, and the verification of the hash chain.
 
 use crate::domain::audit::{Bound, Entry, details_hash};
 use crate::domain::{Action, Time, UserId};
@@ -29,9 +29,9 @@ pub struct AuditPage {
     pub action: Option<Action>,
     /// Only those of this actor.
     pub actor: Option<String>,
-    /// Not before.
+    /// Only entries of this time or later.
     pub from: Option<Time>,
-    /// Before.
+    /// Only entries before this time.
     pub to: Option<Time>,
     /// Whether the oldest come first.
     pub ascending: bool,
@@ -70,7 +70,7 @@ pub struct AuditFault {
 }
 
 impl Store {
-    /// A page of the record; a long read.
+    /// A page of entries; a long read.
     pub async fn audit(&self, page: AuditPage) -> Result<Vec<Entry>> {
         self.read_long(move |db| select(db, &page)).await
     }
@@ -236,7 +236,7 @@ impl Walk {
     }
 }
 
-/// What the entry of a removal says.
+/// The details of an entry that says up to where the log was pruned.
 pub(crate) fn pruned(id: i64, hash: &[u8; 32]) -> String {
     json!({ "hash": hex(hash), "up_to": id }).to_string()
 }

@@ -1,4 +1,4 @@
-//! Writes to the audit log that are no entry of another change: removing what is older than its retention.
+//! Pruning of the audit log: entries that are older than their retention are deleted.
 
 use crate::domain::{Action, Actor, Subject, Time};
 use crate::error::Result;
@@ -9,20 +9,20 @@ use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// Most entries that are removed in one write.
+/// Most entries that are deleted in one write.
 const PRUNED_MAX: i64 = 1000;
 
-/// Removes the oldest entries, a bounded number of them, and leaves an entry that vouches for the rest.
+/// Deletes the oldest entries, a bounded number of them, and appends an entry with the hash of the last one deleted.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PruneAudit {
-    /// Who, which is the server itself.
+    /// The actor of the new entry: the server itself.
     pub actor: Actor,
-    /// Entries before this go.
+    /// Entries before this time are deleted.
     pub before: Time,
 }
 
 impl Verb for PruneAudit {
-    /// How many went; when it is none, nothing is left to remove.
+    /// How many were deleted; 0 where nothing is left to delete.
     type Answer = i64;
 
     fn apply(&self, db: &Connection) -> Result<i64> {

@@ -40,7 +40,7 @@ pub struct Advance {
     pub report: StatusReport,
     /// What runs the bot, as the bot says; noted with the step. What the server started it by is another matter.
     pub container_id: Option<String>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 

@@ -1,4 +1,4 @@
-//! Meetings: rows and verbs of their owners.
+//! Meetings as they are read.
 
 use crate::domain::{Meeting, MeetingId, MeetingStatus, Platform, Scope, UserId};
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ const MEETINGS_INLINE_MAX: i64 = 20;
 /// Which meetings of a user are asked for; always the newest first.
 #[derive(Debug, Clone)]
 pub struct MeetingFilter {
-    /// Whose.
+    /// The owner of the meetings.
     pub user_id: UserId,
     /// Only those within it.
     pub scope: Scope,
@@ -87,7 +87,7 @@ fn select(db: &Connection, filter: &MeetingFilter) -> rusqlite::Result<Page<Meet
 /// A meeting as its owner names it in a path.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MeetingName {
-    /// Whose.
+    /// The owner of the meetings.
     pub user_id: UserId,
     /// Where it is held.
     pub platform: Platform,

@@ -1,4 +1,4 @@
-//! What is changed of a meeting besides its status: notes, redaction, removal.
+//! Writes of meetings besides their status: notes, redaction, deletion.
 
 use crate::domain::{Data, Meeting, MeetingId, Time, UserId};
 use crate::error::{Error, Result};
@@ -16,11 +16,11 @@ const KEPT_OF_DATA: [&str; 3] = ["status_transition", "completion_reason", "erro
 /// Changes what is noted about a meeting.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NoteMeeting {
-    /// Which.
+    /// The meeting.
     pub name: MeetingName,
     /// The members of its data that change; the others stay.
     pub members: BTreeMap<String, Box<RawValue>>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -39,10 +39,10 @@ impl Verb for NoteMeeting {
     }
 }
 
-/// Words that are removed in one transaction: others must not wait long behind it.
-const WORDS_AT_ONCE: u16 = 200;
+/// Segments that are deleted in one transaction: other writes wait behind it.
+const SEGMENTS_AT_ONCE: u16 = 200;
 
-/// Whose words are removed.
+/// Whose segments are deleted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum TranscriptOf {
     /// Those of a meeting that is over.
@@ -51,10 +51,10 @@ pub enum TranscriptOf {
     User(UserId),
 }
 
-/// Removes some words, before what they belong to is removed.
+/// Deletes some segments, before what they belong to is deleted.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DeleteSegments {
-    /// Whose.
+    /// What they belong to.
     pub of: TranscriptOf,
 }
 
@@ -74,24 +74,24 @@ impl Verb for DeleteSegments {
                 ("SELECT id FROM segments WHERE meeting_id = ?1 ORDER BY absolute_start, id LIMIT ?2", meeting.id.0)
             }
             TranscriptOf::User(id) => {
-                crate::store::users::verbs::check_removable(db, *id)?;
+                crate::store::users::verbs::check_deletable(db, *id)?;
                 let sql = "SELECT s.id FROM meetings m JOIN segments s ON s.meeting_id = m.id WHERE m.user_id = ?1
                    ORDER BY m.id, s.absolute_start, s.id LIMIT ?2";
                 (sql, id.0)
             }
         };
-        let mut remove = db.prepare_cached(&format!("DELETE FROM segments WHERE id IN ({sql})"))?;
-        let removed = remove.execute(params![id, WORDS_AT_ONCE])?;
-        Ok(removed == usize::from(WORDS_AT_ONCE))
+        let mut delete = db.prepare_cached(&format!("DELETE FROM segments WHERE id IN ({sql})"))?;
+        let deleted = delete.execute(params![id, SEGMENTS_AT_ONCE])?;
+        Ok(deleted == usize::from(SEGMENTS_AT_ONCE))
     }
 }
 
-/// Removes the transcript of a meeting that is over, and all that is personal about it; the row stays.
+/// Deletes the transcript of a meeting that is over, and all personal data of it; the row stays.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RedactMeeting {
-    /// Which.
+    /// The meeting.
     pub name: MeetingName,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -129,10 +129,10 @@ impl Verb for RedactMeeting {
     }
 }
 
-/// Removes a meeting that is over, with its session and its events. Its words go first: [`Store::delete_segments`].
+/// Deletes a meeting that is over, with its session and its events. Its segments go first: [`Store::delete_segments`].
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DeleteMeeting {
-    /// Which.
+    /// The meeting.
     pub name: MeetingName,
 }
 
@@ -158,7 +158,7 @@ impl Verb for DeleteMeeting {
 }
 
 impl Store {
-    /// Removes all words, a few at a time. What is refused on the way leaves the rest as it was.
+    /// Deletes all segments, some in each transaction. An error on the way leaves the rest as it was.
     pub async fn delete_segments(&self, of: TranscriptOf) -> Result<()> {
         while self.write(DeleteSegments { of: of.clone() }).await? {}
         Ok(())

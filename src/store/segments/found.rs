@@ -9,7 +9,7 @@ use rusqlite::{Row, ToSql};
 /// What is searched for, and which of it is asked for.
 #[derive(Debug, Clone)]
 pub struct Search {
-    /// Whose transcripts.
+    /// The owner of the transcripts.
     pub user_id: UserId,
     /// What must be in the text; nothing is found without any.
     pub terms: Vec<Term>,
@@ -19,9 +19,9 @@ pub struct Search {
     pub platform: Option<Platform>,
     /// In which meeting.
     pub meeting_id: Option<MeetingId>,
-    /// Not before.
+    /// Only segments that began at this time or later.
     pub from: Option<Time>,
-    /// Before.
+    /// Only segments that began before this time.
     pub to: Option<Time>,
     /// Only segments stored before this one.
     pub before: Option<SegmentId>,

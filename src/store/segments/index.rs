@@ -82,7 +82,7 @@ fn segment_id(row: &Row<'_>) -> rusqlite::Result<SegmentId> {
 /// Brings segments into the index as they are now; those that are gone, or in it already, are passed over.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct IndexSegments {
-    /// Which.
+    /// The segments.
     pub ids: Vec<SegmentId>,
 }
 

@@ -18,7 +18,7 @@ pub struct StoreSegments {
     pub uid: String,
     /// What was heard; of two that begin at the same time the later one counts.
     pub heard: Vec<SegmentInput>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// Sends a bot into a meeting, if the user's limit allows and none of theirs is there.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SendBot {
-    /// Whose.
+    /// The owner of the bot.
     pub user_id: UserId,
     /// The API token by which it is sent.
     pub token_id: TokenId,
@@ -35,7 +35,7 @@ pub struct SendBot {
     pub language: Option<Language>,
     /// What to make of it.
     pub task: Option<Task>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -115,7 +115,7 @@ pub struct NoteContainer {
     pub meeting_id: MeetingId,
     /// The id by which the runner knows the bot.
     pub container_id: String,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -164,7 +164,7 @@ impl Verb for Reconfigure {
 pub struct NoteCleared {
     /// Which meeting.
     pub meeting_id: MeetingId,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 

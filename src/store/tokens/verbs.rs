@@ -1,4 +1,4 @@
-//! The life of a token: made, changed, exchanged for another, revoked.
+//! Writes of tokens: create, update, rotate, revoke, and when they were last used.
 
 use crate::domain::{Action, Hint, Patch, Scope, Subject, Time, Token, TokenHash, TokenId, UserId};
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// Adds a token to a user.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CreateToken {
-    /// Whose.
+    /// The user whom it speaks for.
     pub user_id: UserId,
     /// BLAKE3 of the token.
     pub hash: TokenHash,
@@ -26,7 +26,7 @@ pub struct CreateToken {
     pub disuse_seconds: Option<i64>,
     /// What it may do.
     pub scope: Scope,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -88,7 +88,7 @@ fn find_with_hash(db: &Connection, id: TokenId) -> Result<(Token, TokenHash)> {
     find(db, id)?.zip(hash).ok_or(Error::TokenNotFound)
 }
 
-/// Removes a token, and remembers its hash for whoever still uses it.
+/// Deletes a token, and remembers its hash for whoever still uses it.
 pub(crate) fn revoke_row(db: &Connection, token: &Token, hash: &TokenHash, now: Time) -> Result<()> {
     let mut remember =
         db.prepare_cached("INSERT OR REPLACE INTO ended_keys (hash, user_id, ended_at) VALUES (?1, ?2, ?3)")?;
@@ -100,7 +100,7 @@ pub(crate) fn revoke_row(db: &Connection, token: &Token, hash: &TokenHash, now: 
 /// Changes what is given of a token.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct UpdateToken {
-    /// Which.
+    /// The token.
     pub id: TokenId,
     /// What it is for.
     pub name: Patch<String>,
@@ -110,7 +110,7 @@ pub struct UpdateToken {
     pub expires_at: Patch<Time>,
     /// How many seconds it may be unused before it ends.
     pub disuse_seconds: Patch<i64>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -160,10 +160,10 @@ impl Audited for UpdateToken {
     }
 }
 
-/// Exchanges a token for a new one that may do the same.
+/// Rotates a token: a new one with the same name and scope, and an end for the old one.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RotateToken {
-    /// Which.
+    /// The token.
     pub id: TokenId,
     /// BLAKE3 of the new one.
     pub hash: TokenHash,
@@ -173,11 +173,11 @@ pub struct RotateToken {
     pub grace_seconds: i64,
     /// How long the new one lives, in seconds; as long as the old one was meant to where absent.
     pub expires_in: Option<i64>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
-/// A token that was exchanged.
+/// A token that was rotated.
 #[derive(Debug, Clone)]
 pub struct Rotated {
     /// The new one.
@@ -243,9 +243,9 @@ impl Audited for RotateToken {
 /// Ends a token for good.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RevokeToken {
-    /// Which.
+    /// The token.
     pub id: TokenId,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 

@@ -1,4 +1,4 @@
-//! Users: rows and verbs.
+//! Writes of users: create, update, delete.
 
 use crate::domain::{Action, Data, Email, Patch, Subject, Time, User, UserId};
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ pub struct CreateUser {
     pub max_concurrent_bots: i64,
     /// Free-form data.
     pub data: Data,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -74,7 +74,7 @@ impl Audited for CreateUser {
 /// Changes what is given of a user.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct UpdateUser {
-    /// Who.
+    /// The id of the user.
     pub id: UserId,
     /// Must be the present address, if given.
     pub email: Option<Email>,
@@ -88,7 +88,7 @@ pub struct UpdateUser {
     pub data: Option<Data>,
     /// Whether all their tokens are refused until the user is enabled again.
     pub disabled: Option<bool>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -141,14 +141,14 @@ impl Audited for UpdateUser {
     }
 }
 
-/// Writes a user's data, which has changed.
+/// Stores the data of a user after a change.
 pub fn replace_data(db: &Connection, user: &User) -> rusqlite::Result<()> {
     let mut update = db.prepare_cached("UPDATE users SET data = ?2 WHERE id = ?1")?;
     update.execute(params![user.id, user.data]).map(drop)
 }
 
-/// Refuses where there is no such user, or a bot of theirs is in a meeting.
-pub fn check_removable(db: &Connection, id: UserId) -> Result<()> {
+/// Checks that a user may be deleted: there is one with this id, and none of their bots is in a meeting.
+pub fn check_deletable(db: &Connection, id: UserId) -> Result<()> {
     let sql = format!("SELECT 1 FROM meetings WHERE user_id = ?1 AND status NOT IN {}", *OVER);
     let mut open = db.prepare_cached(&sql)?;
     match open.exists([id])? {
@@ -157,10 +157,10 @@ pub fn check_removable(db: &Connection, id: UserId) -> Result<()> {
     }
 }
 
-/// Removes a user with their tokens, meetings and transcripts.
+/// Deletes a user with their tokens, meetings and transcripts.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DeleteUser {
-    /// Who.
+    /// The id of the user.
     pub id: UserId,
 }
 
@@ -170,7 +170,7 @@ impl Verb for DeleteUser {
     const ESSENTIAL: bool = true;
 
     fn apply(&self, db: &Connection) -> Result<()> {
-        check_removable(db, self.id)?;
+        check_deletable(db, self.id)?;
         match db.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([self.id])? {
             0 => Err(Error::UserNotFound),
             _ => Ok(crate::store::scrub::mark_for_scrub(db)?),

@@ -111,7 +111,7 @@ pub struct WaitingEvent {
 /// Which of a user's events are asked for; always the newest first.
 #[derive(Debug, Clone, Copy)]
 pub struct DeliveryPage {
-    /// Whose.
+    /// The user.
     pub user_id: UserId,
     /// Only ids below this one.
     pub before: Option<DeliveryId>,

@@ -32,7 +32,7 @@ pub struct EndAttempt {
     pub attempts: u32,
     /// What follows.
     pub end: AttemptEnd,
-    /// The status of the answer, if one came.
+    /// The HTTP status of the response, if one came.
     pub status: Option<u16>,
     /// Why it failed, if it did.
     pub error: Option<String>,
@@ -75,10 +75,10 @@ impl Verb for ForgetDeliveries {
     }
 }
 
-/// Sets or removes where a user's events go, and what signs them.
+/// Sets or clears where a user's events go, and what signs them.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SetWebhook {
-    /// Whose.
+    /// The user.
     pub user_id: UserId,
     /// Where events go; without it none are queued.
     pub url: Patch<String>,

@@ -1,4 +1,4 @@
-//! A verb on its way through the writer, with whoever waits for its answer.
+//! A verb on its way through the writer, with the caller that waits for its result.
 
 use crate::error::{Error, Result};
 use crate::store::writer::record::{Recorded, encode};
@@ -93,7 +93,7 @@ pub struct Written {
 
 pub(crate) enum Message {
     Job(Box<dyn Job>),
-    /// Fold the log whole; the answer says whether nothing is left in it.
+    /// Checkpoint the whole WAL; the reply says whether it is empty.
     Checkpoint(oneshot::Sender<Result<bool>>),
     Stop,
 }

@@ -61,7 +61,7 @@ impl Writer {
         self.ask(Message::Job(Box::new(Pending { verb, outcome: None, reply })), answer).await
     }
 
-    /// Folds the whole log into the file and empties it, behind all writes that wait. False where a reader still needs it.
+    /// Checkpoints the whole WAL and truncates it, after all writes that wait. False where a reader still needs it.
     pub async fn checkpoint(&self) -> Result<bool> {
         let (reply, answer) = oneshot::channel();
         self.ask(Message::Checkpoint(reply), answer).await
@@ -82,7 +82,7 @@ impl Writer {
         Written { verbs: count(&self.counters.verbs), commits: count(&self.counters.commits) }
     }
 
-    /// Writes what waits, folds the log into the file, ends the thread.
+    /// Writes what waits, checkpoints the WAL, ends the thread.
     pub fn close(&self) {
         let _ = self.queue.send(Message::Stop);
         let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());

@@ -66,7 +66,7 @@ pub struct Moved {
     pub meeting: Meeting,
     /// Where it stood before.
     pub from: MeetingStatus,
-    /// When.
+    /// The time of the transition.
     pub at: Time,
 }
 
