@@ -11,7 +11,7 @@ use crate::exit::StartupError;
 use crate::feed::Feed;
 use crate::http::transport::Transport;
 use crate::metrics::{Metrics, RouteLabel};
-use crate::store::{Change, Options, Store};
+use crate::store::{Change, Options, Recorder, Store};
 use crate::webhooks::Dispatcher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -58,14 +58,16 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the database for a server that listens on `address`; call it in a runtime.
+    /// Opens the database for a server that listens on `address`; call it in a runtime. Tests give a recorder of what is
+    /// written.
     pub fn open(
         config: Config,
         address: SocketAddr,
         clock: Clock,
         table: TableInfo,
+        recorder: Option<Recorder>,
     ) -> std::result::Result<Arc<Self>, StartupError> {
-        Self::build(config, address, clock, table, Supervisor::start)
+        Self::build(config, address, clock, table, recorder, Supervisor::start)
     }
 
     /// Opens the database for a command, where no server runs: bots are not taken up, and events
@@ -76,7 +78,7 @@ impl App {
         table: TableInfo,
     ) -> std::result::Result<Arc<Self>, StartupError> {
         let address = config.listen;
-        Self::build(config, address, clock, table, Supervisor::at_rest)
+        Self::build(config, address, clock, table, None, Supervisor::at_rest)
     }
 
     fn build(
@@ -84,6 +86,7 @@ impl App {
         address: SocketAddr,
         clock: Clock,
         table: TableInfo,
+        recorder: Option<Recorder>,
         supervisor: fn(Arc<Store>, Arc<WatchRegistry>, &Bots, Clock) -> Arc<Supervisor>,
     ) -> std::result::Result<Arc<Self>, StartupError> {
         let token_cache = Arc::new(TokenCache::default());
@@ -97,7 +100,8 @@ impl App {
             dispatcher: Arc::clone(&dispatcher),
         };
         let options = store_options(&config);
-        let store = Store::open(&options, move |change| subscribers.on_change(change))?;
+        let publish = move |change: &Change| subscribers.on_change(change);
+        let store = Store::open_recorded(&options, recorder, publish)?;
         let store = Arc::new(store);
         let bots = supervisor(Arc::clone(&store), watch_registry, &config.bots, clock.clone());
         let erasure = Erasure::new(Arc::clone(&store), Arc::clone(&bots), clock.clone());

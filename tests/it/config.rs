@@ -313,7 +313,7 @@ fn example_file() -> String {
     file.push_str(
         "
 # Configured users: users and hashes of their tokens, written into the database at each start. There may be many.
-# See docs/declared-users.md.
+# See docs/configured-users.md.
 #[[users]]
 #email = \"user@example.com\"
 #name = \"John Doe\"

@@ -1,6 +1,7 @@
 //! A server in this process, on a port and a folder of its own.
 
 use crate::client::{Client, PATIENCE, wait_for};
+use crate::replay::Recording;
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -39,6 +40,7 @@ pub struct Server {
     setup: Option<Setup>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<(), StartupError>>>,
+    recording: Option<Recording>,
 }
 
 impl Setup {
@@ -92,6 +94,7 @@ impl Setup {
         let around = Environment { environment: self.environment.clone(), folder: self.folder.path().to_owned() };
         let settings = Settings::load(&flags, &around).expect("settings");
         let clock = self.clock.clone();
+        let (recorder, recording) = Recording::begin(&self.database());
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -104,7 +107,10 @@ impl Setup {
             runtime.block_on(async {
                 let listener = listen(settings.config.listen).expect("a port");
                 let address = listener.local_addr().expect("an address");
-                let open = || App::open(settings.config.clone(), address, clock.clone(), TABLE_INFO);
+                let open = || {
+                    let recorder = Some(recorder.clone());
+                    App::open(settings.config.clone(), address, clock.clone(), TABLE_INFO, recorder)
+                };
                 let app = once_free(open)?;
                 server::apply_configured_users(&app).await?;
                 let admin = AdminSocket::open(&app.config).expect("a private socket");
@@ -116,7 +122,8 @@ impl Setup {
             panic!("the server does not start: {:?}", thread.is_finished().then(|| thread.join()));
         };
         let client = Client { address };
-        Server { client, app, setup: Some(self), stop: Some(stop), thread: Some(thread) }
+        let recording = Some(recording);
+        Server { client, app, setup: Some(self), stop: Some(stop), thread: Some(thread), recording }
     }
 }
 
@@ -171,6 +178,9 @@ impl Server {
         let ended = thread.join();
         if !std::thread::panicking() {
             ended.expect("no panic").expect("a clean end");
+            if let (Some(recording), Some(setup)) = (self.recording.take(), &self.setup) {
+                recording.check(&setup.database());
+            }
         }
     }
 }

@@ -86,6 +86,8 @@ type Rule = (&'static str, &'static [&'static str], &'static [&'static str]);
 #[rustfmt::skip]
 const RULES: &[Rule] = &[
     ("src/", &["rusqlite", "r2d2", "r2d2_sqlite"], &["src/store/"]),
+    // Which states belong together, the domain says: store/meetings/states.rs.
+    ("src/store/", &["status IN ('", "status NOT IN ('"], &[]),
     ("src/", &["std::env", "env::var", "env::args", "dotenvy"], &["src/cli/", "src/config/"]),
     ("src/", &["std::fs", "fs::read", "File::open", "OpenOptions"], &["src/cli/", "src/config/", "src/store/", "src/http/admin_socket.rs", "src/bots/output.rs", "src/bots/runners/process.rs"]),
     ("src/", &["std::process"], &["src/cli/", "src/main.rs", "src/bots/runners/process.rs"]),

@@ -3,14 +3,13 @@
 use crate::domain::search::Term;
 use crate::domain::text::fold;
 use crate::domain::{MeetingId, Platform, Segment, SegmentId, Time, UserId};
-use crate::store::meetings::read::word;
 use crate::store::segments::read::segment_at;
 use rusqlite::{Row, ToSql};
 
 /// What is searched for, and which of it is asked for.
 #[derive(Debug, Clone)]
 pub struct Search {
-    /// Whose transcripts.
+    /// The owner of the transcripts.
     pub user_id: UserId,
     /// What must be in the text; nothing is found without any.
     pub terms: Vec<Term>,
@@ -20,9 +19,9 @@ pub struct Search {
     pub platform: Option<Platform>,
     /// In which meeting.
     pub meeting_id: Option<MeetingId>,
-    /// Not before.
+    /// Only segments that began at this time or later.
     pub from: Option<Time>,
-    /// Before.
+    /// Only segments that began before this time.
     pub to: Option<Time>,
     /// Only segments stored before this one.
     pub before: Option<SegmentId>,
@@ -69,11 +68,11 @@ pub(crate) use fits;
 
 /// The values of [`fits`], and where a page begins.
 pub struct Filter {
-    user_id: i64,
-    platform: Option<&'static str>,
-    meeting_id: Option<i64>,
-    from: Option<i64>,
-    to: Option<i64>,
+    user_id: UserId,
+    platform: Option<Platform>,
+    meeting_id: Option<MeetingId>,
+    from: Option<Time>,
+    to: Option<Time>,
     speaker: Option<String>,
     before: i64,
 }
@@ -82,11 +81,11 @@ impl Filter {
     /// The filters of a search.
     pub fn of(search: &Search) -> Self {
         Self {
-            user_id: search.user_id.0,
-            platform: search.platform.map(Platform::as_str),
-            meeting_id: search.meeting_id.map(|id| id.0),
-            from: search.from.map(Time::as_millis),
-            to: search.to.map(Time::as_millis),
+            user_id: search.user_id,
+            platform: search.platform,
+            meeting_id: search.meeting_id,
+            from: search.from,
+            to: search.to,
             speaker: search.speaker.as_deref().map(fold),
             before: search.before.map_or(i64::MAX, |id| id.0),
         }
@@ -112,8 +111,8 @@ pub fn found_at(row: &Row<'_>, marked: String) -> rusqlite::Result<Found> {
     Ok(Found {
         id,
         segment,
-        meeting_id: MeetingId(row.get(9)?),
-        platform: word(row, 10, Platform::from_word)?,
+        meeting_id: row.get(9)?,
+        platform: row.get(10)?,
         native_meeting_id: row.get(11)?,
         marked,
     })

@@ -1,6 +1,5 @@
 //! The search in a user's transcripts: the newest first, a page at bounded cost.
 
-use crate::domain::SegmentId;
 use crate::domain::search::{MARK_END, MARK_START, spaced};
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -109,7 +108,7 @@ fn select_indexed(db: &Connection, search: &Search, expression: &str) -> rusqlit
             page.next = last;
             return Ok(page);
         }
-        last = Some(SegmentId(row.get(0)?));
+        last = Some(row.get(0)?);
         if let Some(marked) = fits {
             page.found.push(found_at(row, marked)?);
         }
