@@ -191,7 +191,11 @@ fn write_head(out: &mut Vec<u8>, head: &Head) -> Result<()> {
 }
 
 /// All that the server has of a user, without secrets; that it was read stands in the record.
-pub async fn export_user(app: Arc<App>, admin: Admin, ById(user_id): ById) -> Result<StreamedResponse<ExportPages>> {
+pub async fn export_user(
+    app: Arc<App>,
+    admin: Admin,
+    ById(user_id): ById<UserId>,
+) -> Result<StreamedResponse<ExportPages>> {
     app.store.write_by(admin.actor()?, NoteExport { id: user_id }).await?;
     let pages = ExportPages {
         app,

@@ -1,38 +1,24 @@
 //! Transcripts: as JSON, as text, as subtitles; page by page, however long they are.
 
-use crate::api::meetings::{owned, write_items};
+use crate::api::meetings::{NameInPath, owned, write_items};
 use crate::app::App;
 use crate::auth::User;
-use crate::domain::text::SingleLine;
-use crate::domain::{Meeting, MeetingId, Platform, Segment, SegmentId, Subtitles, Time};
+use crate::domain::{Meeting, MeetingId, Segment, SegmentId, Subtitles, Time};
 use crate::error::{Error, Result};
+use crate::http::request::input::input;
 use crate::http::response::{AnswerDoc, json_doc};
-use crate::http::{Extractor, FromRequest, PageSource, StreamedResponse};
+use crate::http::{PageSource, StreamedResponse};
 use hyper::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Path and query of `GET /transcripts/{platform}/{native_meeting_id}`.
-pub struct TranscriptQuery {
-    platform: Platform,
-    native_meeting_id: SingleLine<255>,
-    meeting_id: Option<MeetingId>,
-    format: Option<Subtitles>,
-}
-
-impl FromRequest for TranscriptQuery {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let platform = extractor.path("platform");
-        let native_meeting_id = extractor.path("native_meeting_id");
-        let meeting_id = extractor.query("meeting_id");
-        let format = extractor.query("format");
-        Some(Self {
-            platform: platform?,
-            native_meeting_id: native_meeting_id?,
-            meeting_id: meeting_id?,
-            format: format?,
-        })
+input! {
+    /// Path and query of `GET /transcripts/{platform}/{native_meeting_id}`.
+    pub struct GetTranscriptInput {
+        flatten name: NameInPath,
+        query meeting_id: Option<MeetingId>,
+        query format: Option<Subtitles>,
     }
 }
 
@@ -119,9 +105,9 @@ impl TranscriptPages {
 pub async fn get_transcript(
     app: Arc<App>,
     caller: User,
-    query: TranscriptQuery,
+    input: GetTranscriptInput,
 ) -> Result<StreamedResponse<TranscriptPages>> {
-    let name = owned(&caller, (query.platform, query.native_meeting_id.0), query.meeting_id)?;
+    let name = owned(&caller, input.name, input.meeting_id)?;
     let meeting = app.store.meeting(&name)?;
-    StreamedResponse::begin(TranscriptPages { app, meeting, format: query.format, last: None, written: 0 }).await
+    StreamedResponse::begin(TranscriptPages { app, meeting, format: input.format, last: None, written: 0 }).await
 }

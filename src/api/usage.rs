@@ -6,8 +6,9 @@ use crate::auth::{Admin, User};
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::{Day, TokenId, UsageBy, UsageFormat, UsageLine, UsagePlace, UserId};
 use crate::error::{Error, Result};
+use crate::http::request::input::input;
 use crate::http::response::{AnswerDoc, json_doc};
-use crate::http::{Extractor, FromRequest, PageSource, StreamedResponse};
+use crate::http::{PageSource, StreamedResponse};
 use crate::store::UsageFilter;
 use hyper::StatusCode;
 use serde::Serialize;
@@ -20,41 +21,24 @@ const DAYS_USUAL: i64 = 30;
 /// How many lines on a page.
 type LineLimit = BoundedInt<1, 10_000>;
 
-/// Query of `GET /user/usage`.
-pub struct OwnUsage {
-    from: Option<Day>,
-    to: Option<Day>,
-    token_id: Option<TokenId>,
-    by: Option<UsageBy>,
-    format: UsageFormat,
-    after: Option<UsagePlace>,
-    limit: Option<LineLimit>,
-}
-
-impl FromRequest for OwnUsage {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let from = extractor.query("from");
-        let to = extractor.query("to");
-        let token_id = extractor.query("token_id");
-        let by = extractor.query("by");
-        let format = extractor.query_or("format", UsageFormat::Json);
-        let after = extractor.query("after");
-        let limit = extractor.query("limit");
-        Some(Self { from: from?, to: to?, token_id: token_id?, by: by?, format: format?, after: after?, limit: limit? })
+input! {
+    /// Query of `GET /user/usage`.
+    pub struct OwnUsageInput {
+        query from: Option<Day>,
+        query to: Option<Day>,
+        query token_id: Option<TokenId>,
+        query by: Option<UsageBy>,
+        query_or(UsageFormat::Json) format: UsageFormat,
+        query after: Option<UsagePlace>,
+        query limit: Option<LineLimit>,
     }
 }
 
-/// Query of `GET /admin/usage`.
-pub struct AnyUsage {
-    user_id: Option<UserId>,
-    of: OwnUsage,
-}
-
-impl FromRequest for AnyUsage {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let user_id = extractor.query("user_id");
-        let of = OwnUsage::read(extractor);
-        Some(Self { user_id: user_id?, of: of? })
+input! {
+    /// Query of `GET /admin/usage`.
+    pub struct UsageInput {
+        query user_id: Option<UserId>,
+        flatten of: OwnUsageInput,
     }
 }
 
@@ -119,30 +103,30 @@ impl PageSource for UsagePages {
 }
 
 /// What everybody used.
-pub async fn get_usage(app: Arc<App>, _: Admin, query: AnyUsage) -> Result<StreamedResponse<UsagePages>> {
-    show(app, query.user_id, query.of).await
+pub async fn get_usage(app: Arc<App>, _: Admin, input: UsageInput) -> Result<StreamedResponse<UsagePages>> {
+    show(app, input.user_id, input.of).await
 }
 
 /// What the caller used.
-pub async fn get_own_usage(app: Arc<App>, caller: User, query: OwnUsage) -> Result<StreamedResponse<UsagePages>> {
-    show(app, Some(caller.user.id), query).await
+pub async fn get_own_usage(app: Arc<App>, caller: User, input: OwnUsageInput) -> Result<StreamedResponse<UsagePages>> {
+    show(app, Some(caller.user.id), input).await
 }
 
 /// What was used up to this very request; where that cannot be written now, up to the last batch that could.
-async fn show(app: Arc<App>, user_id: Option<UserId>, query: OwnUsage) -> Result<StreamedResponse<UsagePages>> {
+async fn show(app: Arc<App>, user_id: Option<UserId>, input: OwnUsageInput) -> Result<StreamedResponse<UsagePages>> {
     match app.auth.usage().write_counts(&app.store).await {
         Ok(()) | Err(Error::Busy | Error::DiskFull) => {}
         Err(error) => return Err(error),
     }
-    let to = query.to.unwrap_or_else(|| Day::of(app.clock.now()));
+    let to = input.to.unwrap_or_else(|| Day::of(app.clock.now()));
     let filter = UsageFilter {
-        from: query.from.unwrap_or_else(|| to.plus(1 - DAYS_USUAL)),
+        from: input.from.unwrap_or_else(|| to.plus(1 - DAYS_USUAL)),
         to,
         user_id,
-        token_id: query.token_id,
-        by: query.by,
-        after: query.after.unwrap_or_default(),
-        limit: query.limit.and_then(|limit| usize::try_from(limit.0).ok()),
+        token_id: input.token_id,
+        by: input.by,
+        after: input.after.unwrap_or_default(),
+        limit: input.limit.and_then(|limit| usize::try_from(limit.0).ok()),
     };
-    StreamedResponse::begin(UsagePages { app, filter, format: query.format, is_first: true }).await
+    StreamedResponse::begin(UsagePages { app, filter, format: input.format, is_first: true }).await
 }

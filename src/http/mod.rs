@@ -23,6 +23,6 @@ pub mod tracked_stream;
 pub mod transport;
 pub mod websocket;
 
-pub use request::extractor::{Extractor, FromRequest};
+pub use request::extractor::{BodyRule, Extractor, FromRequest};
 pub use response::{Accepted, Created, CreatedOrFound, IntoResponse, Json, NoContent, Page, Response};
 pub use streamed_response::{PageSource, StreamedResponse};
