@@ -7,7 +7,8 @@ use crate::domain::audit::Entry;
 use crate::domain::bounded_int::{BoundedInt, EXACT_MAX};
 use crate::domain::text::SingleLine;
 use crate::domain::{Action, Time, UserId};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::http::json_stream::write_line;
 use crate::http::request::input::input;
 use crate::http::response::AnswerDoc;
 use crate::http::{Json, PageSource, StreamedResponse};
@@ -75,8 +76,7 @@ impl PageSource for AuditLines {
         let page = AuditPage { after: self.last, ascending: true, limit: EXPORT_PAGE, ..AuditPage::default() };
         let entries = self.app.store.audit(page).await?;
         for entry in &entries {
-            serde_json::to_writer(&mut *out, entry).map_err(|error| Error::Internal(error.to_string()))?;
-            out.push(b'\n');
+            write_line(out, entry)?;
         }
         self.last = entries.last().map(|entry| entry.id).or(self.last);
         Ok(i64::try_from(entries.len()).is_ok_and(|count| count < EXPORT_PAGE))

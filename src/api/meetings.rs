@@ -10,7 +10,7 @@ use crate::domain::{Language, Meeting, MeetingId, MeetingStatus, Platform};
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
 use crate::http::response::{AnswerDoc, json_doc};
-use crate::http::{Extractor, FromRequest, Json, PageSource, StreamedResponse};
+use crate::http::{Extractor, FromRequest, Json, JsonStream, PageSource, StreamedResponse};
 use crate::store::{MeetingFilter, MeetingName, NoteMeeting};
 use hyper::StatusCode;
 use serde::Serialize;
@@ -44,6 +44,7 @@ pub struct MeetingPages {
     app: Arc<App>,
     /// What is left to read.
     filter: MeetingFilter,
+    json: JsonStream,
     is_first: bool,
 }
 
@@ -55,19 +56,21 @@ impl PageSource for MeetingPages {
     async fn next(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         let page = self.app.store.meetings(self.filter.clone()).await?;
         if self.is_first {
-            out.extend_from_slice(br#"{"meetings":["#);
+            self.json.begin_object(out);
+            self.json.begin_list(out, "meetings")?;
         }
-        write_items(out, page.rows.iter(), self.is_first)?;
+        self.json.items(out, &page.rows)?;
         if page.is_last {
-            out.extend_from_slice(b"]}");
+            self.json.end(out);
+            self.json.end(out);
         }
-        let count = i64::try_from(page.rows.len()).unwrap_or(i64::MAX);
-        self.filter = MeetingFilter {
-            before: page.rows.last().map(|meeting| meeting.id).or(self.filter.before),
-            skip: 0,
-            limit: self.filter.limit.map(|limit| limit - count),
-            ..self.filter.clone()
-        };
+        if let Some(meeting) = page.rows.last() {
+            self.filter.before = Some(meeting.id);
+        }
+        if let Some(limit) = &mut self.filter.limit {
+            *limit -= i64::try_from(page.rows.len()).unwrap_or(i64::MAX);
+        }
+        self.filter.skip = 0;
         self.is_first = false;
         Ok(page.is_last)
     }
@@ -75,21 +78,6 @@ impl PageSource for MeetingPages {
     fn describe() -> Vec<AnswerDoc> {
         vec![json_doc::<Meetings>(StatusCode::OK, "Done")]
     }
-}
-
-/// Writes items of a JSON list, with what separates them from each other and from those before.
-pub fn write_items<'a, T: Serialize + 'a>(
-    out: &mut Vec<u8>,
-    items: impl Iterator<Item = &'a T>,
-    mut is_first: bool,
-) -> Result<()> {
-    for item in items {
-        if !std::mem::take(&mut is_first) {
-            out.push(b',');
-        }
-        serde_json::to_writer(&mut *out, item).map_err(|error| Error::Internal(error.to_string()))?;
-    }
-    Ok(())
 }
 
 /// The caller's meetings, newest first.
@@ -107,7 +95,7 @@ pub async fn list_meetings(
         skip: input.skip.0,
         limit: input.limit.map(|limit| limit.0),
     };
-    StreamedResponse::begin(MeetingPages { app, filter, is_first: true }).await
+    StreamedResponse::begin(MeetingPages { app, filter, json: JsonStream::new(), is_first: true }).await
 }
 
 /// The platform and the native id of a meeting, as a path names it.

@@ -1,6 +1,5 @@
 //! What was used: by everybody, for the holder of the admin key, and by the caller.
 
-use crate::api::meetings::write_items;
 use crate::app::App;
 use crate::auth::{Admin, User};
 use crate::domain::bounded_int::BoundedInt;
@@ -8,8 +7,8 @@ use crate::domain::{Day, TokenId, UsageBy, UsageFormat, UsageLine, UsagePlace, U
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
 use crate::http::response::{AnswerDoc, json_doc};
-use crate::http::{PageSource, StreamedResponse};
-use crate::store::UsageFilter;
+use crate::http::{JsonStream, PageSource, StreamedResponse};
+use crate::store::{UsageFilter, UsagePage};
 use hyper::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
@@ -52,11 +51,12 @@ pub struct UsageList {
     next: Option<UsagePlace>,
 }
 
-/// A list of use on its way.
+/// A list of usage that is being sent.
 pub struct UsagePages {
     app: Arc<App>,
     filter: UsageFilter,
     format: UsageFormat,
+    json: JsonStream,
     is_first: bool,
 }
 
@@ -70,26 +70,18 @@ impl PageSource for UsagePages {
 
     async fn next(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         let page = self.app.store.usage(self.filter).await?;
-        let is_first = std::mem::take(&mut self.is_first);
-        self.filter.after = page.lines.last().map_or(self.filter.after, UsageLine::place);
-        self.filter.limit = self.filter.limit.map(|limit| limit - page.lines.len());
+        if let Some(line) = page.lines.last() {
+            self.filter.after = line.place();
+        }
+        if let Some(limit) = &mut self.filter.limit {
+            *limit -= page.lines.len();
+        }
         let is_last = !page.has_more || self.filter.limit == Some(0);
         match self.format {
-            UsageFormat::Csv => {
-                out.extend_from_slice(if is_first { UsageLine::CSV_HEADER } else { "" }.as_bytes());
-                page.lines.iter().for_each(|line| out.extend(line.csv().bytes()));
-            }
-            UsageFormat::Json => {
-                out.extend_from_slice(if is_first { b"{\"usage\":[" } else { b"" });
-                write_items(out, page.lines.iter(), is_first)?;
-                if is_last {
-                    out.extend_from_slice(b"],\"next\":");
-                    let next = page.has_more.then_some(self.filter.after);
-                    serde_json::to_writer(&mut *out, &next).map_err(|error| Error::Internal(error.to_string()))?;
-                    out.push(b'}');
-                }
-            }
+            UsageFormat::Csv => self.write_csv(out, &page.lines),
+            UsageFormat::Json => self.write_json(out, &page, is_last)?,
         }
+        self.is_first = false;
         Ok(is_last)
     }
 
@@ -99,6 +91,32 @@ impl PageSource for UsagePages {
             json_doc::<UsageList>(StatusCode::OK, "What was used"),
             AnswerDoc { status: StatusCode::OK, about: "The same, a line each", content: csv, schemas: Vec::new() },
         ]
+    }
+}
+
+impl UsagePages {
+    fn write_csv(&self, out: &mut Vec<u8>, lines: &[UsageLine]) {
+        if self.is_first {
+            out.extend_from_slice(UsageLine::CSV_HEADER.as_bytes());
+        }
+        for line in lines {
+            out.extend_from_slice(line.csv().as_bytes());
+        }
+    }
+
+    fn write_json(&mut self, out: &mut Vec<u8>, page: &UsagePage, is_last: bool) -> Result<()> {
+        if self.is_first {
+            self.json.begin_object(out);
+            self.json.begin_list(out, "usage")?;
+        }
+        self.json.items(out, &page.lines)?;
+        if is_last {
+            let next = if page.has_more { Some(self.filter.after) } else { None };
+            self.json.end(out);
+            self.json.member(out, "next", &next)?;
+            self.json.end(out);
+        }
+        Ok(())
     }
 }
 
@@ -128,5 +146,6 @@ async fn show(app: Arc<App>, user_id: Option<UserId>, input: OwnUsageInput) -> R
         after: input.after.unwrap_or_default(),
         limit: input.limit.and_then(|limit| usize::try_from(limit.0).ok()),
     };
-    StreamedResponse::begin(UsagePages { app, filter, format: input.format, is_first: true }).await
+    StreamedResponse::begin(UsagePages { app, filter, format: input.format, json: JsonStream::new(), is_first: true })
+        .await
 }
