@@ -6,9 +6,12 @@ use crate::auth::Admin;
 use crate::domain::audit::Entry;
 use crate::domain::bounded_int::{BoundedInt, EXACT_MAX};
 use crate::domain::text::SingleLine;
-use crate::error::{Error, Result};
+use crate::domain::{Action, Time, UserId};
+use crate::error::Result;
+use crate::http::json_stream::write_line;
+use crate::http::request::input::input;
 use crate::http::response::AnswerDoc;
-use crate::http::{Extractor, FromRequest, Json, PageSource, StreamedResponse};
+use crate::http::{Json, PageSource, StreamedResponse};
 use crate::store::{AuditPage, Verification};
 use hyper::StatusCode;
 use serde::Serialize;
@@ -21,27 +24,17 @@ const EXPORT_PAGE: i64 = 500;
 /// The number of an entry.
 type EntryNumber = BoundedInt<0, EXACT_MAX>;
 
-impl FromRequest for AuditPage {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let after = extractor.query::<EntryNumber>("after");
-        let before = extractor.query::<EntryNumber>("before");
-        let user_id = extractor.query("user_id");
-        let action = extractor.query("action");
-        let actor = extractor.query::<SingleLine<255>>("actor");
-        let from = extractor.query("from");
-        let to = extractor.query("to");
-        let limit = extractor.query_or("limit", BoundedInt(100) as PageLimit);
-        Some(Self {
-            after: after?.map(|number| number.0),
-            before: before?.map(|number| number.0),
-            user_id: user_id?,
-            action: action?,
-            actor: actor?.map(|actor| actor.0),
-            from: from?,
-            to: to?,
-            ascending: false,
-            limit: limit?.0,
-        })
+input! {
+    for AuditPage {
+        query after: Option<EntryNumber> => after.map(|number| number.0),
+        query before: Option<EntryNumber> => before.map(|number| number.0),
+        query user_id: Option<UserId>,
+        query action: Option<Action>,
+        query actor: Option<SingleLine<255>> => actor.map(|actor| actor.0),
+        query from: Option<Time>,
+        query to: Option<Time>,
+        query_or(BoundedInt(100)) limit: PageLimit => limit.0,
+        ..AuditPage::default()
     }
 }
 
@@ -83,8 +76,7 @@ impl PageSource for AuditLines {
         let page = AuditPage { after: self.last, ascending: true, limit: EXPORT_PAGE, ..AuditPage::default() };
         let entries = self.app.store.audit(page).await?;
         for entry in &entries {
-            serde_json::to_writer(&mut *out, entry).map_err(|error| Error::Internal(error.to_string()))?;
-            out.push(b'\n');
+            write_line(out, entry)?;
         }
         self.last = entries.last().map(|entry| entry.id).or(self.last);
         Ok(i64::try_from(entries.len()).is_ok_and(|count| count < EXPORT_PAGE))

@@ -1,7 +1,8 @@
 //! Bots, for their owners: sent, looked at, told otherwise, told to leave.
 
-use crate::api::meetings::{ByName, PathName, name_in_path, owned};
+use crate::api::meetings::{NameInPath, owned};
 use crate::api::message::Message;
+use crate::api::users::ById;
 use crate::app::App;
 use crate::auth::{Admin, User};
 use crate::bots::LaunchSpec;
@@ -14,8 +15,8 @@ use crate::domain::{
     StatusReport, Task, Time, TransitionSource,
 };
 use crate::error::{Error, Result};
-use crate::http::request::extractor::BodyRule;
-use crate::http::{Accepted, Created, Extractor, FromRequest, Json};
+use crate::http::request::input::input;
+use crate::http::{Accepted, BodyRule, Created, Extractor, FromRequest, Json};
 use crate::store::{Advance, Advanced, BotAtWork, MeetingRef, NoteContainer, Reconfigure, SendBot};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -23,8 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// Body of `POST /bots`.
-pub struct BotWish {
+/// Body of `POST /bots`. Written out, because what two of the fields may be depends on a third.
+pub struct SendBotInput {
     platform: Platform,
     native_meeting_id: String,
     bot_name: Option<SingleLine<100>>,
@@ -33,7 +34,7 @@ pub struct BotWish {
     passcode: Option<Passcode>,
 }
 
-impl FromRequest for BotWish {
+impl FromRequest for SendBotInput {
     const BODY: BodyRule = BodyRule::Required;
 
     fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
@@ -49,8 +50,8 @@ impl FromRequest for BotWish {
             extractor.refuse("native_meeting_id", invalid);
         }
         if let (Some(Platform::GoogleMeet), Some(Some(_))) = (platform, &passcode) {
-            extractor
-                .refuse("passcode", Invalid::new("value_error", "Value error, only Teams meetings have passcodes"));
+            let msg = "Value error, only Teams meetings have passcodes";
+            extractor.refuse("passcode", Invalid::new("value_error", msg));
         }
         Some(Self {
             platform: platform?,
@@ -64,9 +65,9 @@ impl FromRequest for BotWish {
 }
 
 /// Sends a bot into a meeting; the answer comes once it runs.
-pub async fn send_bot(app: Arc<App>, caller: User, wish: BotWish) -> Result<Created<Meeting>> {
+pub async fn send_bot(app: Arc<App>, caller: User, input: SendBotInput) -> Result<Created<Meeting>> {
     let scope = &caller.token.scope;
-    scope.check_meeting(wish.platform, Some(&wish.native_meeting_id)).map_err(Error::NotAllowed)?;
+    scope.check_meeting(input.platform, Some(&input.native_meeting_id)).map_err(Error::NotAllowed)?;
     if !app.bots.runs_any() {
         return Err(Error::NoRunner);
     }
@@ -75,23 +76,23 @@ pub async fn send_bot(app: Arc<App>, caller: User, wish: BotWish) -> Result<Crea
     let verb = SendBot {
         user_id: caller.user.id,
         token_id: caller.token.id,
-        url: wish.platform.meeting_url(&wish.native_meeting_id, wish.passcode.as_ref()),
-        platform: wish.platform,
-        native_meeting_id: wish.native_meeting_id,
+        url: input.platform.meeting_url(&input.native_meeting_id, input.passcode.as_ref()),
+        platform: input.platform,
+        native_meeting_id: input.native_meeting_id,
         uid: session_name().map_err(no_randomness)?,
         token_hash: secret.hash(),
-        bot_name: wish
+        bot_name: input
             .bot_name
             .map(|name| name.0)
             .filter(|name| !name.is_empty())
             .unwrap_or_else(|| app.config.bots.name.clone()),
-        language: wish.language,
-        task: wish.task,
+        language: input.language,
+        task: input.task,
         now: app.clock.now(),
     };
     let (uid, bot_name) = (verb.uid.clone(), verb.bot_name.clone());
     let meeting = app.store.write(verb).await?;
-    let spec = spec(&app, &meeting, &uid, &bot_name, &secret, (wish.language, wish.task))?;
+    let spec = spec(&app, &meeting, &uid, &bot_name, &secret, (input.language, input.task))?;
     match app.bots.send(spec).await {
         Ok(container_id) => {
             let note = NoteContainer { meeting_id: meeting.id, container_id, now: app.clock.now() };
@@ -234,50 +235,32 @@ pub async fn list_running_bots(app: Arc<App>, caller: User, (): ()) -> Result<Js
     Ok(Json(RunningBots { running_bots: open.into_iter().map(RunningBot::from).collect() }))
 }
 
-/// Path and body of `PUT /bots/{platform}/{native_meeting_id}/config`.
-pub struct BotChanges {
-    name: PathName,
-    language: Option<Language>,
-    task: Option<Task>,
-}
-
-impl FromRequest for BotChanges {
-    const BODY: BodyRule = BodyRule::Required;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let name = name_in_path(extractor);
-        let language = extractor.optional("language");
-        let task = extractor.optional("task");
-        Some(Self { name: name?, language: language?, task: task? })
+input! {
+    /// Path and body of `PUT /bots/{platform}/{native_meeting_id}/config`.
+    pub struct ConfigureBotInput, body Required {
+        flatten name: NameInPath,
+        optional language: Option<Language>,
+        optional task: Option<Task>,
     }
 }
 
 /// Tells an active bot to listen for another language, or to do something else; it hears of it with its next report.
-pub async fn configure_bot(app: Arc<App>, caller: User, changes: BotChanges) -> Result<Accepted<Message>> {
-    let name = owned(&caller, changes.name, None)?;
-    app.store.write(Reconfigure { name, language: changes.language, task: changes.task }).await?;
+pub async fn configure_bot(app: Arc<App>, caller: User, input: ConfigureBotInput) -> Result<Accepted<Message>> {
+    let name = owned(&caller, input.name, None)?;
+    app.store.write(Reconfigure { name, language: input.language, task: input.task }).await?;
     Ok(Accepted(Message::new("Reconfiguration request accepted and sent to the bot.")))
 }
 
 /// Tells a bot to leave; a meeting that is over stays as it is.
-pub async fn stop_bot(app: Arc<App>, caller: User, ByName(name): ByName) -> Result<Accepted<Message>> {
+pub async fn stop_bot(app: Arc<App>, caller: User, name: NameInPath) -> Result<Accepted<Message>> {
     let meeting_ref = MeetingRef::Named(owned(&caller, name, None)?);
     let report = StatusReport::new(MeetingStatus::Stopping, TransitionSource::User);
     let advanced = app.store.write(Advance { meeting_ref, report, container_id: None, now: app.clock.now() }).await?;
     Ok(Accepted(stopped(&advanced.ok_or(Error::NoBotToStop)?)))
 }
 
-/// `{id}` of a meeting in the path.
-pub struct ByMeetingId(MeetingId);
-
-impl FromRequest for ByMeetingId {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        extractor.path("id").map(Self)
-    }
-}
-
 /// Tells anybody's bot to leave; a meeting that is over stays as it is.
-pub async fn stop_meeting(app: Arc<App>, admin: Admin, ByMeetingId(id): ByMeetingId) -> Result<Accepted<Message>> {
+pub async fn stop_meeting(app: Arc<App>, admin: Admin, ById(id): ById<MeetingId>) -> Result<Accepted<Message>> {
     let report = StatusReport::new(MeetingStatus::Stopping, TransitionSource::User);
     let verb = Advance { meeting_ref: MeetingRef::Meeting(id), report, container_id: None, now: app.clock.now() };
     Ok(Accepted(stopped(&app.store.write_by(admin.actor()?, verb).await?.ok_or(Error::NoSuchMeeting)?)))

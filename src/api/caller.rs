@@ -5,9 +5,9 @@ use crate::app::App;
 use crate::auth::{Identity, User};
 use crate::domain::{Hint, Scope, Time, Token, TokenId, UserId};
 use crate::error::{Error, Result};
-use crate::http::request::extractor::BodyRule;
+use crate::http::request::input::input;
 use crate::http::response::{AnswerDoc, json_bytes};
-use crate::http::{Created, Extractor, FromRequest, IntoResponse, Json, Response};
+use crate::http::{Created, IntoResponse, Json, Response};
 use bytes::Bytes;
 use hyper::StatusCode;
 use serde::Serialize;
@@ -107,23 +107,21 @@ pub async fn list_own_tokens(app: Arc<App>, caller: User, (): ()) -> Result<Json
     Ok(Json(tokens))
 }
 
-/// Body of `POST /user/tokens/rotate`; none is needed.
-pub struct OwnRotation(Rotation);
-
-impl FromRequest for OwnRotation {
-    const BODY: BodyRule = BodyRule::Optional;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        // How long tokens live is the administrator's to say.
-        let grace = extractor.optional::<Grace>("grace_seconds");
-        grace.map(|grace| Self(Rotation::within(grace)))
+input! {
+    /// Body of `POST /user/tokens/rotate`; none is needed. How long tokens live is the administrator's to say.
+    pub struct RotateOwnTokenInput, body Optional {
+        optional grace_seconds: Option<Grace>,
     }
 }
 
 /// Exchanges the token in hand for a new one that may do the same, for as long as the old one was meant to.
-pub async fn rotate_own_token(app: Arc<App>, caller: User, wish: OwnRotation) -> Result<Created<RotatedToken>> {
+pub async fn rotate_own_token(
+    app: Arc<App>,
+    caller: User,
+    input: RotateOwnTokenInput,
+) -> Result<Created<RotatedToken>> {
     let now = app.clock.now();
-    let (verb, secret) = wish.0.verb(caller.token.id, now)?;
+    let (verb, secret) = Rotation::within(input.grace_seconds).verb(caller.token.id, now)?;
     let rotated = app.store.write_by(caller.actor(now)?, verb).await?;
     Ok(Created(RotatedToken::new(&secret, rotated)))
 }

@@ -4,7 +4,8 @@ use crate::api::guard::Anonymous;
 use crate::app::App;
 use crate::domain::text::SingleLine;
 use crate::error::{Error, Result};
-use crate::http::{Extractor, FromRequest, Page};
+use crate::http::Page;
+use crate::http::request::input::input;
 use bytes::Bytes;
 use hyper::header::{self, HeaderValue};
 use std::borrow::Cow;
@@ -28,17 +29,16 @@ pub async fn get_docs(_: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
     Ok(Page { headers, ..text(PAGE, "text/html; charset=utf-8") })
 }
 
-/// The name of a part of the page.
-pub struct PartName(String);
-
-impl FromRequest for PartName {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        extractor.path::<SingleLine<64>>("file").map(|name| Self(name.0))
+input! {
+    /// Path of `GET /docs/{file}`.
+    pub struct DocsFileInput {
+        path file: SingleLine<64>,
     }
 }
 
 /// A part of the page: our own script and style, or a file of Swagger UI.
-pub async fn get_docs_file(_: Arc<App>, _: Anonymous, PartName(name): PartName) -> Result<Page> {
+pub async fn get_docs_file(_: Arc<App>, _: Anonymous, input: DocsFileInput) -> Result<Page> {
+    let name = input.file.0;
     match name.as_str() {
         "start.js" => Ok(text(START, "text/javascript; charset=utf-8")),
         "style.css" => Ok(text(STYLE, "text/css; charset=utf-8")),

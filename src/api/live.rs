@@ -1,7 +1,7 @@
 //! The live feed: a socket on which a user follows their meetings.
 
 use crate::api::guard::WebSocketCaller;
-use crate::api::meetings::owned;
+use crate::api::meetings::{NameInPath, owned};
 use crate::app::App;
 use crate::auth::User;
 use crate::clock::later;
@@ -197,8 +197,8 @@ fn subscribe(app: &App, user: &User, watcher: &mut Watcher, members: &Members<'_
         "invalid_subscribe_payload",
         |meetings| Answer::Subscribed { meetings },
         |name| {
-            let name_of = owned(user, (name.platform, name.native_id.clone()), None)
-                .map_err(|_| "this token is limited to other meetings")?;
+            let name_in_path = NameInPath { platform: name.platform, native_meeting_id: name.native_id.clone() };
+            let name_of = owned(user, name_in_path, None).map_err(|_| "this token is limited to other meetings")?;
             let meeting = app.store.meeting(&name_of).map_err(|error| match error {
                 Error::MeetingNotFound(..) => "no such meeting",
                 _ => "the meeting cannot be looked up now; try again",

@@ -8,7 +8,8 @@ use crate::domain::search::{marked, terms};
 use crate::domain::text::SingleLine;
 use crate::domain::{MeetingId, Platform, Segment, SegmentId, Time};
 use crate::error::Result;
-use crate::http::{Extractor, FromRequest, Json};
+use crate::http::Json;
+use crate::http::request::input::input;
 use crate::store::{Found, Search};
 use serde::Serialize;
 use std::sync::Arc;
@@ -47,38 +48,17 @@ impl Field for Typed {
     }
 }
 
-/// Query of `GET /transcripts/search`.
-pub struct SearchQuery {
-    q: Option<Typed>,
-    speaker: Option<SingleLine<255>>,
-    platform: Option<Platform>,
-    meeting_id: Option<MeetingId>,
-    from: Option<Time>,
-    to: Option<Time>,
-    limit: ResultLimit,
-    before: Option<SegmentId>,
-}
-
-impl FromRequest for SearchQuery {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let q = extractor.query("q");
-        let speaker = extractor.query("speaker");
-        let platform = extractor.query("platform");
-        let meeting_id = extractor.query("meeting_id");
-        let from = extractor.query("from");
-        let to = extractor.query("to");
-        let limit = extractor.query_or("limit", BoundedInt(20));
-        let before = extractor.query("before");
-        Some(Self {
-            q: q?,
-            speaker: speaker?,
-            platform: platform?,
-            meeting_id: meeting_id?,
-            from: from?,
-            to: to?,
-            limit: limit?,
-            before: before?,
-        })
+input! {
+    /// Query of `GET /transcripts/search`.
+    pub struct SearchInput {
+        query q: Option<Typed>,
+        query speaker: Option<SingleLine<255>>,
+        query platform: Option<Platform>,
+        query meeting_id: Option<MeetingId>,
+        query from: Option<Time>,
+        query to: Option<Time>,
+        query_or(BoundedInt(20)) limit: ResultLimit,
+        query before: Option<SegmentId>,
     }
 }
 
@@ -126,17 +106,17 @@ fn result(found: Found) -> SearchResult {
 }
 
 /// Segments of the caller's meetings with all these words.
-pub async fn search_transcripts(app: Arc<App>, caller: User, query: SearchQuery) -> Result<Json<SearchResults>> {
+pub async fn search_transcripts(app: Arc<App>, caller: User, input: SearchInput) -> Result<Json<SearchResults>> {
     let page = app.store.search(Search {
         user_id: caller.user.id,
-        terms: query.q.map(|typed| terms(&typed.0)).unwrap_or_default(),
-        speaker: query.speaker.map(|name| name.0),
-        platform: query.platform,
-        meeting_id: query.meeting_id,
-        from: query.from,
-        to: query.to,
-        before: query.before,
-        limit: usize::try_from(query.limit.0).unwrap_or(1),
+        terms: input.q.map(|typed| terms(&typed.0)).unwrap_or_default(),
+        speaker: input.speaker.map(|name| name.0),
+        platform: input.platform,
+        meeting_id: input.meeting_id,
+        from: input.from,
+        to: input.to,
+        before: input.before,
+        limit: usize::try_from(input.limit.0).unwrap_or(1),
     });
     let mut page = page.await?;
     let scope = &caller.token.scope;

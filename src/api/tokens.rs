@@ -8,8 +8,8 @@ use crate::domain::bounded_int::BoundedInt;
 use crate::domain::text::SingleLine;
 use crate::domain::{Patch, PlainToken, Platform, Scope, ScopedMeeting, Time, Token, TokenId, User, UserId};
 use crate::error::{Error, Result};
-use crate::http::request::extractor::BodyRule;
-use crate::http::{Created, Extractor, FromRequest, Json, NoContent};
+use crate::http::request::input::input;
+use crate::http::{Created, Json, NoContent};
 use crate::store::{CreateToken, RevokeToken, RotateToken, Rotated, TokenPage, UpdateToken};
 use serde::Serialize;
 use std::sync::Arc;
@@ -27,44 +27,30 @@ type TokenName = SingleLine<255>;
 /// Most platforms that a token is limited to.
 const PLATFORMS_MAX: usize = 16;
 
-/// Path and body of `POST /admin/users/{id}/tokens`; no body is needed.
-pub struct TokenWish {
-    user_id: UserId,
-    name: Option<TokenName>,
-    expires_in: Option<Lifetime>,
-    disuse_seconds: Option<Lifetime>,
-    scope: Scope,
-}
-
-impl FromRequest for TokenWish {
-    const BODY: BodyRule = BodyRule::Optional;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let user_id = extractor.path("id");
-        let name = extractor.optional("name");
-        let expires_in = extractor.optional("expires_in");
-        let disuse_seconds = extractor.optional("disuse_seconds");
-        let scope = scope(extractor);
-        Some(Self {
-            user_id: user_id?,
-            name: name?,
-            expires_in: expires_in?,
-            disuse_seconds: disuse_seconds?,
-            scope: scope?,
-        })
+input! {
+    /// Path and body of `POST /admin/users/{id}/tokens`; no body is needed.
+    pub struct CreateTokenInput, body Optional {
+        path user_id: UserId as "id",
+        optional name: Option<TokenName>,
+        optional expires_in: Option<Lifetime>,
+        optional disuse_seconds: Option<Lifetime>,
+        flatten scope: Scope,
     }
 }
 
-/// What the token is to be limited to.
-fn scope(extractor: &mut Extractor<'_>) -> Option<Scope> {
-    let read_only = extractor.optional("read_only");
-    let platforms = extractor.optional_list::<Platform>("platforms", PLATFORMS_MAX);
-    let meeting = extractor.optional_object("meeting", |extractor| {
-        let platform = extractor.required("platform");
-        let native_meeting_id = extractor.required::<NativeId>("native_meeting_id");
-        Some(ScopedMeeting { platform: platform?, native_meeting_id: native_meeting_id?.0 })
-    });
-    Some(Scope { read_only: read_only?.unwrap_or(false), platforms: platforms?.unwrap_or_default(), meeting: meeting? })
+input! {
+    for Scope {
+        optional read_only: Option<bool> => read_only.unwrap_or(false),
+        optional_list(PLATFORMS_MAX) platforms: Option<Vec<Platform>> => platforms.unwrap_or_default(),
+        optional_object meeting: Option<ScopedMeeting>,
+    }
+}
+
+input! {
+    for ScopedMeeting {
+        required platform: Platform,
+        required native_meeting_id: NativeId => native_meeting_id.0,
+    }
 }
 
 /// A token that was just made.
@@ -105,16 +91,16 @@ pub fn secret() -> Result<PlainToken> {
 }
 
 /// Makes a token; the answer is the only place where it is ever shown.
-pub async fn create_token(app: Arc<App>, admin: Admin, wish: TokenWish) -> Result<Created<NewToken>> {
+pub async fn create_token(app: Arc<App>, admin: Admin, input: CreateTokenInput) -> Result<Created<NewToken>> {
     let (secret, now) = (secret()?, app.clock.now());
     let verb = CreateToken {
-        user_id: wish.user_id,
+        user_id: input.user_id,
         hash: secret.hash(),
         hint: secret.hint(),
-        name: wish.name.map(|name| name.0),
-        expires_at: wish.expires_in.map(|seconds| now.plus_seconds(seconds.0)),
-        disuse_seconds: wish.disuse_seconds.map(|seconds| seconds.0),
-        scope: wish.scope,
+        name: input.name.map(|name| name.0),
+        expires_at: input.expires_in.map(|seconds| now.plus_seconds(seconds.0)),
+        disuse_seconds: input.disuse_seconds.map(|seconds| seconds.0),
+        scope: input.scope,
         now,
     };
     let token = app.store.write_by(admin.actor()?, verb).await?;
@@ -122,17 +108,16 @@ pub async fn create_token(app: Arc<App>, admin: Admin, wish: TokenWish) -> Resul
 }
 
 /// Every token of a user, without the secrets.
-pub async fn list_user_tokens(app: Arc<App>, _: Admin, ById(id): ById) -> Result<Json<Vec<Token>>> {
+pub async fn list_user_tokens(app: Arc<App>, _: Admin, ById(id): ById<UserId>) -> Result<Json<Vec<Token>>> {
     let (_, tokens) = app.auth.user_with_tokens(id, &app.store).await?;
     Ok(Json(tokens))
 }
 
-impl FromRequest for TokenPage {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let user_id = extractor.query("user_id");
-        let after = extractor.query("after");
-        let limit = extractor.query_or("limit", BoundedInt(100) as PageLimit);
-        Some(Self { user_id: user_id?, after: after?, limit: limit?.0 })
+input! {
+    for TokenPage {
+        query user_id: Option<UserId>,
+        query after: Option<TokenId>,
+        query_or(BoundedInt(100)) limit: PageLimit => limit.0,
     }
 }
 
@@ -141,85 +126,60 @@ pub async fn list_tokens(app: Arc<App>, _: Admin, page: TokenPage) -> Result<Jso
     Ok(Json(app.auth.tokens(page, &app.store).await?))
 }
 
-/// `{id}` of a token in the path.
-pub struct ByTokenId(TokenId);
-
-impl FromRequest for ByTokenId {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        extractor.path("id").map(Self)
-    }
-}
-
 /// One token, without its secret.
-pub async fn get_token(app: Arc<App>, _: Admin, ByTokenId(id): ByTokenId) -> Result<Json<Token>> {
+pub async fn get_token(app: Arc<App>, _: Admin, ById(id): ById<TokenId>) -> Result<Json<Token>> {
     Ok(Json(app.auth.token(id, &app.store)?))
 }
 
-/// Path and body of `PATCH /admin/tokens/{id}`.
-pub struct TokenChanges {
-    id: TokenId,
-    name: Patch<TokenName>,
-    disabled: Option<bool>,
-    expires_in: Patch<Lifetime>,
-    disuse_seconds: Patch<Lifetime>,
-}
-
-impl FromRequest for TokenChanges {
-    const BODY: BodyRule = BodyRule::Required;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let id = extractor.path("id");
-        let name = extractor.patch("name");
-        let disabled = extractor.optional("disabled");
-        let expires_in = extractor.patch("expires_in");
-        let disuse_seconds = extractor.patch("disuse_seconds");
-        Some(Self {
-            id: id?,
-            name: name?,
-            disabled: disabled?,
-            expires_in: expires_in?,
-            disuse_seconds: disuse_seconds?,
-        })
+input! {
+    /// Path and body of `PATCH /admin/tokens/{id}`.
+    pub struct UpdateTokenInput, body Required {
+        path id: TokenId,
+        patch name: Patch<TokenName>,
+        optional disabled: Option<bool>,
+        patch expires_in: Patch<Lifetime>,
+        patch disuse_seconds: Patch<Lifetime>,
     }
 }
 
 /// Changes what is given of a token; a disabled one is refused until it is enabled again.
-pub async fn update_token(app: Arc<App>, admin: Admin, changes: TokenChanges) -> Result<Json<Token>> {
+pub async fn update_token(app: Arc<App>, admin: Admin, input: UpdateTokenInput) -> Result<Json<Token>> {
     let now = app.clock.now();
     let verb = UpdateToken {
-        id: changes.id,
-        name: changes.name.map(|name| name.0),
-        disabled: changes.disabled,
-        expires_at: changes.expires_in.map(|seconds| now.plus_seconds(seconds.0)),
-        disuse_seconds: changes.disuse_seconds.map(|seconds| seconds.0),
+        id: input.id,
+        name: input.name.map(|name| name.0),
+        disabled: input.disabled,
+        expires_at: input.expires_in.map(|seconds| now.plus_seconds(seconds.0)),
+        disuse_seconds: input.disuse_seconds.map(|seconds| seconds.0),
         now,
     };
     let (token, _) = app.store.write_by(admin.actor()?, verb).await?;
     Ok(Json(app.auth.with_pending(token)))
 }
 
-/// What is wished of an exchange.
+/// How a token is rotated.
 #[derive(Debug, Clone, Copy)]
 pub struct Rotation {
     grace_seconds: i64,
     expires_in: Option<i64>,
 }
 
-impl FromRequest for Rotation {
-    const BODY: BodyRule = BodyRule::Optional;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let grace = extractor.optional::<Grace>("grace_seconds");
-        let expires_in = extractor.optional::<Lifetime>("expires_in");
-        let expires_in = expires_in?.map(|seconds| seconds.0);
-        Some(Self { expires_in, ..Self::within(grace?) })
+input! {
+    for Rotation, body Optional {
+        optional grace_seconds: Option<Grace> => grace_or_usual(grace_seconds),
+        optional expires_in: Option<Lifetime> => expires_in.map(|seconds| seconds.0),
     }
 }
 
+/// How many seconds the old key is accepted for: as many as were asked for, or the usual ones.
+pub fn grace_or_usual(grace_seconds: Option<Grace>) -> i64 {
+    grace_seconds.map_or(GRACE_SECONDS_USUAL, |grace| grace.0)
+}
+
 impl Rotation {
-    /// For a token that lives as long as the one before.
+    /// Of a token whose lifetime stays as it is.
     pub fn within(grace: Option<Grace>) -> Self {
-        Self { grace_seconds: grace.map_or(GRACE_SECONDS_USUAL, |grace| grace.0), expires_in: None }
+        Self { grace_seconds: grace_or_usual(grace), expires_in: None }
     }
 
     /// The verb that does it, and the secret of the new token.
@@ -237,19 +197,11 @@ impl Rotation {
     }
 }
 
-/// Path and body of `POST /admin/tokens/{id}/rotate`; no body is needed.
-pub struct RotationById {
-    id: TokenId,
-    exchange: Rotation,
-}
-
-impl FromRequest for RotationById {
-    const BODY: BodyRule = BodyRule::Optional;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let id = extractor.path("id");
-        let exchange = Rotation::read(extractor);
-        Some(Self { id: id?, exchange: exchange? })
+input! {
+    /// Path and body of `POST /admin/tokens/{id}/rotate`; no body is needed.
+    pub struct RotateTokenInput, body Optional {
+        path id: TokenId,
+        flatten rotation: Rotation,
     }
 }
 
@@ -282,8 +234,8 @@ impl RotatedToken {
 }
 
 /// Exchanges a token for a new one that may do the same; the old one is accepted for a while yet.
-pub async fn rotate_token(app: Arc<App>, admin: Admin, wish: RotationById) -> Result<Created<RotatedToken>> {
-    let (verb, secret) = wish.exchange.verb(wish.id, app.clock.now())?;
+pub async fn rotate_token(app: Arc<App>, admin: Admin, input: RotateTokenInput) -> Result<Created<RotatedToken>> {
+    let (verb, secret) = input.rotation.verb(input.id, app.clock.now())?;
     let rotated = app.store.write_by(admin.actor()?, verb).await?;
     Ok(Created(RotatedToken::new(&secret, rotated)))
 }
@@ -294,19 +246,15 @@ pub fn already_rotated() -> Error {
 }
 
 /// Revokes a token: it is refused from the very next request on.
-pub async fn revoke_token(app: Arc<App>, admin: Admin, ByTokenId(id): ByTokenId) -> Result<NoContent> {
+pub async fn revoke_token(app: Arc<App>, admin: Admin, ById(id): ById<TokenId>) -> Result<NoContent> {
     app.store.write_by(admin.actor()?, RevokeToken { id, now: app.clock.now() }).await?;
     Ok(NoContent)
 }
 
-/// Somebody's token, to be explained.
-pub struct Presented(SingleLine<1024>);
-
-impl FromRequest for Presented {
-    const BODY: BodyRule = BodyRule::Required;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        extractor.secret("token").map(Self)
+input! {
+    /// Body of `POST /admin/tokens/explain`.
+    pub struct ExplainTokenInput, body Required {
+        secret token: SingleLine<1024>,
     }
 }
 
@@ -327,9 +275,10 @@ pub struct Explanation {
 }
 
 /// Tells what becomes of whoever brings a token; it is not used by that.
-pub async fn explain_token(app: Arc<App>, _: Admin, Presented(token): Presented) -> Result<Json<Explanation>> {
-    let Explained { token, user, rejection } =
-        app.auth.explain(token.0.trim().as_bytes(), &app.store, app.clock.now())?;
+pub async fn explain_token(app: Arc<App>, _: Admin, input: ExplainTokenInput) -> Result<Json<Explanation>> {
+    let presented = input.token.0.trim().as_bytes();
+    let explained = app.auth.explain(presented, &app.store, app.clock.now())?;
+    let Explained { token, user, rejection } = explained;
     let (code, reason) = match rejection {
         Some(rejection) => (rejection.code(), rejection.reason()),
         None => ("accepted", "The token is accepted.".to_owned()),

@@ -8,21 +8,22 @@ use crate::domain::field::Invalid;
 use crate::domain::field_error::{FieldError, LocStep, SentValue};
 use crate::domain::{Delivery, DeliveryId, Patch, User, WebhookSecret};
 use crate::error::{Error, Result};
-use crate::http::request::extractor::BodyRule;
-use crate::http::{Extractor, FromRequest, Json};
+use crate::http::request::input::input;
+use crate::http::{BodyRule, Extractor, FromRequest, Json};
 use crate::store::{DeliveryPage, SetWebhook, Webhook};
 use crate::webhooks::WebhookUrl;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Body of `PUT /user/webhook`: a new address, a new secret, or both; null removes either, and so does an empty address.
-pub struct NewWebhook {
+/// Body of `PUT /user/webhook`: a new address, a new secret, or both; null deletes either, and so does an empty address.
+/// Written out, because one of the two must be there.
+pub struct SetWebhookInput {
     url: Patch<WebhookUrl>,
     secret: Patch<WebhookSecret>,
 }
 
-impl FromRequest for NewWebhook {
+impl FromRequest for SetWebhookInput {
     const BODY: BodyRule = BodyRule::Required;
 
     fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
@@ -36,15 +37,15 @@ impl FromRequest for NewWebhook {
 }
 
 /// Sets where the caller's events go.
-pub async fn set_webhook(app: Arc<App>, caller: Caller, new: NewWebhook) -> Result<Json<User>> {
-    let url = match new.url {
+pub async fn set_webhook(app: Arc<App>, caller: Caller, input: SetWebhookInput) -> Result<Json<User>> {
+    let url = match input.url {
         Patch::Keep => Patch::Keep,
         Patch::Clear => Patch::Clear,
         Patch::Set(url) if url.0.is_empty() => Patch::Clear,
         Patch::Set(url) if app.dispatcher.refuses(&url) => return Err(private(url)),
         Patch::Set(url) => Patch::Set(url.0),
     };
-    let verb = SetWebhook { user_id: caller.user.id, url, secret: new.secret };
+    let verb = SetWebhook { user_id: caller.user.id, url, secret: input.secret };
     Ok(Json(app.store.write(verb).await?))
 }
 
@@ -70,17 +71,11 @@ pub async fn get_webhook(app: Arc<App>, caller: Caller, (): ()) -> Result<Json<W
     Ok(Json(WebhookView { webhook_url: url, has_secret: secret.is_some() }))
 }
 
-/// Query of `GET /user/webhook/deliveries`.
-pub struct DeliveryQuery {
-    limit: PageLimit,
-    before: Option<DeliveryId>,
-}
-
-impl FromRequest for DeliveryQuery {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let limit = extractor.query_or("limit", BoundedInt(100));
-        let before = extractor.query("before");
-        Some(Self { limit: limit?, before: before? })
+input! {
+    /// Query of `GET /user/webhook/deliveries`.
+    pub struct ListDeliveriesInput {
+        query_or(BoundedInt(100)) limit: PageLimit,
+        query before: Option<DeliveryId>,
     }
 }
 
@@ -92,8 +87,12 @@ pub struct Deliveries {
 }
 
 /// The caller's events, newest first.
-pub async fn list_webhook_deliveries(app: Arc<App>, caller: Caller, query: DeliveryQuery) -> Result<Json<Deliveries>> {
-    let page = DeliveryPage { user_id: caller.user.id, before: query.before, limit: query.limit.0 };
+pub async fn list_webhook_deliveries(
+    app: Arc<App>,
+    caller: Caller,
+    input: ListDeliveriesInput,
+) -> Result<Json<Deliveries>> {
+    let page = DeliveryPage { user_id: caller.user.id, before: input.before, limit: input.limit.0 };
     Ok(Json(Deliveries { deliveries: app.store.deliveries(page).await? }))
 }
 

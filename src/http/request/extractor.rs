@@ -127,13 +127,8 @@ impl<'a> Extractor<'a> {
 
     /// Lists the fields of an input.
     pub fn describe<I: FromRequest>() -> Vec<FieldDoc> {
-        Self::described(I::read)
-    }
-
-    /// Lists the fields that a function asks for.
-    pub(crate) fn described<T>(read: impl Fn(&mut Extractor<'_>) -> Option<T>) -> Vec<FieldDoc> {
         let mut extractor = Extractor { source: Source::Nothing(Vec::new()), at: Vec::new(), faults: Vec::new() };
-        read(&mut extractor);
+        I::read(&mut extractor);
         match extractor.source {
             Source::Nothing(fields) => fields,
             Source::Request { .. } => Vec::new(),

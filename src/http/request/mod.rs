@@ -3,6 +3,7 @@
 pub mod body;
 pub mod client_address;
 pub mod extractor;
+pub mod input;
 mod nested;
 
 pub use nested::object_schema;
