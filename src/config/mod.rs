@@ -1,4 +1,4 @@
-//! Settings: one row for each in the table of [`settings`], and where each value came from.
+//! Settings: one row each in the table of `settings.rs`, and where each value came from.
 
 mod admin_key;
 mod configured_users;
@@ -6,7 +6,7 @@ mod cors;
 mod key;
 mod loaded;
 mod runner_kind;
-pub(crate) mod settings;
+mod settings;
 mod source;
 mod sources;
 mod values;

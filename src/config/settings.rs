@@ -280,7 +280,7 @@ settings! {
     /// The live feed.
     #[derive(Debug, Clone, Default)]
     pub struct Live in "live" {
-        /// Most live connections at once; further ones get 503.
+        /// Most live sockets at once; further ones get 503.
         sockets_max: usize = 4096, whole(1..=1_000_000);
         /// Most messages that wait for a subscriber; one more, and it is closed with 1013.
         queue_max: usize = 256, whole(1..=65_536);

@@ -270,7 +270,7 @@ fn check_says_whether_a_server_would_start() {
     assert!(fs::read_dir(folder.path()).expect("a folder").next().is_none(), "a check made a file");
 }
 
-/// The names by rule would be others, but these were there before the rule.
+/// The names of the admin keys have no prefix.
 #[test]
 fn names_in_the_environment_follow_from_the_names_in_the_file() {
     for key in KEYS.iter() {

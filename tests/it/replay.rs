@@ -113,10 +113,12 @@ fn rows(database: &Path) -> BTreeSet<String> {
         while let Some(row) = rows.next().expect("a row") {
             let mut text = name.clone();
             for column in 0..columns {
-                text += &match row.get_ref(column).expect("a value") {
-                    ValueRef::Text(value) => format!(" {:?}", String::from_utf8_lossy(value)),
-                    value => format!(" {value:?}"),
+                let value = match row.get_ref(column).expect("a value") {
+                    ValueRef::Text(value) => format!("{:?}", String::from_utf8_lossy(value)),
+                    value => format!("{value:?}"),
                 };
+                text.push(' ');
+                text.push_str(&value);
             }
             found.insert(text);
         }
