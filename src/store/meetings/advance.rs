@@ -81,9 +81,12 @@ impl Verb for Advance {
     }
 
     fn change(&self, advanced: &Self::Answer) -> Option<Change> {
-        let Advanced { meeting, from, step } = advanced.as_ref()?;
-        let moved = || Moved { meeting: meeting.clone(), from: *from, at: self.now };
-        (*step == TransitionOutcome::Move).then(|| Change::MeetingMoved(Arc::new(moved())))
+        let advanced = advanced.as_ref()?;
+        if advanced.step != TransitionOutcome::Move {
+            return None;
+        }
+        let moved = Moved { meeting: advanced.meeting.clone(), from: advanced.from, at: self.now };
+        Some(Change::MeetingMoved(Arc::new(moved)))
     }
 }
 
