@@ -165,8 +165,11 @@ fn end_session(db: &Connection, meeting: &Meeting, now: Time) -> Result<()> {
 
 /// Whether the bot of a meeting ever ran: the server saw it start, or it reported.
 fn ran(meeting: &Meeting) -> bool {
-    let by_bot = serde_json::json!(TransitionSource::Bot);
-    meeting.bot_container_id.is_some() || past(&meeting.data).iter().any(|entry| entry["source"] == by_bot)
+    if meeting.bot_container_id.is_some() {
+        return true;
+    }
+    let entries = past(&meeting.data);
+    entries.iter().any(|entry| entry["source"] == TransitionSource::Bot.as_str())
 }
 
 /// How a meeting ended, if it did.
