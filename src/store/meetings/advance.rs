@@ -133,14 +133,7 @@ fn advance(db: &Connection, meeting: &mut Meeting, verb: &Advance) -> Result<()>
     let mut update = db.prepare_cached(
         "UPDATE meetings SET status = ?2, start_time = ?3, end_time = ?4, data = ?5, updated_at = ?6 WHERE id = ?1",
     )?;
-    update.execute(params![
-        meeting.id,
-        meeting.status,
-        meeting.start_time,
-        meeting.end_time,
-        meeting.data,
-        now
-    ])?;
+    update.execute(params![meeting.id, meeting.status, meeting.start_time, meeting.end_time, meeting.data, now])?;
     Ok(())
 }
 

@@ -132,13 +132,7 @@ impl Verb for UpdateToken {
         let mut update = db.prepare_cached(
             "UPDATE tokens SET name = ?2, expires_at = ?3, disuse_seconds = ?4, disabled_at = ?5 WHERE id = ?1",
         )?;
-        update.execute(params![
-            token.id,
-            token.name,
-            token.expires_at,
-            token.disuse_seconds,
-            token.disabled_at
-        ])?;
+        update.execute(params![token.id, token.name, token.expires_at, token.disuse_seconds, token.disabled_at])?;
         Ok((token, hash))
     }
 
