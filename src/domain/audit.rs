@@ -1,4 +1,4 @@
-//! The record of administrative changes: who did what, and how its entries are bound to each other.
+//! The audit log of administrative changes: who did what, and how its entries are bound to each other.
 
 use crate::domain::id::{AdminKeyId, MeetingId, TokenId, UserId};
 use crate::domain::string_enum::string_enum;
@@ -27,19 +27,19 @@ string_enum!(
         TokenCreate = "token.create",
         /// A token was changed, disabled or enabled.
         TokenUpdate = "token.update",
-        /// A token was exchanged for a new one.
+        /// A token was rotated.
         TokenRotate = "token.rotate",
         /// A token was revoked.
         TokenRevoke = "token.revoke",
         /// An admin key was made.
         KeyCreate = "key.create",
-        /// An admin key was exchanged for a new one.
+        /// An admin key was rotated.
         KeyRotate = "key.rotate",
         /// An admin key was revoked.
         KeyRevoke = "key.revoke",
-        /// A bot was told to leave by an administrator.
+        /// A bot was stopped by an administrator.
         MeetingStop = "meeting.stop",
-        /// The oldest entries were removed.
+        /// The oldest entries were deleted.
         AuditPrune = "audit.prune",
     }
 );
@@ -52,14 +52,14 @@ pub struct Actor {
     pub name: String,
     /// The address of the caller, if there is one.
     pub address: Option<String>,
-    /// When.
+    /// The time of the change.
     pub at: Time,
     /// What hides the details of the entry from whoever guesses at them by their hash.
     pub salt: [u8; 16],
 }
 
 impl Actor {
-    /// The same for another of the changes that are made in one step: what hides the details is never used twice.
+    /// The same actor for another change of the same verb: each entry has a salt of its own.
     #[must_use]
     pub fn for_change(&self, number: u64) -> Self {
         let mut salt = [0; 16];
@@ -80,7 +80,7 @@ pub enum Subject {
     Key(AdminKeyId),
     /// A meeting.
     Meeting(MeetingId),
-    /// The record itself.
+    /// The audit log itself.
     Audit,
 }
 
@@ -141,7 +141,7 @@ pub struct Bound<'a> {
     pub id: i64,
     /// When, in milliseconds since 1970.
     pub at: i64,
-    /// Who.
+    /// The actor, as [`Actor::name`].
     pub actor: &'a str,
     /// From where.
     pub address: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! Users whom the settings declare, with the hashes of their tokens.
+//! Configured users: those of `[[users]]` in `vomeet.toml`, with the hashes of their tokens.
 
 use crate::domain::email::Email;
 use crate::domain::token::{Hint, PlainToken, TokenHash};
@@ -6,7 +6,7 @@ use crate::domain::user::User;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A user as `[[users]]` declares one. What is left out is not touched.
+/// A user of `[[users]]`. What is left out there is not touched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfiguredUser {
     /// The address; unique without case.
@@ -22,7 +22,7 @@ pub struct ConfiguredUser {
 }
 
 impl ConfiguredUser {
-    /// Whether the user is otherwise than declared.
+    /// Whether the stored user differs from the settings.
     pub fn differs_from(&self, user: &User) -> bool {
         self.name.as_ref().is_some_and(|name| user.name.as_ref() != Some(name))
             || self.max_concurrent_bots.is_some_and(|limit| limit != user.max_concurrent_bots)

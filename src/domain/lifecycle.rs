@@ -123,7 +123,7 @@ impl MeetingStatus {
     }
 }
 
-/// News of a meeting: the state it should be in, and all that was said about it.
+/// A report about a meeting: the state that it should be in, and all that was said about it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StatusReport {
     /// Where it should stand.
@@ -144,12 +144,12 @@ pub struct StatusReport {
     pub completion_reason: Option<CompletionReason>,
     /// Where it stood when it failed; the state that it was in where absent.
     pub failure_stage: Option<FailureStage>,
-    /// It is news only while the meeting stands here.
+    /// The report counts only while the meeting is in this state.
     pub only_from: Option<MeetingStatus>,
 }
 
 impl StatusReport {
-    /// News without any detail.
+    /// A report without any detail.
     pub fn new(to: MeetingStatus, by: TransitionSource) -> Self {
         Self {
             to,
@@ -165,7 +165,7 @@ impl StatusReport {
         }
     }
 
-    /// The same news with a reason.
+    /// The same report with a reason.
     #[must_use]
     pub fn because(self, reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..self }

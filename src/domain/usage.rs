@@ -1,4 +1,4 @@
-//! What was used: by day, user and token; how it is summed and written.
+//! Usage by day, user and token: how it is summed and written.
 
 use crate::domain::day::Day;
 use crate::domain::field::{Field, Invalid, Raw};
@@ -9,7 +9,7 @@ use std::ops::{AddAssign, Sub};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
-/// How much was used.
+/// Counts of usage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageCounts {
     /// Requests that were let in.
@@ -44,7 +44,7 @@ impl Sub for UsageCounts {
     }
 }
 
-/// Who used it and when: the key of what is counted.
+/// The key of a row of usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct UsageKey {
     /// The user.
@@ -56,7 +56,7 @@ pub struct UsageKey {
 }
 
 string_enum!(
-    /// What use is summed by.
+    /// What usage is summed by.
     UsageBy {
         /// A line for each day.
         Day = "day",
@@ -68,7 +68,7 @@ string_enum!(
 );
 
 string_enum!(
-    /// How use is written.
+    /// The format of a list of usage.
     UsageFormat {
         /// One object with a list.
         Json = "json",
@@ -154,7 +154,7 @@ impl UsageLine {
     }
 }
 
-/// A place in a list of use: the line that it comes after. Written as day, user and token with dots between.
+/// A place in a list of usage: the line that it comes after. Written as day, user and token with dots between.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UsagePlace {
     /// The line's day.

@@ -3,9 +3,7 @@
 use crate::domain::export::{
     ExportedDelivery, ExportedEntry, ExportedMeeting, ExportedSession, ExportedToken, ExportedUsage, ExportedWebhook,
 };
-use crate::domain::{
-    Action, Data, Day, DeliveryId, MeetingId, Subject, TokenId, UsageCounts, User, UserId,
-};
+use crate::domain::{Action, Data, Day, DeliveryId, MeetingId, Subject, TokenId, UsageCounts, User, UserId};
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;

@@ -59,7 +59,9 @@ fn apply(connection: &mut Connection, verbs: &[Recorded], decode: Decode) -> Res
         let failure = job.failure();
         if failure != recorded.failure {
             let (json, before) = (&recorded.json, &recorded.failure);
-            return Err(Error::Internal(format!("{json} ended with {failure:?}, when it was recorded with {before:?}")));
+            return Err(Error::Internal(format!(
+                "{json} ended with {failure:?}, when it was recorded with {before:?}"
+            )));
         }
     }
     Ok(tx.commit()?)

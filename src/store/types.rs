@@ -122,3 +122,23 @@ impl FromSql for Scope {
 fn hint_text(hint: &Hint) -> &str {
     &hint.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::Connection;
+
+    #[test]
+    fn a_value_comes_back_and_an_unknown_word_is_an_error() {
+        let db = Connection::open_in_memory().expect("memory");
+        let hash = TokenHash([7; 32]);
+        let time = Time::from_millis(1_760_097_600_120);
+        let values = (hash, time, Platform::Teams, Scope::default(), Some(UserId(3)), None::<TokenId>);
+        let back = db.query_row("SELECT ?1, ?2, ?3, ?4, ?5, ?6", values.clone(), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+        });
+        assert_eq!(back.expect("the row"), values);
+        let unknown = db.query_row("SELECT 'zoom'", [], |row| row.get::<_, Platform>(0));
+        assert!(unknown.is_err(), "{unknown:?}");
+    }
+}

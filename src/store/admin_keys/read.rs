@@ -29,7 +29,8 @@ impl Store {
     /// Every named admin key, in the order of their ids.
     pub fn admin_keys(&self) -> Result<Vec<AdminKey>> {
         self.read(|db| {
-            let mut statement = db.prepare_cached(concat!("SELECT ", key_columns!(), " FROM admin_keys k ORDER BY k.id"))?;
+            let mut statement =
+                db.prepare_cached(concat!("SELECT ", key_columns!(), " FROM admin_keys k ORDER BY k.id"))?;
             statement.query_map([], |row| key_at(row, 0))?.collect()
         })
     }

@@ -81,9 +81,12 @@ impl Verb for Advance {
     }
 
     fn change(&self, advanced: &Self::Answer) -> Option<Change> {
-        let Advanced { meeting, from, step } = advanced.as_ref()?;
-        let moved = || Moved { meeting: meeting.clone(), from: *from, at: self.now };
-        (*step == TransitionOutcome::Move).then(|| Change::MeetingMoved(Arc::new(moved())))
+        let advanced = advanced.as_ref()?;
+        if advanced.step != TransitionOutcome::Move {
+            return None;
+        }
+        let moved = Moved { meeting: advanced.meeting.clone(), from: advanced.from, at: self.now };
+        Some(Change::MeetingMoved(Arc::new(moved)))
     }
 }
 
@@ -130,14 +133,7 @@ fn advance(db: &Connection, meeting: &mut Meeting, verb: &Advance) -> Result<()>
     let mut update = db.prepare_cached(
         "UPDATE meetings SET status = ?2, start_time = ?3, end_time = ?4, data = ?5, updated_at = ?6 WHERE id = ?1",
     )?;
-    update.execute(params![
-        meeting.id,
-        meeting.status,
-        meeting.start_time,
-        meeting.end_time,
-        meeting.data,
-        now
-    ])?;
+    update.execute(params![meeting.id, meeting.status, meeting.start_time, meeting.end_time, meeting.data, now])?;
     Ok(())
 }
 
@@ -162,8 +158,11 @@ fn end_session(db: &Connection, meeting: &Meeting, now: Time) -> Result<()> {
 
 /// Whether the bot of a meeting ever ran: the server saw it start, or it reported.
 fn ran(meeting: &Meeting) -> bool {
-    let by_bot = serde_json::json!(TransitionSource::Bot);
-    meeting.bot_container_id.is_some() || past(&meeting.data).iter().any(|entry| entry["source"] == by_bot)
+    if meeting.bot_container_id.is_some() {
+        return true;
+    }
+    let entries = past(&meeting.data);
+    entries.iter().any(|entry| entry["source"] == TransitionSource::Bot.as_str())
 }
 
 /// How a meeting ended, if it did.

@@ -45,29 +45,40 @@ impl Verb for StoreSegments {
 
     fn apply(&self, db: &Connection) -> Result<Accepted> {
         let session = Session::find(db, &self.token_hash, &self.uid)?.ok_or(Error::BotRefused)?;
-        let heard: BTreeMap<Offset, &SegmentInput> = self.heard.iter().map(|heard| (heard.start, heard)).collect();
-        let (mut segments, mut more_ms) = (Vec::new(), 0);
-        for heard in heard.values() {
+        let mut latest = BTreeMap::new();
+        for heard in &self.heard {
+            latest.insert(heard.start, heard);
+        }
+        let mut segments = Vec::new();
+        let mut more_ms = 0;
+        for heard in latest.values() {
             if let Some((segment, longer_ms)) = session.store(db, heard, self.now)? {
                 segments.push(segment);
                 more_ms += longer_ms;
             }
         }
+        let mut news = None;
         if !segments.is_empty() {
             crate::store::segments::index::index_oldest(db, session.user_id, session.meeting_id)?;
+            let stored = Stored {
+                meeting_id: session.meeting_id,
+                platform: session.platform,
+                native_meeting_id: session.native_meeting_id,
+                session_uid: self.uid.clone(),
+                segments,
+                at: self.now,
+            };
+            news = Some(Arc::new(stored));
         }
-        let is_news = !segments.is_empty();
-        let stored = || Stored {
-            meeting_id: session.meeting_id,
-            platform: session.platform,
-            native_meeting_id: session.native_meeting_id.clone(),
-            session_uid: self.uid.clone(),
-            segments,
-            at: self.now,
-        };
-        let news = is_news.then(stored).map(Arc::new);
-        let Session { language, task, user_id, token_id, .. } = session;
-        Ok(Accepted { accepted: heard.len(), language, task, user_id, token_id, more_ms, news })
+        Ok(Accepted {
+            accepted: latest.len(),
+            language: session.language,
+            task: session.task,
+            user_id: session.user_id,
+            token_id: session.token_id,
+            more_ms,
+            news,
+        })
     }
 
     fn change(&self, accepted: &Accepted) -> Option<Change> {
@@ -92,9 +103,24 @@ struct Session {
 struct Present {
     id: i64,
     absolute_start: i64,
-    created_at: i64,
+    created_at: Time,
     is_indexed: bool,
     heard: SegmentInput,
+}
+
+/// The segment as it is shown. It begins at this time on the clock, in milliseconds.
+fn segment_of(heard: &SegmentInput, absolute_start: i64, created_at: Time) -> Segment {
+    let duration_ms = heard.end.0 - heard.start.0;
+    Segment {
+        start: heard.start,
+        end: heard.end,
+        text: heard.text.clone(),
+        language: heard.language.clone(),
+        speaker: heard.speaker.clone(),
+        created_at,
+        absolute_start_time: Time::from_millis(absolute_start),
+        absolute_end_time: Time::from_millis(absolute_start + duration_ms),
+    }
 }
 
 impl Session {
@@ -125,31 +151,20 @@ impl Session {
     /// Inserts or replaces, and says by how many milliseconds it became longer; `None` where it was there to the letter,
     /// as when a bot sends twice.
     fn store(&self, db: &Connection, heard: &SegmentInput, now: Time) -> Result<Option<(Segment, i64)>> {
-        let present = self.present(db, heard.start)?;
-        let absolute_start = present.as_ref().map_or(self.started_at + heard.start.0, |row| row.absolute_start);
-        let segment = |created_at| Segment {
-            start: heard.start,
-            end: heard.end,
-            text: heard.text.clone(),
-            language: heard.language.clone(),
-            speaker: heard.speaker.clone(),
-            created_at: Time::from_millis(created_at),
-            absolute_start_time: Time::from_millis(absolute_start),
-            absolute_end_time: Time::from_millis(absolute_start + heard.end.0 - heard.start.0),
+        let duration_ms = heard.end.0 - heard.start.0;
+        let Some(row) = self.present(db, heard.start)? else {
+            let absolute_start = self.started_at + heard.start.0;
+            let segment = segment_of(heard, absolute_start, now);
+            self.insert(db, &segment, now)?;
+            return Ok(Some((segment, duration_ms)));
         };
-        match present {
-            Some(row) if row.heard == *heard => Ok(None),
-            Some(row) => {
-                let segment = segment(row.created_at);
-                self.replace(db, &row, &segment, now)?;
-                Ok(Some((segment, heard.end.0 - row.heard.end.0)))
-            }
-            None => {
-                let segment = segment(now.as_millis());
-                self.insert(db, &segment, now)?;
-                Ok(Some((segment, heard.end.0 - heard.start.0)))
-            }
+        if row.heard == *heard {
+            return Ok(None);
         }
+        let segment = segment_of(heard, row.absolute_start, row.created_at);
+        self.replace(db, &row, &segment, now)?;
+        let longer_ms = heard.end.0 - row.heard.end.0;
+        Ok(Some((segment, longer_ms)))
     }
 
     fn present(&self, db: &Connection, start: Offset) -> rusqlite::Result<Option<Present>> {

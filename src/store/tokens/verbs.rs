@@ -132,19 +132,15 @@ impl Verb for UpdateToken {
         let mut update = db.prepare_cached(
             "UPDATE tokens SET name = ?2, expires_at = ?3, disuse_seconds = ?4, disabled_at = ?5 WHERE id = ?1",
         )?;
-        update.execute(params![
-            token.id,
-            token.name,
-            token.expires_at,
-            token.disuse_seconds,
-            token.disabled_at
-        ])?;
+        update.execute(params![token.id, token.name, token.expires_at, token.disuse_seconds, token.disabled_at])?;
         Ok((token, hash))
     }
 
     fn change(&self, (token, hash): &Self::Answer) -> Option<Change> {
-        let shuts_out = token.disabled_at.is_some();
-        Some(if shuts_out { Change::TokenRevoked(*hash) } else { Change::TokenChanged(*hash) })
+        match token.disabled_at {
+            Some(_) => Some(Change::TokenRevoked(*hash)),
+            None => Some(Change::TokenChanged(*hash)),
+        }
     }
 }
 
@@ -223,8 +219,10 @@ impl Verb for RotateToken {
     }
 
     fn change(&self, rotated: &Rotated) -> Option<Change> {
-        let hash = rotated.old_hash;
-        Some(if self.grace_seconds == 0 { Change::TokenRevoked(hash) } else { Change::TokenChanged(hash) })
+        match self.grace_seconds {
+            0 => Some(Change::TokenRevoked(rotated.old_hash)),
+            _ => Some(Change::TokenChanged(rotated.old_hash)),
+        }
     }
 }
 

@@ -64,7 +64,10 @@ impl Verb for WriteUsage {
     type Answer = ();
 
     fn apply(&self, db: &Connection) -> Result<()> {
-        Ok(self.used.iter().try_for_each(|(key, counts)| add(db, key, counts))?)
+        for (key, counts) in &self.used {
+            add(db, key, counts)?;
+        }
+        Ok(())
     }
 }
 

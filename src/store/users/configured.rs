@@ -11,6 +11,7 @@ use crate::store::users::verbs::{CreateUser, UpdateUser};
 use crate::store::writer::verb::Verb;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// Makes users and tokens what the settings say. Users whom they do not name stay as they are; tokens that they named once
 /// and name no more are revoked. Each change has its entry in the audit log.
@@ -105,10 +106,18 @@ impl Applying<'_> {
     /// Revokes tokens that were configured once and are no more.
     fn revoke_others(&mut self, users: &[ConfiguredUser]) -> Result<()> {
         let mut list = self.db.prepare_cached("SELECT id, hash FROM tokens WHERE declared = 1 ORDER BY id")?;
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        let known: Vec<(TokenId, TokenHash)> = list.query_map([], row)?.collect::<rusqlite::Result<_>>()?;
-        let is_declared = |hash: TokenHash| users.iter().flat_map(|user| &user.tokens).any(|token| token.hash == hash);
-        for (id, _) in known.into_iter().filter(|(_, hash)| !is_declared(*hash)) {
+        let known = list.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let known: Vec<(TokenId, TokenHash)> = known.collect::<rusqlite::Result<_>>()?;
+        let mut configured = HashSet::new();
+        for user in users {
+            for token in &user.tokens {
+                configured.insert(token.hash);
+            }
+        }
+        for (id, hash) in known {
+            if configured.contains(&hash) {
+                continue;
+            }
             let now = self.now();
             self.apply(RevokeToken { id, now })?;
             self.changes.revoked += 1;

@@ -124,8 +124,10 @@ impl Verb for UpdateUser {
     }
 
     fn change(&self, user: &User) -> Option<Change> {
-        let shuts_out = user.disabled_at.is_some();
-        Some(if shuts_out { Change::UserDisabled(user.id) } else { Change::UserChanged(user.id) })
+        match user.disabled_at {
+            Some(_) => Some(Change::UserDisabled(user.id)),
+            None => Some(Change::UserChanged(user.id)),
+        }
     }
 }
 

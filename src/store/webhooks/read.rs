@@ -34,8 +34,13 @@ impl Capacity {
     }
 
     fn admits(&self, wanted: InFlight) -> bool {
-        let of_user = self.in_flight.iter().filter(|other| other.user_id == wanted.user_id).count();
-        of_user < self.user_max && self.in_flight.iter().all(|other| other.meeting_id != wanted.meeting_id)
+        let is_tried = self.in_flight.iter().any(|other| other.meeting_id == wanted.meeting_id);
+        !is_tried && self.of_user(wanted.user_id) < self.user_max
+    }
+
+    /// How many of the attempts under way are for this user.
+    fn of_user(&self, user_id: UserId) -> usize {
+        self.in_flight.iter().filter(|other| other.user_id == user_id).count()
     }
 }
 
@@ -79,9 +84,14 @@ impl Due {
 fn fairly(mut due: Vec<(DeliveryId, InFlight)>, mut busy: Capacity) -> Vec<(DeliveryId, InFlight)> {
     let mut heads = Vec::new();
     while !busy.is_full() {
-        let has = |user: UserId| busy.in_flight.iter().filter(|other| other.user_id == user).count();
-        let next = due.iter().enumerate().min_by_key(|(_, (_, head))| has(head.user_id)).map(|(at, _)| at);
-        let Some(at) = next else { break };
+        let mut next: Option<(usize, usize)> = None;
+        for (at, (_, head)) in due.iter().enumerate() {
+            let in_flight = busy.of_user(head.user_id);
+            if next.is_none_or(|(fewest, _)| in_flight < fewest) {
+                next = Some((in_flight, at));
+            }
+        }
+        let Some((_, at)) = next else { break };
         let (id, head) = due.remove(at);
         if busy.admits(head) {
             busy.in_flight.push(head);
