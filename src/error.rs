@@ -211,8 +211,8 @@ impl fmt::Display for Error {
             Self::NothingToUpdate => "No data provided for update.",
             Self::BotRefused => "Invalid bot token",
             Self::NoRunner => {
-                "Nothing is configured that runs bots. Set runner in section [bots] of vomeet.toml to process, \
-                 docker or demo."
+                "Nothing is configured that runs bots. Set runner in section [bots] of vomeet.toml \
+                 to process, docker or demo."
             }
             Self::NoWebhook => "No webhook URL is set. Set one with PUT /user/webhook.",
             Self::NoWebSocket => "This route speaks WebSocket; send an upgrade request (RFC 6455).",

@@ -9,7 +9,7 @@
 //! | room | what it is |
 //! |---|---|
 //! | [`domain`] | nouns, states, rules: no I/O, no async, no clock |
-//! | [`mod@error`], [`exit`] | every error that a caller can tell apart; why the program ends, and its exit code |
+//! | [`mod@error`], [`exit`] | every error of a request; why the program ends, and its exit code |
 //! | [`clock`], [`logging`], [`metrics`] | the clock that is passed in, the log, the metrics |
 //! | [`http_client`] | the one HTTP client, over a stream that the caller has opened |
 //! | [`config`] | every setting, its default and its source |

@@ -1,4 +1,4 @@
-//! Metrics in the OpenMetrics text format, which Prometheus reads.
+//! Metrics in the text format of Prometheus (`OpenMetrics` 1.0).
 
 use crate::error::{Error, Result};
 use hyper::StatusCode;

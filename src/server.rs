@@ -40,7 +40,7 @@ pub async fn apply_configured_users(app: &App) -> std::result::Result<(), Startu
         Err(error) => {
             close(app).await;
             let message = format!(
-                "Cannot write what [[users]] declare ({}); see to it and start again.",
+                "Cannot write the configured [[users]] ({}); see to it and start again.",
                 cause(&error)
             );
             return Err(StartupError::new(Code::DatabaseUnusable, message));
@@ -82,7 +82,10 @@ async fn write_configured_users(
 fn log_changes(changes: &ConfiguredChanges) {
     let ConfiguredChanges { created, changed, added, revoked, ended } = changes;
     if created + changed + added + revoked > 0 {
-        log::info!("[[users]]: {created} users created, {changed} changed, {added} tokens added, {revoked} revoked");
+        log::info!(
+            "[[users]]: {created} users created, {changed} changed, {added} tokens added, \
+             {revoked} revoked"
+        );
     }
     for hint in ended {
         log::warn!("[[users]]: token {hint} was revoked and stays so; take it out");

@@ -45,7 +45,10 @@ impl Erasure {
             logs = self.delete_old_logs(end).await?;
         }
         if meetings + transcripts + logs > 0 {
-            log::info!("retention: deleted {meetings} meetings, {transcripts} more transcripts, {logs} bot logs");
+            log::info!(
+                "retention: deleted {meetings} meetings, {transcripts} more transcripts, \
+                 {logs} bot logs"
+            );
             self.scrubber.scrub(&self.store).await;
         }
         Ok(())

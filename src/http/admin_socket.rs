@@ -40,8 +40,8 @@ impl AdminSocket {
             Err(error) => {
                 let path = plan.path.display();
                 let message = format!(
-                    "Cannot make the admin socket {path} ({error}); make its folder writable, or choose another place \
-                     with `socket` in vomeet.toml."
+                    "Cannot make the admin socket {path} ({error}); make its folder writable, or \
+                     choose another place with `socket` in vomeet.toml."
                 );
                 Err(StartupError::new(Code::Listen, message))
             }
@@ -147,8 +147,8 @@ fn group_id(name: &str) -> Result<u32, StartupError> {
 
 fn too_long(path: &Path) -> StartupError {
     let message = format!(
-        "The path of the admin socket, {}, is longer than the system allows for sockets; set `socket` in vomeet.toml \
-         (VOMEET_SOCKET) to a shorter one.",
+        "The path of the admin socket, {}, is longer than the system allows for sockets; set \
+         `socket` in vomeet.toml (VOMEET_SOCKET) to a shorter one.",
         path.display()
     );
     StartupError::new(Code::Listen, message)

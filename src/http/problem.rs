@@ -64,7 +64,7 @@ impl<'a> Detail<'a> {
     /// The detail of an error; its cause is not in it.
     pub fn of(error: &'a Error) -> Self {
         match error {
-            Error::Invalid(faults) => Self::Faults(faults),
+            Error::Invalid(errors) => Self::Faults(errors),
             error => Self::Sentence(error.to_string()),
         }
     }

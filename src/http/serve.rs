@@ -189,7 +189,10 @@ pub async fn serve_one<S: Service>(
 ) {
     let respond_to = service_fn(|request| {
         let (transport, service, peer) = (&transport, &service, &peer);
-        async move { Ok::<_, Infallible>(pipeline::respond(transport, service, peer, request).await) }
+        async move {
+            let response = pipeline::respond(transport, service, peer, request).await;
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD_BYTES_MAX);

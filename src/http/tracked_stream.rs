@@ -103,7 +103,9 @@ impl AsyncWrite for TrackedStream {
         }
         let mut together = [0; TOGETHER_BYTES_MAX];
         if length > together.len() {
-            let written = with_either!(&mut self.stream, stream => Pin::new(stream).poll_write_vectored(cx, pieces));
+            let written = with_either!(
+                &mut self.stream, stream => Pin::new(stream).poll_write_vectored(cx, pieces)
+            );
             self.record_write(&written, length);
             return written;
         }

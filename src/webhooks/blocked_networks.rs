@@ -45,7 +45,7 @@ const GLOBAL_V6: Ipv6Net = v6([0x2000, 0, 0, 0], 3);
 /// Inside of that, what no receiver on the internet has.
 #[rustfmt::skip]
 const SPECIAL_V6: &[Ipv6Net] = &[
-    v6([0x2001, 0, 0, 0], 23),       // protocol assignments, Teredo with its embedded IPv4 among them (RFC 2928, RFC 4380)
+    v6([0x2001, 0, 0, 0], 23),       // protocol assignments, Teredo among them (RFC 2928, RFC 4380)
     v6([0x2001, 0x0db8, 0, 0], 32),  // documentation (RFC 3849)
     v6([0x2002, 0, 0, 0], 16),       // 6to4 with its embedded IPv4 (RFC 3056)
     v6([0x3fff, 0, 0, 0], 20),       // documentation (RFC 9637)
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn well_known_addresses_are_judged_by_what_they_are() {
+    fn well_known_addresses_are_told_apart() {
         for (text, reachable) in [
             ("1.1.1.1", true),
             ("93.184.215.14", true),

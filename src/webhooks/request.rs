@@ -35,8 +35,8 @@ const USER_AGENT: &str = concat!("vomeet/", env!("CARGO_PKG_VERSION"));
 /// |---|---|
 /// | `X-Vomeet-Event` | what happened: the body's `event_type` |
 /// | `X-Vomeet-Delivery` | the name of the event: unique, the same on retries |
-/// | `X-Vomeet-Timestamp` | when this attempt began, in whole seconds since 1970; a retry has a later one |
-/// | `X-Vomeet-Signature` | `sha256=` and the HMAC-SHA256 of the body in hexadecimal, where the user has a secret |
+/// | `X-Vomeet-Timestamp` | when this attempt began, in seconds since 1970; later on a retry |
+/// | `X-Vomeet-Signature` | `sha256=` and the HMAC-SHA256 of the body in hexadecimal; without a secret, absent |
 pub struct WebhookRequest {
     /// The event's type, such as `meeting.status_change`.
     pub event_type: String,
@@ -115,7 +115,8 @@ impl WebhookClient {
                 Err(why) => Outcome::failed(why),
             },
             () = self.clock.sleep_until(deadline) => {
-                Outcome::failed(format!("The webhook did not answer within {} seconds.", TIME_MAX.as_secs()))
+                let seconds = TIME_MAX.as_secs();
+                Outcome::failed(format!("The webhook did not answer within {seconds} seconds."))
             }
         };
         if lookup.is_terminated() {

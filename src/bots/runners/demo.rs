@@ -195,7 +195,8 @@ impl Callbacks {
         let url = &config.bot_manager_callback_url;
         let Some((server, path)) = server_and_path(url) else {
             return Err(format!(
-                "the demo bot cannot call {url}; set bots.callback_url to an http:// address or leave it empty."
+                "the demo bot cannot call {url}; set bots.callback_url to an http:// address or \
+                 leave it empty."
             ));
         };
         Ok(Self { config, server, path })
@@ -215,8 +216,13 @@ impl Callbacks {
     }
 
     async fn segment(&self, line: &Line, text: &str) -> Result<(), String> {
-        let Line { start, end, speaker, language, .. } = line;
-        let segment = json!({ "start": start, "end": end, "text": text, "language": language, "speaker": speaker });
+        let segment = json!({
+            "start": line.start,
+            "end": line.end,
+            "text": text,
+            "language": line.language,
+            "speaker": line.speaker,
+        });
         let body = json!({ "uid": self.config.connection_id, "segments": [segment] });
         self.post("/segments", &body).await
     }

@@ -175,16 +175,23 @@ impl Engine {
         match error {
             // Docker's status for it is 404, Podman's 500.
             Error::DockerResponseServerError { message, .. } if !network.is_empty() && message.contains("network") => {
-                format!("the engine has no network {network} ({message}); create it, or change bots.docker_network.")
+                format!(
+                    "the engine has no network {network} ({message}); create it, or change \
+                     bots.docker_network."
+                )
             }
             Error::DockerResponseServerError { status_code: 404, message } => {
-                format!("the engine has no image {image} ({message}); pull it, or change bots.docker_image.")
+                format!(
+                    "the engine has no image {image} ({message}); pull it, or change \
+                     bots.docker_image."
+                )
             }
             Error::DockerResponseServerError { status_code, message } => {
                 format!("the engine refused it ({status_code}: {message}); see the engine's log.")
             }
             error => format!(
-                "the container engine at {socket} cannot be reached ({error}); start it, or change bots.docker_socket."
+                "the container engine at {socket} cannot be reached ({error}); start it, or change \
+                 bots.docker_socket."
             ),
         }
     }

@@ -8,6 +8,8 @@ use crate::domain::{MeetingId, Time};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -112,7 +114,8 @@ pub fn find(uid: &str) -> Option<String> {
     }
     for entry in std::fs::read_dir("/proc").ok()?.flatten() {
         let Some(pid) = pid_of(&entry.file_name()) else { continue };
-        if leads_group(pid) && has_in_environment(pid, uid) {
+        // The environment first: the group of a kernel thread is 0, which `Pid` cannot hold.
+        if has_in_environment(pid, uid) && leads_group(pid) {
             let run = Run::of(pid);
             if run.is_alive() {
                 return Some(run.handle());
@@ -183,8 +186,7 @@ impl Processes {
         let [program, arguments @ ..] = settings.command.as_slice() else {
             return Err("there is no command; set bots.process_command.".to_owned());
         };
-        let outputs = self.outputs.open(spec.meeting_id).and_then(|file| Ok((file.try_clone()?, file)));
-        let (out, err) = outputs.map_err(|error| {
+        let (out, err) = self.open_log(spec.meeting_id).map_err(|error| {
             let folder = settings.log_folder.display();
             format!("its output cannot be kept in {folder} ({error}); check bots.log_folder.")
         })?;
@@ -200,9 +202,16 @@ impl Processes {
         command.spawn().map_err(|error| {
             let folder = settings.folder.display();
             format!(
-                "{program} cannot be run in {folder} ({error}); check bots.process_command and bots.process_folder."
+                "{program} cannot be run in {folder} ({error}); check bots.process_command and \
+                 bots.process_folder."
             )
         })
+    }
+
+    /// The log of a meeting, twice: for standard output and standard error.
+    fn open_log(&self, id: MeetingId) -> io::Result<(File, File)> {
+        let file = self.outputs.open(id)?;
+        Ok((file.try_clone()?, file))
     }
 
     /// SIGTERM to the whole group, and after the grace period SIGKILL.

@@ -118,7 +118,8 @@ impl IntoResponse for Switching {
     }
 
     fn describe() -> Vec<AnswerDoc> {
-        let about = "The connection is a WebSocket. Without a key that is accepted, it says so and closes with 4401";
+        let about = "The connection is a WebSocket. Without a key that is accepted, it says so and \
+                     closes with 4401";
         let status = StatusCode::SWITCHING_PROTOCOLS;
         vec![AnswerDoc { status, about, content: None, schemas: Vec::new() }]
     }
