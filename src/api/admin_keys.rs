@@ -1,4 +1,4 @@
-//! Named admin keys, for whoever holds one.
+//! Named admin keys, for callers with an admin key.
 
 use crate::api::tokens::{Grace, Lifetime, grace_or_usual, secret};
 use crate::api::users::ById;
@@ -22,26 +22,26 @@ input! {
     }
 }
 
-/// An admin key that was just made.
+/// An admin key that was just created.
 #[derive(Serialize, ToSchema)]
 pub struct NewAdminKey {
-    /// What is known of it from now on.
     #[serde(flatten)]
-    known: AdminKey,
+    admin_key: AdminKey,
     /// The key itself: 40 characters that are shown this once.
     #[schema(min_length = 40, max_length = 40, pattern = "^[0-9A-Za-z]{40}$")]
     key: String,
 }
 
 impl NewAdminKey {
-    fn new(secret: &PlainToken, known: AdminKey) -> Self {
-        Self { known, key: secret.reveal().to_owned() }
+    fn new(secret: &PlainToken, admin_key: AdminKey) -> Self {
+        Self { admin_key, key: secret.reveal().to_owned() }
     }
 }
 
-/// Makes an admin key; the answer is the only place where it is ever shown.
+/// Creates an admin key; the response is the only place where the key itself is ever shown.
 pub async fn create_admin_key(app: Arc<App>, admin: Admin, input: CreateAdminKeyInput) -> Result<Created<NewAdminKey>> {
-    let (secret, now) = (secret()?, app.clock.now());
+    let secret = secret()?;
+    let now = app.clock.now();
     let verb = CreateAdminKey {
         name: input.name.0,
         hash: secret.hash(),
@@ -53,7 +53,7 @@ pub async fn create_admin_key(app: Arc<App>, admin: Admin, input: CreateAdminKey
     Ok(Created(NewAdminKey::new(&secret, key)))
 }
 
-/// Every named admin key, without the secrets; the key of the settings is not among them.
+/// Lists the named admin keys, without the secrets; the configured key is not among them.
 pub async fn list_admin_keys(app: Arc<App>, _: Admin, (): ()) -> Result<Json<Vec<AdminKey>>> {
     Ok(Json(app.store.admin_keys()?))
 }
@@ -66,7 +66,7 @@ input! {
     }
 }
 
-/// Exchanges an admin key for a new one of the same name; the old one is accepted for a while yet.
+/// Rotates an admin key: the new one has the same name, the old one is accepted for a grace period.
 pub async fn rotate_admin_key(app: Arc<App>, admin: Admin, input: RotateAdminKeyInput) -> Result<Created<NewAdminKey>> {
     let secret = secret()?;
     let verb = RotateAdminKey {
@@ -80,7 +80,7 @@ pub async fn rotate_admin_key(app: Arc<App>, admin: Admin, input: RotateAdminKey
     Ok(Created(NewAdminKey::new(&secret, key)))
 }
 
-/// Revokes an admin key: it is refused from the very next request on.
+/// Revokes an admin key: it is refused from the next request on.
 pub async fn revoke_admin_key(app: Arc<App>, admin: Admin, ById(id): ById<AdminKeyId>) -> Result<NoContent> {
     app.store.write_by(admin.actor()?, RevokeAdminKey { id, now: app.clock.now() }).await?;
     Ok(NoContent)

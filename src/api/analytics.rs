@@ -1,4 +1,4 @@
-//! Figures about everybody's meetings, for the holder of the admin key.
+//! Statistics of the meetings of all users, for callers with an admin key.
 
 use crate::api::users::{PageLimit, Skip};
 use crate::app::App;
@@ -20,12 +20,12 @@ input! {
     }
 }
 
-/// Everybody's meetings with their owners, newest first.
+/// Lists the meetings of all users with their users, newest first.
 pub async fn list_meetings_with_users(app: Arc<App>, _: Admin, page: ListPage) -> Result<Json<MeetingsWithUsers>> {
     Ok(Json(app.store.meetings_with_users(page).await?))
 }
 
-/// All users by id, without their data.
+/// Lists all users by id, without their data.
 pub async fn list_user_summaries(app: Arc<App>, _: Admin, page: ListPage) -> Result<Json<Vec<UserSummary>>> {
     Ok(Json(app.store.user_summaries(page).await?))
 }
@@ -39,7 +39,7 @@ input! {
     }
 }
 
-/// Everybody's meetings, newest first, without their data.
+/// Lists the meetings of all users without their data, newest first.
 pub async fn list_meeting_summaries(
     app: Arc<App>,
     _: Admin,
@@ -56,7 +56,7 @@ input! {
     }
 }
 
-/// How one meeting went.
+/// Gets sessions, transcription statistics and timings of a meeting.
 pub async fn get_telematics(app: Arc<App>, _: Admin, wanted: TelematicsWanted) -> Result<Json<Telematics>> {
     Ok(Json(app.store.telematics(wanted).await?))
 }
@@ -69,7 +69,7 @@ input! {
     }
 }
 
-/// What one user does with their meetings.
+/// Gets statistics of a user's meetings.
 pub async fn get_user_details(app: Arc<App>, _: Admin, input: UserDetailsInput) -> Result<Json<UserAnalytics>> {
     let (user, meeting_stats, usage_patterns) = app.store.user_figures(input.id).await?;
     let mut api_tokens = None;

@@ -1,4 +1,4 @@
-//! The record of administrative changes: looked at, verified, taken away.
+//! The audit log: listed, verified and exported.
 
 use crate::api::users::PageLimit;
 use crate::app::App;
@@ -18,7 +18,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Entries that are read at once for an export.
+/// Entries on a page of the export.
 const EXPORT_PAGE: i64 = 500;
 
 /// The number of an entry.
@@ -38,30 +38,35 @@ input! {
     }
 }
 
-/// A page of the record.
+/// A page of the audit log.
 #[derive(Serialize, ToSchema)]
 pub struct Entries {
-    /// The newest first.
+    /// The entries, newest first.
     entries: Vec<Entry>,
-    /// `before` of the next page; null where there is none.
+    /// `before` of the next page; null on the last page.
     #[schema(required)]
     next: Option<i64>,
 }
 
-/// A page of the record, the newest first.
+/// Lists a page of the audit log, newest first.
 pub async fn list_audit_log(app: Arc<App>, _: Admin, page: AuditPage) -> Result<Json<Entries>> {
     let entries = app.store.audit(page.clone()).await?;
     let is_full = i64::try_from(entries.len()).is_ok_and(|count| count == page.limit);
-    let next = entries.last().filter(|_| is_full).map(|entry| entry.id);
+    let mut next = None;
+    if let Some(entry) = entries.last()
+        && is_full
+    {
+        next = Some(entry.id);
+    }
     Ok(Json(Entries { entries, next }))
 }
 
-/// Holds every entry against its hash and its neighbours.
+/// Verifies the hash of every entry and the chain of entries.
 pub async fn verify_audit_log(app: Arc<App>, _: Admin, (): ()) -> Result<Json<Verification>> {
     Ok(Json(app.store.verify_audit().await?))
 }
 
-/// The whole record on its way, an entry a line.
+/// An export of the audit log that is being sent, an entry a line.
 pub struct AuditLines {
     app: Arc<App>,
     last: Option<i64>,
@@ -78,7 +83,9 @@ impl PageSource for AuditLines {
         for entry in &entries {
             write_line(out, entry)?;
         }
-        self.last = entries.last().map(|entry| entry.id).or(self.last);
+        if let Some(entry) = entries.last() {
+            self.last = Some(entry.id);
+        }
         Ok(i64::try_from(entries.len()).is_ok_and(|count| count < EXPORT_PAGE))
     }
 
@@ -88,7 +95,7 @@ impl PageSource for AuditLines {
     }
 }
 
-/// The whole record as JSON lines, the oldest first.
+/// Exports the audit log as JSON lines, oldest first.
 pub async fn export_audit_log(app: Arc<App>, _: Admin, (): ()) -> Result<StreamedResponse<AuditLines>> {
     StreamedResponse::begin(AuditLines { app, last: None }).await
 }

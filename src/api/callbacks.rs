@@ -1,4 +1,5 @@
-//! What bots report: where they stand, and how they ended. Every report may come twice, late, or out of order.
+//! Callbacks of bots: their status, and how they ended. Every report may come twice, late, or out
+//! of order.
 
 use crate::api::guard::Session;
 use crate::app::App;
@@ -88,16 +89,16 @@ input! {
     }
 }
 
-/// What became of a report.
+/// What was done with a report.
 #[derive(Serialize, ToSchema)]
 pub struct Outcome {
     /// `processed`, `container_updated` (active already), `ignored`, or `error` (no such session).
     #[schema(example = "processed")]
     status: &'static str,
-    /// Which meeting it was about.
+    /// The meeting of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     meeting_id: Option<MeetingId>,
-    /// Where that meeting stands now.
+    /// The status of that meeting now.
     #[serde(skip_serializing_if = "Option::is_none")]
     meeting_status: Option<MeetingStatus>,
     /// Why nothing was done.

@@ -1,4 +1,4 @@
-//! The documentation that the binary carries: a page, its parts, and the document that it shows.
+//! The API documentation in the binary: the page, its files, and the OpenAPI document.
 
 use crate::api::guard::Anonymous;
 use crate::app::App;
@@ -16,11 +16,11 @@ const PAGE: &str = include_str!("docs/index.html");
 const START: &str = include_str!("docs/start.js");
 const STYLE: &str = include_str!("docs/style.css");
 
-/// What a page of ours may load: nothing but what this server gives it.
+/// The content security policy of the page: it loads nothing but files of this server.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
 
-/// The page.
+/// Gets the page of the API documentation.
 pub async fn get_docs(_: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
     let headers = vec![
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
@@ -36,7 +36,7 @@ input! {
     }
 }
 
-/// A part of the page: our own script and style, or a file of Swagger UI.
+/// Gets a file of the page: its own script and style, or a file of Swagger UI.
 pub async fn get_docs_file(_: Arc<App>, _: Anonymous, input: DocsFileInput) -> Result<Page> {
     let name = input.file.0;
     match name.as_str() {
@@ -47,7 +47,7 @@ pub async fn get_docs_file(_: Arc<App>, _: Anonymous, input: DocsFileInput) -> R
     }
 }
 
-/// The OpenAPI document.
+/// Gets the OpenAPI document.
 pub async fn get_openapi(app: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
     Ok(text((app.table.document)()?, "application/json"))
 }

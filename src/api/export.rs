@@ -1,4 +1,4 @@
-//! One person's data as one document: read and sent page by page, however much it is.
+//! The export of all data of a user as one JSON document, sent in pages however long it is.
 
 use crate::api::users::ById;
 use crate::app::App;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// How much is gathered before it is sent, in bytes.
+/// How much is collected before it is sent, in bytes.
 const CHUNK_BYTES: usize = 32 * 1024;
 
 /// The part of the document that is written next, and the row after which it goes on.
@@ -44,7 +44,7 @@ impl Part {
     }
 }
 
-/// An export on its way.
+/// An export that is being sent.
 pub struct ExportPages {
     app: Arc<App>,
     user_id: UserId,
@@ -79,7 +79,7 @@ impl PageSource for ExportPages {
     }
 
     fn describe() -> Vec<AnswerDoc> {
-        vec![json_doc::<PersonalData>(StatusCode::OK, "All that the server has of the user, to be kept as a file")]
+        vec![json_doc::<PersonalData>(StatusCode::OK, "All data of the user, as a file to download")]
     }
 }
 
@@ -161,7 +161,8 @@ impl ExportPages {
         Ok(Part::Meetings(meeting))
     }
 
-    /// Writes a page of the open list. What follows is the rest of the list, or after its last page the next list.
+    /// Writes a page of the open list. What follows is the rest of the list, or after its last page
+    /// the next list.
     fn write_page<T: Serialize>(&mut self, out: &mut Vec<u8>, page: &Page<T>, rest: Part, next: Part) -> Result<Part> {
         self.json.items(out, &page.rows)?;
         if !page.is_last {
@@ -180,7 +181,7 @@ impl ExportPages {
     }
 }
 
-/// All that the server has of a user, without secrets; that it was read stands in the record.
+/// Exports all data of a user, without secrets; the export is an entry in the audit log.
 pub async fn export_user(
     app: Arc<App>,
     admin: Admin,

@@ -1,4 +1,4 @@
-//! The caller's meetings: listed, noted upon, removed.
+//! The caller's meetings: listed, annotated and deleted.
 
 use crate::api::message::Message;
 use crate::api::users::{PageLimit, Skip};
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Most participants or languages that are noted about a meeting.
+/// Most participants or languages in the notes about a meeting.
 const LIST_MAX: usize = 100;
 
 input! {
@@ -35,11 +35,11 @@ input! {
 /// A list of meetings.
 #[derive(Serialize, ToSchema)]
 pub struct Meetings {
-    /// The newest first.
+    /// The meetings, newest first.
     meetings: Vec<Meeting>,
 }
 
-/// A list of meetings on its way.
+/// A list of meetings that is being sent.
 pub struct MeetingPages {
     app: Arc<App>,
     /// What is left to read.
@@ -80,7 +80,7 @@ impl PageSource for MeetingPages {
     }
 }
 
-/// The caller's meetings, newest first.
+/// Lists the caller's meetings, newest first.
 pub async fn list_meetings(
     app: Arc<App>,
     caller: User,
@@ -113,7 +113,8 @@ input! {
     }
 }
 
-/// The caller's newest meeting of that name, or the one with this id; refused where it is beyond the caller's token.
+/// The caller's newest meeting of that name, or the one with this id; refused where it is beyond
+/// the caller's token.
 pub fn owned(caller: &User, name: NameInPath, meeting_id: Option<MeetingId>) -> Result<MeetingName> {
     let NameInPath { platform, native_meeting_id } = name;
     let scope = &caller.token.scope;
@@ -159,7 +160,7 @@ fn insert<T: Serialize>(members: &mut BTreeMap<String, Box<RawValue>>, name: &st
     }
 }
 
-/// Changes what is noted about a meeting; what is left out stays.
+/// Updates the notes about a meeting; a member that is left out stays as it is.
 pub async fn update_meeting(app: Arc<App>, caller: User, input: UpdateMeetingInput) -> Result<Json<Meeting>> {
     let members = input.data.0;
     if members.is_empty() {
@@ -177,19 +178,19 @@ input! {
     }
 }
 
-/// Removes a finished meeting's transcript and all that is personal about it.
+/// Deletes the transcript and the personal data of a finished meeting.
 pub async fn delete_transcript(app: Arc<App>, caller: User, input: DeleteTranscriptInput) -> Result<Json<Message>> {
     let name = owned(&caller, input.name, input.meeting_id)?;
     app.erasure.delete_transcript(name).await?;
     Ok(Json(Message::new("Meeting transcripts deleted and data anonymized.")))
 }
 
-/// How a path that names no meeting of the caller's fails, for the route table.
+/// The error of a meeting that the caller does not have, for the route table.
 pub fn missing() -> Error {
     Error::MeetingNotFound(Platform::GoogleMeet, "abc-defg-hij".to_owned())
 }
 
-/// How the removal of a meeting that goes on fails, for the route table.
+/// The error of a deletion while the meeting is not over, for the route table.
 pub fn not_over() -> Error {
     Error::NotOver(MeetingStatus::Active)
 }

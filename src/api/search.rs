@@ -1,4 +1,4 @@
-//! The search in the caller's transcripts.
+//! Full-text search in the caller's transcripts.
 
 use crate::app::App;
 use crate::auth::User;
@@ -18,13 +18,13 @@ use utoipa::openapi::schema::Object;
 
 /// Most words in a search.
 const TERMS_MAX: usize = 16;
-/// Most beginnings among them: each is looked up in all words that begin so.
+/// Most prefixes among them: each is looked up in all words that begin with it.
 const BEGINNINGS_MAX: usize = 2;
 
 /// How many results on a page.
 type ResultLimit = BoundedInt<1, 100>;
 
-/// What somebody typed.
+/// The text that a user typed.
 struct Typed(String);
 
 impl Field for Typed {
@@ -62,39 +62,40 @@ input! {
     }
 }
 
-/// The meeting of a segment that was found.
+/// The meeting of a search result.
 #[derive(Serialize, ToSchema)]
 pub struct FoundIn {
     /// The meeting's id.
     id: MeetingId,
-    /// Where it was held.
+    /// The platform of the meeting.
     platform: Platform,
-    /// The platform's id of it.
+    /// The platform's id of the meeting.
     #[schema(required, example = "abc-defg-hij")]
     native_id: Option<String>,
 }
 
-/// A segment that was found.
+/// A search result: a segment that contains all words.
 #[derive(Serialize, ToSchema)]
 pub struct SearchResult {
     /// The segment's id.
     id: SegmentId,
-    /// Where it was said.
+    /// The meeting of the segment.
     meeting: FoundIn,
     /// The segment.
     #[serde(flatten)]
     segment: Segment,
-    /// Its text as HTML, with `<mark>` around what was found.
+    /// The text of the segment as HTML, with `<mark>` around the words that were searched for.
     #[schema(example = "Good <mark>morning</mark>.")]
     highlight: String,
 }
 
-/// What was found.
+/// A page of search results.
 #[derive(Serialize, ToSchema)]
 pub struct SearchResults {
-    /// The last stored first; none without a word to search for.
+    /// The results, newest stored segment first; none without a word to search for.
     results: Vec<SearchResult>,
-    /// `before` of the next page; null where there is none. With it, a page may be short or empty.
+    /// `before` of the next page; null on the last page. A page before the last may be short or
+    /// empty.
     #[schema(required)]
     next: Option<SegmentId>,
 }
@@ -105,7 +106,7 @@ fn result(found: Found) -> SearchResult {
     SearchResult { id, meeting, segment, highlight: marked(&text) }
 }
 
-/// Segments of the caller's meetings with all these words.
+/// Searches the segments of the caller's meetings for all given words.
 pub async fn search_transcripts(app: Arc<App>, caller: User, input: SearchInput) -> Result<Json<SearchResults>> {
     let page = app.store.search(Search {
         user_id: caller.user.id,

@@ -1,4 +1,4 @@
-//! What a bot hears.
+//! Transcript segments that a bot sends.
 
 use crate::app::App;
 use crate::auth::Bot;
@@ -41,20 +41,20 @@ fn trimmed(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// What became of a batch, and what the bot is to do from now on.
+/// How many segments of a batch were stored, and the bot's language and task from now on.
 #[derive(Serialize, ToSchema)]
 pub struct BatchAccepted {
-    /// How many segments are stored; what had no words or no length is not among them.
+    /// How many segments are stored; those without words or without length are left out.
     accepted: usize,
-    /// The language that is spoken; null where nobody said.
+    /// The language that is spoken; null where none was set.
     #[schema(required, example = "en")]
     language: Option<String>,
-    /// What to make of it; null where nobody said.
+    /// The task of the bot; null where none was set.
     #[schema(required, example = "transcribe")]
     task: Option<String>,
 }
 
-/// Stores what a bot heard; the answer leaves once it is durable.
+/// Stores the segments of a bot; the response is sent once they are durable.
 pub async fn store_segments(app: Arc<App>, bot: Bot, input: StoreSegmentsInput) -> Result<Json<BatchAccepted>> {
     let heard = input.segments.into_iter().filter_map(SegmentInput::tidy).collect();
     let now = app.clock.now();

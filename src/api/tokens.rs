@@ -1,4 +1,4 @@
-//! Tokens, for the holder of an admin key.
+//! API tokens, for callers with an admin key.
 
 use crate::api::users::{ById, PageLimit};
 use crate::app::App;
@@ -17,9 +17,10 @@ use utoipa::ToSchema;
 
 /// A span in seconds: at most a hundred years.
 pub type Lifetime = BoundedInt<1, 3_155_760_000>;
-/// How long a key is accepted after it was exchanged, in seconds: at most a year.
+/// How long the old key is still accepted after a rotation, in seconds: at most a year.
 pub type Grace = BoundedInt<0, 31_557_600>;
-/// How long that is where nobody says, in seconds: an answer that was lost on the way does no harm.
+/// The grace period by default, in seconds: a client that did not get the response can still use
+/// its old key.
 pub const GRACE_SECONDS_USUAL: i64 = 3600;
 /// What a token is for.
 type TokenName = SingleLine<255>;
@@ -53,7 +54,30 @@ input! {
     }
 }
 
-/// A token that was just made.
+/// What a token is for, how long it is accepted, and what it may do.
+#[derive(Serialize, ToSchema)]
+pub struct TokenTerms {
+    /// What the token is for.
+    #[schema(required)]
+    name: Option<String>,
+    /// When the token expires; null for never.
+    #[schema(required)]
+    expires_at: Option<Time>,
+    /// How many seconds the token may be unused before it ends; null for any number.
+    #[schema(required)]
+    disuse_seconds: Option<i64>,
+    /// What the token may do.
+    scope: Scope,
+}
+
+impl From<Token> for TokenTerms {
+    fn from(token: Token) -> Self {
+        let Token { name, expires_at, disuse_seconds, scope, .. } = token;
+        Self { name, expires_at, disuse_seconds, scope }
+    }
+}
+
+/// A token that was just created.
 #[derive(Serialize, ToSchema)]
 pub struct NewToken {
     /// The token's id, by which it is revoked.
@@ -61,38 +85,35 @@ pub struct NewToken {
     /// The token itself: 40 characters that are shown this once.
     #[schema(min_length = 40, max_length = 40, pattern = "^[0-9A-Za-z]{40}$")]
     token: String,
-    /// Whom it speaks for.
+    /// The user whom the token authenticates.
     user_id: UserId,
-    /// When it was made.
+    /// When the token was created.
     created_at: Time,
-    /// What it was named.
-    #[schema(required)]
-    name: Option<String>,
-    /// When it stops being accepted; null for never.
-    #[schema(required)]
-    expires_at: Option<Time>,
-    /// How many seconds it may be unused before it ends; null for any number.
-    #[schema(required)]
-    disuse_seconds: Option<i64>,
-    /// What it may do.
-    scope: Scope,
+    #[serde(flatten)]
+    terms: TokenTerms,
 }
 
 impl NewToken {
     fn new(secret: &PlainToken, token: Token) -> Self {
-        let Token { id, user_id, name, created_at, expires_at, disuse_seconds, scope, .. } = token;
-        Self { id, token: secret.reveal().to_owned(), user_id, created_at, name, expires_at, disuse_seconds, scope }
+        Self {
+            id: token.id,
+            token: secret.reveal().to_owned(),
+            user_id: token.user_id,
+            created_at: token.created_at,
+            terms: TokenTerms::from(token),
+        }
     }
 }
 
-/// A new secret.
+/// Generates the secret of a new key.
 pub fn secret() -> Result<PlainToken> {
     PlainToken::generate().map_err(|error| Error::Internal(format!("no randomness: {error}")))
 }
 
-/// Makes a token; the answer is the only place where it is ever shown.
+/// Creates a token; the response is the only place where the token itself is ever shown.
 pub async fn create_token(app: Arc<App>, admin: Admin, input: CreateTokenInput) -> Result<Created<NewToken>> {
-    let (secret, now) = (secret()?, app.clock.now());
+    let secret = secret()?;
+    let now = app.clock.now();
     let verb = CreateToken {
         user_id: input.user_id,
         hash: secret.hash(),
@@ -107,7 +128,7 @@ pub async fn create_token(app: Arc<App>, admin: Admin, input: CreateTokenInput) 
     Ok(Created(NewToken::new(&secret, token)))
 }
 
-/// Every token of a user, without the secrets.
+/// Lists the tokens of a user, without the secrets.
 pub async fn list_user_tokens(app: Arc<App>, _: Admin, ById(id): ById<UserId>) -> Result<Json<Vec<Token>>> {
     let (_, tokens) = app.auth.user_with_tokens(id, &app.store).await?;
     Ok(Json(tokens))
@@ -121,12 +142,12 @@ input! {
     }
 }
 
-/// A page of everybody's tokens, or of one user's.
+/// Lists a page of the tokens of all users, or of one.
 pub async fn list_tokens(app: Arc<App>, _: Admin, page: TokenPage) -> Result<Json<Vec<Token>>> {
     Ok(Json(app.auth.tokens(page, &app.store).await?))
 }
 
-/// One token, without its secret.
+/// Gets a token, without its secret.
 pub async fn get_token(app: Arc<App>, _: Admin, ById(id): ById<TokenId>) -> Result<Json<Token>> {
     Ok(Json(app.auth.token(id, &app.store)?))
 }
@@ -142,7 +163,7 @@ input! {
     }
 }
 
-/// Changes what is given of a token; a disabled one is refused until it is enabled again.
+/// Updates the given fields of a token; a disabled token is refused until it is enabled again.
 pub async fn update_token(app: Arc<App>, admin: Admin, input: UpdateTokenInput) -> Result<Json<Token>> {
     let now = app.clock.now();
     let verb = UpdateToken {
@@ -182,7 +203,7 @@ impl Rotation {
         Self { grace_seconds: grace_or_usual(grace), expires_in: None }
     }
 
-    /// The verb that does it, and the secret of the new token.
+    /// The verb that rotates the token, and the secret of the new one.
     pub fn verb(self, id: TokenId, now: Time) -> Result<(RotateToken, PlainToken)> {
         let secret = secret()?;
         let verb = RotateToken {
@@ -205,47 +226,47 @@ input! {
     }
 }
 
-/// The token that was exchanged.
+/// The token that was rotated.
 #[derive(Serialize, ToSchema)]
 pub struct PreviousToken {
-    /// Its id.
+    /// The token's id.
     id: TokenId,
-    /// Until when it is accepted as well.
+    /// Until when the old token is accepted beside the new one.
     #[schema(value_type = Time)]
     expires_at: Option<Time>,
 }
 
-/// A new token, and the end of the one that it was exchanged for.
+/// A new token, and when the one that it replaces expires.
 #[derive(Serialize, ToSchema)]
 pub struct RotatedToken {
-    /// The new one.
+    /// The new token.
     #[serde(flatten)]
     new: NewToken,
-    /// The old one.
+    /// The old token.
     replaces: PreviousToken,
 }
 
 impl RotatedToken {
-    /// What is shown of an exchange.
+    /// The response to a rotation.
     pub fn new(secret: &PlainToken, Rotated { new, old, .. }: Rotated) -> Self {
         let replaces = PreviousToken { id: old.id, expires_at: old.expires_at };
         Self { new: NewToken::new(secret, new), replaces }
     }
 }
 
-/// Exchanges a token for a new one that may do the same; the old one is accepted for a while yet.
+/// Rotates a token: the new one has the same scope, the old one is accepted for a grace period.
 pub async fn rotate_token(app: Arc<App>, admin: Admin, input: RotateTokenInput) -> Result<Created<RotatedToken>> {
     let (verb, secret) = input.rotation.verb(input.id, app.clock.now())?;
     let rotated = app.store.write_by(admin.actor()?, verb).await?;
     Ok(Created(RotatedToken::new(&secret, rotated)))
 }
 
-/// How the second exchange of a token fails, for the route table.
+/// The error of a token that was rotated already, for the route table.
 pub fn already_rotated() -> Error {
     Error::TokenReplaced(TokenId(2))
 }
 
-/// Revokes a token: it is refused from the very next request on.
+/// Revokes a token: it is refused from the next request on.
 pub async fn revoke_token(app: Arc<App>, admin: Admin, ById(id): ById<TokenId>) -> Result<NoContent> {
     app.store.write_by(admin.actor()?, RevokeToken { id, now: app.clock.now() }).await?;
     Ok(NoContent)
@@ -258,23 +279,23 @@ input! {
     }
 }
 
-/// What becomes of whoever brings a token, and why.
+/// Whether a token is accepted, and why.
 #[derive(Serialize, ToSchema)]
 pub struct Explanation {
-    /// `accepted`, or why it is refused in a word.
+    /// `accepted`, or the reason code of the refusal.
     #[schema(example = "expired")]
     code: &'static str,
-    /// The same in a sentence.
+    /// The reason in a sentence.
     reason: String,
-    /// The token, if there is one.
+    /// The token; null if there is no such token.
     #[schema(required)]
     token: Option<Token>,
-    /// Whom it speaks for.
+    /// The user whom the token authenticates; null if there is no such token.
     #[schema(required)]
     user: Option<User>,
 }
 
-/// Tells what becomes of whoever brings a token; it is not used by that.
+/// Explains whether a token is accepted; this does not count as a use of the token.
 pub async fn explain_token(app: Arc<App>, _: Admin, input: ExplainTokenInput) -> Result<Json<Explanation>> {
     let presented = input.token.0.trim().as_bytes();
     let explained = app.auth.explain(presented, &app.store, app.clock.now())?;

@@ -1,4 +1,4 @@
-//! Transcripts: as JSON, as text, as subtitles; page by page, however long they are.
+//! Transcripts as JSON, text or subtitles; sent in pages, however long they are.
 
 use crate::api::meetings::{NameInPath, owned};
 use crate::app::App;
@@ -22,13 +22,13 @@ input! {
     }
 }
 
-/// A meeting and all that was said in it.
+/// A meeting with its transcript.
 #[derive(Serialize, ToSchema)]
 pub struct Transcript {
     /// The meeting.
     #[serde(flatten)]
     meeting: Meeting,
-    /// What was said, by the time on the clock.
+    /// The segments, by the time at which they were spoken.
     segments: Vec<Segment>,
 }
 
@@ -99,7 +99,7 @@ impl TranscriptPages {
     }
 }
 
-/// The newest meeting of that name, or the very one, and what was said in it.
+/// Gets the transcript of the newest meeting with that name, or of the one with the given id.
 pub async fn get_transcript(
     app: Arc<App>,
     caller: User,

@@ -1,4 +1,4 @@
-//! What was used: by everybody, for the holder of the admin key, and by the caller.
+//! Usage: of all users, for callers with an admin key, and of the caller.
 
 use crate::app::App;
 use crate::auth::{Admin, User};
@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// How many days are shown where nobody says.
+/// How many days are listed by default.
 const DAYS_USUAL: i64 = 30;
 
 /// How many lines on a page.
@@ -41,12 +41,12 @@ input! {
     }
 }
 
-/// What was used.
+/// A list of usage.
 #[derive(Serialize, ToSchema)]
 pub struct UsageList {
-    /// By day, user and token, or by what it is summed by, in that order.
+    /// The lines, ordered by day, user and token, or by what they are summed by.
     usage: Vec<UsageLine>,
-    /// `after` of the next page; null where there is none.
+    /// `after` of the next page; null on the last page.
     #[schema(required)]
     next: Option<UsagePlace>,
 }
@@ -88,8 +88,13 @@ impl PageSource for UsagePages {
     fn describe() -> Vec<AnswerDoc> {
         let csv = Some(("text/csv", None));
         vec![
-            json_doc::<UsageList>(StatusCode::OK, "What was used"),
-            AnswerDoc { status: StatusCode::OK, about: "The same, a line each", content: csv, schemas: Vec::new() },
+            json_doc::<UsageList>(StatusCode::OK, "The usage"),
+            AnswerDoc {
+                status: StatusCode::OK,
+                about: "The usage as CSV, with a header line",
+                content: csv,
+                schemas: Vec::new(),
+            },
         ]
     }
 }
@@ -120,17 +125,18 @@ impl UsagePages {
     }
 }
 
-/// What everybody used.
+/// Gets the usage of all users.
 pub async fn get_usage(app: Arc<App>, _: Admin, input: UsageInput) -> Result<StreamedResponse<UsagePages>> {
     show(app, input.user_id, input.of).await
 }
 
-/// What the caller used.
+/// Gets the caller's usage.
 pub async fn get_own_usage(app: Arc<App>, caller: User, input: OwnUsageInput) -> Result<StreamedResponse<UsagePages>> {
     show(app, Some(caller.user.id), input).await
 }
 
-/// What was used up to this very request; where that cannot be written now, up to the last batch that could.
+/// Sends the usage up to this request; where that cannot be stored now, up to the last batch that
+/// was stored.
 async fn show(app: Arc<App>, user_id: Option<UserId>, input: OwnUsageInput) -> Result<StreamedResponse<UsagePages>> {
     match app.auth.usage().write_counts(&app.store).await {
         Ok(()) | Err(Error::Busy | Error::DiskFull) => {}

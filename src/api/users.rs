@@ -1,4 +1,4 @@
-//! Users, for the holder of the admin key.
+//! Users, for callers with an admin key.
 
 use crate::app::App;
 use crate::auth::Admin;
@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 /// The most users on a page.
 pub type PageLimit = BoundedInt<1, 1000>;
-/// How many rows to leave out.
+/// How many rows to skip.
 pub type Skip = BoundedInt<0, EXACT_MAX>;
 
 input! {
@@ -31,7 +31,7 @@ input! {
     }
 }
 
-/// Creates a user, or returns the one who has the address, unchanged.
+/// Creates a user, or gets the user with that e-mail address, unchanged.
 pub async fn create_user(app: Arc<App>, admin: Admin, input: CreateUserInput) -> Result<CreatedOrFound<User>> {
     let create = CreateUser {
         email: input.email,
@@ -58,7 +58,7 @@ fn not_empty(text: SingleLine<254>) -> Option<String> {
     if text.0.is_empty() { None } else { Some(text.0) }
 }
 
-/// A page of users by id.
+/// Lists a page of users by id.
 pub async fn list_users(app: Arc<App>, _: Admin, page: UserPage) -> Result<Json<Vec<User>>> {
     Ok(Json(app.store.users(page).await?))
 }
@@ -79,11 +79,11 @@ pub struct UserWithTokens {
     /// The user.
     #[serde(flatten)]
     pub user: User,
-    /// Their tokens without the secrets.
+    /// The user's tokens, without the secrets.
     pub api_tokens: Vec<Token>,
 }
 
-/// One user with all their tokens.
+/// Gets a user with all their tokens.
 pub async fn get_user(app: Arc<App>, _: Admin, ById(id): ById<UserId>) -> Result<Json<UserWithTokens>> {
     let (user, api_tokens) = app.auth.user_with_tokens(id, &app.store).await?;
     Ok(Json(UserWithTokens { user, api_tokens }))
@@ -96,7 +96,7 @@ input! {
     }
 }
 
-/// One user by address.
+/// Gets a user by e-mail address.
 pub async fn get_user_by_email(app: Arc<App>, _: Admin, input: EmailInput) -> Result<Json<User>> {
     Ok(Json(app.store.user_by_email(&input.email)?))
 }
@@ -114,7 +114,7 @@ input! {
     }
 }
 
-/// Changes what is given of a user.
+/// Updates the given fields of a user.
 pub async fn update_user(app: Arc<App>, admin: Admin, input: UpdateUserInput) -> Result<Json<User>> {
     let update = UpdateUser {
         id: input.id,
@@ -129,7 +129,7 @@ pub async fn update_user(app: Arc<App>, admin: Admin, input: UpdateUserInput) ->
     Ok(Json(app.store.write_by(admin.actor()?, update).await?))
 }
 
-/// Removes a user and all that is theirs, from the files too.
+/// Deletes a user with all their data, from the database files too.
 pub async fn delete_user(app: Arc<App>, admin: Admin, ById(id): ById<UserId>) -> Result<NoContent> {
     app.erasure.delete_user(admin.actor()?, id).await?;
     Ok(NoContent)

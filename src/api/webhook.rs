@@ -1,4 +1,4 @@
-//! The caller's webhook: where events of their meetings go, and what became of them.
+//! The caller's webhook: the URL to which events are posted, and their deliveries.
 
 use crate::api::users::PageLimit;
 use crate::app::App;
@@ -16,8 +16,8 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Body of `PUT /user/webhook`: a new address, a new secret, or both; null deletes either, and so does an empty address.
-/// Written out, because one of the two must be there.
+/// Body of `PUT /user/webhook`: a new address, a new secret, or both; null deletes either, and so
+/// does an empty address. Written out, because one of the two must be there.
 pub struct SetWebhookInput {
     url: Patch<WebhookUrl>,
     secret: Patch<WebhookSecret>,
@@ -36,7 +36,7 @@ impl FromRequest for SetWebhookInput {
     }
 }
 
-/// Sets where the caller's events go.
+/// Sets the caller's webhook.
 pub async fn set_webhook(app: Arc<App>, caller: Caller, input: SetWebhookInput) -> Result<Json<User>> {
     let url = match input.url {
         Patch::Keep => Patch::Keep,
@@ -55,17 +55,17 @@ fn private(url: WebhookUrl) -> Error {
     Error::Invalid(vec![FieldError::new(loc, SentValue::Text(url.0), Invalid::new("url_private", msg))])
 }
 
-/// Where the caller's events go.
+/// The caller's webhook.
 #[derive(Serialize, ToSchema)]
 pub struct WebhookView {
-    /// The address; null where events go nowhere.
+    /// The URL to which events are posted; null where there is no webhook.
     #[schema(required, format = "uri", example = "https://example.com/hook")]
     webhook_url: Option<String>,
     /// Whether events are signed. The secret itself is never shown.
     has_secret: bool,
 }
 
-/// Where the caller's events go.
+/// Gets the caller's webhook.
 pub async fn get_webhook(app: Arc<App>, caller: Caller, (): ()) -> Result<Json<WebhookView>> {
     let Webhook { url, secret } = app.store.webhook(caller.user.id)?;
     Ok(Json(WebhookView { webhook_url: url, has_secret: secret.is_some() }))
@@ -79,14 +79,14 @@ input! {
     }
 }
 
-/// A list of events.
+/// A list of deliveries.
 #[derive(Serialize, ToSchema)]
 pub struct Deliveries {
-    /// The newest first.
+    /// The deliveries, newest first.
     deliveries: Vec<Delivery>,
 }
 
-/// The caller's events, newest first.
+/// Lists the caller's webhook deliveries, newest first.
 pub async fn list_webhook_deliveries(
     app: Arc<App>,
     caller: Caller,
@@ -96,22 +96,22 @@ pub async fn list_webhook_deliveries(
     Ok(Json(Deliveries { deliveries: app.store.deliveries(page).await? }))
 }
 
-/// How a test went.
+/// The result of a test.
 #[derive(Serialize, ToSchema)]
 pub struct TestView {
-    /// Whether the receiver took it.
+    /// Whether the receiver accepted the event.
     delivered: bool,
-    /// The status of its answer; null where none came.
+    /// The HTTP status of the receiver's response; null where none came.
     #[schema(required)]
     status: Option<u16>,
-    /// Why it failed.
+    /// Why the delivery failed; null where it did not.
     #[schema(required)]
     error: Option<String>,
-    /// How long it took.
+    /// How long the delivery took, in milliseconds.
     milliseconds: u64,
 }
 
-/// Posts a signed event to the caller's webhook, and tells how that went.
+/// Posts a signed test event to the caller's webhook.
 pub async fn test_webhook(app: Arc<App>, caller: Caller, (): ()) -> Result<Json<TestView>> {
     let webhook = app.store.webhook(caller.user.id)?;
     let url = webhook.url.ok_or(Error::NoWebhook)?;

@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use serde::Serialize;
 
-/// Knows which objects and lists of a document are open, and writes the punctuation between what is added to them.
+/// Knows which objects and lists of a document are open, and writes the punctuation between what is
+/// added to them.
 ///
 /// Each method writes to the end of `out`, which may be another buffer every time.
 #[derive(Default)]
@@ -30,7 +31,8 @@ impl JsonStream {
         self.open.push(Level { end: b'}', is_empty: true });
     }
 
-    /// Opens an object with all members of `value`, which is a struct or a map; more members can follow.
+    /// Opens an object with all members of `value`, which is a struct or a map; more members can
+    /// follow.
     pub fn begin_object_with<T: Serialize>(&mut self, out: &mut Vec<u8>, value: &T) -> Result<()> {
         self.separate(out);
         write(out, value)?;

@@ -2,7 +2,8 @@
 
 /// Declares what a handler takes, and how each field of it is read.
 ///
-/// A field is `method name: Type`, where the method is one of [`Extractor`](crate::http::Extractor):
+/// A field is `method name: Type`, where the method is one of
+/// [`Extractor`](crate::http::Extractor):
 ///
 /// ```ignore
 /// input! {

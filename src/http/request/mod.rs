@@ -1,4 +1,4 @@
-//! What was sent: its body, its fields, and from where it came.
+//! The request: its body, its fields, and the address of the client.
 
 pub mod body;
 pub mod client_address;

@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
 
 impl<'a> Extractor<'a> {
-    /// The fields of another input, read from the same request. The name is not looked for: it is only the field's.
+    /// The fields of another input, read from the same request. The name is not looked for: it is
+    /// only the field's.
     pub fn flatten<I: FromRequest>(&mut self, _: &'static str) -> Option<I> {
         I::read(self)
     }
@@ -96,7 +97,7 @@ impl<'a> Extractor<'a> {
         Some(items)
     }
 
-    /// Notes the field where there is only description.
+    /// Describes the field where there is no request; false where there is one.
     fn describes(&mut self, name: &'static str, required: bool, schema: impl FnOnce() -> Schema) -> bool {
         let Source::Nothing(fields) = &mut self.source else { return false };
         fields.push(FieldDoc { place: Place::Body, name, required, nullable: !required, schema: schema() });
