@@ -1,10 +1,10 @@
--- What the database is. Older files get here by src/store/upgrade.rs; `user_version` counts the steps.
+-- The tables of a new file. Older files are upgraded to them by src/store/upgrade.rs; `user_version` counts the steps.
 -- Times are milliseconds since 1970 in UTC. Ids never come back (AUTOINCREMENT).
 
 CREATE TABLE users (
   id                  INTEGER PRIMARY KEY AUTOINCREMENT,
   email               TEXT    NOT NULL,
-  email_key           TEXT    NOT NULL UNIQUE,  -- the address without case: domain/email.rs
+  email_key           TEXT    NOT NULL UNIQUE,  -- the address without case: src/domain/email.rs
   name                TEXT,
   image_url           TEXT,
   max_concurrent_bots INTEGER NOT NULL CHECK (max_concurrent_bots >= 0),
@@ -16,7 +16,7 @@ CREATE TABLE users (
 CREATE TABLE tokens (
   id             INTEGER PRIMARY KEY AUTOINCREMENT,
   user_id        INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-  hash           BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32),  -- BLAKE3; the token itself is nowhere
+  hash           BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32),  -- BLAKE3; the token itself is never stored
   name           TEXT,
   hint           TEXT    NOT NULL,
   created_at     INTEGER NOT NULL,
@@ -24,19 +24,19 @@ CREATE TABLE tokens (
   last_used_at   INTEGER,
   last_address   TEXT,
   disabled_at    INTEGER,
-  disuse_seconds INTEGER,                    -- how long it may be unused before it ends
-  replaced_by    INTEGER,                    -- the token that it was exchanged for
-  scope          TEXT,                       -- what it is limited to: domain/scope.rs
-  declared       INTEGER NOT NULL DEFAULT 0  -- whether vomeet.toml names it
+  disuse_seconds INTEGER,                    -- how long it may be unused before it expires
+  replaced_by    INTEGER,                    -- the token that it was rotated to
+  scope          TEXT,                       -- what it is limited to: src/domain/scope.rs
+  declared       INTEGER NOT NULL DEFAULT 0  -- whether vomeet.toml configures it
 ) STRICT;
 
 -- Narrow: every new token writes to a page of it, and the fewer those are, the more tokens share a page of a commit.
 CREATE INDEX tokens_of_user ON tokens (user_id);
 
--- The few that vomeet.toml names, found at each start without a look at all the others.
+-- Configured tokens, found at each start without a scan of all the others.
 CREATE INDEX declared_tokens ON tokens (id) WHERE declared = 1;
 
--- Keys that open nothing any more, so that whoever holds one is told why.
+-- Revoked keys, so that whoever still uses one is told why.
 CREATE TABLE ended_keys (
   hash     BLOB    PRIMARY KEY CHECK (length(hash) = 32),
   user_id  INTEGER REFERENCES users (id) ON DELETE CASCADE,  -- null for an admin key
@@ -75,7 +75,7 @@ CREATE TABLE meetings (
 
 CREATE INDEX meetings_of_user ON meetings (user_id, id);
 
--- A bot is in at most one meeting of a user's at a time; these are the seats that the user's limit counts.
+-- At most one meeting of a user with the same platform and id has a bot in it; these rows are the seats that the limit counts.
 CREATE UNIQUE INDEX seats ON meetings (user_id, platform, native_meeting_id)
   WHERE status IN ('requested', 'joining', 'awaiting_admission', 'active');
 
@@ -83,7 +83,7 @@ CREATE INDEX open_meetings ON meetings (user_id, id) WHERE status NOT IN ('compl
 
 CREATE INDEX meetings_by_name ON meetings (user_id, platform, native_meeting_id, id);
 
--- The bot of a meeting: how it reports, what it was told, and when its clock began.
+-- The bot of a meeting: how it reports, its settings, and when its clock began.
 CREATE TABLE sessions (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,
   meeting_id INTEGER NOT NULL UNIQUE REFERENCES meetings (id) ON DELETE CASCADE,
@@ -93,7 +93,7 @@ CREATE TABLE sessions (
   language   TEXT,
   task       TEXT,
   started_at INTEGER NOT NULL,                                 -- segments count from here
-  cleared_at INTEGER,                                          -- when nothing was left of it
+  cleared_at INTEGER,                                          -- when its process or container was gone
   token_id   INTEGER                                           -- the API token by which it was sent
 ) STRICT;
 
@@ -118,10 +118,10 @@ CREATE TABLE segments (
 
 CREATE INDEX segments_in_order ON segments (meeting_id, absolute_start, id);
 
--- The few that a search must read by itself, and that enter `words` once they rest: store/index.rs.
+-- Segments that a search reads itself, until they enter `words`: src/store/segments/index.rs.
 CREATE INDEX unindexed_segments ON segments (unindexed_user_id, meeting_id) WHERE unindexed_user_id IS NOT NULL;
 
--- What is searched: rowid is the segment's id, owner is `u` and the user's id, so that a search meets no one else's words.
+-- The word index: rowid is the segment's id, owner is `u` and the user's id, so that a search finds no one else's words.
 -- Marks are part of words (vowels of Hindi and Thai are), and a sign such as an emoji is a word.
 CREATE VIRTUAL TABLE words USING fts5 (owner, speaker, text, columnsize = 0, tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co So'");
 
@@ -132,7 +132,7 @@ CREATE TRIGGER segment_is_gone AFTER DELETE ON segments BEGIN
   DELETE FROM words WHERE rowid = old.id;
 END;
 
--- Events on their way to the users' webhooks. `next_at` is null once one is over.
+-- The outbox of webhook events. `next_at` is null once an event is delivered or given up.
 CREATE TABLE deliveries (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
   user_id      INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -153,13 +153,13 @@ CREATE INDEX deliveries_of_user ON deliveries (user_id, id);
 
 CREATE INDEX deliveries_of_meeting ON deliveries (meeting_id, id);
 
--- Must be read back to sign, so it is kept in the clear, and apart from all that is shown.
+-- Must be read back to sign, so it is stored in plain text, and apart from what responses show.
 CREATE TABLE webhook_secrets (
   user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
   secret  TEXT NOT NULL
 ) STRICT;
 
--- The record of every administrative change. `hash` binds an entry to the one before: store/audit.rs.
+-- The audit log. `hash` binds an entry to the one before: src/store/audit/log.rs.
 CREATE TABLE audit (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
   at           INTEGER NOT NULL,
@@ -175,7 +175,7 @@ CREATE TABLE audit (
 
 CREATE INDEX audit_of_user ON audit (user_id);
 
--- What an entry says about a person, apart from it: it goes with the person, and the chain still holds.
+-- What an entry says about a person, apart from it: it is deleted with the person, and the chain still verifies.
 CREATE TABLE audit_details (
   audit_id INTEGER PRIMARY KEY REFERENCES audit (id) ON DELETE CASCADE,
   salt     BLOB    NOT NULL,
@@ -183,18 +183,18 @@ CREATE TABLE audit_details (
   after    TEXT
 ) STRICT;
 
--- They are found by their entries: with an index of their own, every change would write to one more page.
+-- Details are found by their entries: with an index of their own, every change would write to one more page.
 CREATE TRIGGER user_is_gone AFTER DELETE ON users BEGIN
   DELETE FROM audit_details WHERE audit_id IN (SELECT id FROM audit WHERE user_id = old.id);
 END;
 
--- The entry before the oldest that is kept; none while all are kept.
+-- The entry before the oldest one, once retention has deleted entries.
 CREATE TABLE audit_base (
   id   INTEGER PRIMARY KEY,
   hash BLOB    NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
 
--- What was used, by day and token; a day is counted in UTC from 1970.
+-- Usage by day and token; a day is counted in UTC from 1970.
 CREATE TABLE usage (
   user_id       INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
   day           INTEGER NOT NULL,
@@ -208,10 +208,10 @@ CREATE TABLE usage (
 
 CREATE INDEX usage_by_day ON usage (day, user_id, token_id);
 
--- What words the index has, to mend it after an erasure: store/erasure.rs.
+-- The words of the index, to mend it after a deletion: src/store/scrub.rs.
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
 
--- Removals of which something may be left in the files: a row for each, until they were wiped.
+-- Deletions of which something may be left in the files: a row for each, until they are scrubbed.
 CREATE TABLE erasures (
   id INTEGER PRIMARY KEY AUTOINCREMENT
 ) STRICT;

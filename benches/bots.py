@@ -1,4 +1,4 @@
-"""What bots and those who listen to them cost: words stored, read, searched, and heard as they are said."""
+"""Bots and their watchers: segments stored, read, searched and pushed to the live feed."""
 
 import json
 import time
@@ -23,7 +23,7 @@ READ_BYTES = 64 * 1024
 
 @contextmanager
 def with_bots(bench, number, stored=None):
-    """A server with this many active bots, on a copy of a database if one is given: gives it and what each bot was told."""
+    """A server with this many active bots, on a copy of a database if one is given: gives it and each bot's configuration."""
     folder = bench.folder / "bots"
     folder.mkdir(exist_ok=True)
     if stored is not None:
@@ -63,7 +63,7 @@ def _told(folder, number):
 
 
 def _until(ask):
-    """Asks until there is an answer."""
+    """Asks until there is a result."""
     end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         if answer := ask():
@@ -147,7 +147,7 @@ def _slowest(samples, is_bound):
 
 
 def reading(bench):
-    """Memory while long answers are sent."""
+    """Memory while long responses are sent."""
     database = words.database(bench.vomeet, 2 * TRANSCRIPT, MEETINGS)
     paths = {
         f"GET /meetings, {MEETINGS:,} of them": "/meetings",
@@ -172,7 +172,7 @@ def reading(bench):
 
 
 def _read(server, path, token):
-    """Reads an answer a piece at a time and gives its length."""
+    """Reads a response a piece at a time and gives its length."""
     request = urllib.request.Request(server.url + path, headers={"X-API-Key": token})
     length = 0
     with urllib.request.urlopen(request) as answer:
@@ -218,6 +218,6 @@ def searching(bench):
 SECTIONS = {
     "segments": (segments, "durable storing of what bots hear, default workers"),
     "changing": (changing, f"batches of {BATCH} of {BOTS} bots, default workers"),
-    "reading": (reading, "memory while long answers are sent, default workers"),
+    "reading": (reading, "memory while long responses are sent, default workers"),
     "searching": (searching, f"CPU time of a search over {SEARCHED:,} segments ÷ a point read"),
 }

@@ -19,7 +19,7 @@ SQLITE_MIN = (3, 37)
 
 @dataclass(frozen=True)
 class Database:
-    """A file of users with a token each, and a file of some more tokens in the clear, one a line."""
+    """A file of users with a token each, and a file of some more tokens in plain text, one a line."""
 
     users: int
     path: Path
@@ -55,7 +55,7 @@ def _make(binary, users, folder):
 
 
 def _insert(path, users):
-    """Beside the program, for it would take an hour by the front door."""
+    """Inserts rows directly, because it would take an hour through the API."""
     if sqlite3.sqlite_version_info < SQLITE_MIN:
         raise SystemExit(f"Python's SQLite is {sqlite3.sqlite_version}; it must be 3.37 or later.")
     connection = sqlite3.connect(path, isolation_level=None)

@@ -32,7 +32,7 @@ class Sample:
 
 
 def require(program, package):
-    """The one sentence for whoever has not installed it."""
+    """The message if wrk is not installed."""
     if shutil.which(program) is None:
         raise SystemExit(f"{program} is missing; install it with: apt-get install {package}")
 
@@ -64,7 +64,7 @@ def _outcome(output):
     except ValueError:
         raise SystemExit(f"wrk failed: {output}") from None
     if outcome["refused"] or outcome["broken"] or not outcome["requests"]:
-        raise SystemExit(f"Requests failed, so the figures would mean nothing: {last}")
+        raise SystemExit(f"Requests failed, so the results would mean nothing: {last}")
     return outcome
 
 

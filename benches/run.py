@@ -1,8 +1,8 @@
 """The benchmark: our release binary beside a bare hyper server, in one run, as a table of ratios.
 
 Two servers are never compared across time: each round loads every one of them for a slice of a
-second, one after the other, and a figure is the median over the rounds of what the two slices of a
-round say. The steadiest figure is the server's CPU time for each request. For it the server has one
+second, one after the other, and a result is the median over the rounds of the ratio within a
+round. The steadiest one is the server's CPU time for each request. For it the server has one
 worker on one core and the load generator has another.
 """
 
@@ -43,7 +43,7 @@ SLOW_DISK = (
 
 @dataclass
 class Bench:
-    """What every section measures with."""
+    """The servers, folders and options that every section uses."""
 
     vomeet: Path
     hello: Path
@@ -226,7 +226,7 @@ def _durable_rows(kind, samples, fsyncs, bounds):
 
 
 def slow_disk(bench):
-    """Token creation where every fsync takes 5 ms longer: strace holds it up."""
+    """Token creation where every fsync takes 5 ms longer, delayed by strace."""
     database = fill.database(bench.vomeet, FEW)
     request = creations("")["tokens"]
     copy = database.copy(bench.folder)
@@ -242,7 +242,7 @@ def slow_disk(bench):
 
 
 def footprint(bench):
-    """Memory, start and size, with the settings that users have."""
+    """Memory, start and size, with default settings."""
     database = fill.database(bench.vomeet, MANY)
     copy, log = database.copy(bench.folder), bench.folder / "log"
     starts, at_rest = [], []
@@ -257,7 +257,7 @@ def footprint(bench):
         after_load = server.resident_mb()
     size = bench.vomeet.stat().st_size / 1e6
     return [
-        Row(f"start to first answer, {MANY:,} users", None, starts, " ms", Bound(below=50)),
+        Row(f"start to first response, {MANY:,} users", None, starts, " ms", Bound(below=50)),
         Row("memory at rest", None, at_rest, " MB", Bound(below=12)),
         Row(f"memory after load at {CONNECTIONS} connections", None, [after_load], " MB"),
         Row("size of the binary", None, [size], " MB"),
@@ -302,13 +302,13 @@ def built(name, *command):
 
 
 def setting(bench):
-    """What the figures depend on, in a line."""
+    """What the results depend on, in a line."""
     with open("/proc/cpuinfo") as cores:
         name = next(line.partition(":")[2] for line in cores if line.startswith("model name"))
     return (
         f"{name.strip()}, {os.cpu_count()} cores, Linux {os.uname().release}.\n"
         f"{bench.rounds} rounds of a second; {CONNECTIONS} connections where nothing else is said.\n"
-        "Each figure is the median of the rounds; the spread is from the least to the most.\n"
+        "Each result is the median of the rounds; the spread is from the least to the most.\n"
     )
 
 

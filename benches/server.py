@@ -45,7 +45,7 @@ class Server:
             clear.write("5")
 
     def ask(self, path, method="GET", headers=None, body=None):
-        """One request; gives the body of its answer."""
+        """One request; gives the body of its response."""
         request = urllib.request.Request(self.url + path, body, headers or {}, method=method)
         with urllib.request.urlopen(request) as answer:
             return answer.read()

@@ -1,22 +1,22 @@
-"""The table: a row for each figure, with the bound that it must keep."""
+"""The table: a row for each result, with its bound."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import median
 
-HEAD = ("", "CPU µs", "req/s", "p50 ms", "p99 ms", "figure", "spread", "must be", "")
+HEAD = ("", "CPU µs", "req/s", "p50 ms", "p99 ms", "result", "spread", "must be", "")
 
 
 @dataclass(frozen=True)
 class Bound:
-    """What a figure must be: at least `least`, or below `below`."""
+    """What a result must be: at least `least`, or below `below`."""
 
     least: float | None = None
     below: float | None = None
 
     def keeps(self, value):
-        """Whether the figure is as it must be."""
+        """Whether the result is within the bound."""
         return value >= self.least if self.least is not None else value < self.below
 
     def __str__(self):
@@ -25,7 +25,7 @@ class Bound:
 
 @dataclass
 class Row:
-    """A line of the table: the load's samples, the figure of each round, and its bound."""
+    """A line of the table: the load's samples, the result of each round, and its bound."""
 
     what: str
     samples: list | None = None

@@ -1,4 +1,4 @@
-"""What it costs to be listened to: how soon words that are stored reach all who watch, and what watchers weigh."""
+"""The live feed: how soon stored segments reach all watchers, and the memory that a watcher takes."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ PLATFORM, NATIVE_ID = "teams", str(10**9)
 
 
 def watching(bench):
-    """Words of one bot, stored one after the other, at all the watchers of its meeting; one bot and server a round."""
+    """Segments of one bot, stored one after the other, at all watchers of its meeting; one bot and server a round."""
     found = {FEW: [], MANY: []}
     for _ in range(bench.rounds):
         for watchers, reports in found.items():

@@ -1,4 +1,4 @@
-"""A database of many words: users, their meetings, and what was said in them."""
+"""A database of many segments: users, their meetings and transcripts."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-//! The table: every route, once. Dispatch, guards, 405s, limits, the API document and tests are read from it.
+//! The table: every route, once. Dispatch, guards, 405s, limits, the OpenAPI document and tests are read from it.
 
 use crate::api::openapi::openapi;
 use crate::api::route::{Route, admin, bot, open, session, socket, user};
@@ -26,13 +26,16 @@ const PUT: Method = Method::PUT;
 const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
 
-/// Every route. Where two rows match one path, the upper one is meant.
+/// Every route. Where two rows match one path, the upper one is taken.
 pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
-    let numbered = rows().into_iter().enumerate();
-    numbered.map(|(number, row)| row.numbered(number)).collect()
+    let mut table = Vec::new();
+    for (number, row) in rows().into_iter().enumerate() {
+        table.push(row.numbered(number));
+    }
+    table
 });
 
-/// What other rooms read off the table.
+/// What the parts need of the table.
 pub const TABLE_INFO: TableInfo = TableInfo { labels, document };
 
 /// The labels of the rows in the metrics.
@@ -40,7 +43,7 @@ fn labels() -> Vec<RouteLabel> {
     TABLE.iter().map(|route| (route.method.as_str(), route.path)).collect()
 }
 
-/// The API document of the table; made once.
+/// The OpenAPI document of the table; made once.
 pub fn document() -> Result<&'static str> {
     static DOCUMENT: OnceLock<String> = OnceLock::new();
     if let Some(document) = DOCUMENT.get() {

@@ -74,8 +74,7 @@ pub async fn get_user_details(app: Arc<App>, _: Admin, input: UserDetailsInput) 
     let (user, meeting_stats, usage_patterns) = app.store.user_figures(input.id).await?;
     let mut api_tokens = None;
     if input.include_tokens {
-        let (_, mut tokens) = app.store.user_with_tokens(input.id).await?;
-        app.auth.usage().apply_pending(&mut tokens);
+        let (_, tokens) = app.auth.user_with_tokens(input.id, &app.store).await?;
         api_tokens = Some(tokens);
     }
     Ok(Json(UserAnalytics { user, meeting_stats, usage_patterns, api_tokens }))

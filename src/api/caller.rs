@@ -93,8 +93,7 @@ pub async fn get_caller(_: Arc<App>, caller: User, (): ()) -> Result<CallerRespo
 
 /// Lists the caller's tokens, without the secrets.
 pub async fn list_own_tokens(app: Arc<App>, caller: User, (): ()) -> Result<Json<Vec<Token>>> {
-    let (_, mut tokens) = app.store.user_with_tokens(caller.user.id).await?;
-    app.auth.usage().apply_pending(&mut tokens);
+    let (_, tokens) = app.auth.user_with_tokens(caller.user.id, &app.store).await?;
     Ok(Json(tokens))
 }
 

@@ -106,9 +106,9 @@ impl Guard for User {
     }
 
     fn record_use(&self, call: &Call, response_headers: &mut ResponseHeaders) -> Result<()> {
-        auth::announce(self, call.now, response_headers);
+        auth::add_expiry_header(self, call.now, response_headers);
         call.app.request_limiter.count(self, call.instant, response_headers)?;
-        call.app.auth.usage().note(self, call.now, call.request.client);
+        call.app.auth.usage().record_use(self, call.now, call.request.client);
         Ok(())
     }
 }

@@ -61,7 +61,7 @@ pub async fn store_segments(app: Arc<App>, bot: Bot, input: StoreSegmentsInput) 
     let verb = StoreSegments { token_hash: bot.token_hash(), uid: input.uid.0, heard, now };
     let stored = app.store.write(verb).await?;
     if let Some(token_id) = stored.token_id {
-        app.auth.usage().heard(stored.user_id, token_id, stored.more_ms, now);
+        app.auth.usage().record_transcript(stored.user_id, token_id, stored.more_ms, now);
     }
     Ok(Json(BatchAccepted { accepted: stored.accepted, language: stored.language, task: stored.task }))
 }

@@ -2,7 +2,7 @@
 
 use crate::api::users::{ById, PageLimit};
 use crate::app::App;
-use crate::auth::Admin;
+use crate::auth::{Admin, Explained};
 use crate::domain::bot::NativeId;
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::text::SingleLine;
@@ -130,8 +130,7 @@ pub async fn create_token(app: Arc<App>, admin: Admin, input: CreateTokenInput) 
 
 /// Lists the tokens of a user, without the secrets.
 pub async fn list_user_tokens(app: Arc<App>, _: Admin, ById(id): ById<UserId>) -> Result<Json<Vec<Token>>> {
-    let (_, mut tokens) = app.store.user_with_tokens(id).await?;
-    app.auth.usage().apply_pending(&mut tokens);
+    let (_, tokens) = app.auth.user_with_tokens(id, &app.store).await?;
     Ok(Json(tokens))
 }
 
@@ -145,16 +144,12 @@ input! {
 
 /// Lists a page of the tokens of all users, or of one.
 pub async fn list_tokens(app: Arc<App>, _: Admin, page: TokenPage) -> Result<Json<Vec<Token>>> {
-    let mut tokens = app.store.tokens(page).await?;
-    app.auth.usage().apply_pending(&mut tokens);
-    Ok(Json(tokens))
+    Ok(Json(app.auth.tokens(page, &app.store).await?))
 }
 
 /// Gets a token, without its secret.
 pub async fn get_token(app: Arc<App>, _: Admin, ById(id): ById<TokenId>) -> Result<Json<Token>> {
-    let mut token = app.store.token(id)?;
-    app.auth.usage().apply_pending(std::slice::from_mut(&mut token));
-    Ok(Json(token))
+    Ok(Json(app.auth.token(id, &app.store)?))
 }
 
 input! {
@@ -179,9 +174,8 @@ pub async fn update_token(app: Arc<App>, admin: Admin, input: UpdateTokenInput) 
         disuse_seconds: input.disuse_seconds.map(|seconds| seconds.0),
         now,
     };
-    let (mut token, _) = app.store.write_by(admin.actor()?, verb).await?;
-    app.auth.usage().apply_pending(std::slice::from_mut(&mut token));
-    Ok(Json(token))
+    let (token, _) = app.store.write_by(admin.actor()?, verb).await?;
+    Ok(Json(app.auth.with_pending(token)))
 }
 
 /// How a token is rotated.
@@ -303,18 +297,12 @@ pub struct Explanation {
 
 /// Explains whether a token is accepted; this does not count as a use of the token.
 pub async fn explain_token(app: Arc<App>, _: Admin, input: ExplainTokenInput) -> Result<Json<Explanation>> {
-    let (caller, fault) = app.auth.explain(input.token.0.trim().as_bytes(), &app.store, app.clock.now())?;
-    let mut explanation =
-        Explanation { code: "accepted", reason: "The token is accepted.".to_owned(), token: None, user: None };
-    if let Some(fault) = fault {
-        explanation.code = fault.code();
-        explanation.reason = fault.reason();
-    }
-    if let Some(caller) = caller {
-        let mut token = caller.token.clone();
-        app.auth.usage().apply_pending(std::slice::from_mut(&mut token));
-        explanation.token = Some(token);
-        explanation.user = Some(caller.user.clone());
-    }
-    Ok(Json(explanation))
+    let presented = input.token.0.trim().as_bytes();
+    let explained = app.auth.explain(presented, &app.store, app.clock.now())?;
+    let Explained { token, user, rejection } = explained;
+    let (code, reason) = match rejection {
+        Some(rejection) => (rejection.code(), rejection.reason()),
+        None => ("accepted", "The token is accepted.".to_owned()),
+    };
+    Ok(Json(Explanation { code, reason, token, user }))
 }

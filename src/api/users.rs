@@ -85,8 +85,7 @@ pub struct UserWithTokens {
 
 /// Gets a user with all their tokens.
 pub async fn get_user(app: Arc<App>, _: Admin, ById(id): ById<UserId>) -> Result<Json<UserWithTokens>> {
-    let (user, mut api_tokens) = app.store.user_with_tokens(id).await?;
-    app.auth.usage().apply_pending(&mut api_tokens);
+    let (user, api_tokens) = app.auth.user_with_tokens(id, &app.store).await?;
     Ok(Json(UserWithTokens { user, api_tokens }))
 }
 

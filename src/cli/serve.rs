@@ -54,7 +54,7 @@ async fn serve(mut settings: Settings) -> Result<(), StartupError> {
     let address = listener.local_addr().map_err(cannot)?;
     let stop =
         stop_signal().map_err(|error| StartupError::new(Code::Config, format!("Cannot wait for signals: {error}.")))?;
-    let app = App::open(settings.config.clone(), address, Clock::system(), TABLE_INFO)?;
+    let app = App::open(settings.config.clone(), address, Clock::system(), TABLE_INFO, None)?;
     server::apply_configured_users(&app).await?;
     let admin = AdminSocket::open(&settings.config).inspect_err(|_| app.store.close())?;
     say(welcome(&settings, address));

@@ -2,12 +2,13 @@
 //!
 //! On a terminal a table is as wide as that, and long cells go on in the line below; elsewhere a row is one line.
 
-use comfy_table::ContentArrangement;
 use comfy_table::presets::NOTHING as NOTHING_BETWEEN;
+use comfy_table::{ColumnConstraint, ContentArrangement, Width as Columns};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt::Write;
 use terminal_size::{Width, terminal_size_of};
+use unicode_width::UnicodeWidthStr;
 
 /// A title, and where its value is in the JSON (RFC 6901).
 pub type Column = (&'static str, &'static str);
@@ -53,17 +54,19 @@ fn aligned(width: Option<u16>, lines: Vec<Vec<String>>) -> String {
     if lines.is_empty() {
         return String::new();
     }
+    let words = widest_words(&lines);
     let mut table = comfy_table::Table::new();
     table.load_style(NOTHING_BETWEEN).add_rows(lines);
-    if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    }
-    let mut columns = table.column_iter_mut().rev();
-    if let Some(last) = columns.next() {
-        last.set_padding((0, 0));
-    }
-    for column in columns {
+    for column in table.column_iter_mut() {
         column.set_padding((0, GAP));
+    }
+    if let Some(width) = width {
+        // The last column has no gap behind it.
+        let width = width.saturating_add(GAP);
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        if words.iter().sum::<usize>() <= usize::from(width) {
+            keep_words(&mut table, &words);
+        }
     }
     let mut text = String::new();
     for line in table.lines() {
@@ -71,6 +74,28 @@ fn aligned(width: Option<u16>, lines: Vec<Vec<String>>) -> String {
         text.push('\n');
     }
     text
+}
+
+/// The widest word of each column, with the gap behind it.
+fn widest_words(lines: &[Vec<String>]) -> Vec<usize> {
+    let mut widest = Vec::new();
+    for line in lines {
+        widest.resize(line.len(), 0);
+        for (widest, cell) in widest.iter_mut().zip(line) {
+            for word in cell.split(' ') {
+                *widest = word.width().saturating_add(GAP.into()).max(*widest);
+            }
+        }
+    }
+    widest
+}
+
+/// Where there is room for it no word is broken: half a time, or half a name, is hard to read and to copy.
+fn keep_words(table: &mut comfy_table::Table, words: &[usize]) {
+    for (column, word) in table.column_iter_mut().zip(words) {
+        let word = u16::try_from(*word).unwrap_or(u16::MAX);
+        column.set_constraint(ColumnConstraint::LowerBoundary(Columns::Fixed(word)));
+    }
 }
 
 fn cell(value: Option<&Value>) -> String {
@@ -122,7 +147,6 @@ fn is_steering(c: char) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
-    use unicode_width::UnicodeWidthStr;
 
     #[test]
     fn columns_stand_under_each_other_whatever_is_in_them() {
@@ -160,6 +184,12 @@ mod tests {
         2   会議室会議室会議
             室会議室
         ");
+        let rows =
+            [rows[0].clone(), rows[1].clone(), json!({"id": "2026-11-26T07:54:47.383Z", "name": "a b c d e f g"})];
+        for width in 30..60 {
+            let text = table_within(Some(width), &columns, &rows[2..]);
+            assert!(text.contains("2026-11-26T07:54:47.383Z"), "{width}\n{text}");
+        }
         for width in 1..60 {
             let text = table_within(Some(width), &columns, &rows);
             assert!(width < 10 || text.lines().all(|line| line.width() <= width.into()), "{width}\n{text}");

@@ -45,7 +45,7 @@ string_enum!(
 );
 
 /// Who changes something, from where and when.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Actor {
     /// `key:` and the name of an admin key, `local:` and a user of the machine, `token:` and the id of the holder's
     /// token, `file` for vomeet.toml, `server` for the server itself.

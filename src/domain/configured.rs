@@ -3,11 +3,11 @@
 use crate::domain::email::Email;
 use crate::domain::token::{Hint, PlainToken, TokenHash};
 use crate::domain::user::User;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A user as `[[users]]` declares one. What is left out is not touched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfiguredUser {
     /// The address; unique without case.
     pub email: Email,
@@ -31,7 +31,7 @@ impl ConfiguredUser {
 }
 
 /// A token as the settings know it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfiguredToken {
     /// Its first four characters.
     pub hint: Hint,

@@ -1,7 +1,7 @@
 //! Languages that bots can be told: the codes of the Whisper tokenizer.
 
 use crate::domain::field::{Field, Invalid, Raw};
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// The 100 codes (openai/whisper, `tokenizer.py`).
@@ -28,6 +28,13 @@ impl Language {
     /// The language with this code.
     pub fn from_code(code: &str) -> Option<Self> {
         LANGUAGES.iter().find(|known| **known == code).map(|known| Self(known))
+    }
+}
+
+impl<'de> Deserialize<'de> for Language {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let code = String::deserialize(deserializer)?;
+        Self::from_code(&code).ok_or_else(|| serde::de::Error::custom("no such language code"))
     }
 }
 

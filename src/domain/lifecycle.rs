@@ -124,7 +124,7 @@ impl MeetingStatus {
 }
 
 /// News of a meeting: the state it should be in, and all that was said about it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StatusReport {
     /// Where it should stand.
     pub to: MeetingStatus,

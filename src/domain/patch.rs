@@ -1,9 +1,9 @@
 //! A field of a partial update: kept, cleared or set.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What happens to a field that may be empty.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Patch<T> {
     /// It stays.
     Keep,

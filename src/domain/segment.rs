@@ -2,7 +2,7 @@
 
 use crate::domain::field::{Field, Invalid, Raw};
 use crate::domain::time::Time;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
@@ -27,6 +27,13 @@ impl Serialize for Offset {
     #[expect(clippy::cast_precision_loss, reason = "the bound is far below 2^53")]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(self.0 as f64 / 1000.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Offset {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        Ok(Self::from_seconds(seconds))
     }
 }
 
@@ -74,7 +81,7 @@ impl<const MAX: usize> Field for SpokenText<MAX> {
 }
 
 /// What a bot heard, in good order: `end` is not before `start`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentInput {
     /// When it began.
     pub start: Offset,
@@ -173,6 +180,7 @@ mod tests {
     fn offsets_are_written_in_seconds() {
         for (millis, text) in [(0, "0.0"), (1, "0.001"), (12_500, "12.5"), (36_000_001, "36000.001")] {
             assert_eq!(serde_json::to_string(&Offset(millis)).expect("JSON"), text);
+            assert_eq!(serde_json::from_str::<Offset>(text).expect("JSON"), Offset(millis));
         }
     }
 }

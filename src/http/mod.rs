@@ -1,9 +1,11 @@
-//! From socket to service and back: the transport. It knows no route, no SQL and no rule of the domain.
+//! From socket to service and back: the transport. It knows no route, no SQL and no rule of the
+//! domain.
 //!
-//! [`serve`] accepts, from the network and by the [`admin_socket`]; [`pipeline`] keeps the rules of HTTP and hands each
-//! request to a [`service`]; [`request`] reads what was sent; [`response`], [`streamed_response`] and [`json_stream`] write what
-//! is returned; [`problem`] gives an error its status; [`access_log`] logs it. After a [`websocket::handshake`],
-//! [`websocket::socket`] speaks on the connection.
+//! [`serve`] accepts, from the network and by the [`admin_socket`]; [`pipeline`] keeps the rules of
+//! HTTP and hands each request to a [`service`]; [`request`] reads what was sent; [`response`],
+//! [`streamed_response`] and [`json_stream`] write what is returned; [`problem`] gives an error its
+//! status; [`access_log`] logs it. After a [`websocket::handshake`], [`websocket::socket`] speaks on
+//! the connection.
 
 pub mod access_log;
 pub mod admin_socket;

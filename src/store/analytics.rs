@@ -4,13 +4,13 @@ use crate::domain::analytics::{
     MeetingStats, MeetingSummary, MeetingWithUser, MeetingsWithUsers, Performance, Session, Telematics,
     TranscriptionStats, UsagePatterns, UserSummary, per_day, seconds,
 };
-use crate::domain::{Email, MeetingId, MeetingStatus, Platform, SessionId, Time, User, UserId};
+use crate::domain::{MeetingId, MeetingStatus, Platform, Time, User, UserId};
 use crate::error::{Error, Result};
 use crate::store::doors::Store;
-use crate::store::meetings::read::{by_id, meeting_at, meeting_columns, word};
+use crate::store::meetings::read::{by_id, meeting_at, meeting_columns};
 use crate::store::positions::{Start, Table};
 use crate::store::users::read::{find, user_at, user_columns};
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use std::sync::Arc;
 
 /// Where the columns of a user begin behind those of a meeting.
@@ -71,7 +71,7 @@ impl Store {
                 " FROM meetings m CROSS JOIN users u ON u.id = m.user_id WHERE m.id < ?1 ORDER BY m.id DESC LIMIT ?2 OFFSET ?3"
             ))?;
             let item =
-                |row: &Row<'_>| Ok(MeetingWithUser { meeting: meeting_at(row)?, user: user_at(row, BEHIND_MEETING)? });
+                |row: &Row<'_>| Ok(MeetingWithUser { meeting: meeting_at(row, 0)?, user: user_at(row, BEHIND_MEETING)? });
             let items = statement.query_map([start.id, page.limit, start.skip], item)?.collect::<rusqlite::Result<_>>()?;
             Ok(MeetingsWithUsers { total, items })
         })
@@ -114,8 +114,8 @@ impl Store {
                  ORDER BY id DESC LIMIT :limit OFFSET :skip"
             ))?;
             let values = named_params! {
-                ":user": wanted.user_id.map(|id| id.0),
-                ":platform": wanted.platform.map(Platform::as_str),
+                ":user": wanted.user_id,
+                ":platform": wanted.platform,
                 ":native": wanted.native_meeting_id,
                 ":before": start.id,
                 ":limit": wanted.page.limit,
@@ -141,29 +141,28 @@ impl Store {
 
 fn user_summary(row: &Row<'_>) -> rusqlite::Result<UserSummary> {
     Ok(UserSummary {
-        id: UserId(row.get(0)?),
-        email: Email::stored(row.get(1)?),
+        id: row.get(0)?,
+        email: row.get(1)?,
         name: row.get(2)?,
         image_url: row.get(3)?,
         max_concurrent_bots: row.get(4)?,
-        created_at: Time::from_millis(row.get(5)?),
+        created_at: row.get(5)?,
     })
 }
 
 fn meeting_summary(row: &Row<'_>) -> rusqlite::Result<MeetingSummary> {
-    let time = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis));
     Ok(MeetingSummary {
-        id: MeetingId(row.get(0)?),
-        user_id: UserId(row.get(1)?),
-        platform: word(row, 2, Platform::from_word)?,
+        id: row.get(0)?,
+        user_id: row.get(1)?,
+        platform: row.get(2)?,
         native_meeting_id: row.get(3)?,
         constructed_meeting_url: row.get(4)?,
-        status: word(row, 5, MeetingStatus::from_word)?,
+        status: row.get(5)?,
         bot_container_id: row.get(6)?,
-        start_time: time(7)?,
-        end_time: time(8)?,
-        created_at: Time::from_millis(row.get(9)?),
-        updated_at: Time::from_millis(row.get(10)?),
+        start_time: row.get(7)?,
+        end_time: row.get(8)?,
+        created_at: row.get(9)?,
+        updated_at: row.get(10)?,
     })
 }
 
@@ -180,25 +179,25 @@ fn sessions(db: &Connection, id: MeetingId) -> rusqlite::Result<Vec<Session>> {
         db.prepare_cached("SELECT id, meeting_id, uid, started_at FROM sessions WHERE meeting_id = ?1 ORDER BY id")?;
     let session = |row: &Row<'_>| {
         Ok(Session {
-            id: SessionId(row.get(0)?),
-            meeting_id: MeetingId(row.get(1)?),
+            id: row.get(0)?,
+            meeting_id: row.get(1)?,
             session_uid: row.get(2)?,
-            session_start_time: Time::from_millis(row.get(3)?),
+            session_start_time: row.get(3)?,
         })
     };
-    statement.query_map([id.0], session)?.collect()
+    statement.query_map([id], session)?.collect()
 }
 
 fn transcription_stats(db: &Connection, id: MeetingId) -> rusqlite::Result<TranscriptionStats> {
     let mut figures = db.prepare_cached(
         "SELECT count(*), coalesce(sum(end_ms - start_ms), 0), count(DISTINCT speaker) FROM segments WHERE meeting_id = ?1",
     )?;
-    let figures = figures.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let figures = figures.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let mut languages = db.prepare_cached(
         "SELECT language FROM segments WHERE meeting_id = ?1 AND language IS NOT NULL
          GROUP BY language ORDER BY min(absolute_start), language LIMIT ?2",
     )?;
-    let languages = languages.query_map([id.0, LANGUAGES_MAX], |row| row.get(0))?;
+    let languages = languages.query_map(params![id, LANGUAGES_MAX], |row| row.get(0))?;
     Ok(TranscriptionStats {
         total_transcriptions: figures.0,
         total_duration: seconds(figures.1),
@@ -214,11 +213,11 @@ fn user_figures(db: &Connection, id: UserId) -> rusqlite::Result<Option<(User, M
 
 fn meeting_stats(db: &Connection, id: UserId) -> rusqlite::Result<MeetingStats> {
     let mut figures = db.prepare_cached(&format!(
-        "SELECT count(*), count(*) FILTER (WHERE status = 'completed'), count(*) FILTER (WHERE status = 'failed'),
+        "SELECT count(*), count(*) FILTER (WHERE status = ?2), count(*) FILTER (WHERE status = ?3),
            coalesce(sum({LASTED_MS}), 0), CAST(avg({LASTED_MS}) AS INTEGER)
          FROM meetings WHERE user_id = ?1"
     ))?;
-    figures.query_row([id.0], |row| {
+    figures.query_row(params![id, MeetingStatus::Completed, MeetingStatus::Failed], |row| {
         let (total_meetings, completed_meetings, failed_meetings) = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(MeetingStats {
             total_meetings,
@@ -243,14 +242,14 @@ fn usage_patterns(db: &Connection, id: UserId) -> rusqlite::Result<UsagePatterns
         "SELECT count(*), coalesce(max(created_at) / 86400000 - min(created_at) / 86400000 + 1, 0), max(updated_at)
          FROM meetings WHERE user_id = ?1",
     )?;
-    let (count, days, last): (i64, i64, Option<i64>) =
-        figures.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let (count, days, last_activity): (i64, i64, Option<Time>) =
+        figures.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(UsagePatterns {
-        most_used_platform: favourite.query_row([id.0], |row| word(row, 0, Platform::from_word)).optional()?,
+        most_used_platform: favourite.query_row([id], |row| row.get(0)).optional()?,
         meetings_per_day: per_day(count, days),
         peak_usage_hours: hours
-            .query_map([id.0, PEAK_HOURS_MAX], |row| row.get(0))?
+            .query_map(params![id, PEAK_HOURS_MAX], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?,
-        last_activity: last.map(Time::from_millis),
+        last_activity,
     })
 }

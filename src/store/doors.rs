@@ -1,5 +1,4 @@
-//! The doors to the database: writes go to the one writer, small reads run where the request runs, long reads on the
-//! blocking pool.
+//! The database: writes go to the one writer, small reads run where the request runs, long reads on the blocking pool.
 
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
@@ -9,6 +8,7 @@ use crate::store::options::Options;
 use crate::store::positions::Positions;
 use crate::store::writer::job::Written;
 use crate::store::writer::queue::Writer;
+use crate::store::writer::record::Recorder;
 use crate::store::writer::verb::{Change, Verb};
 use crate::store::{file, upgrade};
 use rusqlite::Connection;
@@ -22,7 +22,7 @@ const SMALL_READ_CACHE_KIB: u32 = 32 * 1024;
 /// Pages that a connection for long reads keeps: they pass by once.
 const LONG_READ_CACHE_KIB: u32 = 768;
 
-/// The doors to the database.
+/// The open database.
 pub struct Store {
     path: PathBuf,
     small_reads: Readers,
@@ -41,10 +41,20 @@ pub struct Store {
 impl Store {
     /// Opens the file, alone: takes the lock, creates or upgrades the tables, starts the writer.
     ///
-    /// `announce` hears of every change after its commit and before its answer, on the writer's thread.
+    /// `on_change` is called with every change after its commit and before the caller gets the result, on the writer's
+    /// thread.
     pub fn open(
         options: &Options,
-        announce: impl Fn(&Change) + Send + 'static,
+        on_change: impl Fn(&Change) + Send + 'static,
+    ) -> std::result::Result<Self, StartupError> {
+        Self::open_recorded(options, None, on_change)
+    }
+
+    /// The same; every verb is sent to the recorder once it is committed.
+    pub fn open_recorded(
+        options: &Options,
+        recorder: Option<Recorder>,
+        on_change: impl Fn(&Change) + Send + 'static,
     ) -> std::result::Result<Self, StartupError> {
         let lock = file::Lock::take(&options.path)?;
         file::create_private(&options.path)?;
@@ -64,7 +74,8 @@ impl Store {
             options,
             Arc::clone(&files),
             Arc::clone(&positions),
-            Box::new(announce),
+            recorder,
+            Box::new(on_change),
             Arc::clone(&failed),
         )?;
         Ok(Self {
@@ -87,7 +98,7 @@ impl Store {
         self.writer.send(verb).await
     }
 
-    /// Writes all that waits, folds the log into the file and lets go of it.
+    /// Writes all that waits, checkpoints the WAL and closes the file.
     pub fn close(&self) {
         self.writer.close();
     }

@@ -4,7 +4,7 @@ use crate::domain::export::{
     ExportedDelivery, ExportedEntry, ExportedMeeting, ExportedSession, ExportedToken, ExportedUsage, ExportedWebhook,
 };
 use crate::domain::{
-    Action, Data, Day, DeliveryId, Hint, MeetingId, Scope, Subject, Time, TokenId, UsageCounts, User, UserId,
+    Action, Data, Day, DeliveryId, MeetingId, Subject, TokenId, UsageCounts, User, UserId,
 };
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
@@ -17,12 +17,12 @@ use crate::store::webhooks::read::{delivery_at, event_type};
 use crate::store::webhooks::settings::Webhook;
 use crate::store::writer::verb::Verb;
 use rusqlite::{Connection, Params, Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// Notes in the record that all of a user's data was read.
-#[derive(Debug, Serialize)]
+/// Notes in the audit log that all data of a user was exported.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct NoteExport {
-    /// Whose.
+    /// The user.
     pub id: UserId,
 }
 
@@ -56,14 +56,14 @@ impl Store {
 
     /// Whether there is such a user; a small read.
     pub fn has_user(&self, id: UserId) -> Result<bool> {
-        self.read(|db| db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([id.0]))
+        self.read(|db| db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([id]))
     }
 
     /// A page of a user's tokens behind this one; a long read.
     pub async fn export_tokens(&self, id: UserId, after: TokenId) -> Result<Page<ExportedToken>> {
         let sql = "SELECT id, name, hint, created_at, expires_at, last_used_at, last_address, disabled_at, disuse_seconds, scope
                    FROM tokens WHERE user_id = ?1 AND id > ?2 ORDER BY id";
-        self.read_long(move |db| list(db, sql, params![id.0, after.0], token_at)).await
+        self.read_long(move |db| list(db, sql, params![id, after], token_at)).await
     }
 
     /// A page of a user's meetings behind this one, without what was said; a long read.
@@ -74,7 +74,7 @@ impl Store {
             ", s.uid, s.bot_name, s.language, s.task, s.started_at
              FROM meetings m LEFT JOIN sessions s ON s.meeting_id = m.id WHERE m.user_id = ?1 AND m.id > ?2 ORDER BY m.id"
         );
-        self.read_long(move |db| list(db, sql, params![id.0, after.0], exported_meeting_at)).await
+        self.read_long(move |db| list(db, sql, params![id, after], exported_meeting_at)).await
     }
 
     /// A page of a user's events behind this one; a long read.
@@ -85,22 +85,22 @@ impl Store {
             ", d.meeting_id, d.created_at, d.attempts, d.next_at, d.delivered_at, d.last_status, d.last_error, d.body
              FROM deliveries d WHERE d.user_id = ?1 AND d.id > ?2 ORDER BY d.id"
         );
-        self.read_long(move |db| list(db, sql, params![id.0, after.0], exported_delivery_at)).await
+        self.read_long(move |db| list(db, sql, params![id, after], exported_delivery_at)).await
     }
 
     /// A page of what a user used, behind this day and token; a long read.
     pub async fn export_usage(&self, id: UserId, after: (Day, TokenId)) -> Result<Page<ExportedUsage>> {
         let sql = "SELECT day, token_id, requests, bots, bot_ms, transcript_ms FROM usage
                    WHERE user_id = ?1 AND (day, token_id) > (?2, ?3) ORDER BY day, token_id";
-        self.read_long(move |db| list(db, sql, params![id.0, after.0.number(), after.1.0], usage_at)).await
+        self.read_long(move |db| list(db, sql, params![id, after.0, after.1], usage_at)).await
     }
 
-    /// A page of the entries of the record that concern a user, behind this one; a long read.
+    /// A page of the entries of the audit log that concern a user, after this one; a long read.
     pub async fn export_audit(&self, id: UserId, after: i64) -> Result<Page<ExportedEntry>> {
         let sql = "SELECT a.id, a.at, a.actor, a.action, a.subject, a.subject_id, d.before, d.after
                    FROM audit a LEFT JOIN audit_details d ON d.audit_id = a.id
                    WHERE a.user_id = ?1 AND a.id > ?2 ORDER BY a.id";
-        self.read_long(move |db| list(db, sql, params![id.0, after], entry_at)).await
+        self.read_long(move |db| list(db, sql, params![id, after], entry_at)).await
     }
 }
 
@@ -114,33 +114,25 @@ fn list<T>(
     page(db.prepare_cached(sql)?.query(values)?, read)
 }
 
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(Time::from_millis))
-}
-
-fn data(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Data>> {
-    Ok(row.get::<_, Option<String>>(column)?.map(Data::stored))
-}
-
 fn token_at(row: &Row<'_>) -> rusqlite::Result<(ExportedToken, usize)> {
     let token = ExportedToken {
-        id: TokenId(row.get(0)?),
+        id: row.get(0)?,
         name: row.get(1)?,
-        hint: Hint(row.get(2)?),
-        created_at: Time::from_millis(row.get(3)?),
-        expires_at: time(row, 4)?,
-        last_used_at: time(row, 5)?,
+        hint: row.get(2)?,
+        created_at: row.get(3)?,
+        expires_at: row.get(4)?,
+        last_used_at: row.get(5)?,
         last_address: row.get(6)?,
-        disabled_at: time(row, 7)?,
+        disabled_at: row.get(7)?,
         disuse_seconds: row.get(8)?,
-        scope: Scope::stored(row.get_ref(9)?.as_str_or_null()?),
+        scope: row.get(9)?,
     };
     let bytes = token.name.as_ref().map_or(0, String::len);
     Ok((token, bytes))
 }
 
 fn exported_meeting_at(row: &Row<'_>) -> rusqlite::Result<(ExportedMeeting, usize)> {
-    let meeting = meeting_at(row)?;
+    let meeting = meeting_at(row, 0)?;
     let bytes = meeting.data.as_json().len();
     let session = match row.get::<_, Option<String>>(12)? {
         None => None,
@@ -149,22 +141,22 @@ fn exported_meeting_at(row: &Row<'_>) -> rusqlite::Result<(ExportedMeeting, usiz
             bot_name: row.get(13)?,
             language: row.get(14)?,
             task: row.get(15)?,
-            started_at: Time::from_millis(row.get(16)?),
+            started_at: row.get(16)?,
         }),
     };
     Ok((ExportedMeeting { meeting, session, segments: Vec::new() }, bytes))
 }
 
 fn exported_delivery_at(row: &Row<'_>) -> rusqlite::Result<(ExportedDelivery, usize)> {
-    let body = Data::stored(row.get(10)?);
+    let body: Data = row.get(10)?;
     let bytes = body.as_json().len();
     Ok((ExportedDelivery { delivery: delivery_at(row)?, body }, bytes))
 }
 
 fn usage_at(row: &Row<'_>) -> rusqlite::Result<(ExportedUsage, usize)> {
     let usage = ExportedUsage {
-        day: Day::from_number(row.get(0)?),
-        token_id: TokenId(row.get(1)?),
+        day: row.get(0)?,
+        token_id: row.get(1)?,
         amounts: UsageCounts {
             requests: row.get(2)?,
             bots: row.get(3)?,
@@ -177,11 +169,11 @@ fn usage_at(row: &Row<'_>) -> rusqlite::Result<(ExportedUsage, usize)> {
 }
 
 fn entry_at(row: &Row<'_>) -> rusqlite::Result<(ExportedEntry, usize)> {
-    let (before, after) = (data(row, 6)?, data(row, 7)?);
+    let (before, after): (Option<Data>, Option<Data>) = (row.get(6)?, row.get(7)?);
     let bytes = [&before, &after].into_iter().flatten().map(|data| data.as_json().len()).sum();
     let entry = ExportedEntry {
         id: row.get(0)?,
-        at: Time::from_millis(row.get(1)?),
+        at: row.get(1)?,
         actor: row.get(2)?,
         action: row.get(3)?,
         subject: row.get(4)?,

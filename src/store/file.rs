@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const LOCK_TIME_MAX: Duration = Duration::from_millis(500);
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
-/// The file of this name with something appended: the log, the lock, the reserve.
+/// The path of a file beside the database: the WAL, the lock, the reserve.
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -53,12 +53,12 @@ fn try_for_a_while(file: &File) -> Result<(), TryLockError> {
     }
 }
 
-/// The log of a database that is ours. Once it was folded into the file whole it is empty, and goes: one file is easier to
-/// copy than two.
+/// The WAL of a database that is ours. It is deleted once it is empty, after a checkpoint of all of it: one file is easier
+/// to copy than two.
 pub struct OwnLog(PathBuf);
 
 impl OwnLog {
-    /// The log of this database.
+    /// The WAL of this database.
     pub fn of(database: &Path) -> Self {
         Self(beside(database, "-wal"))
     }
@@ -88,7 +88,9 @@ fn open_private(path: &Path) -> io::Result<File> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => options.create(true).truncate(false).open(path)?,
         Err(error) => return Err(error),
     };
-    if file.metadata()?.mode() & 0o077 != 0 {
+    // A device is nobody's to close to others, whoever names it as a database.
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
     Ok(file)

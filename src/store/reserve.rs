@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Size of the reserve in bytes: some hundred revocations, even if the log can never be folded back.
+/// Size of the reserve in bytes: some hundred revocations, even if the WAL can never be checkpointed.
 const RESERVE_BYTES: usize = 4 * 1024 * 1024;
 /// How often a lost reserve is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(1);

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::store::doors::Store;
 use crate::store::writer::verb::Verb;
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ fn leftover(page: u32, bytes: &[u8]) -> Option<Range<usize>> {
 }
 
 /// Wipes the free space of pages.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct WipePages {
     /// Their numbers.
     pub pages: Vec<u32>,
@@ -165,7 +165,7 @@ impl Verb for WipePages {
 }
 
 /// The beginning of a word by which FTS5 finds the page of a segment of its index where the word may be.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Separator {
     segment: i64,
     /// With the letter of the index in front.
@@ -201,7 +201,7 @@ fn dead_separators(db: &Connection, begin: &Separator) -> rusqlite::Result<(Vec<
 }
 
 /// Replaces separators that are of nobody's words any more.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct MendIndex {
     /// Which; those that are somebody's by now stay.
     pub dead: Vec<Separator>,
@@ -224,8 +224,8 @@ impl Verb for MendIndex {
 }
 
 /// Notes that nothing is left of what was removed up to then.
-#[derive(Debug, Serialize)]
-struct NoteErased {
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NoteErased {
     up_to: i64,
 }
 

@@ -174,7 +174,7 @@ mod tests {
         }
     }
 
-    /// What the record says about a user goes with the user, by whichever version it was written.
+    /// What the audit log says about a user goes with the user, by whichever version it was written.
     #[test]
     fn what_an_older_version_recorded_about_a_user_goes_with_the_user() {
         let [.., mut connection] = older();

@@ -17,7 +17,7 @@ const OPEN: [(&str, Option<&str>); 5] = [
     ("stopping", None),
 ];
 /// A bot that does not leave when it is told to.
-const STUBBORN_BOT: &str = r#"["sh", "-c", "trap '' TERM; for n in $(seq 90); do sleep 1; done"]"#;
+const STUBBORN_BOT: &str = r#"["sh", "-c", "trap '' TERM; for n in $(seq 300); do sleep 1; done"]"#;
 
 fn serve(folder: &Path, bot: &str) -> Process {
     let launch = Launch::serve(folder).env("VOMEET_BOTS_RUNNER", "process").env("VOMEET_BOTS_PROCESS_COMMAND", bot);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::thread;
 
 /// A bot that shows what it was told in its log, and then waits to be told to leave.
-pub const WAITING_BOT: &str = r#"["sh", "-c", "env; exec sleep 90"]"#;
+pub const WAITING_BOT: &str = r#"["sh", "-c", "env; exec sleep 300"]"#;
 
 /// A server whose bots only wait.
 pub fn setup() -> Setup {

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Instant;
 
 /// A bot that says what it was told, and one thing more.
-const BOT: &str = r#"["sh", "-c", "env; echo Zqbotsays; exec sleep 90"]"#;
+const BOT: &str = r#"["sh", "-c", "env; echo Zqbotsays; exec sleep 300"]"#;
 /// What the tests put everywhere, each in one place of its own.
 const MARKS: [&str; 14] = [
     "Zqaddress",

@@ -2,6 +2,7 @@
 
 use crate::bots::{at_work, meet_code, newest, send, session, setup, user};
 use crate::client::{Answer, Client, Token, assert_time, wait_for};
+use crate::server::{Setup, still_clock};
 use serde_json::{Value, json};
 use vomeet::domain::lifecycle::TransitionOutcome;
 use vomeet::domain::{MeetingStatus, StatusReport, Time, TransitionSource};
@@ -39,6 +40,11 @@ pub fn wait_until(client: &Client, token: &Token, status: &str) -> Value {
     wait_for(|| Some(newest(client, token)).filter(|meeting| meeting["status"] == status))
 }
 
+/// A server whose clock stands still: a bot that is told to leave may end, and its last word is waited for all the same.
+fn patient() -> Setup {
+    setup().clock(&still_clock())
+}
+
 /// Brings a new meeting into a state, and returns the name of its session.
 pub fn bring(client: &Client, token: &Token, code: &str, state: &str) -> String {
     send(client, token, code).expect(201);
@@ -71,7 +77,7 @@ fn expected(from: &str, to: &str, name: &str) -> (&'static str, bool) {
 
 #[test]
 fn every_callback_in_every_state_twice() {
-    let server = setup().start();
+    let server = patient().start();
     let token = user(&server, "one@example.com", 1000);
     let mut number = 0;
     for from in MeetingStatus::WORDS.iter().copied() {
@@ -102,7 +108,7 @@ fn every_callback_in_every_state_twice() {
 
 #[test]
 fn each_step_is_noted_with_who_and_when() {
-    let server = setup().start();
+    let server = patient().start();
     let token = user(&server, "one@example.com", 1);
     let session = bring(&server, &token, "abc-defg-hij", "joining");
     report(&server, &session, "awaiting_admission").expect(200);
@@ -134,7 +140,7 @@ fn each_step_is_noted_with_who_and_when() {
 
 #[test]
 fn ends_say_why() {
-    let server = setup().start();
+    let server = patient().start();
     let token = user(&server, "one@example.com", 100);
     for (n, (state, exited, status, reason, stage, error)) in [
         ("active", json!({ "exit_code": 0 }), "completed", json!("stopped"), Value::Null, Value::Null),

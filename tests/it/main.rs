@@ -19,6 +19,7 @@
 //! | [`edge`], [`limits`] | HTTP's rules, limits and time-outs |
 //! | [`rate_limits`] | wrong keys by address, requests by token and user |
 //! | [`races`], [`model`] | many callers at once; random sequences against a model |
+//! | [`replay`] | the verbs of every server, applied to another file: the same rows |
 //! | [`durability`], [`kill`], [`disk`], [`startup`] | stops, kills, full and broken disks, refused starts |
 //! | [`vanished`], [`watched`] | files that fail or go away under a server; what its process takes and leaves behind |
 //! | [`runner_process`], [`runner_adoption`], [`runner_limits`] | bots as processes: their surroundings, ends, restarts of the server, time limits |
@@ -31,8 +32,8 @@
 //! | [`secrets`], [`config`], [`openapi`] | what must not be found, settings, the API document |
 //! | [`tidy`] | the rules of the house |
 //!
-//! Each test has a server and a folder of its own. Nobody sleeps: what is waited for is an event, for at most
-//! [`patience::PATIENCE`].
+//! Each test has a server and a folder of its own. Nobody sleeps but between two looks: what is waited for is an event,
+//! for at most [`patience::PATIENCE`].
 
 #![allow(
     clippy::expect_used,
@@ -44,6 +45,7 @@ mod client;
 mod patience;
 mod process;
 mod receiver;
+mod replay;
 mod runner_bots;
 mod server;
 mod watcher;

@@ -1,6 +1,6 @@
 //! The real binary as a process: started, watched, signalled, and read to its end.
 
-use crate::client::{Client, PATIENCE};
+use crate::client::{Client, PATIENCE, wait_for};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
@@ -13,6 +13,9 @@ use std::time::Instant;
 
 /// The binary that cargo built for these tests.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_vomeet");
+
+/// The exit code where another process holds the database.
+const HELD: i32 = 13;
 
 /// Lines of one of its outputs, as they come.
 pub struct Output {
@@ -143,6 +146,10 @@ impl Launch {
 
     /// Starts it, whatever becomes of it.
     pub fn launch(mut self) -> Process {
+        self.spawn()
+    }
+
+    fn spawn(&mut self) -> Process {
         let mut child = self.0.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.0));
         let stdout = Output::of(child.stdout.take().expect("stdout"));
         let stderr = Output::of(child.stderr.take().expect("stderr"));
@@ -150,11 +157,18 @@ impl Launch {
         Process { child, client, stdout, stderr }
     }
 
-    /// Starts a server and waits until it listens.
-    pub fn start(self) -> Process {
-        let mut process = self.launch();
-        assert!(process.wait_until_listening(), "it ended before it listened:\n{}", process.stderr.all());
-        process
+    /// Starts a server and waits until it listens; again where the lock of the database is held for a moment more, as
+    /// [`once_free`](crate::server::once_free) says.
+    pub fn start(mut self) -> Process {
+        wait_for(|| {
+            let mut process = self.spawn();
+            if process.wait_until_listening() {
+                return Some(process);
+            }
+            let ended = process.end();
+            assert_eq!(ended.status.code(), Some(HELD), "it ended before it listened: {ended:?}");
+            None
+        })
     }
 
     /// Runs to the end.

@@ -1,7 +1,7 @@
 //! A store and a supervisor without a server, and bots that tell by a pipe what becomes of them.
 
 use crate::client::PATIENCE;
-use crate::server::still_clock;
+use crate::server::{once_free, still_clock};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -114,7 +114,8 @@ impl Context {
                 let _ = tell.send(news.meeting.clone());
             }
         };
-        let store = Arc::new(Store::open(&options, announce).expect("a database"));
+        let store = once_free(|| Store::open(&options, announce.clone())).expect("a database");
+        let store = Arc::new(store);
         let supervisor = Supervisor::start(Arc::clone(&store), watch_registry, &settings, clock.clone());
         Self { folder, store, supervisor, settings, clock, started: Arc::default(), moved, asked: 0 }
     }

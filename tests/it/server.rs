@@ -1,6 +1,7 @@
 //! A server in this process, on a port and a folder of its own.
 
-use crate::client::{Client, PATIENCE};
+use crate::client::{Client, PATIENCE, wait_for};
+use crate::replay::Recording;
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -12,7 +13,7 @@ use tokio::sync::oneshot;
 use vomeet::app::App;
 use vomeet::clock::Clock;
 use vomeet::config::{Environment, Flags, Settings};
-use vomeet::exit::StartupError;
+use vomeet::exit::{Code, StartupError};
 use vomeet::http::admin_socket::AdminSocket;
 use vomeet::http::serve::{Listeners, listen};
 use vomeet::routes::TABLE_INFO;
@@ -39,6 +40,7 @@ pub struct Server {
     setup: Option<Setup>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<(), StartupError>>>,
+    recording: Option<Recording>,
 }
 
 impl Setup {
@@ -92,6 +94,7 @@ impl Setup {
         let around = Environment { environment: self.environment.clone(), folder: self.folder.path().to_owned() };
         let settings = Settings::load(&flags, &around).expect("settings");
         let clock = self.clock.clone();
+        let (recorder, recording) = Recording::begin(&self.database());
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -104,23 +107,39 @@ impl Setup {
             runtime.block_on(async {
                 let listener = listen(settings.config.listen).expect("a port");
                 let address = listener.local_addr().expect("an address");
-                let app = App::open(settings.config, address, clock, TABLE_INFO)?;
+                let open = || {
+                    let recorder = Some(recorder.clone());
+                    App::open(settings.config.clone(), address, clock.clone(), TABLE_INFO, recorder)
+                };
+                let app = once_free(open)?;
                 server::apply_configured_users(&app).await?;
                 let admin = AdminSocket::open(&app.config).expect("a private socket");
                 ready.send((address, Arc::clone(&app))).expect("a test that waits");
                 server::run(app, Listeners { network: listener, admin }, async { drop(stopped.await) }).await
             })
         });
-        let (address, app) = started.recv_timeout(PATIENCE).expect("a server that starts");
+        let Ok((address, app)) = started.recv_timeout(PATIENCE) else {
+            panic!("the server does not start: {:?}", thread.is_finished().then(|| thread.join()));
+        };
         let client = Client { address };
-        Server { client, app, setup: Some(self), stop: Some(stop), thread: Some(thread) }
+        let recording = Some(recording);
+        Server { client, app, setup: Some(self), stop: Some(stop), thread: Some(thread), recording }
     }
+}
+
+/// Opens a database that nobody serves any more. A child of another test holds all that is open in this process until its
+/// own program begins, and on a busy machine that takes longer than a server waits for the lock.
+pub fn once_free<T>(open: impl Fn() -> Result<T, StartupError>) -> Result<T, StartupError> {
+    wait_for(|| match open() {
+        Err(error) if error.code == Code::DatabaseHeld => None,
+        opened => Some(opened),
+    })
 }
 
 /// Opens a database of ours from outside; it is created where it is missing.
 pub fn open_file(database: &Path, use_it: impl FnOnce(&Connection)) {
     let options = Options { path: database.to_owned(), small_readers: 1, long_readers: 1, queue_max: 1 };
-    Store::open(&options, |_| {}).expect("a new database").close();
+    once_free(|| Store::open(&options, |_| {})).expect("a new database").close();
     let connection = Connection::open(database).expect("the database");
     connection.pragma_update(None, "foreign_keys", true).expect("foreign keys");
     // As the server's own writer does: a page that is split must leave no copy of what moved.
@@ -159,6 +178,9 @@ impl Server {
         let ended = thread.join();
         if !std::thread::panicking() {
             ended.expect("no panic").expect("a clean end");
+            if let (Some(recording), Some(setup)) = (self.recording.take(), &self.setup) {
+                recording.check(&setup.database());
+            }
         }
     }
 }

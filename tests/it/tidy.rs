@@ -86,6 +86,8 @@ type Rule = (&'static str, &'static [&'static str], &'static [&'static str]);
 #[rustfmt::skip]
 const RULES: &[Rule] = &[
     ("src/", &["rusqlite", "r2d2", "r2d2_sqlite"], &["src/store/"]),
+    // Which states belong together, the domain says: store/meetings/states.rs.
+    ("src/store/", &["status IN ('", "status NOT IN ('"], &[]),
     ("src/", &["std::env", "env::var", "env::args", "dotenvy"], &["src/cli/", "src/config/"]),
     ("src/", &["std::fs", "fs::read", "File::open", "OpenOptions"], &["src/cli/", "src/config/", "src/store/", "src/http/admin_socket.rs", "src/bots/output.rs", "src/bots/runners/process.rs"]),
     ("src/", &["std::process"], &["src/cli/", "src/main.rs", "src/bots/runners/process.rs"]),
@@ -104,6 +106,8 @@ const RULES: &[Rule] = &[
     ("src/domain/", &["tokio", "hyper", "std::net", "std::time", "async"], &[]),
     ("src/store/", &["hyper", "std::net"], &[]),
     ("src/auth/", &["hyper::body", "http_body_util"], &[]),
+    // Reads of tokens go through auth, which applies the usage that is still in memory.
+    ("src/", &["store.token(", "store.tokens(", "store.user_with_tokens(", "store.known_token(", "apply_pending"], &["src/auth/", "src/store/"]),
     ("src/", &["SELECT", "INSERT", "UPDATE", "DELETE FROM"], &["src/store/"]),
     ("src/api/", &["std::net", "tokio::net", "hyper::body"], &["src/api/general.rs", "src/api/guard.rs"]),
     // The transport knows no route, no part of the server and no SQL.

@@ -1,4 +1,4 @@
-"""An HTTP server that notes what it is sent and answers what it is told."""
+"""An HTTP server that records requests and sends the responses that a test chose."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""A live feed that says what it is told, and notes what it hears; it also answers GET with JSON."""
+"""A live feed that sends what a test chose and records what it receives; it also serves JSON by GET."""
 
 import json
 import threading

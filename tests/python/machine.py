@@ -1,4 +1,4 @@
-"""A machine that the tests make up: its PATH holds the programs that they put there, and nothing else."""
+"""A made-up machine: its PATH holds the programs that a test puts there, and nothing else."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Holds what the server answered against the types that the client declares."""
+"""Compares responses of the server with the types that the client declares."""
 
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict

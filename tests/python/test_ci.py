@@ -1,4 +1,4 @@
-""".ci/run runs its stages in order and ends with their seconds; what it could not check, it says aloud."""
+""".ci/run runs its stages in order and ends with their seconds; it prints what it could not check."""
 
 import re
 import tempfile

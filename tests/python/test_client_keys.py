@@ -1,4 +1,4 @@
-"""The life of keys by our Python client, against a live server."""
+"""Tokens, admin keys and the audit log by our Python client, against a live server."""
 
 import json
 
@@ -50,7 +50,7 @@ def test_a_token_is_shown_changed_and_disabled(server, admin, user):
     assert "Nothing to change" in str(refusal(admin.update_token, token["id"]))
 
 
-def test_a_token_is_exchanged(server, admin, user):
+def test_a_token_is_rotated(server, admin, user):
     token = admin.create_token(user["id"], "ci")
     rotated = admin.rotate_token(token["id"], grace_seconds=60)
     assert_fits(rotated, types.RotatedToken)
@@ -61,7 +61,7 @@ def test_a_token_is_exchanged(server, admin, user):
     assert refusal(client_of(server, rotated).whoami).code == "revoked"
 
 
-def test_holders_exchange_their_own(server, admin, user):
+def test_holders_rotate_their_own(server, admin, user):
     client = client_of(server, admin.create_token(user["id"]))
     rotated = client.rotate_own_token(grace_seconds=0)
     assert client.whoami()["token"]["id"] == rotated["id"]
@@ -89,7 +89,7 @@ def test_admin_keys(server, admin):
     assert refusal(grace.list_admin_keys).code == "revoked"
 
 
-def test_the_record(admin, user):
+def test_the_audit_log(admin, user):
     for number in range(3):
         admin.update_user(user["id"], max_concurrent_bots=number + 1)
     entries = list(admin.list_audit(user_id=user["id"]))
@@ -103,7 +103,7 @@ def test_the_record(admin, user):
     assert verified["intact"]
 
 
-def test_the_record_is_read_page_by_page(admin, user):
+def test_the_audit_log_is_read_page_by_page(admin, user):
     for number in range(120):
         admin.update_user(user["id"], max_concurrent_bots=number + 1)
     numbers = [each["id"] for each in admin.list_audit(user_id=user["id"])]

@@ -1,4 +1,4 @@
-"""Our Python client and the demo bot: one meeting from its request to its end, by every road there is."""
+"""Our Python client and the demo bot: one meeting from its request to its end, by every method."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""What our Python client sends, and what it makes of answers, without our server."""
+"""What our Python client sends, and how it reads responses, without our server."""
 
 import socket
 
@@ -24,7 +24,7 @@ def client(stub):
 
 @pytest.fixture
 def silent_port():
-    """A port that takes connections and never answers."""
+    """A port that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 

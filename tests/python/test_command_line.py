@@ -46,7 +46,7 @@ def on_a_terminal(directory, *arguments, typed):
 
 
 @pytest.mark.parametrize(
-    ("typed", "is_removed"),
+    ("typed", "is_deleted"),
     [
         ("y\n", True),
         ("YES\n", True),
@@ -57,15 +57,15 @@ def on_a_terminal(directory, *arguments, typed):
     ],
 )
 @pytest.mark.parametrize("beside_a_server", [False, True])
-def test_a_removal_asks_and_takes_no_for_an_answer(tmp_path, typed, is_removed, beside_a_server):
+def test_a_deletion_asks_and_accepts_no(tmp_path, typed, is_deleted, beside_a_server):
     vomeet(tmp_path, "user", "add", "ada@example.com", "--name", "Ada\u202e")
 
     def ask():
         done = on_a_terminal(tmp_path, "user", "remove", "1", typed=typed)
         assert "Remove user 1 (ada@example.com)" in done.stderr, done
         assert "[y/N]" in done.stderr, done
-        assert done.returncode == (0 if is_removed else 9), done
-        assert ("ada@example.com" in vomeet(tmp_path, "user", "list").stdout) is not is_removed
+        assert done.returncode == (0 if is_deleted else 9), done
+        assert ("ada@example.com" in vomeet(tmp_path, "user", "list").stdout) is not is_deleted
 
     if beside_a_server:
         with running(tmp_path):

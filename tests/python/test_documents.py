@@ -9,6 +9,7 @@ from machine import REPOSITORY
 
 DOCUMENTS = [
     "README.md",
+    "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "SECURITY.md",
@@ -20,7 +21,9 @@ CODE = re.compile(r"`([^`\n]+)`")
 # What stands in the root of the repository and not only on somebody's machine, where paths may begin.
 FOLDERS = {".cargo", ".ci", "benches", "clients", "deploy", "docs", "nbs", "src", "tests"}
 # These speak of the repository alone, so a file that they name without a folder stands in its root.
-OF_THE_REPOSITORY = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
+OF_THE_REPOSITORY = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"]
+# A type, a function or a constant as Rust writes it: `Feed::deliver`, `create_token`, `Error`.
+RUST_NAME = re.compile(r"[A-Za-z_]\w*::\w+|[a-z]+_\w+|[A-Z]\w+")
 ROOT_FILE = re.compile(r"[\w-]+\.(?:md|rs|sh|sql|toml)|Makefile|LICENSE")
 
 
@@ -81,6 +84,33 @@ def test_every_file_of_the_root_that_a_document_names_exists(document):
     assert [name for name in sorted(named) if not is_there(name)] == []
 
 
+def names_in(text):
+    """The names of the code that stand between backticks."""
+    return {code for code in CODE.findall(text) if RUST_NAME.fullmatch(code)}
+
+
+def is_in_the_code(name, code):
+    """Whether each part of a name stands in the code as a word."""
+    return all(re.search(rf"\b{part}\b", code) for part in name.split("::"))
+
+
+def test_every_name_in_the_architecture_is_in_the_code():
+    code = "".join(
+        path.read_text(encoding="utf-8") for path in sorted((REPOSITORY / "src").rglob("*.rs"))
+    )
+    code += text_of("schema.sql")
+    named = names_in(text_of("ARCHITECTURE.md"))
+    assert len(named) > 50
+    assert [name for name in sorted(named) if not is_in_the_code(name, code)] == []
+
+
+@pytest.mark.parametrize("file", ["schema.sql", "vomeet.toml", "deploy/vomeet.service"])
+def test_every_path_in_a_comment_exists(file):
+    named = re.findall(r"\b(?:docs|src)/[\w./-]+\.(?:md|rs)\b", text_of(file))
+    assert named != []
+    assert [path for path in named if not is_there(path)] == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_link_leads_somewhere(document):
     broken = []
@@ -104,3 +134,7 @@ def test_what_is_not_there_is_noticed():
     assert set(TARGET.findall(text)) - targets() == {"nothing"}
     missing = [path for path in paths_in(text) if not is_there(path)]
     assert missing == ["docs/gone.md", "src/nowhere.rs"]
+    names = names_in("`Feed::deliver` calls `no_such_function`, and `POST /bots` is no name.")
+    assert [name for name in sorted(names) if not is_in_the_code(name, "Feed deliver")] == [
+        "no_such_function"
+    ]

@@ -1,4 +1,4 @@
-"""The documents keep their word: every command in them runs against a live server."""
+"""Every command in the documents is run against a live server."""
 
 import pytest
 from documents import Reader, assert_same_shape, blocks_of, has_same_shape

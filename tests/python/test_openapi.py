@@ -1,4 +1,4 @@
-"""schemathesis reads /openapi.json of a live server and finds nothing that it does not keep."""
+"""schemathesis reads /openapi.json of a live server and finds no response that contradicts it."""
 
 import subprocess
 import sys

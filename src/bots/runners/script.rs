@@ -1,18 +1,18 @@
 //! The meeting that the demo bot plays.
 
-/// What somebody says.
+/// One speaker's sentence.
 pub struct Line {
-    /// When they begin, in seconds from the start.
+    /// When it begins, in seconds from the start of the meeting.
     pub start: f64,
-    /// When they end.
+    /// When it ends, in seconds from the start of the meeting.
     pub end: f64,
-    /// Who.
+    /// The speaker's name.
     pub speaker: &'static str,
-    /// In which language.
+    /// The language (ISO 639-1).
     pub language: &'static str,
-    /// What; a bot hears the beginning first, and what it made of it may change.
+    /// The sentence.
     pub text: &'static str,
-    /// What the bot understands at first, if that is not all.
+    /// What the bot transcribes first and then corrects, where that differs.
     pub at_first: Option<&'static str>,
 }
 
@@ -26,7 +26,7 @@ impl Line {
     }
 }
 
-/// All of it, in order.
+/// The sentences, in order.
 #[rustfmt::skip]
 pub static SCRIPT: &[Line] = &[
     line(0.4, 2.1, "Ada", "en", "Good morning, everybody. Shall we begin?").at_first("Good morning, every body."),

@@ -7,10 +7,10 @@ use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
 use crate::store::writer::verb::Verb;
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Makes an admin key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct CreateAdminKey {
     /// Whose; unique.
     pub name: String,
@@ -20,7 +20,7 @@ pub struct CreateAdminKey {
     pub hint: Hint,
     /// When it ends by itself.
     pub expires_at: Option<Time>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -34,8 +34,7 @@ impl Verb for CreateAdminKey {
         let mut insert = db.prepare_cached(
             "INSERT INTO admin_keys (name, hash, hint, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
-        let end = self.expires_at.map(Time::as_millis);
-        insert.execute(params![self.name, self.hash.0, self.hint.0, self.now.as_millis(), end])?;
+        insert.execute(params![self.name, self.hash, self.hint, self.now, self.expires_at])?;
         find(db, AdminKeyId(db.last_insert_rowid()))?.ok_or(Error::AdminKeyNotFound)
     }
 }
@@ -48,10 +47,10 @@ impl Audited for CreateAdminKey {
     }
 }
 
-/// Exchanges an admin key for a new one of the same name.
-#[derive(Debug, Serialize)]
+/// Rotates an admin key: a new secret under the same name.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RotateAdminKey {
-    /// Which.
+    /// The key.
     pub id: AdminKeyId,
     /// BLAKE3 of the new one.
     pub hash: TokenHash,
@@ -59,7 +58,7 @@ pub struct RotateAdminKey {
     pub hint: Hint,
     /// How long the old one is accepted yet, in seconds, and never longer than it would have been.
     pub grace_seconds: i64,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -68,7 +67,7 @@ impl Verb for RotateAdminKey {
 
     fn apply(&self, db: &Connection) -> Result<AdminKey> {
         let key = find(db, self.id)?.ok_or(Error::AdminKeyNotFound)?;
-        // One that was exchanged before ends now: the way to shut out both is to rotate twice.
+        // The secret before an earlier rotation ends now: the way to shut out both is to rotate twice.
         end_hash(db, "SELECT old_hash FROM admin_keys WHERE id = ?1", self.id, self.now)?;
         if self.grace_seconds == 0 {
             end_hash(db, "SELECT hash FROM admin_keys WHERE id = ?1", self.id, self.now)?;
@@ -79,11 +78,11 @@ impl Verb for RotateAdminKey {
                hash = ?2, hint = ?3, rotated_at = ?4, expires_at = ?7 WHERE id = ?1",
         )?;
         update.execute(params![
-            self.id.0,
-            self.hash.0,
-            self.hint.0,
-            self.now.as_millis(),
-            self.now.plus_seconds(self.grace_seconds).as_millis(),
+            self.id,
+            self.hash,
+            self.hint,
+            self.now,
+            self.now.plus_seconds(self.grace_seconds),
             self.grace_seconds,
             lifetime.map(|millis| self.now.as_millis().saturating_add(millis)),
         ])?;
@@ -104,11 +103,11 @@ impl Audited for RotateAdminKey {
 }
 
 /// Ends an admin key for good, and with it the one before.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RevokeAdminKey {
-    /// Which.
+    /// The key.
     pub id: AdminKeyId,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -120,7 +119,7 @@ impl Verb for RevokeAdminKey {
     fn apply(&self, db: &Connection) -> Result<()> {
         end_hash(db, "SELECT hash FROM admin_keys WHERE id = ?1", self.id, self.now)?;
         end_hash(db, "SELECT old_hash FROM admin_keys WHERE id = ?1", self.id, self.now)?;
-        match db.prepare_cached("DELETE FROM admin_keys WHERE id = ?1")?.execute([self.id.0])? {
+        match db.prepare_cached("DELETE FROM admin_keys WHERE id = ?1")?.execute([self.id])? {
             0 => Err(Error::AdminKeyNotFound),
             _ => Ok(()),
         }
@@ -146,9 +145,9 @@ fn snapshot(db: &Connection, id: AdminKeyId) -> Result<Option<Snapshot>> {
 
 /// Remembers a hash of a key as ended, if the query finds one.
 fn end_hash(db: &Connection, query: &str, id: AdminKeyId, now: Time) -> Result<()> {
-    let hash = db.prepare_cached(query)?.query_row([id.0], |row| row.get::<_, Option<[u8; 32]>>(0)).optional()?;
+    let hash = db.prepare_cached(query)?.query_row([id], |row| row.get::<_, Option<TokenHash>>(0)).optional()?;
     let Some(hash) = hash.flatten() else { return Ok(()) };
     let mut remember = db.prepare_cached("INSERT OR REPLACE INTO ended_keys (hash, ended_at) VALUES (?1, ?2)")?;
-    remember.execute(params![hash, now.as_millis()])?;
+    remember.execute(params![hash, now])?;
     Ok(())
 }

@@ -4,9 +4,9 @@ use crate::domain::{Action, Actor, Subject};
 use crate::error::Result;
 use crate::store::audit::log::{Details, Snapshot, append};
 use crate::store::doors::Store;
-use crate::store::writer::verb::{Change, Verb};
+use crate::store::writer::verb::{Change, Numbered, Verb};
 use rusqlite::Connection;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A verb with an entry in the audit log. It hands over what stands in the entry, so the log need not know the nouns.
 pub trait Audited: Verb {
@@ -23,10 +23,17 @@ pub trait Audited: Verb {
 }
 
 /// A verb, and who sends it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct AuditedVerb<V> {
     actor: Actor,
     verb: V,
+}
+
+/// It has the number of its verb.
+impl<V: Audited> Numbered for AuditedVerb<V> {
+    const NUMBER: u16 = V::NUMBER;
+    const NAME: &'static str = V::NAME;
+    const IS_AUDITED: bool = true;
 }
 
 impl<V: Audited> AuditedVerb<V> {

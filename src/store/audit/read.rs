@@ -1,4 +1,4 @@
-//! The record as it is read: pages of it, its verification, its end after a time.
+//! The audit log as it is read: pages of entries, and the verification of the hash chain.
 
 use crate::domain::audit::{Bound, Entry, details_hash};
 use crate::domain::{Action, Time, UserId};
@@ -29,9 +29,9 @@ pub struct AuditPage {
     pub action: Option<Action>,
     /// Only those of this actor.
     pub actor: Option<String>,
-    /// Not before.
+    /// Only entries of this time or later.
     pub from: Option<Time>,
-    /// Before.
+    /// Only entries before this time.
     pub to: Option<Time>,
     /// Whether the oldest come first.
     pub ascending: bool,
@@ -70,7 +70,7 @@ pub struct AuditFault {
 }
 
 impl Store {
-    /// A page of the record; a long read.
+    /// A page of entries; a long read.
     pub async fn audit(&self, page: AuditPage) -> Result<Vec<Entry>> {
         self.read_long(move |db| select(db, &page)).await
     }
@@ -84,15 +84,14 @@ impl Store {
 fn select(db: &Connection, page: &AuditPage) -> rusqlite::Result<Vec<Entry>> {
     let mut conditions = String::from("a.id > :after AND a.id < :before");
     let (after, before) = (page.after.unwrap_or(0), page.before.unwrap_or(i64::MAX));
-    let (user, action) = (page.user_id.map(|id| id.0), page.action.map(Action::as_str));
-    let (from, to) = (page.from.map(Time::as_millis), page.to.map(Time::as_millis));
+    let action = page.action.map(Action::as_str);
     let mut values: Vec<(&str, &dyn ToSql)> = vec![(":after", &after), (":before", &before), (":limit", &page.limit)];
     let filters: [(&str, &str, &dyn ToSql, bool); 5] = [
-        ("a.user_id =", ":user", &user, user.is_some()),
+        ("a.user_id =", ":user", &page.user_id, page.user_id.is_some()),
         ("a.action =", ":action", &action, action.is_some()),
         ("a.actor =", ":actor", &page.actor, page.actor.is_some()),
-        ("a.at >=", ":from", &from, from.is_some()),
-        ("a.at <", ":to", &to, to.is_some()),
+        ("a.at >=", ":from", &page.from, page.from.is_some()),
+        ("a.at <", ":to", &page.to, page.to.is_some()),
     ];
     for (condition, name, value, _) in filters.into_iter().filter(|(.., given)| *given) {
         // Writing to a string cannot fail.
@@ -114,13 +113,13 @@ fn entry_at(row: &Row<'_>) -> rusqlite::Result<Entry> {
     };
     Ok(Entry {
         id: row.get(0)?,
-        at: Time::from_millis(row.get(1)?),
+        at: row.get(1)?,
         actor: row.get(2)?,
         address: row.get(3)?,
         action: row.get(4)?,
         subject: row.get(5)?,
         subject_id: row.get(6)?,
-        user_id: row.get::<_, Option<i64>>(7)?.map(UserId),
+        user_id: row.get(7)?,
         hash: hex(&row.get(8)?),
         before: json(9)?,
         after: json(10)?,
@@ -237,7 +236,7 @@ impl Walk {
     }
 }
 
-/// What the entry of a removal says.
+/// The details of an entry that says up to where the log was pruned.
 pub(crate) fn pruned(id: i64, hash: &[u8; 32]) -> String {
     json!({ "hash": hex(hash), "up_to": id }).to_string()
 }

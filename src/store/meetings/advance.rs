@@ -13,7 +13,7 @@ use crate::store::usage;
 use crate::store::webhooks::outbox;
 use crate::store::writer::verb::{Change, Moved, Verb};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use std::sync::Arc;
 const PARTICIPANTS_MAX: i64 = 100;
 
 /// By what a report names its meeting.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum MeetingRef {
     /// The session of its bot.
     Session(String),
@@ -32,7 +32,7 @@ pub enum MeetingRef {
 }
 
 /// Moves a meeting on, as the table of its life allows.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Advance {
     /// Which meeting.
     pub meeting_ref: MeetingRef,
@@ -40,7 +40,7 @@ pub struct Advance {
     pub report: StatusReport,
     /// What runs the bot, as the bot says; noted with the step. What the server started it by is another matter.
     pub container_id: Option<String>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -131,12 +131,12 @@ fn advance(db: &Connection, meeting: &mut Meeting, verb: &Advance) -> Result<()>
         "UPDATE meetings SET status = ?2, start_time = ?3, end_time = ?4, data = ?5, updated_at = ?6 WHERE id = ?1",
     )?;
     update.execute(params![
-        meeting.id.0,
-        meeting.status.as_str(),
-        meeting.start_time.map(Time::as_millis),
-        meeting.end_time.map(Time::as_millis),
-        meeting.data.as_json(),
-        now.as_millis()
+        meeting.id,
+        meeting.status,
+        meeting.start_time,
+        meeting.end_time,
+        meeting.data,
+        now
     ])?;
     Ok(())
 }
@@ -147,7 +147,7 @@ fn start_clock(db: &Connection, id: MeetingId, now: Time) -> Result<()> {
         "UPDATE sessions SET started_at = ?2
          WHERE meeting_id = ?1 AND NOT EXISTS (SELECT 1 FROM segments WHERE session_id = sessions.id)",
     )?;
-    start.execute(params![id.0, now.as_millis()])?;
+    start.execute(params![id, now])?;
     Ok(())
 }
 
@@ -155,8 +155,8 @@ fn start_clock(db: &Connection, id: MeetingId, now: Time) -> Result<()> {
 fn end_session(db: &Connection, meeting: &Meeting, now: Time) -> Result<()> {
     let mut end =
         db.prepare_cached("UPDATE sessions SET token_hash = NULL WHERE meeting_id = ?1 RETURNING token_id")?;
-    let token_id = end.query_row([meeting.id.0], |row| row.get::<_, Option<i64>>(0)).optional()?.flatten();
-    let Some(token_id) = token_id.map(TokenId) else { return Ok(()) };
+    let token_id: Option<Option<TokenId>> = end.query_row([meeting.id], |row| row.get(0)).optional()?;
+    let Some(token_id) = token_id.flatten() else { return Ok(()) };
     Ok(usage::verbs::bot_ended(db, meeting, token_id, ran(meeting), now)?)
 }
 
@@ -278,7 +278,7 @@ fn with_gathered(db: &Connection, meeting: &Meeting) -> Result<Data> {
             "SELECT {column} FROM segments WHERE meeting_id = ?1 AND {column} IS NOT NULL
              GROUP BY {column} ORDER BY min(absolute_start), {column} LIMIT ?2"
         ))?;
-        let found = gather.query_map([meeting.id.0, PARTICIPANTS_MAX], |row| row.get::<_, String>(0))?;
+        let found = gather.query_map(params![meeting.id, PARTICIPANTS_MAX], |row| row.get::<_, String>(0))?;
         let found = found.collect::<rusqlite::Result<Vec<_>>>()?;
         data = data.with(name, Some(&found));
     }
@@ -291,5 +291,5 @@ fn by_session(db: &Connection, uid: &str) -> rusqlite::Result<Option<Meeting>> {
         meeting_columns!(),
         " FROM sessions s JOIN meetings m ON m.id = s.meeting_id WHERE s.uid = ?1"
     );
-    db.prepare_cached(sql)?.query_row([uid], meeting_at).optional()
+    db.prepare_cached(sql)?.query_row([uid], |row| meeting_at(row, 0)).optional()
 }

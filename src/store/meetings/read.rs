@@ -1,12 +1,12 @@
-//! Meetings: rows and verbs of their owners.
+//! Meetings as they are read.
 
-use crate::domain::{Data, Meeting, MeetingId, MeetingStatus, Platform, Scope, Time, UserId};
+use crate::domain::{Meeting, MeetingId, MeetingStatus, Platform, Scope, UserId};
 use crate::error::{Error, Result};
+use crate::store::columns::columns;
 use crate::store::doors::Store;
 use crate::store::pages::{Page, page};
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
-use serde::Serialize;
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+use serde::{Deserialize, Serialize};
 
 /// How many meetings are read where the request runs; what is more goes to the blocking pool.
 const MEETINGS_INLINE_MAX: i64 = 20;
@@ -14,7 +14,7 @@ const MEETINGS_INLINE_MAX: i64 = 20;
 /// Which meetings of a user are asked for; always the newest first.
 #[derive(Debug, Clone)]
 pub struct MeetingFilter {
-    /// Whose.
+    /// The owner of the meetings.
     pub user_id: UserId,
     /// Only those within it.
     pub scope: Scope,
@@ -48,15 +48,10 @@ impl Store {
     }
 }
 
-/// The columns of [`meeting_at`], of the table `m`.
-macro_rules! meeting_columns {
-    () => {
-        "m.id, m.user_id, m.platform, m.native_meeting_id, m.constructed_meeting_url, m.status, m.bot_container_id,
-         m.start_time, m.end_time, m.data, m.created_at, m.updated_at"
-    };
-}
-
-pub(crate) use meeting_columns;
+columns!(meeting_columns, meeting_at: Meeting of "m" {
+    id, user_id, platform, native_meeting_id, constructed_meeting_url, status, bot_container_id, start_time, end_time,
+    data, created_at, updated_at,
+});
 
 fn select(db: &Connection, filter: &MeetingFilter) -> rusqlite::Result<Page<Meeting>> {
     let mut statement = db.prepare_cached(concat!(
@@ -72,53 +67,27 @@ fn select(db: &Connection, filter: &MeetingFilter) -> rusqlite::Result<Page<Meet
     let platforms = filter.scope.platforms.iter().fold(String::from(","), |list, one| list + one.as_str() + ",");
     let platforms = (platforms.len() > 1).then_some(platforms);
     let values = named_params! {
-        ":user": filter.user_id.0,
+        ":user": filter.user_id,
         ":before": filter.before.map_or(i64::MAX, |id| id.0),
-        ":status": filter.status.map(MeetingStatus::as_str),
-        ":platform": filter.platform.map(Platform::as_str),
+        ":status": filter.status,
+        ":platform": filter.platform,
         ":platforms": platforms,
-        ":only": only.map(|meeting| meeting.platform.as_str()),
+        ":only": only.map(|meeting| meeting.platform),
         ":only_id": only.map(|meeting| meeting.native_meeting_id.as_str()),
         ":limit": filter.limit.unwrap_or(-1),
         ":skip": filter.skip,
     };
     page(statement.query(values)?, |row| {
-        let meeting = meeting_at(row)?;
+        let meeting = meeting_at(row, 0)?;
         let bytes = meeting.data.as_json().len();
         Ok((meeting, bytes))
     })
 }
 
-/// A meeting from a row that begins with [`meeting_columns`].
-pub fn meeting_at(row: &Row<'_>) -> rusqlite::Result<Meeting> {
-    let time = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis));
-    Ok(Meeting {
-        id: MeetingId(row.get(0)?),
-        user_id: UserId(row.get(1)?),
-        platform: word(row, 2, Platform::from_word)?,
-        native_meeting_id: row.get(3)?,
-        constructed_meeting_url: row.get(4)?,
-        status: word(row, 5, MeetingStatus::from_word)?,
-        bot_container_id: row.get(6)?,
-        start_time: time(7)?,
-        end_time: time(8)?,
-        data: Data::stored(row.get(9)?),
-        created_at: Time::from_millis(row.get(10)?),
-        updated_at: Time::from_millis(row.get(11)?),
-    })
-}
-
-/// A column that holds a word of a closed list.
-pub fn word<T>(row: &Row<'_>, column: usize, parse: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
-    let text: String = row.get(column)?;
-    let unknown = || format!("unknown word {text:?}").into();
-    parse(&text).ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, unknown()))
-}
-
 /// A meeting as its owner names it in a path.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MeetingName {
-    /// Whose.
+    /// The owner of the meetings.
     pub user_id: UserId,
     /// Where it is held.
     pub platform: Platform,
@@ -137,8 +106,8 @@ impl MeetingName {
             " FROM meetings m WHERE user_id = ?1 AND platform = ?2 AND native_meeting_id = ?3 ORDER BY id DESC LIMIT 1"
         );
         let Some(id) = self.meeting_id else {
-            let name = params![self.user_id.0, self.platform.as_str(), self.native_meeting_id];
-            return db.prepare_cached(sql)?.query_row(name, meeting_at).optional();
+            let name = params![self.user_id, self.platform, self.native_meeting_id];
+            return db.prepare_cached(sql)?.query_row(name, |row| meeting_at(row, 0)).optional();
         };
         let is_named = |meeting: &Meeting| {
             let named = meeting.native_meeting_id.as_ref().is_none_or(|name| *name == self.native_meeting_id);
@@ -156,7 +125,7 @@ impl MeetingName {
 /// The meeting with this id.
 pub fn by_id(db: &Connection, id: MeetingId) -> rusqlite::Result<Option<Meeting>> {
     let sql = concat!("SELECT ", meeting_columns!(), " FROM meetings m WHERE m.id = ?1");
-    db.prepare_cached(sql)?.query_row([id.0], meeting_at).optional()
+    db.prepare_cached(sql)?.query_row([id], |row| meeting_at(row, 0)).optional()
 }
 
 impl Store {

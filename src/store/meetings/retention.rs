@@ -1,9 +1,10 @@
 //! Meetings that have been over for a long time: which they are, and how one goes whole.
 
-use crate::domain::{MeetingId, Platform, Time, UserId};
+use crate::domain::{MeetingId, Time};
 use crate::error::Result;
 use crate::store::doors::Store;
-use crate::store::meetings::read::{MeetingName, word};
+use crate::store::meetings::read::MeetingName;
+use crate::store::meetings::states::OVER;
 use rusqlite::{OptionalExtension, Row, params};
 
 /// Meetings that are looked up in one read.
@@ -23,12 +24,13 @@ impl Store {
     /// that has no end counts from its last change.
     pub async fn old_meetings(&self, of: RetentionTarget, end: Time, after: MeetingId) -> Result<Vec<MeetingName>> {
         self.read_long(move |db| {
-            let mut list = db.prepare_cached(
+            let mut list = db.prepare_cached(&format!(
                 "SELECT id, user_id, platform, coalesce(native_meeting_id, '') FROM meetings
-                 WHERE id > ?1 AND status IN ('completed', 'failed') AND coalesce(end_time, updated_at) < ?2
+                 WHERE id > ?1 AND status IN {} AND coalesce(end_time, updated_at) < ?2
                    AND (?3 OR json_extract(data, '$.redacted') IS NULL) ORDER BY id LIMIT ?4",
-            )?;
-            let values = params![after.0, end.as_millis(), of == RetentionTarget::Meeting, MEETINGS_READ];
+                *OVER
+            ))?;
+            let values = params![after, end, of == RetentionTarget::Meeting, MEETINGS_READ];
             list.query_map(values, name_at)?.collect()
         })
         .await
@@ -37,10 +39,11 @@ impl Store {
     /// Whether a meeting was over before `end`, or is not there at all; a small read.
     pub fn is_old_or_gone(&self, id: MeetingId, end: Time) -> Result<bool> {
         let found = self.read(|db| {
-            let mut find = db.prepare_cached(
-                "SELECT status IN ('completed', 'failed') AND coalesce(end_time, updated_at) < ?2 FROM meetings WHERE id = ?1",
-            )?;
-            find.query_row(params![id.0, end.as_millis()], |row| row.get(0)).optional()
+            let mut find = db.prepare_cached(&format!(
+                "SELECT status IN {} AND coalesce(end_time, updated_at) < ?2 FROM meetings WHERE id = ?1",
+                *OVER
+            ))?;
+            find.query_row(params![id, end], |row| row.get(0)).optional()
         })?;
         Ok(found.unwrap_or(true))
     }
@@ -48,9 +51,9 @@ impl Store {
 
 fn name_at(row: &Row<'_>) -> rusqlite::Result<MeetingName> {
     Ok(MeetingName {
-        meeting_id: Some(MeetingId(row.get(0)?)),
-        user_id: UserId(row.get(1)?),
-        platform: word(row, 2, Platform::from_word)?,
+        meeting_id: Some(row.get(0)?),
+        user_id: row.get(1)?,
+        platform: row.get(2)?,
         native_meeting_id: row.get(3)?,
     })
 }

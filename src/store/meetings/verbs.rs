@@ -1,4 +1,4 @@
-//! What is changed of a meeting besides its status: notes, redaction, removal.
+//! Writes of meetings besides their status: notes, redaction, deletion.
 
 use crate::domain::{Data, Meeting, MeetingId, Time, UserId};
 use crate::error::{Error, Result};
@@ -6,7 +6,7 @@ use crate::store::Store;
 use crate::store::meetings::read::MeetingName;
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use std::collections::BTreeMap;
 const KEPT_OF_DATA: [&str; 3] = ["status_transition", "completion_reason", "error"];
 
 /// Changes what is noted about a meeting.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct NoteMeeting {
-    /// Which.
+    /// The meeting.
     pub name: MeetingName,
     /// The members of its data that change; the others stay.
     pub members: BTreeMap<String, Box<RawValue>>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -34,16 +34,16 @@ impl Verb for NoteMeeting {
         meeting.data = Data::of(&members);
         meeting.updated_at = self.now;
         let mut update = db.prepare_cached("UPDATE meetings SET data = ?2, updated_at = ?3 WHERE id = ?1")?;
-        update.execute(params![meeting.id.0, meeting.data.as_json(), self.now.as_millis()])?;
+        update.execute(params![meeting.id, meeting.data, self.now])?;
         Ok(meeting)
     }
 }
 
-/// Words that are removed in one transaction: others must not wait long behind it.
-const WORDS_AT_ONCE: u16 = 200;
+/// Segments that are deleted in one transaction: other writes wait behind it.
+const SEGMENTS_AT_ONCE: u16 = 200;
 
-/// Whose words are removed.
-#[derive(Debug, Clone, Serialize)]
+/// Whose segments are deleted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum TranscriptOf {
     /// Those of a meeting that is over.
     Meeting(MeetingName),
@@ -51,10 +51,10 @@ pub enum TranscriptOf {
     User(UserId),
 }
 
-/// Removes some words, before what they belong to is removed.
-#[derive(Debug, Serialize)]
+/// Deletes some segments, before what they belong to is deleted.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct DeleteSegments {
-    /// Whose.
+    /// What they belong to.
     pub of: TranscriptOf,
 }
 
@@ -71,27 +71,27 @@ impl Verb for DeleteSegments {
                 if !meeting.status.is_over() {
                     return Err(Error::NotOver(meeting.status));
                 }
-                ("SELECT id FROM segments WHERE meeting_id = ?1 LIMIT ?2", meeting.id.0)
+                ("SELECT id FROM segments WHERE meeting_id = ?1 ORDER BY absolute_start, id LIMIT ?2", meeting.id.0)
             }
             TranscriptOf::User(id) => {
-                crate::store::users::verbs::check_removable(db, *id)?;
-                let sql =
-                    "SELECT s.id FROM meetings m JOIN segments s ON s.meeting_id = m.id WHERE m.user_id = ?1 LIMIT ?2";
+                crate::store::users::verbs::check_deletable(db, *id)?;
+                let sql = "SELECT s.id FROM meetings m JOIN segments s ON s.meeting_id = m.id WHERE m.user_id = ?1
+                   ORDER BY m.id, s.absolute_start, s.id LIMIT ?2";
                 (sql, id.0)
             }
         };
-        let mut remove = db.prepare_cached(&format!("DELETE FROM segments WHERE id IN ({sql})"))?;
-        let removed = remove.execute(params![id, WORDS_AT_ONCE])?;
-        Ok(removed == usize::from(WORDS_AT_ONCE))
+        let mut delete = db.prepare_cached(&format!("DELETE FROM segments WHERE id IN ({sql})"))?;
+        let deleted = delete.execute(params![id, SEGMENTS_AT_ONCE])?;
+        Ok(deleted == usize::from(SEGMENTS_AT_ONCE))
     }
 }
 
-/// Removes the transcript of a meeting that is over, and all that is personal about it; the row stays.
-#[derive(Debug, Serialize)]
+/// Deletes the transcript of a meeting that is over, and all personal data of it; the row stays.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RedactMeeting {
-    /// Which.
+    /// The meeting.
     pub name: MeetingName,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -114,12 +114,12 @@ impl Verb for RedactMeeting {
             "DELETE FROM deliveries WHERE meeting_id = ?1",
             "UPDATE sessions SET bot_name = '', language = NULL WHERE meeting_id = ?1",
         ] {
-            db.prepare_cached(sql)?.execute([meeting.id.0])?;
+            db.prepare_cached(sql)?.execute([meeting.id])?;
         }
         let mut redact = db.prepare_cached(
             "UPDATE meetings SET native_meeting_id = NULL, constructed_meeting_url = NULL, data = ?2, updated_at = ?3 WHERE id = ?1",
         )?;
-        redact.execute(params![meeting.id.0, data.as_json(), self.now.as_millis()])?;
+        redact.execute(params![meeting.id, data, self.now])?;
         crate::store::scrub::mark_for_scrub(db)?;
         Ok(meeting.id)
     }
@@ -129,10 +129,10 @@ impl Verb for RedactMeeting {
     }
 }
 
-/// Removes a meeting that is over, with its session and its events. Its words go first: [`Store::delete_segments`].
-#[derive(Debug, Serialize)]
+/// Deletes a meeting that is over, with its session and its events. Its segments go first: [`Store::delete_segments`].
+#[derive(Debug, Serialize, Deserialize)]
 pub struct DeleteMeeting {
-    /// Which.
+    /// The meeting.
     pub name: MeetingName,
 }
 
@@ -147,7 +147,7 @@ impl Verb for DeleteMeeting {
         if !meeting.status.is_over() {
             return Err(Error::NotOver(meeting.status));
         }
-        db.prepare_cached("DELETE FROM meetings WHERE id = ?1")?.execute([meeting.id.0])?;
+        db.prepare_cached("DELETE FROM meetings WHERE id = ?1")?.execute([meeting.id])?;
         crate::store::scrub::mark_for_scrub(db)?;
         Ok(meeting.id)
     }
@@ -158,7 +158,7 @@ impl Verb for DeleteMeeting {
 }
 
 impl Store {
-    /// Removes all words, a few at a time. What is refused on the way leaves the rest as it was.
+    /// Deletes all segments, some in each transaction. An error on the way leaves the rest as it was.
     pub async fn delete_segments(&self, of: TranscriptOf) -> Result<()> {
         while self.write(DeleteSegments { of: of.clone() }).await? {}
         Ok(())

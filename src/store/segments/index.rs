@@ -8,9 +8,10 @@
 use crate::domain::search::spaced;
 use crate::domain::{MeetingId, SegmentId, Time, UserId};
 use crate::error::Result;
+use crate::store::meetings::states::OVER;
 use crate::store::{Store, Verb};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A segment that has not changed for so long rests.
 const RESTS_AFTER_SECONDS: i64 = 20;
@@ -21,7 +22,9 @@ const INDEXED_AT_ONCE: usize = 200;
 /// Segments that are looked up in one read.
 const RESTING_READ: u16 = 1000;
 /// Most segments of a meeting that a search reads by itself.
-const UNINDEXED_MAX: u16 = 200;
+const UNINDEXED_MAX: i64 = 200;
+/// By how many the bounds of meetings differ: those that began together must not all write in the same commit.
+const UNINDEXED_SPREAD: i64 = 100;
 /// How many of them stay when there would be more: so that the index is written seldom, and many at once.
 const UNINDEXED_KEPT: u16 = 20;
 
@@ -56,29 +59,30 @@ impl Store {
 
 /// Some segments that rest at this time and are not in the index.
 fn resting(db: &Connection, now: Time) -> rusqlite::Result<Vec<SegmentId>> {
-    let mut list = db.prepare_cached(
+    let mut list = db.prepare_cached(&format!(
         "SELECT s.id FROM segments s INDEXED BY unindexed_segments JOIN meetings m ON m.id = s.meeting_id
          WHERE s.unindexed_user_id IS NOT NULL
            AND (s.updated_at <= ?1
-             OR m.status IN ('completed', 'failed')
+             OR m.status IN {}
              OR (s.updated_at <= ?2
                AND EXISTS (SELECT 1 FROM segments n WHERE n.session_id = s.session_id AND n.start_ms > s.start_ms)))
          LIMIT ?3",
-    )?;
-    let rests_since = now.plus_seconds(-RESTS_AFTER_SECONDS).as_millis();
-    let followed_rests_since = now.plus_seconds(-FOLLOWED_RESTS_AFTER_SECONDS).as_millis();
+        *OVER
+    ))?;
+    let rests_since = now.plus_seconds(-RESTS_AFTER_SECONDS);
+    let followed_rests_since = now.plus_seconds(-FOLLOWED_RESTS_AFTER_SECONDS);
     let ids = list.query_map(params![rests_since, followed_rests_since, RESTING_READ], segment_id)?;
     ids.collect()
 }
 
 fn segment_id(row: &Row<'_>) -> rusqlite::Result<SegmentId> {
-    Ok(SegmentId(row.get(0)?))
+    row.get(0)
 }
 
 /// Brings segments into the index as they are now; those that are gone, or in it already, are passed over.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct IndexSegments {
-    /// Which.
+    /// The segments.
     pub ids: Vec<SegmentId>,
 }
 
@@ -97,15 +101,19 @@ fn index(db: &Connection, ids: &[SegmentId]) -> rusqlite::Result<()> {
     let mut index = db.prepare_cached("REPLACE INTO words (rowid, owner, speaker, text) VALUES (?1, ?2, ?3, ?4)")?;
     let mut mark = db.prepare_cached("UPDATE segments SET unindexed_user_id = NULL WHERE id = ?1")?;
     for id in ids {
-        let row = |row: &Row<'_>| Ok((UserId(row.get(0)?), row.get::<_, Option<String>>(1)?, row.get::<_, String>(2)?));
-        let Some((user_id, speaker, text)) = find.query_row([id.0], row).optional()? else {
-            continue;
-        };
+        let found = find.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+        let Some((user_id, speaker, text)): Option<(UserId, Option<String>, String)> = found else { continue };
         let speaker = speaker.as_deref().map(spaced).unwrap_or_default();
-        index.execute(params![id.0, owner(user_id), speaker, spaced(&text)])?;
-        mark.execute([id.0])?;
+        index.execute(params![id, owner(user_id), speaker, spaced(&text)])?;
+        mark.execute([id])?;
     }
     Ok(())
+}
+
+/// Most segments of this meeting that are not in the index: the bound, or somewhat fewer.
+fn unindexed_max(meeting_id: MeetingId) -> i64 {
+    // An odd step, so that ids that follow each other lie far apart.
+    UNINDEXED_MAX - meeting_id.0.wrapping_mul(37).rem_euclid(UNINDEXED_SPREAD)
 }
 
 /// Keeps small what a search must read by itself: indexes a meeting's oldest segments where too many are not.
@@ -114,14 +122,14 @@ pub fn index_oldest(db: &Connection, user_id: UserId, meeting_id: MeetingId) -> 
         "SELECT 1 FROM segments INDEXED BY unindexed_segments
          WHERE unindexed_user_id = ?1 AND meeting_id = ?2 LIMIT 1 OFFSET ?3",
     )?;
-    if !too_many.exists(params![user_id.0, meeting_id.0, UNINDEXED_MAX])? {
+    if !too_many.exists(params![user_id, meeting_id, unindexed_max(meeting_id)])? {
         return Ok(());
     }
     let mut list = db.prepare_cached(
         "SELECT id FROM segments INDEXED BY unindexed_segments
          WHERE unindexed_user_id = ?1 AND meeting_id = ?2 ORDER BY id DESC LIMIT -1 OFFSET ?3",
     )?;
-    let oldest = list.query_map(params![user_id.0, meeting_id.0, UNINDEXED_KEPT], segment_id)?;
+    let oldest = list.query_map(params![user_id, meeting_id, UNINDEXED_KEPT], segment_id)?;
     let mut oldest: Vec<SegmentId> = oldest.collect::<rusqlite::Result<_>>()?;
     oldest.reverse();
     index(db, &oldest)

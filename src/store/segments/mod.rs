@@ -1,5 +1,6 @@
 //! Segments, and the index of their words.
 
+pub mod found;
 pub mod index;
 pub mod moving;
 pub mod read;

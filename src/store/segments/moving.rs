@@ -2,9 +2,9 @@
 
 use crate::domain::SegmentId;
 use crate::domain::search::{MARK_END, MARK_START, spaced};
+use crate::store::segments::found::{Filter, Found, Search, SearchPage, fits, found_at};
 use crate::store::segments::index::owner;
 use crate::store::segments::read::segment_columns;
-use crate::store::segments::search::{Filter, Found, Search, SearchPage, fits, found_at};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub fn search(db: &Connection, search: &Search, expression: &str) -> rusqlite::R
     let mut rows = find.query(params![expression, String::from(MARK_START), String::from(MARK_END)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let id = SegmentId(row.get(0)?);
+        let id: SegmentId = row.get(0)?;
         if let Some(segment) = segments.remove(&id) {
             let marked = row.get(1)?;
             found.push(Found { marked, ..segment });
@@ -86,7 +86,7 @@ fn index_in_memory<'a>(
     let mut insert = index.prepare("INSERT INTO words (rowid, owner, speaker, text) VALUES (?1, ?2, ?3, ?4)")?;
     for Found { id, segment, .. } in segments {
         let speaker = segment.speaker.as_deref().map(spaced).unwrap_or_default();
-        insert.execute(params![id.0, owner, speaker, spaced(&segment.text)])?;
+        insert.execute(params![id, owner, speaker, spaced(&segment.text)])?;
     }
     drop(insert);
     index.execute_batch("COMMIT")?;

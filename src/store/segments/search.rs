@@ -1,15 +1,13 @@
 //! The search in a user's transcripts: the newest first, a page at bounded cost.
 
-use crate::domain::search::{MARK_END, MARK_START, Term, spaced};
-use crate::domain::text::fold;
-use crate::domain::{MeetingId, Platform, Segment, SegmentId, Time, UserId};
+use crate::domain::search::{MARK_END, MARK_START, spaced};
 use crate::error::{Error, Result};
 use crate::store::Store;
-use crate::store::meetings::read::word;
+use crate::store::segments::found::{Filter, Search, SearchPage, fits, found_at};
 use crate::store::segments::index::owner;
 use crate::store::segments::moving;
-use crate::store::segments::read::{segment_at, segment_columns};
-use rusqlite::{Connection, ErrorCode, Row, ToSql};
+use crate::store::segments::read::segment_columns;
+use rusqlite::{Connection, ErrorCode};
 use std::cmp::Reverse;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -20,59 +18,12 @@ const EXAMINED_MAX: i64 = 10_000;
 
 /// Longest time of a search.
 const SEARCH_TIME_MAX: Duration = Duration::from_secs(2);
+
 /// Longest wait for a place among the searches.
 const PLACE_TIME_MAX: Duration = Duration::from_secs(5);
+
 /// Steps of SQLite's machine between two looks at the clock.
 const OPERATIONS_BETWEEN_LOOKS: i32 = 10_000;
-
-/// What is searched for, and which of it is asked for.
-#[derive(Debug, Clone)]
-pub struct Search {
-    /// Whose transcripts.
-    pub user_id: UserId,
-    /// What must be in the text; nothing is found without any.
-    pub terms: Vec<Term>,
-    /// Who must have said it, without case.
-    pub speaker: Option<String>,
-    /// Where the meeting was held.
-    pub platform: Option<Platform>,
-    /// In which meeting.
-    pub meeting_id: Option<MeetingId>,
-    /// Not before.
-    pub from: Option<Time>,
-    /// Before.
-    pub to: Option<Time>,
-    /// Only segments stored before this one.
-    pub before: Option<SegmentId>,
-    /// How many at most.
-    pub limit: usize,
-}
-
-/// A segment that was found.
-#[derive(Debug)]
-pub struct Found {
-    /// The segment's id.
-    pub id: SegmentId,
-    /// The segment.
-    pub segment: Segment,
-    /// The meeting's id.
-    pub meeting_id: MeetingId,
-    /// Where the meeting was held.
-    pub platform: Platform,
-    /// The platform's id of it.
-    pub native_meeting_id: Option<String>,
-    /// The text as it is searched, with marks around what was found.
-    pub marked: String,
-}
-
-/// What was found, the last stored first.
-#[derive(Debug, Default)]
-pub struct SearchPage {
-    /// The segments.
-    pub found: Vec<Found>,
-    /// Where to go on; a page may be short, or empty, and yet others follow.
-    pub next: Option<SegmentId>,
-}
 
 impl Store {
     /// A page of what is found; a long read.
@@ -84,55 +35,6 @@ impl Store {
         let Ok(Ok(_place)) = place.await else { return Err(Error::Busy) };
         let found = self.read_long(move |db| within_time(db, SEARCH_TIME_MAX, || select(db, &search))).await?;
         found.ok_or(Error::TooBroad)
-    }
-}
-
-/// Whether a segment `s` of a meeting `m` fits the filters, words apart.
-macro_rules! fits {
-    () => {
-        "m.user_id = :user AND (:platform IS NULL OR m.platform = :platform) AND (:meeting IS NULL OR m.id = :meeting)
-         AND (:from IS NULL OR s.absolute_start >= :from) AND (:to IS NULL OR s.absolute_start < :to)
-         AND (:speaker IS NULL OR fold(s.speaker) = :speaker)"
-    };
-}
-pub(super) use fits;
-
-/// The values of [`fits`], and where a page begins.
-pub struct Filter {
-    user_id: i64,
-    platform: Option<&'static str>,
-    meeting_id: Option<i64>,
-    from: Option<i64>,
-    to: Option<i64>,
-    speaker: Option<String>,
-    before: i64,
-}
-
-impl Filter {
-    /// The filters of a search.
-    pub fn of(search: &Search) -> Self {
-        Self {
-            user_id: search.user_id.0,
-            platform: search.platform.map(Platform::as_str),
-            meeting_id: search.meeting_id.map(|id| id.0),
-            from: search.from.map(Time::as_millis),
-            to: search.to.map(Time::as_millis),
-            speaker: search.speaker.as_deref().map(fold),
-            before: search.before.map_or(i64::MAX, |id| id.0),
-        }
-    }
-
-    /// As a statement takes them.
-    pub fn values(&self) -> Vec<(&str, &dyn ToSql)> {
-        vec![
-            (":user", &self.user_id),
-            (":platform", &self.platform),
-            (":meeting", &self.meeting_id),
-            (":from", &self.from),
-            (":to", &self.to),
-            (":speaker", &self.speaker),
-            (":before", &self.before),
-        ]
     }
 }
 
@@ -206,26 +108,13 @@ fn select_indexed(db: &Connection, search: &Search, expression: &str) -> rusqlit
             page.next = last;
             return Ok(page);
         }
-        last = Some(SegmentId(row.get(0)?));
+        last = Some(row.get(0)?);
         if let Some(marked) = fits {
             page.found.push(found_at(row, marked)?);
         }
     }
     page.next = last.filter(|_| examined == EXAMINED_MAX);
     Ok(page)
-}
-
-/// What was found, from a row that begins with the columns of both statements.
-pub fn found_at(row: &Row<'_>, marked: String) -> rusqlite::Result<Found> {
-    let (id, segment) = segment_at(row)?;
-    Ok(Found {
-        id,
-        segment,
-        meeting_id: MeetingId(row.get(9)?),
-        platform: word(row, 10, Platform::from_word)?,
-        native_meeting_id: row.get(11)?,
-        marked,
-    })
 }
 
 /// The search as FTS5 says it. Everything that was typed stands in quotes, so none of it is syntax; what holds no word

@@ -1,17 +1,16 @@
 //! Segments: what bots heard, by session and start.
 
-use crate::domain::{
-    MeetingId, MeetingStatus, Offset, Platform, Segment, SegmentInput, Time, TokenHash, TokenId, UserId,
-};
+use crate::domain::{MeetingId, Offset, Platform, Segment, SegmentInput, Time, TokenHash, TokenId, UserId};
 use crate::error::{Error, Result};
+use crate::store::meetings::states::OVER;
 use crate::store::writer::verb::{Change, Stored, Verb};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Stores what a bot heard; what began at the same time in the same session is replaced.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct StoreSegments {
     /// BLAKE3 of the meeting's secret.
     pub token_hash: TokenHash,
@@ -19,7 +18,7 @@ pub struct StoreSegments {
     pub uid: String,
     /// What was heard; of two that begin at the same time the later one counts.
     pub heard: Vec<SegmentInput>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -101,23 +100,23 @@ struct Present {
 impl Session {
     /// The session that both name, if its meeting is not over.
     fn find(db: &Connection, token_hash: &TokenHash, uid: &str) -> rusqlite::Result<Option<Self>> {
-        let mut find = db.prepare_cached(
+        let mut find = db.prepare_cached(&format!(
             "SELECT s.id, m.id, m.platform, m.native_meeting_id, s.started_at, s.language, s.task, m.user_id, s.token_id
              FROM sessions s JOIN meetings m ON m.id = s.meeting_id
-             WHERE s.token_hash = ?1 AND s.uid = ?2 AND m.status NOT IN (?3, ?4)",
-        )?;
-        let over = [MeetingStatus::Completed.as_str(), MeetingStatus::Failed.as_str()];
-        find.query_row(params![token_hash.0, uid, over[0], over[1]], |row| {
+             WHERE s.token_hash = ?1 AND s.uid = ?2 AND m.status NOT IN {}",
+            *OVER
+        ))?;
+        find.query_row(params![token_hash, uid], |row| {
             Ok(Self {
                 id: row.get(0)?,
-                meeting_id: MeetingId(row.get(1)?),
-                platform: crate::store::meetings::read::word(row, 2, Platform::from_word)?,
+                meeting_id: row.get(1)?,
+                platform: row.get(2)?,
                 native_meeting_id: row.get(3)?,
                 started_at: row.get(4)?,
                 language: row.get(5)?,
                 task: row.get(6)?,
-                user_id: UserId(row.get(7)?),
-                token_id: row.get::<_, Option<i64>>(8)?.map(TokenId),
+                user_id: row.get(7)?,
+                token_id: row.get(8)?,
             })
         })
         .optional()
@@ -158,8 +157,8 @@ impl Session {
             "SELECT id, absolute_start, created_at, end_ms, text, speaker, language, unindexed_user_id IS NULL
              FROM segments WHERE session_id = ?1 AND start_ms = ?2",
         )?;
-        find.query_row([self.id, start.0], |row| {
-            let (end, text) = (Offset(row.get(3)?), row.get(4)?);
+        find.query_row(params![self.id, start], |row| {
+            let (end, text) = (row.get(3)?, row.get(4)?);
             let heard = SegmentInput { start, end, text, speaker: row.get(5)?, language: row.get(6)? };
             Ok(Present {
                 id: row.get(0)?,
@@ -179,17 +178,17 @@ impl Session {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11)",
         )?;
         insert.execute(params![
-            self.meeting_id.0,
+            self.meeting_id,
             self.id,
-            segment.start.0,
-            segment.end.0,
-            segment.absolute_start_time.as_millis(),
-            segment.absolute_end_time.as_millis(),
+            segment.start,
+            segment.end,
+            segment.absolute_start_time,
+            segment.absolute_end_time,
             segment.text,
             segment.speaker,
             segment.language,
-            now.as_millis(),
-            self.user_id.0
+            now,
+            self.user_id
         ])?;
         Ok(())
     }
@@ -202,17 +201,17 @@ impl Session {
         )?;
         update.execute(params![
             row.id,
-            segment.end.0,
-            segment.absolute_end_time.as_millis(),
+            segment.end,
+            segment.absolute_end_time,
             segment.text,
             segment.speaker,
             segment.language,
-            now.as_millis()
+            now
         ])?;
         let has_other_words = (&row.heard.text, &row.heard.speaker) != (&segment.text, &segment.speaker);
         if has_other_words && row.is_indexed {
             let mut mark = db.prepare_cached("UPDATE segments SET unindexed_user_id = ?2 WHERE id = ?1")?;
-            mark.execute([row.id, self.user_id.0])?;
+            mark.execute(params![row.id, self.user_id])?;
         }
         Ok(())
     }

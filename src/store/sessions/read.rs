@@ -4,15 +4,16 @@ use crate::domain::{Meeting, MeetingId, UserId};
 use crate::error::Result;
 use crate::store::doors::Store;
 use crate::store::meetings::read::{by_id, meeting_at, meeting_columns};
+use crate::store::meetings::states::{OVER, SEATED};
 use rusqlite::{Connection, Row};
 
 /// How many seats a user's bots take: those that were not told to leave.
 pub fn seats_taken(db: &Connection, user_id: UserId) -> rusqlite::Result<i64> {
-    let mut seats = db.prepare_cached(
-        "SELECT count(*) FROM meetings INDEXED BY seats WHERE user_id = ?1
-           AND status IN ('requested', 'joining', 'awaiting_admission', 'active')",
-    )?;
-    seats.query_row([user_id.0], |row| row.get(0))
+    let mut seats = db.prepare_cached(&format!(
+        "SELECT count(*) FROM meetings INDEXED BY seats WHERE user_id = ?1 AND status IN {}",
+        *SEATED
+    ))?;
+    seats.query_row([user_id], |row| row.get(0))
 }
 
 /// A bot at work: its meeting and its session.
@@ -36,10 +37,10 @@ macro_rules! bot_select {
 /// The meetings of a query that begins with [`bot_select`].
 fn bots_at_work(db: &Connection, sql: &str, user_id: Option<UserId>) -> rusqlite::Result<Vec<BotAtWork>> {
     let at_work =
-        |row: &Row<'_>| Ok(BotAtWork { meeting: meeting_at(row)?, uid: row.get(12)?, bot_name: row.get(13)? });
+        |row: &Row<'_>| Ok(BotAtWork { meeting: meeting_at(row, 0)?, uid: row.get(12)?, bot_name: row.get(13)? });
     let mut statement = db.prepare_cached(sql)?;
     match user_id {
-        Some(id) => statement.query_map([id.0], at_work)?.collect(),
+        Some(id) => statement.query_map([id], at_work)?.collect(),
         None => statement.query_map([], at_work)?.collect(),
     }
 }
@@ -57,32 +58,27 @@ impl Store {
 
     /// The meetings that are not over, of one user or of all, oldest first; a long read.
     pub async fn open_meetings(&self, user_id: Option<UserId>) -> Result<Vec<BotAtWork>> {
-        let all = bot_select!(
-            "FROM meetings m JOIN sessions s ON s.meeting_id = m.id
-             WHERE m.status NOT IN ('completed', 'failed') ORDER BY m.id"
-        );
-        let of_user = bot_select!(
-            "FROM meetings m JOIN sessions s ON s.meeting_id = m.id
-             WHERE m.user_id = ?1 AND m.status NOT IN ('completed', 'failed') ORDER BY m.id"
-        );
-        let sql = if user_id.is_some() { of_user } else { all };
-        self.read_long(move |db| bots_at_work(db, sql, user_id)).await
+        let whose = if user_id.is_some() { "m.user_id = ?1 AND" } else { "" };
+        let select = bot_select!("FROM meetings m JOIN sessions s ON s.meeting_id = m.id");
+        let sql = format!("{select} WHERE {whose} m.status NOT IN {} ORDER BY m.id", *OVER);
+        self.read_long(move |db| bots_at_work(db, &sql, user_id)).await
     }
 
     /// The meetings that are over, of whose bots something may be left; a long read.
     pub async fn uncleared_meetings(&self) -> Result<Vec<BotAtWork>> {
-        let sql = bot_select!(
+        let select = bot_select!(
             "FROM sessions s INDEXED BY uncleared JOIN meetings m ON m.id = s.meeting_id
-             WHERE s.cleared_at IS NULL AND m.bot_container_id IS NOT NULL AND m.status IN ('completed', 'failed')"
+             WHERE s.cleared_at IS NULL AND m.bot_container_id IS NOT NULL"
         );
-        self.read_long(move |db| bots_at_work(db, sql, None)).await
+        let sql = format!("{select} AND m.status IN {}", *OVER);
+        self.read_long(move |db| bots_at_work(db, &sql, None)).await
     }
 
     /// The meetings of a user; a long read.
     pub async fn meeting_ids(&self, user_id: UserId) -> Result<Vec<MeetingId>> {
         self.read_long(move |db| {
             let mut ids = db.prepare_cached("SELECT id FROM meetings WHERE user_id = ?1 ORDER BY id")?;
-            ids.query_map([user_id.0], |row| row.get(0).map(MeetingId))?.collect()
+            ids.query_map([user_id], |row| row.get(0))?.collect()
         })
         .await
     }

@@ -5,16 +5,17 @@ use crate::domain::{
 };
 use crate::error::{Error, Result};
 use crate::store::meetings::read::{MeetingName, by_id};
+use crate::store::meetings::states::SEATED;
 use crate::store::sessions::read::seats_taken;
 use crate::store::usage;
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Sends a bot into a meeting, if the user's limit allows and none of theirs is there.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct SendBot {
-    /// Whose.
+    /// The owner of the bot.
     pub user_id: UserId,
     /// The API token by which it is sent.
     pub token_id: TokenId,
@@ -34,7 +35,7 @@ pub struct SendBot {
     pub language: Option<Language>,
     /// What to make of it.
     pub task: Option<Task>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -43,12 +44,13 @@ impl Verb for SendBot {
 
     fn apply(&self, db: &Connection) -> Result<Meeting> {
         let mut limit = db.prepare_cached("SELECT max_concurrent_bots FROM users WHERE id = ?1")?;
-        let limit: i64 = limit.query_row([self.user_id.0], |row| row.get(0)).optional()?.ok_or(Error::UserNotFound)?;
-        let mut taken = db.prepare_cached(
-            "SELECT 1 FROM meetings WHERE user_id = ?1 AND platform = ?2 AND native_meeting_id = ?3
-               AND status IN ('requested', 'joining', 'awaiting_admission', 'active')",
-        )?;
-        if taken.exists(params![self.user_id.0, self.platform.as_str(), self.native_meeting_id])? {
+        let limit: i64 = limit.query_row([self.user_id], |row| row.get(0)).optional()?.ok_or(Error::UserNotFound)?;
+        let mut taken = db.prepare_cached(&format!(
+            "SELECT 1 FROM meetings
+             WHERE user_id = ?1 AND platform = ?2 AND native_meeting_id = ?3 AND status IN {}",
+            *SEATED
+        ))?;
+        if taken.exists(params![self.user_id, self.platform, self.native_meeting_id])? {
             return Err(Error::MeetingTaken);
         }
         let seats = seats_taken(db, self.user_id)?;
@@ -66,27 +68,36 @@ impl Verb for SendBot {
 
 impl SendBot {
     fn insert(&self, db: &Connection) -> Result<Meeting> {
-        let now = self.now.as_millis();
+        let now = self.now;
+        let status = MeetingStatus::Requested;
         let mut meeting = db.prepare_cached(
-            "INSERT INTO meetings (user_id, platform, native_meeting_id, constructed_meeting_url, status, data, created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, 'requested', '{}', ?5, ?5)",
+            "INSERT INTO meetings (user_id, platform, native_meeting_id, constructed_meeting_url, status, data,
+               created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, '{}', ?6, ?6)",
         )?;
-        meeting.execute(params![self.user_id.0, self.platform.as_str(), self.native_meeting_id, self.url, now])?;
+        meeting.execute(params![self.user_id, self.platform, self.native_meeting_id, self.url, status, now])?;
         let id = MeetingId(db.last_insert_rowid());
         let mut session = db.prepare_cached(
             "INSERT INTO sessions (meeting_id, uid, token_hash, bot_name, language, task, started_at, token_id)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
-        let (language, task) = (self.language.map(Language::as_str), self.task.map(Task::as_str));
-        let (hash, token_id) = (self.token_hash.0, self.token_id.0);
-        session.execute(params![id.0, self.uid, hash, self.bot_name, language, task, now, token_id])?;
+        session.execute(params![
+            id,
+            self.uid,
+            self.token_hash,
+            self.bot_name,
+            self.language,
+            self.task,
+            now,
+            self.token_id
+        ])?;
         Ok(Meeting {
             id,
             user_id: self.user_id,
             platform: self.platform,
             native_meeting_id: Some(self.native_meeting_id.clone()),
             constructed_meeting_url: Some(self.url.clone()),
-            status: MeetingStatus::Requested,
+            status,
             bot_container_id: None,
             start_time: None,
             end_time: None,
@@ -98,13 +109,13 @@ impl SendBot {
 }
 
 /// Notes what runs the bot of a meeting.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct NoteContainer {
     /// Which meeting.
     pub meeting_id: MeetingId,
     /// The id by which the runner knows the bot.
     pub container_id: String,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -116,13 +127,13 @@ impl Verb for NoteContainer {
 
     fn apply(&self, db: &Connection) -> Result<Meeting> {
         let mut note = db.prepare_cached("UPDATE meetings SET bot_container_id = ?2, updated_at = ?3 WHERE id = ?1")?;
-        note.execute(params![self.meeting_id.0, self.container_id, self.now.as_millis()])?;
+        note.execute(params![self.meeting_id, self.container_id, self.now])?;
         by_id(db, self.meeting_id)?.ok_or_else(|| Error::Internal("a meeting is gone while its bot starts".to_owned()))
     }
 }
 
 /// Changes what an active bot is told.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Reconfigure {
     /// Which meeting.
     pub name: MeetingName,
@@ -143,18 +154,17 @@ impl Verb for Reconfigure {
         let mut update = db.prepare_cached(
             "UPDATE sessions SET language = coalesce(?2, language), task = coalesce(?3, task) WHERE meeting_id = ?1",
         )?;
-        let (language, task) = (self.language.map(Language::as_str), self.task.map(Task::as_str));
-        update.execute(params![meeting.id.0, language, task])?;
+        update.execute(params![meeting.id, self.language, self.task])?;
         Ok(())
     }
 }
 
 /// Notes that nothing is left of the bot of a meeting.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct NoteCleared {
     /// Which meeting.
     pub meeting_id: MeetingId,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -163,7 +173,7 @@ impl Verb for NoteCleared {
 
     fn apply(&self, db: &Connection) -> Result<()> {
         let mut note = db.prepare_cached("UPDATE sessions SET cleared_at = ?2 WHERE meeting_id = ?1")?;
-        note.execute([self.meeting_id.0, self.now.as_millis()])?;
+        note.execute(params![self.meeting_id, self.now])?;
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! Tokens as they are kept: rows, pages, uses. The token itself never comes here, only its hash.
 
-use crate::domain::{Hint, Scope, Time, Token, TokenHash, TokenId, User, UserId};
+use crate::domain::{Time, Token, TokenHash, TokenId, User, UserId};
 use crate::error::{Error, Result};
+use crate::store::columns::columns;
 use crate::store::doors::Store;
 use crate::store::sessions::read::seats_taken;
 use crate::store::users::read::{USER_COLUMNS, user_at, user_columns};
@@ -10,37 +11,15 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 /// How many of a user's tokens are read where the request runs; what is more goes to the blocking pool.
 const TOKENS_INLINE_MAX: usize = 100;
 
-/// The columns of [`token_at`], of the table `t`.
-macro_rules! token_columns {
-    () => {
-        "t.id, t.user_id, t.name, t.hint, t.created_at, t.expires_at, t.last_used_at, t.last_address, t.disabled_at,
-         t.disuse_seconds, t.replaced_by, t.scope"
-    };
-}
-
-/// A token from a row that holds [`token_columns`], the first of them at `at`.
-pub fn token_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Token> {
-    let time = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis));
-    Ok(Token {
-        id: TokenId(row.get(at)?),
-        user_id: UserId(row.get(at + 1)?),
-        name: row.get(at + 2)?,
-        hint: Hint(row.get(at + 3)?),
-        created_at: Time::from_millis(row.get(at + 4)?),
-        expires_at: time(at + 5)?,
-        last_used_at: time(at + 6)?,
-        last_address: row.get(at + 7)?,
-        disabled_at: time(at + 8)?,
-        disuse_seconds: row.get(at + 9)?,
-        replaced_by: row.get::<_, Option<i64>>(at + 10)?.map(TokenId),
-        scope: Scope::stored(row.get_ref(at + 11)?.as_str_or_null()?),
-    })
-}
+columns!(token_columns, token_at: Token of "t" {
+    id, user_id, name, hint, created_at, expires_at, last_used_at, last_address, disabled_at, disuse_seconds,
+    replaced_by, scope,
+});
 
 /// The token with this id.
 pub fn find(db: &Connection, id: TokenId) -> rusqlite::Result<Option<Token>> {
     let mut statement = db.prepare_cached(concat!("SELECT ", token_columns!(), " FROM tokens t WHERE t.id = ?1"))?;
-    statement.query_row([id.0], |row| token_at(row, 0)).optional()
+    statement.query_row([id], |row| token_at(row, 0)).optional()
 }
 
 /// A user and at most `max` of their tokens; one statement, so as of one moment.
@@ -52,7 +31,7 @@ fn find_with_tokens(db: &Connection, id: UserId, max: usize) -> rusqlite::Result
         token_columns!(),
         " FROM users u LEFT JOIN tokens t ON t.user_id = u.id WHERE u.id = ?1 ORDER BY t.id"
     ))?;
-    let mut rows = statement.query([id.0])?;
+    let mut rows = statement.query([id])?;
     let (mut user, mut tokens) = (None, Vec::new());
     while tokens.len() < max
         && let Some(row) = rows.next()?
@@ -110,7 +89,7 @@ impl Store {
                 " FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = ?1"
             ))?;
             let known = |row: &Row<'_>| Ok((user_at(row, 0)?, token_at(row, USER_COLUMNS)?));
-            let Some((user, token)) = statement.query_row([hash.0], known).optional()? else { return Ok(None) };
+            let Some((user, token)) = statement.query_row([hash], known).optional()? else { return Ok(None) };
             let seats = seats_taken(db, user.id)?;
             Ok(Some(KnownToken { token, user, seats }))
         })
@@ -120,7 +99,7 @@ impl Store {
     pub fn revoked_key(&self, hash: &TokenHash) -> Result<Option<Time>> {
         self.read(|db| {
             let mut statement = db.prepare_cached("SELECT ended_at FROM ended_keys WHERE hash = ?1")?;
-            statement.query_row([hash.0], |row| row.get(0).map(Time::from_millis)).optional()
+            statement.query_row([hash], |row| row.get(0)).optional()
         })
     }
 
@@ -138,7 +117,7 @@ impl Store {
                 token_columns!()
             ))?;
             let values = named_params! {
-                ":user": page.user_id.map(|id| id.0),
+                ":user": page.user_id,
                 ":after": page.after.map_or(0, |id| id.0),
                 ":limit": page.limit,
             };

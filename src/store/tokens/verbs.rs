@@ -1,4 +1,4 @@
-//! The life of a token: made, changed, exchanged for another, revoked.
+//! Writes of tokens: create, update, rotate, revoke, and when they were last used.
 
 use crate::domain::{Action, Hint, Patch, Scope, Subject, Time, Token, TokenHash, TokenId, UserId};
 use crate::error::{Error, Result};
@@ -7,12 +7,12 @@ use crate::store::audit::log::Snapshot;
 use crate::store::tokens::read::find;
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Adds a token to a user.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct CreateToken {
-    /// Whose.
+    /// The user whom it speaks for.
     pub user_id: UserId,
     /// BLAKE3 of the token.
     pub hash: TokenHash,
@@ -26,7 +26,7 @@ pub struct CreateToken {
     pub disuse_seconds: Option<i64>,
     /// What it may do.
     pub scope: Scope,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -34,7 +34,7 @@ impl Verb for CreateToken {
     type Answer = Token;
 
     fn apply(&self, db: &Connection) -> Result<Token> {
-        if !db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([self.user_id.0])? {
+        if !db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([self.user_id])? {
             return Err(Error::UserNotFound);
         }
         let mut insert = db.prepare_cached(
@@ -42,14 +42,14 @@ impl Verb for CreateToken {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
         insert.execute(params![
-            self.user_id.0,
-            self.hash.0,
+            self.user_id,
+            self.hash,
             self.name,
-            self.hint.0,
-            self.now.as_millis(),
-            self.expires_at.map(Time::as_millis),
+            self.hint,
+            self.now,
+            self.expires_at,
             self.disuse_seconds,
-            self.scope.to_stored(),
+            self.scope,
         ])?;
         Ok(Token {
             id: TokenId(db.last_insert_rowid()),
@@ -84,23 +84,23 @@ fn snapshot(db: &Connection, id: TokenId) -> Result<Option<Snapshot>> {
 /// A token as it is kept, and its hash.
 fn find_with_hash(db: &Connection, id: TokenId) -> Result<(Token, TokenHash)> {
     let mut hash = db.prepare_cached("SELECT hash FROM tokens WHERE id = ?1")?;
-    let hash = hash.query_row([id.0], |row| row.get(0)).optional()?.map(TokenHash);
+    let hash = hash.query_row([id], |row| row.get(0)).optional()?;
     find(db, id)?.zip(hash).ok_or(Error::TokenNotFound)
 }
 
-/// Removes a token, and remembers its hash for whoever still uses it.
+/// Deletes a token, and remembers its hash for whoever still uses it.
 pub(crate) fn revoke_row(db: &Connection, token: &Token, hash: &TokenHash, now: Time) -> Result<()> {
     let mut remember =
         db.prepare_cached("INSERT OR REPLACE INTO ended_keys (hash, user_id, ended_at) VALUES (?1, ?2, ?3)")?;
-    remember.execute(params![hash.0, token.user_id.0, now.as_millis()])?;
-    db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([token.id.0])?;
+    remember.execute(params![hash, token.user_id, now])?;
+    db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([token.id])?;
     Ok(())
 }
 
 /// Changes what is given of a token.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct UpdateToken {
-    /// Which.
+    /// The token.
     pub id: TokenId,
     /// What it is for.
     pub name: Patch<String>,
@@ -110,7 +110,7 @@ pub struct UpdateToken {
     pub expires_at: Patch<Time>,
     /// How many seconds it may be unused before it ends.
     pub disuse_seconds: Patch<i64>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -133,11 +133,11 @@ impl Verb for UpdateToken {
             "UPDATE tokens SET name = ?2, expires_at = ?3, disuse_seconds = ?4, disabled_at = ?5 WHERE id = ?1",
         )?;
         update.execute(params![
-            token.id.0,
+            token.id,
             token.name,
-            token.expires_at.map(Time::as_millis),
+            token.expires_at,
             token.disuse_seconds,
-            token.disabled_at.map(Time::as_millis)
+            token.disabled_at
         ])?;
         Ok((token, hash))
     }
@@ -160,10 +160,10 @@ impl Audited for UpdateToken {
     }
 }
 
-/// Exchanges a token for a new one that may do the same.
-#[derive(Debug, Serialize)]
+/// Rotates a token: a new one with the same name and scope, and an end for the old one.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RotateToken {
-    /// Which.
+    /// The token.
     pub id: TokenId,
     /// BLAKE3 of the new one.
     pub hash: TokenHash,
@@ -173,11 +173,11 @@ pub struct RotateToken {
     pub grace_seconds: i64,
     /// How long the new one lives, in seconds; as long as the old one was meant to where absent.
     pub expires_in: Option<i64>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
-/// A token that was exchanged.
+/// A token that was rotated.
 #[derive(Debug, Clone)]
 pub struct Rotated {
     /// The new one.
@@ -217,7 +217,7 @@ impl Verb for RotateToken {
             revoke_row(db, &old, &old_hash, self.now)?;
         } else {
             let mut update = db.prepare_cached("UPDATE tokens SET expires_at = ?2, replaced_by = ?3 WHERE id = ?1")?;
-            update.execute(params![old.id.0, old.expires_at.map(Time::as_millis), new.id.0])?;
+            update.execute(params![old.id, old.expires_at, new.id])?;
         }
         Ok(Rotated { new, old, old_hash })
     }
@@ -241,11 +241,11 @@ impl Audited for RotateToken {
 }
 
 /// Ends a token for good.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RevokeToken {
-    /// Which.
+    /// The token.
     pub id: TokenId,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -279,7 +279,7 @@ impl Audited for RevokeToken {
 }
 
 /// Notes when and from where tokens were last used; those that are gone are passed over.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct TouchTokens {
     /// Which, when, and from which address.
     pub used: Vec<(TokenId, Time, Option<String>)>,
@@ -291,7 +291,7 @@ impl Verb for TouchTokens {
     fn apply(&self, db: &Connection) -> Result<()> {
         let mut update = db.prepare_cached("UPDATE tokens SET last_used_at = ?2, last_address = ?3 WHERE id = ?1")?;
         for (id, at, address) in &self.used {
-            update.execute(params![id.0, at.as_millis(), address])?;
+            update.execute(params![id, at, address])?;
         }
         Ok(())
     }

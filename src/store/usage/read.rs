@@ -59,7 +59,7 @@ impl UsageFilter {
 
     fn line_at(&self, row: &Row<'_>) -> rusqlite::Result<UsageLine> {
         let (user, token): (i64, i64) = (row.get(1)?, row.get(2)?);
-        let day = Day::from_number(row.get(0)?);
+        let day: Day = row.get(0)?;
         let counts =
             UsageCounts { requests: row.get(3)?, bots: row.get(4)?, bot_ms: row.get(5)?, transcript_ms: row.get(6)? };
         Ok(UsageLine {
@@ -76,10 +76,10 @@ impl UsageFilter {
         // A later page does not look at the days before it once more.
         let first = day.filter(|_| self.has_days()).map_or(self.from, |day| day.max(self.from));
         let values = params![
-            first.number(),
-            self.to.number(),
-            self.user_id.map(|id| id.0),
-            self.token_id.map(|id| id.0),
+            first,
+            self.to,
+            self.user_id,
+            self.token_id,
             day.map_or(i64::MIN, Day::number),
             user_id.map_or(0, |id| id.0),
             token_id.map_or(0, |id| id.0),

@@ -4,7 +4,7 @@ use crate::domain::{Day, Meeting, Time, TokenId, UsageCounts, UsageKey, UserId};
 use crate::error::Result;
 use crate::store::writer::verb::Verb;
 use rusqlite::{Connection, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Most rows that one verb forgets, so that no write waits long behind it.
 const FORGOTTEN_MAX: i64 = 1000;
@@ -19,9 +19,9 @@ fn add(db: &Connection, key: &UsageKey, counts: &UsageCounts) -> rusqlite::Resul
            transcript_ms = transcript_ms + excluded.transcript_ms",
     )?;
     upsert.execute(params![
-        key.user_id.0,
-        key.day.number(),
-        key.token_id.0,
+        key.user_id,
+        key.day,
+        key.token_id,
         counts.requests,
         counts.bots,
         counts.bot_ms,
@@ -54,7 +54,7 @@ pub(crate) fn bot_ended(
 }
 
 /// Adds a batch to what is counted; users that are gone are passed over.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct WriteUsage {
     /// What was used since the last batch.
     pub used: Vec<(UsageKey, UsageCounts)>,
@@ -69,7 +69,7 @@ impl Verb for WriteUsage {
 }
 
 /// Removes some of what was counted before a day.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ForgetUsage {
     /// The first day that is kept.
     pub before: Day,
@@ -84,9 +84,9 @@ impl Verb for ForgetUsage {
     fn apply(&self, db: &Connection) -> Result<bool> {
         let mut delete = db.prepare_cached(
             "DELETE FROM usage WHERE (user_id, day, token_id) IN
-               (SELECT user_id, day, token_id FROM usage INDEXED BY usage_by_day WHERE day < ?1 ORDER BY day LIMIT ?2)",
+               (SELECT user_id, day, token_id FROM usage INDEXED BY usage_by_day WHERE day < ?1 ORDER BY day, user_id, token_id LIMIT ?2)",
         )?;
-        delete.execute([self.before.number(), FORGOTTEN_MAX])?;
-        Ok(db.prepare_cached("SELECT 1 FROM usage WHERE day < ?1")?.exists([self.before.number()])?)
+        delete.execute(params![self.before, FORGOTTEN_MAX])?;
+        Ok(db.prepare_cached("SELECT 1 FROM usage WHERE day < ?1")?.exists([self.before])?)
     }
 }

@@ -1,7 +1,7 @@
-//! What the settings declare of users and tokens, brought into the file in one transaction.
+//! Configured users: `[[users]]` of `vomeet.toml`, applied in one transaction.
 
 use crate::domain::configured::{ConfiguredToken, ConfiguredUser};
-use crate::domain::{Actor, Data, Email, Patch, Scope, Time, TokenId, User, UserId};
+use crate::domain::{Actor, Data, Email, Patch, Scope, Time, TokenHash, TokenId, User, UserId};
 use crate::error::Result;
 use crate::store::audit::audited::{Audited, AuditedVerb};
 use crate::store::doors::Store;
@@ -10,19 +10,19 @@ use crate::store::users::read::find_by_email;
 use crate::store::users::verbs::{CreateUser, UpdateUser};
 use crate::store::writer::verb::Verb;
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Makes users and tokens what the settings say. Users whom they do not name stay as they are; tokens that they named once
-/// and name no more are revoked. Each change has its entry in the record.
-#[derive(Debug, Serialize)]
+/// and name no more are revoked. Each change has its entry in the audit log.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ApplyConfiguredUsers {
-    /// All of them.
+    /// All configured users.
     pub users: Vec<ConfiguredUser>,
-    /// Whom the record names.
+    /// The actor of the entries in the audit log.
     pub actor: Actor,
 }
 
-/// What became of the declaration.
+/// What the configured users changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfiguredChanges {
     /// Users who are new.
@@ -40,7 +40,7 @@ pub struct ConfiguredChanges {
 /// A token that is another user's already; then nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenTaken {
-    /// Who declares it.
+    /// The configured user who has the token in the settings.
     pub email: Email,
     /// Its first four characters.
     pub hint: String,
@@ -55,15 +55,15 @@ impl Verb for ApplyConfiguredUsers {
         if let Some(taken) = self.taken(db)? {
             return Ok(Err(taken));
         }
-        let mut declaring = Declaring { db, actor: &self.actor, steps: 0, declared: ConfiguredChanges::default() };
-        declaring.revoke_others(&self.users)?;
+        let mut applying = Applying { db, actor: &self.actor, steps: 0, changes: ConfiguredChanges::default() };
+        applying.revoke_others(&self.users)?;
         for user in &self.users {
-            let id = declaring.user(user)?;
+            let id = applying.user(user)?;
             for token in &user.tokens {
-                declaring.token(id, token)?;
+                applying.token(id, token)?;
             }
         }
-        Ok(Ok(declaring.declared))
+        Ok(Ok(applying.changes))
     }
 }
 
@@ -74,7 +74,7 @@ impl ApplyConfiguredUsers {
         )?;
         for user in &self.users {
             for token in &user.tokens {
-                if find.exists(params![token.hash.0, user.email.key()])? {
+                if find.exists(params![token.hash, user.email.key()])? {
                     return Ok(Some(TokenTaken { email: user.email.clone(), hint: token.hint.0.clone() }));
                 }
             }
@@ -83,16 +83,16 @@ impl ApplyConfiguredUsers {
     }
 }
 
-/// A declaration under way.
-struct Declaring<'a> {
+/// Configured users that are being applied.
+struct Applying<'a> {
     db: &'a Connection,
     actor: &'a Actor,
     /// Changes that were made.
     steps: u64,
-    declared: ConfiguredChanges,
+    changes: ConfiguredChanges,
 }
 
-impl Declaring<'_> {
+impl Applying<'_> {
     fn now(&self) -> Time {
         self.actor.at
     }
@@ -102,16 +102,16 @@ impl Declaring<'_> {
         AuditedVerb::new(self.actor.for_change(self.steps), verb).apply(self.db)
     }
 
-    /// Revokes what was declared once and is no more.
+    /// Revokes tokens that were configured once and are no more.
     fn revoke_others(&mut self, users: &[ConfiguredUser]) -> Result<()> {
-        let mut list = self.db.prepare_cached("SELECT id, hash FROM tokens WHERE declared = 1")?;
-        let row = |row: &rusqlite::Row<'_>| Ok((TokenId(row.get(0)?), row.get::<_, [u8; 32]>(1)?));
-        let known: Vec<_> = list.query_map([], row)?.collect::<rusqlite::Result<_>>()?;
-        let is_declared = |hash: [u8; 32]| users.iter().flat_map(|user| &user.tokens).any(|token| token.hash.0 == hash);
+        let mut list = self.db.prepare_cached("SELECT id, hash FROM tokens WHERE declared = 1 ORDER BY id")?;
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let known: Vec<(TokenId, TokenHash)> = list.query_map([], row)?.collect::<rusqlite::Result<_>>()?;
+        let is_declared = |hash: TokenHash| users.iter().flat_map(|user| &user.tokens).any(|token| token.hash == hash);
         for (id, _) in known.into_iter().filter(|(_, hash)| !is_declared(*hash)) {
             let now = self.now();
             self.apply(RevokeToken { id, now })?;
-            self.declared.revoked += 1;
+            self.changes.revoked += 1;
         }
         Ok(())
     }
@@ -123,7 +123,7 @@ impl Declaring<'_> {
             None => (self.create(wanted)?, true),
         };
         if wanted.differs_from(&user) {
-            self.declared.changed += usize::from(!is_new);
+            self.changes.changed += usize::from(!is_new);
             let now = self.now();
             self.apply(UpdateUser {
                 id: user.id,
@@ -141,7 +141,7 @@ impl Declaring<'_> {
 
     fn create(&mut self, wanted: &ConfiguredUser) -> Result<User> {
         let now = self.now();
-        self.declared.created += 1;
+        self.changes.created += 1;
         let (user, _) = self.apply(CreateUser {
             email: wanted.email.clone(),
             name: wanted.name.clone(),
@@ -155,12 +155,12 @@ impl Declaring<'_> {
 
     /// What was revoked by hand stays revoked, whatever the settings say.
     fn token(&mut self, user_id: UserId, token: &ConfiguredToken) -> Result<()> {
-        if self.db.prepare_cached("SELECT 1 FROM ended_keys WHERE hash = ?1")?.exists([token.hash.0])? {
-            self.declared.ended.push(token.hint.0.clone());
+        if self.db.prepare_cached("SELECT 1 FROM ended_keys WHERE hash = ?1")?.exists([token.hash])? {
+            self.changes.ended.push(token.hint.0.clone());
             return Ok(());
         }
         let mut find = self.db.prepare_cached("SELECT id FROM tokens WHERE hash = ?1")?;
-        let id = match find.query_row([token.hash.0], |row| row.get(0)).optional()? {
+        let id = match find.query_row([token.hash], |row| row.get(0)).optional()? {
             Some(id) => id,
             None => self.create_token(user_id, token)?.0,
         };
@@ -170,7 +170,7 @@ impl Declaring<'_> {
 
     fn create_token(&mut self, user_id: UserId, token: &ConfiguredToken) -> Result<TokenId> {
         let now = self.now();
-        self.declared.added += 1;
+        self.changes.added += 1;
         let (hash, hint) = (token.hash, token.hint.clone());
         let (name, expires_at, disuse_seconds) = (None, None, None);
         let new = CreateToken { user_id, hash, hint, name, expires_at, disuse_seconds, scope: Scope::default(), now };
@@ -179,7 +179,7 @@ impl Declaring<'_> {
 }
 
 impl Store {
-    /// Whether some token in the file was declared; a small read.
+    /// Whether some token in the file came from the settings; a small read.
     pub fn has_configured_users(&self) -> Result<bool> {
         self.read(|db| db.prepare_cached("SELECT 1 FROM tokens WHERE declared = 1 LIMIT 1")?.exists([]))
     }

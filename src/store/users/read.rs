@@ -1,43 +1,25 @@
 //! Users as they are read.
 
 use crate::domain::text::fold;
-use crate::domain::{Data, Email, Time, User, UserId};
+use crate::domain::{Email, User, UserId};
 use crate::error::{Error, Result};
+use crate::store::columns::columns;
 use crate::store::doors::Store;
 use crate::store::positions::{Start, Table};
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 use std::sync::Arc;
 
-/// The columns of [`user_at`], of the table `u`.
-macro_rules! user_columns {
-    () => {
-        "u.id, u.email, u.name, u.image_url, u.max_concurrent_bots, u.data, u.created_at, u.disabled_at"
-    };
-}
-
-pub(crate) use user_columns;
+columns!(user_columns, user_at: User of "u" {
+    id, email, name, image_url, max_concurrent_bots, data, created_at, disabled_at,
+});
 
 /// How many columns those are.
 pub const USER_COLUMNS: usize = 8;
 
-/// A user from a row that holds [`user_columns`], the first of them at `at`.
-pub fn user_at(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
-    Ok(User {
-        id: UserId(row.get(at)?),
-        email: Email::stored(row.get(at + 1)?),
-        name: row.get(at + 2)?,
-        image_url: row.get(at + 3)?,
-        max_concurrent_bots: row.get(at + 4)?,
-        data: Data::stored(row.get(at + 5)?),
-        created_at: Time::from_millis(row.get(at + 6)?),
-        disabled_at: row.get::<_, Option<i64>>(at + 7)?.map(Time::from_millis),
-    })
-}
-
 /// The user with this id.
 pub fn find(db: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
     let mut statement = db.prepare_cached(concat!("SELECT ", user_columns!(), " FROM users u WHERE id = ?1"))?;
-    statement.query_row([id.0], |row| user_at(row, 0)).optional()
+    statement.query_row([id], |row| user_at(row, 0)).optional()
 }
 
 /// The user with the address of this key.

@@ -1,16 +1,17 @@
-//! Users: rows and verbs.
+//! Writes of users: create, update, delete.
 
 use crate::domain::{Action, Data, Email, Patch, Subject, Time, User, UserId};
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
+use crate::store::meetings::states::OVER;
 use crate::store::users::read::{find, find_by_email};
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Adds a user, or finds the one who has the address.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct CreateUser {
     /// The address; unique without case.
     pub email: Email,
@@ -22,7 +23,7 @@ pub struct CreateUser {
     pub max_concurrent_bots: i64,
     /// Free-form data.
     pub data: Data,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -40,13 +41,13 @@ impl Verb for CreateUser {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
         insert.execute(params![
-            self.email.as_str(),
+            self.email,
             key,
             self.name,
             self.image_url,
             self.max_concurrent_bots,
-            self.data.as_json(),
-            self.now.as_millis()
+            self.data,
+            self.now
         ])?;
         let user = User {
             id: UserId(db.last_insert_rowid()),
@@ -71,9 +72,9 @@ impl Audited for CreateUser {
 }
 
 /// Changes what is given of a user.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct UpdateUser {
-    /// Who.
+    /// The id of the user.
     pub id: UserId,
     /// Must be the present address, if given.
     pub email: Option<Email>,
@@ -87,7 +88,7 @@ pub struct UpdateUser {
     pub data: Option<Data>,
     /// Whether all their tokens are refused until the user is enabled again.
     pub disabled: Option<bool>,
-    /// When.
+    /// The time of the change.
     pub now: Time,
 }
 
@@ -112,12 +113,12 @@ impl Verb for UpdateUser {
             "UPDATE users SET name = ?2, image_url = ?3, max_concurrent_bots = ?4, data = ?5, disabled_at = ?6 WHERE id = ?1",
         )?;
         update.execute(params![
-            user.id.0,
+            user.id,
             user.name,
             user.image_url,
             user.max_concurrent_bots,
-            user.data.as_json(),
-            user.disabled_at.map(Time::as_millis)
+            user.data,
+            user.disabled_at
         ])?;
         Ok(user)
     }
@@ -140,26 +141,26 @@ impl Audited for UpdateUser {
     }
 }
 
-/// Writes a user's data, which has changed.
+/// Stores the data of a user after a change.
 pub fn replace_data(db: &Connection, user: &User) -> rusqlite::Result<()> {
     let mut update = db.prepare_cached("UPDATE users SET data = ?2 WHERE id = ?1")?;
-    update.execute(params![user.id.0, user.data.as_json()]).map(drop)
+    update.execute(params![user.id, user.data]).map(drop)
 }
 
-/// Refuses where there is no such user, or a bot of theirs is in a meeting.
-pub fn check_removable(db: &Connection, id: UserId) -> Result<()> {
-    let mut open =
-        db.prepare_cached("SELECT 1 FROM meetings WHERE user_id = ?1 AND status NOT IN ('completed', 'failed')")?;
-    match open.exists([id.0])? {
+/// Checks that a user may be deleted: there is one with this id, and none of their bots is in a meeting.
+pub fn check_deletable(db: &Connection, id: UserId) -> Result<()> {
+    let sql = format!("SELECT 1 FROM meetings WHERE user_id = ?1 AND status NOT IN {}", *OVER);
+    let mut open = db.prepare_cached(&sql)?;
+    match open.exists([id])? {
         true => Err(Error::BotInMeeting),
         false => find(db, id)?.map(drop).ok_or(Error::UserNotFound),
     }
 }
 
-/// Removes a user with their tokens, meetings and transcripts.
-#[derive(Debug, Serialize)]
+/// Deletes a user with their tokens, meetings and transcripts.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct DeleteUser {
-    /// Who.
+    /// The id of the user.
     pub id: UserId,
 }
 
@@ -169,8 +170,8 @@ impl Verb for DeleteUser {
     const ESSENTIAL: bool = true;
 
     fn apply(&self, db: &Connection) -> Result<()> {
-        check_removable(db, self.id)?;
-        match db.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([self.id.0])? {
+        check_deletable(db, self.id)?;
+        match db.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([self.id])? {
             0 => Err(Error::UserNotFound),
             _ => Ok(crate::store::scrub::mark_for_scrub(db)?),
         }

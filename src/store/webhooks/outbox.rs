@@ -39,13 +39,13 @@ pub fn queue(db: &Connection, meeting: &Meeting, from: MeetingStatus, report: &S
     let mut insert = db.prepare_cached(
         "INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts, next_at) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?5)",
     )?;
-    insert.execute(params![meeting.user_id.0, meeting.id.0, uid, body, now.as_millis()])?;
+    insert.execute(params![meeting.user_id, meeting.id, uid, body, now])?;
     Ok(())
 }
 
 /// Where a user's events go.
 fn webhook_url(db: &Connection, user_id: UserId) -> Result<Option<String>> {
     let mut find = db.prepare_cached("SELECT data FROM users WHERE id = ?1")?;
-    let data = find.query_row([user_id.0], |row| row.get(0)).optional()?.map(Data::stored);
+    let data = find.query_row([user_id], |row| row.get(0)).optional()?.map(Data::stored);
     Ok(data.as_ref().and_then(url_in))
 }

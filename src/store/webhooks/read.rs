@@ -58,16 +58,16 @@ impl Due {
         let (mut rows, mut due, mut found) = (heads.query([])?, Vec::new(), HashMap::new());
         let mut next_at = None;
         while let Some(row) = rows.next()? {
-            let at = Time::from_millis(row.get(3)?);
+            let at = row.get(3)?;
             if at > now {
                 next_at = Some(at);
                 break;
             }
-            let head = InFlight { user_id: UserId(row.get(1)?), meeting_id: MeetingId(row.get(2)?) };
+            let head = InFlight { user_id: row.get(1)?, meeting_id: row.get(2)? };
             let of_user: &mut usize = found.entry(head.user_id).or_default();
             if *of_user < busy.user_max && busy.admits(head) {
                 *of_user += 1;
-                due.push((DeliveryId(row.get(0)?), head));
+                due.push((row.get(0)?, head));
             }
         }
         Ok(Self { heads: fairly(due, busy), next_at })
@@ -111,7 +111,7 @@ pub struct WaitingEvent {
 /// Which of a user's events are asked for; always the newest first.
 #[derive(Debug, Clone, Copy)]
 pub struct DeliveryPage {
-    /// Whose.
+    /// The user.
     pub user_id: UserId,
     /// Only ids below this one.
     pub before: Option<DeliveryId>,
@@ -143,7 +143,7 @@ impl Store {
                 ", d.body, d.created_at, d.attempts, u.data, s.secret FROM deliveries d JOIN users u ON u.id = d.user_id
                  LEFT JOIN webhook_secrets s ON s.user_id = u.id WHERE d.id = ?1 AND d.next_at IS NOT NULL"
             ))?;
-            find.query_row([id.0], waiting_at).optional()
+            find.query_row([id], waiting_at).optional()
         })
     }
 
@@ -157,7 +157,7 @@ impl Store {
                  FROM deliveries d WHERE d.user_id = ?1 AND d.id < ?2 ORDER BY d.id DESC LIMIT ?3"
             ))?;
             let before = page.before.map_or(i64::MAX, |id| id.0);
-            list.query_map(params![page.user_id.0, before, page.limit], delivery_at)?.collect()
+            list.query_map(params![page.user_id, before, page.limit], delivery_at)?.collect()
         })
         .await
     }
@@ -170,10 +170,10 @@ impl Store {
             let (mut rows, mut found) = (oldest.query([])?, Vec::new());
             while found.len() < FORGET_MAX
                 && let Some(row) = rows.next()?
-                && row.get::<_, i64>(1)? < end.as_millis()
+                && row.get::<_, Time>(1)? < end
             {
-                if row.get::<_, Option<i64>>(2)?.is_none() {
-                    found.push(DeliveryId(row.get(0)?));
+                if row.get::<_, Option<Time>>(2)?.is_none() {
+                    found.push(row.get(0)?);
                 }
             }
             Ok(found)
@@ -187,7 +187,7 @@ fn waiting_at(row: &Row<'_>) -> rusqlite::Result<WaitingEvent> {
         uid: row.get(0)?,
         event_type: row.get(1)?,
         body: row.get(2)?,
-        created_at: Time::from_millis(row.get(3)?),
+        created_at: row.get(3)?,
         attempts: row.get(4)?,
         webhook: Webhook::at(row, 5)?,
     })
@@ -195,19 +195,18 @@ fn waiting_at(row: &Row<'_>) -> rusqlite::Result<WaitingEvent> {
 
 /// A delivery from a row as [`Store::deliveries`] reads it.
 pub(crate) fn delivery_at(row: &Row<'_>) -> rusqlite::Result<Delivery> {
-    let time = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_millis));
-    let (next_at, delivered_at) = (time(6)?, time(7)?);
+    let (next_at, delivered_at) = (row.get(6)?, row.get(7)?);
     let state = match (next_at, delivered_at) {
         (Some(_), _) => DeliveryState::Waiting,
         (None, Some(_)) => DeliveryState::Delivered,
         (None, None) => DeliveryState::GivenUp,
     };
     Ok(Delivery {
-        id: DeliveryId(row.get(0)?),
+        id: row.get(0)?,
         delivery: row.get(1)?,
         event_type: row.get(2)?,
-        meeting_id: MeetingId(row.get(3)?),
-        created_at: Time::from_millis(row.get(4)?),
+        meeting_id: row.get(3)?,
+        created_at: row.get(4)?,
         state,
         attempts: row.get(5)?,
         next_at,

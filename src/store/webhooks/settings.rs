@@ -20,8 +20,8 @@ pub struct Webhook {
 impl Webhook {
     /// From a row that holds a user's data at `at` and their secret after it.
     pub fn at(row: &Row<'_>, at: usize) -> rusqlite::Result<Self> {
-        let url = url_in(&Data::stored(row.get(at)?));
-        Ok(Self { url, secret: row.get::<_, Option<String>>(at + 1)?.map(WebhookSecret::stored) })
+        let url = url_in(&row.get(at)?);
+        Ok(Self { url, secret: row.get(at + 1)? })
     }
 }
 
@@ -37,7 +37,7 @@ impl Store {
             let mut find = db.prepare_cached(
                 "SELECT u.data, s.secret FROM users u LEFT JOIN webhook_secrets s ON s.user_id = u.id WHERE u.id = ?1",
             )?;
-            find.query_row([user_id.0], |row| Webhook::at(row, 0)).optional()
+            find.query_row([user_id], |row| Webhook::at(row, 0)).optional()
         })?;
         found.ok_or(Error::UserNotFound)
     }

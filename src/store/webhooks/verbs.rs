@@ -7,13 +7,13 @@ use crate::store::users::verbs::replace_data;
 use crate::store::webhooks::settings::URL;
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Most deliveries that are forgotten in one transaction.
 pub(crate) const FORGET_MAX: usize = 500;
 
 /// What follows from an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AttemptEnd {
     /// Nothing: the receiver took it then.
     Delivered(Time),
@@ -24,7 +24,7 @@ pub enum AttemptEnd {
 }
 
 /// Notes how an attempt ended.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EndAttempt {
     /// Of which event.
     pub id: DeliveryId,
@@ -32,7 +32,7 @@ pub struct EndAttempt {
     pub attempts: u32,
     /// What follows.
     pub end: AttemptEnd,
-    /// The status of the answer, if one came.
+    /// The HTTP status of the response, if one came.
     pub status: Option<u16>,
     /// Why it failed, if it did.
     pub error: Option<String>,
@@ -43,21 +43,21 @@ impl Verb for EndAttempt {
 
     fn apply(&self, db: &Connection) -> Result<()> {
         let (next_at, delivered_at) = match self.end {
-            AttemptEnd::Delivered(at) => (None, Some(at.as_millis())),
-            AttemptEnd::Again(at) => (Some(at.as_millis()), None),
+            AttemptEnd::Delivered(at) => (None, Some(at)),
+            AttemptEnd::Again(at) => (Some(at), None),
             AttemptEnd::GivenUp => (None, None),
         };
         let mut note = db.prepare_cached(
             "UPDATE deliveries SET attempts = ?2, next_at = ?3, delivered_at = ?4, last_status = ?5, last_error = ?6
              WHERE id = ?1 AND next_at IS NOT NULL",
         )?;
-        note.execute(params![self.id.0, self.attempts, next_at, delivered_at, self.status, self.error])?;
+        note.execute(params![self.id, self.attempts, next_at, delivered_at, self.status, self.error])?;
         Ok(())
     }
 }
 
 /// Forgets events that are over.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ForgetDeliveries {
     /// Which; those that still wait are passed over.
     pub ids: Vec<DeliveryId>,
@@ -69,16 +69,16 @@ impl Verb for ForgetDeliveries {
     fn apply(&self, db: &Connection) -> Result<()> {
         let mut forget = db.prepare_cached("DELETE FROM deliveries WHERE id = ?1 AND next_at IS NULL")?;
         for id in &self.ids {
-            forget.execute([id.0])?;
+            forget.execute([id])?;
         }
         Ok(())
     }
 }
 
-/// Sets or removes where a user's events go, and what signs them.
-#[derive(Debug, Serialize)]
+/// Sets or clears where a user's events go, and what signs them.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct SetWebhook {
-    /// Whose.
+    /// The user.
     pub user_id: UserId,
     /// Where events go; without it none are queued.
     pub url: Patch<String>,
@@ -100,11 +100,11 @@ impl Verb for SetWebhook {
         match &self.secret {
             Patch::Keep => 0,
             Patch::Clear => {
-                db.prepare_cached("DELETE FROM webhook_secrets WHERE user_id = ?1")?.execute([self.user_id.0])?
+                db.prepare_cached("DELETE FROM webhook_secrets WHERE user_id = ?1")?.execute([self.user_id])?
             }
             Patch::Set(secret) => db
                 .prepare_cached("INSERT OR REPLACE INTO webhook_secrets (user_id, secret) VALUES (?1, ?2)")?
-                .execute(params![self.user_id.0, secret.key()])?,
+                .execute(params![self.user_id, secret.key()])?,
         };
         Ok(user)
     }

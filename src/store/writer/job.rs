@@ -1,6 +1,7 @@
-//! A verb on its way through the writer, with whoever waits for its answer.
+//! A verb on its way through the writer, with the caller that waits for its result.
 
 use crate::error::{Error, Result};
+use crate::store::writer::record::{Recorded, encode};
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::Connection;
 use std::sync::atomic::AtomicU64;
@@ -13,6 +14,9 @@ pub(crate) trait Job: Send {
     fn apply(&mut self, db: &Connection) -> Result<()>;
     /// Whether its verb was done.
     fn is_done(&self) -> bool;
+    /// How its verb failed, if it was applied and did.
+    fn failure(&self) -> Option<String>;
+    fn record(&self) -> Recorded;
     fn change(&self) -> Option<Change>;
     /// Tells whoever waits: the outcome, or why the commit failed.
     fn answer(self: Box<Self>, commit: Result<()>);
@@ -40,6 +44,17 @@ impl<V: Verb> Job for Pending<V> {
 
     fn is_done(&self) -> bool {
         matches!(self.outcome, Some(Ok(_)))
+    }
+
+    fn failure(&self) -> Option<String> {
+        match &self.outcome {
+            Some(Err(error)) => Some(format!("{error:?}")),
+            _ => None,
+        }
+    }
+
+    fn record(&self) -> Recorded {
+        Recorded { name: V::NAME, json: encode(&self.verb), failure: self.failure() }
     }
 
     fn change(&self) -> Option<Change> {
@@ -78,7 +93,7 @@ pub struct Written {
 
 pub(crate) enum Message {
     Job(Box<dyn Job>),
-    /// Fold the log whole; the answer says whether nothing is left in it.
+    /// Checkpoint the whole WAL; the reply says whether it is empty.
     Checkpoint(oneshot::Sender<Result<bool>>),
     Stop,
 }

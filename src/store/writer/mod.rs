@@ -1,9 +1,11 @@
-//! The one writer: verbs wait in a bounded queue, share a commit, and are answered after it.
+//! The one writer: verbs wait in a bounded queue, share a commit, and their callers get the result after it.
 
 pub mod job;
 pub mod queue;
+pub mod record;
 pub mod thread;
 pub mod verb;
 
 pub use job::Written;
-pub use verb::{Change, Moved, Stored, Verb};
+pub use record::{Recorded, RecordedVerb, Recorder};
+pub use verb::{Change, Moved, Numbered, Stored, Verb};

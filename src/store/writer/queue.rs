@@ -7,6 +7,7 @@ use crate::store::options::Options;
 use crate::store::positions::Positions;
 use crate::store::reserve::Reserve;
 use crate::store::writer::job::{Counters, Message, Pending, Written};
+use crate::store::writer::record::Recorder;
 use crate::store::writer::thread::WriterThread;
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::Connection;
@@ -30,6 +31,7 @@ impl Writer {
         options: &Options,
         files: Arc<Files>,
         positions: Arc<Positions>,
+        recorder: Option<Recorder>,
         publish: Box<dyn Fn(&Change) + Send>,
         failed: Arc<watch::Sender<Option<String>>>,
     ) -> std::result::Result<Self, StartupError> {
@@ -43,6 +45,7 @@ impl Writer {
             positions,
             reserve: Reserve::take(&options.path),
             counters: Arc::clone(&counters),
+            recorder,
             connection,
             publish,
             failed,
@@ -58,7 +61,7 @@ impl Writer {
         self.ask(Message::Job(Box::new(Pending { verb, outcome: None, reply })), answer).await
     }
 
-    /// Folds the whole log into the file and empties it, behind all writes that wait. False where a reader still needs it.
+    /// Checkpoints the whole WAL and truncates it, after all writes that wait. False where a reader still needs it.
     pub async fn checkpoint(&self) -> Result<bool> {
         let (reply, answer) = oneshot::channel();
         self.ask(Message::Checkpoint(reply), answer).await
@@ -79,7 +82,7 @@ impl Writer {
         Written { verbs: count(&self.counters.verbs), commits: count(&self.counters.commits) }
     }
 
-    /// Writes what waits, folds the log into the file, ends the thread.
+    /// Writes what waits, checkpoints the WAL, ends the thread.
     pub fn close(&self) {
         let _ = self.queue.send(Message::Stop);
         let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());

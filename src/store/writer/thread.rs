@@ -1,4 +1,4 @@
-//! The one writer: verbs wait in a bounded queue, share a commit, and are answered after it.
+//! The one writer: verbs wait in a bounded queue, share a commit, and their callers get the result after it.
 
 use crate::error::{Error, Result};
 use crate::store::connection;
@@ -7,6 +7,7 @@ use crate::store::file::Files;
 use crate::store::positions::Positions;
 use crate::store::reserve::Reserve;
 use crate::store::writer::job::{Counters, Job, Message};
+use crate::store::writer::record::Recorder;
 use crate::store::writer::verb::Change;
 use rusqlite::{Connection, TransactionBehavior};
 use std::sync::Arc;
@@ -18,10 +19,10 @@ use tokio::sync::watch;
 /// Most verbs in one commit.
 const BATCH_MAX: usize = 256;
 
-/// How long a fold of the whole log waits for readers, and every write behind it.
+/// How long a checkpoint of the whole WAL waits for readers, and every write behind it.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(50);
 
-/// Where the writer's thread sits.
+/// What the writer's thread owns.
 pub(crate) struct WriterThread {
     pub(crate) connection: Connection,
     pub(crate) files: Arc<Files>,
@@ -30,6 +31,7 @@ pub(crate) struct WriterThread {
     pub(crate) publish: Box<dyn Fn(&Change) + Send>,
     pub(crate) failed: Arc<watch::Sender<Option<String>>>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) recorder: Option<Recorder>,
 }
 
 /// A writer that panicked writes no more, and nobody must believe that it does.
@@ -52,7 +54,7 @@ impl WriterThread {
                     self.finish(batch);
                 }
                 Message::Checkpoint(reply) => {
-                    // Whoever asked may have gone; what was folded is folded.
+                    // The caller may have gone; the checkpoint is done all the same.
                     let _ = reply.send(self.truncate_wal());
                 }
                 Message::Stop => break,
@@ -64,7 +66,7 @@ impl WriterThread {
         }
     }
 
-    /// Brings a batch to its end: committed and announced, or refused, and in each case answered.
+    /// Brings a batch to its end: committed and published, or refused. Every caller gets a result.
     fn finish(&mut self, batch: Vec<Box<dyn Job>>) {
         let mut batch = if self.reserve.is_short() { only_essential(batch) } else { batch };
         let mut commit = self.commit(&mut batch);
@@ -74,6 +76,7 @@ impl WriterThread {
             commit = self.commit(&mut batch);
         }
         if commit.is_ok() {
+            self.record(&batch);
             self.publish(&batch);
             commit = self.checkpoint_if_long();
         }
@@ -85,8 +88,8 @@ impl WriterThread {
         }
     }
 
-    /// Folds a long log into the file, and any log while the disk is short of space. What fails there may have failed
-    /// before, so nobody is told of a success.
+    /// Checkpoints a long WAL, and any WAL while the disk is short of space. What fails there may have failed before,
+    /// so nobody is told of a success.
     fn checkpoint_if_long(&mut self) -> Result<()> {
         if connection::log_is_long() || self.reserve.is_short() {
             return self.checkpoint("PASSIVE").map(drop);
@@ -94,7 +97,7 @@ impl WriterThread {
         Ok(())
     }
 
-    /// Folds the whole log and empties it. A reader that needs it is waited for, but not as long as that others notice.
+    /// Checkpoints the whole WAL and truncates it. It waits for a reader that needs the WAL, at most [`CHECKPOINT_WAIT`].
     fn truncate_wal(&self) -> Result<bool> {
         if let Some(cause) = &*self.failed.borrow() {
             return Err(Error::StoreFailed(cause.clone()));
@@ -102,9 +105,9 @@ impl WriterThread {
         let checkpoint = || {
             self.files.still_there()?;
             self.connection.busy_timeout(CHECKPOINT_WAIT)?;
-            let folded = self.checkpoint("TRUNCATE");
+            let is_empty = self.checkpoint("TRUNCATE");
             self.connection.busy_timeout(connection::WAIT)?;
-            folded
+            is_empty
         };
         checkpoint().inspect_err(|error| fail_on(error, &self.failed))
     }
@@ -125,23 +128,35 @@ impl WriterThread {
         Ok(tx.commit()?)
     }
 
+    /// Records every verb that was applied, failed ones as well: a failure must be the same when it is replayed.
+    fn record(&self, batch: &[Box<dyn Job>]) {
+        let Some(recorder) = &self.recorder else { return };
+        for job in batch {
+            recorder.record(job.record());
+        }
+    }
+
     fn publish(&self, batch: &[Box<dyn Job>]) {
         let done = batch.iter().filter(|job| job.is_done()).count();
         self.counters.verbs.fetch_add(done as u64, Ordering::Relaxed);
         self.counters.commits.fetch_add(u64::from(!batch.is_empty()), Ordering::Relaxed);
         self.positions.publish();
-        batch.iter().filter_map(|job| job.change()).for_each(|change| (self.publish)(&change));
+        for job in batch {
+            if let Some(change) = job.change() {
+                (self.publish)(&change);
+            }
+        }
     }
 
-    /// Folds the log into the file, in one of SQLite's checkpoint modes; false if a reader was in the way. A full disk may
-    /// refuse; the log then keeps it all.
+    /// Checkpoints the WAL in one of SQLite's modes; false if a reader was in the way. A full disk may refuse; the WAL
+    /// then keeps everything.
     fn checkpoint(&self, mode: &str) -> Result<bool> {
         let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
         let blocked = self.connection.query_row(&checkpoint, [], |row| row.get::<_, bool>(0)).map_err(Error::from);
         match blocked {
             Ok(blocked) => Ok(!blocked),
             Err(Error::DiskFull | Error::Busy) => {
-                log::warn!("the log cannot be folded into the database yet");
+                log::warn!("the WAL cannot be checkpointed into the database yet");
                 Ok(false)
             }
             Err(error) => Err(error),

@@ -4,10 +4,23 @@ use crate::domain::{Meeting, MeetingId, MeetingStatus, Platform, Segment, Time, 
 use crate::error::Result;
 use rusqlite::Connection;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
-/// A change as a value: time and randomness come in with it, so the same verbs on a copy give the same rows.
-pub trait Verb: Serialize + Send + 'static {
+/// What the table of verbs says of one: `store/verbs.rs` implements it.
+pub trait Numbered {
+    /// The number by which it is recorded, for ever.
+    const NUMBER: u16;
+    /// The name, for people.
+    const NAME: &'static str;
+    /// Whether an actor comes with it.
+    const IS_AUDITED: bool = false;
+}
+
+/// A change as a value, which can be recorded and comes back. Time and randomness come in with it: `apply` reads the verb
+/// and the database and nothing else (no clock, settings, disk space or memory, and no order that is not sorted), so the
+/// same verbs on a copy give the same rows. The replay of every test's verbs holds that.
+pub trait Verb: Numbered + Serialize + DeserializeOwned + Send + 'static {
     /// What the caller gets after the commit.
     type Answer: Send + 'static;
 
@@ -53,7 +66,7 @@ pub struct Moved {
     pub meeting: Meeting,
     /// Where it stood before.
     pub from: MeetingStatus,
-    /// When.
+    /// The time of the transition.
     pub at: Time,
 }
 

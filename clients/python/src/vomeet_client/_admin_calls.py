@@ -1,4 +1,4 @@
-"""What the admin key opens: users, tokens and analytics."""
+"""The calls that need the admin key: users, tokens and analytics."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class AdminCalls(Connection):
     ) -> list[User]:
         """List users by ascending id, ``limit`` (1 to 1000) at a time.
 
-        ``after`` starts behind that user id and costs the same on every page, where ``skip``
-        counts its way there. ``q`` keeps users with this text in their e-mail address or name.
+        ``after`` starts behind that user id: unlike with ``skip``, no user is missed or repeated
+        when others are deleted between two pages. ``q`` keeps users with this text in their e-mail address or name.
         """
         params = given(skip=skip, limit=limit, after=after, q=q)
         return cast("list[User]", self._as_admin("GET", path_of("admin", "users"), params=params))
@@ -178,7 +178,7 @@ class AdminCalls(Connection):
         return cast(Telematics, self._as_admin("GET", path, params=params))
 
     def get_user_analytics(self, user_id: int, include_tokens: bool = False) -> UserAnalytics:
-        """Tell what one user does with meetings, in figures; durations are in seconds.
+        """Get statistics of one user's meetings; durations are in seconds.
 
         ``api_tokens`` is None unless they are asked for. Status 404 if the user is unknown.
         """

@@ -1,4 +1,4 @@
-"""One HTTP exchange: send, judge the answer, say in words what went wrong."""
+"""One HTTP request: send it, check the response, turn failures into errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def given(**fields: object) -> dict[str, Any]:
 
 
 def usage_params(from_day: str | None, to_day: str | None, **fields: object) -> dict[str, Any]:
-    """Build the query of a call for what was used: ``from`` cannot be the name of an argument."""
+    """Build the query of a call for usage: ``from`` cannot be the name of an argument."""
     return given(**{"from": from_day, "to": to_day}, **fields)
 
 
@@ -53,10 +53,10 @@ def exchange(
     body: dict[str, Any] | None,
     timeout: float,
 ) -> Any:
-    """Send one request and return the JSON of the answer, None for an answer without body.
+    """Send one request and return the JSON of the response, None for a response without body.
 
     Redirects are refused: following one would hand the key to another address.
-    Raises VomeetClientError for no answer within ``timeout`` seconds, any status from 300 on, or bad JSON.
+    Raises VomeetClientError for no response within ``timeout`` seconds, any status from 300 on, or bad JSON.
     """
     response = _send(session, method, url, headers, params, body, timeout)
     if response.status_code == 204:
@@ -75,7 +75,7 @@ def exchange_text(
     params: dict[str, Any],
     timeout: float,
 ) -> str:
-    """Get an answer that is text in UTF-8. Raises VomeetClientError as ``exchange`` does."""
+    """Get a response that is text in UTF-8. Raises VomeetClientError as ``exchange`` does."""
     response = _send(session, "GET", url, headers, params, None, timeout)
     return response.content.decode("utf-8", "replace")
 
@@ -87,7 +87,7 @@ def save(
     path: str | os.PathLike[str],
     timeout: float,
 ) -> None:
-    """Write an answer into a file, piece by piece. Raises VomeetClientError as ``exchange`` does."""
+    """Write a response into a file, piece by piece. Raises VomeetClientError as ``exchange`` does."""
     response = _send(session, "GET", url, headers, None, None, timeout, stream=True)
     try:
         with response, open(path, "wb") as file:

@@ -1,4 +1,4 @@
-"""The life of keys: made, exchanged, disabled, revoked, by administrators and by holders."""
+"""Tokens and admin keys: create, rotate, disable and revoke them."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class TokenCalls(Connection):
         """Create a token for a user, by default the one in ``self.user_id``.
 
         ``expires_in`` is in seconds; without it the token does not expire. After ``disuse_seconds``
-        without use it ends too. ``read_only``, ``platforms`` and ``meeting`` limit what it may do.
-        The secret is in ``token`` of this answer and nowhere else. Status 404 if the user is
+        without use it expires too. ``read_only``, ``platforms`` and ``meeting`` limit what it may do.
+        The secret is in ``token`` of this response and nowhere else. Status 404 if the user is
         unknown. Raises VomeetClientError if there is no user id.
         """
         owner = self.user_id if user_id is None else user_id
@@ -65,7 +65,7 @@ class TokenCalls(Connection):
     ) -> Token:
         """Change a token; what is left out stays. A disabled one is refused until it is enabled.
 
-        ``expires_in`` and ``disuse_seconds`` are in seconds from now on; 0 takes that end away.
+        ``expires_in`` and ``disuse_seconds`` are in seconds from now on; 0 means never.
         Status 404 if unknown. Raises VomeetClientError if nothing is given.
         """
         body: dict[str, Any] = given(name=name, disabled=disabled)
@@ -81,10 +81,10 @@ class TokenCalls(Connection):
     def rotate_token(
         self, token_id: int, grace_seconds: int | None = None, expires_in: int | None = None
     ) -> RotatedToken:
-        """Exchange a token for a new one that may do the same.
+        """Rotate a token: create one in its place, with the same scope.
 
         The old one works for ``grace_seconds`` more, an hour by default, and never longer than it
-        would have. Status 404 if unknown, 409 if it was exchanged before or is disabled.
+        would have. Status 404 if unknown, 409 if it was rotated before or is disabled.
         """
         path = path_of("admin", "tokens", token_id, "rotate")
         body = given(grace_seconds=grace_seconds, expires_in=expires_in)
@@ -97,7 +97,7 @@ class TokenCalls(Connection):
     # Admin keys
 
     def create_admin_key(self, name: str, expires_in: int | None = None) -> NewAdminKey:
-        """Create an admin key for one administrator; the secret is in ``key`` of this answer only.
+        """Create an admin key for one administrator; the secret is in ``key`` of this response only.
 
         Status 409 if the name is taken.
         """
@@ -109,7 +109,7 @@ class TokenCalls(Connection):
         return cast("list[AdminKey]", self._as_admin("GET", path_of("admin", "keys")))
 
     def rotate_admin_key(self, key_id: int, grace_seconds: int | None = None) -> NewAdminKey:
-        """Exchange an admin key; the old one works for an hour more, or ``grace_seconds``.
+        """Rotate an admin key; the old one works for an hour more, or ``grace_seconds``.
 
         Status 404 if unknown.
         """
@@ -118,7 +118,7 @@ class TokenCalls(Connection):
         return cast(NewAdminKey, self._as_admin("POST", path, body=body or None))
 
     def delete_admin_key(self, key_id: int) -> None:
-        """Revoke an admin key, and the one before its exchange. Status 404 if unknown."""
+        """Revoke an admin key, and the one before its rotation. Status 404 if unknown."""
         self._as_admin("DELETE", path_of("admin", "keys", key_id))
 
     # The caller's own
@@ -128,9 +128,9 @@ class TokenCalls(Connection):
         return cast("list[Token]", self._as_user("GET", path_of("user", "tokens")))
 
     def rotate_own_token(self, grace_seconds: int | None = None) -> RotatedToken:
-        """Exchange the key in use for a new one, and use that from now on.
+        """Rotate the token in use, and use the new one from now on.
 
-        The old one works for an hour more, or ``grace_seconds``. Status 409 if it was exchanged
+        The old one works for an hour more, or ``grace_seconds``. Status 409 if it was rotated
         before.
         """
         path = path_of("user", "tokens", "rotate")

@@ -70,7 +70,7 @@ class UserCalls(Connection):
         return self.request_bot(platform, native_meeting_id, bot_name, language, task, passcode)
 
     def stop_bot(self, platform: str, native_meeting_id: str) -> Message:
-        """Ask the bot to leave; the answer comes before it has left. Status 404 if there is none."""
+        """Stop a bot; the response comes before it has left. Status 404 if there is none."""
         path = path_of("bots", platform, native_meeting_id)
         return cast(Message, self._as_user("DELETE", path))
 
@@ -123,7 +123,7 @@ class UserCalls(Connection):
 
     @staticmethod
     def get_meeting_metadata(meeting: Meeting) -> dict[str, Any]:
-        """Return what is noted about a meeting: name, participants, languages, notes."""
+        """Return a meeting's data: name, participants, languages, notes."""
         return meeting.get("data", {})
 
     @staticmethod
@@ -199,7 +199,7 @@ class UserCalls(Connection):
         languages: list[str] | None = None,
         notes: str | None = None,
     ) -> Meeting:
-        """Change what is noted about a meeting; what is left out stays.
+        """Update a meeting's data; what is left out stays.
 
         Status 404 if there is no such meeting. Raises VomeetClientError if nothing is given.
         """
@@ -272,7 +272,7 @@ class UserCalls(Connection):
         """Have changes of the user's meetings posted to this address; an empty one stops it.
 
         ``secret``, 16 to 256 printable ASCII characters without spaces, signs what is posted: header
-        ``X-Vomeet-Signature``. Left out, it stays as it is; an empty one is removed.
+        ``X-Vomeet-Signature``. Left out, it stays as it is; an empty one deletes it.
         """
         body: dict[str, Any] = {"webhook_url": webhook_url}
         if secret is not None:

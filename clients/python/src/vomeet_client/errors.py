@@ -8,7 +8,7 @@ from typing import Any
 class VomeetClientError(Exception):
     """A call that did not succeed.
 
-    ``status_code`` is the HTTP status, or None where no answer came or no request was sent.
+    ``status_code`` is the HTTP status, or None where no response came or no request was sent.
     ``detail`` is what the server said: a sentence, or for status 422 a list of faults with the
     keys ``type``, ``loc`` and ``msg``; None where the server said nothing. Where a key or a limit
     was the matter, ``code`` is the server's word for it, such as ``expired``, and ``reason`` the
@@ -31,7 +31,7 @@ class VomeetClientError(Exception):
 
 
 def describe(detail: Any) -> str:
-    """Turn the ``detail`` of an error answer into one readable line."""
+    """Turn the ``detail`` of an error response into one readable line."""
     if isinstance(detail, list):
         return "; ".join(_describe_fault(fault) for fault in detail)
     return str(detail)

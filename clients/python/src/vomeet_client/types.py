@@ -1,4 +1,4 @@
-"""The shapes of the server's answers. Times are RFC 3339 text in UTC."""
+"""The types of the server's responses. Times are RFC 3339 text in UTC."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Literal, TypedDict, Union
 
 
 class Message(TypedDict):
-    """A confirmation in words."""
+    """A confirmation as text."""
 
     message: str
 
@@ -57,7 +57,7 @@ class Token(TypedDict):
 
 
 class NewToken(TypedDict):
-    """A token just created: the only answer that holds the secret, in ``token``."""
+    """A token just created: the only response that holds the secret, in ``token``."""
 
     id: int
     token: str
@@ -70,14 +70,14 @@ class NewToken(TypedDict):
 
 
 class Replaced(TypedDict):
-    """The token that was exchanged, and until when it works."""
+    """The token that was rotated, and until when it works."""
 
     id: int
     expires_at: str
 
 
 class RotatedToken(NewToken):
-    """A token just exchanged."""
+    """The result of a rotation."""
 
     replaces: Replaced
 
@@ -95,7 +95,7 @@ class AdminKey(TypedDict):
 
 
 class NewAdminKey(AdminKey):
-    """An admin key just made: the only answer that holds the secret, in ``key``."""
+    """An admin key just created: the only response that holds the secret, in ``key``."""
 
     key: str
 
@@ -117,14 +117,14 @@ class AuditEntry(TypedDict):
 
 
 class AuditFault(TypedDict):
-    """What is wrong with an entry of the record."""
+    """What is wrong with an entry of the audit log."""
 
     id: int
     fault: str
 
 
 class Verification(TypedDict):
-    """Whether the record is whole; ``head`` is the hash of its newest entry."""
+    """Whether the audit log is intact; ``head`` is the hash of its newest entry."""
 
     intact: bool
     entries: int
@@ -256,7 +256,7 @@ class Delivery(TypedDict):
 
 
 class WebhookTest(TypedDict):
-    """How a test of a webhook went; ``status`` is that of the answer, None where none came."""
+    """How a test of a webhook went; ``status`` is that of the response, None where none came."""
 
     delivered: bool
     status: int | None
@@ -403,7 +403,7 @@ class Session(TypedDict):
 
 
 class TranscriptionStats(TypedDict):
-    """What was said in a meeting, in figures; the duration is in seconds."""
+    """Statistics of a meeting's transcript; the duration is in seconds."""
 
     total_transcriptions: int
     total_duration: float
@@ -430,7 +430,7 @@ class Telematics(TypedDict):
 
 
 class MeetingStats(TypedDict):
-    """A user's meetings in figures; durations are in seconds, active ones are those not over."""
+    """Statistics of a user's meetings; durations are in seconds, active ones are those not over."""
 
     total_meetings: int
     completed_meetings: int

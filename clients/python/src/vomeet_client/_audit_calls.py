@@ -1,4 +1,4 @@
-"""What was done, and what is known of one person."""
+"""The audit log, and the export of one person's data."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ._http import given, path_of, save
 from .types import AuditEntry, Verification
 
 
-class RecordCalls(Connection):
-    """The record of administrative changes and the export of a user; they need the admin key."""
+class AuditCalls(Connection):
+    """The calls for the audit log and the export of a user; they need the admin key."""
 
     def list_audit(
         self,
@@ -22,10 +22,10 @@ class RecordCalls(Connection):
         from_time: str | None = None,
         to_time: str | None = None,
     ) -> Iterator[AuditEntry]:
-        """Yield the entries of the record, the newest first, page by page as they are asked for.
+        """Yield the entries of the audit log, newest first, page by page as they are asked for.
 
         ``action`` is one such as ``token.rotate``, ``actor`` one such as ``key:ada``; times are RFC
-        3339. Status 422 for what is none.
+        3339. Status 422 for an invalid value.
         """
         sought = {"user_id": user_id, "action": action, "actor": actor}
         params = given(**sought, **{"from": from_time, "to": to_time})
@@ -40,14 +40,14 @@ class RecordCalls(Connection):
                 return
 
     def verify_audit(self) -> Verification:
-        """Tell whether the record is whole, and what is wrong with it."""
+        """Verify the audit log: whether it is intact, and what is wrong with it."""
         path = path_of("admin", "audit", "verify")
         return cast(Verification, self._as_admin("GET", path))
 
     def export_user(self, user_id: int, path: str | os.PathLike[str]) -> None:
         """Write everything that the server has of a user into a file, as JSON.
 
-        The file is whole if its last field is ``"complete": true``. Status 404 if unknown.
+        The file is complete if its last field is ``"complete": true``. Status 404 if unknown.
         """
         url = self._url(path_of("admin", "users", user_id, "export"))
         save(self._session, url, self._admin_header(), path, self.timeout)

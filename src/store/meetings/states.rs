@@ -1,0 +1,34 @@
+//! The states of meetings as SQL lists them. Which they are is the domain's rule alone.
+
+use crate::domain::MeetingStatus;
+use std::sync::LazyLock;
+
+/// `('completed', 'failed')`: the meetings that are over.
+pub static OVER: LazyLock<String> = LazyLock::new(|| list(MeetingStatus::is_over));
+
+/// The meetings whose bots take a seat of their user's.
+pub static SEATED: LazyLock<String> = LazyLock::new(|| list(MeetingStatus::takes_seat));
+
+fn list(fits: fn(MeetingStatus) -> bool) -> String {
+    let mut words = Vec::new();
+    for word in MeetingStatus::WORDS {
+        if MeetingStatus::from_word(word).is_some_and(fits) {
+            words.push(format!("'{word}'"));
+        }
+    }
+    format!("({})", words.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OVER, SEATED};
+
+    /// A partial index is used only where the statement has the same list, so the schema has it to the letter.
+    #[test]
+    fn the_schema_lists_the_states_of_the_rule() {
+        let schema = include_str!("../../../schema.sql");
+        assert!(schema.contains(&format!("WHERE status IN {};", *SEATED)), "{}", *SEATED);
+        assert!(schema.contains(&format!("WHERE status NOT IN {};", *OVER)), "{}", *OVER);
+        assert_eq!(schema.matches("status IN (").count() + schema.matches("status NOT IN (").count(), 2);
+    }
+}

@@ -1,0 +1,119 @@
+//! What a search of segments asks for and finds, whether the word index has it or not.
+
+use crate::domain::search::Term;
+use crate::domain::text::fold;
+use crate::domain::{MeetingId, Platform, Segment, SegmentId, Time, UserId};
+use crate::store::segments::read::segment_at;
+use rusqlite::{Row, ToSql};
+
+/// What is searched for, and which of it is asked for.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// The owner of the transcripts.
+    pub user_id: UserId,
+    /// What must be in the text; nothing is found without any.
+    pub terms: Vec<Term>,
+    /// Who must have said it, without case.
+    pub speaker: Option<String>,
+    /// Where the meeting was held.
+    pub platform: Option<Platform>,
+    /// In which meeting.
+    pub meeting_id: Option<MeetingId>,
+    /// Only segments that began at this time or later.
+    pub from: Option<Time>,
+    /// Only segments that began before this time.
+    pub to: Option<Time>,
+    /// Only segments stored before this one.
+    pub before: Option<SegmentId>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// A segment that was found.
+#[derive(Debug)]
+pub struct Found {
+    /// The segment's id.
+    pub id: SegmentId,
+    /// The segment.
+    pub segment: Segment,
+    /// The meeting's id.
+    pub meeting_id: MeetingId,
+    /// Where the meeting was held.
+    pub platform: Platform,
+    /// The platform's id of it.
+    pub native_meeting_id: Option<String>,
+    /// The text as it is searched, with marks around what was found.
+    pub marked: String,
+}
+
+/// What was found, the last stored first.
+#[derive(Debug, Default)]
+pub struct SearchPage {
+    /// The segments.
+    pub found: Vec<Found>,
+    /// Where to go on; a page may be short, or empty, and yet others follow.
+    pub next: Option<SegmentId>,
+}
+
+/// Whether a segment `s` of a meeting `m` fits the filters, words apart.
+macro_rules! fits {
+    () => {
+        "m.user_id = :user AND (:platform IS NULL OR m.platform = :platform) AND (:meeting IS NULL OR m.id = :meeting)
+         AND (:from IS NULL OR s.absolute_start >= :from) AND (:to IS NULL OR s.absolute_start < :to)
+         AND (:speaker IS NULL OR fold(s.speaker) = :speaker)"
+    };
+}
+
+pub(crate) use fits;
+
+/// The values of [`fits`], and where a page begins.
+pub struct Filter {
+    user_id: UserId,
+    platform: Option<Platform>,
+    meeting_id: Option<MeetingId>,
+    from: Option<Time>,
+    to: Option<Time>,
+    speaker: Option<String>,
+    before: i64,
+}
+
+impl Filter {
+    /// The filters of a search.
+    pub fn of(search: &Search) -> Self {
+        Self {
+            user_id: search.user_id,
+            platform: search.platform,
+            meeting_id: search.meeting_id,
+            from: search.from,
+            to: search.to,
+            speaker: search.speaker.as_deref().map(fold),
+            before: search.before.map_or(i64::MAX, |id| id.0),
+        }
+    }
+
+    /// As a statement takes them.
+    pub fn values(&self) -> Vec<(&str, &dyn ToSql)> {
+        vec![
+            (":user", &self.user_id),
+            (":platform", &self.platform),
+            (":meeting", &self.meeting_id),
+            (":from", &self.from),
+            (":to", &self.to),
+            (":speaker", &self.speaker),
+            (":before", &self.before),
+        ]
+    }
+}
+
+/// What was found, from a row that begins with the columns of both statements.
+pub fn found_at(row: &Row<'_>, marked: String) -> rusqlite::Result<Found> {
+    let (id, segment) = segment_at(row)?;
+    Ok(Found {
+        id,
+        segment,
+        meeting_id: row.get(9)?,
+        platform: row.get(10)?,
+        native_meeting_id: row.get(11)?,
+        marked,
+    })
+}

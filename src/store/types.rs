@@ -1,0 +1,124 @@
+//! How ids, times, hashes and words are kept in columns. A value that no column should hold is an error, not a guess.
+
+use crate::domain::{
+    AdminKeyId, Data, Day, DeliveryId, Email, Hint, Language, MeetingId, MeetingStatus, Offset, Platform, Scope,
+    SegmentId, SessionId, Task, Time, TokenHash, TokenId, UserId, WebhookSecret,
+};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
+
+/// Kept as an integer: the type, how it is made from one, and how it becomes one.
+macro_rules! integers {
+    ($($type:ident: $from:expr, $to:expr;)*) => {$(
+        impl ToSql for $type {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                let number: i64 = $to(*self);
+                Ok(ToSqlOutput::from(number))
+            }
+        }
+
+        impl FromSql for $type {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                let number = value.as_i64()?;
+                Ok($from(number))
+            }
+        }
+    )*};
+}
+
+integers! {
+    UserId: UserId, |id: UserId| id.0;
+    TokenId: TokenId, |id: TokenId| id.0;
+    AdminKeyId: AdminKeyId, |id: AdminKeyId| id.0;
+    MeetingId: MeetingId, |id: MeetingId| id.0;
+    SessionId: SessionId, |id: SessionId| id.0;
+    SegmentId: SegmentId, |id: SegmentId| id.0;
+    DeliveryId: DeliveryId, |id: DeliveryId| id.0;
+    Offset: Offset, |offset: Offset| offset.0;
+    Time: Time::from_millis, Time::as_millis;
+    Day: Day::from_number, Day::number;
+}
+
+/// Kept as text: the type, how it is made from what was stored, and how it is read.
+macro_rules! texts {
+    ($($type:ident: $from:expr, $to:expr;)*) => {$(
+        impl ToSql for $type {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                let text: &str = $to(self);
+                Ok(ToSqlOutput::from(text))
+            }
+        }
+
+        impl FromSql for $type {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                let text = value.as_str()?;
+                Ok($from(text.to_owned()))
+            }
+        }
+    )*};
+}
+
+texts! {
+    Email: Email::stored, Email::as_str;
+    Data: Data::stored, Data::as_json;
+    WebhookSecret: WebhookSecret::stored, WebhookSecret::key;
+    Hint: Hint, hint_text;
+}
+
+/// Kept as a word of a closed list; another word is an error.
+macro_rules! words {
+    ($($type:ident: $from:expr;)*) => {$(
+        impl ToSql for $type {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(ToSqlOutput::from(self.as_str()))
+            }
+        }
+
+        impl FromSql for $type {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                let word = value.as_str()?;
+                $from(word).ok_or_else(|| FromSqlError::Other(format!("unknown word {word:?}").into()))
+            }
+        }
+    )*};
+}
+
+words! {
+    Platform: Platform::from_word;
+    MeetingStatus: MeetingStatus::from_word;
+    Task: Task::from_word;
+    Language: Language::from_code;
+}
+
+impl ToSql for TokenHash {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.0.as_slice()))
+    }
+}
+
+impl FromSql for TokenHash {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        <[u8; 32]>::column_result(value).map(Self)
+    }
+}
+
+/// NULL is a scope without limits, which most tokens have.
+impl ToSql for Scope {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let value = match self.to_stored() {
+            Some(json) => Value::Text(json),
+            None => Value::Null,
+        };
+        Ok(ToSqlOutput::Owned(value))
+    }
+}
+
+impl FromSql for Scope {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let json = value.as_str_or_null()?;
+        Ok(Self::stored(json))
+    }
+}
+
+fn hint_text(hint: &Hint) -> &str {
+    &hint.0
+}
