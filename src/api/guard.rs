@@ -12,7 +12,6 @@ use crate::http::request::extractor::query_value;
 use crate::http::websocket::handshake::Handshake;
 use hyper::body::Body;
 use hyper::header;
-use std::net::IpAddr;
 
 /// The query parameter of a user's token: browsers cannot set headers on a WebSocket.
 const KEY_PARAMETER: &str = "api_key";
@@ -61,13 +60,31 @@ impl Guard for Anonymous {
     const ACCESS: Access = Access::Open;
 
     fn authenticate(call: &Call) -> Result<Self> {
-        let accepts = call.request.head.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let is_here = |ip: IpAddr| ip.is_loopback() || ip == call.app.transport.address.ip().to_canonical();
-        Ok(Self {
-            wants_page: accepts.into_iter().any(|accept| accept.contains("text/html")),
-            is_local: call.request.peer.is_on_this_machine(call.app.transport.address)
-                && call.request.client.is_none_or(is_here),
-        })
+        Ok(Self { wants_page: wants_page(call), is_local: is_local(call) })
+    }
+}
+
+/// Whether the caller is a browser that asks for a page.
+fn wants_page(call: &Call) -> bool {
+    for value in call.request.head.headers.get_all(header::ACCEPT) {
+        if let Ok(accept) = value.to_str()
+            && accept.contains("text/html")
+        {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether the peer, and behind a proxy the client too, is on the server's own machine.
+fn is_local(call: &Call) -> bool {
+    let server = call.app.transport.address;
+    if !call.request.peer.is_on_this_machine(server) {
+        return false;
+    }
+    match call.request.client {
+        Some(client) => client.is_loopback() || client == server.ip().to_canonical(),
+        None => true,
     }
 }
 
@@ -151,7 +168,10 @@ impl Guard for WebSocketCaller {
     }
 
     fn record_use(&self, call: &Call, response_headers: &mut ResponseHeaders) -> Result<()> {
-        self.who.as_ref().map_or(Ok(()), |(user, _)| user.record_use(call, response_headers))
+        match &self.who {
+            Ok((user, _)) => user.record_use(call, response_headers),
+            Err(_) => Ok(()),
+        }
     }
 }
 
@@ -175,8 +195,12 @@ pub fn count_failed_auth(call: &Call, access: Access, error: Error) -> Error {
     // A request without a key is no attempt to guess one.
     let brings_key =
         access == Access::Socket || call.request.head.headers.get_all(header).iter().any(|key| !key.is_empty());
-    match call.request.client.filter(|_| error.refuses_key() && brings_key) {
-        Some(client) => call.app.failed_auth_limiter.count(client, call.instant).err().unwrap_or(error),
-        None => error,
+    let Some(client) = call.request.client else { return error };
+    if !error.refuses_key() || !brings_key {
+        return error;
+    }
+    match call.app.failed_auth_limiter.count(client, call.instant) {
+        Ok(()) => error,
+        Err(too_many) => too_many,
     }
 }

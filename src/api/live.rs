@@ -27,6 +27,8 @@ const LOOK_PERIOD: Duration = Duration::from_secs(30);
 /// Most meetings in one message.
 const MEETINGS_MAX: usize = 100;
 
+/// The fault of a message whose `meetings` are no list, or an empty or too long one.
+const NO_LIST: Fault = Fault { index: None, reason: "meetings should be a list of 1 to 100 objects" };
 const TOO_MANY: &str = "a socket watches at most 1000 meetings";
 const _: () = assert!(SUBSCRIPTIONS_MAX == 1000 && MEETINGS_MAX == 100, "the sentences name the limits");
 
@@ -76,13 +78,13 @@ struct Fault {
 type Members<'a> = HashMap<String, &'a RawValue>;
 
 /// Opens a socket on which the caller follows their meetings.
-pub async fn open_live_feed(app: Arc<App>, guest: WebSocketCaller, (): ()) -> Result<Switching> {
-    let WebSocketCaller { who, handshake } = guest;
+pub async fn open_live_feed(app: Arc<App>, caller: WebSocketCaller, (): ()) -> Result<Switching> {
+    let WebSocketCaller { who, handshake } = caller;
     let permit = app.transport.sockets.take(who.is_ok())?;
-    Ok(handshake.accept(permit, async move |socket, permit| converse(app, who, socket, permit).await))
+    Ok(handshake.accept(permit, async move |socket, permit| serve_connection(app, who, socket, permit).await))
 }
 
-async fn converse(
+async fn serve_connection(
     app: Arc<App>,
     who: Result<(User, TokenHash)>,
     mut socket: Socket<TrackedStream>,
@@ -159,7 +161,7 @@ async fn talk(app: &App, user: &User, mut watcher: Watcher, socket: &mut Socket<
     loop {
         let said = tokio::select! {
             heard = socket.next() => match heard {
-                Ok(text) => say_all(socket, answers(app, user, &mut watcher, &text)).await,
+                Ok(text) => send_all(socket, respond(app, user, &mut watcher, &text)).await,
                 Err(end) => Err(end),
             },
             news = watcher.next() => socket.say(news).await,
@@ -170,96 +172,123 @@ async fn talk(app: &App, user: &User, mut watcher: Watcher, socket: &mut Socket<
     }
 }
 
-async fn say_all(socket: &mut Socket<TrackedStream>, answers: Vec<Answer>) -> std::result::Result<(), End> {
-    for answer in answers {
-        let text = serde_json::to_string(&answer).map_err(|_| End::Gone)?;
+async fn send_all(socket: &mut Socket<TrackedStream>, responses: Vec<Answer>) -> std::result::Result<(), End> {
+    for response in responses {
+        let text = serde_json::to_string(&response).map_err(|_| End::Gone)?;
         socket.say(text.into()).await?;
     }
     Ok(())
 }
 
 /// Does what a message asks for, and gives the responses.
-fn answers(app: &App, user: &User, watcher: &mut Watcher, text: &str) -> Vec<Answer> {
-    let Ok(whole) = serde_json::from_str::<&RawValue>(text) else { return error("invalid_json", Vec::new()) };
+fn respond(app: &App, user: &User, watcher: &mut Watcher, text: &str) -> Vec<Answer> {
+    let Ok(whole) = serde_json::from_str::<&RawValue>(text) else {
+        return vec![error("invalid_json", Vec::new())];
+    };
     let members: Members<'_> = serde_json::from_str(whole.get()).unwrap_or_default();
     match string(&members, "action").as_deref() {
         Some("subscribe") => subscribe(app, user, watcher, &members),
         Some("unsubscribe") => unsubscribe(watcher, &members),
         Some("ping") => vec![Answer::Pong],
-        _ => error("unknown_action", Vec::new()),
+        _ => vec![error("unknown_action", Vec::new())],
     }
 }
 
-fn error(error: &'static str, details: Vec<Fault>) -> Vec<Answer> {
-    vec![Answer::Error { error, details, why: None }]
+fn error(error: &'static str, details: Vec<Fault>) -> Answer {
+    Answer::Error { error, details, why: None }
 }
 
+/// Subscribes to each entry of `meetings`; an error of one does not concern the others.
+///
 /// The subscriptions are in force before they are confirmed: who then asks for the transcript
 /// misses nothing.
 fn subscribe(app: &App, user: &User, watcher: &mut Watcher, members: &Members<'_>) -> Vec<Answer> {
-    each(
-        members,
-        "invalid_subscribe_payload",
-        |meetings| Answer::Subscribed { meetings },
-        |name| {
-            let name_in_path = NameInPath { platform: name.platform, native_meeting_id: name.native_id.clone() };
-            let name_of = owned(user, name_in_path, None).map_err(|_| "this token is limited to other meetings")?;
-            let meeting = app.store.meeting(&name_of).map_err(|error| match error {
-                Error::MeetingNotFound(..) => "no such meeting",
-                _ => "the meeting cannot be looked up now; try again",
-            })?;
-            match watcher.subscribe(&meeting, &name.native_id) {
-                true => Ok(()),
-                false => Err(TOO_MANY),
-            }
-        },
-    )
-}
-
-fn unsubscribe(watcher: &mut Watcher, members: &Members<'_>) -> Vec<Answer> {
-    each(
-        members,
-        "invalid_unsubscribe_payload",
-        |meetings| Answer::Unsubscribed { meetings },
-        |name| {
-            watcher.unsubscribe(name.platform, &name.native_id);
-            Ok(())
-        },
-    )
-}
-
-/// Calls `deed` for each entry of `meetings`; an error of one does not concern the others.
-fn each(
-    members: &Members<'_>,
-    error_word: &'static str,
-    done: impl FnOnce(Vec<Name>) -> Answer,
-    mut deed: impl FnMut(&Name) -> std::result::Result<(), &'static str>,
-) -> Vec<Answer> {
-    let entries: Option<Vec<&RawValue>> =
-        members.get("meetings").and_then(|list| serde_json::from_str(list.get()).ok());
-    let Some(entries) = entries.filter(|entries| (1..=MEETINGS_MAX).contains(&entries.len())) else {
-        let reason = "meetings should be a list of 1 to 100 objects";
-        return error(error_word, vec![Fault { index: None, reason }]);
-    };
-    let (mut good, mut faults) = (Vec::new(), Vec::new());
+    const ERROR: &str = "invalid_subscribe_payload";
+    let Some(entries) = entries(members) else { return vec![error(ERROR, vec![NO_LIST])] };
+    let mut responses = Vec::new();
+    let mut meetings = Vec::new();
+    let mut faults = Vec::new();
     for (index, entry) in entries.into_iter().enumerate() {
-        match name(entry).and_then(|name| deed(&name).map(|()| name)) {
-            Ok(name) => good.push(name),
+        match subscribe_one(app, user, watcher, entry) {
+            Ok(name) => meetings.push(name),
             Err(reason) => faults.push(Fault { index: Some(index), reason }),
         }
     }
-    let complaint = if faults.is_empty() { Vec::new() } else { error(error_word, faults) };
-    complaint.into_iter().chain([done(good)]).collect()
+    if !faults.is_empty() {
+        responses.push(error(ERROR, faults));
+    }
+    responses.push(Answer::Subscribed { meetings });
+    responses
+}
+
+fn subscribe_one(
+    app: &App,
+    user: &User,
+    watcher: &mut Watcher,
+    entry: &RawValue,
+) -> std::result::Result<Name, &'static str> {
+    let name = name(entry)?;
+    let in_path = NameInPath { platform: name.platform, native_meeting_id: name.native_id.clone() };
+    let Ok(meeting_name) = owned(user, in_path, None) else {
+        return Err("this token is limited to other meetings");
+    };
+    let meeting = match app.store.meeting(&meeting_name) {
+        Ok(meeting) => meeting,
+        Err(Error::MeetingNotFound(..)) => return Err("no such meeting"),
+        Err(_) => return Err("the meeting cannot be looked up now; try again"),
+    };
+    if !watcher.subscribe(&meeting, &name.native_id) {
+        return Err(TOO_MANY);
+    }
+    Ok(name)
+}
+
+/// Unsubscribes from each entry of `meetings`; an error of one does not concern the others.
+fn unsubscribe(watcher: &mut Watcher, members: &Members<'_>) -> Vec<Answer> {
+    const ERROR: &str = "invalid_unsubscribe_payload";
+    let Some(entries) = entries(members) else { return vec![error(ERROR, vec![NO_LIST])] };
+    let mut responses = Vec::new();
+    let mut meetings = Vec::new();
+    let mut faults = Vec::new();
+    for (index, entry) in entries.into_iter().enumerate() {
+        match name(entry) {
+            Ok(name) => {
+                watcher.unsubscribe(name.platform, &name.native_id);
+                meetings.push(name);
+            }
+            Err(reason) => faults.push(Fault { index: Some(index), reason }),
+        }
+    }
+    if !faults.is_empty() {
+        responses.push(error(ERROR, faults));
+    }
+    responses.push(Answer::Unsubscribed { meetings });
+    responses
+}
+
+/// The entries of `meetings`, if they are a list of 1 to [`MEETINGS_MAX`].
+fn entries<'a>(members: &Members<'a>) -> Option<Vec<&'a RawValue>> {
+    let list = members.get("meetings")?;
+    let entries: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
+    if entries.is_empty() || entries.len() > MEETINGS_MAX {
+        return None;
+    }
+    Some(entries)
 }
 
 fn name(entry: &RawValue) -> std::result::Result<Name, &'static str> {
-    let members: Members<'_> = serde_json::from_str(entry.get()).map_err(|_| "should be an object")?;
+    let Ok(members) = serde_json::from_str::<Members<'_>>(entry.get()) else {
+        return Err("should be an object");
+    };
     let platform = string(&members, "platform").ok_or("platform is missing")?;
     let platform = Platform::from_word(&platform).ok_or("unknown platform")?;
-    let native_id = string(&members, "native_id").filter(|id| !id.is_empty()).ok_or("native_id is missing")?;
-    Ok(Name { platform, native_id })
+    match string(&members, "native_id") {
+        Some(native_id) if !native_id.is_empty() => Ok(Name { platform, native_id }),
+        _ => Err("native_id is missing"),
+    }
 }
 
 fn string(members: &Members<'_>, name: &str) -> Option<String> {
-    members.get(name).and_then(|value| serde_json::from_str(value.get()).ok())
+    let value = members.get(name)?;
+    serde_json::from_str(value.get()).ok()
 }

@@ -255,8 +255,13 @@ fn input<I: FromRequest>(route: &Route, head: &request::Parts, body: &[u8]) -> R
 
 /// The raw segment of `path` where `pattern` has `{name}`.
 fn segment<'a>(pattern: &str, path: &'a str, name: &str) -> Option<&'a str> {
-    let is_name = |part: &str| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) == Some(name);
-    pattern.split('/').zip(path.split('/')).find(|(part, _)| is_name(part)).map(|(_, segment)| segment)
+    for (part, segment) in pattern.split('/').zip(path.split('/')) {
+        let inside = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
+        if inside == Some(name) {
+            return Some(segment);
+        }
+    }
+    None
 }
 
 /// Finds the row of a request; `HEAD` is found where `GET` is.
@@ -265,11 +270,14 @@ pub fn find(table: &'static [Route], method: &Method, path: &str) -> Result<&'st
         return Err(Error::WrongMethod(allowed(table, path)));
     }
     let wanted = if *method == Method::HEAD { &Method::GET } else { method };
-    let mut rows = rows_of(table, path).peekable();
-    match rows.peek() {
-        None => Err(Error::NoRoute),
-        Some(_) => rows.find(|row| row.method == *wanted).ok_or_else(|| Error::WrongMethod(allowed(table, path))),
+    let mut is_known = false;
+    for row in rows_of(table, path) {
+        is_known = true;
+        if row.method == *wanted {
+            return Ok(row);
+        }
     }
+    if is_known { Err(Error::WrongMethod(allowed(table, path))) } else { Err(Error::NoRoute) }
 }
 
 /// The rows of a path. Where several patterns match, the uppermost is meant, with all its methods
