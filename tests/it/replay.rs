@@ -111,14 +111,15 @@ fn rows(database: &Path) -> BTreeSet<String> {
         let columns = table.column_count();
         let mut rows = table.query([]).expect("rows");
         while let Some(row) = rows.next().expect("a row") {
-            let mut text = name.clone();
+            let mut cells = vec![name.clone()];
             for column in 0..columns {
-                text += &match row.get_ref(column).expect("a value") {
-                    ValueRef::Text(value) => format!(" {:?}", String::from_utf8_lossy(value)),
-                    value => format!(" {value:?}"),
+                let cell = match row.get_ref(column).expect("a value") {
+                    ValueRef::Text(value) => format!("{:?}", String::from_utf8_lossy(value)),
+                    value => format!("{value:?}"),
                 };
+                cells.push(cell);
             }
-            found.insert(text);
+            found.insert(cells.join(" "));
         }
     }
     found
