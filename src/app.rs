@@ -16,7 +16,7 @@ use crate::webhooks::Dispatcher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-/// What the parts read off the table of routes, which names them.
+/// What the parts need of the table of routes. The table names them, so they cannot name it.
 #[derive(Clone, Copy)]
 pub struct TableInfo {
     /// The labels of the rows in the metrics.
@@ -27,21 +27,21 @@ pub struct TableInfo {
 
 /// What every request may reach.
 pub struct App {
-    /// What the time is told by.
+    /// The clock of stored times, expiry and limits.
     pub clock: Clock,
-    /// The settings in force.
+    /// The configuration.
     pub config: Config,
-    /// The table of routes, as far as the parts need it.
+    /// What the parts need of the table of routes.
     pub table: TableInfo,
     /// The database.
     pub store: Arc<Store>,
     /// Starts and stops bots, and supervises their meetings.
     pub bots: Arc<Supervisor>,
-    /// Who is calling.
+    /// Authentication, and every read of tokens.
     pub auth: Auth,
-    /// Counts refused keys by address.
+    /// Limits refused keys by address.
     pub failed_auth_limiter: FailedAuthLimiter,
-    /// Counts the requests of tokens and users.
+    /// Limits the requests of tokens and users.
     pub request_limiter: RequestLimiter,
     /// Delivers events to the users' webhooks.
     pub dispatcher: Arc<Dispatcher>,
@@ -51,7 +51,7 @@ pub struct App {
     pub feed: Arc<Feed>,
     /// The HTTP side.
     pub transport: Arc<Transport>,
-    /// What is counted.
+    /// The metrics of requests.
     pub metrics: Arc<Metrics>,
     /// When the server started.
     pub started_at: Time,
@@ -70,8 +70,8 @@ impl App {
         Self::build(config, address, clock, table, recorder, Supervisor::start)
     }
 
-    /// Opens the database where no server runs, for a command: it takes up no bots, and nobody delivers events. Call it
-    /// in a runtime, and [`Store::close`] at the end.
+    /// Opens the database for a command, where no server runs: bots are not taken up, and events
+    /// are not delivered. Call it in a runtime, and [`Store::close`] at the end.
     pub fn open_at_rest(
         config: Config,
         clock: Clock,
@@ -99,33 +99,36 @@ impl App {
             watch_registry: Arc::clone(&watch_registry),
             dispatcher: Arc::clone(&dispatcher),
         };
-        let options = Options {
-            path: config.database.clone(),
-            small_readers: u32::try_from(config.http.threads()).unwrap_or(u32::MAX),
-            long_readers: config.store.long_reads_max,
-            queue_max: config.store.queue_max,
-        };
-        let store = Arc::new(Store::open_recorded(&options, recorder, move |change| subscribers.on_change(change))?);
+        let options = store_options(&config);
+        let publish = move |change: &Change| subscribers.on_change(change);
+        let store = Store::open_recorded(&options, recorder, publish)?;
+        let store = Arc::new(store);
         let bots = supervisor(Arc::clone(&store), watch_registry, &config.bots, clock.clone());
         let erasure = Erasure::new(Arc::clone(&store), Arc::clone(&bots), clock.clone());
         let metrics = Arc::new(Metrics::new((table.labels)()));
-        let transport = Transport::new(config.http.clone(), address, config.live.sockets_max, Arc::clone(&metrics));
+        let sockets_max = config.live.sockets_max;
+        let transport = Transport::new(config.http.clone(), address, sockets_max, Arc::clone(&metrics));
+        let auth = Auth::new(&config.admin_keys(), token_cache);
         let limits = &config.limits;
+        let failed_auth_limiter = FailedAuthLimiter::new(limits.failed_keys_per_minute);
+        let request_limiter =
+            RequestLimiter::new(limits.requests_per_minute_token, limits.requests_per_minute_user);
+        let started_at = clock.now();
         Ok(Arc::new(Self {
+            clock,
+            config,
+            table,
             store,
             bots,
-            auth: Auth::new(&config.admin_keys(), token_cache),
-            failed_auth_limiter: FailedAuthLimiter::new(limits.failed_keys_per_minute),
-            request_limiter: RequestLimiter::new(limits.requests_per_minute_token, limits.requests_per_minute_user),
+            auth,
+            failed_auth_limiter,
+            request_limiter,
             dispatcher,
             erasure: Arc::new(erasure),
             feed,
             transport: Arc::new(transport),
             metrics,
-            started_at: clock.now(),
-            clock,
-            table,
-            config,
+            started_at,
         }))
     }
 
@@ -145,7 +148,18 @@ impl App {
     }
 }
 
-/// Whoever keeps something in memory of what is in the file, or waits for it.
+/// How the store is opened. Small reads run on the threads that serve requests, so each of those
+/// has a reader.
+fn store_options(config: &Config) -> Options {
+    Options {
+        path: config.database.clone(),
+        small_readers: u32::try_from(config.http.threads()).unwrap_or(u32::MAX),
+        long_readers: config.store.long_reads_max,
+        queue_max: config.store.queue_max,
+    }
+}
+
+/// The parts that are told of every committed change.
 struct Subscribers {
     token_cache: Arc<TokenCache>,
     feed: Arc<Feed>,
@@ -154,8 +168,8 @@ struct Subscribers {
 }
 
 impl Subscribers {
-    /// On the writer's thread. The token cache first: a watcher looks at it after it has joined the feed, so one of the two
-    /// shuts it out.
+    /// On the writer's thread. The token cache comes first: a subscriber's token is checked again
+    /// after it has joined the feed, so that a revoked token is found by one of the two.
     fn on_change(&self, change: &Change) {
         self.token_cache.on_change(change);
         self.feed.on_change(change);

@@ -1,11 +1,12 @@
-//! The clock that stored times, ends and limits are told by; time-outs of connections use tokio's.
+//! The clock of stored times, expiry and limits; time-outs of connections use tokio's.
 
 use crate::domain::Time;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// Tells the time. It is handed to whoever needs it, so that a test can give one that it sets itself.
+/// Tells the time. It is passed in wherever time is read, so that a test can pass a clock that it
+/// sets itself.
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
 
@@ -46,7 +47,8 @@ impl Clock {
         }
     }
 
-    /// The present by the monotonic clock, which nobody sets; a manual one moves on with its time.
+    /// The present by the monotonic clock, which cannot be set; that of a manual clock moves on
+    /// with its time.
     pub fn instant(&self) -> Instant {
         match &self.0 {
             Source::System => Instant::now(),
@@ -54,8 +56,8 @@ impl Clock {
         }
     }
 
-    /// Waits until this clock shows `end`. A system clock that is set meanwhile changes nothing: what is left is measured
-    /// once.
+    /// Waits until this clock shows `end`. The wait of a system clock is measured once: setting the
+    /// clock meanwhile does not change it.
     pub async fn sleep_until(&self, end: Time) {
         match &self.0 {
             Source::System => tokio::time::sleep(until(end, self.now())).await,
@@ -67,14 +69,14 @@ impl Clock {
         }
     }
 
-    /// Sets a manual clock; whoever sleeps until then wakes. The system's clock is not ours to set.
+    /// Sets a manual clock, and wakes those who sleep until then; a system clock stays as it is.
     pub fn set(&self, time: Time) {
         if let Source::Manual(manual) = &self.0 {
             manual.now.send_replace(time);
         }
     }
 
-    /// Moves a manual clock on.
+    /// Advances a manual clock; a system clock stays as it is.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(manual) = &self.0 {
             manual.now.send_modify(|time| *time = later(*time, by));
@@ -82,13 +84,13 @@ impl Clock {
     }
 }
 
-/// This much later.
+/// `time` plus `by`; the latest possible time where that is too late.
 pub fn later(time: Time, by: Duration) -> Time {
     let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
     Time::from_millis(time.as_millis().saturating_add(millis))
 }
 
-/// How long it is until then; zero where that is over.
+/// The time from `now` to `end`; zero where that has passed.
 fn until(end: Time, now: Time) -> Duration {
     let millis = end.as_millis().saturating_sub(now.as_millis());
     Duration::from_millis(u64::try_from(millis).unwrap_or_default())

@@ -1,5 +1,5 @@
-//! Everything that a caller can tell apart: its words, its code and the reason. The status that goes with it is HTTP's
-//! matter (`http/problem.rs`).
+//! Every error that a caller can tell apart: its message, code and reason. The status that goes
+//! with it is in `http/problem.rs`.
 
 use crate::domain::field_error::FieldError;
 use crate::domain::{KeyRejection, MeetingStatus, Platform, TokenId};
@@ -8,38 +8,38 @@ use std::fmt;
 /// What every fallible function of the server returns.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a request was not done. Its `Display` is for callers; causes stay in the log ([`Error::cause`]).
+/// Why a request failed. Its `Display` is for callers; causes stay in the log ([`Error::cause`]).
 #[derive(Debug, Clone)]
 pub enum Error {
-    /// The request breaks HTTP itself; the sentence says how.
+    /// The request breaks a rule of HTTP; the sentence says which.
     Malformed(&'static str),
-    /// The request was sent to a name that is not this server's.
+    /// The `Host` is not a name of this server.
     WrongHost,
-    /// There are more headers than this many.
+    /// The request has more headers than this many.
     TooManyHeaders(usize),
     /// No route has this path.
     NoRoute,
-    /// The path is known, the method is not; the methods that are.
+    /// The path has no such method; the value of `Allow`.
     WrongMethod(String),
-    /// The admin key opens no door.
+    /// The admin key is refused.
     AdminKeyRefused(KeyRejection),
     /// There is no user token.
     TokenMissing,
-    /// The user token opens no door.
+    /// The user token is refused.
     TokenRefused(KeyRejection),
     /// Too many keys from the caller's address were refused; this one would have been too.
     TooManyFailedKeys {
-        /// In how many seconds the next one is looked at.
+        /// In how many seconds the next one is checked.
         retry_after: u64,
     },
-    /// The token, or its user, asks too often.
+    /// The token, or its user, has made too many requests.
     TooManyRequests {
-        /// In how many seconds the next request is answered.
+        /// In how many seconds the next request is accepted.
         retry_after: u64,
     },
-    /// The token may not do this; the sentence says what it may.
+    /// The token's scope does not allow this; the sentence says what it does.
     NotAllowed(String),
-    /// The token was exchanged for another already.
+    /// The token was already rotated; the token that replaces it.
     TokenReplaced(TokenId),
     /// The token is disabled.
     TokenDisabled,
@@ -51,7 +51,7 @@ pub enum Error {
     TooSlow,
     /// The body is longer than this many bytes.
     TooLarge(usize),
-    /// What was sent does not validate: every fault at once.
+    /// The input does not validate: every field error at once.
     Invalid(Vec<FieldError>),
     /// No such user.
     UserNotFound,
@@ -63,51 +63,52 @@ pub enum Error {
     BotInMeeting,
     /// The user has no such meeting.
     MeetingNotFound(Platform, String),
-    /// No such meeting, whosesoever.
+    /// No user has such a meeting.
     NoSuchMeeting,
     /// The user has no such meeting whose bot could be stopped.
     NoBotToStop,
-    /// A bot of the user's is in this meeting already.
+    /// The user has a bot in this meeting already.
     MeetingTaken,
-    /// The user's bots are as many as they may be.
+    /// The user has as many bots in meetings as they may have.
     BotLimitReached {
-        /// How many they are.
+        /// How many there are.
         seats: i64,
-        /// How many they may be.
+        /// How many there may be.
         limit: i64,
     },
-    /// The bot of this meeting does not listen.
+    /// The meeting is not active, so its bot cannot be configured.
     NotActive(MeetingStatus),
     /// The meeting is not over.
     NotOver(MeetingStatus),
     /// The search would take too long.
     TooBroad,
-    /// Nothing was sent that could be changed.
+    /// The input changes nothing.
     NothingToUpdate,
-    /// The secret of a meeting is missing, wrong, or the meeting is over.
+    /// A bot's token is missing or wrong, or its meeting is over.
     BotRefused,
-    /// Nothing is configured that runs bots.
+    /// No runner is configured.
     NoRunner,
     /// The bot could not be started; the sentence says why.
     BotNotStarted(String),
     /// The user has no webhook.
     NoWebhook,
-    /// The request asks for no WebSocket.
+    /// The request is no WebSocket handshake.
     NoWebSocket,
     /// No such page of the documentation.
     PageNotFound,
-    /// Too many others are waiting; the same request may succeed in a second.
+    /// A queue is full; the same request may succeed in a second.
     Busy,
     /// The disk is full.
     DiskFull,
-    /// The file can no longer be trusted; the server is about to stop.
+    /// The database has failed; the server is about to stop.
     StoreFailed(String),
-    /// A fault of ours.
+    /// An internal error, with its cause.
     Internal(String),
 }
 
 impl Error {
-    /// Why a caller was refused: the machine's word, and a sentence. Only for refusals of who they are and what they may.
+    /// `code` and `reason` of an error: a word for programs, and a sentence. Only authentication,
+    /// authorisation and limits have them.
     pub fn reason(&self) -> Option<(&'static str, String)> {
         Some(match self {
             Self::TokenMissing => {
@@ -120,7 +121,9 @@ impl Error {
                 let message = "No such admin key is known here. It may be mistyped, or of another server.";
                 (KeyRejection::Unknown.code(), message.to_owned())
             }
-            Self::AdminKeyRefused(fault) | Self::TokenRefused(fault) => (fault.code(), fault.reason()),
+            Self::AdminKeyRefused(rejection) | Self::TokenRefused(rejection) => {
+                (rejection.code(), rejection.reason())
+            }
             Self::NotAllowed(why) => ("not_allowed", why.clone()),
             Self::TooManyFailedKeys { retry_after } => {
                 ("too_many_failed_keys", format!("Keys from your address are looked at again in {retry_after} s."))
@@ -138,12 +141,13 @@ impl Error {
         })
     }
 
-    /// Whether it refuses a key, or the lack of one.
+    /// Whether it refuses a key, or a request without one, so that the address is limited
+    /// ([`Error::TooManyFailedKeys`]).
     pub fn refuses_key(&self) -> bool {
         matches!(self, Self::AdminKeyRefused(_) | Self::TokenRefused(_) | Self::BotRefused)
     }
 
-    /// The cause, for the log alone.
+    /// The cause of an internal error or of a failed database, for the log alone.
     pub fn cause(&self) -> Option<&str> {
         match self {
             Self::StoreFailed(cause) | Self::Internal(cause) => Some(cause),
@@ -152,7 +156,7 @@ impl Error {
     }
 }
 
-/// What the caller reads; the cause of a fault of ours is not in it.
+/// The message for the caller; causes are not in it.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let message = match self {
@@ -207,8 +211,8 @@ impl fmt::Display for Error {
             Self::NothingToUpdate => "No data provided for update.",
             Self::BotRefused => "Invalid bot token",
             Self::NoRunner => {
-                "Nothing is configured that runs bots. Set runner in section [bots] of vomeet.toml to process, \
-                 docker or demo."
+                "Nothing is configured that runs bots. Set runner in section [bots] of vomeet.toml \
+                 to process, docker or demo."
             }
             Self::NoWebhook => "No webhook URL is set. Set one with PUT /user/webhook.",
             Self::NoWebSocket => "This route speaks WebSocket; send an upgrade request (RFC 6455).",

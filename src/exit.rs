@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Makes the enum of exit codes, and a table of them that help, manual and tests are written from.
+/// Makes the enum of exit codes, and the table from which help, manual and tests are written.
 macro_rules! codes {
     ($($(#[doc = $about:literal])+ $name:ident = $number:literal,)*) => {
         /// The exit codes besides 0, each with its one meaning.
@@ -18,47 +18,48 @@ macro_rules! codes {
 }
 
 codes! {
-    /// No server answers, and there is no database that a command could open.
+    /// No server responds, and there is no database that a command could open.
     NotRunning = 3,
     /// No such user, token, meeting or key.
     NotFound = 4,
-    /// A name stands for more than one.
+    /// A name matches more than one.
     Ambiguous = 5,
-    /// It is not possible as things are: a bot is in a meeting, a name is taken.
+    /// It is not possible in the present state: a bot is in a meeting, a name is taken.
     Conflict = 6,
-    /// What was given does not validate.
+    /// The input does not validate.
     Invalid = 7,
-    /// The server's private socket, or the database, is not yours to open.
+    /// The admin socket, or the database, is not yours to open.
     NotPermitted = 8,
-    /// A removal was not confirmed.
+    /// A deletion or revocation was not confirmed.
     NotConfirmed = 9,
     /// A setting is unknown, unreadable or out of range.
     Config = 10,
     /// The admin key is too weak for an address that others can reach.
     WeakAdminKey = 11,
-    /// The address or the private socket cannot be listened on.
+    /// The address or the admin socket cannot be listened on.
     Listen = 12,
-    /// Another process holds the database.
+    /// Another process has locked the database.
     DatabaseHeld = 13,
-    /// The file is not a database of Vomeet's, is newer than the program, or is damaged.
+    /// The file is not a database of Vomeet, is newer than the program, or is damaged.
     DatabaseForeign = 14,
     /// The database cannot be opened or written: folder, permissions, disk.
     DatabaseUnusable = 15,
     /// The database failed while the server ran; a supervisor should start it again.
     StoreFailed = 20,
-    /// The server is busy, stops, has no space left or is of another version; the same command may succeed later.
+    /// The server is busy, is stopping, has no disk space left or has another version; the same
+    /// command may succeed later.
     Unavailable = 21,
     /// `token explain`: the token would be refused.
     TokenRefused = 30,
-    /// `audit verify`: the record was changed.
-    RecordBroken = 31,
+    /// `audit verify`: the audit log was changed.
+    AuditLogChanged = 31,
     /// `scan`: a token was found.
     TokenFound = 32,
     /// `scan`: no token was found, but not everything could be read.
     ScanIncomplete = 33,
 }
 
-/// An end that is not a success: one sentence that says what to do, and a code.
+/// Why the program ends without success: a message that says what to do, and an exit code.
 #[derive(Debug, Clone)]
 pub struct StartupError {
     /// The exit code.
@@ -68,7 +69,7 @@ pub struct StartupError {
 }
 
 impl StartupError {
-    /// An end with this code and sentence.
+    /// An end with this code and message.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }

@@ -1,7 +1,8 @@
-//! The one HTTP client: speaks HTTP/1.1 over a stream that somebody else has opened, in bounded memory and, where
-//! it is asked to, in bounded time.
+//! The HTTP client: HTTP/1.1 over a stream that the caller has opened, in bounded memory and, with
+//! [`Connection::waiting_at_most`], in bounded time.
 //!
-//! The commands, the webhooks and the demo bot send their requests with it. bollard brings its own to the Docker socket.
+//! The commands, the webhooks and the demo bot send their requests with it. bollard has its own for
+//! the Docker socket.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -16,17 +17,17 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// Most bytes of an answer that are held at once, and so the longest head.
+/// Most bytes of a response that are buffered at once, and so the longest head.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
-/// Why there is no answer, or not all of it.
+/// Why there is no response, or not all of it.
 #[derive(Debug)]
 pub enum Failure {
     /// The server took too long.
     Slow,
-    /// The answer is too long.
+    /// The response is too long.
     TooLong,
-    /// The connection broke, or what came is no HTTP.
+    /// The connection broke, or the response is no HTTP.
     Broken(hyper::Error),
 }
 
@@ -42,7 +43,7 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// A connection to a server, for one request after the other.
+/// A connection to a server, for one request after the other. Dropping it closes it.
 pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
     driver: JoinHandle<()>,
@@ -50,8 +51,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Speaks over a stream. How long the whole may take is the caller's to say: to look up a name and to connect is a
-    /// part of it. Call it in a runtime.
+    /// A connection over a stream, without a time limit: the caller's own limit also covers looking
+    /// up the name and connecting. Call it in a runtime.
     pub async fn over<S>(stream: S) -> Result<Self, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -59,40 +60,43 @@ impl Connection {
         let handshake = Builder::new().max_buf_size(BUFFER_BYTES_MAX).handshake(TokioIo::new(stream));
         let (sender, connection) = handshake.await.map_err(Failure::Broken)?;
         let driver = tokio::spawn(async move {
-            // Whoever waits for an answer is told the same.
+            // Its error is also the error of the request that waits for a response.
             let _ = connection.await;
         });
         Ok(Self { sender, driver, wait_max: Duration::MAX })
     }
 
-    /// Waits at most this long for an answer to begin, and for each piece of it: for answers that may take any time as a
-    /// whole.
+    /// Waits at most this long for the head of a response, and for each piece of its body: for
+    /// responses that may take any time as a whole.
     #[must_use]
     pub fn waiting_at_most(mut self, wait_max: Duration) -> Self {
         self.wait_max = wait_max;
         self
     }
 
-    /// Sends a request, and waits for the head of its answer.
+    /// Sends a request, and waits for the head of its response.
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
-        let asked = async {
+        let exchange = async {
             self.sender.ready().await?;
             self.sender.send_request(request).await
         };
-        let answered = timeout(self.wait_max, asked).await.map_err(|_| Failure::Slow)?;
-        let response = answered.map_err(Failure::Broken)?;
+        let response = match timeout(self.wait_max, exchange).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(Failure::Broken(error)),
+            Err(_elapsed) => return Err(Failure::Slow),
+        };
         Ok(Answer { status: response.status(), body: response.into_body(), wait_max: self.wait_max })
     }
 }
 
-/// No server can keep a connection open that nobody uses any more.
+/// The driver would go on as long as the server keeps the connection open.
 impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
     }
 }
 
-/// An answer, of which the head is read. Of its body no more is read than is asked for.
+/// A response, of which the head is read. Of its body no more is read than is asked for.
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
@@ -101,19 +105,23 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The next piece of the body; none at its end.
+    /// The next piece of the body; `None` at its end.
     pub async fn piece(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
-            let frame = timeout(self.wait_max, self.body.frame()).await.map_err(|_| Failure::Slow)?;
-            let Some(frame) = frame else { return Ok(None) };
-            let frame = frame.map_err(Failure::Broken)?;
+            let frame = match timeout(self.wait_max, self.body.frame()).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(Some(Err(error))) => return Err(Failure::Broken(error)),
+                Ok(None) => return Ok(None),
+                Err(_elapsed) => return Err(Failure::Slow),
+            };
+            // Trailers are skipped.
             if let Ok(piece) = frame.into_data() {
                 return Ok(Some(piece));
             }
         }
     }
 
-    /// The whole body, of at most so many bytes.
+    /// The whole body; [`Failure::TooLong`] where it is longer than `bytes_max`.
     pub async fn whole(mut self, bytes_max: usize) -> Result<Vec<u8>, Failure> {
         let mut whole = Vec::new();
         while let Some(piece) = self.piece().await? {

@@ -1,35 +1,46 @@
-//! Vomeet in one file: the whole API of a self-hosted meeting-bot and transcription platform from one `SQLite` file.
+//! Vomeet in one file: the whole API of a self-hosted meeting-bot and transcription platform from
+//! one SQLite file.
 //!
-//! # The rooms, in walking order
+//! # The rooms, from the top of the ladder down
+//!
+//! A room may name those above it and never those below; `tests/it/tidy/ladder.rs` reads the
+//! imports and refuses an arrow back up, and files that name each other in a circle.
 //!
 //! | room | what it is |
 //! |---|---|
-//! | [`cli`] | the commands: `serve`, `status`, `config`, and those that administer without a key; with [`config`] alone it reads arguments, environment and files |
-//! | [`config`] | every setting, its default and its source |
-//! | [`app`] | what every request may reach; built once |
-//! | [`http`] | from socket to handler and back; knows no SQL and no rule |
-//! | [`routes`] | the table: every route, once |
-//! | [`auth`] | who is calling? |
-//! | [`api`] | one function a route, one file a family |
 //! | [`domain`] | nouns, states, rules: no I/O, no async, no clock |
-//! | [`runner`] | starts and stops bots, and keeps every open meeting honest |
-//! | [`store`] | all the SQL, and nobody outside names `rusqlite` |
-//! | [`dispatcher`] | brings events to the users' webhooks |
-//! | [`scrubber`] | sees to it that what was removed leaves the files too |
-//! | [`retention`] | removes what is older than the settings allow |
-//! | [`feed`] | committed events to live watchers; bounded, and a slow one is dropped |
-//! | [`http_client`] | the one way in which this program asks others over HTTP |
-//! | [`error`] | everything that a caller can tell apart, and its status |
-//! | [`exit`] | why the program ends, and the exit code that goes with it |
-//! | [`openapi`], [`metrics`], [`logging`], [`clock`] | the API document, the figures, the log, the time |
+//! | [`mod@error`], [`exit`] | every error of a request; why the program ends, and its exit code |
+//! | [`clock`], [`logging`], [`metrics`] | the clock that is passed in, the log, the metrics |
+//! | [`http_client`] | the one HTTP client, over a stream that the caller has opened |
+//! | [`config`] | every setting, its default and its source |
+//! | [`store`] | all the SQL: one writer, many readers, one file |
+//! | [`auth`] | authentication, limits, usage, and every read of tokens |
+//! | [`feed`] | committed changes to live subscribers; bounded, and a slow one is dropped |
+//! | [`webhooks`] | delivers events to the users' webhooks |
+//! | [`bots`] | starts and stops bots, and supervises every meeting that is not over |
+//! | [`erasure`] | every deletion: users, transcripts, retention, scrubbing |
+//! | [`http`] | the transport, from socket to service and back; it knows no SQL and no route |
+//! | [`app`] | the parts, and how they are built |
+//! | [`api`] | one function a route, one file a family |
+//! | [`routes`] | the table: every route, once |
+//! | [`server`] | starts and drains: jobs, shutdown |
+//! | [`cli`] | the commands: `serve`, `status`, `config`, and those that administer |
 //!
 //! # One request: `POST /admin/users/1/tokens`
 //!
-//! [`http::serve`] accepts the connection; [`http::edge`] holds the request against HTTP's rules and finds its row in
-//! [`routes::TABLE`], or answers 404 or 405. The row's [`http::Door`] is [`auth::Admin`]: it decides before a byte of the
-//! body is read. Then [`http::Form`] reads what [`api::tokens::create`] takes, every fault at once. The handler makes a
-//! [`domain::PlainToken`] and sends the verb [`store::CreateToken`] to the one writer, which answers after the commit.
-//! An error from anywhere meets [`http::answer::refusal`], which gives it its status and its words.
+//! 1. [`http::serve`] accepts the connection, and [`http::pipeline`] checks the request against the
+//!    rules of HTTP.
+//! 2. [`api::service`] finds its row in [`routes::TABLE`], or the error is 404 or 405.
+//! 3. The row's [`api::guard::Guard`] authenticates an [`auth::Admin`] before a byte of the body is
+//!    read. For a row with a user guard, [`auth::Auth`] looks the token up in the
+//!    [`auth::TokenCache`], and records its use after that.
+//! 4. The [`http::Extractor`] reads what [`api::tokens::create_token`] takes, and collects every
+//!    field error.
+//! 5. The handler makes a [`domain::PlainToken`] and sends the verb [`store::CreateToken`] to the
+//!    writer of the [`store`], which replies after the commit and publishes the change to the
+//!    subscribers in [`app`].
+//! 6. [`http::IntoResponse`] makes the response. An error from anywhere meets
+//!    [`http::problem::error_response`], which gives it its status and its body.
 
 pub mod api;
 pub mod app;

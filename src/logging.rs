@@ -1,7 +1,8 @@
-//! The log. `env_logger` filters and formats; behind its pipe, lines are gathered and written together, so that a
-//! request does not pay for a system call.
+//! The log. `env_logger` filters and formats; behind its pipe, lines are written in batches, so
+//! that a request does not pay for a system call.
 //!
-//! `env_filter` is `env_logger`'s own parser: asked by itself it refuses a wrong filter, which `env_logger` would skip.
+//! `env_filter` is `env_logger`'s own parser: asked by itself it refuses a wrong filter, which
+//! `env_logger` would skip.
 
 use crate::clock::Clock;
 use crate::domain::Time;
@@ -15,22 +16,27 @@ use std::time::Duration;
 
 /// Longest time that a line waits.
 const DELAY_MAX: Duration = Duration::from_millis(50);
-/// Most bytes that wait; when the reader of the log is slower than that, lines are lost and counted.
+/// Most bytes that wait; when standard error takes lines more slowly than that, lines are dropped
+/// and counted.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 
-/// The lines of this process: there is one log, as there is one standard error.
+/// The waiting lines of this process: there is one log, as there is one standard error.
 static WAITING: Waiting = Waiting::new();
 
-/// Refuses a filter that names no level.
+/// Checks a filter.
 pub fn check(filter: &str) -> Result<(), StartupError> {
-    let parsed = env_filter::Builder::new().try_parse(filter).map(drop);
-    parsed.map_err(|error| {
-        let message = format!("log should be a level such as info ({error}); correct it and start again.");
-        StartupError::new(Code::Config, message)
-    })
+    let mut builder = env_filter::Builder::new();
+    match builder.try_parse(filter) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let message = format!("log should be a level such as info ({error}); correct it and start again.");
+            Err(StartupError::new(Code::Config, message))
+        }
+    }
 }
 
-/// Starts logging to standard error. Keep what it returns until the end: dropping it writes what waits.
+/// Starts logging to standard error. Keep the guard until the end: dropping it writes the lines
+/// that wait.
 pub fn start(filter: &str) -> Result<Flush, StartupError> {
     check(filter)?;
     let mut logger = filtered(filter);
@@ -38,17 +44,19 @@ pub fn start(filter: &str) -> Result<Flush, StartupError> {
     logger.target(Target::Pipe(Box::new(Pipe)));
     // A second start in one process (a test) keeps the first logger.
     let _ = logger.try_init();
-    let cannot = |error: io::Error| StartupError::new(Code::Config, format!("Cannot start the log: {error}."));
-    std::thread::Builder::new().name("log".to_owned()).spawn(|| WAITING.work()).map_err(cannot)?;
-    Ok(Flush)
+    let thread = std::thread::Builder::new().name("log".to_owned());
+    match thread.spawn(|| WAITING.write_forever()) {
+        Ok(_) => Ok(Flush),
+        Err(error) => Err(StartupError::new(Code::Config, format!("Cannot start the log: {error}."))),
+    }
 }
 
-/// Writes what waits. A process that ends at once calls it; others keep [`Flush`].
+/// Writes the lines that wait. A process that exits at once calls it; others keep [`Flush`].
 pub fn flush() {
     WAITING.write();
 }
 
-/// Writes what waits when it is dropped.
+/// Writes the lines that wait when it is dropped.
 pub struct Flush;
 
 impl Drop for Flush {
@@ -57,34 +65,35 @@ impl Drop for Flush {
     }
 }
 
-/// A logger that lets through what the filter says, and never what must not be logged.
+/// A logger by this filter that never logs certain modules, whatever the filter says.
 fn filtered(filter: &str) -> Builder {
     let mut logger = Builder::new();
-    // These two write every message out: what was said in meetings has no place in a log.
-    for talker in ["tungstenite", "tokio_tungstenite"] {
-        logger.filter_module(talker, LevelFilter::Info);
+    // These two log every message: what was said in meetings must not be in a log.
+    for module in ["tungstenite", "tokio_tungstenite"] {
+        logger.filter_module(module, LevelFilter::Info);
     }
     logger.parse_filters(filter);
-    // It logs whole requests and answers, and with them the secrets that bots are given.
+    // It logs whole requests and responses, and with them the secrets that bots are given.
     logger.filter_module("bollard", LevelFilter::Off);
     logger
 }
 
-/// A line is its second, its level and its message.
+/// A line is its time in whole seconds, its level and its message.
 fn format_of_lines() -> impl Fn(&mut Formatter, &Record<'_>) -> io::Result<()> {
     let last_second = Mutex::new(Second::default());
     move |line, record| {
         let mut second = last_second.lock().unwrap_or_else(PoisonError::into_inner);
         second.set(Clock::system().now());
         line.write_all(second.text.as_bytes())?;
-        // The message may be of a type that logs while it is written.
+        // Formatting the message may log another one, so the lock must be free.
         drop(second);
         line.write_all(level(record.level()))?;
         writeln!(line, "{}", record.args())
     }
 }
 
-/// The level between two spaces, as wide as the widest; the usual padding costs a third of the line.
+/// The level between two spaces, as wide as the widest; the usual padding costs a third of the
+/// line.
 fn level(level: Level) -> &'static [u8] {
     match level {
         Level::Error => b" ERROR ",
@@ -95,7 +104,8 @@ fn level(level: Level) -> &'static [u8] {
     }
 }
 
-/// The text of a second: most lines share it with the line before, and formatting costs more than comparing.
+/// The text of the latest second: most lines share it with the line before, and formatting costs
+/// more than comparing.
 #[derive(Default)]
 struct Second {
     number: i64,
@@ -112,7 +122,7 @@ impl Second {
     }
 }
 
-/// Where `env_logger` puts its lines, each in one call.
+/// The target of `env_logger`, which writes each line in one call.
 struct Pipe;
 
 impl Write for Pipe {
@@ -121,7 +131,7 @@ impl Write for Pipe {
         Ok(line.len())
     }
 
-    /// Called after each line, which is just what would cost a system call a line.
+    /// Called after each line; writing here would cost a system call for every line.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -130,51 +140,60 @@ impl Write for Pipe {
 /// Lines that are not written yet.
 struct Waiting {
     lines: Mutex<Lines>,
-    some: Condvar,
+    /// There is a line.
+    added: Condvar,
 }
 
 #[derive(Default)]
 struct Lines {
     bytes: Vec<u8>,
-    lost: usize,
+    /// How many lines were dropped since the last write.
+    dropped: usize,
 }
 
 impl Waiting {
     const fn new() -> Self {
-        Self { lines: Mutex::new(Lines { bytes: Vec::new(), lost: 0 }), some: Condvar::new() }
+        Self { lines: Mutex::new(Lines { bytes: Vec::new(), dropped: 0 }), added: Condvar::new() }
     }
 
     fn add(&self, line: &[u8]) {
         let mut lines = self.lock();
         if lines.bytes.len() > WAITING_BYTES_MAX {
-            lines.lost += 1;
+            lines.dropped += 1;
             return;
         }
         let was_empty = lines.bytes.is_empty();
         lines.bytes.extend_from_slice(line);
         drop(lines);
         if was_empty {
-            self.some.notify_one();
+            self.added.notify_one();
         }
     }
 
-    fn work(&self) {
+    fn write_forever(&self) {
         loop {
-            let lines = self.lock();
-            drop(self.some.wait_while(lines, |lines| lines.bytes.is_empty()).unwrap_or_else(PoisonError::into_inner));
+            self.wait_for_line();
             std::thread::sleep(DELAY_MAX);
             self.write();
         }
     }
 
-    /// Writes what waits. The stream is taken first, so that lines taken before are written before.
+    fn wait_for_line(&self) {
+        let mut lines = self.lock();
+        while lines.bytes.is_empty() {
+            lines = self.added.wait(lines).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Writes the lines that wait. Standard error is locked first, so that two writes keep the
+    /// order of their lines.
     fn write(&self) {
         let mut stderr = io::stderr().lock();
         let lines = std::mem::take(&mut *self.lock());
-        // A log that nobody reads any more must not stop the server.
+        // A log that cannot be written must not stop the server.
         let _ = stderr.write_all(&lines.bytes);
-        if lines.lost > 0 {
-            let _ = writeln!(stderr, "{} log lines were lost: whoever reads the log is too slow", lines.lost);
+        if lines.dropped > 0 {
+            let _ = writeln!(stderr, "{} log lines were dropped: standard error is read too slowly", lines.dropped);
         }
     }
 

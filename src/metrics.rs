@@ -1,4 +1,4 @@
-//! What is counted, in the text format of Prometheus.
+//! Metrics in the text format of Prometheus (`OpenMetrics` 1.0).
 
 use crate::error::{Error, Result};
 use hyper::StatusCode;
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// The media type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The statuses that are counted one by one; what is not among them counts as the last.
+/// The statuses that are counted one by one; any other counts as the last.
 pub const STATUSES: [u16; 22] =
     [101, 200, 201, 202, 204, 307, 400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 426, 429, 431, 503, 507, 500];
 
@@ -26,13 +26,14 @@ struct Request {
     status: u32,
 }
 
-/// The method and the path of a row, as its requests are labelled.
+/// The labels of a route: its method and its path.
 pub type RouteLabel = (&'static str, &'static str);
 
-/// A figure of another room at the time of asking: name, help, value.
+/// A gauge that another module reads when the metrics are written: name, help, value.
 pub type Reading = (&'static str, &'static str, u64);
 
-/// The counters that requests move: for each label, and for no label, one for each status.
+/// The metrics of requests: for each route, and for requests without a route, a counter for each
+/// status.
 pub struct Metrics {
     labels: Vec<RouteLabel>,
     requests: Vec<[AtomicU64; STATUSES.len()]>,
@@ -40,25 +41,26 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Everything at zero. A request is counted by the place of its row among the labels.
+    /// Everything at zero. The requests of a route are counted by its place among the labels.
     pub fn new(labels: Vec<RouteLabel>) -> Self {
-        let rows = labels.len() + 1;
-        Self {
-            labels,
-            requests: (0..rows).map(|_| Default::default()).collect(),
-            seconds: Histogram::new(exponential_buckets(0.000_05, 4.0, 10)),
-        }
+        let mut requests = Vec::new();
+        requests.resize_with(labels.len() + 1, Default::default);
+        // From 50 µs to 13 s.
+        let buckets = exponential_buckets(0.000_05, 4.0, 10);
+        Self { labels, requests, seconds: Histogram::new(buckets) }
     }
 
-    /// Counts a request by its row; `HEAD` counts as the `GET` that it is answered by.
-    pub fn observe(&self, row: Option<usize>, status: StatusCode, took: Duration) {
-        let row = row.unwrap_or(self.labels.len());
-        let at = STATUSES.iter().position(|&known| known == status.as_u16()).unwrap_or(STATUSES.len() - 1);
+    /// Counts a request by the place of its route; `HEAD` counts as the `GET` whose route it uses.
+    pub fn observe(&self, route: Option<usize>, status: StatusCode, took: Duration) {
+        let row = route.unwrap_or(self.labels.len());
+        debug_assert!(row < self.requests.len(), "every route has a label");
+        let known = STATUSES.iter().position(|&known| known == status.as_u16());
+        let at = known.unwrap_or(STATUSES.len() - 1);
         self.requests[row][at].fetch_add(1, Ordering::Relaxed);
         self.seconds.observe(took.as_secs_f64());
     }
 
-    /// All of it as text, with what other rooms count.
+    /// All metrics as text, with the gauges of other modules.
     pub fn text(&self, readings: &[Reading], started_at_seconds: i64) -> Result<String> {
         let mut registry = Registry::with_prefix("vomeet");
         registry.register("http_requests", "Requests answered", self.by_request());

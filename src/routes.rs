@@ -1,4 +1,4 @@
-//! The table: every route, once. Dispatch, guards, 405s, limits, the API document and tests are read from it.
+//! The table: every route, once. Dispatch, guards, 405s, limits, the OpenAPI document and tests are read from it.
 
 use crate::api::openapi::openapi;
 use crate::api::route::{Route, admin, bot, open, session, socket, user};
@@ -26,13 +26,16 @@ const PUT: Method = Method::PUT;
 const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
 
-/// Every route. Where two rows match one path, the upper one is meant.
+/// Every route. Where two rows match one path, the upper one is taken.
 pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
-    let numbered = rows().into_iter().enumerate();
-    numbered.map(|(number, row)| row.numbered(number)).collect()
+    let mut table = Vec::new();
+    for (number, row) in rows().into_iter().enumerate() {
+        table.push(row.numbered(number));
+    }
+    table
 });
 
-/// What other rooms read off the table.
+/// What the parts need of the table.
 pub const TABLE_INFO: TableInfo = TableInfo { labels, document };
 
 /// The labels of the rows in the metrics.
@@ -40,7 +43,7 @@ fn labels() -> Vec<RouteLabel> {
     TABLE.iter().map(|route| (route.method.as_str(), route.path)).collect()
 }
 
-/// The API document of the table; made once.
+/// The OpenAPI document of the table; made once.
 pub fn document() -> Result<&'static str> {
     static DOCUMENT: OnceLock<String> = OnceLock::new();
     if let Some(document) = DOCUMENT.get() {
@@ -52,76 +55,76 @@ pub fn document() -> Result<&'static str> {
 
 #[rustfmt::skip]
 fn rows() -> Vec<Route> { vec![
-    open(   GET,    "/",                                      general::get_server_info,                "Server information"),
-    open(   GET,    "/healthz",                               general::get_health,                     "Health check"),
-    open(   GET,    "/metrics",                               general::get_metrics,                    "Prometheus metrics"),
-    open(   GET,    "/docs",                                  docs::get_docs,                          "API documentation"),
-    open(   GET,    "/docs/{file}",                           docs::get_docs_file,                     "File of the API documentation").errors([PageNotFound]),
-    open(   GET,    "/openapi.json",                          docs::get_openapi,                       "OpenAPI document"),
+    open(              GET,    "/",                                           general::get_server_info,             "Server information"),
+    open(              GET,    "/healthz",                                    general::get_health,                  "Health check"),
+    open(              GET,    "/metrics",                                    general::get_metrics,                 "Prometheus metrics"),
+    open(              GET,    "/docs",                                       docs::get_docs,                       "API documentation"),
+    open(              GET,    "/docs/{file}",                                docs::get_docs_file,                  "File of the API documentation").errors([PageNotFound]),
+    open(              GET,    "/openapi.json",                               docs::get_openapi,                    "OpenAPI document"),
 
-    user(NONE,      GET,    "/user",                                  caller::get_caller,                      "Get the caller and the token in use"),
-    user(READ_ALL,  GET,    "/user/usage",                            usage::get_own_usage,                    "Get the caller's usage by day and token"),
-    user(READ_ALL,  GET,    "/user/tokens",                           caller::list_own_tokens,                 "List the caller's tokens"),
-    user(NONE,      POST,   "/user/tokens/rotate",                    caller::rotate_own_token,                "Rotate the token in use").errors([tokens::already_rotated(), TokenNotFound]),
-    user(READ,      GET,    "/meetings",                              meetings::list_meetings,                 "List the caller's meetings, newest first"),
-    user(WRITE,     PATCH,  "/meetings/{platform}/{native_meeting_id}", meetings::update_meeting,                "Update name, participants, languages or notes of a meeting").errors([NothingToUpdate, meetings::missing()]),
-    user(WRITE,     DELETE, "/meetings/{platform}/{native_meeting_id}", meetings::delete_transcript,             "Delete the transcript and the personal data of a finished meeting").errors([meetings::missing(), meetings::not_over()]),
-    user(READ,      GET,    "/transcripts/search",                    search::search_transcripts,              "Search the caller's transcripts, newest segments first").errors([TooBroad]),
-    user(READ,      GET,    "/transcripts/{platform}/{native_meeting_id}", transcripts::get_transcript,             "Get a meeting with its transcript").errors([meetings::missing()]),
+    user(   NONE,      GET,    "/user",                                       caller::get_caller,                   "Get the caller and the token in use"),
+    user(   READ_ALL,  GET,    "/user/usage",                                 usage::get_own_usage,                 "Get the caller's usage by day and token"),
+    user(   READ_ALL,  GET,    "/user/tokens",                                caller::list_own_tokens,              "List the caller's tokens"),
+    user(   NONE,      POST,   "/user/tokens/rotate",                         caller::rotate_own_token,             "Rotate the token in use").errors([tokens::already_rotated(), TokenNotFound]),
+    user(   READ,      GET,    "/meetings",                                   meetings::list_meetings,              "List the caller's meetings, newest first"),
+    user(   WRITE,     PATCH,  "/meetings/{platform}/{native_meeting_id}",    meetings::update_meeting,             "Update name, participants, languages or notes of a meeting").errors([NothingToUpdate, meetings::missing()]),
+    user(   WRITE,     DELETE, "/meetings/{platform}/{native_meeting_id}",    meetings::delete_transcript,          "Delete the transcript and the personal data of a finished meeting").errors([meetings::missing(), meetings::not_over()]),
+    user(   READ,      GET,    "/transcripts/search",                         search::search_transcripts,           "Search the caller's transcripts, newest segments first").errors([TooBroad]),
+    user(   READ,      GET,    "/transcripts/{platform}/{native_meeting_id}", transcripts::get_transcript,          "Get a meeting with its transcript").errors([meetings::missing()]),
 
-    admin(  POST,   "/admin/users",                           users::create_user,                      "Create a user, or get the one with that e-mail address"),
-    admin(  GET,    "/admin/users",                           users::list_users,                       "List users by id"),
-    admin(  GET,    "/admin/users/email/{email}",             users::get_user_by_email,                "Get a user by e-mail address").errors([UserNotFound]),
-    admin(  GET,    "/admin/users/{id}",                      users::get_user,                         "Get a user with their tokens").errors([UserNotFound]),
-    admin(  PATCH,  "/admin/users/{id}",                      users::update_user,                      "Update a user").errors([EmailFixed, UserNotFound]),
-    admin(  DELETE, "/admin/users/{id}",                      users::delete_user,                      "Delete a user with all their data").errors([UserNotFound, BotInMeeting]),
+    admin(             POST,   "/admin/users",                                users::create_user,                   "Create a user, or get the one with that e-mail address"),
+    admin(             GET,    "/admin/users",                                users::list_users,                    "List users by id"),
+    admin(             GET,    "/admin/users/email/{email}",                  users::get_user_by_email,             "Get a user by e-mail address").errors([UserNotFound]),
+    admin(             GET,    "/admin/users/{id}",                           users::get_user,                      "Get a user with their tokens").errors([UserNotFound]),
+    admin(             PATCH,  "/admin/users/{id}",                           users::update_user,                   "Update a user").errors([EmailFixed, UserNotFound]),
+    admin(             DELETE, "/admin/users/{id}",                           users::delete_user,                   "Delete a user with all their data").errors([UserNotFound, BotInMeeting]),
 
-    admin(  GET,    "/admin/users/{id}/export",               export::export_user,                     "Export all data of a user as a file").errors([UserNotFound]),
+    admin(             GET,    "/admin/users/{id}/export",                    export::export_user,                  "Export all data of a user as a file").errors([UserNotFound]),
 
-    admin(  POST,   "/admin/users/{id}/tokens",               tokens::create_token,                    "Create an API token for a user").errors([UserNotFound]),
-    admin(  GET,    "/admin/users/{id}/tokens",               tokens::list_user_tokens,                "List the tokens of a user").errors([UserNotFound]),
-    admin(  GET,    "/admin/tokens",                          tokens::list_tokens,                     "List tokens by id"),
-    admin(  POST,   "/admin/tokens/explain",                  tokens::explain_token,                   "Explain whether a token is accepted, and why"),
-    admin(  GET,    "/admin/tokens/{id}",                     tokens::get_token,                       "Get a token").errors([TokenNotFound]),
-    admin(  PATCH,  "/admin/tokens/{id}",                     tokens::update_token,                    "Update, disable or enable a token").errors([TokenNotFound]),
-    admin(  POST,   "/admin/tokens/{id}/rotate",              tokens::rotate_token,                    "Rotate a token").errors([TokenNotFound, tokens::already_rotated(), TokenDisabled]),
-    admin(  DELETE, "/admin/tokens/{id}",                     tokens::revoke_token,                    "Revoke a token").errors([TokenNotFound]),
+    admin(             POST,   "/admin/users/{id}/tokens",                    tokens::create_token,                 "Create an API token for a user").errors([UserNotFound]),
+    admin(             GET,    "/admin/users/{id}/tokens",                    tokens::list_user_tokens,             "List the tokens of a user").errors([UserNotFound]),
+    admin(             GET,    "/admin/tokens",                               tokens::list_tokens,                  "List tokens by id"),
+    admin(             POST,   "/admin/tokens/explain",                       tokens::explain_token,                "Explain whether a token is accepted, and why"),
+    admin(             GET,    "/admin/tokens/{id}",                          tokens::get_token,                    "Get a token").errors([TokenNotFound]),
+    admin(             PATCH,  "/admin/tokens/{id}",                          tokens::update_token,                 "Update, disable or enable a token").errors([TokenNotFound]),
+    admin(             POST,   "/admin/tokens/{id}/rotate",                   tokens::rotate_token,                 "Rotate a token").errors([TokenNotFound, tokens::already_rotated(), TokenDisabled]),
+    admin(             DELETE, "/admin/tokens/{id}",                          tokens::revoke_token,                 "Revoke a token").errors([TokenNotFound]),
 
-    admin(  GET,    "/admin/keys",                            admin_keys::list_admin_keys,             "List the named admin keys"),
-    admin(  POST,   "/admin/keys",                            admin_keys::create_admin_key,            "Create a named admin key").errors([AdminKeyTaken]),
-    admin(  POST,   "/admin/keys/{id}/rotate",                admin_keys::rotate_admin_key,            "Rotate an admin key").errors([AdminKeyNotFound]),
-    admin(  DELETE, "/admin/keys/{id}",                       admin_keys::revoke_admin_key,            "Revoke an admin key").errors([AdminKeyNotFound]),
+    admin(             GET,    "/admin/keys",                                 admin_keys::list_admin_keys,          "List the named admin keys"),
+    admin(             POST,   "/admin/keys",                                 admin_keys::create_admin_key,         "Create a named admin key").errors([AdminKeyTaken]),
+    admin(             POST,   "/admin/keys/{id}/rotate",                     admin_keys::rotate_admin_key,         "Rotate an admin key").errors([AdminKeyNotFound]),
+    admin(             DELETE, "/admin/keys/{id}",                            admin_keys::revoke_admin_key,         "Revoke an admin key").errors([AdminKeyNotFound]),
 
-    admin(  GET,    "/admin/audit",                           audit::list_audit_log,                   "List the audit log, newest first"),
-    admin(  GET,    "/admin/audit/verify",                    audit::verify_audit_log,                 "Verify the audit log"),
-    admin(  GET,    "/admin/audit/export",                    audit::export_audit_log,                 "Export the audit log as JSON lines"),
+    admin(             GET,    "/admin/audit",                                audit::list_audit_log,                "List the audit log, newest first"),
+    admin(             GET,    "/admin/audit/verify",                         audit::verify_audit_log,              "Verify the audit log"),
+    admin(             GET,    "/admin/audit/export",                         audit::export_audit_log,              "Export the audit log as JSON lines"),
 
-    admin(  POST,   "/admin/meetings/{id}/stop",              bots::stop_meeting,                      "Stop the bot of any meeting").errors([NoSuchMeeting]),
+    admin(             POST,   "/admin/meetings/{id}/stop",                   bots::stop_meeting,                   "Stop the bot of any meeting").errors([NoSuchMeeting]),
 
-    admin(  GET,    "/admin/stats/meetings-users",            analytics::list_meetings_with_users,     "List all meetings with their users, newest first"),
-    admin(  GET,    "/admin/analytics/users",                 analytics::list_user_summaries,          "List users by id, without their data"),
-    admin(  GET,    "/admin/analytics/meetings",              analytics::list_meeting_summaries,       "List all meetings without their data, newest first"),
-    admin(  GET,    "/admin/analytics/meetings/{id}/telematics", analytics::get_telematics,               "Get sessions, transcription statistics and timings of a meeting").errors([NoSuchMeeting]),
-    admin(  GET,    "/admin/analytics/users/{id}/details",    analytics::get_user_details,             "Get statistics of a user's meetings").errors([UserNotFound]),
+    admin(             GET,    "/admin/stats/meetings-users",                 analytics::list_meetings_with_users,  "List all meetings with their users, newest first"),
+    admin(             GET,    "/admin/analytics/users",                      analytics::list_user_summaries,       "List users by id, without their data"),
+    admin(             GET,    "/admin/analytics/meetings",                   analytics::list_meeting_summaries,    "List all meetings without their data, newest first"),
+    admin(             GET,    "/admin/analytics/meetings/{id}/telematics",   analytics::get_telematics,            "Get sessions, transcription statistics and timings of a meeting").errors([NoSuchMeeting]),
+    admin(             GET,    "/admin/analytics/users/{id}/details",         analytics::get_user_details,          "Get statistics of a user's meetings").errors([UserNotFound]),
 
-    admin(  GET,    "/admin/usage",                           usage::get_usage,                        "Get the usage of all users by day, user and token"),
+    admin(             GET,    "/admin/usage",                                usage::get_usage,                     "Get the usage of all users by day, user and token"),
 
-    session(POST,   "/bots/internal/callback/status_change",  callbacks::report_status_change,         "Bot callback: the status of a meeting changed"),
-    session(POST,   "/bots/internal/callback/joining",        callbacks::report_joining,               "Bot callback: the bot is joining"),
-    session(POST,   "/bots/internal/callback/awaiting_admission", callbacks::report_awaiting_admission,    "Bot callback: the bot awaits admission"),
-    session(POST,   "/bots/internal/callback/started",        callbacks::report_started,               "Bot callback: the bot was admitted"),
-    session(POST,   "/bots/internal/callback/exited",         callbacks::report_exited,                "Bot callback: the bot has exited"),
-    bot(    POST,   "/bots/internal/segments",                segments::store_segments,                "Bot callback: store transcript segments").max_body(segments::BODY_BYTES_MAX),
+    session(           POST,   "/bots/internal/callback/status_change",       callbacks::report_status_change,      "Bot callback: the status of a meeting changed"),
+    session(           POST,   "/bots/internal/callback/joining",             callbacks::report_joining,            "Bot callback: the bot is joining"),
+    session(           POST,   "/bots/internal/callback/awaiting_admission",  callbacks::report_awaiting_admission, "Bot callback: the bot awaits admission"),
+    session(           POST,   "/bots/internal/callback/started",             callbacks::report_started,            "Bot callback: the bot was admitted"),
+    session(           POST,   "/bots/internal/callback/exited",              callbacks::report_exited,             "Bot callback: the bot has exited"),
+    bot(               POST,   "/bots/internal/segments",                     segments::store_segments,             "Bot callback: store transcript segments").max_body(segments::BODY_BYTES_MAX),
 
-    user(WRITE,     POST,   "/bots",                                  bots::send_bot,                          "Send a bot to a meeting").errors([BotLimitReached { seats: 2, limit: 2 }, MeetingTaken, NoRunner, BotNotStarted("...".to_owned()), UserNotFound]),
-    user(READ,      GET,    "/bots/status",                           bots::list_running_bots,                 "List the caller's running bots"),
-    user(WRITE,     PUT,    "/bots/{platform}/{native_meeting_id}/config", bots::configure_bot,                     "Change language or task of an active bot").errors([meetings::missing(), bots::not_active()]),
-    user(WRITE,     DELETE, "/bots/{platform}/{native_meeting_id}",   bots::stop_bot,                          "Stop a bot").errors([NoBotToStop]),
+    user(   WRITE,     POST,   "/bots",                                       bots::send_bot,                       "Send a bot to a meeting").errors([BotLimitReached { seats: 2, limit: 2 }, MeetingTaken, NoRunner, BotNotStarted("...".to_owned()), UserNotFound]),
+    user(   READ,      GET,    "/bots/status",                                bots::list_running_bots,              "List the caller's running bots"),
+    user(   WRITE,     PUT,    "/bots/{platform}/{native_meeting_id}/config", bots::configure_bot,                  "Change language or task of an active bot").errors([meetings::missing(), bots::not_active()]),
+    user(   WRITE,     DELETE, "/bots/{platform}/{native_meeting_id}",        bots::stop_bot,                       "Stop a bot").errors([NoBotToStop]),
 
-    user(WRITE_ALL, PUT,    "/user/webhook",                          webhook::set_webhook,                    "Set the caller's webhook"),
-    user(READ_ALL,  GET,    "/user/webhook",                          webhook::get_webhook,                    "Get the caller's webhook"),
-    user(READ_ALL,  GET,    "/user/webhook/deliveries",               webhook::list_webhook_deliveries,        "List the caller's webhook deliveries, newest first"),
-    user(WRITE_ALL, POST,   "/user/webhook/test",                     webhook::test_webhook,                   "Send a test event to the caller's webhook").errors([NoWebhook]),
+    user(   WRITE_ALL, PUT,    "/user/webhook",                               webhook::set_webhook,                 "Set the caller's webhook"),
+    user(   READ_ALL,  GET,    "/user/webhook",                               webhook::get_webhook,                 "Get the caller's webhook"),
+    user(   READ_ALL,  GET,    "/user/webhook/deliveries",                    webhook::list_webhook_deliveries,     "List the caller's webhook deliveries, newest first"),
+    user(   WRITE_ALL, POST,   "/user/webhook/test",                          webhook::test_webhook,                "Send a test event to the caller's webhook").errors([NoWebhook]),
 
-    socket(READ,    GET,    "/ws",                                    live::open_live_feed,                    "Follow the caller's meetings over WebSocket"),
+    socket( READ,      GET,    "/ws",                                         live::open_live_feed,                 "Follow the caller's meetings over WebSocket"),
 ]}

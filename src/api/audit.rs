@@ -1,4 +1,4 @@
-//! The record of administrative changes: looked at, verified, taken away.
+//! The audit log: listed, verified and exported.
 
 use crate::api::users::PageLimit;
 use crate::app::App;
@@ -6,69 +6,67 @@ use crate::auth::Admin;
 use crate::domain::audit::Entry;
 use crate::domain::bounded_int::{BoundedInt, EXACT_MAX};
 use crate::domain::text::SingleLine;
-use crate::error::{Error, Result};
+use crate::domain::{Action, Time, UserId};
+use crate::error::Result;
+use crate::http::json_stream::write_line;
+use crate::http::request::input::input;
 use crate::http::response::AnswerDoc;
-use crate::http::{Extractor, FromRequest, Json, PageSource, StreamedResponse};
+use crate::http::{Json, PageSource, StreamedResponse};
 use crate::store::{AuditPage, Verification};
 use hyper::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Entries that are read at once for an export.
+/// Entries on a page of the export.
 const EXPORT_PAGE: i64 = 500;
 
 /// The number of an entry.
 type EntryNumber = BoundedInt<0, EXACT_MAX>;
 
-impl FromRequest for AuditPage {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let after = extractor.query::<EntryNumber>("after");
-        let before = extractor.query::<EntryNumber>("before");
-        let user_id = extractor.query("user_id");
-        let action = extractor.query("action");
-        let actor = extractor.query::<SingleLine<255>>("actor");
-        let from = extractor.query("from");
-        let to = extractor.query("to");
-        let limit = extractor.query_or("limit", BoundedInt(100) as PageLimit);
-        Some(Self {
-            after: after?.map(|number| number.0),
-            before: before?.map(|number| number.0),
-            user_id: user_id?,
-            action: action?,
-            actor: actor?.map(|actor| actor.0),
-            from: from?,
-            to: to?,
-            ascending: false,
-            limit: limit?.0,
-        })
+input! {
+    for AuditPage {
+        query after: Option<EntryNumber> => after.map(|number| number.0),
+        query before: Option<EntryNumber> => before.map(|number| number.0),
+        query user_id: Option<UserId>,
+        query action: Option<Action>,
+        query actor: Option<SingleLine<255>> => actor.map(|actor| actor.0),
+        query from: Option<Time>,
+        query to: Option<Time>,
+        query_or(BoundedInt(100)) limit: PageLimit => limit.0,
+        ..AuditPage::default()
     }
 }
 
-/// A page of the record.
+/// A page of the audit log.
 #[derive(Serialize, ToSchema)]
 pub struct Entries {
-    /// The newest first.
+    /// The entries, newest first.
     entries: Vec<Entry>,
-    /// `before` of the next page; null where there is none.
+    /// `before` of the next page; null on the last page.
     #[schema(required)]
     next: Option<i64>,
 }
 
-/// A page of the record, the newest first.
+/// Lists a page of the audit log, newest first.
 pub async fn list_audit_log(app: Arc<App>, _: Admin, page: AuditPage) -> Result<Json<Entries>> {
     let entries = app.store.audit(page.clone()).await?;
     let is_full = i64::try_from(entries.len()).is_ok_and(|count| count == page.limit);
-    let next = entries.last().filter(|_| is_full).map(|entry| entry.id);
+    let mut next = None;
+    if let Some(entry) = entries.last()
+        && is_full
+    {
+        next = Some(entry.id);
+    }
     Ok(Json(Entries { entries, next }))
 }
 
-/// Holds every entry against its hash and its neighbours.
+/// Verifies the hash of every entry and the chain of entries.
 pub async fn verify_audit_log(app: Arc<App>, _: Admin, (): ()) -> Result<Json<Verification>> {
     Ok(Json(app.store.verify_audit().await?))
 }
 
-/// The whole record on its way, an entry a line.
+/// An export of the audit log that is being sent, an entry a line.
 pub struct AuditLines {
     app: Arc<App>,
     last: Option<i64>,
@@ -83,10 +81,11 @@ impl PageSource for AuditLines {
         let page = AuditPage { after: self.last, ascending: true, limit: EXPORT_PAGE, ..AuditPage::default() };
         let entries = self.app.store.audit(page).await?;
         for entry in &entries {
-            serde_json::to_writer(&mut *out, entry).map_err(|error| Error::Internal(error.to_string()))?;
-            out.push(b'\n');
+            write_line(out, entry)?;
         }
-        self.last = entries.last().map(|entry| entry.id).or(self.last);
+        if let Some(entry) = entries.last() {
+            self.last = Some(entry.id);
+        }
         Ok(i64::try_from(entries.len()).is_ok_and(|count| count < EXPORT_PAGE))
     }
 
@@ -96,7 +95,7 @@ impl PageSource for AuditLines {
     }
 }
 
-/// The whole record as JSON lines, the oldest first.
+/// Exports the audit log as JSON lines, oldest first.
 pub async fn export_audit_log(app: Arc<App>, _: Admin, (): ()) -> Result<StreamedResponse<AuditLines>> {
     StreamedResponse::begin(AuditLines { app, last: None }).await
 }

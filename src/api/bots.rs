@@ -1,7 +1,8 @@
-//! Bots, for their owners: sent, looked at, told otherwise, told to leave.
+//! Bots, for their owners: sent, listed, reconfigured and stopped.
 
-use crate::api::meetings::{ByName, PathName, name_in_path, owned};
+use crate::api::meetings::{NameInPath, owned};
 use crate::api::message::Message;
+use crate::api::users::ById;
 use crate::app::App;
 use crate::auth::{Admin, User};
 use crate::bots::LaunchSpec;
@@ -14,8 +15,8 @@ use crate::domain::{
     StatusReport, Task, Time, TransitionSource,
 };
 use crate::error::{Error, Result};
-use crate::http::request::extractor::BodyRule;
-use crate::http::{Accepted, Created, Extractor, FromRequest, Json};
+use crate::http::request::input::input;
+use crate::http::{Accepted, BodyRule, Created, Extractor, FromRequest, Json};
 use crate::store::{Advance, Advanced, BotAtWork, MeetingRef, NoteContainer, Reconfigure, SendBot};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -23,8 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// Body of `POST /bots`.
-pub struct BotWish {
+/// Body of `POST /bots`. Written out, because what two of the fields may be depends on a third.
+pub struct SendBotInput {
     platform: Platform,
     native_meeting_id: String,
     bot_name: Option<SingleLine<100>>,
@@ -33,7 +34,7 @@ pub struct BotWish {
     passcode: Option<Passcode>,
 }
 
-impl FromRequest for BotWish {
+impl FromRequest for SendBotInput {
     const BODY: BodyRule = BodyRule::Required;
 
     fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
@@ -49,8 +50,8 @@ impl FromRequest for BotWish {
             extractor.refuse("native_meeting_id", invalid);
         }
         if let (Some(Platform::GoogleMeet), Some(Some(_))) = (platform, &passcode) {
-            extractor
-                .refuse("passcode", Invalid::new("value_error", "Value error, only Teams meetings have passcodes"));
+            let msg = "Value error, only Teams meetings have passcodes";
+            extractor.refuse("passcode", Invalid::new("value_error", msg));
         }
         Some(Self {
             platform: platform?,
@@ -63,40 +64,41 @@ impl FromRequest for BotWish {
     }
 }
 
-/// Sends a bot into a meeting; the answer comes once it runs.
-pub async fn send_bot(app: Arc<App>, caller: User, wish: BotWish) -> Result<Created<Meeting>> {
+/// Sends a bot to a meeting; the response is sent once the bot runs.
+pub async fn send_bot(app: Arc<App>, caller: User, input: SendBotInput) -> Result<Created<Meeting>> {
     let scope = &caller.token.scope;
-    scope.check_meeting(wish.platform, Some(&wish.native_meeting_id)).map_err(Error::NotAllowed)?;
+    scope.check_meeting(input.platform, Some(&input.native_meeting_id)).map_err(Error::NotAllowed)?;
     if !app.bots.runs_any() {
         return Err(Error::NoRunner);
     }
+    let bot_name = match input.bot_name {
+        Some(name) if !name.0.is_empty() => name.0,
+        _ => app.config.bots.name.clone(),
+    };
     let no_randomness = |error: getrandom::Error| Error::Internal(format!("no randomness: {error}"));
     let secret = PlainToken::generate().map_err(no_randomness)?;
     let verb = SendBot {
         user_id: caller.user.id,
         token_id: caller.token.id,
-        url: wish.platform.meeting_url(&wish.native_meeting_id, wish.passcode.as_ref()),
-        platform: wish.platform,
-        native_meeting_id: wish.native_meeting_id,
+        url: input.platform.meeting_url(&input.native_meeting_id, input.passcode.as_ref()),
+        platform: input.platform,
+        native_meeting_id: input.native_meeting_id,
         uid: session_name().map_err(no_randomness)?,
         token_hash: secret.hash(),
-        bot_name: wish
-            .bot_name
-            .map(|name| name.0)
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(|| app.config.bots.name.clone()),
-        language: wish.language,
-        task: wish.task,
+        bot_name,
+        language: input.language,
+        task: input.task,
         now: app.clock.now(),
     };
-    let (uid, bot_name) = (verb.uid.clone(), verb.bot_name.clone());
+    let uid = verb.uid.clone();
+    let bot_name = verb.bot_name.clone();
     let meeting = app.store.write(verb).await?;
-    let spec = spec(&app, &meeting, &uid, &bot_name, &secret, (wish.language, wish.task))?;
+    let spec = spec(&app, &meeting, &uid, &bot_name, &secret, (input.language, input.task))?;
     match app.bots.send(spec).await {
         Ok(container_id) => {
             let note = NoteContainer { meeting_id: meeting.id, container_id, now: app.clock.now() };
             let Meeting { bot_container_id, updated_at, .. } = app.store.write(note).await?;
-            // Its bot may have reported already; the answer is the meeting as it was requested.
+            // Its bot may have reported already; the response is the meeting as it was requested.
             Ok(Created(Meeting { bot_container_id, updated_at, ..meeting }))
         }
         Err(why) => {
@@ -106,7 +108,7 @@ pub async fn send_bot(app: Arc<App>, caller: User, wish: BotWish) -> Result<Crea
     }
 }
 
-/// Ends a meeting whose bot did not start; one that was to be stopped meanwhile has what it wanted.
+/// Ends a meeting whose bot did not start; one that was to be stopped meanwhile is completed.
 async fn end_unstarted(app: &App, id: MeetingId, why: &str) -> Result<()> {
     let stopping = app.store.meeting_of_bot(id)?.is_some_and(|meeting| meeting.status == MeetingStatus::Stopping);
     let to = if stopping { MeetingStatus::Completed } else { MeetingStatus::Failed };
@@ -122,7 +124,7 @@ fn session_name() -> std::result::Result<String, getrandom::Error> {
     Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
 }
 
-/// All that a bot is told at its start.
+/// The configuration and environment of a bot.
 fn spec(
     app: &App,
     meeting: &Meeting,
@@ -131,7 +133,8 @@ fn spec(
     secret: &PlainToken,
     (language, task): (Option<Language>, Option<Task>),
 ) -> Result<LaunchSpec> {
-    let (settings, name) = (&app.config.bots, container_name(meeting.id));
+    let settings = &app.config.bots;
+    let name = container_name(meeting.id);
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let callback_url = format!("{}/bots/internal/callback/exited", app.url_for_bots());
     let config = BotConfig {
@@ -161,28 +164,28 @@ fn spec(
     Ok(LaunchSpec { meeting_id: meeting.id, uid: uid.to_owned(), name, environment })
 }
 
-/// A bot at work, as its owner sees it.
+/// A running bot.
 #[derive(Serialize, ToSchema)]
 pub struct RunningBot {
-    /// What runs it.
+    /// The id of the container or process that runs the bot.
     #[schema(required)]
     container_id: Option<String>,
-    /// What that is called.
+    /// The name of that container or process.
     #[schema(example = "vomeet-bot-1")]
     container_name: String,
-    /// Where the meeting is held.
+    /// The platform of the meeting.
     platform: Platform,
     /// The platform's id of the meeting.
     #[schema(required)]
     native_meeting_id: Option<String>,
-    /// Where the meeting stands.
+    /// The status of the meeting.
     status: MeetingStatus,
-    /// The same in a few words: Requested, Starting, Up, Stopping, Exited or Failed.
+    /// The status in fewer words: Requested, Starting, Up, Stopping, Exited or Failed.
     #[schema(example = "Up")]
     normalized_status: &'static str,
-    /// When it was asked for.
+    /// When the bot was requested.
     created_at: Time,
-    /// What it is labelled with.
+    /// Labels of the container.
     labels: BTreeMap<&'static str, String>,
     /// The id of the meeting.
     #[schema(example = "1")]
@@ -220,70 +223,52 @@ fn normalized(status: MeetingStatus) -> &'static str {
     }
 }
 
-/// The caller's bots that are at work.
+/// The caller's running bots.
 #[derive(Serialize, ToSchema)]
 pub struct RunningBots {
-    /// The oldest first.
+    /// The bots, oldest first.
     running_bots: Vec<RunningBot>,
 }
 
-/// The caller's bots that are at work, and what each does.
+/// Lists the caller's running bots.
 pub async fn list_running_bots(app: Arc<App>, caller: User, (): ()) -> Result<Json<RunningBots>> {
     let mut open = app.store.open_meetings(Some(caller.user.id)).await?;
     open.retain(|bot| caller.token.scope.reaches(&bot.meeting));
     Ok(Json(RunningBots { running_bots: open.into_iter().map(RunningBot::from).collect() }))
 }
 
-/// Path and body of `PUT /bots/{platform}/{native_meeting_id}/config`.
-pub struct BotChanges {
-    name: PathName,
-    language: Option<Language>,
-    task: Option<Task>,
-}
-
-impl FromRequest for BotChanges {
-    const BODY: BodyRule = BodyRule::Required;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let name = name_in_path(extractor);
-        let language = extractor.optional("language");
-        let task = extractor.optional("task");
-        Some(Self { name: name?, language: language?, task: task? })
+input! {
+    /// Path and body of `PUT /bots/{platform}/{native_meeting_id}/config`.
+    pub struct ConfigureBotInput, body Required {
+        flatten name: NameInPath,
+        optional language: Option<Language>,
+        optional task: Option<Task>,
     }
 }
 
-/// Tells an active bot to listen for another language, or to do something else; it hears of it with its next report.
-pub async fn configure_bot(app: Arc<App>, caller: User, changes: BotChanges) -> Result<Accepted<Message>> {
-    let name = owned(&caller, changes.name, None)?;
-    app.store.write(Reconfigure { name, language: changes.language, task: changes.task }).await?;
+/// Changes language or task of an active bot; the bot gets both in the response to its next report.
+pub async fn configure_bot(app: Arc<App>, caller: User, input: ConfigureBotInput) -> Result<Accepted<Message>> {
+    let name = owned(&caller, input.name, None)?;
+    app.store.write(Reconfigure { name, language: input.language, task: input.task }).await?;
     Ok(Accepted(Message::new("Reconfiguration request accepted and sent to the bot.")))
 }
 
-/// Tells a bot to leave; a meeting that is over stays as it is.
-pub async fn stop_bot(app: Arc<App>, caller: User, ByName(name): ByName) -> Result<Accepted<Message>> {
+/// Stops a bot; a meeting that is over stays as it is.
+pub async fn stop_bot(app: Arc<App>, caller: User, name: NameInPath) -> Result<Accepted<Message>> {
     let meeting_ref = MeetingRef::Named(owned(&caller, name, None)?);
     let report = StatusReport::new(MeetingStatus::Stopping, TransitionSource::User);
     let advanced = app.store.write(Advance { meeting_ref, report, container_id: None, now: app.clock.now() }).await?;
     Ok(Accepted(stopped(&advanced.ok_or(Error::NoBotToStop)?)))
 }
 
-/// `{id}` of a meeting in the path.
-pub struct ByMeetingId(MeetingId);
-
-impl FromRequest for ByMeetingId {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        extractor.path("id").map(Self)
-    }
-}
-
-/// Tells anybody's bot to leave; a meeting that is over stays as it is.
-pub async fn stop_meeting(app: Arc<App>, admin: Admin, ByMeetingId(id): ByMeetingId) -> Result<Accepted<Message>> {
+/// Stops the bot of any meeting; a meeting that is over stays as it is.
+pub async fn stop_meeting(app: Arc<App>, admin: Admin, ById(id): ById<MeetingId>) -> Result<Accepted<Message>> {
     let report = StatusReport::new(MeetingStatus::Stopping, TransitionSource::User);
     let verb = Advance { meeting_ref: MeetingRef::Meeting(id), report, container_id: None, now: app.clock.now() };
     Ok(Accepted(stopped(&app.store.write_by(admin.actor()?, verb).await?.ok_or(Error::NoSuchMeeting)?)))
 }
 
-/// What is said of a bot that was told to leave.
+/// The response to a stop request.
 fn stopped(advanced: &Advanced) -> Message {
     match advanced.step {
         TransitionOutcome::Refuse => Message::new(format!("Meeting already {}.", advanced.from.as_str())),
@@ -293,7 +278,7 @@ fn stopped(advanced: &Advanced) -> Message {
     }
 }
 
-/// How a bot that does not listen refuses to be told otherwise, for the route table.
+/// The error of a bot that is not active, for the route table.
 pub fn not_active() -> Error {
     Error::NotActive(MeetingStatus::Joining)
 }

@@ -8,14 +8,14 @@ use std::time::Instant;
 
 /// A request, and what its row of the table says of it.
 pub struct Call {
-    /// What every request may reach.
+    /// The parts of the server.
     pub app: Arc<App>,
     /// The request.
     pub request: Request,
-    /// What the row asks of a user's token.
+    /// The permission that a user's token needs.
     pub permission: Permission,
-    /// When it came.
+    /// When the request came.
     pub now: Time,
-    /// The same by a clock that is never set back, for limits.
+    /// The same by the monotonic clock, for rate limits.
     pub instant: Instant,
 }

@@ -1,4 +1,5 @@
-//! What bots report: where they stand, and how they ended. Every report may come twice, late, or out of order.
+//! Callbacks of bots: their status, and how they ended. Every report may come twice, late, or out
+//! of order.
 
 use crate::api::guard::Session;
 use crate::app::App;
@@ -8,8 +9,8 @@ use crate::domain::lifecycle::TransitionOutcome;
 use crate::domain::text::{SingleLine, Truncated};
 use crate::domain::{CompletionReason, FailureStage, MeetingId, MeetingStatus, StatusReport, TransitionSource};
 use crate::error::Result;
-use crate::http::request::extractor::BodyRule;
-use crate::http::{Extractor, FromRequest, Json};
+use crate::http::Json;
+use crate::http::request::input::input;
 use crate::store::{Advance, Advanced, MeetingRef};
 use serde::Serialize;
 use std::sync::Arc;
@@ -20,111 +21,84 @@ type ConnectionId = SingleLine<64>;
 /// An exit code.
 type ExitCode = BoundedInt<{ i32::MIN as i64 }, { i32::MAX as i64 }>;
 
-/// A report, and of which session.
-pub struct BotReport {
-    connection_id: String,
-    container_id: Option<String>,
-    report: StatusReport,
-}
-
-impl BotReport {
-    fn read(
-        extractor: &mut Extractor<'_>,
-        to: impl FnOnce(&mut Extractor<'_>) -> Option<(MeetingStatus, Option<i64>)>,
-    ) -> Option<Self> {
-        let connection_id = extractor.required::<ConnectionId>("connection_id");
-        let container_id = extractor.optional::<Truncated<255>>("container_id");
-        let to = to(extractor);
-        let reason = extractor.optional::<Truncated<1024>>("reason");
-        let error_details = extractor.optional::<Details>("error_details");
-        let platform_specific_error = extractor.optional::<Truncated<1024>>("platform_specific_error");
-        let completion_reason = extractor.optional::<CompletionReason>("completion_reason");
-        let failure_stage = extractor.optional::<FailureStage>("failure_stage");
-        let timestamp = extractor.optional::<Truncated<64>>("timestamp");
-        let (to, exit_code) = to?;
-        Some(Self {
-            connection_id: connection_id?.0,
-            container_id: container_id?.map(|id| id.0),
-            report: StatusReport {
-                to,
-                by: TransitionSource::Bot,
-                reason: reason?.map(|note| note.0),
-                exit_code,
-                error_details: error_details?.map(|details| details.0),
-                platform_specific_error: platform_specific_error?.map(|note| note.0),
-                bot_timestamp: timestamp?.map(|note| note.0),
-                completion_reason: completion_reason?,
-                failure_stage: failure_stage?,
-                only_from: None,
-            },
-        })
-    }
-}
-
-/// Body of `…/status_change`.
-pub struct StatusChange(BotReport);
-
-impl FromRequest for StatusChange {
-    const BODY: BodyRule = BodyRule::Required;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let to = |extractor: &mut Extractor<'_>| {
-            let status = extractor.required("status");
-            let exit_code = extractor.optional::<ExitCode>("exit_code");
-            Some((status?, exit_code?.map(|code| code.0)))
-        };
-        BotReport::read(extractor, to).map(Self)
-    }
-}
-
-/// Body of `…/exited`: 0 is an end as intended, all else a failure.
-pub struct Exited(BotReport);
-
-impl FromRequest for Exited {
-    const BODY: BodyRule = BodyRule::Required;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let to = |extractor: &mut Extractor<'_>| {
-            let code = extractor.required::<ExitCode>("exit_code")?.0;
-            Some((if code == 0 { MeetingStatus::Completed } else { MeetingStatus::Failed }, Some(code)))
-        };
-        BotReport::read(extractor, to).map(Self)
-    }
-}
-
-/// Body of the callbacks that say where a bot stands by their name.
-pub struct PhaseReport {
+/// Which session a report is about.
+pub struct ReportedSession {
     connection_id: String,
     container_id: Option<String>,
 }
 
-impl FromRequest for PhaseReport {
-    const BODY: BodyRule = BodyRule::Required;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let connection_id = extractor.required::<ConnectionId>("connection_id");
-        let container_id = extractor.optional::<Truncated<255>>("container_id");
-        Some(Self { connection_id: connection_id?.0, container_id: container_id?.map(|id| id.0) })
+input! {
+    for ReportedSession {
+        required connection_id: ConnectionId => connection_id.0,
+        optional container_id: Option<Truncated<255>> => container_id.map(|id| id.0),
     }
 }
 
-impl PhaseReport {
-    fn at(self, to: MeetingStatus) -> BotReport {
-        let Self { connection_id, container_id } = self;
-        BotReport { connection_id, container_id, report: StatusReport::new(to, TransitionSource::Bot) }
+input! {
+    /// What a report may say besides the status.
+    pub struct ReportDetails {
+        optional reason: Option<Truncated<1024>>,
+        optional error_details: Option<Details>,
+        optional platform_specific_error: Option<Truncated<1024>>,
+        optional completion_reason: Option<CompletionReason>,
+        optional failure_stage: Option<FailureStage>,
+        optional timestamp: Option<Truncated<64>>,
     }
 }
 
-/// What became of a report.
+impl ReportDetails {
+    fn report(self, to: MeetingStatus, exit_code: Option<ExitCode>) -> StatusReport {
+        StatusReport {
+            to,
+            by: TransitionSource::Bot,
+            reason: self.reason.map(|text| text.0),
+            exit_code: exit_code.map(|code| code.0),
+            error_details: self.error_details.map(|details| details.0),
+            platform_specific_error: self.platform_specific_error.map(|text| text.0),
+            bot_timestamp: self.timestamp.map(|text| text.0),
+            completion_reason: self.completion_reason,
+            failure_stage: self.failure_stage,
+            only_from: None,
+        }
+    }
+}
+
+input! {
+    /// Body of `…/status_change`.
+    pub struct StatusChangeInput, body Required {
+        flatten session: ReportedSession,
+        required status: MeetingStatus,
+        optional exit_code: Option<ExitCode>,
+        flatten details: ReportDetails,
+    }
+}
+
+input! {
+    /// Body of `…/exited`: exit code 0 is an end as intended, any other a failure.
+    pub struct ExitedInput, body Required {
+        flatten session: ReportedSession,
+        required exit_code: ExitCode,
+        flatten details: ReportDetails,
+    }
+}
+
+input! {
+    /// Body of `…/joining`, `…/awaiting_admission` and `…/started`.
+    pub struct PhaseInput, body Required {
+        flatten session: ReportedSession,
+    }
+}
+
+/// What was done with a report.
 #[derive(Serialize, ToSchema)]
 pub struct Outcome {
     /// `processed`, `container_updated` (active already), `ignored`, or `error` (no such session).
     #[schema(example = "processed")]
     status: &'static str,
-    /// Which meeting it was about.
+    /// The meeting of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     meeting_id: Option<MeetingId>,
-    /// Where that meeting stands now.
+    /// The status of that meeting now.
     #[serde(skip_serializing_if = "Option::is_none")]
     meeting_status: Option<MeetingStatus>,
     /// Why nothing was done.
@@ -133,11 +107,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn of(advanced: Option<Advanced>, to: MeetingStatus) -> Self {
-        let Some(Advanced { meeting, from, step }) = advanced else {
-            let detail = Some("Meeting session not found for this connection_id.".to_owned());
-            return Self { status: "error", meeting_id: None, meeting_status: None, detail };
-        };
+    fn no_session() -> Self {
+        let detail = "Meeting session not found for this connection_id.".to_owned();
+        Self { status: "error", meeting_id: None, meeting_status: None, detail: Some(detail) }
+    }
+
+    fn of(advanced: Advanced, to: MeetingStatus) -> Self {
+        let Advanced { meeting, from, step } = advanced;
         let (status, detail) = match step {
             TransitionOutcome::Stay if to == MeetingStatus::Active => ("container_updated", None),
             TransitionOutcome::Move | TransitionOutcome::Stay => ("processed", None),
@@ -146,49 +122,59 @@ impl Outcome {
                 ("ignored", Some("Stop already requested.".to_owned()))
             }
             TransitionOutcome::Refuse => {
-                ("ignored", Some(format!("A meeting does not go from {} to {}.", from.as_str(), to.as_str())))
+                let detail = format!("A meeting does not go from {} to {}.", from.as_str(), to.as_str());
+                ("ignored", Some(detail))
             }
         };
         Self { status, meeting_id: Some(meeting.id), meeting_status: Some(meeting.status), detail }
     }
 }
 
-async fn advance(app: &App, bot_report: BotReport) -> Result<Json<Outcome>> {
-    let BotReport { connection_id, container_id, report } = bot_report;
-    let to = report.to;
-    // Anybody can call; who names no session must not take the writer's time.
+async fn advance(app: &App, session: ReportedSession, report: StatusReport) -> Result<Json<Outcome>> {
+    let ReportedSession { connection_id, container_id } = session;
+    // Anybody can call; a report of an unknown session must not take the writer's time.
     if !app.store.is_session(&connection_id)? {
-        return Ok(Json(Outcome::of(None, to)));
+        return Ok(Json(Outcome::no_session()));
     }
-    let verb = Advance { meeting_ref: MeetingRef::Session(connection_id), report, container_id, now: app.clock.now() };
-    Ok(Json(Outcome::of(app.store.write(verb).await?, to)))
+    let to = report.to;
+    let meeting_ref = MeetingRef::Session(connection_id);
+    let verb = Advance { meeting_ref, report, container_id, now: app.clock.now() };
+    match app.store.write(verb).await? {
+        Some(advanced) => Ok(Json(Outcome::of(advanced, to))),
+        None => Ok(Json(Outcome::no_session())),
+    }
 }
 
-/// A bot says where it stands, or how it ended.
-pub async fn report_status_change(
-    app: Arc<App>,
-    _: Session,
-    StatusChange(bot_report): StatusChange,
-) -> Result<Json<Outcome>> {
-    advance(&app, bot_report).await
+async fn advance_to(app: &App, input: PhaseInput, to: MeetingStatus) -> Result<Json<Outcome>> {
+    let report = StatusReport::new(to, TransitionSource::Bot);
+    advance(app, input.session, report).await
 }
 
-/// A bot is on its way.
-pub async fn report_joining(app: Arc<App>, _: Session, phase: PhaseReport) -> Result<Json<Outcome>> {
-    advance(&app, phase.at(MeetingStatus::Joining)).await
+/// A bot reports its status, or how it ended.
+pub async fn report_status_change(app: Arc<App>, _: Session, input: StatusChangeInput) -> Result<Json<Outcome>> {
+    let report = input.details.report(input.status, input.exit_code);
+    advance(&app, input.session, report).await
 }
 
-/// A bot waits to be let in.
-pub async fn report_awaiting_admission(app: Arc<App>, _: Session, phase: PhaseReport) -> Result<Json<Outcome>> {
-    advance(&app, phase.at(MeetingStatus::AwaitingAdmission)).await
+/// A bot is joining its meeting.
+pub async fn report_joining(app: Arc<App>, _: Session, input: PhaseInput) -> Result<Json<Outcome>> {
+    advance_to(&app, input, MeetingStatus::Joining).await
 }
 
-/// A bot was let in.
-pub async fn report_started(app: Arc<App>, _: Session, phase: PhaseReport) -> Result<Json<Outcome>> {
-    advance(&app, phase.at(MeetingStatus::Active)).await
+/// A bot waits to be admitted.
+pub async fn report_awaiting_admission(app: Arc<App>, _: Session, input: PhaseInput) -> Result<Json<Outcome>> {
+    advance_to(&app, input, MeetingStatus::AwaitingAdmission).await
 }
 
-/// A bot has ended.
-pub async fn report_exited(app: Arc<App>, _: Session, Exited(bot_report): Exited) -> Result<Json<Outcome>> {
-    advance(&app, bot_report).await
+/// A bot was admitted.
+pub async fn report_started(app: Arc<App>, _: Session, input: PhaseInput) -> Result<Json<Outcome>> {
+    advance_to(&app, input, MeetingStatus::Active).await
+}
+
+/// A bot has exited.
+pub async fn report_exited(app: Arc<App>, _: Session, input: ExitedInput) -> Result<Json<Outcome>> {
+    let is_success = input.exit_code.0 == 0;
+    let to = if is_success { MeetingStatus::Completed } else { MeetingStatus::Failed };
+    let report = input.details.report(to, Some(input.exit_code));
+    advance(&app, input.session, report).await
 }

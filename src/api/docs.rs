@@ -1,10 +1,11 @@
-//! The documentation that the binary carries: a page, its parts, and the document that it shows.
+//! The API documentation in the binary: the page, its files, and the OpenAPI document.
 
 use crate::api::guard::Anonymous;
 use crate::app::App;
 use crate::domain::text::SingleLine;
 use crate::error::{Error, Result};
-use crate::http::{Extractor, FromRequest, Page};
+use crate::http::Page;
+use crate::http::request::input::input;
 use bytes::Bytes;
 use hyper::header::{self, HeaderValue};
 use std::borrow::Cow;
@@ -15,11 +16,11 @@ const PAGE: &str = include_str!("docs/index.html");
 const START: &str = include_str!("docs/start.js");
 const STYLE: &str = include_str!("docs/style.css");
 
-/// What a page of ours may load: nothing but what this server gives it.
+/// The content security policy of the page: it loads nothing but files of this server.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
 
-/// The page.
+/// Gets the page of the API documentation.
 pub async fn get_docs(_: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
     let headers = vec![
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
@@ -28,17 +29,16 @@ pub async fn get_docs(_: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
     Ok(Page { headers, ..text(PAGE, "text/html; charset=utf-8") })
 }
 
-/// The name of a part of the page.
-pub struct PartName(String);
-
-impl FromRequest for PartName {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        extractor.path::<SingleLine<64>>("file").map(|name| Self(name.0))
+input! {
+    /// Path of `GET /docs/{file}`.
+    pub struct DocsFileInput {
+        path file: SingleLine<64>,
     }
 }
 
-/// A part of the page: our own script and style, or a file of Swagger UI.
-pub async fn get_docs_file(_: Arc<App>, _: Anonymous, PartName(name): PartName) -> Result<Page> {
+/// Gets a file of the page: its own script and style, or a file of Swagger UI.
+pub async fn get_docs_file(_: Arc<App>, _: Anonymous, input: DocsFileInput) -> Result<Page> {
+    let name = input.file.0;
     match name.as_str() {
         "start.js" => Ok(text(START, "text/javascript; charset=utf-8")),
         "style.css" => Ok(text(STYLE, "text/css; charset=utf-8")),
@@ -47,7 +47,7 @@ pub async fn get_docs_file(_: Arc<App>, _: Anonymous, PartName(name): PartName) 
     }
 }
 
-/// The OpenAPI document.
+/// Gets the OpenAPI document.
 pub async fn get_openapi(app: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
     Ok(text((app.table.document)()?, "application/json"))
 }

@@ -1,24 +1,23 @@
-//! One person's data as one document: read and sent page by page, however much it is.
+//! The export of all data of a user as one JSON document, sent in pages however long it is.
 
-use crate::api::meetings::write_items;
 use crate::api::users::ById;
 use crate::app::App;
 use crate::auth::Admin;
-use crate::domain::export::{ExportedMeeting, ExportedWebhook, PersonalData};
-use crate::domain::{Day, DeliveryId, MeetingId, SegmentId, Time, TokenId, User, UserId};
-use crate::error::{Error, Result};
+use crate::domain::export::{ExportedMeeting, PersonalData};
+use crate::domain::{Day, DeliveryId, MeetingId, SegmentId, Time, TokenId, UserId};
+use crate::error::Result;
 use crate::http::response::{AnswerDoc, json_doc};
-use crate::http::{PageSource, StreamedResponse};
-use crate::store::NoteExport;
+use crate::http::{JsonStream, PageSource, StreamedResponse};
+use crate::store::{NoteExport, Page};
 use hyper::StatusCode;
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// How much is gathered before it is sent, in bytes.
+/// How much is collected before it is sent, in bytes.
 const CHUNK_BYTES: usize = 32 * 1024;
 
-/// What comes next, and after what.
+/// The part of the document that is written next, and the row after which it goes on.
 #[derive(Clone, Copy)]
 enum Part {
     Head,
@@ -45,13 +44,12 @@ impl Part {
     }
 }
 
-/// An export on its way.
+/// An export that is being sent.
 pub struct ExportPages {
     app: Arc<App>,
     user_id: UserId,
     part: Part,
-    /// Whether nothing of the present list is written yet.
-    is_first: bool,
+    json: JsonStream,
     /// The meetings that are read and not written yet.
     waiting: VecDeque<ExportedMeeting>,
     /// Whether those are the last.
@@ -71,7 +69,8 @@ impl PageSource for ExportPages {
         while out.len() < CHUNK_BYTES {
             if matches!(self.part, Part::End) {
                 let complete = self.app.store.has_user(self.user_id)?;
-                out.extend_from_slice(format!("\"complete\":{complete}}}").as_bytes());
+                self.json.member(out, "complete", &complete)?;
+                self.json.end(out);
                 return Ok(true);
             }
             self.part = self.write(out).await?;
@@ -80,124 +79,120 @@ impl PageSource for ExportPages {
     }
 
     fn describe() -> Vec<AnswerDoc> {
-        vec![json_doc::<PersonalData>(StatusCode::OK, "All that the server has of the user, to be kept as a file")]
+        vec![json_doc::<PersonalData>(StatusCode::OK, "All data of the user, as a file to download")]
     }
 }
 
 impl ExportPages {
     /// Writes a page of the present part, and says what follows.
     async fn write(&mut self, out: &mut Vec<u8>) -> Result<Part> {
-        let (store, id) = (&self.app.store, self.user_id);
+        let store = &self.app.store;
+        let id = self.user_id;
         match self.part {
             Part::Head => {
                 let (user, webhook) = store.export_head(id)?;
-                write_head(out, &Head { exported_at: self.app.clock.now(), user, webhook })?;
-                Ok(self.open(out, Part::Tokens(TokenId(0))))
+                self.json.begin_object(out);
+                self.json.member(out, "exported_at", &self.app.clock.now())?;
+                self.json.member(out, "user", &user)?;
+                self.json.member(out, "webhook", &webhook)?;
+                self.begin_list(out, Part::Tokens(TokenId(0)))
             }
             Part::Tokens(after) => {
                 let page = store.export_tokens(id, after).await?;
                 let rest = Part::Tokens(page.rows.last().map_or(after, |token| token.id));
-                self.items(out, page.rows.iter())?;
-                Ok(self.turn(out, page.is_last, rest, Part::Meetings(MeetingId(0))))
+                self.write_page(out, &page, rest, Part::Meetings(MeetingId(0)))
             }
             Part::Meetings(after) => self.write_meeting(out, after).await,
-            Part::Segments(meeting, after) => {
-                let page = store.segments(meeting, after).await?;
-                let last = page.rows.last().map(|(id, segment)| (segment.absolute_start_time, *id)).or(after);
-                write_items(out, page.rows.iter().map(|(_, segment)| segment), after.is_none())?;
-                if page.is_last {
-                    out.extend_from_slice(b"]}");
-                    return Ok(Part::Meetings(meeting));
-                }
-                Ok(Part::Segments(meeting, last))
-            }
+            Part::Segments(meeting, after) => self.write_segments(out, meeting, after).await,
             Part::Deliveries(after) => {
                 let page = store.export_deliveries(id, after).await?;
                 let rest = Part::Deliveries(page.rows.last().map_or(after, |event| event.delivery.id));
-                self.items(out, page.rows.iter())?;
-                Ok(self.turn(out, page.is_last, rest, Part::Usage(Day::from_number(0), TokenId(0))))
+                self.write_page(out, &page, rest, Part::Usage(Day::from_number(0), TokenId(0)))
             }
             Part::Usage(day, token) => {
                 let page = store.export_usage(id, (day, token)).await?;
                 let rest = page.rows.last().map_or(self.part, |used| Part::Usage(used.day, used.token_id));
-                self.items(out, page.rows.iter())?;
-                Ok(self.turn(out, page.is_last, rest, Part::Audit(0)))
+                self.write_page(out, &page, rest, Part::Audit(0))
             }
             Part::Audit(after) => {
                 let page = store.export_audit(id, after).await?;
                 let rest = Part::Audit(page.rows.last().map_or(after, |entry| entry.id));
-                self.items(out, page.rows.iter())?;
-                Ok(self.turn(out, page.is_last, rest, Part::End))
+                self.write_page(out, &page, rest, Part::End)
             }
             Part::End => Ok(Part::End),
         }
     }
 
-    /// The next meeting, up to its words.
+    /// Writes the next meeting, up to its segments.
     async fn write_meeting(&mut self, out: &mut Vec<u8>, after: MeetingId) -> Result<Part> {
         if self.waiting.is_empty() && !self.no_more_meetings {
             let page = self.app.store.export_meetings(self.user_id, after).await?;
-            (self.waiting, self.no_more_meetings) = (page.rows.into(), page.is_last);
+            self.waiting = page.rows.into();
+            self.no_more_meetings = page.is_last;
         }
-        let Some(meeting) = self.waiting.pop_front() else {
-            return Ok(self.turn(out, true, Part::End, Part::Deliveries(DeliveryId(0))));
+        let Some(exported) = self.waiting.pop_front() else {
+            self.json.end(out);
+            return self.begin_list(out, Part::Deliveries(DeliveryId(0)));
         };
-        self.items(out, std::iter::once(&meeting))?;
-        // It ends with the empty list of what was said, which is filled now.
-        out.truncate(out.len() - "]}".len());
-        Ok(Part::Segments(meeting.meeting.id, None))
+        self.json.begin_object_with(out, &exported.meeting)?;
+        self.json.member(out, "session", &exported.session)?;
+        self.json.begin_list(out, "segments")?;
+        Ok(Part::Segments(exported.meeting.id, None))
     }
 
-    fn items<'a, T: Serialize + 'a>(&mut self, out: &mut Vec<u8>, rows: impl Iterator<Item = &'a T>) -> Result<()> {
-        let before = out.len();
-        write_items(out, rows, self.is_first)?;
-        self.is_first &= out.len() == before;
-        Ok(())
-    }
-
-    /// What follows a page: the rest of its list, or after the last page the next list.
-    fn turn(&mut self, out: &mut Vec<u8>, is_last: bool, rest: Part, next: Part) -> Part {
-        if !is_last {
-            return rest;
+    /// Writes a page of the segments of a meeting.
+    async fn write_segments(
+        &mut self,
+        out: &mut Vec<u8>,
+        meeting: MeetingId,
+        after: Option<(Time, SegmentId)>,
+    ) -> Result<Part> {
+        let page = self.app.store.segments(meeting, after).await?;
+        let mut last = after;
+        for (id, segment) in &page.rows {
+            self.json.item(out, segment)?;
+            last = Some((segment.absolute_start_time, *id));
         }
-        out.extend_from_slice(b"],");
-        self.open(out, next)
+        if !page.is_last {
+            return Ok(Part::Segments(meeting, last));
+        }
+        self.json.end(out);
+        self.json.end(out);
+        Ok(Part::Meetings(meeting))
     }
 
-    /// The name and the bracket of a list.
-    fn open(&mut self, out: &mut Vec<u8>, part: Part) -> Part {
+    /// Writes a page of the open list. What follows is the rest of the list, or after its last page
+    /// the next list.
+    fn write_page<T: Serialize>(&mut self, out: &mut Vec<u8>, page: &Page<T>, rest: Part, next: Part) -> Result<Part> {
+        self.json.items(out, &page.rows)?;
+        if !page.is_last {
+            return Ok(rest);
+        }
+        self.json.end(out);
+        self.begin_list(out, next)
+    }
+
+    /// Opens the list of a part, if it is one.
+    fn begin_list(&mut self, out: &mut Vec<u8>, part: Part) -> Result<Part> {
         if let Some(name) = part.name() {
-            out.extend_from_slice(format!("\"{name}\":[").as_bytes());
+            self.json.begin_list(out, name)?;
         }
-        self.is_first = true;
-        part
+        Ok(part)
     }
 }
 
-/// What stands before the lists.
-#[derive(Serialize)]
-struct Head {
-    exported_at: Time,
-    user: User,
-    webhook: ExportedWebhook,
-}
-
-fn write_head(out: &mut Vec<u8>, head: &Head) -> Result<()> {
-    serde_json::to_writer(&mut *out, head).map_err(|error| Error::Internal(error.to_string()))?;
-    // The lists follow in the same object.
-    out.pop();
-    out.push(b',');
-    Ok(())
-}
-
-/// All that the server has of a user, without secrets; that it was read stands in the record.
-pub async fn export_user(app: Arc<App>, admin: Admin, ById(user_id): ById) -> Result<StreamedResponse<ExportPages>> {
+/// Exports all data of a user, without secrets; the export is an entry in the audit log.
+pub async fn export_user(
+    app: Arc<App>,
+    admin: Admin,
+    ById(user_id): ById<UserId>,
+) -> Result<StreamedResponse<ExportPages>> {
     app.store.write_by(admin.actor()?, NoteExport { id: user_id }).await?;
     let pages = ExportPages {
         app,
         user_id,
         part: Part::Head,
-        is_first: true,
+        json: JsonStream::new(),
         waiting: VecDeque::new(),
         no_more_meetings: false,
     };

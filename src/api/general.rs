@@ -1,4 +1,4 @@
-//! The front door, the health check and the figures.
+//! Server information, health check and metrics.
 
 use crate::api::guard::Anonymous;
 use crate::app::App;
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What the front door says.
+/// Server information.
 #[derive(Serialize, ToSchema)]
 pub struct Welcome {
     /// A greeting.
@@ -24,12 +24,12 @@ pub struct Welcome {
     message: &'static str,
     /// The version of the server.
     version: &'static str,
-    /// Where the documentation is.
+    /// The path of the API documentation.
     #[schema(example = "/docs")]
     docs: &'static str,
 }
 
-/// A greeting for programs, the documentation for people.
+/// The server information; a browser is redirected to the documentation.
 pub struct Front {
     is_browser: bool,
 }
@@ -56,42 +56,42 @@ impl IntoResponse for Front {
     }
 }
 
-/// Greets, or shows a browser to the documentation.
+/// Gets the server information, or redirects a browser to the documentation.
 pub async fn get_server_info(_: Arc<App>, visitor: Anonymous, (): ()) -> Result<Front> {
     Ok(Front { is_browser: visitor.wants_page })
 }
 
-/// How the server is.
+/// The health of the server.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// Always `ok`: a server that is not answers 503.
+    /// Always `ok`; otherwise the status of the response is 503.
     #[schema(example = "ok")]
     pub status: String,
     /// The version of the server.
     pub version: String,
-    /// Since when it runs.
+    /// When the server started.
     pub started_at: Time,
-    /// The rest, for callers on the same machine.
+    /// Details, for callers on the same machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<Inside>,
 }
 
-/// What is told on the same machine only.
+/// Details of the server, which only callers on the same machine get.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub struct Inside {
-    /// Where the server listens.
+    /// The address on which the server listens.
     pub address: String,
-    /// The database file.
+    /// The path of the database file.
     pub database: String,
-    /// Size of the database and its log.
+    /// Size of the database and its WAL, in bytes.
     pub database_bytes: u64,
-    /// How many users there are.
+    /// Number of users.
     pub users: u64,
-    /// How many tokens there are.
+    /// Number of tokens.
     pub tokens: u64,
 }
 
-/// Says that all is well, if the database answers.
+/// Checks that the database can be read.
 pub async fn get_health(app: Arc<App>, visitor: Anonymous, (): ()) -> Result<Json<Health>> {
     app.store.check()?;
     let server = if visitor.is_local { Some(inside(&app).await?) } else { None };
@@ -109,7 +109,7 @@ async fn inside(app: &App) -> Result<Inside> {
     })
 }
 
-/// The metrics, in the text format of Prometheus.
+/// Gets the metrics, in the text format of Prometheus.
 pub async fn get_metrics(app: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
     let written = app.store.written();
     let readings = [

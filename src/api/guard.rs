@@ -1,4 +1,5 @@
-//! Who may call a route: a guard decides before a byte of the body is read, and what it lets in is what the handler holds.
+//! Who may call a route: a guard decides before a byte of the body is read, and what it lets in is
+//! what the handler holds.
 
 use crate::api::call::Call;
 use crate::app::App;
@@ -20,9 +21,9 @@ const KEY_PARAMETER: &str = "api_key";
 pub enum Access {
     /// Anyone.
     Open,
-    /// The holder of the admin key, and whoever comes by the private socket.
+    /// A caller with an admin key, or by the admin socket.
     Admin,
-    /// The holder of a user token.
+    /// A caller with a user's token.
     User,
     /// Anyone who opens a WebSocket; a key that is refused is refused over the socket.
     Socket,
@@ -32,25 +33,27 @@ pub enum Access {
     Session,
 }
 
-/// What a handler holds once its caller was let in. A handler that takes a [`User`] cannot stand behind another door.
+/// What a handler is given once its caller is authenticated. A handler that takes a [`User`] cannot
+/// have another guard.
 pub trait Guard: Sized + Send {
-    /// Who may come in.
+    /// Who may call.
     const ACCESS: Access;
 
     /// Decides before a byte of the body is read.
     fn authenticate(call: &Call) -> Result<Self>;
 
-    /// Counts the request of whoever came in, and notes what every answer to it carries.
+    /// Counts the request of an authenticated caller, and adds the headers that every response to
+    /// it has.
     fn record_use(&self, _: &Call, _: &mut ResponseHeaders) -> Result<()> {
         Ok(())
     }
 }
 
-/// A caller of whom nothing is asked.
+/// A caller who needs no key.
 pub struct Anonymous {
-    /// Whether it is a browser that asks for a page.
+    /// Whether the caller is a browser that asks for a page.
     pub wants_page: bool,
-    /// Whether they are on the server's own machine.
+    /// Whether the caller is on the server's own machine.
     pub is_local: bool,
 }
 
@@ -68,7 +71,8 @@ impl Guard for Anonymous {
     }
 }
 
-/// The bot of a session that is named in the body. Who names none is answered, and nothing is changed.
+/// The bot of a session that the body names. A report of an unknown session gets a response, and
+/// changes nothing.
 pub struct Session;
 
 impl Guard for Session {
@@ -102,9 +106,9 @@ impl Guard for User {
     }
 
     fn record_use(&self, call: &Call, response_headers: &mut ResponseHeaders) -> Result<()> {
-        auth::announce(self, call.now, response_headers);
+        auth::add_expiry_header(self, call.now, response_headers);
         call.app.request_limiter.count(self, call.instant, response_headers)?;
-        call.app.auth.usage().note(self, call.now, call.request.client);
+        call.app.auth.usage().record_use(self, call.now, call.request.client);
         Ok(())
     }
 }
@@ -117,11 +121,12 @@ impl Guard for Bot {
     }
 }
 
-/// Whoever asks for a socket: with a key, or to be told over the socket that the key is refused.
+/// A caller who opens a WebSocket: with a token, or to be told over the socket that the token is
+/// refused.
 pub struct WebSocketCaller {
-    /// The holder of a user token, and the token's hash; or [`Error::TokenMissing`] or [`Error::TokenRefused`].
+    /// The caller and the token's hash; or [`Error::TokenMissing`] or [`Error::TokenRefused`].
     pub who: Result<(User, TokenHash)>,
-    /// What they ask for.
+    /// The handshake of the request.
     pub handshake: Handshake,
 }
 
@@ -150,22 +155,24 @@ impl Guard for WebSocketCaller {
     }
 }
 
-/// Opens a door. A key that it refuses is held against the address that it came from: over the limit nobody there is told
-/// any more what is wrong with theirs. A key that it lets in is not asked where it comes from.
+/// Authenticates the caller. A refused key is counted for the client's address: over the limit no
+/// caller from there is told any more what is wrong with the key. A key that is accepted is
+/// accepted from every address.
 pub fn admit<D: Guard>(call: &Call, response_headers: &mut ResponseHeaders) -> Result<D> {
     let who = D::authenticate(call).map_err(|error| count_failed_auth(call, D::ACCESS, error))?;
     who.record_use(call, response_headers)?;
     Ok(who)
 }
 
-/// What a caller is told whom a door refuses with `error`.
+/// Counts a refused key, and gives the error that the caller gets: `error`, or too many failed
+/// keys.
 pub fn count_failed_auth(call: &Call, access: Access, error: Error) -> Error {
     let header = match access {
         Access::Admin => ADMIN_HEADER,
         Access::Bot => header::AUTHORIZATION,
         Access::User | Access::Socket | Access::Open | Access::Session => USER_HEADER,
     };
-    // A caller without a key tries none.
+    // A request without a key is no attempt to guess one.
     let brings_key =
         access == Access::Socket || call.request.head.headers.get_all(header).iter().any(|key| !key.is_empty());
     match call.request.client.filter(|_| error.refuses_key() && brings_key) {

@@ -1,7 +1,7 @@
-//! The live feed: a socket on which a user follows their meetings.
+//! The live feed: a WebSocket on which a user follows their meetings.
 
 use crate::api::guard::WebSocketCaller;
-use crate::api::meetings::owned;
+use crate::api::meetings::{NameInPath, owned};
 use crate::app::App;
 use crate::auth::User;
 use crate::clock::later;
@@ -20,7 +20,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// How often the token of an open socket is looked at; a revoked one is cut off at once, without a look.
+/// How often the token of an open socket is checked; a revoked one closes its sockets at once,
+/// without a check.
 const LOOK_PERIOD: Duration = Duration::from_secs(30);
 
 /// Most meetings in one message.
@@ -29,7 +30,7 @@ const MEETINGS_MAX: usize = 100;
 const TOO_MANY: &str = "a socket watches at most 1000 meetings";
 const _: () = assert!(SUBSCRIPTIONS_MAX == 1000 && MEETINGS_MAX == 100, "the sentences name the limits");
 
-/// What is answered to a text.
+/// A response to a message.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Answer {
@@ -99,7 +100,8 @@ async fn converse(
     socket.close(end, last_words).await;
 }
 
-/// What is said to whose key is refused: the contract's word, and beside it the reason where there is one.
+/// The last message to a caller whose key is refused: the documented error, and the reason where
+/// there is one.
 fn last_words(refused: Option<&Error>) -> Option<Utf8Bytes> {
     let is_missing = matches!(refused, Some(Error::TokenMissing));
     let error = if is_missing { "missing_api_key" } else { "invalid_api_key" };
@@ -107,7 +109,8 @@ fn last_words(refused: Option<&Error>) -> Option<Utf8Bytes> {
     serde_json::to_string(&Answer::Error { error, details: Vec::new(), why }).ok().map(Utf8Bytes::from)
 }
 
-/// Talks until something ends it. What ends it comes first, in the middle of a message that the peer does not take too.
+/// Serves the socket until something ends it. An end comes first, even while a message waits for a
+/// slow client.
 async fn follow(
     app: &App,
     user: &User,
@@ -116,7 +119,8 @@ async fn follow(
     permit: &mut Permit,
 ) -> End {
     let (watcher, cut) = app.feed.watch(user.user.id, token);
-    // Between the door and here the key may have been revoked, and the feed had nobody to tell.
+    // The key may have been revoked since it was authenticated, when the feed did not know this
+    // subscriber yet.
     if app.auth.revalidate(&token, &app.store, app.clock.now()).is_err() {
         return End::KeyRefused;
     }
@@ -132,7 +136,7 @@ async fn follow(
 async fn cut_off(cut: oneshot::Receiver<CloseReason>) -> End {
     match cut.await {
         Ok(CloseReason::KeyRefused) => End::KeyRefused,
-        // The feed lets go of a watcher only to cut it off.
+        // The feed drops a subscriber only to close its socket.
         Ok(CloseReason::Slow) | Err(_) => End::Slow,
     }
 }
@@ -145,7 +149,7 @@ async fn refusal(app: &App, token: &TokenHash, mut expires_at: Option<Time>) {
         match app.auth.revalidate(token, &app.store, app.clock.now()) {
             Ok(end) => expires_at = end,
             Err(Error::TokenRefused(_)) => return,
-            // The file cannot be read now; what is cut off is cut off by the feed.
+            // The database cannot be read now; a revoked token is closed by the feed.
             Err(_) => {}
         }
     }
@@ -174,7 +178,7 @@ async fn say_all(socket: &mut Socket<TrackedStream>, answers: Vec<Answer>) -> st
     Ok(())
 }
 
-/// What a text of the peer's does, and what is answered.
+/// Does what a message asks for, and gives the responses.
 fn answers(app: &App, user: &User, watcher: &mut Watcher, text: &str) -> Vec<Answer> {
     let Ok(whole) = serde_json::from_str::<&RawValue>(text) else { return error("invalid_json", Vec::new()) };
     let members: Members<'_> = serde_json::from_str(whole.get()).unwrap_or_default();
@@ -190,15 +194,16 @@ fn error(error: &'static str, details: Vec<Fault>) -> Vec<Answer> {
     vec![Answer::Error { error, details, why: None }]
 }
 
-/// The subscriptions are in force before they are confirmed: who then asks for the transcript misses nothing.
+/// The subscriptions are in force before they are confirmed: who then asks for the transcript
+/// misses nothing.
 fn subscribe(app: &App, user: &User, watcher: &mut Watcher, members: &Members<'_>) -> Vec<Answer> {
     each(
         members,
         "invalid_subscribe_payload",
         |meetings| Answer::Subscribed { meetings },
         |name| {
-            let name_of = owned(user, (name.platform, name.native_id.clone()), None)
-                .map_err(|_| "this token is limited to other meetings")?;
+            let name_in_path = NameInPath { platform: name.platform, native_meeting_id: name.native_id.clone() };
+            let name_of = owned(user, name_in_path, None).map_err(|_| "this token is limited to other meetings")?;
             let meeting = app.store.meeting(&name_of).map_err(|error| match error {
                 Error::MeetingNotFound(..) => "no such meeting",
                 _ => "the meeting cannot be looked up now; try again",
@@ -223,7 +228,7 @@ fn unsubscribe(watcher: &mut Watcher, members: &Members<'_>) -> Vec<Answer> {
     )
 }
 
-/// Does something with each entry of `meetings`; what is wrong with one does not concern the others.
+/// Calls `deed` for each entry of `meetings`; an error of one does not concern the others.
 fn each(
     members: &Members<'_>,
     error_word: &'static str,

@@ -1,4 +1,4 @@
-//! The caller's meetings: listed, noted upon, removed.
+//! The caller's meetings: listed, annotated and deleted.
 
 use crate::api::message::Message;
 use crate::api::users::{PageLimit, Skip};
@@ -8,9 +8,9 @@ use crate::domain::bounded_int::BoundedInt;
 use crate::domain::text::{MultiLine, SingleLine};
 use crate::domain::{Language, Meeting, MeetingId, MeetingStatus, Platform};
 use crate::error::{Error, Result};
-use crate::http::request::extractor::BodyRule;
+use crate::http::request::input::input;
 use crate::http::response::{AnswerDoc, json_doc};
-use crate::http::{Extractor, FromRequest, Json, PageSource, StreamedResponse};
+use crate::http::{Extractor, FromRequest, Json, JsonStream, PageSource, StreamedResponse};
 use crate::store::{MeetingFilter, MeetingName, NoteMeeting};
 use hyper::StatusCode;
 use serde::Serialize;
@@ -19,39 +19,32 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Most participants or languages that are noted about a meeting.
+/// Most participants or languages in the notes about a meeting.
 const LIST_MAX: usize = 100;
 
-/// Query of `GET /meetings`.
-pub struct MeetingQuery {
-    limit: Option<PageLimit>,
-    skip: Skip,
-    status: Option<MeetingStatus>,
-    platform: Option<Platform>,
-}
-
-impl FromRequest for MeetingQuery {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let limit = extractor.query("limit");
-        let skip = extractor.query_or("skip", BoundedInt(0));
-        let status = extractor.query("status");
-        let platform = extractor.query("platform");
-        Some(Self { limit: limit?, skip: skip?, status: status?, platform: platform? })
+input! {
+    /// Query of `GET /meetings`.
+    pub struct ListMeetingsInput {
+        query limit: Option<PageLimit>,
+        query_or(BoundedInt(0)) skip: Skip,
+        query status: Option<MeetingStatus>,
+        query platform: Option<Platform>,
     }
 }
 
 /// A list of meetings.
 #[derive(Serialize, ToSchema)]
 pub struct Meetings {
-    /// The newest first.
+    /// The meetings, newest first.
     meetings: Vec<Meeting>,
 }
 
-/// A list of meetings on its way.
+/// A list of meetings that is being sent.
 pub struct MeetingPages {
     app: Arc<App>,
     /// What is left to read.
     filter: MeetingFilter,
+    json: JsonStream,
     is_first: bool,
 }
 
@@ -63,19 +56,21 @@ impl PageSource for MeetingPages {
     async fn next(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         let page = self.app.store.meetings(self.filter.clone()).await?;
         if self.is_first {
-            out.extend_from_slice(br#"{"meetings":["#);
+            self.json.begin_object(out);
+            self.json.begin_list(out, "meetings")?;
         }
-        write_items(out, page.rows.iter(), self.is_first)?;
+        self.json.items(out, &page.rows)?;
         if page.is_last {
-            out.extend_from_slice(b"]}");
+            self.json.end(out);
+            self.json.end(out);
         }
-        let count = i64::try_from(page.rows.len()).unwrap_or(i64::MAX);
-        self.filter = MeetingFilter {
-            before: page.rows.last().map(|meeting| meeting.id).or(self.filter.before),
-            skip: 0,
-            limit: self.filter.limit.map(|limit| limit - count),
-            ..self.filter.clone()
-        };
+        if let Some(meeting) = page.rows.last() {
+            self.filter.before = Some(meeting.id);
+        }
+        if let Some(limit) = &mut self.filter.limit {
+            *limit -= i64::try_from(page.rows.len()).unwrap_or(i64::MAX);
+        }
+        self.filter.skip = 0;
         self.is_first = false;
         Ok(page.is_last)
     }
@@ -85,137 +80,117 @@ impl PageSource for MeetingPages {
     }
 }
 
-/// Writes items of a JSON list, with what separates them from each other and from those before.
-pub fn write_items<'a, T: Serialize + 'a>(
-    out: &mut Vec<u8>,
-    items: impl Iterator<Item = &'a T>,
-    mut is_first: bool,
-) -> Result<()> {
-    for item in items {
-        if !std::mem::take(&mut is_first) {
-            out.push(b',');
-        }
-        serde_json::to_writer(&mut *out, item).map_err(|error| Error::Internal(error.to_string()))?;
-    }
-    Ok(())
-}
-
-/// The caller's meetings, newest first.
-pub async fn list_meetings(app: Arc<App>, caller: User, query: MeetingQuery) -> Result<StreamedResponse<MeetingPages>> {
+/// Lists the caller's meetings, newest first.
+pub async fn list_meetings(
+    app: Arc<App>,
+    caller: User,
+    input: ListMeetingsInput,
+) -> Result<StreamedResponse<MeetingPages>> {
     let filter = MeetingFilter {
         user_id: caller.user.id,
         scope: caller.token.scope.clone(),
-        status: query.status,
-        platform: query.platform,
+        status: input.status,
+        platform: input.platform,
         before: None,
-        skip: query.skip.0,
-        limit: query.limit.map(|limit| limit.0),
+        skip: input.skip.0,
+        limit: input.limit.map(|limit| limit.0),
     };
-    StreamedResponse::begin(MeetingPages { app, filter, is_first: true }).await
+    StreamedResponse::begin(MeetingPages { app, filter, json: JsonStream::new(), is_first: true }).await
 }
 
-/// A meeting as a path names it.
-pub type PathName = (Platform, String);
-
-/// Reads `{platform}` and `{native_meeting_id}` of a path.
-pub fn name_in_path(extractor: &mut Extractor<'_>) -> Option<PathName> {
-    let platform = extractor.path("platform");
-    let id = extractor.path::<SingleLine<255>>("native_meeting_id");
-    Some((platform?, id?.0))
+/// The platform and the native id of a meeting, as a path names it.
+pub struct NameInPath {
+    /// `{platform}`.
+    pub platform: Platform,
+    /// `{native_meeting_id}`.
+    pub native_meeting_id: String,
 }
 
-/// A path that names a meeting.
-pub struct ByName(pub PathName);
-
-impl FromRequest for ByName {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        name_in_path(extractor).map(Self)
+input! {
+    for NameInPath {
+        path platform: Platform,
+        path native_meeting_id: SingleLine<255> => native_meeting_id.0,
     }
 }
 
-/// The caller's newest meeting of that name, or the one with this id; refused where it is beyond the caller's token.
-pub fn owned(
-    caller: &User,
-    (platform, native_meeting_id): PathName,
-    meeting_id: Option<MeetingId>,
-) -> Result<MeetingName> {
+/// The caller's newest meeting of that name, or the one with this id; refused where it is beyond
+/// the caller's token.
+pub fn owned(caller: &User, name: NameInPath, meeting_id: Option<MeetingId>) -> Result<MeetingName> {
+    let NameInPath { platform, native_meeting_id } = name;
     let scope = &caller.token.scope;
     scope.check_meeting(platform, Some(&native_meeting_id)).map_err(Error::NotAllowed)?;
     if meeting_id.is_some() && scope.meeting.is_some() {
-        // A meeting whose name was removed is found by its id alone, and may have had any name.
+        // A meeting whose name was deleted is found by its id alone, and may have had any name.
         return Err(Error::NotAllowed(format!("This token is limited to {scope}, and names no meeting by its id.")));
     }
     Ok(MeetingName { user_id: caller.user.id, platform, native_meeting_id, meeting_id })
 }
 
-/// Path and body of `PATCH /meetings/{platform}/{native_meeting_id}`: the members of `data` that change.
-pub struct MeetingNotes {
-    name: PathName,
-    members: BTreeMap<String, Box<RawValue>>,
+input! {
+    /// Path and body of `PATCH /meetings/{platform}/{native_meeting_id}`.
+    pub struct UpdateMeetingInput, body Required {
+        flatten name: NameInPath,
+        object data: MeetingNotes,
+    }
 }
+
+/// The members of a meeting's `data` that change, as JSON.
+pub struct MeetingNotes(BTreeMap<String, Box<RawValue>>);
 
 impl FromRequest for MeetingNotes {
-    const BODY: BodyRule = BodyRule::Required;
-
     fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let name = name_in_path(extractor);
-        let members = extractor.object("data", |extractor| {
-            let name = extractor.optional::<SingleLine<255>>("name");
-            let participants = extractor.optional_list::<SingleLine<255>>("participants", LIST_MAX);
-            let languages = extractor.optional_list::<Language>("languages", LIST_MAX);
-            let notes = extractor.optional::<MultiLine<8192>>("notes");
-            let members = [
-                ("name", raw(name?)),
-                ("participants", raw(participants?)),
-                ("languages", raw(languages?)),
-                ("notes", raw(notes?)),
-            ];
-            Some(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
-        });
-        Some(Self { name: name?, members: members? })
+        let name = extractor.optional::<SingleLine<255>>("name");
+        let participants = extractor.optional_list::<SingleLine<255>>("participants", LIST_MAX);
+        let languages = extractor.optional_list::<Language>("languages", LIST_MAX);
+        let notes = extractor.optional::<MultiLine<8192>>("notes");
+        let mut members = BTreeMap::new();
+        insert(&mut members, "name", name?);
+        insert(&mut members, "participants", participants?);
+        insert(&mut members, "languages", languages?);
+        insert(&mut members, "notes", notes?);
+        Some(Self(members))
     }
 }
 
-fn raw<T: Serialize>(value: Option<T>) -> Option<Box<RawValue>> {
-    value.and_then(|value| to_raw_value(&value).ok())
+/// Adds a member that was sent.
+fn insert<T: Serialize>(members: &mut BTreeMap<String, Box<RawValue>>, name: &str, value: Option<T>) {
+    let Some(value) = value else { return };
+    if let Ok(json) = to_raw_value(&value) {
+        members.insert(name.to_owned(), json);
+    }
 }
 
-/// Changes what is noted about a meeting; what is left out stays.
-pub async fn update_meeting(app: Arc<App>, caller: User, notes: MeetingNotes) -> Result<Json<Meeting>> {
-    if notes.members.is_empty() {
+/// Updates the notes about a meeting; a member that is left out stays as it is.
+pub async fn update_meeting(app: Arc<App>, caller: User, input: UpdateMeetingInput) -> Result<Json<Meeting>> {
+    let members = input.data.0;
+    if members.is_empty() {
         return Err(Error::NothingToUpdate);
     }
-    let name = owned(&caller, notes.name, None)?;
-    Ok(Json(app.store.write(NoteMeeting { name, members: notes.members, now: app.clock.now() }).await?))
+    let name = owned(&caller, input.name, None)?;
+    Ok(Json(app.store.write(NoteMeeting { name, members, now: app.clock.now() }).await?))
 }
 
-/// Path and query of `DELETE /meetings/{platform}/{native_meeting_id}`.
-pub struct OneMeeting {
-    name: PathName,
-    meeting_id: Option<MeetingId>,
-}
-
-impl FromRequest for OneMeeting {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let name = name_in_path(extractor);
-        let meeting_id = extractor.query("meeting_id");
-        Some(Self { name: name?, meeting_id: meeting_id? })
+input! {
+    /// Path and query of `DELETE /meetings/{platform}/{native_meeting_id}`.
+    pub struct DeleteTranscriptInput {
+        flatten name: NameInPath,
+        query meeting_id: Option<MeetingId>,
     }
 }
 
-/// Removes a finished meeting's transcript and all that is personal about it.
-pub async fn delete_transcript(app: Arc<App>, caller: User, one: OneMeeting) -> Result<Json<Message>> {
-    let name = owned(&caller, one.name, one.meeting_id)?;
+/// Deletes the transcript and the personal data of a finished meeting.
+pub async fn delete_transcript(app: Arc<App>, caller: User, input: DeleteTranscriptInput) -> Result<Json<Message>> {
+    let name = owned(&caller, input.name, input.meeting_id)?;
     app.erasure.delete_transcript(name).await?;
     Ok(Json(Message::new("Meeting transcripts deleted and data anonymized.")))
 }
 
-/// How a path that names no meeting of the caller's fails, for the route table.
+/// The error of a meeting that the caller does not have, for the route table.
 pub fn missing() -> Error {
     Error::MeetingNotFound(Platform::GoogleMeet, "abc-defg-hij".to_owned())
 }
 
-/// How the removal of a meeting that goes on fails, for the route table.
+/// The error of a deletion while the meeting is not over, for the route table.
 pub fn not_over() -> Error {
     Error::NotOver(MeetingStatus::Active)
 }

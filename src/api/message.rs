@@ -1,4 +1,4 @@
-//! An answer that is a sentence.
+//! A response that is a sentence.
 
 use serde::Serialize;
 use utoipa::ToSchema;

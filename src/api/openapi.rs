@@ -33,7 +33,7 @@ const BOT_TOKEN: &str = "BotToken";
 const ABOUT: &str = "Users, API tokens, meetings, bots and transcripts of a self-hosted Vomeet. \
                      Routes under `/admin/` take the admin key, the others a user's token.";
 
-/// The limits of callers, as they are met at the door.
+/// The rate limits, as errors of the guards.
 const TOO_MANY_KEYS: Error = Error::TooManyFailedKeys { retry_after: 1 };
 const TOO_MANY_REQUESTS: Error = Error::TooManyRequests { retry_after: 1 };
 
@@ -129,7 +129,7 @@ fn tag(path: &str) -> &'static str {
         _ if path.ends_with("/tokens") || path.starts_with("/admin/tokens") => "Tokens (admin)",
         _ if path.starts_with("/admin/users") => "Users (admin)",
         _ if path.starts_with("/admin/stats") || path.starts_with("/admin/analytics") => "Analytics (admin)",
-        _ if path.starts_with("/bots/internal") => "What a bot sends",
+        _ if path.starts_with("/bots/internal") => "Bot callbacks",
         _ if path.starts_with("/bots") => "Bots",
         _ if path.starts_with("/transcripts") => "Transcripts",
         _ if path.starts_with("/ws") => "Live feed",
@@ -140,7 +140,7 @@ fn tag(path: &str) -> &'static str {
     }
 }
 
-/// The keys that open a door, any one of them.
+/// The keys that a guard accepts, any one of them.
 fn security(access: Access) -> &'static [&'static str] {
     match access {
         Access::Open | Access::Session => &[],
@@ -170,7 +170,7 @@ fn request_body(fields: &[FieldDoc], rule: BodyRule) -> RequestBody {
     RequestBodyBuilder::new().content("application/json", content).required(Some(required)).build()
 }
 
-/// Answers of one status: they differ in their media types.
+/// Responses of one status: they differ in their media types.
 fn response(answers: &[AnswerDoc]) -> Response {
     let mut response = ResponseBuilder::new().description(answers[0].about);
     for (media_type, schema) in answers.iter().filter_map(|answer| answer.content.as_ref()) {
@@ -179,7 +179,7 @@ fn response(answers: &[AnswerDoc]) -> Response {
     response.build()
 }
 
-/// Every way in which a route can fail: by its door, its input, its body, its own errors, and the server's state.
+/// Every error of a route: of its guard, its input, its body, its own, and of the server's state.
 fn failures(route: &Route, has_input: bool) -> Vec<Error> {
     let mut failures = vec![
         Error::Malformed("A request has exactly one Host header."),
@@ -246,7 +246,7 @@ fn error_schema() -> RefOr<Schema> {
     error.property("code", code).property("reason", reason).into()
 }
 
-/// Every fault of what was sent, at once.
+/// The response that lists every invalid field.
 fn validation_error_schema() -> RefOr<Schema> {
     let faults = utoipa::openapi::schema::ArrayBuilder::new().items(Ref::from_schema_name(FieldError::name()));
     ObjectBuilder::new().property("detail", faults).required("detail").into()

@@ -1,6 +1,7 @@
 //! Routes as data: what a row is, how a request finds its row, and how a row becomes a handler.
 //!
-//! By hand, for one table says it all: a routing crate knows paths, but neither guards, limits nor the API document.
+//! By hand, for one table says it all: a routing crate knows paths, but neither guards, limits nor
+//! the API document.
 
 use crate::api::call::Call;
 use crate::api::guard::{Access, Anonymous, Guard, Session, WebSocketCaller, admit};
@@ -23,7 +24,7 @@ pub struct Route {
     pub number: usize,
     /// Who may call it.
     pub access: Access,
-    /// What it asks of a user's token.
+    /// The permission that a user's token needs.
     pub permission: Option<Permission>,
     /// Its method.
     pub method: Method,
@@ -33,22 +34,22 @@ pub struct Route {
     literal: &'static str,
     /// The name of its handler: `create_user`.
     pub name: &'static str,
-    /// What it does, in a line.
+    /// Its summary in the API document.
     pub summary: &'static str,
-    /// How it can fail besides what its door and its input bring.
+    /// The errors besides those of its guard and its input.
     pub failures: Vec<Error>,
-    /// What it makes of the body.
+    /// Whether it has a body.
     pub body: BodyRule,
     /// The longest body in bytes, where that is more than the configured one.
     pub body_bytes_max: usize,
     /// The fields that it reads.
     pub fields: fn() -> Vec<FieldDoc>,
-    /// The ways in which it answers.
+    /// Its successful responses.
     pub answers: fn() -> Vec<AnswerDoc>,
     handler: Box<dyn Fn(&'static Self, Box<Call>) -> Answering + Send + Sync>,
 }
 
-/// A row for the holder of the admin key.
+/// A row for callers with an admin key.
 pub fn admin<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
 where
     F: Fn(Arc<App>, Admin, I) -> R + Copy + Send + Sync + 'static,
@@ -59,7 +60,7 @@ where
     Route::new(method, path, handler, summary)
 }
 
-/// A row for the holder of a user token that may do this.
+/// A row for callers with a user's token that has this permission.
 pub fn user<I, O, F, R>(
     permission: Permission,
     method: Method,
@@ -76,7 +77,7 @@ where
     Route { permission: Some(permission), ..Route::new(method, path, handler, summary) }
 }
 
-/// A row for whoever opens a WebSocket; what the token may do is decided message by message.
+/// A row for callers who open a WebSocket; what the token may do is decided for each message.
 pub fn socket<I, O, F, R>(
     permission: Permission,
     method: Method,
@@ -179,7 +180,8 @@ impl Route {
         Self { failures: failures.into(), ..self }
     }
 
-    /// The same row with a longest body of its own, in bytes; a longer one that is configured stays.
+    /// The same row with a longest body of its own, in bytes; a longer one that is configured
+    /// stays.
     #[must_use]
     pub fn max_body(self, body_bytes_max: usize) -> Self {
         Self { body_bytes_max, ..self }
@@ -270,7 +272,8 @@ pub fn find(table: &'static [Route], method: &Method, path: &str) -> Result<&'st
     }
 }
 
-/// The rows of a path. Where several patterns match, the uppermost is meant, with all its methods and no others.
+/// The rows of a path. Where several patterns match, the uppermost is meant, with all its methods
+/// and no others.
 fn rows_of<'a>(table: &'a [Route], path: &str) -> impl Iterator<Item = &'a Route> {
     let first = table.iter().position(|row| row.matches(path)).unwrap_or(table.len());
     let rest = &table[first..];

@@ -1,4 +1,4 @@
-//! The search in the caller's transcripts.
+//! Full-text search in the caller's transcripts.
 
 use crate::app::App;
 use crate::auth::User;
@@ -8,7 +8,8 @@ use crate::domain::search::{marked, terms};
 use crate::domain::text::SingleLine;
 use crate::domain::{MeetingId, Platform, Segment, SegmentId, Time};
 use crate::error::Result;
-use crate::http::{Extractor, FromRequest, Json};
+use crate::http::Json;
+use crate::http::request::input::input;
 use crate::store::{Found, Search};
 use serde::Serialize;
 use std::sync::Arc;
@@ -17,13 +18,13 @@ use utoipa::openapi::schema::Object;
 
 /// Most words in a search.
 const TERMS_MAX: usize = 16;
-/// Most beginnings among them: each is looked up in all words that begin so.
+/// Most prefixes among them: each is looked up in all words that begin with it.
 const BEGINNINGS_MAX: usize = 2;
 
 /// How many results on a page.
 type ResultLimit = BoundedInt<1, 100>;
 
-/// What somebody typed.
+/// The text that a user typed.
 struct Typed(String);
 
 impl Field for Typed {
@@ -47,74 +48,54 @@ impl Field for Typed {
     }
 }
 
-/// Query of `GET /transcripts/search`.
-pub struct SearchQuery {
-    q: Option<Typed>,
-    speaker: Option<SingleLine<255>>,
-    platform: Option<Platform>,
-    meeting_id: Option<MeetingId>,
-    from: Option<Time>,
-    to: Option<Time>,
-    limit: ResultLimit,
-    before: Option<SegmentId>,
-}
-
-impl FromRequest for SearchQuery {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let q = extractor.query("q");
-        let speaker = extractor.query("speaker");
-        let platform = extractor.query("platform");
-        let meeting_id = extractor.query("meeting_id");
-        let from = extractor.query("from");
-        let to = extractor.query("to");
-        let limit = extractor.query_or("limit", BoundedInt(20));
-        let before = extractor.query("before");
-        Some(Self {
-            q: q?,
-            speaker: speaker?,
-            platform: platform?,
-            meeting_id: meeting_id?,
-            from: from?,
-            to: to?,
-            limit: limit?,
-            before: before?,
-        })
+input! {
+    /// Query of `GET /transcripts/search`.
+    pub struct SearchInput {
+        query q: Option<Typed>,
+        query speaker: Option<SingleLine<255>>,
+        query platform: Option<Platform>,
+        query meeting_id: Option<MeetingId>,
+        query from: Option<Time>,
+        query to: Option<Time>,
+        query_or(BoundedInt(20)) limit: ResultLimit,
+        query before: Option<SegmentId>,
     }
 }
 
-/// The meeting of a segment that was found.
+/// The meeting of a search result.
 #[derive(Serialize, ToSchema)]
 pub struct FoundIn {
     /// The meeting's id.
     id: MeetingId,
-    /// Where it was held.
+    /// The platform of the meeting.
     platform: Platform,
-    /// The platform's id of it.
+    /// The platform's id of the meeting.
     #[schema(required, example = "abc-defg-hij")]
     native_id: Option<String>,
 }
 
-/// A segment that was found.
+/// A search result: a segment that contains all words.
 #[derive(Serialize, ToSchema)]
 pub struct SearchResult {
     /// The segment's id.
     id: SegmentId,
-    /// Where it was said.
+    /// The meeting of the segment.
     meeting: FoundIn,
     /// The segment.
     #[serde(flatten)]
     segment: Segment,
-    /// Its text as HTML, with `<mark>` around what was found.
+    /// The text of the segment as HTML, with `<mark>` around the words that were searched for.
     #[schema(example = "Good <mark>morning</mark>.")]
     highlight: String,
 }
 
-/// What was found.
+/// A page of search results.
 #[derive(Serialize, ToSchema)]
 pub struct SearchResults {
-    /// The last stored first; none without a word to search for.
+    /// The results, newest stored segment first; none without a word to search for.
     results: Vec<SearchResult>,
-    /// `before` of the next page; null where there is none. With it, a page may be short or empty.
+    /// `before` of the next page; null on the last page. A page before the last may be short or
+    /// empty.
     #[schema(required)]
     next: Option<SegmentId>,
 }
@@ -125,18 +106,18 @@ fn result(found: Found) -> SearchResult {
     SearchResult { id, meeting, segment, highlight: marked(&text) }
 }
 
-/// Segments of the caller's meetings with all these words.
-pub async fn search_transcripts(app: Arc<App>, caller: User, query: SearchQuery) -> Result<Json<SearchResults>> {
+/// Searches the segments of the caller's meetings for all given words.
+pub async fn search_transcripts(app: Arc<App>, caller: User, input: SearchInput) -> Result<Json<SearchResults>> {
     let page = app.store.search(Search {
         user_id: caller.user.id,
-        terms: query.q.map(|typed| terms(&typed.0)).unwrap_or_default(),
-        speaker: query.speaker.map(|name| name.0),
-        platform: query.platform,
-        meeting_id: query.meeting_id,
-        from: query.from,
-        to: query.to,
-        before: query.before,
-        limit: usize::try_from(query.limit.0).unwrap_or(1),
+        terms: input.q.map(|typed| terms(&typed.0)).unwrap_or_default(),
+        speaker: input.speaker.map(|name| name.0),
+        platform: input.platform,
+        meeting_id: input.meeting_id,
+        from: input.from,
+        to: input.to,
+        before: input.before,
+        limit: usize::try_from(input.limit.0).unwrap_or(1),
     });
     let mut page = page.await?;
     let scope = &caller.token.scope;

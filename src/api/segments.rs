@@ -1,4 +1,4 @@
-//! What a bot hears.
+//! Transcript segments that a bot sends.
 
 use crate::app::App;
 use crate::auth::Bot;
@@ -6,8 +6,8 @@ use crate::domain::segment::{SpokenText, TEXT_CHARS_MAX};
 use crate::domain::text::SingleLine;
 use crate::domain::{Offset, SegmentInput};
 use crate::error::Result;
-use crate::http::request::extractor::BodyRule;
-use crate::http::{Extractor, FromRequest, Json};
+use crate::http::Json;
+use crate::http::request::input::input;
 use crate::store::StoreSegments;
 use serde::Serialize;
 use std::sync::Arc;
@@ -18,31 +18,22 @@ const SEGMENTS_MAX: usize = 1000;
 /// The longest body of `POST /bots/internal/segments`, in bytes.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// Body of `POST /bots/internal/segments`.
-pub struct SegmentBatch {
-    uid: SingleLine<255>,
-    segments: Vec<SegmentInput>,
-}
-
-impl FromRequest for SegmentBatch {
-    const BODY: BodyRule = BodyRule::Required;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let uid = extractor.required("uid");
-        let segments = extractor.list("segments", SEGMENTS_MAX, heard);
-        Some(Self { uid: uid?, segments: segments? })
+input! {
+    /// Body of `POST /bots/internal/segments`.
+    pub struct StoreSegmentsInput, body Required {
+        required uid: SingleLine<255>,
+        list(SEGMENTS_MAX) segments: Vec<SegmentInput>,
     }
 }
 
-fn heard(extractor: &mut Extractor<'_>) -> Option<SegmentInput> {
-    let start = extractor.required::<Offset>("start");
-    let end = extractor.required::<Offset>("end");
-    let text = extractor.required::<SpokenText<TEXT_CHARS_MAX>>("text");
-    let language = extractor.optional::<SpokenText<32>>("language");
-    let speaker = extractor.optional::<SpokenText<255>>("speaker");
-    let (language, speaker) = (language?, speaker?);
-    let (language, speaker) = (language.and_then(|text| trimmed(&text.0)), speaker.and_then(|text| trimmed(&text.0)));
-    Some(SegmentInput { start: start?, end: end?, text: text?.0, speaker, language })
+input! {
+    for SegmentInput {
+        required start: Offset,
+        required end: Offset,
+        required text: SpokenText<TEXT_CHARS_MAX> => text.0,
+        optional language: Option<SpokenText<32>> => language.and_then(|text| trimmed(&text.0)),
+        optional speaker: Option<SpokenText<255>> => speaker.and_then(|text| trimmed(&text.0)),
+    }
 }
 
 fn trimmed(text: &str) -> Option<String> {
@@ -50,27 +41,27 @@ fn trimmed(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// What became of a batch, and what the bot is to do from now on.
+/// How many segments of a batch were stored, and the bot's language and task from now on.
 #[derive(Serialize, ToSchema)]
 pub struct BatchAccepted {
-    /// How many segments are stored; what had no words or no length is not among them.
+    /// How many segments are stored; those without words or without length are left out.
     accepted: usize,
-    /// The language that is spoken; null where nobody said.
+    /// The language that is spoken; null where none was set.
     #[schema(required, example = "en")]
     language: Option<String>,
-    /// What to make of it; null where nobody said.
+    /// The task of the bot; null where none was set.
     #[schema(required, example = "transcribe")]
     task: Option<String>,
 }
 
-/// Stores what a bot heard; the answer leaves once it is durable.
-pub async fn store_segments(app: Arc<App>, bot: Bot, batch: SegmentBatch) -> Result<Json<BatchAccepted>> {
-    let heard = batch.segments.into_iter().filter_map(SegmentInput::tidy).collect();
+/// Stores the segments of a bot; the response is sent once they are durable.
+pub async fn store_segments(app: Arc<App>, bot: Bot, input: StoreSegmentsInput) -> Result<Json<BatchAccepted>> {
+    let heard = input.segments.into_iter().filter_map(SegmentInput::tidy).collect();
     let now = app.clock.now();
-    let verb = StoreSegments { token_hash: bot.token_hash(), uid: batch.uid.0, heard, now };
+    let verb = StoreSegments { token_hash: bot.token_hash(), uid: input.uid.0, heard, now };
     let stored = app.store.write(verb).await?;
     if let Some(token_id) = stored.token_id {
-        app.auth.usage().heard(stored.user_id, token_id, stored.more_ms, now);
+        app.auth.usage().record_transcript(stored.user_id, token_id, stored.more_ms, now);
     }
     Ok(Json(BatchAccepted { accepted: stored.accepted, language: stored.language, task: stored.task }))
 }

@@ -1,4 +1,4 @@
-//! The API as the transport calls it: finds the row of a request, and lets it answer.
+//! The API as the transport calls it: finds the route of a request, and calls its handler.
 
 use crate::api::call::Call;
 use crate::api::route::{Route, find};
@@ -16,7 +16,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Answers by the rows of `table`.
+    /// Serves the routes of `table`.
     pub fn new(app: Arc<App>, table: &'static [Route]) -> Self {
         Self { app, table }
     }

@@ -1,15 +1,15 @@
-//! Tokens, for the holder of an admin key.
+//! API tokens, for callers with an admin key.
 
 use crate::api::users::{ById, PageLimit};
 use crate::app::App;
-use crate::auth::Admin;
+use crate::auth::{Admin, Explained};
 use crate::domain::bot::NativeId;
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::text::SingleLine;
 use crate::domain::{Patch, PlainToken, Platform, Scope, ScopedMeeting, Time, Token, TokenId, User, UserId};
 use crate::error::{Error, Result};
-use crate::http::request::extractor::BodyRule;
-use crate::http::{Created, Extractor, FromRequest, Json, NoContent};
+use crate::http::request::input::input;
+use crate::http::{Created, Json, NoContent};
 use crate::store::{CreateToken, RevokeToken, RotateToken, Rotated, TokenPage, UpdateToken};
 use serde::Serialize;
 use std::sync::Arc;
@@ -17,9 +17,10 @@ use utoipa::ToSchema;
 
 /// A span in seconds: at most a hundred years.
 pub type Lifetime = BoundedInt<1, 3_155_760_000>;
-/// How long a key is accepted after it was exchanged, in seconds: at most a year.
+/// How long the old key is still accepted after a rotation, in seconds: at most a year.
 pub type Grace = BoundedInt<0, 31_557_600>;
-/// How long that is where nobody says, in seconds: an answer that was lost on the way does no harm.
+/// The grace period by default, in seconds: a client that did not get the response can still use
+/// its old key.
 pub const GRACE_SECONDS_USUAL: i64 = 3600;
 /// What a token is for.
 type TokenName = SingleLine<255>;
@@ -27,47 +28,56 @@ type TokenName = SingleLine<255>;
 /// Most platforms that a token is limited to.
 const PLATFORMS_MAX: usize = 16;
 
-/// Path and body of `POST /admin/users/{id}/tokens`; no body is needed.
-pub struct TokenWish {
-    user_id: UserId,
-    name: Option<TokenName>,
-    expires_in: Option<Lifetime>,
-    disuse_seconds: Option<Lifetime>,
-    scope: Scope,
-}
-
-impl FromRequest for TokenWish {
-    const BODY: BodyRule = BodyRule::Optional;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let user_id = extractor.path("id");
-        let name = extractor.optional("name");
-        let expires_in = extractor.optional("expires_in");
-        let disuse_seconds = extractor.optional("disuse_seconds");
-        let scope = scope(extractor);
-        Some(Self {
-            user_id: user_id?,
-            name: name?,
-            expires_in: expires_in?,
-            disuse_seconds: disuse_seconds?,
-            scope: scope?,
-        })
+input! {
+    /// Path and body of `POST /admin/users/{id}/tokens`; no body is needed.
+    pub struct CreateTokenInput, body Optional {
+        path user_id: UserId as "id",
+        optional name: Option<TokenName>,
+        optional expires_in: Option<Lifetime>,
+        optional disuse_seconds: Option<Lifetime>,
+        flatten scope: Scope,
     }
 }
 
-/// What the token is to be limited to.
-fn scope(extractor: &mut Extractor<'_>) -> Option<Scope> {
-    let read_only = extractor.optional("read_only");
-    let platforms = extractor.optional_list::<Platform>("platforms", PLATFORMS_MAX);
-    let meeting = extractor.optional_object("meeting", |extractor| {
-        let platform = extractor.required("platform");
-        let native_meeting_id = extractor.required::<NativeId>("native_meeting_id");
-        Some(ScopedMeeting { platform: platform?, native_meeting_id: native_meeting_id?.0 })
-    });
-    Some(Scope { read_only: read_only?.unwrap_or(false), platforms: platforms?.unwrap_or_default(), meeting: meeting? })
+input! {
+    for Scope {
+        optional read_only: Option<bool> => read_only.unwrap_or(false),
+        optional_list(PLATFORMS_MAX) platforms: Option<Vec<Platform>> => platforms.unwrap_or_default(),
+        optional_object meeting: Option<ScopedMeeting>,
+    }
 }
 
-/// A token that was just made.
+input! {
+    for ScopedMeeting {
+        required platform: Platform,
+        required native_meeting_id: NativeId => native_meeting_id.0,
+    }
+}
+
+/// What a token is for, how long it is accepted, and what it may do.
+#[derive(Serialize, ToSchema)]
+pub struct TokenTerms {
+    /// What the token is for.
+    #[schema(required)]
+    name: Option<String>,
+    /// When the token expires; null for never.
+    #[schema(required)]
+    expires_at: Option<Time>,
+    /// How many seconds the token may be unused before it ends; null for any number.
+    #[schema(required)]
+    disuse_seconds: Option<i64>,
+    /// What the token may do.
+    scope: Scope,
+}
+
+impl From<Token> for TokenTerms {
+    fn from(token: Token) -> Self {
+        let Token { name, expires_at, disuse_seconds, scope, .. } = token;
+        Self { name, expires_at, disuse_seconds, scope }
+    }
+}
+
+/// A token that was just created.
 #[derive(Serialize, ToSchema)]
 pub struct NewToken {
     /// The token's id, by which it is revoked.
@@ -75,160 +85,125 @@ pub struct NewToken {
     /// The token itself: 40 characters that are shown this once.
     #[schema(min_length = 40, max_length = 40, pattern = "^[0-9A-Za-z]{40}$")]
     token: String,
-    /// Whom it speaks for.
+    /// The user whom the token authenticates.
     user_id: UserId,
-    /// When it was made.
+    /// When the token was created.
     created_at: Time,
-    /// What it was named.
-    #[schema(required)]
-    name: Option<String>,
-    /// When it stops being accepted; null for never.
-    #[schema(required)]
-    expires_at: Option<Time>,
-    /// How many seconds it may be unused before it ends; null for any number.
-    #[schema(required)]
-    disuse_seconds: Option<i64>,
-    /// What it may do.
-    scope: Scope,
+    #[serde(flatten)]
+    terms: TokenTerms,
 }
 
 impl NewToken {
     fn new(secret: &PlainToken, token: Token) -> Self {
-        let Token { id, user_id, name, created_at, expires_at, disuse_seconds, scope, .. } = token;
-        Self { id, token: secret.reveal().to_owned(), user_id, created_at, name, expires_at, disuse_seconds, scope }
+        Self {
+            id: token.id,
+            token: secret.reveal().to_owned(),
+            user_id: token.user_id,
+            created_at: token.created_at,
+            terms: TokenTerms::from(token),
+        }
     }
 }
 
-/// A new secret.
+/// Generates the secret of a new key.
 pub fn secret() -> Result<PlainToken> {
     PlainToken::generate().map_err(|error| Error::Internal(format!("no randomness: {error}")))
 }
 
-/// Makes a token; the answer is the only place where it is ever shown.
-pub async fn create_token(app: Arc<App>, admin: Admin, wish: TokenWish) -> Result<Created<NewToken>> {
-    let (secret, now) = (secret()?, app.clock.now());
+/// Creates a token; the response is the only place where the token itself is ever shown.
+pub async fn create_token(app: Arc<App>, admin: Admin, input: CreateTokenInput) -> Result<Created<NewToken>> {
+    let secret = secret()?;
+    let now = app.clock.now();
     let verb = CreateToken {
-        user_id: wish.user_id,
+        user_id: input.user_id,
         hash: secret.hash(),
         hint: secret.hint(),
-        name: wish.name.map(|name| name.0),
-        expires_at: wish.expires_in.map(|seconds| now.plus_seconds(seconds.0)),
-        disuse_seconds: wish.disuse_seconds.map(|seconds| seconds.0),
-        scope: wish.scope,
+        name: input.name.map(|name| name.0),
+        expires_at: input.expires_in.map(|seconds| now.plus_seconds(seconds.0)),
+        disuse_seconds: input.disuse_seconds.map(|seconds| seconds.0),
+        scope: input.scope,
         now,
     };
     let token = app.store.write_by(admin.actor()?, verb).await?;
     Ok(Created(NewToken::new(&secret, token)))
 }
 
-/// Every token of a user, without the secrets.
-pub async fn list_user_tokens(app: Arc<App>, _: Admin, ById(id): ById) -> Result<Json<Vec<Token>>> {
-    let (_, mut tokens) = app.store.user_with_tokens(id).await?;
-    app.auth.usage().apply_pending(&mut tokens);
+/// Lists the tokens of a user, without the secrets.
+pub async fn list_user_tokens(app: Arc<App>, _: Admin, ById(id): ById<UserId>) -> Result<Json<Vec<Token>>> {
+    let (_, tokens) = app.auth.user_with_tokens(id, &app.store).await?;
     Ok(Json(tokens))
 }
 
-impl FromRequest for TokenPage {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let user_id = extractor.query("user_id");
-        let after = extractor.query("after");
-        let limit = extractor.query_or("limit", BoundedInt(100) as PageLimit);
-        Some(Self { user_id: user_id?, after: after?, limit: limit?.0 })
+input! {
+    for TokenPage {
+        query user_id: Option<UserId>,
+        query after: Option<TokenId>,
+        query_or(BoundedInt(100)) limit: PageLimit => limit.0,
     }
 }
 
-/// A page of everybody's tokens, or of one user's.
+/// Lists a page of the tokens of all users, or of one.
 pub async fn list_tokens(app: Arc<App>, _: Admin, page: TokenPage) -> Result<Json<Vec<Token>>> {
-    let mut tokens = app.store.tokens(page).await?;
-    app.auth.usage().apply_pending(&mut tokens);
-    Ok(Json(tokens))
+    Ok(Json(app.auth.tokens(page, &app.store).await?))
 }
 
-/// `{id}` of a token in the path.
-pub struct ByTokenId(TokenId);
+/// Gets a token, without its secret.
+pub async fn get_token(app: Arc<App>, _: Admin, ById(id): ById<TokenId>) -> Result<Json<Token>> {
+    Ok(Json(app.auth.token(id, &app.store)?))
+}
 
-impl FromRequest for ByTokenId {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        extractor.path("id").map(Self)
+input! {
+    /// Path and body of `PATCH /admin/tokens/{id}`.
+    pub struct UpdateTokenInput, body Required {
+        path id: TokenId,
+        patch name: Patch<TokenName>,
+        optional disabled: Option<bool>,
+        patch expires_in: Patch<Lifetime>,
+        patch disuse_seconds: Patch<Lifetime>,
     }
 }
 
-/// One token, without its secret.
-pub async fn get_token(app: Arc<App>, _: Admin, ByTokenId(id): ByTokenId) -> Result<Json<Token>> {
-    let mut token = app.store.token(id)?;
-    app.auth.usage().apply_pending(std::slice::from_mut(&mut token));
-    Ok(Json(token))
-}
-
-/// Path and body of `PATCH /admin/tokens/{id}`.
-pub struct TokenChanges {
-    id: TokenId,
-    name: Patch<TokenName>,
-    disabled: Option<bool>,
-    expires_in: Patch<Lifetime>,
-    disuse_seconds: Patch<Lifetime>,
-}
-
-impl FromRequest for TokenChanges {
-    const BODY: BodyRule = BodyRule::Required;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let id = extractor.path("id");
-        let name = extractor.patch("name");
-        let disabled = extractor.optional("disabled");
-        let expires_in = extractor.patch("expires_in");
-        let disuse_seconds = extractor.patch("disuse_seconds");
-        Some(Self {
-            id: id?,
-            name: name?,
-            disabled: disabled?,
-            expires_in: expires_in?,
-            disuse_seconds: disuse_seconds?,
-        })
-    }
-}
-
-/// Changes what is given of a token; a disabled one is refused until it is enabled again.
-pub async fn update_token(app: Arc<App>, admin: Admin, changes: TokenChanges) -> Result<Json<Token>> {
+/// Updates the given fields of a token; a disabled token is refused until it is enabled again.
+pub async fn update_token(app: Arc<App>, admin: Admin, input: UpdateTokenInput) -> Result<Json<Token>> {
     let now = app.clock.now();
     let verb = UpdateToken {
-        id: changes.id,
-        name: changes.name.map(|name| name.0),
-        disabled: changes.disabled,
-        expires_at: changes.expires_in.map(|seconds| now.plus_seconds(seconds.0)),
-        disuse_seconds: changes.disuse_seconds.map(|seconds| seconds.0),
+        id: input.id,
+        name: input.name.map(|name| name.0),
+        disabled: input.disabled,
+        expires_at: input.expires_in.map(|seconds| now.plus_seconds(seconds.0)),
+        disuse_seconds: input.disuse_seconds.map(|seconds| seconds.0),
         now,
     };
-    let (mut token, _) = app.store.write_by(admin.actor()?, verb).await?;
-    app.auth.usage().apply_pending(std::slice::from_mut(&mut token));
-    Ok(Json(token))
+    let (token, _) = app.store.write_by(admin.actor()?, verb).await?;
+    Ok(Json(app.auth.with_pending(token)))
 }
 
-/// What is wished of an exchange.
+/// How a token is rotated.
 #[derive(Debug, Clone, Copy)]
 pub struct Rotation {
     grace_seconds: i64,
     expires_in: Option<i64>,
 }
 
-impl FromRequest for Rotation {
-    const BODY: BodyRule = BodyRule::Optional;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let grace = extractor.optional::<Grace>("grace_seconds");
-        let expires_in = extractor.optional::<Lifetime>("expires_in");
-        let expires_in = expires_in?.map(|seconds| seconds.0);
-        Some(Self { expires_in, ..Self::within(grace?) })
+input! {
+    for Rotation, body Optional {
+        optional grace_seconds: Option<Grace> => grace_or_usual(grace_seconds),
+        optional expires_in: Option<Lifetime> => expires_in.map(|seconds| seconds.0),
     }
 }
 
+/// How many seconds the old key is accepted for: as many as were asked for, or the usual ones.
+pub fn grace_or_usual(grace_seconds: Option<Grace>) -> i64 {
+    grace_seconds.map_or(GRACE_SECONDS_USUAL, |grace| grace.0)
+}
+
 impl Rotation {
-    /// For a token that lives as long as the one before.
+    /// Of a token whose lifetime stays as it is.
     pub fn within(grace: Option<Grace>) -> Self {
-        Self { grace_seconds: grace.map_or(GRACE_SECONDS_USUAL, |grace| grace.0), expires_in: None }
+        Self { grace_seconds: grace_or_usual(grace), expires_in: None }
     }
 
-    /// The verb that does it, and the secret of the new token.
+    /// The verb that rotates the token, and the secret of the new one.
     pub fn verb(self, id: TokenId, now: Time) -> Result<(RotateToken, PlainToken)> {
         let secret = secret()?;
         let verb = RotateToken {
@@ -243,103 +218,91 @@ impl Rotation {
     }
 }
 
-/// Path and body of `POST /admin/tokens/{id}/rotate`; no body is needed.
-pub struct RotationById {
-    id: TokenId,
-    exchange: Rotation,
-}
-
-impl FromRequest for RotationById {
-    const BODY: BodyRule = BodyRule::Optional;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let id = extractor.path("id");
-        let exchange = Rotation::read(extractor);
-        Some(Self { id: id?, exchange: exchange? })
+input! {
+    /// Path and body of `POST /admin/tokens/{id}/rotate`; no body is needed.
+    pub struct RotateTokenInput, body Optional {
+        path id: TokenId,
+        flatten rotation: Rotation,
     }
 }
 
-/// The token that was exchanged.
+/// The token that was rotated.
 #[derive(Serialize, ToSchema)]
 pub struct PreviousToken {
-    /// Its id.
+    /// The token's id.
     id: TokenId,
-    /// Until when it is accepted as well.
+    /// Until when the old token is accepted beside the new one.
     #[schema(value_type = Time)]
     expires_at: Option<Time>,
 }
 
-/// A new token, and the end of the one that it was exchanged for.
+/// A new token, and when the one that it replaces expires.
 #[derive(Serialize, ToSchema)]
 pub struct RotatedToken {
-    /// The new one.
+    /// The new token.
     #[serde(flatten)]
     new: NewToken,
-    /// The old one.
+    /// The old token.
     replaces: PreviousToken,
 }
 
 impl RotatedToken {
-    /// What is shown of an exchange.
+    /// The response to a rotation.
     pub fn new(secret: &PlainToken, Rotated { new, old, .. }: Rotated) -> Self {
         let replaces = PreviousToken { id: old.id, expires_at: old.expires_at };
         Self { new: NewToken::new(secret, new), replaces }
     }
 }
 
-/// Exchanges a token for a new one that may do the same; the old one is accepted for a while yet.
-pub async fn rotate_token(app: Arc<App>, admin: Admin, wish: RotationById) -> Result<Created<RotatedToken>> {
-    let (verb, secret) = wish.exchange.verb(wish.id, app.clock.now())?;
+/// Rotates a token: the new one has the same scope, the old one is accepted for a grace period.
+pub async fn rotate_token(app: Arc<App>, admin: Admin, input: RotateTokenInput) -> Result<Created<RotatedToken>> {
+    let (verb, secret) = input.rotation.verb(input.id, app.clock.now())?;
     let rotated = app.store.write_by(admin.actor()?, verb).await?;
     Ok(Created(RotatedToken::new(&secret, rotated)))
 }
 
-/// How the second exchange of a token fails, for the route table.
+/// The error of a token that was rotated already, for the route table.
 pub fn already_rotated() -> Error {
     Error::TokenReplaced(TokenId(2))
 }
 
-/// Revokes a token: it is refused from the very next request on.
-pub async fn revoke_token(app: Arc<App>, admin: Admin, ByTokenId(id): ByTokenId) -> Result<NoContent> {
+/// Revokes a token: it is refused from the next request on.
+pub async fn revoke_token(app: Arc<App>, admin: Admin, ById(id): ById<TokenId>) -> Result<NoContent> {
     app.store.write_by(admin.actor()?, RevokeToken { id, now: app.clock.now() }).await?;
     Ok(NoContent)
 }
 
-/// Somebody's token, to be explained.
-pub struct Presented(SingleLine<1024>);
-
-impl FromRequest for Presented {
-    const BODY: BodyRule = BodyRule::Required;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        extractor.secret("token").map(Self)
+input! {
+    /// Body of `POST /admin/tokens/explain`.
+    pub struct ExplainTokenInput, body Required {
+        secret token: SingleLine<1024>,
     }
 }
 
-/// What becomes of whoever brings a token, and why.
+/// Whether a token is accepted, and why.
 #[derive(Serialize, ToSchema)]
 pub struct Explanation {
-    /// `accepted`, or why it is refused in a word.
+    /// `accepted`, or the reason code of the refusal.
     #[schema(example = "expired")]
     code: &'static str,
-    /// The same in a sentence.
+    /// The reason in a sentence.
     reason: String,
-    /// The token, if there is one.
+    /// The token; null if there is no such token.
     #[schema(required)]
     token: Option<Token>,
-    /// Whom it speaks for.
+    /// The user whom the token authenticates; null if there is no such token.
     #[schema(required)]
     user: Option<User>,
 }
 
-/// Tells what becomes of whoever brings a token; it is not used by that.
-pub async fn explain_token(app: Arc<App>, _: Admin, Presented(token): Presented) -> Result<Json<Explanation>> {
-    let (caller, fault) = app.auth.explain(token.0.trim().as_bytes(), &app.store, app.clock.now())?;
-    let (code, reason) = match fault {
-        Some(fault) => (fault.code(), fault.reason()),
+/// Explains whether a token is accepted; this does not count as a use of the token.
+pub async fn explain_token(app: Arc<App>, _: Admin, input: ExplainTokenInput) -> Result<Json<Explanation>> {
+    let presented = input.token.0.trim().as_bytes();
+    let explained = app.auth.explain(presented, &app.store, app.clock.now())?;
+    let Explained { token, user, rejection } = explained;
+    let (code, reason) = match rejection {
+        Some(rejection) => (rejection.code(), rejection.reason()),
         None => ("accepted", "The token is accepted.".to_owned()),
     };
-    let (mut token, user) = caller.map(|caller| (caller.token.clone(), caller.user.clone())).unzip();
-    app.auth.usage().apply_pending(token.as_mut_slice());
     Ok(Json(Explanation { code, reason, token, user }))
 }

@@ -1,59 +1,46 @@
-//! Transcripts: as JSON, as text, as subtitles; page by page, however long they are.
+//! Transcripts as JSON, text or subtitles; sent in pages, however long they are.
 
-use crate::api::meetings::{owned, write_items};
+use crate::api::meetings::{NameInPath, owned};
 use crate::app::App;
 use crate::auth::User;
-use crate::domain::text::SingleLine;
-use crate::domain::{Meeting, MeetingId, Platform, Segment, SegmentId, Subtitles, Time};
-use crate::error::{Error, Result};
+use crate::domain::{Meeting, MeetingId, Segment, SegmentId, Subtitles, Time};
+use crate::error::Result;
+use crate::http::request::input::input;
 use crate::http::response::{AnswerDoc, json_doc};
-use crate::http::{Extractor, FromRequest, PageSource, StreamedResponse};
+use crate::http::{JsonStream, PageSource, StreamedResponse};
 use hyper::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Path and query of `GET /transcripts/{platform}/{native_meeting_id}`.
-pub struct TranscriptQuery {
-    platform: Platform,
-    native_meeting_id: SingleLine<255>,
-    meeting_id: Option<MeetingId>,
-    format: Option<Subtitles>,
-}
-
-impl FromRequest for TranscriptQuery {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let platform = extractor.path("platform");
-        let native_meeting_id = extractor.path("native_meeting_id");
-        let meeting_id = extractor.query("meeting_id");
-        let format = extractor.query("format");
-        Some(Self {
-            platform: platform?,
-            native_meeting_id: native_meeting_id?,
-            meeting_id: meeting_id?,
-            format: format?,
-        })
+input! {
+    /// Path and query of `GET /transcripts/{platform}/{native_meeting_id}`.
+    pub struct GetTranscriptInput {
+        flatten name: NameInPath,
+        query meeting_id: Option<MeetingId>,
+        query format: Option<Subtitles>,
     }
 }
 
-/// A meeting and all that was said in it.
+/// A meeting with its transcript.
 #[derive(Serialize, ToSchema)]
 pub struct Transcript {
     /// The meeting.
     #[serde(flatten)]
     meeting: Meeting,
-    /// What was said, by the time on the clock.
+    /// The segments, by the time at which they were spoken.
     segments: Vec<Segment>,
 }
 
-/// A transcript on its way.
+/// A transcript that is being sent.
 pub struct TranscriptPages {
     app: Arc<App>,
     meeting: Meeting,
     format: Option<Subtitles>,
+    json: JsonStream,
     /// The last segment that was written.
     last: Option<(Time, SegmentId)>,
-    /// How many were.
+    /// How many segments were written.
     written: u64,
 }
 
@@ -65,21 +52,19 @@ impl PageSource for TranscriptPages {
     async fn next(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         let page = self.app.store.segments(self.meeting.id, self.last).await?;
         if self.last.is_none() {
-            out.extend_from_slice(&self.head()?);
+            self.begin(out)?;
         }
-        self.last = page.rows.last().map(|(id, segment)| (segment.absolute_start_time, *id)).or(self.last);
-        let segments = page.rows.iter().map(|(_, segment)| segment);
-        match self.format {
-            None => write_items(out, segments, self.written == 0)?,
-            Some(format) => {
-                (self.written + 1..)
-                    .zip(segments)
-                    .for_each(|(n, segment)| out.extend(format.entry(n, segment).bytes()));
+        for (id, segment) in &page.rows {
+            self.written += 1;
+            match self.format {
+                Some(format) => out.extend_from_slice(format.entry(self.written, segment).as_bytes()),
+                None => self.json.item(out, segment)?,
             }
+            self.last = Some((segment.absolute_start_time, *id));
         }
-        self.written += page.rows.len() as u64;
         if page.is_last && self.format.is_none() {
-            out.extend_from_slice(b"]}");
+            self.json.end(out);
+            self.json.end(out);
         }
         Ok(page.is_last)
     }
@@ -103,25 +88,25 @@ impl PageSource for TranscriptPages {
 }
 
 impl TranscriptPages {
-    /// What stands before the first segment.
-    fn head(&self) -> Result<Vec<u8>> {
+    /// Writes what stands before the first segment.
+    fn begin(&mut self, out: &mut Vec<u8>) -> Result<()> {
         if let Some(format) = self.format {
-            return Ok(format.header().into());
+            out.extend_from_slice(format.header().as_bytes());
+            return Ok(());
         }
-        let empty = Transcript { meeting: self.meeting.clone(), segments: Vec::new() };
-        let mut head = serde_json::to_vec(&empty).map_err(|error| Error::Internal(error.to_string()))?;
-        head.truncate(head.len() - "]}".len());
-        Ok(head)
+        self.json.begin_object_with(out, &self.meeting)?;
+        self.json.begin_list(out, "segments")
     }
 }
 
-/// The newest meeting of that name, or the very one, and what was said in it.
+/// Gets the transcript of the newest meeting with that name, or of the one with the given id.
 pub async fn get_transcript(
     app: Arc<App>,
     caller: User,
-    query: TranscriptQuery,
+    input: GetTranscriptInput,
 ) -> Result<StreamedResponse<TranscriptPages>> {
-    let name = owned(&caller, (query.platform, query.native_meeting_id.0), query.meeting_id)?;
+    let name = owned(&caller, input.name, input.meeting_id)?;
     let meeting = app.store.meeting(&name)?;
-    StreamedResponse::begin(TranscriptPages { app, meeting, format: query.format, last: None, written: 0 }).await
+    let json = JsonStream::new();
+    StreamedResponse::begin(TranscriptPages { app, meeting, format: input.format, json, last: None, written: 0 }).await
 }

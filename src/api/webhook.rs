@@ -1,4 +1,4 @@
-//! The caller's webhook: where events of their meetings go, and what became of them.
+//! The caller's webhook: the URL to which events are posted, and their deliveries.
 
 use crate::api::users::PageLimit;
 use crate::app::App;
@@ -8,21 +8,22 @@ use crate::domain::field::Invalid;
 use crate::domain::field_error::{FieldError, LocStep, SentValue};
 use crate::domain::{Delivery, DeliveryId, Patch, User, WebhookSecret};
 use crate::error::{Error, Result};
-use crate::http::request::extractor::BodyRule;
-use crate::http::{Extractor, FromRequest, Json};
+use crate::http::request::input::input;
+use crate::http::{BodyRule, Extractor, FromRequest, Json};
 use crate::store::{DeliveryPage, SetWebhook, Webhook};
 use crate::webhooks::WebhookUrl;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Body of `PUT /user/webhook`: a new address, a new secret, or both; null removes either, and so does an empty address.
-pub struct NewWebhook {
+/// Body of `PUT /user/webhook`: a new address, a new secret, or both; null deletes either, and so
+/// does an empty address. Written out, because one of the two must be there.
+pub struct SetWebhookInput {
     url: Patch<WebhookUrl>,
     secret: Patch<WebhookSecret>,
 }
 
-impl FromRequest for NewWebhook {
+impl FromRequest for SetWebhookInput {
     const BODY: BodyRule = BodyRule::Required;
 
     fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
@@ -35,16 +36,16 @@ impl FromRequest for NewWebhook {
     }
 }
 
-/// Sets where the caller's events go.
-pub async fn set_webhook(app: Arc<App>, caller: Caller, new: NewWebhook) -> Result<Json<User>> {
-    let url = match new.url {
+/// Sets the caller's webhook.
+pub async fn set_webhook(app: Arc<App>, caller: Caller, input: SetWebhookInput) -> Result<Json<User>> {
+    let url = match input.url {
         Patch::Keep => Patch::Keep,
         Patch::Clear => Patch::Clear,
         Patch::Set(url) if url.0.is_empty() => Patch::Clear,
         Patch::Set(url) if app.dispatcher.refuses(&url) => return Err(private(url)),
         Patch::Set(url) => Patch::Set(url.0),
     };
-    let verb = SetWebhook { user_id: caller.user.id, url, secret: new.secret };
+    let verb = SetWebhook { user_id: caller.user.id, url, secret: input.secret };
     Ok(Json(app.store.write(verb).await?))
 }
 
@@ -54,65 +55,63 @@ fn private(url: WebhookUrl) -> Error {
     Error::Invalid(vec![FieldError::new(loc, SentValue::Text(url.0), Invalid::new("url_private", msg))])
 }
 
-/// Where the caller's events go.
+/// The caller's webhook.
 #[derive(Serialize, ToSchema)]
 pub struct WebhookView {
-    /// The address; null where events go nowhere.
+    /// The URL to which events are posted; null where there is no webhook.
     #[schema(required, format = "uri", example = "https://example.com/hook")]
     webhook_url: Option<String>,
     /// Whether events are signed. The secret itself is never shown.
     has_secret: bool,
 }
 
-/// Where the caller's events go.
+/// Gets the caller's webhook.
 pub async fn get_webhook(app: Arc<App>, caller: Caller, (): ()) -> Result<Json<WebhookView>> {
     let Webhook { url, secret } = app.store.webhook(caller.user.id)?;
     Ok(Json(WebhookView { webhook_url: url, has_secret: secret.is_some() }))
 }
 
-/// Query of `GET /user/webhook/deliveries`.
-pub struct DeliveryQuery {
-    limit: PageLimit,
-    before: Option<DeliveryId>,
-}
-
-impl FromRequest for DeliveryQuery {
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let limit = extractor.query_or("limit", BoundedInt(100));
-        let before = extractor.query("before");
-        Some(Self { limit: limit?, before: before? })
+input! {
+    /// Query of `GET /user/webhook/deliveries`.
+    pub struct ListDeliveriesInput {
+        query_or(BoundedInt(100)) limit: PageLimit,
+        query before: Option<DeliveryId>,
     }
 }
 
-/// A list of events.
+/// A list of deliveries.
 #[derive(Serialize, ToSchema)]
 pub struct Deliveries {
-    /// The newest first.
+    /// The deliveries, newest first.
     deliveries: Vec<Delivery>,
 }
 
-/// The caller's events, newest first.
-pub async fn list_webhook_deliveries(app: Arc<App>, caller: Caller, query: DeliveryQuery) -> Result<Json<Deliveries>> {
-    let page = DeliveryPage { user_id: caller.user.id, before: query.before, limit: query.limit.0 };
+/// Lists the caller's webhook deliveries, newest first.
+pub async fn list_webhook_deliveries(
+    app: Arc<App>,
+    caller: Caller,
+    input: ListDeliveriesInput,
+) -> Result<Json<Deliveries>> {
+    let page = DeliveryPage { user_id: caller.user.id, before: input.before, limit: input.limit.0 };
     Ok(Json(Deliveries { deliveries: app.store.deliveries(page).await? }))
 }
 
-/// How a test went.
+/// The result of a test.
 #[derive(Serialize, ToSchema)]
 pub struct TestView {
-    /// Whether the receiver took it.
+    /// Whether the receiver accepted the event.
     delivered: bool,
-    /// The status of its answer; null where none came.
+    /// The HTTP status of the receiver's response; null where none came.
     #[schema(required)]
     status: Option<u16>,
-    /// Why it failed.
+    /// Why the delivery failed; null where it did not.
     #[schema(required)]
     error: Option<String>,
-    /// How long it took.
+    /// How long the delivery took, in milliseconds.
     milliseconds: u64,
 }
 
-/// Posts a signed event to the caller's webhook, and tells how that went.
+/// Posts a signed test event to the caller's webhook.
 pub async fn test_webhook(app: Arc<App>, caller: Caller, (): ()) -> Result<Json<TestView>> {
     let webhook = app.store.webhook(caller.user.id)?;
     let url = webhook.url.ok_or(Error::NoWebhook)?;

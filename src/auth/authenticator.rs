@@ -1,4 +1,4 @@
-//! Who is calling, from the headers alone. Keys are compared as hashes.
+//! Authenticates callers from the headers alone. Keys are compared as hashes.
 
 use crate::auth::identity::Identity;
 use crate::auth::pending_usage::PendingUsage;
@@ -21,7 +21,7 @@ pub const USER_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 /// How a bot's credential begins (RFC 6750, section 2.1).
 const BEARER: &[u8] = b"Bearer ";
 
-/// Whoever holds an admin key. Only [`Auth`] makes one.
+/// An authenticated administrator. Only [`Auth`] makes one.
 pub struct Admin {
     name: Cow<'static, str>,
     address: Option<IpAddr>,
@@ -29,20 +29,20 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Whom the record of changes names; each call gives one of an entry.
+    /// The actor of one audit log entry; every entry needs a call of its own, for its own salt.
     pub fn actor(&self) -> Result<Actor> {
         actor(self.name.clone().into_owned(), self.address, self.at)
     }
 }
 
-/// A user, by one of their tokens. Only [`Auth`] makes one.
+/// An authenticated user, with the token that was sent. Only [`Auth`] makes one.
 pub struct User {
-    caller: Arc<Identity>,
+    identity: Arc<Identity>,
     address: Option<IpAddr>,
 }
 
 impl User {
-    /// Whom the record of changes names for what a holder does to their own token.
+    /// The actor of the audit log entry for what a user does to their own token.
     pub fn actor(&self, at: Time) -> Result<Actor> {
         actor(format!("token:{}", self.token.id), self.address, at)
     }
@@ -52,79 +52,122 @@ impl std::ops::Deref for User {
     type Target = Identity;
 
     fn deref(&self) -> &Identity {
-        &self.caller
+        &self.identity
     }
 }
 
-/// The bot of a meeting that is not over, by the secret it was given. Only [`Auth`] makes one.
+/// An authenticated bot, whose meeting is not over. Only [`Auth`] makes one.
 pub struct Bot(TokenHash);
 
 impl Bot {
-    /// BLAKE3 of its secret; which session may use it, the store knows.
+    /// BLAKE3 of its secret, by which the store finds the session.
     pub fn token_hash(&self) -> TokenHash {
         self.0
     }
 }
 
-/// Whom the record of changes names.
+/// An actor for the audit log, with 16 random bytes of salt.
 pub fn actor(name: String, address: Option<IpAddr>, at: Time) -> Result<Actor> {
     let mut salt = [0; 16];
-    getrandom::fill(&mut salt).map_err(|error| Error::Internal(format!("no randomness: {error}")))?;
-    Ok(Actor { name, address: address.map(|address| address.to_string()), at, salt })
+    if let Err(error) = getrandom::fill(&mut salt) {
+        return Err(Error::Internal(format!("no randomness: {error}")));
+    }
+    let address = address.map(|address| address.to_string());
+    Ok(Actor { name, address, at, salt })
 }
 
-/// Decides who is calling, from the headers alone.
+/// An admin key of the settings.
+struct ConfiguredHash {
+    hash: blake3::Hash,
+    /// When the key expires; `None` is never.
+    expires_at: Option<Time>,
+}
+
+/// Authenticates callers, and owns every read of tokens.
 pub struct Auth {
-    /// Hashes of the keys of the settings, and their ends.
-    settled: Vec<(blake3::Hash, Option<Time>)>,
+    configured_keys: Vec<ConfiguredHash>,
     token_cache: Arc<TokenCache>,
     usage: PendingUsage,
 }
 
 impl Auth {
-    /// `token_cache` must hear of every change that the store commits.
+    /// Accepts these admin keys besides the named ones in the database. `token_cache` must be told
+    /// of every change that the store commits ([`TokenCache::on_change`]).
     pub fn new(keys: &[ConfiguredKey], token_cache: Arc<TokenCache>) -> Self {
-        let settled = keys.iter().map(|key| (blake3::hash(key.key.as_bytes()), key.until)).collect();
-        Self { settled, token_cache, usage: PendingUsage::default() }
+        let mut configured_keys = Vec::new();
+        for key in keys {
+            let hash = blake3::hash(key.key.as_bytes());
+            configured_keys.push(ConfiguredHash { hash, expires_at: key.until });
+        }
+        Self { configured_keys, token_cache, usage: PendingUsage::default() }
     }
 
-    /// Lets the holder of an admin key in: one of the settings, or a named one.
-    pub fn admin(&self, headers: &HeaderMap, store: &Store, address: Option<IpAddr>, now: Time) -> Result<Admin> {
-        let presented =
-            single(headers, &ADMIN_HEADER).ok_or(Error::AdminKeyRefused(KeyRejection::Missing))??.as_bytes();
-        let name = self.admin_name(presented, store, now)?;
+    /// Authenticates an administrator by an admin key: one of the settings, or a named one.
+    /// [`Error::AdminKeyRefused`] otherwise.
+    pub fn admin(
+        &self,
+        headers: &HeaderMap,
+        store: &Store,
+        address: Option<IpAddr>,
+        now: Time,
+    ) -> Result<Admin> {
+        let presented = match single(headers, &ADMIN_HEADER) {
+            Single::Value(value) => value.as_bytes(),
+            Single::Missing => return Err(Error::AdminKeyRefused(KeyRejection::Missing)),
+            Single::Repeated => return Err(Error::AdminKeyRefused(KeyRejection::Repeated)),
+        };
+        let (name, expires_at) = self.admin_key(presented, store)?;
+        if let Some(end) = expires_at
+            && end <= now
+        {
+            return Err(Error::AdminKeyRefused(KeyRejection::Expired(end, None)));
+        }
         Ok(Admin { name, address, at: now })
     }
 
-    fn admin_name(&self, presented: &[u8], store: &Store, now: Time) -> Result<Cow<'static, str>> {
+    /// The name of an admin key as the audit log writes it, and when the key expires.
+    fn admin_key(
+        &self,
+        presented: &[u8],
+        store: &Store,
+    ) -> Result<(Cow<'static, str>, Option<Time>)> {
         let hash = blake3::hash(presented);
-        // Comparing two `blake3::Hash` takes the same time wherever they differ.
-        let settled = self.settled.iter().find(|(known, _)| *known == hash);
-        let (name, end) = if let Some((_, end)) = settled {
-            (Cow::Borrowed("key:settings"), *end)
-        } else {
-            let (name, end) = named_admin_key(presented, store)?;
-            (Cow::Owned(name), end)
-        };
-        match end.filter(|end| *end <= now) {
-            Some(end) => Err(Error::AdminKeyRefused(KeyRejection::Expired(end, None))),
-            None => Ok(name),
+        for configured in &self.configured_keys {
+            // Comparing two `blake3::Hash` takes the same time wherever they differ.
+            if configured.hash == hash {
+                return Ok((Cow::Borrowed("key:settings"), configured.expires_at));
+            }
         }
+        let (name, expires_at) = named_admin_key(presented, store)?;
+        Ok((Cow::Owned(name), expires_at))
     }
 
-    /// Lets a user of this machine in who may use the private socket, or the database itself.
+    /// An administrator who needs no key: a user of this machine who may use the admin socket, or
+    /// open the database itself.
     pub fn local(&self, user: &str, now: Time) -> Admin {
         Admin { name: Cow::Owned(format!("local:{user}")), address: None, at: now }
     }
 
-    /// Lets the holder of a token in; a token that is not in memory costs one small read of the file.
-    pub fn user(&self, headers: &HeaderMap, store: &Store, address: Option<IpAddr>, now: Time) -> Result<User> {
-        let presented = single(headers, &USER_HEADER).ok_or(Error::TokenMissing)??;
-        Ok(User { caller: self.holder(presented.as_bytes(), store, now)?, address })
+    /// Authenticates a user by `X-API-Key`. A token that is not in memory costs one small read of
+    /// the database. [`Error::TokenMissing`] or [`Error::TokenRefused`] otherwise.
+    pub fn user(
+        &self,
+        headers: &HeaderMap,
+        store: &Store,
+        address: Option<IpAddr>,
+        now: Time,
+    ) -> Result<User> {
+        let presented = match single(headers, &USER_HEADER) {
+            Single::Value(value) => value.as_bytes(),
+            Single::Missing => return Err(Error::TokenMissing),
+            Single::Repeated => return Err(Error::TokenRefused(KeyRejection::Repeated)),
+        };
+        let identity = self.authenticate(presented, store, now)?;
+        Ok(User { identity, address })
     }
 
-    /// Lets the holder of a token in who may also name it in the query, as browsers must; the header wins. The hash is
-    /// for [`Auth::revalidate`].
+    /// Authenticates a user who may also send the token in the query, as browsers must for a
+    /// WebSocket; the header wins. The hash is for [`Auth::revalidate`].
     pub fn watcher(
         &self,
         headers: &HeaderMap,
@@ -133,96 +176,88 @@ impl Auth {
         address: Option<IpAddr>,
         now: Time,
     ) -> Result<(User, TokenHash)> {
-        let presented = match single(headers, &USER_HEADER) {
-            Some(presented) => presented?.as_bytes(),
-            None => in_query.ok_or(Error::TokenMissing)?.as_bytes(),
+        let presented = match (single(headers, &USER_HEADER), in_query) {
+            (Single::Value(value), _) => value.as_bytes(),
+            (Single::Repeated, _) => return Err(Error::TokenRefused(KeyRejection::Repeated)),
+            (Single::Missing, Some(value)) => value.as_bytes(),
+            (Single::Missing, None) => return Err(Error::TokenMissing),
         };
-        Ok((User { caller: self.holder(presented, store, now)?, address }, TokenHash::of(presented)))
+        let identity = self.authenticate(presented, store, now)?;
+        Ok((User { identity, address }, TokenHash::of(presented)))
     }
 
-    /// Until when a token that opened a door would open it again, as things are; refused if it would not.
+    /// Checks again a token that was accepted before: when it expires (`None` is never), or
+    /// [`Error::TokenRefused`] where it is not accepted any more.
     pub fn revalidate(&self, hash: &TokenHash, store: &Store, now: Time) -> Result<Option<Time>> {
-        let Some(caller) = self.known(hash, store)? else { return Err(Error::TokenRefused(ended(hash, store)?)) };
-        caller.check(now).map_err(Error::TokenRefused)?;
-        Ok(caller.token.expires_at)
+        let known = match self.token_cache.get(hash) {
+            Ok(identity) => Some(identity),
+            Err(epoch) => self.token_cache.load(hash, store, epoch, &self.usage)?,
+        };
+        let Some(identity) = known else {
+            return Err(Error::TokenRefused(why_unknown(hash, store)?));
+        };
+        identity.check(now).map_err(Error::TokenRefused)?;
+        Ok(identity.token.expires_at)
     }
 
-    /// Who holds a token, and whether it opens doors: for whoever asks about it without using it.
-    pub fn explain(
-        &self,
-        presented: &[u8],
-        store: &Store,
-        now: Time,
-    ) -> Result<(Option<Arc<Identity>>, Option<KeyRejection>)> {
-        match self.caller(presented, store) {
-            Ok(caller) => {
-                let fault = caller.check(now).err();
-                Ok((Some(caller), fault))
-            }
-            Err(Error::TokenRefused(fault)) => Ok((None, Some(fault))),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn holder(&self, presented: &[u8], store: &Store, now: Time) -> Result<Arc<Identity>> {
-        if presented.is_empty() {
-            return Err(Error::TokenMissing);
-        }
-        let caller = self.caller(presented, store)?;
-        caller.check(now).map_err(Error::TokenRefused)?;
-        Ok(caller)
-    }
-
-    /// Lets the bot of a meeting in by `Authorization: Bearer`; what no server ever issued costs no read of the file.
+    /// Authenticates a bot by `Authorization: Bearer`; [`Error::BotRefused`] otherwise. What cannot
+    /// be a token costs no read of the database.
     pub fn bot(&self, headers: &HeaderMap, store: &Store) -> Result<Bot> {
-        let presented = single(headers, &AUTHORIZATION).ok_or(Error::BotRefused)??.as_bytes();
-        let (scheme, token) = presented.split_at_checked(BEARER.len()).ok_or(Error::BotRefused)?;
+        let Single::Value(value) = single(headers, &AUTHORIZATION) else {
+            return Err(Error::BotRefused);
+        };
+        let Some((scheme, token)) = value.as_bytes().split_at_checked(BEARER.len()) else {
+            return Err(Error::BotRefused);
+        };
         if !scheme.eq_ignore_ascii_case(BEARER) || !PlainToken::is_wellformed(token) {
             return Err(Error::BotRefused);
         }
         let hash = TokenHash::of(token);
-        match store.has_session(&hash)? {
-            true => Ok(Bot(hash)),
-            false => Err(Error::BotRefused),
+        if !store.has_session(&hash)? {
+            return Err(Error::BotRefused);
         }
+        Ok(Bot(hash))
     }
 
-    /// Whom a token speaks for, whether it opens doors or not; what no server ever issued is not looked for.
-    fn caller(&self, presented: &[u8], store: &Store) -> Result<Arc<Identity>> {
+    /// The identity of a token that is accepted now.
+    fn authenticate(&self, presented: &[u8], store: &Store, now: Time) -> Result<Arc<Identity>> {
+        if presented.is_empty() {
+            return Err(Error::TokenMissing);
+        }
+        let identity = self.identity(presented, store)?;
+        identity.check(now).map_err(Error::TokenRefused)?;
+        Ok(identity)
+    }
+
+    /// The identity of a token, accepted or not: from memory, else from the database. What cannot
+    /// be a token is not looked for.
+    pub(crate) fn identity(&self, presented: &[u8], store: &Store) -> Result<Arc<Identity>> {
         let hash = TokenHash::of(presented);
-        let known = match self.token_cache.get(&hash) {
-            Ok(caller) => return Ok(caller),
-            Err(_) if !PlainToken::is_wellformed(presented) => {
-                return Err(Error::TokenRefused(KeyRejection::Mistyped));
-            }
-            Err(epoch) => self.token_cache.load(&hash, store, epoch, &self.usage)?,
+        let epoch = match self.token_cache.get(&hash) {
+            Ok(identity) => return Ok(identity),
+            Err(epoch) => epoch,
         };
-        match known {
-            Some(caller) => Ok(caller),
-            None => Err(Error::TokenRefused(ended(&hash, store)?)),
+        if !PlainToken::is_wellformed(presented) {
+            return Err(Error::TokenRefused(KeyRejection::Mistyped));
+        }
+        match self.token_cache.load(&hash, store, epoch, &self.usage)? {
+            Some(identity) => Ok(identity),
+            None => Err(Error::TokenRefused(why_unknown(&hash, store)?)),
         }
     }
 
-    /// From memory, else from the file.
-    fn known(&self, hash: &TokenHash, store: &Store) -> Result<Option<Arc<Identity>>> {
-        match self.token_cache.get(hash) {
-            Ok(caller) => Ok(Some(caller)),
-            Err(epoch) => self.token_cache.load(hash, store, epoch, &self.usage),
-        }
-    }
-
-    /// What callers used.
+    /// Usage that is not in the database yet.
     pub fn usage(&self) -> &PendingUsage {
         &self.usage
     }
 
-    /// How many tokens are known in memory.
+    /// How many tokens are in memory.
     pub fn known_tokens(&self) -> usize {
         self.token_cache.len()
     }
 }
 
-/// The name of an admin key, as the record writes it, and its end.
+/// The name of a named admin key as the audit log writes it, and when the key expires.
 fn named_admin_key(presented: &[u8], store: &Store) -> Result<(String, Option<Time>)> {
     if !PlainToken::is_wellformed(presented) {
         return Err(Error::AdminKeyRefused(KeyRejection::Unknown));
@@ -230,23 +265,30 @@ fn named_admin_key(presented: &[u8], store: &Store) -> Result<(String, Option<Ti
     let hash = TokenHash::of(presented);
     match store.known_admin_key(&hash)? {
         Some(key) => Ok((format!("key:{}", key.name), key.expires_at)),
-        None => Err(Error::AdminKeyRefused(ended(&hash, store)?)),
+        None => Err(Error::AdminKeyRefused(why_unknown(&hash, store)?)),
     }
 }
 
-/// Why a hash is not known.
-fn ended(hash: &TokenHash, store: &Store) -> Result<KeyRejection> {
-    Ok(store.revoked_key(hash)?.map_or(KeyRejection::Unknown, KeyRejection::Revoked))
+/// Why no key has this hash: it was revoked, or it never existed.
+fn why_unknown(hash: &TokenHash, store: &Store) -> Result<KeyRejection> {
+    match store.revoked_key(hash)? {
+        Some(revoked_at) => Ok(KeyRejection::Revoked(revoked_at)),
+        None => Ok(KeyRejection::Unknown),
+    }
 }
 
-/// The header's value: `None` if it is absent, refused if it is there twice.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Result<&'a HeaderValue>> {
+/// A header that must not be there twice.
+enum Single<'a> {
+    Missing,
+    Value(&'a HeaderValue),
+    Repeated,
+}
+
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Single<'a> {
     let mut values = headers.get_all(name).iter();
-    let first = values.next()?;
-    let refused = match name {
-        name if *name == ADMIN_HEADER => Error::AdminKeyRefused(KeyRejection::Repeated),
-        name if *name == AUTHORIZATION => Error::BotRefused,
-        _ => Error::TokenRefused(KeyRejection::Repeated),
-    };
-    Some(if values.next().is_some() { Err(refused) } else { Ok(first) })
+    match (values.next(), values.next()) {
+        (None, _) => Single::Missing,
+        (Some(value), None) => Single::Value(value),
+        (Some(_), Some(_)) => Single::Repeated,
+    }
 }

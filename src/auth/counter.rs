@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 /// The lower bits, which count; the day is in the upper ones. No batch is late enough to fill them.
 const COUNT_BITS: u32 = 40;
 
-/// Counts the requests of one caller since the last batch. Day and count change in one step, so a request is counted on
-/// its own day, whoever else counts at midnight.
+/// Counts the requests with one token since the last batch. Day and count change in one step, so a
+/// request is counted on its own day, whoever else counts at midnight.
 #[derive(Debug)]
 pub struct Counter {
     user_id: UserId,
@@ -15,7 +15,7 @@ pub struct Counter {
     day_and_count: AtomicI64,
 }
 
-/// What was counted before a request, of which somebody must take note.
+/// What was counted before a request, which [`crate::auth::PendingUsage`] must keep.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Before {
     /// Nothing: the counter is not in the next batch yet.
@@ -30,15 +30,16 @@ impl Counter {
         Self { user_id, token_id, day_and_count: AtomicI64::new(0) }
     }
 
-    /// Counts a request; `None` where nobody must take note, as nearly always.
+    /// Counts a request; `None` where nothing has to be kept, as nearly always.
     pub(crate) fn count(&self, day: Day) -> Option<Before> {
-        let fresh = (day.number() << COUNT_BITS) + 1;
-        let next = |held: i64| if is_of(held, day) { held + 1 } else { fresh };
         let mut held = self.day_and_count.load(Ordering::Relaxed);
-        while let Err(now) =
-            self.day_and_count.compare_exchange_weak(held, next(held), Ordering::Relaxed, Ordering::Relaxed)
-        {
-            held = now;
+        loop {
+            let next = if is_of(held, day) { held + 1 } else { (day.number() << COUNT_BITS) + 1 };
+            let counter = &self.day_and_count;
+            match counter.compare_exchange_weak(held, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(changed) => held = changed,
+            }
         }
         match self.read(held) {
             None => Some(Before::Nothing),
@@ -54,9 +55,12 @@ impl Counter {
 
     fn read(&self, held: i64) -> Option<(UsageKey, UsageCounts)> {
         let requests = held & ((1 << COUNT_BITS) - 1);
-        let key =
-            UsageKey { user_id: self.user_id, day: Day::from_number(held >> COUNT_BITS), token_id: self.token_id };
-        (requests > 0).then_some((key, UsageCounts { requests, ..UsageCounts::default() }))
+        if requests == 0 {
+            return None;
+        }
+        let day = Day::from_number(held >> COUNT_BITS);
+        let key = UsageKey { user_id: self.user_id, day, token_id: self.token_id };
+        Some((key, UsageCounts { requests, ..UsageCounts::default() }))
     }
 }
 

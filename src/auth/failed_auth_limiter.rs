@@ -1,38 +1,47 @@
-//! Keys that are refused, counted for each address that they come from.
+//! Limits refused keys by the address that they come from.
 
 use crate::auth::rate_limiter::RateLimiter;
 use crate::error::{Error, Result};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-/// Addresses that are remembered: 256 KiB.
-const ADDRESSES: usize = 16 * 1024;
-/// What one subscriber is given of IPv6 is 64 bits long or less; the bits behind them are theirs to choose.
+/// How many addresses are remembered: 256 KiB.
+const ADDRESSES_MAX: usize = 16 * 1024;
+/// An IPv6 subscriber is given a network of 64 bits or less, and chooses the bits behind it.
 const NETWORK_BITS: u32 = 64;
 
-/// The keys that were refused. Only who brings one is judged by it: a good key is let in whatever its address did.
+/// Counts refused keys. Only a refused key is limited by it: a good key is accepted whatever came
+/// from its address before.
 pub struct FailedAuthLimiter(Option<RateLimiter>);
 
 impl FailedAuthLimiter {
     /// At most so many from one address in a minute; 0 is no limit.
     pub fn new(per_minute: u32) -> Self {
-        Self(RateLimiter::new(per_minute, ADDRESSES))
+        Self(RateLimiter::new(per_minute, ADDRESSES_MAX))
     }
 
-    /// Counts a key that was refused; fails with [`Error::TooManyFailedKeys`] where that is one too many.
+    /// Counts a refused key; [`Error::TooManyFailedKeys`] where that is one too many.
     pub fn count(&self, address: IpAddr, now: Instant) -> Result<()> {
-        let Some(table) = &self.0 else { return Ok(()) };
-        let decision = table.check(network(address), now);
-        if decision.allowed { Ok(()) } else { Err(Error::TooManyFailedKeys { retry_after: seconds(decision.wait) }) }
+        let Some(limiter) = &self.0 else { return Ok(()) };
+        let decision = limiter.check(network(address), now);
+        if !decision.allowed {
+            let retry_after = whole_seconds(decision.wait);
+            return Err(Error::TooManyFailedKeys { retry_after });
+        }
+        Ok(())
     }
 }
 
-/// Whole seconds, of which nobody comes too early.
-pub(crate) fn seconds(wait: Duration) -> u64 {
-    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+/// A wait in whole seconds, rounded up and at least 1, so that nobody comes too early.
+pub(crate) fn whole_seconds(wait: Duration) -> u64 {
+    let mut seconds = wait.as_secs();
+    if wait.subsec_nanos() > 0 {
+        seconds += 1;
+    }
+    seconds.max(1)
 }
 
-/// Whom an address belongs to: all of IPv4's, the first half of IPv6's.
+/// The network of a subscriber: an IPv4 address whole, the first half of an IPv6 address.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -93,7 +102,7 @@ mod tests {
     #[test]
     fn waits_are_whole_seconds_that_suffice() {
         for (wait, expected) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (60_000, 60)] {
-            assert_eq!(seconds(Duration::from_millis(wait)), expected, "{wait} ms");
+            assert_eq!(whole_seconds(Duration::from_millis(wait)), expected, "{wait} ms");
         }
     }
 

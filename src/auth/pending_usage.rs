@@ -1,4 +1,5 @@
-//! What callers use: noted in memory, written in batches, never by a request.
+//! Usage that is not in the database yet: recorded in memory, written in batches, never by a
+//! request.
 
 use crate::auth::counter::{Before, Counter};
 use crate::auth::identity::Identity;
@@ -10,19 +11,20 @@ use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Tokens or accounts in one write.
+/// Tokens or usage rows in one write.
 const ROWS_PER_WRITE: usize = 1000;
 
-/// Uses that are not in the file yet.
+/// Usage and last uses that are not in the database yet.
 #[derive(Default)]
 pub struct PendingUsage {
     last: Mutex<HashMap<TokenId, LastUse>>,
     unwritten: Mutex<Unwritten>,
-    /// One batch at a time: what is on its way is still in `unwritten`, and must not set out twice.
+    /// One batch at a time: what is being written is still in `unwritten`, and must not be written
+    /// twice.
     turn: tokio::sync::Mutex<()>,
 }
 
-/// When a token was last used, and from where.
+/// When a token was last used, and from which address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct LastUse {
     at: Time,
@@ -31,7 +33,8 @@ struct LastUse {
 
 #[derive(Default)]
 struct Unwritten {
-    /// Those that have counted something since the last batch, be their callers remembered or not.
+    /// Counters that have counted something since the last batch, whether their identities are
+    /// still in memory or not.
     counters: Vec<Arc<Counter>>,
     counts: HashMap<UsageKey, UsageCounts>,
 }
@@ -43,15 +46,17 @@ impl Unwritten {
 }
 
 impl PendingUsage {
-    /// Notes a request from an address. The first after a batch, the first of a day and the first in each second take a
-    /// lock, the others only count and look.
-    pub fn note(&self, caller: &Identity, now: Time, address: Option<IpAddr>) {
-        self.count(&caller.requests, Day::of(now));
+    /// Records a request. Only the first after a batch, the first of a day and the first in each
+    /// second take a lock.
+    pub fn record_use(&self, identity: &Identity, now: Time, address: Option<IpAddr>) {
+        self.count(&identity.requests, Day::of(now));
         let second = now.as_millis() / 1000;
-        if caller.noted.load(Ordering::Relaxed) != second {
-            caller.noted.store(second, Ordering::Relaxed);
-            self.last().insert(caller.token.id, LastUse { at: Time::from_millis(second * 1000), address });
+        if identity.last_use_seconds.load(Ordering::Relaxed) == second {
+            return;
         }
+        identity.last_use_seconds.store(second, Ordering::Relaxed);
+        let at = Time::from_millis(second * 1000);
+        self.last().insert(identity.token.id, LastUse { at, address });
     }
 
     fn count(&self, counter: &Arc<Counter>, day: Day) {
@@ -62,43 +67,50 @@ impl PendingUsage {
         }
     }
 
-    /// Notes that a bot heard so many milliseconds more; fewer where it took something back.
-    pub fn heard(&self, user_id: UserId, token_id: TokenId, more_ms: i64, now: Time) {
-        if more_ms != 0 {
-            let key = UsageKey { user_id, day: Day::of(now), token_id };
-            self.unwritten().add(key, UsageCounts { transcript_ms: more_ms, ..UsageCounts::default() });
+    /// Records transcript that a bot has stored, in milliseconds; negative where it took something
+    /// back.
+    pub fn record_transcript(&self, user_id: UserId, token_id: TokenId, more_ms: i64, now: Time) {
+        if more_ms == 0 {
+            return;
         }
+        let key = UsageKey { user_id, day: Day::of(now), token_id };
+        let counts = UsageCounts { transcript_ms: more_ms, ..UsageCounts::default() };
+        self.unwritten().add(key, counts);
     }
 
-    /// Puts uses that are not in the file yet into what was read from it.
-    pub fn apply_pending(&self, tokens: &mut [Token]) {
-        let last = self.last();
+    /// Sets the last use of tokens that were read from the database, where a later one is recorded
+    /// here.
+    pub(crate) fn apply_pending(&self, tokens: &mut [Token]) {
+        let last_uses = self.last();
         for token in tokens {
-            if let Some(last) = last.get(&token.id).filter(|last| token.last_used_at <= Some(last.at)) {
+            let Some(last) = last_uses.get(&token.id) else { continue };
+            if token.last_used_at <= Some(last.at) {
                 token.last_used_at = Some(last.at);
                 token.last_address = last.address.map(|address| address.to_string());
             }
         }
     }
 
-    /// Writes what was noted.
+    /// Writes all that is recorded. Last uses are written also where the counts could not be.
     pub async fn write(&self, store: &Store) -> Result<()> {
         let counts = self.write_counts(store).await;
-        self.write_last_uses(store).await.and(counts)
+        let last_uses = self.write_last_uses(store).await;
+        last_uses.and(counts)
     }
 
-    /// Writes how much was used. It is forgotten only after its commit, so that nothing is lost with a write that fails.
-    /// Let it run to its end: given up after a commit, it would be written again.
+    /// Writes the counts. They are dropped only after their commit, so that nothing is lost with a
+    /// write that fails. Let it run to its end: cancelled after a commit, the same counts would be
+    /// written again.
     pub async fn write_counts(&self, store: &Store) -> Result<()> {
         let _turn = self.turn.lock().await;
         for chunk in self.gathered().chunks(ROWS_PER_WRITE) {
             store.write(WriteUsage { used: chunk.to_vec() }).await?;
-            self.forget(chunk);
+            self.subtract(chunk);
         }
         Ok(())
     }
 
-    /// All that is not written; the counters are emptied into it.
+    /// Empties the counters into `counts`, and returns all of those.
     fn gathered(&self) -> Vec<(UsageKey, UsageCounts)> {
         let mut unwritten = self.unwritten();
         for counter in std::mem::take(&mut unwritten.counters) {
@@ -109,29 +121,36 @@ impl PendingUsage {
         unwritten.counts.iter().map(|(&key, &counts)| (key, counts)).collect()
     }
 
-    /// Forgets what was written, and nothing that was noted meanwhile.
-    fn forget(&self, written: &[(UsageKey, UsageCounts)]) {
+    /// Takes off what was written, and nothing that was recorded meanwhile.
+    fn subtract(&self, written: &[(UsageKey, UsageCounts)]) {
         let mut unwritten = self.unwritten();
         for (key, counts) in written {
-            let Some(noted) = unwritten.counts.get_mut(key) else { continue };
-            *noted = *noted - *counts;
-            if *noted == UsageCounts::default() {
+            let Some(recorded) = unwritten.counts.get_mut(key) else { continue };
+            *recorded = *recorded - *counts;
+            if *recorded == UsageCounts::default() {
                 unwritten.counts.remove(key);
             }
         }
     }
 
-    /// Writes when and from where tokens were last used; forgotten only if no later use was noted meanwhile.
+    /// Writes the last uses of tokens. One is dropped after its commit, unless a later one was
+    /// recorded meanwhile.
     async fn write_last_uses(&self, store: &Store) -> Result<()> {
-        let used: Vec<_> = self.last().iter().map(|(&id, &last)| (id, last)).collect();
-        for chunk in used.chunks(ROWS_PER_WRITE) {
-            let text = |address: IpAddr| address.to_string();
-            let used = chunk.iter().map(|(id, last)| (*id, last.at, last.address.map(text))).collect();
-            store.write(TouchTokens { used }).await?;
-            let mut noted = self.last();
+        let mut last_uses = Vec::new();
+        for (&id, &last) in &*self.last() {
+            last_uses.push((id, last));
+        }
+        for chunk in last_uses.chunks(ROWS_PER_WRITE) {
+            let mut used = Vec::new();
             for (id, last) in chunk {
-                if noted.get(id) == Some(last) {
-                    noted.remove(id);
+                let address = last.address.map(|address| address.to_string());
+                used.push((*id, last.at, address));
+            }
+            store.write(TouchTokens { used }).await?;
+            let mut recorded = self.last();
+            for (id, last) in chunk {
+                if recorded.get(id) == Some(last) {
+                    recorded.remove(id);
                 }
             }
         }
@@ -195,10 +214,11 @@ mod tests {
             for (key, counts) in &batch {
                 *written.entry(*key).or_default() += *counts;
             }
-            usage.forget(&batch);
+            usage.subtract(&batch);
         };
         let count = &|thread: i64| {
-            // Two callers of one token, as when a user has changed; the clocks of the threads disagree about midnight.
+            // Two callers of one token, as when a user has changed; the clocks of the threads
+            // disagree about midnight.
             for n in 0..REQUESTS {
                 usage.count(if n % 3 == 0 { &old } else { &new }, day((n / 7 + thread) % 2));
             }
@@ -238,14 +258,14 @@ mod tests {
         store.write(user).await.expect("a user");
         for batch in 0..3 {
             (0..5).for_each(|_| usage.count(&counter, day(0)));
-            usage.heard(UserId(1), TokenId(1), 60_000, at(0));
+            usage.record_transcript(UserId(1), TokenId(1), 60_000, at(0));
             store.close();
             usage.write_counts(&store).await.expect_err("nobody writes");
             usage.count(&counter, day(0));
             usage.count(&counter, day(1));
-            usage.heard(UserId(1), TokenId(1), -30_000, at(1));
+            usage.record_transcript(UserId(1), TokenId(1), -30_000, at(1));
             // Of somebody who was never there, or is gone.
-            usage.heard(UserId(9), TokenId(9), 60_000, at(0));
+            usage.record_transcript(UserId(9), TokenId(9), 60_000, at(0));
             drop(store);
             store = open(folder.path());
             for _ in 0..2 {

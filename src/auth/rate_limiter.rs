@@ -1,34 +1,37 @@
-//! So many in a minute: the generic cell rate algorithm, and a table of fixed size that remembers it for many keys.
+//! Rate limiting by the generic cell rate algorithm (GCRA, ITU-T I.371), for many keys in a table
+//! of fixed size.
 //!
-//! By hand, for its memory is bounded whoever calls: the limiters of crates keep a growing map of keys.
+//! By hand, for its memory is bounded whoever calls: the limiters of crates keep a growing map of
+//! keys.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const MINUTE_NANOS: u64 = 60_000_000_000;
-/// Slots in which a key can be; of these the least full is given to a new key when all are taken.
+/// Slots in which a key can be. When all of them are taken, a new key gets the one that is
+/// forgotten first.
 const WAYS: usize = 4;
 
-/// So many in a minute, and as many at once where none came before. Times are in nanoseconds.
+/// So many in a minute, and as many at once where none came before.
 #[derive(Debug, Clone, Copy)]
 pub struct Quota {
-    /// How long one takes to be forgotten.
+    /// How long one takes to be forgotten, in nanoseconds.
     interval: u64,
-    /// How long a full minute's worth takes.
+    /// How long a full minute's worth takes, in nanoseconds.
     full: u64,
 }
 
-/// Where a key stands after it asked.
+/// What a limiter says of one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
-    /// Whether it may.
+    /// Whether it is within the quota.
     pub allowed: bool,
     /// How many more may come at once.
     pub remaining: u64,
     /// How long until one more may come; zero if one may at once.
     pub wait: Duration,
-    /// How long until all is forgotten.
+    /// How long until the whole quota is free again.
     pub recovery: Duration,
 }
 
@@ -39,7 +42,8 @@ impl Quota {
         Some(Self { interval, full: interval * u64::from(count) })
     }
 
-    /// Judges one more at `now`; `until` is when all that came before is forgotten, and is moved if it is allowed.
+    /// Decides on one more at `now`. `until` is when all that came before is forgotten; it moves on
+    /// where one is allowed.
     fn check(self, until: &mut u64, now: u64) -> Decision {
         let after = (*until).max(now) + self.interval;
         let allowed = after <= now + self.full;
@@ -63,11 +67,12 @@ impl Quota {
 struct Slot {
     /// The key's hash, which nobody outside can foresee.
     key: u64,
-    /// When all is forgotten, in nanoseconds since the table was made; a slot that is free has 0.
+    /// When all is forgotten, in nanoseconds since the table was made; 0 in a free slot.
     until: u64,
 }
 
-/// A rate for each of any number of keys, in memory that does not grow: who is nearest to being forgotten makes room.
+/// A quota for each of any number of keys, in memory that does not grow: the key that is forgotten
+/// first makes room.
 pub struct RateLimiter {
     rate: Quota,
     sets: usize,
@@ -80,7 +85,8 @@ pub struct RateLimiter {
 impl RateLimiter {
     /// A table of `slots` keys, each 16 bytes; `None` where there is no limit.
     pub fn new(per_minute: u32, slots: usize) -> Option<Self> {
-        let (rate, slots) = (Quota::per_minute(per_minute)?, slots.max(WAYS));
+        let rate = Quota::per_minute(per_minute)?;
+        let slots = slots.max(WAYS);
         Some(Self {
             rate,
             sets: slots / WAYS,
@@ -90,28 +96,35 @@ impl RateLimiter {
         })
     }
 
-    /// Judges one more of a key.
+    /// Decides on one more of a key.
     pub fn check(&self, key: impl Hash, now: Instant) -> Decision {
         let key = self.hasher.hash_one(key);
-        let now = u64::try_from(now.saturating_duration_since(self.began).as_nanos()).unwrap_or(u64::MAX / 2);
+        let elapsed = now.saturating_duration_since(self.began).as_nanos();
+        let now = u64::try_from(elapsed).unwrap_or(u64::MAX / 2);
         // A panic while the lock was held leaves slots that are whole.
         let mut sets = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if sets.is_empty() {
             sets.resize(self.sets, <[Slot; WAYS]>::default());
         }
         let place = usize::try_from(key % self.sets as u64).unwrap_or_default();
-        self.rate.check(&mut slot(&mut sets[place], key).until, now)
+        let slot = slot_of(&mut sets[place], key);
+        self.rate.check(&mut slot.until, now)
     }
 }
 
-/// The slot of a key: its own, or the one whose key is the first to be forgotten.
-fn slot(set: &mut [Slot; WAYS], key: u64) -> &mut Slot {
-    let known = set.iter().position(|slot| slot.key == key && slot.until > 0);
-    let at = known.unwrap_or_else(|| (0..WAYS).min_by_key(|&at| set[at].until).unwrap_or_default());
-    if known.is_none() {
-        set[at] = Slot { key, until: 0 };
+/// The slot of a key: its own, or the one whose key is forgotten first.
+fn slot_of(set: &mut [Slot; WAYS], key: u64) -> &mut Slot {
+    let mut first = 0;
+    for at in 0..WAYS {
+        if set[at].key == key && set[at].until > 0 {
+            return &mut set[at];
+        }
+        if set[at].until < set[first].until {
+            first = at;
+        }
     }
-    &mut set[at]
+    set[first] = Slot { key, until: 0 };
+    &mut set[first]
 }
 
 #[cfg(test)]
@@ -132,7 +145,8 @@ mod tests {
         Quota::per_minute(count).expect("a limit")
     }
 
-    /// A bucket of drops that leak one by one, each an interval after the one before: the rate as a person would tell it.
+    /// A bucket of drops that leak one by one, each an interval after the one before: the rate as a
+    /// person would tell it.
     struct Bucket {
         rate: Quota,
         size: usize,

@@ -1,4 +1,4 @@
-//! What is known of tokens: bounded, filled on first use, changed in the step that announces a commit.
+//! Tokens in memory: bounded, filled on first use, changed in the step that publishes a commit.
 
 use crate::auth::counter::Counter;
 use crate::auth::identity::{Identity, Outdated};
@@ -14,13 +14,15 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 /// Tokens in each of the two generations; about 1 KiB each.
 const GENERATION_MAX: usize = 10_000;
 
-/// Marks of users; twice as many as can be in use, so that those out of use are seldom looked for.
+/// Marks of users: twice as many as can be in use, so that unused ones are seldom cleared away.
 const MARKS_MAX: usize = 4 * GENERATION_MAX;
 
-/// How many changes were heard: a verdict that was read before the latest is used but not kept.
+/// How many changes were published: an identity that was read before the latest is used but not
+/// kept.
 pub type Epoch = u64;
 
-/// The memory. Two generations bound it: what was not asked for during a whole generation is forgotten.
+/// The cache. Two generations bound it: a token that was not used during a whole generation is
+/// dropped.
 #[derive(Default)]
 pub struct TokenCache(RwLock<Memory>);
 
@@ -28,7 +30,7 @@ pub struct TokenCache(RwLock<Memory>);
 struct Memory {
     young: HashMap<TokenHash, Arc<Identity>, HashItself>,
     old: HashMap<TokenHash, Arc<Identity>, HashItself>,
-    /// The callers of a user share one mark, so a changed user outdates them all at once.
+    /// The identities of a user share one mark, so a changed user outdates them all at once.
     marks: HashMap<UserId, Weak<Outdated>>,
     epoch: Epoch,
 }
@@ -60,7 +62,8 @@ impl Hasher for First8 {
 }
 
 impl TokenCache {
-    /// Who holds the token with this hash, according to the file; kept if nothing changed since `epoch`.
+    /// The identity of the token with this hash from the database; kept if nothing changed since
+    /// `epoch`.
     pub fn load(
         &self,
         hash: &TokenHash,
@@ -73,7 +76,7 @@ impl TokenCache {
         Ok(Some(self.write().keep(*hash, known, epoch)))
     }
 
-    /// Forgets what a committed change makes untrue.
+    /// Drops what a committed change outdates; on the writer's thread.
     pub fn on_change(&self, change: &Change) {
         match change {
             Change::TokenRevoked(hash) | Change::TokenChanged(hash) => {
@@ -90,11 +93,13 @@ impl TokenCache {
         }
     }
 
-    /// Every token of a user is looked up anew.
+    /// Drops every token of a user.
     fn outdate(&self, id: UserId) {
         let mut memory = self.write();
         memory.epoch += 1;
-        if let Some(mark) = memory.marks.remove(&id).and_then(|mark| mark.upgrade()) {
+        let Some(mark) = memory.marks.remove(&id) else { return };
+        // Without one, no identity of the user is in memory.
+        if let Some(mark) = mark.upgrade() {
             mark.0.store(true, Ordering::Release);
         }
     }
@@ -110,25 +115,25 @@ impl TokenCache {
         self.len() == 0
     }
 
-    /// The caller in memory, or the epoch in which there was none.
+    /// The identity in memory, or the epoch in which there was none.
     pub fn get(&self, hash: &TokenHash) -> std::result::Result<Arc<Identity>, Epoch> {
         let memory = self.read();
-        let fresh = |caller: &&Arc<Identity>| !caller.outdated.0.load(Ordering::Acquire);
-        if let Some(caller) = memory.young.get(hash).filter(fresh) {
-            return Ok(Arc::clone(caller));
+        if let Some(identity) = memory.young.get(hash)
+            && is_fresh(identity)
+        {
+            return Ok(Arc::clone(identity));
         }
-        let (epoch, old) = (memory.epoch, memory.old.get(hash).filter(fresh).cloned());
+        let identity = match memory.old.get(hash) {
+            Some(identity) if is_fresh(identity) => Arc::clone(identity),
+            _ => return Err(memory.epoch),
+        };
         drop(memory);
-        let caller = old.ok_or(epoch)?;
-        let mut memory = self.write();
-        if memory.old.remove(hash).is_some() {
-            memory.make_room();
-            memory.young.insert(*hash, Arc::clone(&caller));
-        }
-        Ok(caller)
+        self.write().make_young(hash, &identity);
+        Ok(identity)
     }
 
-    // A panic while the lock was held leaves maps that are whole: every step under it is one insertion or removal.
+    // A panic while the lock was held leaves maps that are whole: every step under it is one
+    // insertion or removal.
     fn read(&self) -> RwLockReadGuard<'_, Memory> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,29 +143,54 @@ impl TokenCache {
     }
 }
 
+/// Whether the user has not changed since the identity was read.
+fn is_fresh(identity: &Identity) -> bool {
+    !identity.outdated.0.load(Ordering::Acquire)
+}
+
 impl Memory {
-    fn keep(&mut self, hash: TokenHash, KnownToken { token, user, seats }: KnownToken, epoch: Epoch) -> Arc<Identity> {
-        let mark = self.marks.get(&user.id).and_then(Weak::upgrade).unwrap_or_default();
-        let caller = Arc::new(Identity {
+    /// Makes an identity, and keeps it if nothing changed since `epoch`.
+    fn keep(&mut self, hash: TokenHash, known: KnownToken, epoch: Epoch) -> Arc<Identity> {
+        let KnownToken { token, user, seats } = known;
+        debug_assert_eq!(token.user_id, user.id, "a token is read with its own user");
+        let mark = self.mark_of(user.id);
+        let identity = Arc::new(Identity {
             requests: Arc::new(Counter::new(user.id, token.id)),
             token,
             user,
             seats,
             view: OnceLock::new(),
-            noted: AtomicI64::new(0),
+            last_use_seconds: AtomicI64::new(0),
             outdated: Arc::clone(&mark),
         });
-        if epoch == self.epoch {
-            self.make_room();
-            if self.marks.len() >= MARKS_MAX {
-                self.marks.retain(|_, mark| mark.strong_count() > 0);
-            }
-            self.marks.insert(caller.user.id, Arc::downgrade(&mark));
-            self.young.insert(hash, Arc::clone(&caller));
+        if epoch != self.epoch {
+            return identity;
         }
-        caller
+        self.make_room();
+        if self.marks.len() >= MARKS_MAX {
+            self.marks.retain(|_, mark| mark.strong_count() > 0);
+        }
+        self.marks.insert(identity.user.id, Arc::downgrade(&mark));
+        self.young.insert(hash, Arc::clone(&identity));
+        debug_assert!(self.young.len() <= GENERATION_MAX, "room was made before");
+        identity
     }
 
+    /// The mark that the identities of a user share, or a new one.
+    fn mark_of(&self, id: UserId) -> Arc<Outdated> {
+        let known = self.marks.get(&id).and_then(Weak::upgrade);
+        known.unwrap_or_default()
+    }
+
+    /// Moves an identity into the young generation, unless it was dropped meanwhile.
+    fn make_young(&mut self, hash: &TokenHash, identity: &Arc<Identity>) {
+        if self.old.remove(hash).is_some() {
+            self.make_room();
+            self.young.insert(*hash, Arc::clone(identity));
+        }
+    }
+
+    /// Begins a new generation where the young one is full.
     fn make_room(&mut self) {
         if self.young.len() >= GENERATION_MAX {
             self.old = std::mem::take(&mut self.young);
@@ -221,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_read_before_a_change_is_not_kept_after_it() {
+    fn an_identity_read_before_a_change_is_not_kept_after_it() {
         let token_cache = TokenCache::default();
         let before = token_cache.get(&hash(1)).expect_err("nothing is known");
         token_cache.on_change(&Change::TokenRevoked(hash(1)));

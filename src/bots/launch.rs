@@ -2,16 +2,16 @@
 
 use crate::domain::MeetingId;
 
-/// A bot that is wanted.
+/// What a bot is started with.
 #[derive(Clone)]
 pub struct LaunchSpec {
-    /// For which meeting.
+    /// Its meeting.
     pub meeting_id: MeetingId,
-    /// The name of its session.
+    /// The uid of its session.
     pub uid: String,
-    /// Its own name, which no other bot has.
+    /// Its unique name, `vomeet-bot-<meeting>`.
     pub name: String,
-    /// What it is told: `BOT_CONFIG` and `WHISPER_LIVE_URL`.
+    /// Its environment: `BOT_CONFIG` and `WHISPER_LIVE_URL`.
     pub environment: Vec<(String, String)>,
 }
 
@@ -20,23 +20,42 @@ pub struct LaunchSpec {
 pub struct BotExit {
     /// Its exit code, where it had one and it is known.
     pub exit_code: Option<i64>,
-    /// In a sentence.
+    /// How it ended, in a sentence.
     pub how: String,
 }
 
 impl BotExit {
-    /// Of a bot whose end nobody saw.
+    /// The exit of a bot whose exit code is not known.
     pub fn unseen(how: impl Into<String>) -> Self {
         Self { exit_code: None, how: how.into() }
     }
 
-    /// Of a bot that ended by itself.
+    /// The exit of a bot that ended by itself.
     pub fn with_code(exit_code: i64) -> Self {
         Self { exit_code: Some(exit_code), how: format!("the bot ended with exit code {exit_code}") }
     }
 }
 
-/// `NAME=value`, taken apart.
-pub(crate) fn pairs(list: &[String]) -> impl Iterator<Item = (String, String)> {
-    list.iter().filter_map(|item| item.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned()))
+/// The names and values of items `NAME=value`; others are left out.
+pub(crate) fn pairs(items: &[String]) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    for item in items {
+        if let Some((name, value)) = item.split_once('=') {
+            pairs.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pairs;
+
+    #[test]
+    fn a_value_may_hold_an_equals_sign() {
+        let items = ["A=1".to_owned(), "B=x=y".to_owned(), "C=".to_owned(), "no value".to_owned()];
+        let pairs = pairs(&items);
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(pairs, [("A", "1"), ("B", "x=y"), ("C", "")]);
+    }
 }

@@ -1,11 +1,13 @@
-//! One meeting that is not over, and its bot, to the end of both.
+//! The task of one meeting that is not over, and of its bot, to the end of both.
 
 use crate::bots::launch::BotExit;
 use crate::bots::runner::Runner;
 use crate::bots::watch_registry::{MeetingState, WatchHandle};
 use crate::clock::{Clock, later};
 use crate::config::StateTimeouts;
-use crate::domain::MeetingStatus::{Active, AwaitingAdmission, Completed, Failed, Joining, Requested, Stopping};
+use crate::domain::MeetingStatus::{
+    Active, AwaitingAdmission, Completed, Failed, Joining, Requested, Stopping,
+};
 use crate::domain::lifecycle::TransitionOutcome;
 use crate::domain::{CompletionReason, MeetingStatus, StatusReport, Time, TransitionSource};
 use crate::error::Error;
@@ -16,22 +18,23 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-/// How long the last callback of a bot that has ended may take: what it says of its end is better than what is seen of it.
-const LAST_WORD_TIME_MAX: Duration = Duration::from_millis(500);
+/// How long the last callback of a bot that has ended may take. What the bot says of its end is
+/// better than what is seen of it.
+const LAST_CALLBACK_TIME_MAX: Duration = Duration::from_millis(500);
 /// How long to wait before a write that was refused is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What all keepers share.
+/// What all meeting tasks share.
 pub struct Context {
     /// Where meetings are written.
     pub store: Arc<Store>,
-    /// What they tell the time by.
+    /// The clock of their time-outs.
     pub clock: Clock,
     /// What runs their bots.
     pub runner: Runner,
     /// How long a meeting may stay in each state.
     pub state_timeouts: StateTimeouts,
-    /// How long a bot may take to end after its last word.
+    /// How long a bot may take to end after its last callback.
     pub grace: Duration,
     /// Becomes true when the server stops.
     pub closing: watch::Sender<bool>,
@@ -39,174 +42,187 @@ pub struct Context {
 
 /// What happens next.
 enum Next {
-    Moved,
-    BotExit(BotExit),
-    TimeIsUp,
+    StateChanged,
+    BotEnded(BotExit),
+    TimedOut,
     Closing,
 }
 
-/// Keeps one meeting honest.
+/// Supervises one meeting.
 pub struct MeetingTask {
-    /// What it shares with the others.
+    /// What it shares with the other tasks.
     pub context: Arc<Context>,
     /// Its meeting.
     pub watch: WatchHandle,
-    /// Its bot; `None` is one that is not ours to stop, which has only its word.
+    /// The handle of its bot; `None` is a bot that no runner started, which is known by its
+    /// callbacks alone.
     pub handle: Option<String>,
 }
 
 impl MeetingTask {
-    /// Until the meeting is over and nothing of its bot is left, or the server stops.
-    pub async fn keep(self) {
-        let (mut news, mut closing) = (self.watch.news.clone(), self.context.closing.subscribe());
-        let mut end = pin!(self.end());
-        let mut stop = pin!(self.stop());
-        let mut told_to_leave = false;
+    /// Runs until the meeting is over and nothing of its bot is left, or the server stops.
+    pub async fn run(self) {
+        let mut states = self.watch.states.clone();
+        let mut closing = self.context.closing.subscribe();
+        let mut bot_exit = pin!(self.bot_exit());
+        let mut stop = pin!(self.stop_bot());
+        let mut is_stopped = false;
         loop {
-            let MeetingState { status, since } = *news.borrow_and_update();
+            let MeetingState { status, since } = *states.borrow_and_update();
             if status.is_over() {
-                return self.dismiss(end, self.context.grace).await;
+                return self.dismiss(bot_exit, self.context.grace).await;
             }
-            let time_up = self.time_up(status, since);
+            let deadline = self.deadline(status, since);
             let next = tokio::select! {
-                // News first: a meeting that is over is not let go of with its bot still there.
+                // The state first: a meeting that is over must not be left with its bot still
+                // there.
                 biased;
-                _ = news.changed() => Next::Moved,
-                ended = &mut end => Next::BotExit(ended),
-                () = &mut stop, if status == Stopping && !told_to_leave => {
-                    told_to_leave = true;
-                    Next::Moved
+                _ = states.changed() => Next::StateChanged,
+                exit = &mut bot_exit => Next::BotEnded(exit),
+                () = &mut stop, if status == Stopping && !is_stopped => {
+                    is_stopped = true;
+                    Next::StateChanged
                 }
-                () = self.context.clock.sleep_until(time_up) => Next::TimeIsUp,
+                () = self.context.clock.sleep_until(deadline) => Next::TimedOut,
                 _ = closing.wait_for(|closing| *closing) => Next::Closing,
             };
             match next {
-                Next::Moved => {}
-                Next::BotExit(ended) => return self.conclude(ended).await,
-                Next::TimeIsUp => {
-                    let report = self.out_of_time(status);
+                Next::StateChanged => {}
+                Next::BotEnded(exit) => return self.conclude(exit).await,
+                Next::TimedOut => {
+                    let report = self.timeout_report(status);
                     let is_end = report.to.is_over();
                     if self.advance(report).await && is_end {
-                        return self.dismiss(end, Duration::ZERO).await;
+                        return self.dismiss(bot_exit, Duration::ZERO).await;
                     }
-                    // At once where it was written; else its time is up once more.
-                    let _ = timeout(RETRY, news.changed()).await;
+                    // At once where it was written; else the state times out once more.
+                    let _ = timeout(RETRY, states.changed()).await;
                 }
                 Next::Closing => return self.close().await,
             }
         }
     }
 
-    /// Resolves when the bot no longer runs.
-    async fn end(&self) -> BotExit {
+    /// Resolves when the bot no longer runs; never without a handle.
+    async fn bot_exit(&self) -> BotExit {
         match &self.handle {
             Some(handle) => self.context.runner.wait(self.watch.id, handle).await,
             None => std::future::pending().await,
         }
     }
 
-    async fn stop(&self) {
+    async fn stop_bot(&self) {
         if let Some(handle) = &self.handle {
             self.context.runner.stop(handle).await;
         }
     }
 
-    /// When the time in a state is up. A state that begins in the future, by a clock that was set back, begins now.
-    fn time_up(&self, status: MeetingStatus, since: Time) -> Time {
-        let since = since.min(self.context.clock.now());
-        later(since, limit(&self.context.state_timeouts, status))
+    /// When a state times out. A state that begins in the future, by a clock that was set back,
+    /// begins now.
+    fn deadline(&self, status: MeetingStatus, since: Time) -> Time {
+        let now = self.context.clock.now();
+        let time_max = time_max(&self.context.state_timeouts, status);
+        later(since.min(now), time_max)
     }
 
     /// What becomes of a meeting that has been in a state for too long.
-    fn out_of_time(&self, status: MeetingStatus) -> StatusReport {
-        let seconds = limit(&self.context.state_timeouts, status).as_secs();
-        // A bot that reports in this very moment is not late.
-        let report = |to, reason| StatusReport {
-            only_from: Some(status),
-            ..StatusReport::new(to, TransitionSource::Server).because(reason)
+    fn timeout_report(&self, status: MeetingStatus) -> StatusReport {
+        let seconds = time_max(&self.context.state_timeouts, status).as_secs();
+        let (to, reason) = match status {
+            Requested => (Failed, format!("the bot did not report within {seconds} s")),
+            Joining => (Failed, format!("the bot was on its way for more than {seconds} s")),
+            AwaitingAdmission => (Completed, format!("nobody let the bot in within {seconds} s")),
+            Active => (Stopping, format!("the meeting was longer than {seconds} s")),
+            Stopping | Completed | Failed => {
+                (Completed, format!("the bot did not leave within {seconds} s"))
+            }
         };
-        match status {
-            Requested => report(Failed, format!("the bot did not report within {seconds} s")),
-            Joining => report(Failed, format!("the bot was on its way for more than {seconds} s")),
-            AwaitingAdmission => StatusReport {
-                completion_reason: Some(CompletionReason::AwaitingAdmissionTimeout),
-                ..report(Completed, format!("nobody let the bot in within {seconds} s"))
-            },
-            Active => report(Stopping, format!("the meeting was longer than {seconds} s")),
-            Stopping | Completed | Failed => report(Completed, format!("the bot did not leave within {seconds} s")),
+        let mut report = StatusReport::new(to, TransitionSource::Server).because(reason);
+        if status == AwaitingAdmission {
+            report.completion_reason = Some(CompletionReason::AwaitingAdmissionTimeout);
         }
+        // A bot that reports in this very moment is not late.
+        report.only_from = Some(status);
+        report
     }
 
-    /// The bot has ended: the meeting is over too, by the bot's word if that comes, else by what was seen.
-    async fn conclude(&self, ended: BotExit) {
-        log::info!("meeting {}: {}", self.watch.id, ended.how);
-        let mut news = self.watch.news.clone();
+    /// Ends the meeting of a bot that has ended: by the bot's last callback if that comes, else by
+    /// what was seen.
+    async fn conclude(&self, exit: BotExit) {
+        log::info!("meeting {}: {}", self.watch.id, exit.how);
+        let mut states = self.watch.states.clone();
         let clock = &self.context.clock;
-        let waited = tokio::select! {
+        let deadline = later(clock.now(), LAST_CALLBACK_TIME_MAX);
+        let is_over = tokio::select! {
             biased;
-            _ = news.wait_for(|state| state.status.is_over()) => false,
-            () = clock.sleep_until(later(clock.now(), LAST_WORD_TIME_MAX)) => true,
+            _ = states.wait_for(|state| state.status.is_over()) => true,
+            () = clock.sleep_until(deadline) => false,
         };
-        if waited {
-            self.advance(of_end(self.watch.state().status, ended)).await;
+        if !is_over {
+            let report = exit_report(self.watch.state().status, exit);
+            self.advance(report).await;
         }
         self.clear().await;
     }
 
-    /// The meeting is over: the bot may end by itself for a while, then it is ended.
-    async fn dismiss(&self, end: Pin<&mut impl Future<Output = BotExit>>, state_timeouts: Duration) {
+    /// The meeting is over: the bot may end by itself within the grace period, then it is stopped.
+    async fn dismiss(&self, bot_exit: Pin<&mut impl Future<Output = BotExit>>, grace: Duration) {
         let mut closing = self.context.closing.subscribe();
-        let ended = tokio::select! {
-            _ = end => true,
-            () = sleep(state_timeouts) => false,
-            // Nobody would look after it any more.
+        let has_ended = tokio::select! {
+            _ = bot_exit => true,
+            () = sleep(grace) => false,
+            // After that, nobody would stop it.
             _ = closing.wait_for(|closing| *closing) => false,
         };
-        if !ended {
-            self.stop().await;
+        if !has_ended {
+            self.stop_bot().await;
         }
         self.clear().await;
     }
 
+    /// Clears away what is left of the bot, and writes that nothing is.
     async fn clear(&self) {
-        if let Some(handle) = &self.handle {
-            self.context.runner.clear(handle).await;
-            let note = NoteCleared { meeting_id: self.watch.id, now: self.context.clock.now() };
-            if let Err(error) = self.context.store.write(note).await {
-                // The next start looks once more, and finds nothing.
-                log::debug!("meeting {}: {error:?}", self.watch.id);
-            }
+        let Some(handle) = &self.handle else { return };
+        self.context.runner.clear(handle).await;
+        let cleared = NoteCleared { meeting_id: self.watch.id, now: self.context.clock.now() };
+        if let Err(error) = self.context.store.write(cleared).await {
+            // The next start looks once more, and finds nothing.
+            log::debug!("meeting {}: {error:?}", self.watch.id);
         }
     }
 
     /// The server stops: the bot goes on, if it can.
     async fn close(&self) {
         let Some(handle) = &self.handle else { return };
-        if self.context.runner.ends_with_server(handle) {
-            self.stop().await;
-            self.advance(
-                StatusReport::new(Completed, TransitionSource::Server).because("the demo bot ended with the server"),
-            )
-            .await;
+        if !self.context.runner.ends_with_server(handle) {
+            return;
         }
+        self.stop_bot().await;
+        let report = StatusReport::new(Completed, TransitionSource::Server);
+        self.advance(report.because("the demo bot ended with the server")).await;
     }
 
-    /// Brings the news into the file, and says whether it moved the meeting; what is only refused for now is tried until the
-    /// server stops.
+    /// Writes a status report, and returns whether it changed the meeting's state. A write that is
+    /// only refused for now is tried again until the server stops.
     pub async fn advance(&self, report: StatusReport) -> bool {
         let mut closing = self.context.closing.subscribe();
         loop {
-            let meeting_ref = MeetingRef::Meeting(self.watch.id);
-            let advance =
-                Advance { meeting_ref, report: report.clone(), container_id: None, now: self.context.clock.now() };
+            let advance = Advance {
+                meeting_ref: MeetingRef::Meeting(self.watch.id),
+                report: report.clone(),
+                container_id: None,
+                now: self.context.clock.now(),
+            };
             match self.context.store.write(advance).await {
-                Ok(advanced) => return advanced.is_some_and(|advanced| advanced.step == TransitionOutcome::Move),
+                Ok(Some(advanced)) => return advanced.step == TransitionOutcome::Move,
+                Ok(None) => return false,
                 Err(Error::Busy | Error::DiskFull) if !*closing.borrow_and_update() => {
                     let _ = timeout(RETRY, closing.changed()).await;
                 }
                 Err(error) => {
                     let cause = error.cause().unwrap_or("the disk is full or busy");
-                    log::warn!("the end of meeting {} could not be written: {cause}", self.watch.id);
+                    let id = self.watch.id;
+                    log::warn!("the status of meeting {id} could not be written: {cause}");
                     return false;
                 }
             }
@@ -214,7 +230,8 @@ impl MeetingTask {
     }
 }
 
-fn limit(state_timeouts: &StateTimeouts, status: MeetingStatus) -> Duration {
+/// How long a meeting may stay in a state.
+fn time_max(state_timeouts: &StateTimeouts, status: MeetingStatus) -> Duration {
     match status {
         Requested => state_timeouts.requested,
         Joining => state_timeouts.joining,
@@ -224,11 +241,14 @@ fn limit(state_timeouts: &StateTimeouts, status: MeetingStatus) -> Duration {
     }
 }
 
-/// What the end of its bot makes of a meeting.
-fn of_end(status: MeetingStatus, ended: BotExit) -> StatusReport {
-    let is_well = ended.exit_code == Some(0) || status == Stopping;
-    let to = if is_well { Completed } else { Failed };
-    StatusReport { exit_code: ended.exit_code, ..StatusReport::new(to, TransitionSource::Server).because(ended.how) }
+/// What becomes of a meeting whose bot has ended: it is completed where the bot succeeded or was to
+/// stop.
+fn exit_report(status: MeetingStatus, exit: BotExit) -> StatusReport {
+    let is_success = exit.exit_code == Some(0) || status == Stopping;
+    let to = if is_success { Completed } else { Failed };
+    let mut report = StatusReport::new(to, TransitionSource::Server).because(exit.how);
+    report.exit_code = exit.exit_code;
+    report
 }
 
 #[cfg(test)]
@@ -236,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_is_what_it_was() {
+    fn a_bot_that_succeeds_or_was_to_stop_completes_its_meeting() {
         for (status, exit_code, expected) in [
             (Requested, Some(0), Completed),
             (Active, Some(0), Completed),
@@ -246,7 +266,7 @@ mod tests {
             (Stopping, Some(1), Completed),
             (Stopping, None, Completed),
         ] {
-            let report = of_end(status, BotExit { exit_code, how: "so".to_owned() });
+            let report = exit_report(status, BotExit { exit_code, how: "so".to_owned() });
             assert_eq!((report.to, report.exit_code), (expected, exit_code), "{status:?} and {exit_code:?}");
             assert_eq!(report.reason.as_deref(), Some("so"));
         }

@@ -1,4 +1,4 @@
-//! Bots: started and stopped, and every open meeting kept honest.
+//! Bots: starts and stops them, and supervises every meeting that is not over.
 
 mod launch;
 mod meeting_task;

@@ -1,8 +1,10 @@
-//! What bots print: a file for each meeting, which only the server's user can read, and which stays short.
+//! The logs of bots: a file for each meeting, of limited length, which only the server's user can
+//! read.
 //!
-//! The bot writes into the file itself, so that it goes on while the server is restarted. Once a file is longer than
-//! it may be, its newest half is kept, from the beginning of a line; what is printed in the very moment of the cut may
-//! be lost. Between two looks at it a file may grow longer than its limit.
+//! The bot writes into the file itself, so that it goes on while the server is restarted. Once a
+//! file is longer than it may be, its newest half is kept, from the beginning of a line; what is
+//! printed while it is truncated may be lost. Between two checks a file may grow longer than its
+//! limit.
 
 use crate::domain::{MeetingId, Time};
 use std::fs::{DirBuilder, DirEntry, File, OpenOptions};
@@ -13,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// What stands where lines were dropped.
 const DROPPED: &[u8] = b"... (older output was dropped)\n";
 
-/// The folder of the files.
+/// The folder of the logs.
 #[derive(Clone)]
 pub struct BotOutputs {
     folder: PathBuf,
@@ -21,79 +23,94 @@ pub struct BotOutputs {
 }
 
 impl BotOutputs {
-    /// Files of at most this many bytes.
+    /// Logs of at most `bytes_max` bytes.
     pub fn new(folder: &Path, bytes_max: u64) -> Self {
         Self { folder: folder.to_owned(), bytes_max }
     }
 
-    /// The file of a meeting.
+    /// The log of a meeting.
     pub fn path(&self, id: MeetingId) -> PathBuf {
         self.folder.join(format!("meeting-{id}.log"))
     }
 
-    /// Opens the file of a meeting for appending; it and its folder are created.
+    /// Opens the log of a meeting for appending; file (mode 600) and folder (mode 700) are created.
     pub fn open(&self, id: MeetingId) -> io::Result<File> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         OpenOptions::new().create(true).append(true).mode(0o600).open(self.path(id))
     }
 
-    /// Removes the file of a meeting, if there is one.
+    /// Deletes the log of a meeting, if there is one.
     pub async fn remove(&self, id: MeetingId) {
         let path = self.path(id);
         let removed = tokio::task::spawn_blocking(move || std::fs::remove_file(path)).await;
         if let Ok(Err(error)) = removed
             && error.kind() != ErrorKind::NotFound
         {
-            log::warn!("the output of the bot of meeting {id} cannot be removed: {error}");
+            log::warn!("the bot log of meeting {id} cannot be deleted: {error}");
         }
     }
 
-    /// The meetings whose files were last written before then.
+    /// The meetings whose logs were last written before `end`.
     pub async fn older_than(&self, end: Time) -> Vec<MeetingId> {
         let folder = self.folder.clone();
         tokio::task::spawn_blocking(move || older_than(&folder, end)).await.unwrap_or_default()
     }
 
-    /// Cuts the file of a meeting if it has become too long.
+    /// Truncates the log of a meeting where it has become too long.
     pub async fn keep_short(&self, id: MeetingId) {
-        let (path, max) = (self.path(id), self.bytes_max);
-        if !is_longer(&path, max) {
+        let path = self.path(id);
+        let bytes_max = self.bytes_max;
+        if !is_longer(&path, bytes_max) {
             return;
         }
-        let cut = tokio::task::spawn_blocking(move || cut(&path, max)).await;
-        if let Ok(Err(error)) = cut {
-            log::warn!("the output of the bot of meeting {id} cannot be cut: {error}");
+        let truncated = tokio::task::spawn_blocking(move || truncate(&path, bytes_max)).await;
+        if let Ok(Err(error)) = truncated {
+            log::warn!("the bot log of meeting {id} cannot be truncated: {error}");
         }
     }
 }
 
 fn older_than(folder: &Path, end: Time) -> Vec<MeetingId> {
+    let mut found = Vec::new();
     // Without a folder nothing was ever printed.
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let old = |entry: DirEntry| {
-        let name = entry.file_name();
-        let id = name.to_str()?.strip_prefix("meeting-")?.strip_suffix(".log")?.parse().ok()?;
-        let written = entry.metadata().ok()?.mtime().saturating_mul(1000);
-        (written < end.as_millis()).then_some(MeetingId(id))
-    };
-    entries.filter_map(old).collect()
+    let Ok(entries) = std::fs::read_dir(folder) else { return found };
+    for entry in entries.flatten() {
+        if let Some((id, written)) = log_of(&entry)
+            && written < end
+        {
+            found.push(id);
+        }
+    }
+    found
+}
+
+/// The meeting of a log, and when it was last written; `None` for other files.
+fn log_of(entry: &DirEntry) -> Option<(MeetingId, Time)> {
+    let name = entry.file_name();
+    let id = name.to_str()?.strip_prefix("meeting-")?.strip_suffix(".log")?.parse().ok()?;
+    let seconds = entry.metadata().ok()?.mtime();
+    Some((MeetingId(id), Time::from_millis(seconds.saturating_mul(1000))))
 }
 
 fn is_longer(path: &Path, max: u64) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.len() > max)
 }
 
-/// Whoever writes does so at the end (`O_APPEND`), so the file can be cut under their hands.
-fn cut(path: &Path, max: u64) -> io::Result<()> {
+/// Keeps the newest half. The bot writes at the end (`O_APPEND`), so its file can be truncated
+/// while it is open.
+fn truncate(path: &Path, bytes_max: u64) -> io::Result<()> {
     let mut file = match OpenOptions::new().read(true).append(true).open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(max / 2)))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(bytes_max / 2)))?;
     let mut newest = Vec::new();
-    (&mut file).take(max / 2).read_to_end(&mut newest)?;
-    let begin = newest.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    (&mut file).take(bytes_max / 2).read_to_end(&mut newest)?;
+    let begin = match newest.iter().position(|byte| *byte == b'\n') {
+        Some(line_end) => line_end + 1,
+        None => 0,
+    };
     file.set_len(0)?;
     file.write_all(&[DROPPED, &newest[begin..]].concat())
 }

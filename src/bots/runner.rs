@@ -1,4 +1,4 @@
-//! One face for all that runs bots; a handle says which of them runs one.
+//! One interface to all runners; a bot's handle says which of them runs it.
 
 use crate::bots::launch::{BotExit, LaunchSpec};
 use crate::bots::runners::demo::Demos;
@@ -8,7 +8,8 @@ use crate::bots::runners::{demo, docker, process};
 use crate::config::{Bots, RunnerKind};
 use crate::domain::{MeetingId, Time};
 
-/// What runs bots. It goes on caring for those that were started before the setting changed.
+/// Runs bots by the configured runner. Bots that another runner started, before the setting
+/// changed, are still waited for and stopped.
 pub struct Runner {
     kind: RunnerKind,
     demos: Demos,
@@ -16,19 +17,19 @@ pub struct Runner {
     engine: Engine,
 }
 
-/// Whose a handle is.
+/// The runner that a handle belongs to.
 enum Owner {
     Demos(MeetingId),
     Processes(process::Run),
     Engine,
-    /// A container of an engine that is no longer set.
+    /// A container, while no container engine is configured.
     FormerEngine,
-    /// It is none of our handles: a bot may name itself.
+    /// None of ours: a bot may name itself.
     Nobody,
 }
 
 impl Runner {
-    /// By the settings; nothing is started or asked yet.
+    /// A runner by the settings; nothing is started or connected yet.
     pub fn new(bots: &Bots) -> Self {
         Self {
             kind: bots.runner,
@@ -38,7 +39,8 @@ impl Runner {
         }
     }
 
-    /// Starts a bot and returns its handle, or the sentence that says why it could not be started and what to do.
+    /// Starts a bot and returns its handle, or the sentence that says why it could not be started
+    /// and what to do.
     pub async fn start(&self, spec: LaunchSpec) -> Result<String, String> {
         match self.kind {
             RunnerKind::None => Err("nothing is configured that runs bots; set bots.runner.".to_owned()),
@@ -48,7 +50,7 @@ impl Runner {
         }
     }
 
-    /// Tells a bot to leave, and ends it after the grace period; a bot that no longer runs is fine.
+    /// Stops a bot, and kills it after the grace period; a bot that no longer runs is fine.
     pub async fn stop(&self, handle: &str) {
         match self.owner(handle) {
             Owner::Demos(id) => self.demos.stop(id).await,
@@ -58,7 +60,8 @@ impl Runner {
         }
     }
 
-    /// Resolves when a bot no longer runs, whoever started it. As long as it is waited for, its output is kept short.
+    /// Resolves when a bot no longer runs. While it is waited for, its log is kept within its
+    /// limit.
     pub async fn wait(&self, meeting_id: MeetingId, handle: &str) -> BotExit {
         match self.owner(handle) {
             Owner::Demos(id) => self.demos.wait(id).await,
@@ -70,25 +73,26 @@ impl Runner {
         }
     }
 
-    /// Looks for the bot of a session whose handle was lost: the server was killed between its start and the note of it.
-    /// Fails where that cannot be said now.
+    /// Looks for the bot of a session whose handle was lost, because the server was killed before
+    /// it was written. Fails where the runner cannot be asked now.
     pub async fn find(&self, name: &str, uid: &str) -> Result<Option<String>, String> {
-        let uid_of_process = uid.to_owned();
         match self.kind {
-            RunnerKind::Process => tokio::task::spawn_blocking(move || process::find(&uid_of_process))
-                .await
-                .map_err(|error| error.to_string()),
+            RunnerKind::Process => {
+                let uid = uid.to_owned();
+                let search = tokio::task::spawn_blocking(move || process::find(&uid));
+                search.await.map_err(|error| error.to_string())
+            }
             RunnerKind::Docker => self.engine.find(name, uid).await,
             RunnerKind::None | RunnerKind::Demo => Ok(None),
         }
     }
 
-    /// Removes what a bot printed.
+    /// Deletes the log of a meeting's bot.
     pub async fn delete_log(&self, id: MeetingId) {
         self.processes.delete_log(id).await;
     }
 
-    /// The meetings whose bots have printed nothing since then.
+    /// The meetings whose bots have printed nothing since `end`.
     pub async fn old_logs(&self, end: Time) -> Vec<MeetingId> {
         self.processes.old_logs(end).await
     }
@@ -103,12 +107,12 @@ impl Runner {
         }
     }
 
-    /// Whether there is anything that runs bots.
+    /// Whether a runner is configured.
     pub fn runs_any(&self) -> bool {
         self.kind != RunnerKind::None
     }
 
-    /// Whether this handle is one of ours.
+    /// Whether a runner of ours made this handle.
     pub fn knows(&self, handle: &str) -> bool {
         !matches!(self.owner(handle), Owner::Nobody)
     }
@@ -119,11 +123,17 @@ impl Runner {
     }
 
     fn owner(&self, handle: &str) -> Owner {
-        match (demo::parse(handle), process::Run::parse(handle)) {
-            (Some(id), _) => Owner::Demos(id),
-            (_, Some(run)) => Owner::Processes(run),
-            _ if !docker::is_id(handle) => Owner::Nobody,
-            _ if self.kind == RunnerKind::Docker => Owner::Engine,
+        if let Some(id) = demo::parse(handle) {
+            return Owner::Demos(id);
+        }
+        if let Some(run) = process::Run::parse(handle) {
+            return Owner::Processes(run);
+        }
+        if !docker::is_id(handle) {
+            return Owner::Nobody;
+        }
+        match self.kind {
+            RunnerKind::Docker => Owner::Engine,
             _ => Owner::FormerEngine,
         }
     }

@@ -1,4 +1,5 @@
-//! Every open meeting has a keeper: from its order on, and after a restart from what the file says.
+//! Gives every meeting that is not over a task: when its bot is started, and after a restart by
+//! what the database says.
 
 use crate::bots::launch::LaunchSpec;
 use crate::bots::meeting_task::{Context, MeetingTask};
@@ -9,6 +10,7 @@ use crate::config::Bots;
 use crate::domain::MeetingStatus::{Completed, Failed, Requested, Stopping};
 use crate::domain::bot::container_name;
 use crate::domain::{Meeting, MeetingId, MeetingStatus, StatusReport, Time, TransitionSource};
+use crate::error::Error;
 use crate::store::{BotAtWork, Change, NoteContainer, Store};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,15 +18,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// How often the file is looked through for meetings that nobody keeps.
+/// How often the supervisor looks for open meetings without a task.
 const ROUND: Duration = Duration::from_secs(10);
-/// How long a meeting may be without a bot while nobody starts one, in seconds.
-const ORDER_SECONDS_MAX: i64 = 30;
-
+/// How long a requested meeting may be without a bot because its start is on the way, in seconds.
+const START_SECONDS_MAX: i64 = 30;
 /// Longest wait at the end for bots that leave, beyond their grace period.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Starts bots, and keeps the meetings of all of them.
+/// Starts bots, and supervises their meetings.
 pub struct Supervisor {
     context: Arc<Context>,
     watch_registry: Arc<WatchRegistry>,
@@ -33,11 +34,12 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Takes up every open meeting: its bot is adopted if it still runs, else the meeting is ended with its reason.
-    /// Call it in a runtime. The roster must hear every change of the store.
+    /// Takes up every open meeting: its bot is adopted if it still runs, else the meeting is ended
+    /// with a reason. Call it in a runtime. The registry must be told of every change that the
+    /// store commits ([`WatchRegistry::on_change`]).
     pub fn start(store: Arc<Store>, watch_registry: Arc<WatchRegistry>, bots: &Bots, clock: Clock) -> Arc<Self> {
         let supervisor = Self::at_rest(store, watch_registry, bots, clock);
-        let rounds = Arc::clone(&supervisor).go_round();
+        let rounds = Arc::clone(&supervisor).run_rounds();
         supervisor.tasks().spawn(rounds);
         supervisor
     }
@@ -57,14 +59,15 @@ impl Supervisor {
         Arc::new(Self { context: Arc::new(context), watch_registry, tasks, started_at })
     }
 
-    /// Starts the bot of a meeting that was just requested, and returns its handle; from then on it is kept.
+    /// Starts the bot of a meeting that was just requested, and returns its handle; from then on
+    /// the meeting has a task.
     ///
-    /// Fails with a sentence that says what to do. Nothing runs then, and the meeting is for the caller to end.
+    /// Fails with a sentence that says what to do. Nothing runs then, and the caller ends the
+    /// meeting.
     pub async fn send(&self, spec: LaunchSpec) -> Result<String, String> {
         let id = spec.meeting_id;
-        let Some(watch) =
-            self.watch_registry.enter(id, MeetingState { status: Requested, since: self.context.clock.now() })
-        else {
+        let state = MeetingState { status: Requested, since: self.context.clock.now() };
+        let Some(watch) = self.watch_registry.register(id, state) else {
             return Err("its bot is being started already.".to_owned());
         };
         match self.context.store.meeting_of_bot(id) {
@@ -74,60 +77,55 @@ impl Supervisor {
         }
         let handle = self.context.runner.start(spec).await?;
         log::info!("meeting {id}: started {handle}");
-        self.keep(watch, Some(handle.clone()));
+        self.spawn_task(watch, Some(handle.clone()));
         Ok(handle)
     }
 
-    /// Whether there is anything that runs bots.
+    /// Whether a runner is configured.
     pub fn runs_any(&self) -> bool {
         self.context.runner.runs_any()
     }
 
-    /// Removes what the bot of a meeting printed.
+    /// Deletes the log of a meeting's bot.
     pub async fn delete_log(&self, id: MeetingId) {
         self.context.runner.delete_log(id).await;
     }
 
-    /// The meetings whose bots have printed nothing since then, and something before.
+    /// The meetings with a log to which their bots have printed nothing since `end`.
     pub async fn old_logs(&self, end: Time) -> Vec<MeetingId> {
         self.context.runner.old_logs(end).await
     }
 
-    /// Hears what was committed; on the writer's thread, which it does not keep.
+    /// Passes a committed change on to the meeting's task; on the writer's thread, which it does
+    /// not block.
     pub fn on_change(&self, change: &Change) {
         self.watch_registry.on_change(change);
     }
 
-    /// Lets go of every bot that can go on without the server, and ends the others.
+    /// Leaves every bot running that can go on without the server, and stops the others.
     pub async fn stop(&self) {
         self.context.closing.send_replace(true);
         let mut tasks = std::mem::take(&mut *self.tasks());
         let all_ended = async { while tasks.join_next().await.is_some() {} };
         if timeout(self.context.grace + CLOSE_TIME_MAX, all_ended).await.is_err() {
-            log::warn!("some bots did not leave in time and are left to the next start");
+            log::warn!("some bots did not stop in time and are left to the next start");
         }
     }
 
-    fn keep(&self, watch: WatchHandle, handle: Option<String>) {
+    fn spawn_task(&self, watch: WatchHandle, handle: Option<String>) {
         let meeting_task = MeetingTask { context: Arc::clone(&self.context), watch, handle };
         let mut tasks = self.tasks();
+        // Frees the tasks that have ended.
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(meeting_task.keep());
+        tasks.spawn(meeting_task.run());
     }
 
-    async fn go_round(self: Arc<Self>) {
+    async fn run_rounds(self: Arc<Self>) {
         let mut closing = self.context.closing.subscribe();
         self.take_up_uncleared().await;
         loop {
             let next_round = later(self.context.clock.now(), ROUND);
-            match self.context.store.open_meetings(None).await {
-                Ok(open) => {
-                    for bot in open {
-                        self.take_up(bot).await;
-                    }
-                }
-                Err(error) => log::warn!("the open meetings cannot be read: {}", error.cause().unwrap_or("busy")),
-            }
+            self.take_up_open().await;
             tokio::select! {
                 biased;
                 _ = closing.wait_for(|closing| *closing) => return,
@@ -136,64 +134,98 @@ impl Supervisor {
         }
     }
 
-    /// Takes up the meetings that were over when the last server ended, and whose bots were not gone.
+    /// Takes up the open meetings that have no task.
+    async fn take_up_open(&self) {
+        match self.context.store.open_meetings(None).await {
+            Ok(open) => {
+                for bot in open {
+                    self.take_up(bot).await;
+                }
+            }
+            Err(error) => log::warn!("the open meetings cannot be read: {}", cause(&error)),
+        }
+    }
+
+    /// Takes up the meetings that were over when the last server ended, and whose bots were not
+    /// gone.
     async fn take_up_uncleared(&self) {
         let uncleared = match self.context.store.uncleared_meetings().await {
             Ok(uncleared) => uncleared,
-            Err(error) => return log::warn!("bots that are left cannot be read: {}", error.cause().unwrap_or("busy")),
+            Err(error) => {
+                return log::warn!("the bots of ended meetings cannot be read: {}", cause(&error));
+            }
         };
         for bot in uncleared {
-            let handle = bot.meeting.bot_container_id.clone().filter(|handle| self.context.runner.knows(handle));
-            let Some(handle) = handle else { continue };
-            if let Some(watch) = self.watch_registry.enter(bot.meeting.id, MeetingState::of(&bot.meeting)) {
-                self.keep(watch, Some(handle));
+            let Some(handle) = self.known_handle(&bot.meeting) else { continue };
+            let state = MeetingState::of(&bot.meeting);
+            if let Some(watch) = self.watch_registry.register(bot.meeting.id, state) {
+                self.spawn_task(watch, Some(handle));
             }
         }
     }
 
-    /// Takes up a meeting that nobody keeps.
+    /// Takes up an open meeting, unless it has a task already.
     async fn take_up(&self, bot: BotAtWork) {
-        let handle = bot.meeting.bot_container_id.clone().filter(|handle| self.context.runner.knows(handle));
-        if handle.is_none() && self.may_be_starting(&bot.meeting) {
+        let known = self.known_handle(&bot.meeting);
+        if known.is_none() && self.may_be_starting(&bot.meeting) {
             return;
         }
-        let Some(watch) = self.watch_registry.enter(bot.meeting.id, MeetingState::of(&bot.meeting)) else { return };
+        let state = MeetingState::of(&bot.meeting);
+        let Some(watch) = self.watch_registry.register(bot.meeting.id, state) else { return };
+        // The meeting may have changed before it was registered.
         match self.context.store.meeting_of_bot(watch.id) {
             Ok(Some(meeting)) if !meeting.status.is_over() => watch.correct(MeetingState::of(&meeting)),
             _ => return,
         }
-        let handle = match handle {
+        let handle = match known {
             Some(handle) => Some(handle),
             None => match self.find(&bot).await {
                 Ok(found) => found,
                 // The next round asks again.
-                Err(why) => return log::warn!("meeting {}: its bot cannot be looked for: {why}", watch.id),
+                Err(why) => {
+                    return log::warn!("meeting {}: its bot cannot be looked for: {why}", watch.id);
+                }
             },
         };
-        log::info!("meeting {}: taken up, with {}", watch.id, handle.as_deref().unwrap_or("no bot of ours"));
+        let name = handle.as_deref().unwrap_or("no bot of ours");
+        log::info!("meeting {}: taken up, with {name}", watch.id);
         if handle.is_none()
-            && let Some(end) = without_bot(watch.state().status)
+            && let Some(report) = report_without_bot(watch.state().status)
         {
-            MeetingTask { context: Arc::clone(&self.context), watch, handle }.advance(end).await;
+            let meeting_task = MeetingTask { context: Arc::clone(&self.context), watch, handle };
+            meeting_task.advance(report).await;
             return;
         }
-        self.keep(watch, handle);
+        self.spawn_task(watch, handle);
     }
 
-    /// Whether its bot was requested in this run of the server, so recently that its start may be on the way.
+    /// The stored handle of a meeting's bot, if a runner of ours made it.
+    fn known_handle(&self, meeting: &Meeting) -> Option<String> {
+        let handle = meeting.bot_container_id.as_ref()?;
+        if !self.context.runner.knows(handle) {
+            return None;
+        }
+        Some(handle.clone())
+    }
+
+    /// Whether its bot was requested in this run of the server, so recently that its start may be
+    /// on the way.
     fn may_be_starting(&self, meeting: &Meeting) -> bool {
-        let is_recent = self.context.clock.now() < meeting.created_at.plus_seconds(ORDER_SECONDS_MAX);
-        meeting.status == Requested && meeting.created_at >= self.started_at && is_recent
+        let latest = meeting.created_at.plus_seconds(START_SECONDS_MAX);
+        meeting.status == Requested
+            && meeting.created_at >= self.started_at
+            && self.context.clock.now() < latest
     }
 
-    /// Looks for a bot that was started before its handle could be noted.
+    /// Looks for a bot that was started before its handle could be written.
     async fn find(&self, bot: &BotAtWork) -> Result<Option<String>, String> {
-        let found = self.context.runner.find(&container_name(bot.meeting.id), &bot.uid).await?;
-        let Some(handle) = found else { return Ok(None) };
-        let note =
-            NoteContainer { meeting_id: bot.meeting.id, container_id: handle.clone(), now: self.context.clock.now() };
+        let meeting_id = bot.meeting.id;
+        let name = container_name(meeting_id);
+        let Some(handle) = self.context.runner.find(&name, &bot.uid).await? else { return Ok(None) };
+        let now = self.context.clock.now();
+        let note = NoteContainer { meeting_id, container_id: handle.clone(), now };
         if let Err(error) = self.context.store.write(note).await {
-            log::warn!("meeting {}: {handle} could not be noted: {error:?}", bot.meeting.id);
+            log::warn!("meeting {meeting_id}: {handle} could not be written: {error:?}");
         }
         Ok(Some(handle))
     }
@@ -203,12 +235,17 @@ impl Supervisor {
     }
 }
 
-/// What becomes of a meeting whose bot is nowhere; one that has reported may report again.
-fn without_bot(status: MeetingStatus) -> Option<StatusReport> {
-    let report = |to, reason: &str| Some(StatusReport::new(to, TransitionSource::Server).because(reason));
-    match status {
-        Requested => report(Failed, "the server stopped before the bot was started"),
-        Stopping => report(Completed, "no bot was left to stop"),
-        _ => None,
-    }
+/// What becomes of a meeting whose bot is nowhere; `None` where the bot has reported, and may
+/// report again.
+fn report_without_bot(status: MeetingStatus) -> Option<StatusReport> {
+    let (to, reason) = match status {
+        Requested => (Failed, "the server stopped before the bot was started"),
+        Stopping => (Completed, "no bot was left to stop"),
+        _ => return None,
+    };
+    Some(StatusReport::new(to, TransitionSource::Server).because(reason))
+}
+
+fn cause(error: &Error) -> &str {
+    error.cause().unwrap_or("busy")
 }

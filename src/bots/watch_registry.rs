@@ -1,59 +1,65 @@
-//! Which meetings are watched, and the door by which their news come in.
+//! The meetings that have a task, and how a committed change reaches it.
 
 use crate::domain::{Meeting, MeetingId, MeetingStatus, Time};
 use crate::store::Change;
+use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
-/// Where a meeting stands.
+/// The state of a meeting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MeetingState {
-    /// The state.
+    /// The status.
     pub status: MeetingStatus,
-    /// Since when.
+    /// When the status last changed.
     pub since: Time,
 }
 
+/// What is read of an entry of `data.status_transition`.
+#[derive(Deserialize)]
+struct Transition {
+    timestamp: Time,
+}
+
 impl MeetingState {
-    /// From what is stored: the time of the last change of state, not of any change.
+    /// From a stored meeting: the time of its last change of status, not of any change.
     pub fn of(meeting: &Meeting) -> Self {
-        #[derive(serde::Deserialize)]
-        struct Entry {
-            timestamp: Time,
+        let mut since = meeting.created_at;
+        if let Some(raw) = meeting.data.members().get("status_transition")
+            && let Ok(transitions) = serde_json::from_str::<Vec<Transition>>(raw.get())
+            && let Some(last) = transitions.last()
+        {
+            since = last.timestamp;
         }
-        let members = meeting.data.members();
-        let entries =
-            members.get("status_transition").and_then(|raw| serde_json::from_str::<Vec<Entry>>(raw.get()).ok());
-        let last = entries.and_then(|entries| entries.last().map(|entry| entry.timestamp));
-        Self { status: meeting.status, since: last.unwrap_or(meeting.created_at) }
+        Self { status: meeting.status, since }
     }
 }
 
-/// The meetings that somebody watches. Each has room for its newest standing and no more, so news never wait for
-/// anybody, and the last of them is never lost.
+/// The meetings that have a task. Each has room for its newest state and no more, so the writer
+/// never waits for a task, and the newest state is never lost.
 #[derive(Default)]
 pub struct WatchRegistry(Mutex<HashMap<MeetingId, watch::Sender<MeetingState>>>);
 
 impl WatchRegistry {
-    /// Hears what was committed; on the writer's thread, which it does not keep.
+    /// Passes a committed change of status on to the meeting's task; on the writer's thread, which
+    /// it does not block.
     pub fn on_change(&self, change: &Change) {
-        if let Change::MeetingMoved(moved) = change
-            && let Some(watched) = self.lock().get(&moved.meeting.id)
-        {
-            watched.send_replace(MeetingState { status: moved.meeting.status, since: moved.at });
+        let Change::MeetingMoved(moved) = change else { return };
+        if let Some(sender) = self.lock().get(&moved.meeting.id) {
+            sender.send_replace(MeetingState { status: moved.meeting.status, since: moved.at });
         }
     }
 
-    /// Begins to watch a meeting; `None` where somebody does already.
-    pub(crate) fn enter(self: &Arc<Self>, id: MeetingId, state: MeetingState) -> Option<WatchHandle> {
+    /// Registers a meeting; `None` where it is registered already.
+    pub(crate) fn register(self: &Arc<Self>, id: MeetingId, state: MeetingState) -> Option<WatchHandle> {
         let mut watched = self.lock();
         if watched.contains_key(&id) {
             return None;
         }
-        let (sender, news) = watch::channel(state);
+        let (sender, states) = watch::channel(state);
         watched.insert(id, sender);
-        Some(WatchHandle { watch_registry: Arc::clone(self), id, at_entry: state, news })
+        Some(WatchHandle { watch_registry: Arc::clone(self), id, at_registration: state, states })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<MeetingId, watch::Sender<MeetingState>>> {
@@ -61,39 +67,39 @@ impl WatchRegistry {
     }
 }
 
-/// A place on the roster; dropping it gives it up.
+/// The registration of a meeting; dropping it ends it.
 pub struct WatchHandle {
     watch_registry: Arc<WatchRegistry>,
-    /// Whose.
+    /// The meeting.
     pub id: MeetingId,
-    at_entry: MeetingState,
-    /// Where the meeting stands.
-    pub news: watch::Receiver<MeetingState>,
+    at_registration: MeetingState,
+    /// Its states.
+    pub states: watch::Receiver<MeetingState>,
 }
 
 impl WatchHandle {
-    /// Where the meeting stands now.
+    /// The state of the meeting now.
     pub fn state(&self) -> MeetingState {
-        *self.news.borrow()
+        *self.states.borrow()
     }
 
-    /// Corrects it by what the file says, which was read after the place was taken; news that came since are newer.
+    /// Corrects the state by what was read from the database after the registration. A change that
+    /// came since is newer, and stays.
     pub fn correct(&self, read: MeetingState) {
-        if let Some(watched) = self.watch_registry.lock().get(&self.id) {
-            watched.send_if_modified(|state| {
-                let is_news = *state == self.at_entry && read != self.at_entry;
-                if is_news {
-                    *state = read;
-                }
-                is_news
-            });
+        let watched = self.watch_registry.lock();
+        let Some(sender) = watched.get(&self.id) else { return };
+        let unchanged = *sender.borrow() == self.at_registration;
+        if unchanged && read != self.at_registration {
+            // No change comes in between: the registry is locked.
+            sender.send_replace(read);
         }
     }
 }
 
 impl Drop for WatchHandle {
     fn drop(&mut self) {
-        self.watch_registry.lock().remove(&self.id);
+        let removed = self.watch_registry.lock().remove(&self.id);
+        debug_assert!(removed.is_some(), "a handle is the registration of its meeting");
     }
 }
 
@@ -137,20 +143,20 @@ mod tests {
     }
 
     #[test]
-    fn news_are_newer_than_what_was_read() {
+    fn a_change_is_newer_than_what_was_read() {
         let at = |status, millis| MeetingState { status, since: Time::from_millis(millis) };
-        for (news, expected) in [(None, at(Joining, 2000)), (Some(Active), at(Active, 3000))] {
+        for (change, expected) in [(None, at(Joining, 2000)), (Some(Active), at(Active, 3000))] {
             let watch_registry = Arc::new(WatchRegistry::default());
-            let watch = watch_registry.enter(MeetingId(1), at(Requested, 1000)).expect("a place");
-            assert!(watch_registry.enter(MeetingId(1), at(Requested, 1000)).is_none(), "it is taken");
-            if let Some(status) = news {
+            let watch = watch_registry.register(MeetingId(1), at(Requested, 1000)).expect("a registration");
+            assert!(watch_registry.register(MeetingId(1), at(Requested, 1000)).is_none(), "it is taken");
+            if let Some(status) = change {
                 let moved = Moved { meeting: meeting(status, "{}"), from: Requested, at: Time::from_millis(3000) };
                 watch_registry.on_change(&Change::MeetingMoved(Arc::new(moved)));
             }
             watch.correct(at(Joining, 2000));
             assert_eq!(watch.state(), expected);
             drop(watch);
-            assert!(watch_registry.enter(MeetingId(1), at(Requested, 1000)).is_some(), "it was given up");
+            assert!(watch_registry.register(MeetingId(1), at(Requested, 1000)).is_some(), "it has ended");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `vomeet admin-key`: the named keys of the administrators.
+//! `vomeet admin-key`: named admin keys.
 
 use crate::cli::client::{Client, Target, object_of};
 use crate::cli::confirm::Consent;
@@ -21,40 +21,40 @@ const COLUMNS: &[Column] = &[
     ("OLD UNTIL", "/old_until"),
 ];
 
-/// What is done with admin keys.
+/// Commands for admin keys.
 #[derive(Subcommand)]
 pub enum AdminKeyCommand {
     /// Create a named admin key, and print it this once
     Create(Create),
     /// List the named admin keys
     List,
-    /// Exchange an admin key for a new one, which is printed this once; the old one works for a while
+    /// Rotate an admin key: the new one is printed this once, the old one works for a while
     Rotate(Rotate),
     /// Revoke an admin key: it is refused from the next request on
     Revoke(Revoke),
 }
 
-/// A new key.
+/// Arguments of `create`.
 #[derive(Args)]
 pub struct Create {
-    /// Whose it is
+    /// Name of the administrator or program
     name: String,
-    /// When it ends, such as 90d from now [default: never]
+    /// When it expires, such as 90d from now [default: never]
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     expires_in: Option<i64>,
 }
 
-/// An exchange.
+/// Arguments of `rotate`.
 #[derive(Args)]
 pub struct Rotate {
     /// Id or name
     key: String,
-    /// How long the old one still works, such as 15m
+    /// How long the old key still works, such as 15m
     #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "1h")]
     grace: i64,
 }
 
-/// An end.
+/// Arguments of `revoke`.
 #[derive(Args)]
 pub struct Revoke {
     /// Id or name
@@ -63,27 +63,47 @@ pub struct Revoke {
     consent: Consent,
 }
 
-/// Does it.
-pub async fn run(client: &mut Client, output: Output, command: AdminKeyCommand) -> Result<(), StartupError> {
+/// Runs the command.
+pub async fn run(
+    client: &mut Client,
+    output: Output,
+    command: AdminKeyCommand,
+) -> Result<(), StartupError> {
     match command {
-        AdminKeyCommand::Create(Create { name, expires_in }) => {
-            let body = object_of([("name", Some(name.as_str().into())), ("expires_in", expires_in.map(Value::from))]);
-            let answer = client.send(Method::POST, Target::path(["admin", "keys"]), Some(body)).await?;
-            output.secret(&answer, "key", &format!("This is the admin key {name}."))
+        AdminKeyCommand::Create(new) => create(client, output, new).await,
+        AdminKeyCommand::List => {
+            let response = client.get(Target::path(["admin", "keys"])).await?;
+            output.list(&response, COLUMNS, |_| None)
         }
-        AdminKeyCommand::List => output.list(&client.get(Target::path(["admin", "keys"])).await?, COLUMNS, |_| None),
-        AdminKeyCommand::Rotate(Rotate { key, grace }) => {
-            let (id, about) = admin_key(client, &key).await?;
-            let body = json!({ "grace_seconds": grace });
-            let answer = client.send(Method::POST, Target::path(["admin", "keys", &id, "rotate"]), Some(body)).await?;
-            output.secret(&answer, "key", &format!("This is the new key of {about}."))
-        }
-        AdminKeyCommand::Revoke(Revoke { key, consent }) => {
-            let (id, about) = admin_key(client, &key).await?;
-            consent.ask(&format!("Revoke {about}?"))?;
-            let answer = client.send(Method::DELETE, Target::path(["admin", "keys", &id]), None).await?;
-            output.done(&answer, &format!("Revoked {about}; it is refused from now on."));
-            Ok(())
-        }
+        AdminKeyCommand::Rotate(args) => rotate(client, output, &args).await,
+        AdminKeyCommand::Revoke(args) => revoke(client, output, &args).await,
     }
+}
+
+async fn create(client: &mut Client, output: Output, new: Create) -> Result<(), StartupError> {
+    let message = format!("This is the admin key {}.", new.name);
+    let body = object_of([
+        ("name", Some(new.name.into())),
+        ("expires_in", new.expires_in.map(Value::from)),
+    ]);
+    let target = Target::path(["admin", "keys"]);
+    let response = client.send(Method::POST, target, Some(body)).await?;
+    output.secret(&response, "key", &message)
+}
+
+async fn rotate(client: &mut Client, output: Output, args: &Rotate) -> Result<(), StartupError> {
+    let (id, about) = admin_key(client, &args.key).await?;
+    let body = json!({ "grace_seconds": args.grace });
+    let target = Target::path(["admin", "keys", &id, "rotate"]);
+    let response = client.send(Method::POST, target, Some(body)).await?;
+    output.secret(&response, "key", &format!("This is the new key of {about}."))
+}
+
+async fn revoke(client: &mut Client, output: Output, args: &Revoke) -> Result<(), StartupError> {
+    let (id, about) = admin_key(client, &args.key).await?;
+    args.consent.ask(&format!("Revoke {about}?"))?;
+    let target = Target::path(["admin", "keys", &id]);
+    let response = client.send(Method::DELETE, target, None).await?;
+    output.done(&response, &format!("Revoked {about}; it is refused from now on."));
+    Ok(())
 }

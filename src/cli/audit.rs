@@ -1,4 +1,4 @@
-//! `vomeet audit`: the record of every administrative change.
+//! `vomeet audit`: the audit log.
 
 use crate::cli::client::{Client, Target};
 use crate::cli::output::Output;
@@ -7,7 +7,7 @@ use crate::cli::{resolve, say};
 use crate::exit::{Code, StartupError};
 use clap::{Args, Subcommand};
 
-/// What was there before would make the lines too long; JSON has it.
+/// The state before a change would make the lines too long; `--output json` has it.
 const COLUMNS: &[Column] = &[
     ("ENTRY", "/id"),
     ("AT", "/at"),
@@ -19,37 +19,42 @@ const COLUMNS: &[Column] = &[
     ("USER", "/user_id"),
     ("AFTER", "/after"),
 ];
-const VERIFIED: &[Column] =
-    &[("Intact", "/intact"), ("Entries", "/entries"), ("First", "/first_id"), ("Last", "/last_id"), ("Head", "/head")];
+const VERIFIED: &[Column] = &[
+    ("Intact", "/intact"),
+    ("Entries", "/entries"),
+    ("First", "/first_id"),
+    ("Last", "/last_id"),
+    ("Head", "/head"),
+];
 const FAULTS: &[Column] = &[("ENTRY", "/id"), ("FAULT", "/what")];
 
-/// What is done with the record.
+/// Commands for the audit log.
 #[derive(Subcommand)]
 pub enum AuditCommand {
     /// List entries, newest first
     List(List),
-    /// Find entries that were changed, removed or reordered
+    /// Find entries that were changed, deleted or reordered
     Verify,
     /// Print every entry as a line of JSON, oldest first
     Export,
 }
 
-/// Which entries.
+/// Filters of `list`.
 #[derive(Args)]
 pub struct List {
-    /// Only what concerns this user
+    /// Only changes of this user
     #[arg(long)]
     user: Option<String>,
-    /// Only this kind of change
+    /// Only this action, such as token.create
     #[arg(long)]
     action: Option<String>,
-    /// Only what this key or user of the machine did
+    /// Only changes by this actor: an admin key, or a user of the machine such as local:root
     #[arg(long)]
     actor: Option<String>,
-    /// Only from this time on, such as 2025-10-10T12:00:00Z
+    /// Only entries from this time on, such as 2025-10-10T12:00:00Z
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// Only before this time
+    /// Only entries before this time
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
     /// Most entries
@@ -63,8 +68,12 @@ pub struct List {
     before: Option<i64>,
 }
 
-/// Does it.
-pub async fn run(client: &mut Client, output: Output, command: AuditCommand) -> Result<(), StartupError> {
+/// Runs the command.
+pub async fn run(
+    client: &mut Client,
+    output: Output,
+    command: AuditCommand,
+) -> Result<(), StartupError> {
     match command {
         AuditCommand::List(list) => self::list(client, output, list).await,
         AuditCommand::Verify => verify(client, output).await,
@@ -77,27 +86,34 @@ pub async fn run(client: &mut Client, output: Output, command: AuditCommand) -> 
 
 async fn list(client: &mut Client, output: Output, list: List) -> Result<(), StartupError> {
     let user = resolve::user_id(client, list.user.as_deref()).await?;
-    let target = Target::path(["admin", "audit"]).with("limit", Some(list.limit));
-    let target = target.with("after", list.after).with("before", list.before).with("user_id", user);
-    let target = target.with("action", list.action).with("actor", list.actor);
-    let answer = client.get(target.with("from", list.from).with("to", list.to)).await?;
-    let next = answer.json()?["next"].as_i64();
-    output.list(&answer, COLUMNS, |_| next.map(|next| format!("--before {next}")))
+    let target = Target::path(["admin", "audit"])
+        .with("limit", Some(list.limit))
+        .with("after", list.after)
+        .with("before", list.before)
+        .with("user_id", user)
+        .with("action", list.action)
+        .with("actor", list.actor)
+        .with("from", list.from)
+        .with("to", list.to);
+    let response = client.get(target).await?;
+    let body = response.json()?;
+    let next = body["next"].as_i64();
+    output.list(&response, COLUMNS, |_| next.map(|next| format!("--before {next}")))
 }
 
 async fn verify(client: &mut Client, output: Output) -> Result<(), StartupError> {
-    let answer = client.get(Target::path(["admin", "audit", "verify"])).await?;
-    output.one(&answer, VERIFIED)?;
-    let verified = answer.json()?;
+    let response = client.get(Target::path(["admin", "audit", "verify"])).await?;
+    output.one(&response, VERIFIED)?;
+    let verified = response.json()?;
     if verified["intact"] == true {
         return Ok(());
     }
-    let faults = resolve::rows(&verified["faults"]);
     if output == Output::Table {
+        let faults = resolve::rows(&verified["faults"]);
         say(format_args!("\n{}", table(FAULTS, faults)));
     }
     Err(StartupError::new(
-        Code::RecordBroken,
-        "The record was changed; compare it with an export that was made before.",
+        Code::AuditLogChanged,
+        "The audit log was changed; compare it with an export that was made before.",
     ))
 }

@@ -22,24 +22,38 @@ pub fn check(settings: &Settings) -> Result<(), StartupError> {
 pub fn show(settings: &Settings) {
     let mut section = "";
     for (key, (value, source)) in KEYS.iter().zip(&settings.origins) {
-        let (of, name) = key.name.split_once('.').unwrap_or(("", key.name));
-        if of != section {
-            section = of;
+        if key.section() != section {
+            section = key.section();
             say(format_args!("\n[{section}]\n"));
         }
-        let shown = if key.secret { "\"(hidden)\"".to_owned() } else { value.to_string() };
-        say(format_args!("{:<52} # {source}\n", format!("{name} = {shown}")));
+        let shown = match key.is_secret {
+            true => "\"(hidden)\"".to_owned(),
+            false => value.to_string(),
+        };
+        let row = format!("{} = {shown}", key.short_name());
+        say(format_args!("{row:<52} # {source}\n"));
     }
-    settings.config.users.iter().for_each(show_user);
+    for user in &settings.config.users {
+        show_user(user);
+    }
 }
 
-/// A declared user as the file has it. Hashes are no secrets.
+/// A configured user as the file has it. Hashes are no secrets.
 fn show_user(user: &ConfiguredUser) {
-    let mut members = vec![format!("email = {}", Value::from(user.email.as_str()))];
-    members.extend(user.name.as_deref().map(|name| format!("name = {}", Value::from(name))));
-    members.extend(user.max_concurrent_bots.map(|limit| format!("max_concurrent_bots = {limit}")));
-    members.extend(user.disabled.map(|disabled| format!("disabled = {disabled}")));
-    let tokens: Vec<_> = user.tokens.iter().map(|token| format!("\"{token}\"")).collect();
-    members.push(format!("tokens = [{}]", tokens.join(", ")));
-    say(format_args!("\n[[users]]\n{}\n", members.join("\n")));
+    say("\n[[users]]\n");
+    say(format_args!("email = {}\n", Value::from(user.email.as_str())));
+    if let Some(name) = &user.name {
+        say(format_args!("name = {}\n", Value::from(name.as_str())));
+    }
+    if let Some(limit) = user.max_concurrent_bots {
+        say(format_args!("max_concurrent_bots = {limit}\n"));
+    }
+    if let Some(disabled) = user.disabled {
+        say(format_args!("disabled = {disabled}\n"));
+    }
+    let mut tokens = Vec::new();
+    for token in &user.tokens {
+        tokens.push(format!("\"{token}\""));
+    }
+    say(format_args!("tokens = [{}]\n", tokens.join(", ")));
 }

@@ -1,11 +1,11 @@
-//! Asks before anything is removed.
+//! Asks before anything is deleted or revoked.
 
 use crate::cli::table::plain;
 use crate::exit::{Code, StartupError};
 use clap::Args;
 use std::io::{IsTerminal, stdin};
 
-/// Whether to ask.
+/// Whether to ask for confirmation.
 #[derive(Args)]
 pub struct Consent {
     /// Do not ask
@@ -14,18 +14,20 @@ pub struct Consent {
 }
 
 impl Consent {
-    /// Asks on a terminal, unless that was answered in advance; where nobody can be asked, nothing is removed.
+    /// Asks on a terminal, unless `--yes` was given. Without a terminal, and without `--yes`, it
+    /// refuses.
     pub fn ask(&self, question: &str) -> Result<(), StartupError> {
         if self.yes {
             return Ok(());
         }
         if !stdin().is_terminal() {
-            let message = format!("{question} Nobody can be asked here; say --yes to do it.");
+            let message =
+                format!("{question} There is no terminal to ask on; give --yes to do it.");
             return Err(StartupError::new(Code::NotConfirmed, message));
         }
         eprint!("{} [y/N] ", plain(question));
         let mut answer = String::new();
-        // A terminal that is gone says no.
+        // A terminal that was closed means no.
         let _ = stdin().read_line(&mut answer);
         match answer.trim().to_lowercase().as_str() {
             "y" | "yes" => Ok(()),

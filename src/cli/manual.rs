@@ -1,4 +1,4 @@
-//! `vomeet man` and `vomeet completions`: written from the same definitions that read the arguments.
+//! `vomeet man` and `vomeet completions`: written from the definitions that parse the arguments.
 
 use crate::cli::{Cli, say};
 use crate::exit::{CODES, Code, StartupError};
@@ -8,7 +8,7 @@ use clap_mangen::Man;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// Which pages.
+/// Arguments of `man`.
 #[derive(Args)]
 pub struct ManArgs {
     /// Write a page for each command into this folder, such as /usr/local/share/man/man1
@@ -16,7 +16,7 @@ pub struct ManArgs {
     folder: Option<PathBuf>,
 }
 
-/// The exit codes, as `--help` and the manual end with them.
+/// The exit codes, for the end of `--help` and of the manual.
 pub fn exit_codes() -> String {
     let mut text = "Exit codes:\n   0  Done".to_owned();
     for (code, meaning) in every_code() {
@@ -26,13 +26,17 @@ pub fn exit_codes() -> String {
     text
 }
 
-/// The codes, with the one by which clap refuses arguments.
-fn every_code() -> impl Iterator<Item = (u8, String)> {
-    let own = CODES.iter().map(|(code, meaning)| (*code, meaning.trim().trim_end_matches('.').replace('`', "")));
-    std::iter::once((2, "The command line is wrong".to_owned())).chain(own)
+/// All codes that are not 0: that of clap, then our own.
+fn every_code() -> Vec<(u8, String)> {
+    let mut codes = vec![(2, "The command line is wrong".to_owned())];
+    for (code, meaning) in CODES {
+        let meaning = meaning.trim().trim_end_matches('.');
+        codes.push((*code, meaning.replace('`', "")));
+    }
+    codes
 }
 
-/// Prints what a shell needs to complete commands and flags.
+/// Prints the completion script of a shell.
 pub fn completions(shell: Shell) {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "vomeet", &mut script);
@@ -51,7 +55,9 @@ fn print_page() -> Result<(), StartupError> {
     let command = Cli::command().disable_help_subcommand(true);
     let mut page = Vec::new();
     let rendered = Man::new(command).render(&mut page);
-    rendered.map_err(|error| StartupError::new(Code::Invalid, format!("Cannot write the manual: {error}.")))?;
+    rendered.map_err(|error| {
+        StartupError::new(Code::Invalid, format!("Cannot write the manual: {error}."))
+    })?;
     say(String::from_utf8_lossy(&page));
     Ok(())
 }
@@ -59,7 +65,10 @@ fn print_page() -> Result<(), StartupError> {
 fn write_pages(folder: &Path) -> Result<(), StartupError> {
     let written = clap_mangen::generate_to(Cli::command(), folder);
     written.map_err(|error| {
-        let message = format!("Cannot write the manual into {} ({error}); choose another folder.", folder.display());
+        let message = format!(
+            "Cannot write the manual into {} ({error}); choose another folder.",
+            folder.display()
+        );
         StartupError::new(Code::Invalid, message)
     })
 }

@@ -1,4 +1,4 @@
-//! `vomeet meetings`: what bots do.
+//! `vomeet meetings`: meetings and their bots.
 
 use crate::cli::client::{Client, Target};
 use crate::cli::output::Output;
@@ -34,25 +34,25 @@ const FIELDS: &[Column] = &[
     ("Segments", "/transcription_stats/total_transcriptions"),
 ];
 
-/// What is done with meetings.
+/// Commands for meetings.
 #[derive(Subcommand)]
 pub enum MeetingsCommand {
     /// List meetings, newest first
     List(List),
-    /// Show how a meeting went
+    /// Show a meeting: status, times, reason of its end, number of segments
     Show(Which),
-    /// Tell the bot of a meeting to leave
+    /// Stop the bot of a meeting
     Stop(Which),
 }
 
-/// A meeting.
+/// Selects one meeting.
 #[derive(Args)]
 pub struct Which {
-    /// Id, or platform and the platform's id such as google_meet/abc-defg-hij, of which the newest is meant
+    /// Id, or platform and the platform's id such as google_meet/abc-defg-hij (the newest of them)
     meeting: String,
 }
 
-/// Which meetings.
+/// Filters of `list`.
 #[derive(Args)]
 pub struct List {
     /// Only those of this user
@@ -64,25 +64,32 @@ pub struct List {
     /// Most meetings
     #[arg(long, default_value_t = 100)]
     limit: usize,
-    /// How many of the newest to leave out
+    /// Skip this many of the newest
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     skip: usize,
 }
 
-/// Does it.
-pub async fn run(client: &mut Client, output: Output, command: MeetingsCommand) -> Result<(), StartupError> {
+/// Runs the command.
+pub async fn run(
+    client: &mut Client,
+    output: Output,
+    command: MeetingsCommand,
+) -> Result<(), StartupError> {
     match command {
         MeetingsCommand::List(list) => self::list(client, output, list).await,
         MeetingsCommand::Show(which) => {
             let id = resolve::meeting(client, &which.meeting).await?;
             let target = Target::path(["admin", "analytics", "meetings", &id, "telematics"]);
-            let target = target.with("include_sessions", Some(true)).with("include_transcriptions", Some(true));
-            output.one(&client.get(target).await?, FIELDS)
+            let target = target.with("include_sessions", Some(true));
+            let target = target.with("include_transcriptions", Some(true));
+            let response = client.get(target).await?;
+            output.one(&response, FIELDS)
         }
         MeetingsCommand::Stop(which) => {
             let id = resolve::meeting(client, &which.meeting).await?;
-            let answer = client.send(Method::POST, Target::path(["admin", "meetings", &id, "stop"]), None).await?;
-            output.done(&answer, &format!("The bot of meeting {id} is told to leave."));
+            let target = Target::path(["admin", "meetings", &id, "stop"]);
+            let response = client.send(Method::POST, target, None).await?;
+            output.done(&response, &format!("The bot of meeting {id} is stopping."));
             Ok(())
         }
     }
@@ -91,7 +98,14 @@ pub async fn run(client: &mut Client, output: Output, command: MeetingsCommand) 
 async fn list(client: &mut Client, output: Output, list: List) -> Result<(), StartupError> {
     let List { user, platform, limit, skip } = list;
     let user = resolve::user_id(client, user.as_deref()).await?;
-    let target = Target::path(["admin", "analytics", "meetings"]).with("user_id", user).with("platform", platform);
-    let answer = client.get(target.with("limit", Some(limit)).with("skip", Some(skip))).await?;
-    output.list(&answer, COLUMNS, |rows| (rows.len() >= limit).then(|| format!("--skip {}", skip + limit)))
+    let target = Target::path(["admin", "analytics", "meetings"])
+        .with("user_id", user)
+        .with("platform", platform)
+        .with("limit", Some(limit))
+        .with("skip", Some(skip));
+    let response = client.get(target).await?;
+    output.list(&response, COLUMNS, |rows| match rows.len() < limit {
+        true => None,
+        false => Some(format!("--skip {}", skip + limit)),
+    })
 }

@@ -1,4 +1,4 @@
-//! The commands. Here, and in [`crate::config`], arguments, environment and files are read; nowhere else.
+//! The commands. Only here and in [`crate::config`] are arguments, environment and files read.
 
 mod admin_key;
 mod audit;
@@ -42,7 +42,8 @@ use user::UserCommand;
 
 /// A self-hosted meeting-bot and transcription API in one binary and one file
 #[derive(Parser)]
-#[command(name = "vomeet", version, args_conflicts_with_subcommands = true, after_long_help = manual::exit_codes())]
+#[command(name = "vomeet", version)]
+#[command(args_conflicts_with_subcommands = true, after_long_help = manual::exit_codes())]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -54,26 +55,26 @@ struct Cli {
 enum Command {
     /// Serve the API (the default)
     Serve(FlagArgs),
-    /// Show whether the server runs, since when, and how large it is; exit code 3 if it does not
+    /// Show whether the server runs, since when, and its size; exit code 3 if it does not run
     Status(FlagArgs),
-    /// Look at the settings
+    /// Check or show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Create, look at, change and remove users; no key is needed
+    /// Create, show, change and delete users; no key is needed
     User(Administration<UserCommand>),
-    /// Create, look at, rotate and revoke tokens; no key is needed
+    /// Create, show, rotate and revoke tokens; no key is needed
     Token(Administration<AnyTokenCommand>),
-    /// Look at meetings, and stop them; no key is needed
+    /// Show meetings, and stop their bots; no key is needed
     Meetings(Administration<MeetingsCommand>),
     /// Create, list, rotate and revoke named admin keys; no key is needed
     AdminKey(Administration<AdminKeyCommand>),
-    /// Look at the record of administrative changes, and verify it; no key is needed
+    /// Show, verify and export the audit log; no key is needed
     Audit(Administration<AuditCommand>),
-    /// Show who used how much; no key is needed
+    /// Usage by day, user or token; no key is needed
     Usage(UsageArgs),
-    /// Look for tokens in files, or in the report of gitleaks or trufflehog; exit code 32 if there are any
+    /// Find tokens in files, or in a report of gitleaks or trufflehog; exit code 32 if there is one
     Scan(ScanArgs),
-    /// Print what a shell needs to complete commands and flags
+    /// Print the completion script of a shell
     Completions {
         /// Which shell
         shell: Shell,
@@ -82,7 +83,7 @@ enum Command {
     Man(manual::ManArgs),
 }
 
-/// A command that reaches the server's private socket or, where no server runs, the database itself.
+/// A command that connects to the admin socket or, where no server runs, opens the database itself.
 #[derive(Args)]
 struct Administration<C: Subcommand> {
     #[command(flatten)]
@@ -115,10 +116,10 @@ struct Place {
     /// The database file
     #[arg(long, value_name = "FILE", global = true)]
     database: Option<String>,
-    /// The private socket [default: the database file's name with .sock]
+    /// The admin socket [default: the database file's name with .sock]
     #[arg(long, value_name = "FILE", global = true)]
     socket: Option<String>,
-    /// How answers are printed
+    /// How responses are printed
     #[arg(long, value_enum, global = true, default_value_t = Output::Table)]
     output: Output,
 }
@@ -136,13 +137,13 @@ struct FlagArgs {
     /// Settings file [default: vomeet.toml in the working directory, if it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to listen; port 0 is any free one
+    /// Address and port to listen on; port 0 is any free one
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
     /// The database file
     #[arg(long, value_name = "FILE")]
     database: Option<String>,
-    /// The private socket [default: the database file's name with .sock]
+    /// The admin socket [default: the database file's name with .sock]
     #[arg(long, value_name = "FILE")]
     socket: Option<String>,
 }
@@ -161,7 +162,7 @@ impl Place {
     }
 }
 
-/// Prints to standard output. Whoever reads it may have gone (`| head`), which is no fault of ours.
+/// Prints to standard output. That its reader has gone (`| head`) is no error.
 fn say(text: impl Display) {
     let mut out = std::io::stdout().lock();
     let _ = write!(out, "{text}").and_then(|()| out.flush());
@@ -182,36 +183,57 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> Result<(), StartupError> {
         match self {
-            Self::Serve(flags) => flags.load().and_then(serve::run),
-            Self::Status(flags) => flags.load().and_then(|settings| status::run(&settings)),
-            Self::Config(ConfigCommand::Check(flags)) => flags.load().and_then(|settings| config::check(&settings)),
-            Self::Config(ConfigCommand::Show(flags)) => flags.load().map(|settings| config::show(&settings)),
+            Self::Serve(flags) => serve::run(flags.load()?),
+            Self::Status(flags) => status::run(&flags.load()?),
+            Self::Config(ConfigCommand::Check(flags)) => config::check(&flags.load()?),
+            Self::Config(ConfigCommand::Show(flags)) => {
+                config::show(&flags.load()?);
+                Ok(())
+            }
             Self::User(Administration { place, command }) => {
-                let creates = matches!(command, UserCommand::Add(_));
-                let (output, missing) = (place.output, if creates { Missing::Create } else { Missing::Refuse });
+                let output = place.output;
+                let missing = match command {
+                    UserCommand::Add(_) => Missing::Create,
+                    _ => Missing::Refuse,
+                };
                 with_client(place, missing, async |client| user::run(client, output, command).await)
             }
-            Self::Token(Administration { command: AnyTokenCommand::Hash(args), .. }) => token_hash::run(&args),
-            Self::Token(Administration { place, command: AnyTokenCommand::Stored(command) }) => {
-                let output = place.output;
-                with_client(place, Missing::Refuse, async |client| token::run(client, output, command).await)
-            }
+            Self::Token(Administration { place, command }) => match command {
+                AnyTokenCommand::Hash(args) => token_hash::run(&args),
+                AnyTokenCommand::Stored(command) => {
+                    let output = place.output;
+                    with_client(place, Missing::Refuse, async |client| {
+                        token::run(client, output, command).await
+                    })
+                }
+            },
             Self::Meetings(Administration { place, command }) => {
                 let output = place.output;
-                with_client(place, Missing::Refuse, async |client| meetings::run(client, output, command).await)
+                with_client(place, Missing::Refuse, async |client| {
+                    meetings::run(client, output, command).await
+                })
             }
             Self::AdminKey(Administration { place, command }) => {
-                let creates = matches!(command, AdminKeyCommand::Create(_));
-                let (output, missing) = (place.output, if creates { Missing::Create } else { Missing::Refuse });
-                with_client(place, missing, async |client| admin_key::run(client, output, command).await)
+                let output = place.output;
+                let missing = match command {
+                    AdminKeyCommand::Create(_) => Missing::Create,
+                    _ => Missing::Refuse,
+                };
+                with_client(place, missing, async |client| {
+                    admin_key::run(client, output, command).await
+                })
             }
             Self::Audit(Administration { place, command }) => {
                 let output = place.output;
-                with_client(place, Missing::Refuse, async |client| audit::run(client, output, command).await)
+                with_client(place, Missing::Refuse, async |client| {
+                    audit::run(client, output, command).await
+                })
             }
             Self::Usage(UsageArgs { place, usage }) => {
                 let output = place.output;
-                with_client(place, Missing::Refuse, async |client| usage::run(client, output, usage).await)
+                with_client(place, Missing::Refuse, async |client| {
+                    usage::run(client, output, usage).await
+                })
             }
             Self::Scan(args) => scan::run(&args),
             Self::Completions { shell } => {

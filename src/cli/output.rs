@@ -1,32 +1,32 @@
-//! How answers are printed: data on standard output, what is only for people on standard error.
+//! How responses are printed: data on standard output, notes for people on standard error.
 
-use crate::cli::client::Answer;
-use crate::cli::resolve::rows;
+use crate::cli::client::Response;
+use crate::cli::resolve::{id, rows};
 use crate::cli::say;
 use crate::cli::table::{Column, card, plain, plain_lines, table};
 use crate::exit::StartupError;
 use clap::ValueEnum;
 
-/// How answers are printed.
+/// How responses are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people
     Table,
-    /// For scripts: the body that the API answers with
+    /// For scripts: the JSON body of the API's response
     Json,
 }
 
 impl Output {
-    /// A list; `more` says how the next page is asked for, if this one is full.
+    /// A list; `more` gives the flag that requests the next page, if this one is full.
     pub fn list(
         self,
-        answer: &Answer,
+        response: &Response,
         columns: &[Column],
         more: impl FnOnce(&[serde_json::Value]) -> Option<String>,
     ) -> Result<(), StartupError> {
-        let list = answer.json()?;
+        let list = response.json()?;
         match self {
-            Self::Json => json(answer),
+            Self::Json => json(response),
             Self::Table => say(table(columns, rows(&list))),
         }
         if let Some(more) = more(rows(&list)) {
@@ -35,49 +35,60 @@ impl Output {
         Ok(())
     }
 
-    /// One thing.
-    pub fn one(self, answer: &Answer, fields: &[Column]) -> Result<(), StartupError> {
+    /// One object, field by field.
+    pub fn one(self, response: &Response, fields: &[Column]) -> Result<(), StartupError> {
         match self {
-            Self::Json => json(answer),
-            Self::Table => say(card(fields, &answer.json()?)),
+            Self::Json => json(response),
+            Self::Table => say(card(fields, &response.json()?)),
         }
         Ok(())
     }
 
     /// A new secret, alone on its line, so that a script can take it.
-    pub fn secret(self, answer: &Answer, member: &str, about: &str) -> Result<(), StartupError> {
-        let body = answer.json()?;
+    pub fn secret(
+        self,
+        response: &Response,
+        member: &str,
+        about: &str,
+    ) -> Result<(), StartupError> {
+        let body = response.json()?;
         match self {
-            Self::Json => json(answer),
-            Self::Table => say(format_args!("{}\n", plain(body[member].as_str().unwrap_or("-")))),
+            Self::Json => json(response),
+            Self::Table => {
+                let secret = body[member].as_str().unwrap_or("-");
+                say(format_args!("{}\n", plain(secret)));
+            }
         }
         note(&format!("{about} It is shown this once."));
         Ok(())
     }
 
-    /// What was done, where the answer has nothing to show.
-    pub fn done(self, answer: &Answer, about: &str) {
-        if self == Self::Json && !answer.body.is_empty() {
-            json(answer);
+    /// What was done, where the response has nothing to show.
+    pub fn done(self, response: &Response, about: &str) {
+        if self == Self::Json && !response.body.is_empty() {
+            json(response);
         }
         note(about);
     }
 }
 
-/// How the page after a full one is asked for, in pages of `limit` rows that go on behind an id.
+/// The flag that requests the rows after the last one of a full page of `limit` rows.
 pub fn after_last(flag: &str, limit: usize) -> impl FnOnce(&[serde_json::Value]) -> Option<String> {
-    let flag = flag.to_owned();
     move |rows| {
-        rows.last().filter(|_| rows.len() >= limit).map(|last| format!("{flag} {}", crate::cli::resolve::id(last)))
+        if rows.len() < limit {
+            return None;
+        }
+        let last = rows.last()?;
+        Some(format!("{flag} {}", id(last)))
     }
 }
 
-/// The body as it came.
-pub fn json(answer: &Answer) {
-    say(format_args!("{}\n", plain_lines(answer.body.trim_end())));
+/// The body as it was received.
+pub fn json(response: &Response) {
+    say(format_args!("{}\n", plain_lines(response.body.trim_end())));
 }
 
-/// Something for people alone.
+/// A note for people, on standard error.
 pub fn note(text: &str) {
     eprintln!("{}", plain(text));
 }

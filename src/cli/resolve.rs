@@ -1,4 +1,4 @@
-//! From what people call something to the one thing that they mean.
+//! Finds the one user, token, meeting or key that a selector (id, name, address, hint) matches.
 
 use crate::cli::client::{Client, Target};
 use crate::cli::table::plain;
@@ -7,12 +7,12 @@ use crate::domain::token::TOKEN_CHARS;
 use crate::exit::{Code, StartupError};
 use serde_json::Value;
 
-/// Rows that are asked for at once.
+/// Rows of a page that is requested.
 const PAGE_ROWS: usize = 1000;
-/// Most candidates that are named when a name is not enough.
+/// Most candidates that are named when a selector is ambiguous.
 const CANDIDATES_MAX: usize = 10;
 
-/// A user, by id, address or name: what the server shows of them.
+/// A user, by id, address or name: the row of the API.
 pub async fn user(client: &mut Client, selector: &str) -> Result<Value, StartupError> {
     if is_id(selector) {
         return client.get_json(Target::path(["admin", "users", selector])).await;
@@ -23,29 +23,40 @@ pub async fn user(client: &mut Client, selector: &str) -> Result<Value, StartupE
     let mut found = Vec::new();
     let wanted = fold(selector);
     let page = |after| {
-        let target = Target::path(["admin", "users"]).with("q", Some(selector)).with("limit", Some(PAGE_ROWS));
-        target.with("after", after)
+        Target::path(["admin", "users"])
+            .with("q", Some(selector))
+            .with("limit", Some(PAGE_ROWS))
+            .with("after", after)
     };
-    pages(client, page, |row| {
-        if row["name"].as_str().is_some_and(|name| fold(name) == wanted) {
+    let keep = |row: &Value| {
+        if has_name(row, &wanted) {
             found.push(row.clone());
         }
-    })
-    .await?;
+    };
+    pages(client, page, keep).await?;
     one("user", selector, "vomeet user list", found, |row| text(&row["email"]))
 }
 
 /// The id of a user, by id, address or name.
-pub async fn user_id(client: &mut Client, selector: Option<&str>) -> Result<Option<String>, StartupError> {
-    match selector {
-        None => Ok(None),
-        Some(selector) if is_id(selector) => Ok(Some(selector.to_owned())),
-        Some(selector) => user(client, selector).await.map(|user| Some(id(&user))),
+pub async fn user_id(
+    client: &mut Client,
+    selector: Option<&str>,
+) -> Result<Option<String>, StartupError> {
+    let Some(selector) = selector else { return Ok(None) };
+    if is_id(selector) {
+        return Ok(Some(selector.to_owned()));
     }
+    let user = user(client, selector).await?;
+    Ok(Some(id(&user)))
 }
 
-/// A token of a user, or of anybody, by id, name or first four characters: its id, and what to call it.
-pub async fn token(client: &mut Client, selector: &str, of: Option<&str>) -> Result<(String, String), StartupError> {
+/// A token of one user, or of any, by id, name or first four characters: its id, and how messages
+/// name it.
+pub async fn token(
+    client: &mut Client,
+    selector: &str,
+    of: Option<&str>,
+) -> Result<(String, String), StartupError> {
     refuse_secret(selector)?;
     if is_id(selector) {
         return Ok((selector.to_owned(), format!("token {selector}")));
@@ -53,19 +64,25 @@ pub async fn token(client: &mut Client, selector: &str, of: Option<&str>) -> Res
     let wanted = fold(selector);
     let mut found = Vec::new();
     let mut keep = |row: &Value| {
-        if row["hint"] == selector || row["name"].as_str().is_some_and(|name| fold(name) == wanted) {
+        if row["hint"] == selector || has_name(row, &wanted) {
             found.push(row.clone());
         }
     };
     if let Some(user) = user_id(client, of).await? {
         let list = client.get_json(Target::path(["admin", "users", &user, "tokens"])).await?;
-        rows(&list).iter().for_each(&mut keep);
+        for row in rows(&list) {
+            keep(row);
+        }
     } else {
-        let page = |after| Target::path(["admin", "tokens"]).with("limit", Some(PAGE_ROWS)).with("after", after);
+        let page = |after| {
+            let target = Target::path(["admin", "tokens"]).with("limit", Some(PAGE_ROWS));
+            target.with("after", after)
+        };
         pages(client, page, keep).await?;
     }
-    // What was exchanged keeps its name until it ends; the one that replaced it is meant.
-    if found.iter().any(|row| row["replaced_by"].is_null()) {
+    // A rotated token keeps its name during its grace; the new one is selected.
+    let has_current = found.iter().any(|row| row["replaced_by"].is_null());
+    if has_current {
         found.retain(|row| row["replaced_by"].is_null());
     }
     let about = |row: &Value| format!("{} of user {}", text(&row["hint"]), row["user_id"]);
@@ -73,49 +90,74 @@ pub async fn token(client: &mut Client, selector: &str, of: Option<&str>) -> Res
     Ok((id(&token), format!("token {} ({})", id(&token), about(&token))))
 }
 
-/// A meeting, by id or as `platform/native_meeting_id`, of which the newest is meant: its id.
+/// A meeting, by id or as `platform/native_meeting_id` (the newest of them): its id.
 pub async fn meeting(client: &mut Client, selector: &str) -> Result<String, StartupError> {
     if is_id(selector) {
         return Ok(selector.to_owned());
     }
     let Some((platform, native)) = selector.split_once('/') else {
-        let message = format!("A meeting is named by its id, or as google_meet/abc-defg-hij, not {selector}.");
+        let message = format!(
+            "A meeting is named by its id, or as google_meet/abc-defg-hij, not {selector}."
+        );
         return Err(StartupError::new(Code::Invalid, message));
     };
-    let target = Target::path(["admin", "analytics", "meetings"]).with("limit", Some(1));
-    let target = target.with("platform", Some(platform)).with("native_meeting_id", Some(native));
+    let target = Target::path(["admin", "analytics", "meetings"])
+        .with("limit", Some(1))
+        .with("platform", Some(platform))
+        .with("native_meeting_id", Some(native));
     let newest = client.get_json(target).await?;
-    rows(&newest).first().map(id).ok_or_else(|| unknown("meeting", selector, "vomeet meetings list"))
+    match rows(&newest).first() {
+        Some(meeting) => Ok(id(meeting)),
+        None => Err(unknown("meeting", selector, "vomeet meetings list")),
+    }
 }
 
-/// A named admin key, by id or name: its id, and what to call it.
-pub async fn admin_key(client: &mut Client, selector: &str) -> Result<(String, String), StartupError> {
+/// A named admin key, by id or name: its id, and how messages name it.
+pub async fn admin_key(
+    client: &mut Client,
+    selector: &str,
+) -> Result<(String, String), StartupError> {
     refuse_secret(selector)?;
     let keys = client.get_json(Target::path(["admin", "keys"])).await?;
     let wanted = fold(selector);
-    let is_meant = |row: &&Value| match is_id(selector) {
-        true => id(row) == selector,
-        false => row["name"].as_str().is_some_and(|name| fold(name) == wanted),
-    };
-    let found = rows(&keys).iter().filter(is_meant).cloned().collect();
+    let mut found = Vec::new();
+    for row in rows(&keys) {
+        let is_selected = match is_id(selector) {
+            true => id(row) == selector,
+            false => has_name(row, &wanted),
+        };
+        if is_selected {
+            found.push(row.clone());
+        }
+    }
     let key = one("admin key", selector, "vomeet admin-key list", found, |row| text(&row["name"]))?;
     Ok((id(&key), format!("admin key {} ({})", id(&key), text(&key["name"]))))
 }
 
-/// Refuses a secret as an argument: every user of the machine can see it there, and the shell remembers it.
+/// Refuses a secret as an argument: every user of the machine can see it there, and the shell keeps
+/// it in its history.
 pub fn refuse_secret(argument: &str) -> Result<(), StartupError> {
-    if argument.len() != TOKEN_CHARS || !argument.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    let is_alphanumeric = argument.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if argument.len() != TOKEN_CHARS || !is_alphanumeric {
         return Ok(());
     }
-    let message = "That looks like a secret, which others can see among the arguments; use its id or name, or give it \
-                    to `vomeet token explain` on standard input.";
-    Err(StartupError::new(Code::Invalid, message))
+    Err(StartupError::new(
+        Code::Invalid,
+        "That looks like a secret, which others can see among the arguments; use its id or name, \
+         or give it to `vomeet token explain` on standard input.",
+    ))
 }
 
-/// The rows of a list, however it is wrapped.
+/// The rows of a list: the array itself, or the one array of an object.
 pub fn rows(list: &Value) -> &[Value] {
-    let wrapped = || list.as_object().and_then(|object| object.values().find_map(Value::as_array));
-    list.as_array().or_else(wrapped).map_or(&[], Vec::as_slice)
+    match list {
+        Value::Array(rows) => rows,
+        Value::Object(object) => match object.values().find_map(Value::as_array) {
+            Some(rows) => rows,
+            None => &[],
+        },
+        _ => &[],
+    }
 }
 
 /// The id of a row, as text.
@@ -123,6 +165,7 @@ pub fn id(row: &Value) -> String {
     row["id"].to_string()
 }
 
+/// Requests page after page, and passes every row on.
 async fn pages(
     client: &mut Client,
     page: impl Fn(Option<String>) -> Target,
@@ -130,9 +173,11 @@ async fn pages(
 ) -> Result<(), StartupError> {
     let mut after = None;
     loop {
-        let answer = client.get_json(page(after)).await?;
-        let rows = rows(&answer);
-        rows.iter().for_each(&mut take);
+        let body = client.get_json(page(after)).await?;
+        let rows = rows(&body);
+        for row in rows {
+            take(row);
+        }
         match rows.last() {
             Some(last) if rows.len() == PAGE_ROWS => after = Some(id(last)),
             _ => return Ok(()),
@@ -144,15 +189,27 @@ fn is_id(selector: &str) -> bool {
     !selector.is_empty() && selector.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Whether the name of a row is this one, which is folded already.
+fn has_name(row: &Value, folded: &str) -> bool {
+    match row["name"].as_str() {
+        Some(name) => fold(name) == folded,
+        None => false,
+    }
+}
+
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| "-".to_owned(), |text| plain(text).into_owned())
+    match value.as_str() {
+        Some(text) => plain(text).into_owned(),
+        None => "-".to_owned(),
+    }
 }
 
 fn unknown(what: &str, selector: &str, list: &str) -> StartupError {
-    StartupError::new(Code::NotFound, format!("No {what} is called {selector}; `{list}` shows them."))
+    let message = format!("No {what} is called {selector}; `{list}` shows them.");
+    StartupError::new(Code::NotFound, message)
 }
 
-/// The one that was found, or who else might be meant.
+/// The one that was found, or an error that names the candidates.
 fn one(
     what: &str,
     selector: &str,
@@ -161,14 +218,21 @@ fn one(
     about: impl Fn(&Value) -> String,
 ) -> Result<Value, StartupError> {
     if found.len() > 1 {
-        let named: Vec<String> =
-            found.iter().take(CANDIDATES_MAX).map(|row| format!("{} ({})", id(row), about(row))).collect();
+        let mut candidates = Vec::new();
+        for row in found.iter().take(CANDIDATES_MAX) {
+            candidates.push(format!("{} ({})", id(row), about(row)));
+        }
+        let candidates = candidates.join(", ");
         let more = if found.len() > CANDIDATES_MAX { " and more" } else { "" };
-        let message =
-            format!("{selector} is the name of more than one {what}; give an id: {}{more}.", named.join(", "));
+        let message = format!(
+            "{selector} is the name of more than one {what}; give an id: {candidates}{more}."
+        );
         return Err(StartupError::new(Code::Ambiguous, message));
     }
-    found.into_iter().next().ok_or_else(|| unknown(what, selector, list))
+    match found.into_iter().next() {
+        Some(row) => Ok(row),
+        None => Err(unknown(what, selector, list)),
+    }
 }
 
 #[cfg(test)]
@@ -194,7 +258,8 @@ mod tests {
 
     #[test]
     fn more_than_one_is_asked_about() {
-        let found = |ids: &[i64]| ids.iter().map(|id| json!({"id": id, "email": "x"})).collect::<Vec<_>>();
+        let found =
+            |ids: &[i64]| ids.iter().map(|id| json!({"id": id, "email": "x"})).collect::<Vec<_>>();
         let pick = |ids| one("user", "Ann", "list", found(ids), |row| text(&row["email"]));
         assert_eq!(pick(&[7]).map(|row| id(&row)).ok(), Some("7".to_owned()));
         let codes = [&[][..], &[1, 2]].map(|ids| pick(ids).map_err(|exit| exit.code).err());

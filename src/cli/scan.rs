@@ -1,4 +1,5 @@
-//! `vomeet scan`: tokens in files, folders and reports, by their shape and checksum. It needs neither server nor database.
+//! `vomeet scan`: finds tokens in files, folders and reports, by their format and checksum. It
+//! needs neither server nor database.
 
 use crate::cli::output::Output;
 use crate::cli::scan_findings::Findings;
@@ -7,13 +8,13 @@ use crate::exit::StartupError;
 use clap::Args;
 use std::path::PathBuf;
 
-/// Where to look.
+/// Arguments of `scan`.
 #[derive(Args)]
 pub struct ScanArgs {
-    /// Files, folders with all that is in them, and - for standard input
+    /// Files, folders (recursively), and - for standard input
     #[arg(value_name = "PATH", default_value = ".")]
     paths: Vec<PathBuf>,
-    /// Judge what the JSON report of gitleaks or trufflehog names instead; - for standard input
+    /// Check the findings of a JSON report of gitleaks or trufflehog; - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "paths")]
     report: Option<PathBuf>,
     /// How findings are printed
@@ -21,12 +22,16 @@ pub struct ScanArgs {
     output: Output,
 }
 
-/// Looks, and says what it found.
+/// Scans, and prints the findings.
 pub fn run(args: &ScanArgs) -> Result<(), StartupError> {
     let mut findings = Findings { output: args.output, tokens: 0, unread: 0 };
     match &args.report {
-        Some(report) => scan_report::judge(report, &mut findings),
-        None => args.paths.iter().for_each(|path| findings.look_at(path)),
+        Some(report) => scan_report::check(report, &mut findings),
+        None => {
+            for path in &args.paths {
+                findings.scan(path);
+            }
+        }
     }
-    findings.end()
+    findings.finish()
 }

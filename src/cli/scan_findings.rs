@@ -1,4 +1,4 @@
-//! What `vomeet scan` found, and how it is printed.
+//! The findings of `vomeet scan`: walks files and folders, and prints what is found.
 
 use crate::cli::output::{Output, note};
 use crate::cli::say;
@@ -11,33 +11,36 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// How much of a file is in memory at once.
+/// Bytes of a file that are in memory at once.
 const PART_BYTES: usize = 64 * 1024;
 
-/// The path that stands for standard input.
+/// The path that means standard input.
 const STANDARD_INPUT: &str = "-";
 
 /// A token that was found; the token itself is not kept.
 #[derive(Debug, Serialize)]
 pub struct Finding<'a> {
-    /// In which file.
+    /// The file.
     pub file: &'a str,
-    /// In which line of it, from 1; none where the report does not tell.
+    /// The line in it, from 1; `None` where the report has none.
     pub line: Option<u64>,
-    /// In which commit, if the report tells one.
+    /// The commit, if the report has one.
     pub commit: Option<&'a str>,
-    /// Its first four characters.
+    /// The first four characters of the token.
     pub hint: &'a str,
 }
 
-/// What was found so far, and what could not be read.
+/// Prints findings, and counts them and what could not be read.
 pub struct Findings {
+    /// How findings are printed.
     pub(crate) output: Output,
+    /// Tokens found so far.
     pub(crate) tokens: usize,
+    /// Files, folders and entries that could not be read or checked.
     pub(crate) unread: usize,
 }
 
-/// What a path on the command line opens: standard input, or a file.
+/// Opens a path of the command line: standard input, or a file.
 pub fn open(path: &Path) -> io::Result<Box<dyn Read>> {
     match path.as_os_str() == STANDARD_INPUT {
         true => Ok(Box::new(io::stdin().lock())),
@@ -46,49 +49,61 @@ pub fn open(path: &Path) -> io::Result<Box<dyn Read>> {
 }
 
 impl Findings {
-    /// A path as it was given: whatever it is, it is meant.
-    pub(crate) fn look_at(&mut self, path: &Path) {
+    /// Scans a path of the command line, whatever kind of file it is.
+    pub(crate) fn scan(&mut self, path: &Path) {
         match path.is_dir() {
             true => self.walk(path),
             false => self.file(path),
         }
     }
 
-    /// All files below a folder, in the order of their names. Links are not followed: what they lead to is elsewhere, or is
-    /// come by anyway. What is no file, such as a socket or a pipe, is left alone.
+    /// Scans all files below a folder, in the order of their names. Links are not followed: their
+    /// target is elsewhere, or is scanned anyway. Sockets, pipes and devices are skipped.
     fn walk(&mut self, folder: &Path) {
-        let mut ahead = self.entries(folder);
-        while let Some(path) = ahead.pop() {
-            match fs::symlink_metadata(&path) {
-                Ok(about) if about.is_dir() && !is_packed(&path) => ahead.extend(self.entries(&path)),
-                Ok(about) if about.is_file() => self.file(&path),
-                Ok(_) => {}
-                Err(error) => self.unreadable(&path, &error),
+        let mut stack = self.entries(folder);
+        while let Some(path) = stack.pop() {
+            let metadata = match fs::symlink_metadata(&path) {
+                Ok(metadata) => metadata,
+                Err(error) => {
+                    self.unreadable(&path, &error);
+                    continue;
+                }
+            };
+            if metadata.is_file() {
+                self.file(&path);
+            } else if metadata.is_dir() && !is_packed(&path) {
+                stack.extend(self.entries(&path));
             }
         }
     }
 
-    /// What is in a folder, the last first.
+    /// The entries of a folder, sorted backwards for a stack.
     fn entries(&mut self, folder: &Path) -> Vec<PathBuf> {
-        let paths = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
-        let mut paths: Vec<PathBuf> = paths.unwrap_or_else(|error: io::Error| {
-            self.unreadable(folder, &error);
-            Vec::new()
-        });
-        paths.sort_by(|one, other| other.cmp(one));
+        let mut paths = match read_folder(folder) {
+            Ok(paths) => paths,
+            Err(error) => {
+                self.unreadable(folder, &error);
+                return Vec::new();
+            }
+        };
+        paths.sort();
+        paths.reverse();
         paths
     }
 
     fn file(&mut self, path: &Path) {
-        if let Err(error) = open(path).and_then(|file| self.read(&path.to_string_lossy(), file)) {
+        if let Err(error) = self.read(path) {
             self.unreadable(path, &error);
         }
     }
 
-    fn read(&mut self, name: &str, mut file: impl Read) -> io::Result<()> {
-        let (mut recogniser, mut part) = (Recogniser::default(), vec![0; PART_BYTES]);
+    fn read(&mut self, path: &Path) -> io::Result<()> {
+        let mut file = open(path)?;
+        let name = path.to_string_lossy();
+        let mut recogniser = Recogniser::default();
+        let mut part = vec![0; PART_BYTES];
         let mut seen = |Sighting { line, hint }: Sighting| {
-            self.found(&Finding { file: name, line: Some(line), commit: None, hint: &hint.0 });
+            self.found(&Finding { file: &name, line: Some(line), commit: None, hint: &hint.0 });
         };
         loop {
             match file.read(&mut part) {
@@ -102,33 +117,34 @@ impl Findings {
         Ok(())
     }
 
-    /// Says that a token was found, at once: a list of all might be long.
+    /// Prints a finding at once: a list of all might be long.
     pub fn found(&mut self, finding: &Finding) {
         self.tokens += 1;
         match self.output {
             Output::Table => say(format_args!("{}\n", plain(&line_of(finding)))),
             Output::Json => {
                 let opening = if self.tokens == 1 { "[" } else { ",\n " };
-                // Names and numbers always are JSON.
+                // Texts and numbers can always be written as JSON.
                 let finding = serde_json::to_string(finding).unwrap_or_default();
                 say(format_args!("{opening}{}", plain_lines(&finding)));
             }
         }
     }
 
-    /// Says that something could not be read; the rest is.
+    /// Notes that something could not be read; the scan goes on.
     pub fn unreadable(&mut self, path: &Path, error: &dyn Display) {
         self.unread += 1;
         note(&format!("Cannot read {} ({error}).", path.display()));
     }
 
-    /// Says that a report names something that cannot be judged.
-    pub fn unjudged(&mut self, message: &str) {
+    /// Notes that a report has entries that cannot be checked.
+    pub fn unchecked(&mut self, message: &str) {
         self.unread += 1;
         note(message);
     }
 
-    pub(crate) fn end(self) -> Result<(), StartupError> {
+    /// Ends the list, and gives the exit code.
+    pub(crate) fn finish(self) -> Result<(), StartupError> {
         if self.output == Output::Json {
             say(if self.tokens == 0 { "[]\n" } else { "]\n" });
         }
@@ -138,24 +154,46 @@ impl Findings {
                 Code::ScanIncomplete,
                 "No token was found in what could be read, but not all could be.",
             )),
-            (1, _) => {
-                Err(StartupError::new(Code::TokenFound, "One token was found; end it with `vomeet token revoke HINT`."))
-            }
+            (1, _) => Err(StartupError::new(
+                Code::TokenFound,
+                "One token was found; revoke it with `vomeet token revoke HINT`.",
+            )),
             (count, _) => {
-                let message = format!("{count} tokens were found; end each with `vomeet token revoke HINT`.");
+                let message = format!(
+                    "{count} tokens were found; revoke each with `vomeet token revoke HINT`."
+                );
                 Err(StartupError::new(Code::TokenFound, message))
             }
         }
     }
 }
 
-/// Whether this is where git keeps its history, compressed: nothing can be seen in it. The rest of `.git` is text.
+fn read_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        paths.push(entry.path());
+    }
+    Ok(paths)
+}
+
+/// Whether git keeps its compressed history there, in which no token can be found. The rest of
+/// `.git` is text.
 fn is_packed(path: &Path) -> bool {
     path.ends_with(".git/objects")
 }
 
 fn line_of(finding: &Finding) -> String {
-    let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
-    let commit = finding.commit.map(|commit| format!(" in commit {commit}")).unwrap_or_default();
-    format!("{}{line}: {}{commit}", finding.file, finding.hint)
+    let mut text = finding.file.to_owned();
+    if let Some(line) = finding.line {
+        text.push(':');
+        text.push_str(&line.to_string());
+    }
+    text.push_str(": ");
+    text.push_str(finding.hint);
+    if let Some(commit) = finding.commit {
+        text.push_str(" in commit ");
+        text.push_str(commit);
+    }
+    text
 }

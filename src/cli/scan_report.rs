@@ -1,4 +1,4 @@
-//! `vomeet scan --report`: of what gitleaks or trufflehog found, what has a right checksum.
+//! `vomeet scan --report`: which findings of gitleaks or trufflehog have a correct checksum.
 
 use crate::cli::scan_findings::{Finding, Findings, open};
 use crate::domain::scan::sightings;
@@ -11,12 +11,12 @@ use std::fmt;
 use std::io::BufReader;
 use std::path::Path;
 
-/// What the rule is called in `deploy/scanners/gitleaks.toml`.
+/// The name of the rule in `deploy/scanners/gitleaks.toml`.
 const RULE: &str = "vomeet-token";
-/// What gitleaks writes in a secret's place if it was told to.
+/// What gitleaks writes in place of a secret with `--redact`.
 const REDACTED: &str = "REDACTED";
 
-/// An entry of gitleaks's list, or one of trufflehog's lines; only what is looked at.
+/// An entry of gitleaks's list, or one of trufflehog's lines; only the members that are used.
 #[derive(Deserialize)]
 struct Entry {
     #[serde(rename = "Secret", alias = "Raw")]
@@ -35,12 +35,12 @@ struct Entry {
 
 #[derive(Deserialize)]
 struct Metadata {
-    /// By the kind of source, such as `Git` or `Filesystem`.
+    /// By the type of source, such as `Git` or `Filesystem`.
     #[serde(rename = "Data")]
     data: BTreeMap<String, Place>,
 }
 
-/// Where it is, as far as the source has such a thing.
+/// Where a finding is, as far as the source has such a thing.
 #[derive(Deserialize)]
 struct Place {
     #[serde(alias = "link")]
@@ -49,39 +49,44 @@ struct Place {
     commit: Option<String>,
 }
 
-/// Reads a report, an entry at a time, and tells which are tokens.
-pub fn judge(report: &Path, findings: &mut Findings) {
+/// Reads a report, an entry at a time, and passes those on that are tokens.
+pub fn check(report: &Path, findings: &mut Findings) {
     let file = match open(report) {
         Ok(file) => file,
         Err(error) => return findings.unreadable(report, &error),
     };
     let mut json = serde_json::Deserializer::from_reader(BufReader::new(file));
-    let mut judge = Judge { findings, redacted: 0 };
+    let mut checker = Checker { findings, redacted: 0 };
     while json.end().is_err() {
-        match json.deserialize_any(&mut judge) {
+        match json.deserialize_any(&mut checker) {
             Ok(()) => {}
-            Err(error) if error.is_io() => return judge.findings.unreadable(report, &error),
-            // What the error says may quote a secret.
+            Err(error) if error.is_io() => return checker.findings.unreadable(report, &error),
+            // The message of the error may quote a secret.
             Err(error) => {
-                let what = format_args!("line {} is not of a JSON report of gitleaks or trufflehog", error.line());
-                return judge.findings.unreadable(report, &what);
+                let what = format_args!(
+                    "line {} is not of a JSON report of gitleaks or trufflehog",
+                    error.line()
+                );
+                return checker.findings.unreadable(report, &what);
             }
         }
     }
-    let redacted = judge.redacted;
+    let redacted = checker.redacted;
     if redacted > 0 {
-        findings
-            .unjudged(&format!("The report hides {redacted} of its secrets; have gitleaks write it without --redact."));
+        let message = format!(
+            "The report hides {redacted} of its secrets; have gitleaks write it without --redact."
+        );
+        findings.unchecked(&message);
     }
 }
 
-/// Judges a list of entries, or one.
-struct Judge<'a> {
+/// Checks a list of entries, or one.
+struct Checker<'a> {
     findings: &'a mut Findings,
     redacted: usize,
 }
 
-impl Judge<'_> {
+impl Checker<'_> {
     fn entry(&mut self, entry: Entry) {
         let is_short = entry.rule.as_deref() == Some(RULE) && entry.secret.len() < TOKEN_CHARS;
         if is_short || entry.secret == REDACTED {
@@ -99,7 +104,7 @@ impl Judge<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for &mut Judge<'_> {
+impl<'de> Visitor<'de> for &mut Checker<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,7 +126,12 @@ impl<'de> Visitor<'de> for &mut Judge<'_> {
 
 impl Entry {
     fn place(self) -> Place {
-        let told = self.metadata.and_then(|metadata| metadata.data.into_values().next());
-        told.unwrap_or(Place { file: self.file, line: self.line, commit: self.commit })
+        if let Some(metadata) = self.metadata {
+            let first = metadata.data.into_values().next();
+            if let Some(place) = first {
+                return place;
+            }
+        }
+        Place { file: self.file, line: self.line, commit: self.commit }
     }
 }

@@ -1,4 +1,4 @@
-//! `vomeet serve`: start, say what to do next, serve, stop.
+//! `vomeet serve`: start the server, print the next step, serve, stop.
 
 use crate::app::App;
 use crate::cli::say;
@@ -14,9 +14,9 @@ use std::net::SocketAddr;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Threads for what waits and is no read: files of bots, look-ups of names.
+/// Blocking threads besides those of long reads: logs of bots, DNS lookups.
 const OTHER_BLOCKING_THREADS: usize = 8;
-/// Open files that are not connections.
+/// File descriptors that are not connections.
 const OTHER_FILES: u64 = 64;
 
 /// Serves until SIGTERM or SIGINT.
@@ -37,30 +37,34 @@ fn runtime(config: &Config) -> Result<Runtime, StartupError> {
         .enable_all()
         .build();
     built.map_err(|error| {
-        StartupError::new(Code::Config, format!("Cannot start {workers} threads ({error}); lower http.workers."))
+        let message = format!("Cannot start {workers} threads ({error}); lower http.workers.");
+        StartupError::new(Code::Config, message)
     })
 }
 
 async fn serve(mut settings: Settings) -> Result<(), StartupError> {
     fit_connections(&mut settings.config);
-    let asked = settings.config.listen;
+    let wanted = settings.config.listen;
     let cannot = |error: std::io::Error| {
         let message = format!(
-            "Cannot listen on {asked} ({error}); stop what uses it (`make ps` shows a vomeet) or choose another with --listen."
+            "Cannot listen on {wanted} ({error}); stop what uses it (`make ps` shows a vomeet) or \
+             choose another with --listen."
         );
         StartupError::new(Code::Listen, message)
     };
-    let listener = listen(asked).map_err(cannot)?;
+    let listener = listen(wanted).map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    let stop =
-        stop_signal().map_err(|error| StartupError::new(Code::Config, format!("Cannot wait for signals: {error}.")))?;
+    let stop = stop_signal().map_err(|error| {
+        StartupError::new(Code::Config, format!("Cannot wait for signals: {error}."))
+    })?;
     let app = App::open(settings.config.clone(), address, Clock::system(), TABLE_INFO, None)?;
     server::apply_configured_users(&app).await?;
     let admin = AdminSocket::open(&settings.config).inspect_err(|_| app.store.close())?;
     say(welcome(&settings, address));
     if let Some(why) = settings.admin_key_weakness() {
         log::warn!(
-            "the admin key {why}: good enough for this machine alone; set ADMIN_API_TOKEN before others can reach it"
+            "the admin key {why}: good enough for this machine alone; set ADMIN_API_TOKEN before \
+             others can reach it"
         );
     }
     server::run(app, Listeners { network: listener, admin }, stop).await
@@ -68,13 +72,16 @@ async fn serve(mut settings: Settings) -> Result<(), StartupError> {
 
 /// Ends at the first SIGTERM or SIGINT; a second one ends the process at once.
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        log::info!("stopping: open requests are finished; a second signal ends at once");
+        log::info!(
+            "stopping: open requests are completed; a second signal ends the process at once"
+        );
         tokio::spawn(async move {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -86,7 +93,8 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Asks the system for as many open files as it allows, and keeps the connections and the live sockets within them.
+/// Raises the limit of open files as far as the system allows, and fits the limits of connections
+/// and live sockets into it.
 fn fit_connections(config: &mut Config) {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
@@ -97,27 +105,36 @@ fn fit_connections(config: &mut Config) {
         let sockets = (config.live.sockets_max.saturating_mul(room) / wanted).max(1);
         let connections = room.saturating_sub(sockets).max(1);
         log::warn!(
-            "only {files} files may be open ({raised:?}): at most {connections} connections and {sockets} live sockets"
+            "only {files} files may be open ({raised:?}): at most {connections} connections and \
+             {sockets} live sockets"
         );
         config.http.connections_max = connections;
         config.live.sockets_max = sockets;
     }
 }
 
-/// Where the server is, and the next step.
+/// What is printed after the start: where the server is, and the next step.
 fn welcome(settings: &Settings, address: SocketAddr) -> String {
     let url = url(address);
-    let warning = settings.admin_key_weakness().map_or(String::new(), |why| format!(" ({why}: for this machine only)"));
+    let warning = match settings.admin_key_weakness() {
+        Some(why) => format!(" ({why}: for this machine only)"),
+        None => String::new(),
+    };
     let (key, first) = settings.admin_key_for_shell();
-    let first = first.map_or(String::new(), |first| format!(" ({first})"));
+    let first = match first {
+        Some(first) => format!(" ({first})"),
+        None => String::new(),
+    };
     format!(
         "Vomeet {version} listens on {url}\n\
          \n  Docs       {url}/docs\
          \n  Database   {database}\
          \n  Admin key  {source}{warning}\
          \n\nCreate the first user{first}:\n\n  \
-         curl -X POST {url}/admin/users -H \"Content-Type: application/json\" -H \"X-Admin-API-Key: {key}\" \
-         -d '{{\"email\": \"user@example.com\", \"name\": \"John Doe\", \"max_concurrent_bots\": 2}}'\n\n",
+         curl -X POST {url}/admin/users -H \"Content-Type: application/json\" \
+         -H \"X-Admin-API-Key: {key}\" \
+         -d '{{\"email\": \"user@example.com\", \"name\": \"John Doe\", \
+         \"max_concurrent_bots\": 2}}'\n\n",
         version = crate::api::general::VERSION,
         database = settings.config.database.display(),
         source = settings.admin_key_source(),
@@ -126,10 +143,10 @@ fn welcome(settings: &Settings, address: SocketAddr) -> String {
 
 /// The address as people type it.
 pub fn url(address: SocketAddr) -> String {
-    let host = match address.ip() {
-        ip if ip.is_loopback() && ip.is_ipv4() => "localhost".to_owned(),
-        ip if ip.is_unspecified() => "localhost".to_owned(),
-        _ => return format!("http://{address}"),
-    };
-    format!("http://{host}:{}", address.port())
+    let ip = address.ip();
+    let is_localhost = ip.is_unspecified() || (ip.is_ipv4() && ip.is_loopback());
+    match is_localhost {
+        true => format!("http://localhost:{}", address.port()),
+        false => format!("http://{address}"),
+    }
 }

@@ -1,19 +1,19 @@
-//! Lengths of time as people write them: `90d`, `1h30m`, `3600`.
+//! Time spans on the command line: `90d`, `1h30m`, `3600`.
 
 use jiff::{Span, SpanRelativeTo};
 
-/// Seconds, from a whole number of them or from numbers with units, up to weeks: months differ in length.
+/// Seconds, from a whole number of them or from numbers with units up to weeks. Months and years
+/// differ in length and are refused.
 pub fn seconds(text: &str) -> Result<i64, String> {
     if let Ok(number) = text.parse() {
         return Ok(number);
     }
-    let wrong = || format!("should be a length of time such as 90d, 1h30m or 3600 (seconds), not {text:?}");
-    let span: Span = text.parse().map_err(|_| wrong())?;
-    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
-    if length.subsec_nanos() != 0 {
-        return Err(wrong());
+    let wrong = format!("should be a time span such as 90d, 1h30m or 3600 (seconds), not {text:?}");
+    let Ok(span) = text.parse::<Span>() else { return Err(wrong) };
+    match span.to_duration(SpanRelativeTo::days_are_24_hours()) {
+        Ok(duration) if duration.subsec_nanos() == 0 => Ok(duration.as_secs()),
+        _ => Err(wrong),
     }
-    Ok(length.as_secs())
 }
 
 #[cfg(test)]
@@ -43,9 +43,18 @@ mod tests {
         ] {
             assert_eq!(seconds(text), Ok(expected), "{text}");
         }
-        for text in
-            ["", "d", "1y", "2mo", "1dd", "1m1h", "0.5s", "9223372036854775807w", "9223372036854775808", "never"]
-        {
+        for text in [
+            "",
+            "d",
+            "1y",
+            "2mo",
+            "1dd",
+            "1m1h",
+            "0.5s",
+            "9223372036854775807w",
+            "9223372036854775808",
+            "never",
+        ] {
             assert!(seconds(text).is_err(), "{text}");
         }
     }

@@ -1,4 +1,4 @@
-//! `vomeet status`: asks the running server how it is.
+//! `vomeet status`: requests the health of the running server.
 
 use crate::api::general::{Health, Inside};
 use crate::cli::say;
@@ -9,28 +9,38 @@ use crate::http_client::Connection;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode, header};
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-/// Longest wait for the whole answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Most bytes of it.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Longest wait for the whole response.
+const RESPONSE_TIME_MAX: Duration = Duration::from_secs(5);
+/// Longest response in bytes.
+const RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
-/// Prints how the server is, or ends with [`Code::NotRunning`].
+/// Prints the health of the server, or ends with [`Code::NotRunning`].
 pub fn run(settings: &Settings) -> Result<(), StartupError> {
     let address = reachable(settings.config.listen);
-    let down = |why: String| {
-        let message = format!("No vomeet answers at {} ({why}); start one with `make run`.", url(address));
-        StartupError::new(Code::NotRunning, message)
-    };
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| down(error.to_string()))?;
-    let asked = runtime.block_on(async { tokio::time::timeout(PATIENCE, ask(address)).await });
-    let health = asked.map_err(|_| down("it took too long".to_owned()))?.map_err(|error| down(error.to_string()))?;
-    print(&health, address);
-    Ok(())
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = built.map_err(|error| not_running(address, &error))?;
+    let response =
+        runtime.block_on(async { timeout(RESPONSE_TIME_MAX, request_health(address)).await });
+    match response {
+        Ok(Ok(health)) => {
+            print(&health, address);
+            Ok(())
+        }
+        Ok(Err(error)) => Err(not_running(address, &error)),
+        Err(_) => Err(not_running(address, &"it took too long")),
+    }
+}
+
+fn not_running(address: SocketAddr, why: &dyn Display) -> StartupError {
+    let url = url(address);
+    let message = format!("No vomeet responds at {url} ({why}); start one with `make run`.");
+    StartupError::new(Code::NotRunning, message)
 }
 
 /// Where a server that listens on every address is reached from its own machine.
@@ -43,21 +53,28 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     (ip, listen.port()).into()
 }
 
-async fn ask(address: SocketAddr) -> Result<Health, Box<dyn std::error::Error>> {
+async fn request_health(address: SocketAddr) -> Result<Health, Box<dyn std::error::Error>> {
     let stream = TcpStream::connect(address).await?;
     let mut connection = Connection::over(stream).await?;
-    let request = Request::get("/healthz").header(header::HOST, address.to_string()).body(Full::<Bytes>::default())?;
-    let answer = connection.send(request).await?;
-    let status = answer.status;
-    let body = answer.whole(ANSWER_BYTES_MAX).await?;
+    let request = Request::get("/healthz").header(header::HOST, address.to_string());
+    let request = request.body(Full::<Bytes>::default())?;
+    let response = connection.send(request).await?;
+    let status = response.status;
+    let body = response.whole(RESPONSE_BYTES_MAX).await?;
     if status != StatusCode::OK {
-        return Err(format!("/healthz answers {status}: {}", String::from_utf8_lossy(&body)).into());
+        let body = String::from_utf8_lossy(&body);
+        return Err(format!("/healthz responds with {status}: {body}").into());
     }
     Ok(serde_json::from_slice(&body)?)
 }
 
 fn print(health: &Health, address: SocketAddr) {
-    say(format_args!("Vomeet {} runs at {} since {}\n", health.version, url(address), health.started_at));
+    say(format_args!(
+        "Vomeet {} runs at {} since {}\n",
+        health.version,
+        url(address),
+        health.started_at
+    ));
     if let Some(Inside { address, database, database_bytes, users, tokens }) = &health.server {
         say(format_args!("  Address    {address}\n"));
         say(format_args!("  Database   {database} ({})\n", size(*database_bytes)));
@@ -66,7 +83,7 @@ fn print(health: &Health, address: SocketAddr) {
     }
 }
 
-/// Bytes as people read them, in binary units.
+/// A size in bytes, in binary units.
 fn size(bytes: u64) -> String {
     let (kib, mib) = (1024, 1024 * 1024);
     match bytes {

@@ -1,6 +1,8 @@
-//! What people read: tables, and one thing field by field. Nothing that is stored can steer the terminal.
+//! Output for people: tables, and one object field by field. Stored texts cannot send control
+//! sequences to the terminal.
 //!
-//! On a terminal a table is as wide as that, and long cells go on in the line below; elsewhere a row is one line.
+//! On a terminal a table is as wide as that, and long cells go on in the line below; elsewhere a
+//! row is one line.
 
 use comfy_table::presets::NOTHING as NOTHING_BETWEEN;
 use comfy_table::{ColumnConstraint, ContentArrangement, Width as Columns};
@@ -13,37 +15,45 @@ use unicode_width::UnicodeWidthStr;
 /// A title, and where its value is in the JSON (RFC 6901).
 pub type Column = (&'static str, &'static str);
 
-/// What stands where there is nothing.
+/// Shown where there is no value.
 const NOTHING: &str = "-";
 /// Spaces between two columns.
 const GAP: u16 = 2;
 
-/// Rows under their titles.
+/// A table of rows, with titles.
 pub fn table(columns: &[Column], rows: &[Value]) -> String {
     table_within(terminal_width(), columns, rows)
 }
 
 fn table_within(width: Option<u16>, columns: &[Column], rows: &[Value]) -> String {
-    let titles = columns.iter().map(|(title, _)| (*title).to_owned()).collect();
-    let mut lines: Vec<Vec<String>> = vec![titles];
+    let mut titles = Vec::new();
+    for (title, _) in columns {
+        titles.push((*title).to_owned());
+    }
+    let mut lines = vec![titles];
     for row in rows {
-        lines.push(columns.iter().map(|(_, place)| cell(row.pointer(place))).collect());
+        let mut cells = Vec::new();
+        for (_, pointer) in columns {
+            cells.push(cell(row.pointer(pointer)));
+        }
+        lines.push(cells);
     }
     aligned(width, lines)
 }
 
-/// One thing, a line for each field that it has.
-pub fn card(fields: &[Column], thing: &Value) -> String {
+/// One object, a line for each field that it has.
+pub fn card(fields: &[Column], object: &Value) -> String {
     let mut lines = Vec::new();
-    for (title, place) in fields {
-        if let Some(value) = thing.pointer(place) {
+    for (title, pointer) in fields {
+        if let Some(value) = object.pointer(pointer) {
             lines.push(vec![(*title).to_owned(), cell(Some(value))]);
         }
     }
     aligned(terminal_width(), lines)
 }
 
-/// The columns of the terminal that reads this; none where a file or a program reads it, which want whole lines.
+/// The width of the terminal on standard output, in columns; `None` where standard output is a file
+/// or a pipe, for which a row is one line.
 fn terminal_width() -> Option<u16> {
     let (Width(columns), _) = terminal_size_of(std::io::stdout())?;
     // Some terminals do not know their size.
@@ -106,23 +116,29 @@ fn cell(value: Option<&Value>) -> String {
         Some(Value::Bool(true)) => "yes".to_owned(),
         Some(Value::Bool(false)) => "no".to_owned(),
         Some(Value::Array(items)) if items.is_empty() => NOTHING.to_owned(),
-        Some(Value::Array(items)) => items.iter().map(|item| cell(Some(item))).collect::<Vec<_>>().join(", "),
+        Some(Value::Array(items)) => {
+            let mut cells = Vec::new();
+            for item in items {
+                cells.push(cell(Some(item)));
+            }
+            cells.join(", ")
+        }
         Some(other) => plain(&other.to_string()).into_owned(),
     }
 }
 
-/// Text in one line, without what steers a terminal: such characters are written as JSON writes them, so JSON stays the
-/// same JSON.
+/// Text in one line, without control sequences for the terminal: such characters are written as
+/// JSON writes them, so JSON keeps its meaning.
 pub fn plain(text: &str) -> Cow<'_, str> {
-    without(text, is_steering)
+    escape(text, is_control)
 }
 
-/// The same for text of several lines.
+/// The same for a text of several lines.
 pub fn plain_lines(text: &str) -> Cow<'_, str> {
-    without(text, |c| c != '\n' && is_steering(c))
+    escape(text, |c| c != '\n' && is_control(c))
 }
 
-fn without(text: &str, is_bad: impl Fn(char) -> bool) -> Cow<'_, str> {
+fn escape(text: &str, is_bad: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&is_bad) {
         return text.into();
     }
@@ -137,9 +153,10 @@ fn without(text: &str, is_bad: impl Fn(char) -> bool) -> Cow<'_, str> {
     clean.into()
 }
 
-/// Control characters, and what changes the direction of text or cannot be seen.
-fn is_steering(c: char) -> bool {
-    let is_format = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
+/// Control characters, and those that change the direction of text or are invisible.
+fn is_control(c: char) -> bool {
+    let is_format =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
     c.is_control() || is_format || c == '\u{feff}' || c == '\u{61c}'
 }
 
@@ -192,22 +209,32 @@ mod tests {
         }
         for width in 1..60 {
             let text = table_within(Some(width), &columns, &rows);
-            assert!(width < 10 || text.lines().all(|line| line.width() <= width.into()), "{width}\n{text}");
+            assert!(
+                width < 10 || text.lines().all(|line| line.width() <= width.into()),
+                "{width}\n{text}"
+            );
             let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
-            assert_eq!(letters(&text), letters(&table_within(None, &columns, &rows)), "{width}\n{text}");
+            assert_eq!(
+                letters(&text),
+                letters(&table_within(None, &columns, &rows)),
+                "{width}\n{text}"
+            );
         }
         let long = "x".repeat(60_000);
-        assert!(table_within(None, &columns, &[json!({"id": 1, "name": &long})]).contains(&format!("1   {long}\n")));
+        assert!(
+            table_within(None, &columns, &[json!({"id": 1, "name": &long})])
+                .contains(&format!("1   {long}\n"))
+        );
         assert_eq!(table_within(None, &columns, &[]), "ID  NAME\n");
         assert_eq!(card(&columns, &json!({})), "");
     }
 
     #[test]
-    fn nothing_steers_the_terminal_and_json_stays_the_same() {
+    fn nothing_controls_the_terminal_and_json_stays_the_same() {
         let name = "a\u{1b}]0;x\u{7}b\u{9b}31mc\u{202e}d\r\ne\u{7f}\u{200b}";
         let json = json!({ "name": name }).to_string();
         for shown in [plain(name), plain(&json), plain_lines(&json)] {
-            assert!(!shown.contains(is_steering), "{shown:?}");
+            assert!(!shown.contains(is_control), "{shown:?}");
         }
         let read: Value = serde_json::from_str(&plain_lines(&json)).expect("JSON");
         assert_eq!(read["name"], name);

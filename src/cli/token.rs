@@ -1,8 +1,8 @@
-//! `vomeet token`: what opens the server to users.
+//! `vomeet token`: the tokens of users.
 
 use crate::cli::client::{Client, Target, object_of};
 use crate::cli::confirm::Consent;
-use crate::cli::output::{Output, after_last};
+use crate::cli::output::{Output, after_last, note};
 use crate::cli::resolve;
 use crate::cli::span::seconds;
 use crate::cli::table::Column;
@@ -12,9 +12,9 @@ use hyper::Method;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, stdin};
 
-/// What `explain` says of a token that opens the server.
+/// The code of `explain` for a token that would be accepted.
 const ACCEPTED: &str = "accepted";
-/// Tokens in a list.
+/// The columns of a list of tokens.
 pub const COLUMNS: &[Column] = &[
     ("TOKEN", "/id"),
     ("USER", "/user_id"),
@@ -51,7 +51,7 @@ const EXPLAINED: &[Column] = &[
     ("E-mail", "/user/email"),
 ];
 
-/// What is done with tokens.
+/// Commands for tokens.
 #[derive(Subcommand)]
 pub enum TokenCommand {
     /// Create a token for a user, and print it this once
@@ -60,7 +60,7 @@ pub enum TokenCommand {
     List(List),
     /// Show a token without its secret
     Show(Which),
-    /// Exchange a token for a new one, which is printed this once; the old one works for a while
+    /// Rotate a token: the new one is printed this once, the old one works for a while
     Rotate(Rotate),
     /// Revoke a token: it is refused from the next request on
     Revoke(Revoke),
@@ -68,11 +68,11 @@ pub enum TokenCommand {
     Disable(Which),
     /// Accept a token again
     Enable(Which),
-    /// Say whether a token, read from standard input, opens the server, and why not
+    /// Say whether a token, read from standard input, would be accepted, and why not
     Explain(Explain),
 }
 
-/// A token.
+/// Selects one token.
 #[derive(Args)]
 pub struct Which {
     /// Id, name or first four characters
@@ -82,32 +82,32 @@ pub struct Which {
     user: Option<String>,
 }
 
-/// A new token.
+/// Arguments of `create`.
 #[derive(Args)]
 pub struct Create {
     /// Id, e-mail address or name of the user
     user: String,
-    /// What it is for
+    /// Name, such as what it is for
     #[arg(long)]
     name: Option<String>,
-    /// When it ends, such as 90d or 12h from now [default: never]
+    /// When it expires, such as 90d or 12h from now [default: never]
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     expires_in: Option<i64>,
-    /// When it ends if it is not used, such as 30d
+    /// How long it may be unused before it expires, such as 30d
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     disuse: Option<i64>,
-    /// It may look at everything and change nothing
+    /// It may read, but not change anything
     #[arg(long)]
     read_only: bool,
-    /// It is for this platform alone; may be given more than once
+    /// It works for this platform only; may be given more than once
     #[arg(long, value_name = "PLATFORM")]
     platform: Vec<String>,
-    /// It is for this meeting alone, such as google_meet/abc-defg-hij
+    /// It works for this meeting only, such as google_meet/abc-defg-hij
     #[arg(long, value_parser = platform_and_id)]
     meeting: Option<(String, String)>,
 }
 
-/// Which tokens.
+/// Filters of `list`.
 #[derive(Args)]
 pub struct List {
     /// Only those of this user
@@ -121,20 +121,20 @@ pub struct List {
     after: Option<i64>,
 }
 
-/// An exchange.
+/// Arguments of `rotate`.
 #[derive(Args)]
 pub struct Rotate {
     #[command(flatten)]
     which: Which,
-    /// How long the old one still works, such as 15m
+    /// How long the old token still works, such as 15m
     #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "1h")]
     grace: i64,
-    /// When the new one ends, such as 90d from now
+    /// When the new token expires, such as 90d from now
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     expires_in: Option<i64>,
 }
 
-/// An end.
+/// Arguments of `revoke`.
 #[derive(Args)]
 pub struct Revoke {
     #[command(flatten)]
@@ -143,37 +143,38 @@ pub struct Revoke {
     consent: Consent,
 }
 
-/// A question.
+/// Arguments of `explain`.
 #[derive(Args)]
 pub struct Explain {
-    // Taken so that it can be refused without being shown.
+    // Accepted by the parser so that it can be refused without being printed.
     #[arg(hide = true)]
     token: Option<String>,
 }
 
-/// Does it.
-pub async fn run(client: &mut Client, output: Output, command: TokenCommand) -> Result<(), StartupError> {
+/// Runs the command.
+pub async fn run(
+    client: &mut Client,
+    output: Output,
+    command: TokenCommand,
+) -> Result<(), StartupError> {
     match command {
         TokenCommand::Create(new) => create(client, output, new).await,
-        TokenCommand::List(List { user, limit, after }) => {
-            let user = resolve::user_id(client, user.as_deref()).await?;
-            let target = Target::path(["admin", "tokens"]).with("user_id", user).with("after", after);
-            let answer = client.get(target.with("limit", Some(limit))).await?;
-            output.list(&answer, COLUMNS, after_last("--after", limit))
-        }
+        TokenCommand::List(list) => self::list(client, output, list).await,
         TokenCommand::Show(which) => {
             let (id, _) = which.find(client).await?;
-            output.one(&client.get(Target::path(["admin", "tokens", &id])).await?, FIELDS)
+            let response = client.get(Target::path(["admin", "tokens", &id])).await?;
+            output.one(&response, FIELDS)
         }
-        TokenCommand::Rotate(rotate) => exchange(client, output, rotate).await,
-        TokenCommand::Revoke(Revoke { which, consent }) => revoke(client, output, &which, &consent).await,
+        TokenCommand::Rotate(args) => rotate(client, output, args).await,
+        TokenCommand::Revoke(args) => revoke(client, output, &args).await,
         TokenCommand::Disable(which) => set_disabled(client, output, &which, true).await,
         TokenCommand::Enable(which) => set_disabled(client, output, &which, false).await,
-        TokenCommand::Explain(explain) => self::explain(client, output, explain).await,
+        TokenCommand::Explain(args) => explain(client, output, &args).await,
     }
 }
 
 impl Which {
+    /// The id of the token, and how messages name it.
     async fn find(&self, client: &mut Client) -> Result<(String, String), StartupError> {
         resolve::token(client, &self.token, self.user.as_deref()).await
     }
@@ -181,61 +182,87 @@ impl Which {
 
 async fn create(client: &mut Client, output: Output, new: Create) -> Result<(), StartupError> {
     let user = resolve::user(client, &new.user).await?;
-    let body = object_of([
+    let mut body = object_of([
         ("name", new.name.map(Value::from)),
         ("expires_in", new.expires_in.map(Value::from)),
         ("disuse_seconds", new.disuse.map(Value::from)),
-        ("read_only", new.read_only.then_some(Value::Bool(true))),
-        ("platforms", (!new.platform.is_empty()).then(|| Value::from(new.platform))),
-        ("meeting", new.meeting.map(|(platform, id)| json!({ "platform": platform, "native_meeting_id": id }))),
     ]);
-    let id = resolve::id(&user);
-    let answer = client.send(Method::POST, Target::path(["admin", "users", &id, "tokens"]), Some(body)).await?;
-    let about = format!("This is token {} of {}.", answer.json()?["id"], user["email"].as_str().unwrap_or("-"));
-    output.secret(&answer, "token", &about)
+    if new.read_only {
+        body["read_only"] = Value::Bool(true);
+    }
+    if !new.platform.is_empty() {
+        body["platforms"] = Value::from(new.platform);
+    }
+    if let Some((platform, id)) = new.meeting {
+        body["meeting"] = json!({ "platform": platform, "native_meeting_id": id });
+    }
+    let target = Target::path(["admin", "users", &resolve::id(&user), "tokens"]);
+    let response = client.send(Method::POST, target, Some(body)).await?;
+    let token = response.json()?;
+    let email = user["email"].as_str().unwrap_or("-");
+    output.secret(&response, "token", &format!("This is token {} of {email}.", token["id"]))
 }
 
-async fn exchange(client: &mut Client, output: Output, rotate: Rotate) -> Result<(), StartupError> {
-    let (id, about) = rotate.which.find(client).await?;
-    let body =
-        object_of([("grace_seconds", Some(rotate.grace.into())), ("expires_in", rotate.expires_in.map(Value::from))]);
-    let answer = client.send(Method::POST, Target::path(["admin", "tokens", &id, "rotate"]), Some(body)).await?;
-    let new = answer.json()?;
+async fn list(client: &mut Client, output: Output, list: List) -> Result<(), StartupError> {
+    let user = resolve::user_id(client, list.user.as_deref()).await?;
+    let target = Target::path(["admin", "tokens"])
+        .with("user_id", user)
+        .with("after", list.after)
+        .with("limit", Some(list.limit));
+    let response = client.get(target).await?;
+    output.list(&response, COLUMNS, after_last("--after", list.limit))
+}
+
+async fn rotate(client: &mut Client, output: Output, args: Rotate) -> Result<(), StartupError> {
+    let (id, about) = args.which.find(client).await?;
+    let body = object_of([
+        ("grace_seconds", Some(args.grace.into())),
+        ("expires_in", args.expires_in.map(Value::from)),
+    ]);
+    let target = Target::path(["admin", "tokens", &id, "rotate"]);
+    let response = client.send(Method::POST, target, Some(body)).await?;
+    let new = response.json()?;
     let end = new["replaces"]["expires_at"].as_str().unwrap_or("now");
-    output.secret(&answer, "token", &format!("This is token {}; {about} works until {end}.", new["id"]))
+    let message = format!("This is token {}; {about} works until {end}.", new["id"]);
+    output.secret(&response, "token", &message)
 }
 
-async fn revoke(client: &mut Client, output: Output, which: &Which, consent: &Consent) -> Result<(), StartupError> {
-    let (id, about) = which.find(client).await?;
-    consent.ask(&format!("Revoke {about}?"))?;
-    let answer = client.send(Method::DELETE, Target::path(["admin", "tokens", &id]), None).await?;
-    output.done(&answer, &format!("Revoked {about}; it is refused from now on."));
+async fn revoke(client: &mut Client, output: Output, args: &Revoke) -> Result<(), StartupError> {
+    let (id, about) = args.which.find(client).await?;
+    args.consent.ask(&format!("Revoke {about}?"))?;
+    let target = Target::path(["admin", "tokens", &id]);
+    let response = client.send(Method::DELETE, target, None).await?;
+    output.done(&response, &format!("Revoked {about}; it is refused from now on."));
     Ok(())
 }
 
-async fn set_disabled(client: &mut Client, output: Output, which: &Which, disabled: bool) -> Result<(), StartupError> {
+async fn set_disabled(
+    client: &mut Client,
+    output: Output,
+    which: &Which,
+    disabled: bool,
+) -> Result<(), StartupError> {
     let (id, _) = which.find(client).await?;
+    let target = Target::path(["admin", "tokens", &id]);
     let body = json!({ "disabled": disabled });
-    output.one(&client.send(Method::PATCH, Target::path(["admin", "tokens", &id]), Some(body)).await?, FIELDS)
+    let response = client.send(Method::PATCH, target, Some(body)).await?;
+    output.one(&response, FIELDS)
 }
 
-async fn explain(client: &mut Client, output: Output, explain: Explain) -> Result<(), StartupError> {
-    if explain.token.is_some() {
-        let message = "A token is read from standard input, never from the arguments, where others can see it; if this \
-                        one is real, revoke it.";
-        return Err(StartupError::new(Code::Invalid, message));
+async fn explain(client: &mut Client, output: Output, args: &Explain) -> Result<(), StartupError> {
+    if args.token.is_some() {
+        return Err(StartupError::new(
+            Code::Invalid,
+            "A token is read from standard input, never from the arguments, where others can see \
+             it; if this one is real, revoke it.",
+        ));
     }
-    if stdin().is_terminal() {
-        crate::cli::output::note("Type or paste the token, then Enter:");
-    }
-    let mut token = String::new();
-    let unreadable =
-        |error| StartupError::new(Code::Invalid, format!("Cannot read the token from standard input ({error})."));
-    stdin().read_line(&mut token).map_err(unreadable)?;
+    let token = read_token()?;
     let body = json!({ "token": token.trim() });
-    let answer = client.send(Method::POST, Target::path(["admin", "tokens", "explain"]), Some(body)).await?;
-    output.one(&answer, EXPLAINED)?;
-    let explained = answer.json()?;
+    let target = Target::path(["admin", "tokens", "explain"]);
+    let response = client.send(Method::POST, target, Some(body)).await?;
+    output.one(&response, EXPLAINED)?;
+    let explained = response.json()?;
     if explained["code"] == ACCEPTED {
         return Ok(());
     }
@@ -243,7 +270,27 @@ async fn explain(client: &mut Client, output: Output, explain: Explain) -> Resul
     Err(StartupError::new(Code::TokenRefused, reason))
 }
 
+/// One line of standard input.
+fn read_token() -> Result<String, StartupError> {
+    if stdin().is_terminal() {
+        note("Type or paste the token, then Enter:");
+    }
+    let mut token = String::new();
+    match stdin().read_line(&mut token) {
+        Ok(_) => Ok(token),
+        Err(error) => {
+            let message = format!("Cannot read the token from standard input ({error}).");
+            Err(StartupError::new(Code::Invalid, message))
+        }
+    }
+}
+
 fn platform_and_id(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('/').map(|(platform, id)| (platform.to_owned(), id.to_owned()));
-    pair.ok_or_else(|| "should be a platform and a meeting id, such as google_meet/abc-defg-hij".to_owned())
+    match text.split_once('/') {
+        Some((platform, id)) => Ok((platform.to_owned(), id.to_owned())),
+        None => {
+            Err("should be a platform and a meeting id, such as google_meet/abc-defg-hij"
+                .to_owned())
+        }
+    }
 }

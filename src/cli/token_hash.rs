@@ -1,5 +1,5 @@
-//! `vomeet token hash`: what `[[users]]` in `vomeet.toml` keeps of a token. The token is never an argument: others on the
-//! machine can read those.
+//! `vomeet token hash`: the hash of a token, for `[[users]]` in `vomeet.toml`. The token is never
+//! an argument, because other users of the machine can read those.
 
 use crate::cli::say;
 use crate::domain::PlainToken;
@@ -8,30 +8,34 @@ use crate::exit::{Code, StartupError};
 use clap::Args;
 use std::io::{IsTerminal, Read};
 
-/// More than a token with what may surround it, in bytes.
+/// Longest input in bytes: more than a token with white space around it.
 const INPUT_BYTES_MAX: u64 = 4096;
 
-/// Of which token.
+/// Arguments of `token hash`.
 #[derive(Args)]
 pub struct HashArgs {
-    /// Make a new token: it is printed once, to standard error, and its hash to standard output
+    /// Generate a new token: it is printed once, to standard error, and its hash to standard output
     #[arg(long)]
     new: bool,
 }
 
 /// Prints `HINT:HASH` of the token on standard input, or of a new one.
 pub fn run(args: &HashArgs) -> Result<(), StartupError> {
-    let declared = if args.new { make()? } else { read()? };
-    say(format_args!("{declared}\n"));
+    let token = match args.new {
+        true => generate()?,
+        false => read()?,
+    };
+    say(format_args!("{token}\n"));
     Ok(())
 }
 
-fn make() -> Result<ConfiguredToken, StartupError> {
-    let cannot = || StartupError::new(Code::Config, "The system gives no randomness; try again.");
-    let token = PlainToken::generate().map_err(|_| cannot())?;
-    // So that `>> vomeet.toml` takes the hash alone, and the token is on no disk.
+fn generate() -> Result<ConfiguredToken, StartupError> {
+    let no_randomness =
+        || StartupError::new(Code::Config, "The system gives no randomness; try again.");
+    let token = PlainToken::generate().map_err(|_| no_randomness())?;
+    // To standard error, so that `>> vomeet.toml` writes the hash alone and the token to no disk.
     eprintln!("{}", token.reveal());
-    ConfiguredToken::of(token.reveal().as_bytes()).ok_or_else(cannot)
+    ConfiguredToken::of(token.reveal().as_bytes()).ok_or_else(no_randomness)
 }
 
 fn read() -> Result<ConfiguredToken, StartupError> {
@@ -41,9 +45,16 @@ fn read() -> Result<ConfiguredToken, StartupError> {
     }
     let mut bytes = Vec::new();
     let read = input.by_ref().take(INPUT_BYTES_MAX).read_to_end(&mut bytes);
-    read.map_err(|error| StartupError::new(Code::Config, format!("Cannot read standard input ({error}).")))?;
-    ConfiguredToken::of(bytes.trim_ascii()).ok_or_else(|| {
-        let message = "Standard input holds no token of 40 letters and digits with a right checksum; copy it again, or make one with --new.";
-        StartupError::new(Code::Config, message)
-    })
+    if let Err(error) = read {
+        let message = format!("Cannot read standard input ({error}).");
+        return Err(StartupError::new(Code::Config, message));
+    }
+    match ConfiguredToken::of(bytes.trim_ascii()) {
+        Some(token) => Ok(token),
+        None => Err(StartupError::new(
+            Code::Config,
+            "Standard input holds no token of 40 letters and digits with a right checksum; copy it \
+             again, or make one with --new.",
+        )),
+    }
 }

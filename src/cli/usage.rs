@@ -1,4 +1,4 @@
-//! `vomeet usage`: who used how much.
+//! `vomeet usage`: usage by day, user or token.
 
 use crate::cli::client::{Client, Target};
 use crate::cli::output::Output;
@@ -17,16 +17,16 @@ const COLUMNS: &[Column] = &[
     ("TRANSCRIPT MINUTES", "/transcript_minutes"),
 ];
 
-/// Which use.
+/// Filters of `usage`.
 #[derive(Args)]
 pub struct Usage {
-    /// Only that of this user
+    /// Only the usage of this user
     #[arg(long)]
     user: Option<String>,
-    /// Only that by this token
+    /// Only the usage with this token
     #[arg(long, value_name = "ID")]
     token: Option<i64>,
-    /// What it is summed by: day, user or token
+    /// Group by day, user or token
     #[arg(long)]
     by: Option<String>,
     /// Only from this day on, such as 2025-10-01 [default: the last 30 days]
@@ -35,19 +35,28 @@ pub struct Usage {
     /// Only up to this day
     #[arg(long, value_name = "DAY")]
     to: Option<String>,
-    /// As comma-separated values
+    /// Print comma-separated values (CSV)
     #[arg(long, conflicts_with = "output")]
     csv: bool,
 }
 
-/// Shows it.
+/// Runs the command.
 pub async fn run(client: &mut Client, output: Output, usage: Usage) -> Result<(), StartupError> {
     let user = resolve::user_id(client, usage.user.as_deref()).await?;
-    let target = Target::path(["admin", "usage"]).with("user_id", user).with("by", usage.by);
-    let target = target.with("token_id", usage.token);
-    let target = target.with("from", usage.from).with("to", usage.to).with("format", usage.csv.then_some("csv"));
+    let target = Target::path(["admin", "usage"])
+        .with("user_id", user)
+        .with("by", usage.by)
+        .with("token_id", usage.token)
+        .with("from", usage.from)
+        .with("to", usage.to);
     if usage.csv {
-        return client.get_lines(target, |lines| say(plain_lines(&lines.replace("\r\n", "\n")))).await;
+        let target = target.with("format", Some("csv"));
+        let print = |lines: &str| {
+            let lines = lines.replace("\r\n", "\n");
+            say(plain_lines(&lines));
+        };
+        return client.get_lines(target, print).await;
     }
-    output.list(&client.get(target).await?, COLUMNS, |_| None)
+    let response = client.get(target).await?;
+    output.list(&response, COLUMNS, |_| None)
 }

@@ -1,4 +1,4 @@
-//! `vomeet user`: who may use the server.
+//! `vomeet user`: users.
 
 use crate::cli::client::{Client, Target, object_of};
 use crate::cli::confirm::Consent;
@@ -30,10 +30,10 @@ const FIELDS: &[Column] = &[
     ("Disabled", "/disabled_at"),
 ];
 
-/// What is done with users.
+/// Commands for users.
 #[derive(Subcommand)]
 pub enum UserCommand {
-    /// Create a user, or show the one who has the address
+    /// Create a user, or show the one who has this e-mail address
     Add(Add),
     /// List users by id
     List(List),
@@ -41,22 +41,22 @@ pub enum UserCommand {
     Show(Who),
     /// Change a user
     Set(Set),
-    /// Refuse all tokens of a user, and delete nothing
+    /// Refuse all tokens of a user; nothing is deleted
     Disable(Who),
     /// Accept the tokens of a user again
     Enable(Who),
-    /// Remove a user and all that is theirs
+    /// Delete a user with all their tokens, meetings and transcripts
     Remove(Remove),
 }
 
-/// A user.
+/// Selects one user.
 #[derive(Args)]
 pub struct Who {
     /// Id, e-mail address or name
     user: String,
 }
 
-/// A new user.
+/// Arguments of `add`.
 #[derive(Args)]
 pub struct Add {
     /// E-mail address
@@ -75,10 +75,10 @@ pub struct Add {
     data: Option<Value>,
 }
 
-/// Which users.
+/// Filters of `list`.
 #[derive(Args)]
 pub struct List {
-    /// Only those with this text in e-mail or name
+    /// Only those with this text in their e-mail address or name
     text: Option<String>,
     /// Most users
     #[arg(long, default_value_t = 100)]
@@ -88,7 +88,7 @@ pub struct List {
     after: Option<i64>,
 }
 
-/// What is changed of a user; empty text removes a name or a picture.
+/// Arguments of `set`: the fields to change.
 #[derive(Args)]
 pub struct Set {
     /// Id, e-mail address or name
@@ -107,7 +107,7 @@ pub struct Set {
     data: Option<Value>,
 }
 
-/// Who is removed.
+/// Arguments of `remove`.
 #[derive(Args)]
 pub struct Remove {
     /// Id, e-mail address or name
@@ -116,23 +116,34 @@ pub struct Remove {
     consent: Consent,
 }
 
-/// Does it.
-pub async fn run(client: &mut Client, output: Output, command: UserCommand) -> Result<(), StartupError> {
+/// Runs the command.
+pub async fn run(
+    client: &mut Client,
+    output: Output,
+    command: UserCommand,
+) -> Result<(), StartupError> {
     match command {
         UserCommand::Add(new) => add(client, output, new).await,
         UserCommand::List(List { text, limit, after }) => {
-            let target =
-                Target::path(["admin", "users"]).with("q", text).with("limit", Some(limit)).with("after", after);
-            output.list(&client.get(target).await?, COLUMNS, after_last("--after", limit))
+            let target = Target::path(["admin", "users"])
+                .with("q", text)
+                .with("limit", Some(limit))
+                .with("after", after);
+            let response = client.get(target).await?;
+            output.list(&response, COLUMNS, after_last("--after", limit))
         }
         UserCommand::Show(who) => show(client, output, &who.user).await,
         UserCommand::Set(set) => {
             let user = set.user.clone();
             change(client, output, &user, set.changes()).await
         }
-        UserCommand::Disable(who) => change(client, output, &who.user, json!({ "disabled": true })).await,
-        UserCommand::Enable(who) => change(client, output, &who.user, json!({ "disabled": false })).await,
-        UserCommand::Remove(Remove { user, consent }) => remove(client, output, &user, &consent).await,
+        UserCommand::Disable(who) => {
+            change(client, output, &who.user, json!({ "disabled": true })).await
+        }
+        UserCommand::Enable(who) => {
+            change(client, output, &who.user, json!({ "disabled": false })).await
+        }
+        UserCommand::Remove(args) => delete(client, output, &args).await,
     }
 }
 
@@ -144,9 +155,10 @@ async fn add(client: &mut Client, output: Output, new: Add) -> Result<(), Startu
         ("max_concurrent_bots", new.max_bots.map(Value::from)),
         ("data", new.data),
     ]);
-    let answer = client.send(Method::POST, Target::path(["admin", "users"]), Some(body)).await?;
-    output.one(&answer, FIELDS)?;
-    if answer.status == StatusCode::OK {
+    let target = Target::path(["admin", "users"]);
+    let response = client.send(Method::POST, target, Some(body)).await?;
+    output.one(&response, FIELDS)?;
+    if response.status == StatusCode::OK {
         note("There is a user with this address already; nothing was changed.");
     }
     Ok(())
@@ -154,11 +166,11 @@ async fn add(client: &mut Client, output: Output, new: Add) -> Result<(), Startu
 
 async fn show(client: &mut Client, output: Output, user: &str) -> Result<(), StartupError> {
     let user = resolve::user(client, user).await?;
-    let answer = client.get(Target::path(["admin", "users", &id(&user)])).await?;
+    let response = client.get(Target::path(["admin", "users", &id(&user)])).await?;
     if output == Output::Json {
-        return output.one(&answer, FIELDS);
+        return output.one(&response, FIELDS);
     }
-    let user = answer.json()?;
+    let user = response.json()?;
     say(card(FIELDS, &user));
     let tokens = resolve::rows(&user["api_tokens"]);
     if !tokens.is_empty() {
@@ -169,35 +181,58 @@ async fn show(client: &mut Client, output: Output, user: &str) -> Result<(), Sta
 
 impl Set {
     fn changes(self) -> Value {
-        let text = |text: String| if text.is_empty() { Value::Null } else { text.into() };
         object_of([
-            ("name", self.name.map(text)),
-            ("image_url", self.image_url.map(text)),
+            ("name", self.name.map(text_or_null)),
+            ("image_url", self.image_url.map(text_or_null)),
             ("max_concurrent_bots", self.max_bots.map(Value::from)),
             ("data", self.data),
         ])
     }
 }
 
-async fn change(client: &mut Client, output: Output, user: &str, changes: Value) -> Result<(), StartupError> {
-    if changes.as_object().is_some_and(Map::is_empty) {
-        return Err(StartupError::new(Code::Invalid, "Say what to change; `vomeet user set --help` lists it."));
+/// An empty text clears the field.
+fn text_or_null(text: String) -> Value {
+    match text.is_empty() {
+        true => Value::Null,
+        false => Value::String(text),
     }
-    let user = resolve::user(client, user).await?;
-    let answer = client.send(Method::PATCH, Target::path(["admin", "users", &id(&user)]), Some(changes)).await?;
-    output.one(&answer, FIELDS)
 }
 
-async fn remove(client: &mut Client, output: Output, user: &str, consent: &Consent) -> Result<(), StartupError> {
+async fn change(
+    client: &mut Client,
+    output: Output,
+    user: &str,
+    changes: Value,
+) -> Result<(), StartupError> {
+    if changes.as_object().is_some_and(Map::is_empty) {
+        return Err(StartupError::new(
+            Code::Invalid,
+            "Say what to change; `vomeet user set --help` lists it.",
+        ));
+    }
     let user = resolve::user(client, user).await?;
-    let (id, email) = (id(&user), user["email"].as_str().unwrap_or("-").to_owned());
-    consent.ask(&format!("Remove user {id} ({email}) with all their tokens, meetings and transcripts?"))?;
-    let answer = client.send(Method::DELETE, Target::path(["admin", "users", &id]), None).await?;
-    output.done(&answer, &format!("User {id} ({email}) is removed."));
+    let target = Target::path(["admin", "users", &id(&user)]);
+    let response = client.send(Method::PATCH, target, Some(changes)).await?;
+    output.one(&response, FIELDS)
+}
+
+async fn delete(client: &mut Client, output: Output, args: &Remove) -> Result<(), StartupError> {
+    let user = resolve::user(client, &args.user).await?;
+    let id = id(&user);
+    let email = user["email"].as_str().unwrap_or("-");
+    args.consent.ask(&format!(
+        "Delete user {id} ({email}) with all their tokens, meetings and transcripts?"
+    ))?;
+    let target = Target::path(["admin", "users", &id]);
+    let response = client.send(Method::DELETE, target, None).await?;
+    output.done(&response, &format!("User {id} ({email}) is deleted."));
     Ok(())
 }
 
 fn object(text: &str) -> Result<Value, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if value.is_object() { Ok(value) } else { Err("should be a JSON object".to_owned()) }
+    match value.is_object() {
+        true => Ok(value),
+        false => Err("should be a JSON object".to_owned()),
+    }
 }

@@ -1,99 +1,172 @@
-//! One setting, and how a value becomes a field.
+//! A setting as data ([`Key`]), and the macro `settings!`, which makes one of each row of the
+//! table.
 
-use crate::config::Config;
-use crate::domain::Time;
-use crate::domain::field::Field;
-use crate::domain::field::Raw;
-use ipnet::IpNet;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use crate::config::source::Source;
+use crate::exit::{Code, StartupError};
+use std::slice::Iter;
 use toml::Value;
 
 /// One setting.
+#[derive(Debug)]
 pub struct Key {
-    /// Its name in `vomeet.toml`, with its section.
-    pub name: &'static str,
+    /// Its name in `vomeet.toml`, with its section: `http.workers`.
+    pub name: String,
     /// Its name in the environment and in `.env`.
-    pub variable: &'static str,
+    pub variable: String,
     /// Its default, as TOML.
     pub default: &'static str,
-    /// What it is, for `vomeet.toml`.
-    pub about: &'static str,
+    /// Its help, for `vomeet.toml`.
+    pub help: &'static str,
     /// Whether its value is never shown.
-    pub secret: bool,
-    /// Puts a value where it belongs, or says what it should be.
-    pub set: fn(&mut Config, &Value) -> Result<(), String>,
+    pub is_secret: bool,
 }
 
-pub(crate) const fn key(
-    name: &'static str,
-    variable: &'static str,
-    default: &'static str,
-    about: &'static str,
-    set: fn(&mut Config, &Value) -> Result<(), String>,
-) -> Key {
-    Key { name, variable, default, about, secret: false, set }
-}
+impl Key {
+    /// A setting that has the name of its field; the name in the environment follows from it.
+    pub(crate) fn new(
+        section: &str,
+        field: &str,
+        default: &'static str,
+        help: &'static str,
+    ) -> Self {
+        let name = match section {
+            "" => field.to_owned(),
+            section => format!("{section}.{field}"),
+        };
+        let variable = variable_of(&name);
+        Self { name, variable, default, help: help.trim(), is_secret: false }
+    }
 
-pub(crate) fn set<T>(field: &mut T, value: Result<T, String>) -> Result<(), String> {
-    *field = value?;
-    Ok(())
-}
+    /// Row option: its name in the section, where that is not the name of the field.
+    pub(crate) fn named(self, name: &str) -> Self {
+        let section = self.section().to_owned();
+        Self { is_secret: self.is_secret, ..Self::new(&section, name, self.default, self.help) }
+    }
 
-pub(crate) fn text(value: &Value) -> Result<String, String> {
-    value.as_str().map(str::to_owned).ok_or_else(|| "should be text in quotes".to_owned())
-}
+    /// Row option, after `named`: its name in the environment, where the rule does not give it.
+    pub(crate) fn variable(self, variable: &str) -> Self {
+        Self { variable: variable.to_owned(), ..self }
+    }
 
-/// A point in time; an empty text is none.
-pub(crate) fn instant(value: &Value) -> Result<Option<Time>, String> {
-    let text = text(value)?;
-    let wrong = "should be a time such as \"2026-12-31T00:00:00Z\"";
-    match text.as_str() {
-        "" => Ok(None),
-        text => Time::read(Raw::Text(text)).map(Some).map_err(|_| wrong.to_owned()),
+    /// Row option: its value is never shown.
+    pub(crate) fn secret(self) -> Self {
+        Self { is_secret: true, ..self }
+    }
+
+    /// Its section in `vomeet.toml`; empty is none.
+    pub fn section(&self) -> &str {
+        match self.name.split_once('.') {
+            Some((section, _)) => section,
+            None => "",
+        }
+    }
+
+    /// Its name without the section.
+    pub fn short_name(&self) -> &str {
+        match self.name.split_once('.') {
+            Some((_, name)) => name,
+            None => &self.name,
+        }
     }
 }
 
-pub(crate) fn filled(value: &Value) -> Result<String, String> {
-    text(value).and_then(|text| if text.is_empty() { Err("should not be empty".to_owned()) } else { Ok(text) })
+/// The rule for names in the environment: `http.workers` is `VOMEET_HTTP_WORKERS`.
+fn variable_of(name: &str) -> String {
+    let name = name.replace('.', "_");
+    format!("VOMEET_{}", name.to_uppercase())
 }
 
-pub(crate) fn address(value: &Value) -> Result<SocketAddr, String> {
-    let text = text(value)?;
-    let numeric = text.replacen("localhost", "127.0.0.1", 1);
-    numeric.parse().map_err(|_| format!("should be ADDRESS:PORT such as 127.0.0.1:18056, not {text:?}"))
+/// The values of all settings, in the order of the table, on their way into the structs.
+pub(crate) struct Values<'a> {
+    keys: Iter<'a, Key>,
+    values: Iter<'a, (Value, Source)>,
 }
 
-pub(crate) fn count<T: TryFrom<i64>>(value: &Value, min: i64, max: i64) -> Result<T, String> {
-    let wrong = || format!("should be a whole number from {min} to {max}");
-    let number = value.as_integer().filter(|number| (min..=max).contains(number)).ok_or_else(wrong)?;
-    T::try_from(number).map_err(|_| wrong())
+impl<'a> Values<'a> {
+    /// One value and its source for each key.
+    pub(crate) fn new(keys: &'a [Key], values: &'a [(Value, Source)]) -> Self {
+        assert_eq!(keys.len(), values.len(), "every setting has a value");
+        Self { keys: keys.iter(), values: values.iter() }
+    }
+
+    /// Parses the value of the next setting, or says in one sentence what is wrong with it.
+    pub(crate) fn next<T>(
+        &mut self,
+        parse: impl Fn(&Value) -> Result<T, String>,
+    ) -> Result<T, StartupError> {
+        let (Some(key), Some((value, source))) = (self.keys.next(), self.values.next()) else {
+            return Err(StartupError::new(Code::Config, "A setting has no value."));
+        };
+        match parse(value) {
+            Ok(parsed) => Ok(parsed),
+            Err(why) => {
+                let message = format!("{} ({source}) {why}.", key.name);
+                Err(StartupError::new(Code::Config, message))
+            }
+        }
+    }
 }
 
-pub(crate) fn seconds(value: &Value) -> Result<Duration, String> {
-    count(value, 1, 86_400).map(Duration::from_secs)
-}
+/// Writes the struct of a section, its keys and the reading of its values from one table. A row is
+///
+/// ```text
+/// /// Help.
+/// field: Type = default, parser;
+/// ```
+///
+/// The name in the file is the section and the field, the name in the environment follows from
+/// it, the default is written as in the file. Options come last: `named("name")`,
+/// `variable("NAME")`, `secret()`. After the rows come `groups` (structs with rows of their own)
+/// and `others` (fields that are no settings and begin as their type's default).
+macro_rules! settings {
+    (
+        $(#[$attribute:meta])+
+        pub struct $Struct:ident in $section:literal {
+            $(
+                $(#[doc = $help:literal])+
+                $field:ident: $type:ty = $default:tt, $parser:expr
+                $(, $option:ident($($argument:literal)?))*;
+            )*
+        }
+        $(groups { $( $(#[$group_attribute:meta])+ $group:ident: $Group:ident, )* })?
+        $(others { $( $(#[$other_attribute:meta])+ $other:ident: $Other:ty, )* })?
+    ) => {
+        $(#[$attribute])+
+        pub struct $Struct {
+            $( $(#[doc = $help])+ pub $field: $type, )*
+            $($( $(#[$group_attribute])+ pub $group: $Group, )*)?
+            $($( $(#[$other_attribute])+ pub $other: $Other, )*)?
+        }
 
-pub(crate) fn days(value: &Value) -> Result<i64, String> {
-    count(value, 0, 36_500)
-}
+        impl $Struct {
+            /// Its settings, in the order of `vomeet.toml`.
+            fn keys() -> Vec<Key> {
+                #[allow(unused_mut, reason = "a section without groups")]
+                let mut keys = vec![
+                    $(
+                        Key::new(
+                            $section,
+                            stringify!($field),
+                            stringify!($default),
+                            concat!($($help),+),
+                        )
+                        $(.$option($($argument)?))*,
+                    )*
+                ];
+                $($( keys.extend($Group::keys()); )*)?
+                keys
+            }
 
-pub(crate) fn list(value: &Value) -> Result<Vec<String>, String> {
-    let wrong = || "should be a list of texts such as [\"one\", \"two\"]".to_owned();
-    value.as_array().ok_or_else(wrong)?.iter().map(|item| text(item).map_err(|_| wrong())).collect()
-}
-
-/// Up to a million, which is one in 60 microseconds.
-pub(crate) fn per_minute(value: &Value) -> Result<u32, String> {
-    count(value, 0, 1_000_000)
-}
-
-/// An address alone is the network of it alone.
-pub(crate) fn networks(value: &Value) -> Result<Vec<IpNet>, String> {
-    let network = |item: &String| {
-        item.parse().or_else(|_| item.parse::<IpAddr>().map(IpNet::from)).map_err(|_| {
-            format!("should be a list of networks and addresses such as 10.0.0.0/8, and {item:?} is neither")
-        })
+            /// Takes the values of its settings, in the same order.
+            fn read(values: &mut Values<'_>) -> Result<Self, StartupError> {
+                Ok(Self {
+                    $( $field: values.next($parser)?, )*
+                    $($( $group: $Group::read(values)?, )*)?
+                    $($( $other: Default::default(), )*)?
+                })
+            }
+        }
     };
-    list(value)?.iter().map(network).collect()
 }
+
+pub(crate) use settings;

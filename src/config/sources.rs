@@ -1,9 +1,9 @@
-//! Where settings are looked for, strongest first: flags, environment, `.env`, `vomeet.toml`, defaults.
+//! Where settings are looked for, strongest first: flags, environment, `.env`, `vomeet.toml`,
+//! defaults.
 
-use crate::config::bots::INHERITED;
 use crate::config::key::Key;
-use crate::config::keys::blank;
-use crate::config::{KEYS, Settings, Source, configured_users};
+use crate::config::settings::KEYS;
+use crate::config::source::Source;
 use crate::exit::{Code, StartupError};
 use std::collections::HashMap;
 use std::fs;
@@ -11,7 +11,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toml::Value;
 
-/// How alike a known name must be to be proposed for an unknown one (Jaro–Winkler, 1 is the same).
+/// How alike a known name must be to be proposed for an unknown one (Jaro–Winkler, 1 is equal).
 const LIKENESS_MIN: f64 = 0.7;
 
 /// The one list of tables in the file; it is no [`Key`], and no other source has it.
@@ -30,189 +30,177 @@ pub struct Flags {
     pub socket: Option<String>,
 }
 
-/// What surrounds the program.
+/// The environment of the process.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    /// The environment.
+    /// Its variables.
     pub environment: HashMap<String, String>,
     /// The working directory.
     pub folder: PathBuf,
 }
 
 impl Environment {
-    /// Those of this process. A setting that is no UTF-8 is refused: passing it over would let a weaker one rule.
+    /// That of this process. A setting that is not UTF-8 is refused: if it were ignored, a weaker
+    /// source would win.
     pub fn of_process() -> Result<Self, StartupError> {
         let mut environment = HashMap::new();
         for (name, value) in std::env::vars_os() {
-            match (name.into_string(), value.into_string()) {
-                (Ok(name), Ok(value)) => _ = environment.insert(name, value),
-                (Ok(name), Err(_)) if KEYS.iter().any(|key| key.variable == name) => {
-                    return Err(wrong(format!("{name} in the environment is no UTF-8; set it again.")));
-                }
-                _ => {}
+            let Ok(name) = name.into_string() else { continue };
+            if let Ok(value) = value.into_string() {
+                environment.insert(name, value);
+                continue;
+            }
+            let is_setting = KEYS.iter().any(|key| key.variable == name);
+            if is_setting {
+                return Err(invalid(format!(
+                    "{name} in the environment is no UTF-8; set it again."
+                )));
             }
         }
         Ok(Self { environment, folder: PathBuf::from(".") })
     }
 }
 
-impl Settings {
-    /// Gathers every setting, or says in one sentence what is wrong with one.
-    pub fn load(flags: &Flags, around: &Environment) -> Result<Self, StartupError> {
-        let (mut file, path) = read_file(flags, &around.folder)?;
-        let dotenv = read_dotenv(&around.folder.join(".env"))?;
-        let mut config = blank();
-        if let Some(users) = file.remove(USERS) {
-            let read = configured_users::read(&users);
-            config.users =
-                read.map_err(|why| wrong(format!("{}, {why}; correct it and start again.", path.display())))?;
-        }
-        let mut origins = Vec::with_capacity(KEYS.len());
-        for key in KEYS.iter().copied() {
-            let (value, source) = strongest(key, flags, &around.environment, &dotenv, file.get(key.name), &path)?;
-            (key.set)(&mut config, &value).map_err(|why| wrong(format!("{} ({source}) {why}.", key.name)))?;
-            origins.push((value, source));
-        }
-        config.bots.process.inherited = inherited(&around.environment);
-        let mut settings = Self { config, origins };
-        settings.read_admin_key_file(&around.folder)?;
-        settings.config.admin_key = header_value(&settings.config.admin_key)?;
-        settings.config.old_admin_key = header_value(&settings.config.old_admin_key)?;
-        if settings.config.old_admin_key.is_empty() != settings.config.old_admin_key_until.is_none() {
-            let message = "admin_api_token_old and admin_api_token_old_until belong together; set both, or neither.";
-            return Err(wrong(message.to_owned()));
-        }
-        Ok(settings)
-    }
-
-    /// The file counts only where no stronger source gives the key itself.
-    fn read_admin_key_file(&mut self, folder: &Path) -> Result<(), StartupError> {
-        let Some(path) = self.config.admin_key_file.clone() else { return Ok(()) };
-        if rank(self.source("admin_api_token")) > rank(self.source("admin_api_token_file")) {
-            self.config.admin_key_file = None;
-            return Ok(());
-        }
-        let text = fs::read_to_string(folder.join(&path)).map_err(|error| {
-            wrong(format!("Cannot read the admin key from {} ({error}); check admin_api_token_file.", path.display()))
-        })?;
-        text.lines().next().unwrap_or("").trim().clone_into(&mut self.config.admin_key);
-        Ok(())
-    }
+/// What the sources give, not parsed yet.
+pub(crate) struct Found {
+    /// For each of [`KEYS`], the strongest value and its source.
+    pub(crate) values: Vec<(Value, Source)>,
+    /// `[[users]]` of the file.
+    pub(crate) users: Option<Value>,
+    /// The path of the configuration file, which may be missing.
+    pub(crate) file: PathBuf,
 }
 
-/// What the processes of bots take over.
-fn inherited(environment: &HashMap<String, String>) -> Vec<(String, String)> {
-    let pair = |name: &str| Some((name.to_owned(), environment.get(name)?.clone()));
-    INHERITED.iter().copied().filter_map(pair).collect()
-}
-
-/// The key as a header carries it: without the white space around it.
-fn header_value(key: &str) -> Result<String, StartupError> {
-    let key = key.trim();
-    if key.chars().any(char::is_control) {
-        return Err(wrong(
-            "The admin key has control characters, which no header can carry; choose another.".to_owned(),
-        ));
+/// Looks for every setting in every source.
+pub(crate) fn find(flags: &Flags, around: &Environment) -> Result<Found, StartupError> {
+    let file = flags.config.clone().unwrap_or_else(|| PathBuf::from("vomeet.toml"));
+    let mut in_file = read_file(flags, &around.folder, &file)?;
+    let dotenv = read_dotenv(&around.folder.join(".env"))?;
+    let users = in_file.remove(USERS);
+    let mut values = Vec::with_capacity(KEYS.len());
+    for key in KEYS.iter() {
+        let default = parse_value(key.default);
+        let default =
+            default.ok_or_else(|| invalid(format!("{} has no readable default.", key.name)))?;
+        let found = if let Some((text, flag)) = flag(&key.name, flags) {
+            (Value::String(text.clone()), Source::Flag(flag))
+        } else if let Some(text) = around.environment.get(&key.variable) {
+            (from_text(text, &default), Source::Environment(&key.variable))
+        } else if let Some(text) = dotenv.get(&key.variable) {
+            (from_text(text, &default), Source::DotEnv(&key.variable))
+        } else if let Some(value) = in_file.remove(&key.name) {
+            (value, Source::File(file.clone()))
+        } else {
+            (default, Source::Default)
+        };
+        values.push(found);
     }
-    Ok(key.to_owned())
+    Ok(Found { values, users, file })
 }
 
-fn rank(source: &Source) -> u8 {
-    match source {
-        Source::Default => 0,
-        Source::File(_) => 1,
-        Source::DotEnv(_) => 2,
-        Source::Environment(_) => 3,
-        Source::Flag(_) => 4,
-    }
-}
-
-fn wrong(message: String) -> StartupError {
+/// The end of a program whose settings cannot be used.
+pub(crate) fn invalid(message: impl Into<String>) -> StartupError {
     StartupError::new(Code::Config, message)
 }
 
-fn strongest(
-    key: &'static Key,
-    flags: &Flags,
-    environment: &HashMap<String, String>,
-    dotenv: &HashMap<String, String>,
-    in_file: Option<&Value>,
-    path: &Path,
-) -> Result<(Value, Source), StartupError> {
-    let flag = match key.name {
-        "listen" => flags.listen.as_ref().map(|value| (value, "--listen")),
-        "database" => flags.database.as_ref().map(|value| (value, "--database")),
-        "socket" => flags.socket.as_ref().map(|value| (value, "--socket")),
-        _ => None,
+/// The value of a setting's flag and the flag itself, where it has one and it was given.
+fn flag<'a>(name: &str, flags: &'a Flags) -> Option<(&'a String, &'static str)> {
+    let (value, flag) = match name {
+        "listen" => (&flags.listen, "--listen"),
+        "database" => (&flags.database, "--database"),
+        "socket" => (&flags.socket, "--socket"),
+        _ => return None,
     };
-    if let Some((text, flag)) = flag {
-        return Ok((Value::String(text.clone()), Source::Flag(flag)));
-    }
-    for (variables, source) in
-        [(environment, Source::Environment(key.variable)), (dotenv, Source::DotEnv(key.variable))]
-    {
-        if let Some(text) = variables.get(key.variable) {
-            return Ok((from_text(key, text), source));
-        }
-    }
-    if let Some(value) = in_file {
-        return Ok((value.clone(), Source::File(path.to_owned())));
-    }
-    let default = parse_value(key.default).ok_or_else(|| wrong(format!("{} has no readable default.", key.name)))?;
-    Ok((default, Source::Default))
+    let value = value.as_ref()?;
+    Some((value, flag))
 }
 
-/// A variable's text as the type that the key has by default; a list is parted by commas.
-fn from_text(key: &Key, text: &str) -> Value {
-    match parse_value(key.default) {
-        Some(Value::Array(_)) if !text.trim_start().starts_with('[') => {
-            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-            Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
+/// A variable's text as the type that the default has; items of a list are separated by commas.
+fn from_text(text: &str, default: &Value) -> Value {
+    match default {
+        Value::String(_) => Value::String(text.to_owned()),
+        Value::Array(_) if !text.trim_start().starts_with('[') => {
+            let mut items = Vec::new();
+            for item in text.split(',') {
+                let item = item.trim();
+                if !item.is_empty() {
+                    items.push(Value::String(item.to_owned()));
+                }
+            }
+            Value::Array(items)
         }
-        Some(Value::String(_)) | None => Value::String(text.to_owned()),
-        Some(_) => parse_value(text).unwrap_or_else(|| Value::String(text.to_owned())),
+        // What cannot be read stays a text, and the parser of the setting says what it should be.
+        _ => parse_value(text).unwrap_or_else(|| Value::String(text.to_owned())),
     }
 }
 
+/// One value in TOML's notation.
 fn parse_value(text: &str) -> Option<Value> {
-    toml::from_str::<toml::Table>(&format!("value = {text}")).ok()?.remove("value")
+    let mut table: toml::Table = toml::from_str(&format!("value = {text}")).ok()?;
+    table.remove("value")
 }
 
-/// The configuration file, flat, by the names of [`KEYS`]; `vomeet.toml` may be missing, a file that was asked for may not.
-fn read_file(flags: &Flags, folder: &Path) -> Result<(HashMap<String, Value>, PathBuf), StartupError> {
-    let path = flags.config.clone().unwrap_or_else(|| PathBuf::from("vomeet.toml"));
-    let text = match fs::read_to_string(folder.join(&path)) {
+/// The configuration file, flat, by the names of [`KEYS`]. `vomeet.toml` may be missing, a file
+/// that was asked for may not.
+fn read_file(
+    flags: &Flags,
+    folder: &Path,
+    path: &Path,
+) -> Result<HashMap<String, Value>, StartupError> {
+    let text = match fs::read_to_string(folder.join(path)) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound && flags.config.is_none() => {
-            return Ok((HashMap::new(), path));
+            return Ok(HashMap::new());
         }
         Err(error) => {
-            return Err(wrong(format!("Cannot read {} ({error}); check --config.", path.display())));
+            let message = format!("Cannot read {} ({error}); check --config.", path.display());
+            return Err(invalid(message));
         }
     };
-    let table: toml::Table = toml::from_str(&text).map_err(|error| {
-        let place = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
-        wrong(format!("{}, line {place}: {}; correct it and start again.", path.display(), error.message()))
-    })?;
+    let table = parse_file(&text, path)?;
     let mut flat = HashMap::new();
     for (name, value) in table {
-        match value {
-            Value::Table(section) => {
-                flat.extend(section.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
-            }
-            value => _ = flat.insert(name, value),
+        let Value::Table(section) = value else {
+            flat.insert(name, value);
+            continue;
+        };
+        for (key, value) in section {
+            flat.insert(format!("{name}.{key}"), value);
         }
     }
-    match flat.keys().find(|name| *name != USERS && KEYS.iter().all(|key| key.name != **name)) {
-        Some(unknown) => Err(wrong(format!("{}: {}", path.display(), proposal(unknown)))),
-        None => Ok((flat, path)),
+    for name in flat.keys() {
+        let is_known = name == USERS || KEYS.iter().any(|key| key.name == *name);
+        if !is_known {
+            return Err(invalid(format!("{}: {}", path.display(), proposal(name))));
+        }
     }
+    Ok(flat)
 }
 
+fn parse_file(text: &str, path: &Path) -> Result<toml::Table, StartupError> {
+    let error = match toml::from_str(text) {
+        Ok(table) => return Ok(table),
+        Err(error) => error,
+    };
+    let line = match error.span() {
+        Some(span) => text[..span.start].lines().count().max(1),
+        None => 0,
+    };
+    let (path, why) = (path.display(), error.message());
+    Err(invalid(format!("{path}, line {line}: {why}; correct it and start again.")))
+}
+
+/// What to say about an unknown name: the known one that is most like it, if there is one.
 fn proposal(unknown: &str) -> String {
-    let likeness = |key: &&&Key| strsim::jaro_winkler(key.name, unknown);
-    let nearest =
-        KEYS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|key| likeness(key) > LIKENESS_MIN);
+    let mut nearest: Option<&Key> = None;
+    let mut likeness_max = LIKENESS_MIN;
+    for key in KEYS.iter() {
+        let likeness = strsim::jaro_winkler(&key.name, unknown);
+        if likeness > likeness_max {
+            likeness_max = likeness;
+            nearest = Some(key);
+        }
+    }
     match nearest {
         Some(key) => format!("there is no setting {unknown}; did you mean {}?", key.name),
         None => format!("there is no setting {unknown}; `vomeet config show` lists them all."),
@@ -223,14 +211,31 @@ fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, StartupError> {
     if !path.exists() {
         return Ok(HashMap::new());
     }
-    let text = fs::read_to_string(path).map_err(|error| wrong(format!("Cannot read .env ({error}).")))?;
-    // A line that cannot be read may hold a key, so it is told by its number. The fault names the line or its end.
-    let unreadable = |error: dotenvy::Error| match error {
-        dotenvy::Error::LineParse(line, _) => {
-            let number = text.lines().position(|known| known.trim().ends_with(line.trim())).map_or(0, |at| at + 1);
-            wrong(format!(".env, line {number}, is not NAME=value; quote a value that has spaces."))
-        }
-        _ => wrong("Cannot read .env; check its permissions and its encoding.".to_owned()),
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => return Err(invalid(format!("Cannot read .env ({error})."))),
     };
-    dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>().map_err(unreadable)
+    let mut variables = HashMap::new();
+    for item in dotenvy::from_read_iter(text.as_bytes()) {
+        match item {
+            Ok((name, value)) => variables.insert(name, value),
+            Err(error) => return Err(unreadable_dotenv(&error, &text)),
+        };
+    }
+    Ok(variables)
+}
+
+/// A line that cannot be read may contain a key, so the message names its number and not the line.
+fn unreadable_dotenv(error: &dotenvy::Error, text: &str) -> StartupError {
+    let dotenvy::Error::LineParse(unreadable, _) = error else {
+        return invalid("Cannot read .env; check its permissions and its encoding.");
+    };
+    // The error has the line or only its end.
+    let unreadable = unreadable.trim();
+    let index = text.lines().position(|line| line.trim().ends_with(unreadable));
+    let number = match index {
+        Some(index) => index + 1,
+        None => 0,
+    };
+    invalid(format!(".env, line {number}, is not NAME=value; quote a value that has spaces."))
 }

@@ -1,4 +1,4 @@
-//! Deletes users and transcripts, with the logs of their bots.
+//! Deletes users, transcripts and meetings, with the logs of their bots.
 
 use crate::bots::Supervisor;
 use crate::clock::Clock;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::store::{DeleteMeeting, DeleteUser, MeetingName, RedactMeeting, Store, TranscriptOf};
 use std::sync::Arc;
 
-/// Deletes, and scrubs the files of what was deleted.
+/// Deletes, and scrubs what was deleted from the database file.
 pub struct Erasure {
     pub(crate) store: Arc<Store>,
     pub(crate) bots: Arc<Supervisor>,
@@ -17,13 +17,13 @@ pub struct Erasure {
 }
 
 impl Erasure {
-    /// Over this database, and the bots whose logs go with their meetings.
+    /// Deletes from this database, and the logs of these bots with their meetings.
     pub fn new(store: Arc<Store>, bots: Arc<Supervisor>, clock: Clock) -> Self {
         Self { store, bots, clock, scrubber: Scrubber::default() }
     }
 
-    /// Deletes a user with their tokens, meetings and transcripts: [`crate::error::Error::BotInMeeting`] while a bot of
-    /// theirs is in a meeting.
+    /// Deletes a user with their tokens, meetings and transcripts:
+    /// [`crate::error::Error::BotInMeeting`] while a bot of theirs is in a meeting.
     pub async fn delete_user(&self, actor: Actor, id: UserId) -> Result<()> {
         self.store.delete_segments(TranscriptOf::User(id)).await?;
         let meetings = self.store.meeting_ids(id).await?;
@@ -35,7 +35,8 @@ impl Erasure {
         Ok(())
     }
 
-    /// Deletes the transcript of a meeting that is over and all that is personal about it; the row stays.
+    /// Deletes the transcript of a meeting that is over and all that is personal about it; the row
+    /// stays.
     pub async fn delete_transcript(&self, name: MeetingName) -> Result<()> {
         self.redact(name).await?;
         self.scrubber.scrub(&self.store).await;
@@ -58,7 +59,8 @@ impl Erasure {
         Ok(())
     }
 
-    /// Scrubs what the last run of the server left, and what nobody waits for any more. It never ends by itself.
+    /// Scrubs what the last run of the server left, and what nobody waits for any more. It never
+    /// ends by itself.
     pub async fn scrub_forever(self: Arc<Self>) {
         self.scrubber.run(&self.store).await;
     }

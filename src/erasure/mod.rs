@@ -1,4 +1,5 @@
-//! Every deletion: a user, a transcript, what is older than its retention. What is deleted leaves the files as well.
+//! Every deletion: a user, a transcript, what is older than its retention. Deleted content is
+//! scrubbed from the database file and its WAL as well.
 
 mod deletion;
 mod retention;

@@ -1,4 +1,4 @@
-//! Retention by age: what the settings give an end to is deleted once it is that old, a little at a time.
+//! Retention: what is older than the settings allow is deleted, a page at a time.
 
 use crate::auth::actor;
 use crate::clock::later;
@@ -10,7 +10,7 @@ use crate::store::{MeetingName, PruneAudit, RetentionTarget};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the file is looked through.
+/// How often retention is applied.
 const PERIOD: Duration = Duration::from_hours(1);
 const DAY_SECONDS: i64 = 86_400;
 
@@ -20,41 +20,42 @@ impl Erasure {
         loop {
             let now = self.clock.now();
             if let Err(error) = self.apply_retention(&settings, now).await {
-                log::warn!(
-                    "some of what is old stays for another hour: {}",
-                    error.cause().unwrap_or("the disk is full or busy")
-                );
+                let cause = error.cause().unwrap_or("the disk is full or busy");
+                log::warn!("retention is incomplete and continues in an hour: {cause}");
             }
             self.clock.sleep_until(later(now, PERIOD)).await;
         }
     }
 
-    /// Deletes what is older than the settings allow.
+    /// Deletes what is older than the settings allow, each by its own number of days.
     async fn apply_retention(&self, settings: &Retention, now: Time) -> Result<()> {
-        let end = |days: i64| (days > 0).then(|| now.plus_seconds(-days * DAY_SECONDS));
         let mut meetings = 0;
         let mut transcripts = 0;
         let mut logs = 0;
-        if let Some(end) = end(settings.meetings_days) {
+        if let Some(end) = cutoff(now, settings.meetings_days) {
             meetings = self.delete_old(RetentionTarget::Meeting, end).await?;
         }
-        if let Some(end) = end(settings.transcripts_days) {
+        if let Some(end) = cutoff(now, settings.transcripts_days) {
             transcripts = self.delete_old(RetentionTarget::Words, end).await?;
         }
-        if let Some(end) = end(settings.audit_days) {
+        if let Some(end) = cutoff(now, settings.audit_days) {
             self.prune_audit_log(end, now).await?;
         }
-        if let Some(end) = end(settings.bot_logs_days) {
+        if let Some(end) = cutoff(now, settings.bot_logs_days) {
             logs = self.delete_old_logs(end).await?;
         }
         if meetings + transcripts + logs > 0 {
-            log::info!("retention: deleted {meetings} meetings, {transcripts} more transcripts, {logs} bot logs");
+            log::info!(
+                "retention: deleted {meetings} meetings, {transcripts} more transcripts, \
+                 {logs} bot logs"
+            );
             self.scrubber.scrub(&self.store).await;
         }
         Ok(())
     }
 
-    /// Deletes what is to go of all meetings that were over before `end`; how many they were.
+    /// Deletes the transcripts, or the whole, of all meetings that were over before `end`; returns
+    /// how many they were.
     async fn delete_old(&self, target: RetentionTarget, end: Time) -> Result<u64> {
         let mut last = Some(MeetingId(0));
         let mut deleted = 0;
@@ -64,7 +65,7 @@ impl Erasure {
             for name in names {
                 match self.delete(target, name).await {
                     Ok(()) => deleted += 1,
-                    // Its owner was faster.
+                    // Its owner has deleted it meanwhile.
                     Err(Error::MeetingNotFound(..) | Error::NotOver(_)) => {}
                     Err(error) => return Err(error),
                 }
@@ -80,7 +81,8 @@ impl Erasure {
         }
     }
 
-    /// Deletes the entries of the audit log that are older than `end`; what is left can still be verified.
+    /// Deletes the entries of the audit log that are older than `end`; what is left can still be
+    /// verified.
     async fn prune_audit_log(&self, end: Time, now: Time) -> Result<()> {
         let mut pruned = 0;
         loop {
@@ -96,7 +98,7 @@ impl Erasure {
         Ok(())
     }
 
-    /// Deletes the logs of bots whose meetings were over before `end`; how many they were.
+    /// Deletes the logs of bots whose meetings were over before `end`; returns how many they were.
     async fn delete_old_logs(&self, end: Time) -> Result<u64> {
         let mut deleted = 0;
         for id in self.bots.old_logs(end).await {
@@ -107,4 +109,12 @@ impl Erasure {
         }
         Ok(deleted)
     }
+}
+
+/// What is older than this is deleted; 0 days keep everything.
+fn cutoff(now: Time, days: i64) -> Option<Time> {
+    if days <= 0 {
+        return None;
+    }
+    Some(now.plus_seconds(-days * DAY_SECONDS))
 }

@@ -1,4 +1,5 @@
-//! Sees to it that what was removed leaves the files too: at once, and after a crash or a long read as soon as that is possible.
+//! Scrubs deleted content from the database file and its WAL: at once, and after a crash or a long
+//! read as soon as that is possible.
 
 use crate::error::Error;
 use crate::store::Store;
@@ -6,12 +7,13 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{sleep, timeout};
 
-/// How long an answer waits for the files. What is not wiped by then is wiped without anybody waiting.
+/// How long a response waits for scrubbing. What is not scrubbed by then is scrubbed without
+/// anybody waiting.
 const WAIT: Duration = Duration::from_secs(2);
-/// How long the next try waits after one that failed.
+/// How long to wait before a scrub that failed is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Wipes what is left of what was removed; one at a time.
+/// Scrubs what was deleted; one scrub at a time.
 #[derive(Default)]
 pub struct Scrubber {
     turn: Mutex<()>,
@@ -19,23 +21,22 @@ pub struct Scrubber {
 }
 
 impl Scrubber {
-    /// Wipes what is left of all that was removed before. After some seconds it lets the caller go, and goes on alone.
+    /// Scrubs all that was deleted before. After [`WAIT`] it lets the caller go, and goes on alone.
     pub async fn scrub(&self, store: &Store) {
         let finished = timeout(WAIT, self.scrub_in_turn(store)).await;
         if !matches!(finished, Ok(Ok(()))) {
-            log::warn!("something of what was removed is still in the files; it goes as soon as it can");
+            log::warn!("deleted content is still in the database file; it is scrubbed as soon as possible");
             self.left.notify_one();
         }
     }
 
-    /// Finishes what the last run of the server left, and what nobody waits for any more. It never ends by itself.
+    /// Scrubs what the last run of the server left, and what nobody waits for any more. It never
+    /// ends by itself.
     pub async fn run(&self, store: &Store) {
         loop {
             while let Err(error) = self.scrub_in_turn(store).await {
-                log::warn!(
-                    "what was removed cannot be wiped yet: {}",
-                    error.cause().unwrap_or("the disk is full or busy")
-                );
+                let cause = error.cause().unwrap_or("the disk is full or busy");
+                log::warn!("deleted content cannot be scrubbed yet: {cause}");
                 sleep(PAUSE).await;
             }
             self.left.notified().await;

@@ -1,14 +1,14 @@
-//! What is pushed: an event as the texts that all its watchers get.
+//! The JSON messages of the live feed: a change as the texts that all its subscribers get.
 
 use crate::domain::{MeetingId, MeetingStatus, Offset, Platform, Segment, Time};
 use crate::store::{Change, Moved, Stored};
 use serde::Serialize;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// A text holds segments up to about this many bytes, and at least one: every watcher's connection keeps a copy of the
-/// last text that it sent.
+/// A text holds segments up to about this many bytes, and at least one: every subscriber's
+/// connection keeps a copy of the last text that it sent.
 const TEXT_BYTES: usize = 32 * 1024;
-/// What a segment takes besides its words and its speaker.
+/// What a segment takes besides its text and its speaker, in bytes.
 const SEGMENT_BYTES: usize = 320;
 
 #[derive(Serialize)]
@@ -33,7 +33,7 @@ struct Status {
 }
 
 #[derive(Serialize)]
-struct Words<'a> {
+struct Segments<'a> {
     segments: Vec<SpokenText<'a>>,
 }
 
@@ -50,7 +50,7 @@ struct SpokenText<'a> {
     updated_at: Time,
 }
 
-/// The meeting whose watchers hear of a change.
+/// The meeting whose subscribers get a change; `None` where nobody does.
 pub fn meeting_of(change: &Change) -> Option<MeetingId> {
     match change {
         Change::MeetingMoved(moved) => Some(moved.meeting.id),
@@ -59,29 +59,50 @@ pub fn meeting_of(change: &Change) -> Option<MeetingId> {
     }
 }
 
-/// What they hear, in order.
+/// The texts of a change, in order.
 pub fn texts(change: &Change) -> Vec<Utf8Bytes> {
+    let mut texts = Vec::new();
     match change {
-        Change::MeetingMoved(moved) => status(moved).into_iter().collect(),
-        Change::SegmentsStored(stored) => pieces(&stored.segments).filter_map(|piece| words(stored, piece)).collect(),
-        _ => Vec::new(),
+        Change::MeetingMoved(moved) => texts.extend(status_text(moved)),
+        Change::SegmentsStored(stored) => {
+            let mut rest = stored.segments.as_slice();
+            while !rest.is_empty() {
+                let (piece, after) = rest.split_at(fitting(rest));
+                texts.extend(segments_text(stored, piece));
+                rest = after;
+            }
+        }
+        _ => {}
     }
+    texts
 }
 
-fn status(Moved { meeting, at, .. }: &Moved) -> Option<Utf8Bytes> {
-    let name = Named { id: meeting.id, platform: meeting.platform, native_id: meeting.native_meeting_id.as_deref() };
+fn status_text(moved: &Moved) -> Option<Utf8Bytes> {
+    let meeting = &moved.meeting;
+    let named = Named {
+        id: meeting.id,
+        platform: meeting.platform,
+        native_id: meeting.native_meeting_id.as_deref(),
+    };
     let payload = Status { status: meeting.status };
-    text(&Push { kind: "meeting.status", meeting: name, payload, ts: *at })
+    text(&Push { kind: "meeting.status", meeting: named, payload, ts: moved.at })
 }
 
-fn words(stored: &Stored, segments: &[Segment]) -> Option<Utf8Bytes> {
-    let name =
-        Named { id: stored.meeting_id, platform: stored.platform, native_id: stored.native_meeting_id.as_deref() };
-    let payload = Words { segments: segments.iter().map(|segment| spoken(stored, segment)).collect() };
-    text(&Push { kind: "transcript.mutable", meeting: name, payload, ts: stored.at })
+fn segments_text(stored: &Stored, segments: &[Segment]) -> Option<Utf8Bytes> {
+    let named = Named {
+        id: stored.meeting_id,
+        platform: stored.platform,
+        native_id: stored.native_meeting_id.as_deref(),
+    };
+    let mut spoken = Vec::new();
+    for segment in segments {
+        spoken.push(spoken_text(stored, segment));
+    }
+    let payload = Segments { segments: spoken };
+    text(&Push { kind: "transcript.mutable", meeting: named, payload, ts: stored.at })
 }
 
-fn spoken<'a>(stored: &'a Stored, segment: &'a Segment) -> SpokenText<'a> {
+fn spoken_text<'a>(stored: &'a Stored, segment: &'a Segment) -> SpokenText<'a> {
     SpokenText {
         text: &segment.text,
         speaker: segment.speaker.as_deref(),
@@ -96,21 +117,27 @@ fn spoken<'a>(stored: &'a Stored, segment: &'a Segment) -> SpokenText<'a> {
 }
 
 fn text<P: Serialize>(push: &Push<'_, P>) -> Option<Utf8Bytes> {
-    let written = serde_json::to_string(push).inspect_err(|error| log::error!("an event cannot be written: {error}"));
-    written.ok().map(Utf8Bytes::from)
+    match serde_json::to_string(push) {
+        Ok(text) => Some(Utf8Bytes::from(text)),
+        Err(error) => {
+            log::error!("a message of the live feed cannot be serialised: {error}");
+            None
+        }
+    }
 }
 
-/// The segments in pieces of about [`TEXT_BYTES`].
-fn pieces(mut segments: &[Segment]) -> impl Iterator<Item = &[Segment]> {
-    std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let fits = |segment: &&Segment| {
-            bytes += SEGMENT_BYTES + segment.text.len() + segment.speaker.as_ref().map_or(0, String::len);
-            bytes <= TEXT_BYTES
-        };
-        let count = segments.iter().take_while(fits).count().max(1);
-        let (piece, rest) = segments.split_at_checked(count)?;
-        segments = rest;
-        Some(piece)
-    })
+/// How many of the first segments fit into a text of about [`TEXT_BYTES`]; at least one.
+fn fitting(segments: &[Segment]) -> usize {
+    debug_assert!(!segments.is_empty(), "a text holds at least one segment");
+    let mut bytes = 0;
+    let mut count = 0;
+    for segment in segments {
+        let speaker_bytes = segment.speaker.as_ref().map_or(0, String::len);
+        bytes += SEGMENT_BYTES + segment.text.len() + speaker_bytes;
+        if bytes > TEXT_BYTES {
+            break;
+        }
+        count += 1;
+    }
+    count.max(1)
 }

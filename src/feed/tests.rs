@@ -1,4 +1,4 @@
-//! The feed without sockets: who gets what, in which order, and who is cut off.
+//! The feed without sockets: who gets what, in which order, and who is closed.
 
 #![cfg(test)]
 
@@ -65,9 +65,9 @@ fn feed(queue_max: usize) -> Arc<Feed> {
 
 /// A watcher of these meetings, of user 1 with token 1.
 fn watcher(feed: &Arc<Feed>, meetings: &[i64]) -> (Watcher, oneshot::Receiver<CloseReason>) {
-    let (mut watcher, cut) = feed.watch(UserId(1), TokenHash([1; 32]));
+    let (mut watcher, closed) = feed.watch(UserId(1), TokenHash([1; 32]));
     assert!(meetings.iter().all(|&id| watcher.subscribe(&meeting(id), "abc-defg-hij")));
-    (watcher, cut)
+    (watcher, closed)
 }
 
 async fn next(watcher: &mut Watcher) -> Value {
@@ -77,7 +77,7 @@ async fn next(watcher: &mut Watcher) -> Value {
 #[tokio::test]
 async fn events_are_written_as_the_contract_says() {
     let feed = feed(8);
-    let (mut watcher, _cut) = watcher(&feed, &[7]);
+    let (mut watcher, _closed) = watcher(&feed, &[7]);
     let named = json!({"id": 7, "platform": "google_meet", "native_id": "abc-defg-hij"});
     feed.on_change(&moved(7));
     let status = json!({
@@ -85,7 +85,7 @@ async fn events_are_written_as_the_contract_says() {
     });
     assert_eq!(next(&mut watcher).await, status);
     feed.on_change(&stored(7, vec![segment(500, "Good morning.")]));
-    let words = json!({
+    let segments = json!({
         "type": "transcript.mutable", "meeting": named, "ts": "2025-10-10T12:00:00.02Z",
         "payload": {"segments": [{
             "text": "Good morning.", "speaker": null, "language": "en", "session_uid": "uid", "start": 0.5, "end_time": 2.0,
@@ -93,11 +93,11 @@ async fn events_are_written_as_the_contract_says() {
             "updated_at": "2025-10-10T12:00:00.02Z",
         }]},
     });
-    assert_eq!(next(&mut watcher).await, words);
+    assert_eq!(next(&mut watcher).await, segments);
 }
 
 #[tokio::test]
-async fn watchers_share_one_text_and_get_it_once() {
+async fn subscribers_share_one_text_and_get_it_once() {
     let feed = feed(8);
     let (mut one, _one) = watcher(&feed, &[1, 1, 2]);
     let (mut two, _two) = watcher(&feed, &[1]);
@@ -117,7 +117,7 @@ async fn watchers_share_one_text_and_get_it_once() {
 #[tokio::test]
 async fn many_segments_are_pushed_in_short_texts() {
     let feed = feed(64);
-    let (mut watcher, _cut) = watcher(&feed, &[1]);
+    let (mut watcher, _closed) = watcher(&feed, &[1]);
     let long = "x".repeat(8192);
     let segments: Vec<Segment> = (0..40).map(|n| segment(n, if n == 20 { &long } else { "a few words" })).collect();
     feed.on_change(&stored(1, segments));
@@ -136,28 +136,28 @@ async fn many_segments_are_pushed_in_short_texts() {
 #[tokio::test]
 async fn a_full_queue_cuts_off_its_watcher_and_nobody_else() {
     let feed = feed(4);
-    let (mut slow, slow_cut) = watcher(&feed, &[1]);
-    let (mut quick, mut quick_cut) = watcher(&feed, &[1]);
+    let (mut slow, slow_closed) = watcher(&feed, &[1]);
+    let (mut quick, mut quick_closed) = watcher(&feed, &[1]);
     for n in 0..20 {
         feed.on_change(&stored(1, vec![segment(n, &n.to_string())]));
         assert_eq!(next(&mut quick).await["payload"]["segments"][0]["text"], n.to_string());
     }
-    assert_eq!(slow_cut.await, Ok(CloseReason::Slow));
+    assert_eq!(slow_closed.await, Ok(CloseReason::Slow));
     assert!(slow.next().now_or_never().is_none(), "something after what was missed");
-    assert!((&mut quick_cut).now_or_never().is_none());
+    assert!((&mut quick_closed).now_or_never().is_none());
 }
 
 #[tokio::test]
 async fn the_writer_does_not_wait_for_a_feed_that_is_stuck() {
     // Nobody hands out.
     let feed = Arc::new(Feed::new(8));
-    let (_watcher, cut) = watcher(&feed, &[1]);
-    let (_other, mut other_cut) = watcher(&feed, &[2]);
+    let (_watcher, closed) = watcher(&feed, &[1]);
+    let (_other, mut other_closed) = watcher(&feed, &[2]);
     for _ in 0..=EVENTS_MAX {
         feed.on_change(&moved(1));
     }
-    assert_eq!(cut.await, Ok(CloseReason::Slow));
-    assert!((&mut other_cut).now_or_never().is_none());
+    assert_eq!(closed.await, Ok(CloseReason::Slow));
+    assert!((&mut other_closed).now_or_never().is_none());
 }
 
 #[tokio::test]
@@ -169,17 +169,17 @@ async fn a_key_that_is_revoked_gets_nothing_more() {
         (Change::UserRemoved(UserId(1)), true),
         (Change::UserChanged(UserId(1)), false),
     ] {
-        let (mut one, one_cut) = watcher(&feed, &[1]);
-        let (two, two_cut) = watcher(&feed, &[1]);
-        let (_third, third_cut) = other();
+        let (mut one, one_closed) = watcher(&feed, &[1]);
+        let (two, two_closed) = watcher(&feed, &[1]);
+        let (_third, third_closed) = other();
         feed.on_change(&moved(1));
         tokio::task::yield_now().await;
         feed.on_change(&change);
-        for cut in [one_cut, two_cut] {
-            assert_eq!(cut.now_or_never(), both.then_some(Ok(CloseReason::KeyRefused)), "{change:?}");
+        for closed in [one_closed, two_closed] {
+            assert_eq!(closed.now_or_never(), both.then_some(Ok(CloseReason::KeyRefused)), "{change:?}");
         }
         assert_eq!(one.next().now_or_never().is_none(), both, "{change:?}");
-        assert!(third_cut.now_or_never().is_none(), "{change:?}");
+        assert!(third_closed.now_or_never().is_none(), "{change:?}");
         drop(two);
     }
 }
@@ -187,8 +187,8 @@ async fn a_key_that_is_revoked_gets_nothing_more() {
 #[tokio::test]
 async fn who_leaves_leaves_nothing_behind() {
     let feed = feed(8);
-    let (mut one, _cut) = watcher(&feed, &[1, 2, 3]);
-    let (two, _cut) = watcher(&feed, &[1]);
+    let (mut one, _closed) = watcher(&feed, &[1, 2, 3]);
+    let (two, _closed) = watcher(&feed, &[1]);
     one.unsubscribe(Platform::Teams, "abc-defg-hij");
     assert_eq!(feed.lock().meetings.len(), 3, "another platform");
     feed.on_change(&Change::MeetingRedacted(MeetingId(2)));
@@ -206,7 +206,7 @@ async fn who_leaves_leaves_nothing_behind() {
 #[tokio::test]
 async fn subscriptions_are_limited() {
     let feed = feed(8);
-    let (mut watcher, _cut) = watcher(&feed, &[]);
+    let (mut watcher, _closed) = watcher(&feed, &[]);
     let max = i64::try_from(SUBSCRIPTIONS_MAX).expect("small");
     assert!((0..max).all(|id| watcher.subscribe(&meeting(id), "abc-defg-hij")));
     assert!(!watcher.subscribe(&meeting(max), "abc-defg-hij"));

@@ -1,4 +1,5 @@
-//! One line in the log for each request: method, route, status, time, request id, peer. No secret, no query string.
+//! The access log, one line for each request: method, route, status, time, request id, client. No
+//! secret, no query string.
 
 use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
@@ -6,9 +7,11 @@ use std::time::Duration;
 
 /// The name by which the log's filter knows these lines: `warn,access=off`.
 const TARGET: &str = "access";
+/// A line is seldom longer than this many bytes.
 const LINE_BYTES: usize = 160;
 
-/// Writes the line. Put together by hand: formatting it the usual way costs more than the answer.
+/// Writes the line of a request. Put together by hand: `format!` costs more than the response to
+/// `GET /user`.
 pub fn log(method: &Method, route: &str, status: StatusCode, took: Duration, id: &HeaderValue, peer: &str) {
     if !log::log_enabled!(target: TARGET, log::Level::Info) {
         return;

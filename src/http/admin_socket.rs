@@ -1,7 +1,7 @@
-//! The private socket: whoever may open it administers the server, without a key.
+//! The admin socket: a Unix socket whose users administer the server without a key.
 //!
-//! It lies beside the database and has the mode of a private file. Nobody can connect before its mode is set, because it
-//! listens only then.
+//! It lies beside the database and has the mode 600, or 660 with `socket_group`. Nobody can connect
+//! before the mode is set, because it listens only then.
 
 use crate::config::Config;
 use crate::exit::{Code, StartupError};
@@ -17,49 +17,58 @@ use uzers::get_group_by_name;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
-/// For its owner alone.
+/// Mode: for its owner alone.
 const MODE: u32 = 0o600;
-/// For its owner and a group.
+/// Mode: for its owner and a group.
 const GROUP_MODE: u32 = 0o660;
 
-/// The private socket of a running server; dropping it removes the file.
+/// The admin socket of a running server; dropping it removes the file.
 pub struct AdminSocket {
     listener: UnixListener,
     path: PathBuf,
-    identity: (u64, u64),
+    /// Device and inode of the file.
+    inode: (u64, u64),
 }
 
 impl AdminSocket {
-    /// Makes the socket that the settings name. Call it in a runtime, and only while the database is ours: then a socket
-    /// that is there belongs to a server that is dead.
+    /// Opens the configured socket. Call it in a runtime, and only while this process holds the
+    /// database: then a socket that is there belongs to a server that has ended.
     pub fn open(config: &Config) -> Result<Self, StartupError> {
-        let Plan { path, address, gid } = Plan::of(config)?;
-        let cannot = |error: io::Error| {
-            let message = format!(
-                "Cannot make the private socket {} ({error}); make its folder writable, or choose another place with \
-                 `socket` in vomeet.toml.",
-                path.display()
-            );
-            StartupError::new(Code::Listen, message)
-        };
-        clear(&path).map_err(cannot)?;
-        let listener = listen(&path, &address, gid).map_err(cannot)?;
-        let identity = identity(&path).map_err(cannot)?;
-        Ok(Self { listener, path, identity })
+        let plan = Plan::of(config)?;
+        match Self::listen(&plan) {
+            Ok(socket) => Ok(socket),
+            Err(error) => {
+                let path = plan.path.display();
+                let message = format!(
+                    "Cannot make the admin socket {path} ({error}); make its folder writable, or \
+                     choose another place with `socket` in vomeet.toml."
+                );
+                Err(StartupError::new(Code::Listen, message))
+            }
+        }
     }
 
-    /// Refuses settings by which no socket can be made, before anything is done.
+    fn listen(plan: &Plan) -> io::Result<Self> {
+        remove_stale(&plan.path)?;
+        let listener = listen(&plan.path, &plan.address, plan.gid)?;
+        let inode = inode(&plan.path)?;
+        Ok(Self { listener, path: plan.path.clone(), inode })
+    }
+
+    /// Checks the settings before anything is done: the group must exist, the path must not be too
+    /// long.
     pub fn check(config: &Config) -> Result<(), StartupError> {
         Plan::of(config).map(drop)
     }
 
-    /// Waits for the next connection; may be given up and called again.
+    /// Waits for the next connection. Cancel-safe.
     pub async fn accept(&self) -> io::Result<Stream> {
-        self.listener.accept().await.map(|(stream, _)| Stream::Unix(stream))
+        let (stream, _) = self.listener.accept().await?;
+        Ok(Stream::Unix(stream))
     }
 }
 
-/// Where the socket is to be, and for whom.
+/// Where the socket is to be, and for which group.
 struct Plan {
     path: PathBuf,
     address: SockAddr,
@@ -69,8 +78,13 @@ struct Plan {
 impl Plan {
     fn of(config: &Config) -> Result<Self, StartupError> {
         let path = config.socket_path();
-        let address = SockAddr::unix(&path).map_err(|_| too_long(&path))?;
-        let gid = (!config.socket_group.is_empty()).then(|| group(&config.socket_group)).transpose()?;
+        let Ok(address) = SockAddr::unix(&path) else {
+            return Err(too_long(&path));
+        };
+        let mut gid = None;
+        if !config.socket_group.is_empty() {
+            gid = Some(group_id(&config.socket_group)?);
+        }
         Ok(Self { path, address, gid })
     }
 }
@@ -78,19 +92,20 @@ impl Plan {
 impl Drop for AdminSocket {
     fn drop(&mut self) {
         // A file that somebody else put there since is theirs.
-        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+        if inode(&self.path).is_ok_and(|inode| inode == self.inode) {
             let _ = std::fs::remove_file(&self.path);
         }
     }
 }
 
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
+/// Device and inode of a file.
+fn inode(path: &Path) -> io::Result<(u64, u64)> {
     let meta = std::fs::symlink_metadata(path)?;
     Ok((meta.dev(), meta.ino()))
 }
 
-/// Removes what a server that is dead left there, and nothing else.
-fn clear(path: &Path) -> io::Result<()> {
+/// Removes the socket of a server that has ended, and nothing else.
+fn remove_stale(path: &Path) -> io::Result<()> {
     let meta = match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         found => found?,
@@ -118,16 +133,22 @@ fn listen(path: &Path, address: &SockAddr, gid: Option<u32>) -> io::Result<UnixL
     UnixListener::from_std(socket.into())
 }
 
-fn group(name: &str) -> Result<u32, StartupError> {
-    let unknown =
-        || StartupError::new(Code::Config, format!("There is no group {name} on this machine; correct socket_group."));
-    get_group_by_name(name).map(|group| group.gid()).or_else(|| name.parse().ok()).ok_or_else(unknown)
+/// The id of a group, by its name or its number.
+fn group_id(name: &str) -> Result<u32, StartupError> {
+    if let Some(group) = get_group_by_name(name) {
+        return Ok(group.gid());
+    }
+    if let Ok(number) = name.parse() {
+        return Ok(number);
+    }
+    let message = format!("There is no group {name} on this machine; correct socket_group.");
+    Err(StartupError::new(Code::Config, message))
 }
 
 fn too_long(path: &Path) -> StartupError {
     let message = format!(
-        "The path of the private socket, {}, is longer than the system allows for sockets; set `socket` in vomeet.toml \
-         (VOMEET_SOCKET) to a shorter one.",
+        "The path of the admin socket, {}, is longer than the system allows for sockets; set \
+         `socket` in vomeet.toml (VOMEET_SOCKET) to a shorter one.",
         path.display()
     );
     StartupError::new(Code::Listen, message)

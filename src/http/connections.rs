@@ -1,11 +1,13 @@
-//! The open connections: how many there may be, how long each may keep us waiting, and which one goes when there are
-//! too many.
+//! The open connections: how many there may be, how long each may take, and which one is evicted
+//! when there are too many.
 //!
-//! By hand, for what limits connections in crates (tower's layers) sees requests, and turns the newest away.
+//! By hand, for what limits connections in crates (tower's layers) sees requests, and turns the
+//! newest away.
 //!
-//! A cap that turned newcomers away would let slow clients shut everybody out; so the connection that has gone longest
-//! without finishing a request makes room. Waiting is told by a clock that ticks once a second ([`Connections::tick`]):
-//! a timer for each request would cost more than finding the token.
+//! A cap that turned newcomers away would let slow clients shut everybody out. So the connection
+//! that has gone longest without finishing a request is evicted. Waiting times are told by a
+//! counter that ticks once a second ([`Connections::tick`]): a timer for each request would cost
+//! more than finding the token.
 
 use crate::config::Http as Limits;
 use std::collections::HashMap;
@@ -14,24 +16,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// How often [`Connections::tick`] wants to be called.
+/// How often [`Connections::tick`] must be called.
 pub const TICK: Duration = Duration::from_secs(1);
 
-/// Every connection.
+/// Every open connection.
 pub struct Connections {
     limits: Limits,
     open: Mutex<HashMap<u64, Permit>>,
-    /// Numbers arrivals and finished requests, in their order.
+    /// Numbers accepted connections and finished requests, in their order.
     events: AtomicU64,
-    seconds: Arc<AtomicU32>,
+    /// Counts ticks, from 1 on.
+    ticks: Arc<AtomicU32>,
 }
 
-/// Why a connection is to end.
+/// Why a connection is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Another one needs its place.
+    /// A new one needs its place.
     Evicted,
-    /// Its request did not come, or its answer was not taken, in time.
+    /// Its request did not come, or its response was not read, in time.
     Late,
     /// The server stops.
     Stopping,
@@ -42,59 +45,72 @@ struct Permit {
     end: oneshot::Sender<End>,
 }
 
-/// What a connection waits for. Times are ticks of the clock; 0 is: not waiting.
+/// What a connection waits for. Times are ticks; 0 is: not waiting.
 pub struct ConnectionActivity {
-    clock: Arc<AtomicU32>,
+    ticks: Arc<AtomicU32>,
     request_since: AtomicU32,
     reader_since: AtomicU32,
+    /// The event number of the last request that finished.
     finished: AtomicU64,
 }
 
 impl ConnectionActivity {
-    /// The head of a request is there.
+    /// The head of a request has come.
     pub fn request_came(&self) {
         self.request_since.store(0, Ordering::Relaxed);
     }
 
-    /// The peer took all that there was to send.
+    /// The peer has taken all that there was to send.
     pub fn reader_took(&self) {
-        if self.reader_since.load(Ordering::Relaxed) != 0 {
-            self.reader_since.store(0, Ordering::Relaxed);
-            // While more of the answer is to come, no request is waited for.
-            if self.request_since.load(Ordering::Relaxed) != 0 {
-                self.request_since.store(self.now(), Ordering::Relaxed);
-            }
+        if self.reader_since.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        self.reader_since.store(0, Ordering::Relaxed);
+        // While more of the response is to come, no request is waited for.
+        if self.request_since.load(Ordering::Relaxed) != 0 {
+            self.request_since.store(self.now(), Ordering::Relaxed);
         }
     }
 
-    /// The peer has not taken all of it yet.
+    /// The peer has not taken all that there was to send.
     pub fn reader_stalls(&self) {
         if self.reader_since.load(Ordering::Relaxed) == 0 {
             self.reader_since.store(self.now(), Ordering::Relaxed);
         }
     }
 
-    /// Nothing is in hand: the next request is waited for, or the rest of its head.
+    /// Nothing is in progress: the next request is waited for, or the rest of its head.
     pub fn is_idle(&self) -> bool {
-        self.request_since.load(Ordering::Relaxed) != 0 && self.reader_since.load(Ordering::Relaxed) == 0
+        let waits_for_request = self.request_since.load(Ordering::Relaxed) != 0;
+        let waits_for_reader = self.reader_since.load(Ordering::Relaxed) != 0;
+        waits_for_request && !waits_for_reader
     }
 
     fn now(&self) -> u32 {
-        self.clock.load(Ordering::Relaxed)
+        self.ticks.load(Ordering::Relaxed)
     }
 
-    /// A request is not waited for while the answer to the one before is still being taken.
+    /// Whether the peer has taken too long. A request is not waited for while the response to the
+    /// one before is being read.
     fn is_late(&self, limits: &Limits) -> bool {
-        let waited = |since: &AtomicU32| match since.load(Ordering::Relaxed) {
-            0 => None,
-            // The first second may have been cut short by the tick.
-            since => Some(TICK * self.now().wrapping_sub(since).saturating_sub(1)),
-        };
-        match (waited(&self.reader_since), waited(&self.request_since)) {
-            (Some(waited), _) => waited >= limits.response_time_max,
-            (None, Some(waited)) => waited >= limits.header_time_max,
-            (None, None) => false,
+        if let Some(waited) = self.waited(&self.reader_since) {
+            return waited >= limits.response_time_max;
         }
+        match self.waited(&self.request_since) {
+            Some(waited) => waited >= limits.header_time_max,
+            None => false,
+        }
+    }
+
+    /// How long has been waited since a tick; `None` where nothing is waited for.
+    fn waited(&self, since: &AtomicU32) -> Option<Duration> {
+        let since = since.load(Ordering::Relaxed);
+        if since == 0 {
+            return None;
+        }
+        // The first second may have been cut short by the tick.
+        let ticks = self.now().wrapping_sub(since).saturating_sub(1);
+        Some(TICK * ticks)
     }
 }
 
@@ -109,41 +125,52 @@ pub struct ConnectionGuard {
 impl Connections {
     /// None yet, within these limits.
     pub fn new(limits: Limits) -> Arc<Self> {
-        let seconds = Arc::new(AtomicU32::new(1));
-        Arc::new(Self { limits, open: Mutex::default(), events: AtomicU64::new(0), seconds })
+        Arc::new(Self {
+            limits,
+            open: Mutex::default(),
+            events: AtomicU64::new(0),
+            ticks: Arc::new(AtomicU32::new(1)),
+        })
     }
 
-    /// Takes a place, from another connection if need be; the receiver says when and why it ends.
+    /// Takes a place, and evicts another connection where all are taken; the receiver says when and
+    /// why the connection is to end.
     pub fn admit(self: &Arc<Self>) -> (ConnectionGuard, oneshot::Receiver<End>) {
-        let number = self.event();
+        let number = self.next_event();
         let activity = Arc::new(ConnectionActivity {
-            clock: Arc::clone(&self.seconds),
-            request_since: AtomicU32::new(self.seconds.load(Ordering::Relaxed)),
+            ticks: Arc::clone(&self.ticks),
+            request_since: AtomicU32::new(self.ticks.load(Ordering::Relaxed)),
             reader_since: AtomicU32::new(0),
             finished: AtomicU64::new(number),
         });
         let (end, ended) = oneshot::channel();
         let mut open = self.lock();
-        if open.len() >= self.limits.connections_max {
-            let last_finish = |permit: &Permit| permit.activity.finished.load(Ordering::Relaxed);
-            let oldest = open.iter().min_by_key(|(_, permit)| last_finish(permit)).map(|(&number, _)| number);
-            oldest.and_then(|oldest| open.remove(&oldest)).into_iter().for_each(|permit| permit.end(End::Evicted));
+        if open.len() >= self.limits.connections_max
+            && let Some(oldest) = longest_unfinished(&open)
+            && let Some(permit) = open.remove(&oldest)
+        {
+            permit.end(End::Evicted);
         }
-        open.insert(number, Permit { activity: Arc::clone(&activity), end });
+        let before = open.insert(number, Permit { activity: Arc::clone(&activity), end });
+        debug_assert!(before.is_none(), "every connection has a number of its own");
+        drop(open);
         (ConnectionGuard { activity, number, all: Arc::clone(self) }, ended)
     }
 
-    /// A second has passed: ends those that keep us waiting too long.
+    /// A second has passed: ends the connections whose peers take too long.
     pub fn tick(&self) {
-        self.seconds.fetch_add(1, Ordering::Relaxed);
+        self.ticks.fetch_add(1, Ordering::Relaxed);
         let mut open = self.lock();
-        let late = open.extract_if(|_, permit| permit.activity.is_late(&self.limits));
-        late.for_each(|(_, permit)| permit.end(End::Late));
+        for (_, permit) in open.extract_if(|_, permit| permit.activity.is_late(&self.limits)) {
+            permit.end(End::Late);
+        }
     }
 
     /// Tells every connection that the server stops.
     pub fn stop(&self) {
-        self.lock().drain().for_each(|(_, permit)| permit.end(End::Stopping));
+        for (_, permit) in self.lock().drain() {
+            permit.end(End::Stopping);
+        }
     }
 
     /// How many are open.
@@ -151,7 +178,7 @@ impl Connections {
         self.lock().len()
     }
 
-    fn event(&self) -> u64 {
+    fn next_event(&self) -> u64 {
         self.events.fetch_add(1, Ordering::Relaxed)
     }
 
@@ -160,17 +187,30 @@ impl Connections {
     }
 }
 
+/// The connection that has gone longest without finishing a request.
+fn longest_unfinished(open: &HashMap<u64, Permit>) -> Option<u64> {
+    let mut longest = None;
+    for (&number, permit) in open {
+        let finished = permit.activity.finished.load(Ordering::Relaxed);
+        match longest {
+            Some((earliest, _)) if earliest <= finished => {}
+            _ => longest = Some((finished, number)),
+        }
+    }
+    longest.map(|(_, number)| number)
+}
+
 impl Permit {
-    fn end(self, why: End) {
-        // It may just have ended by itself.
-        let _ = self.end.send(why);
+    fn end(self, reason: End) {
+        // The receiver is gone where the connection has just ended by itself.
+        let _ = self.end.send(reason);
     }
 }
 
 impl ConnectionGuard {
-    /// A request was answered, and the next one is waited for.
+    /// A response was sent, and the next request is waited for.
     pub fn finished(&self) {
-        self.activity.finished.store(self.all.event(), Ordering::Relaxed);
+        self.activity.finished.store(self.all.next_event(), Ordering::Relaxed);
         self.activity.request_since.store(self.activity.now(), Ordering::Relaxed);
     }
 }
@@ -215,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_waited_for_decides_who_is_late() {
+    fn what_is_waited_for_decides_what_is_late() {
         let came: fn(&ConnectionGuard) = |guard| guard.activity.request_came();
         let stalls: fn(&ConnectionGuard) = |guard| guard.activity.reader_stalls();
         let took: fn(&ConnectionGuard) = |guard| guard.activity.reader_took();
@@ -224,10 +264,10 @@ mod tests {
             ("no request comes", vec![], Some(End::Late)),
             ("the handler works", vec![came], None),
             ("the next request does not come", vec![came, finished, took], Some(End::Late)),
-            ("the answer is not taken", vec![came, stalls, finished], Some(End::Late)),
-            ("a part of the answer is not taken", vec![came, took, stalls], Some(End::Late)),
-            ("more of the answer is to come", vec![came, stalls, took], None),
-            ("all of a long answer was taken", vec![came, stalls, took, finished], Some(End::Late)),
+            ("the response is not read", vec![came, stalls, finished], Some(End::Late)),
+            ("a part of the response is not read", vec![came, took, stalls], Some(End::Late)),
+            ("more of the response is to come", vec![came, stalls, took], None),
+            ("all of a long response was read", vec![came, stalls, took, finished], Some(End::Late)),
         ] {
             assert_eq!(end_after(&steps), end, "{about}");
         }

@@ -1,28 +1,35 @@
-//! The names that the server answers to.
+//! The host names of the server.
 
 use crate::config::Http;
 use std::net::SocketAddr;
 
-/// Which names the server answers to. On a loopback address any other name is a web page's attempt to reach it through
-/// the visitor's browser (DNS rebinding).
+/// The host names that the server accepts. On a loopback address any other name is a web page's
+/// attempt to reach it through the browser of its user (DNS rebinding).
 pub struct Hosts {
-    any: bool,
+    accepts_any: bool,
     names: Vec<String>,
 }
 
 impl Hosts {
-    /// The names for a server that listens on `address`.
+    /// The names of a server that listens on `address`.
     pub fn new(http: &Http, address: SocketAddr) -> Self {
-        let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
-        let local = address.ip().to_canonical().is_loopback();
-        let names = own.into_iter().chain([host_of(address)]).chain(http.allowed_hosts.iter().cloned());
-        Self { any: !local && http.allowed_hosts.is_empty(), names: names.collect() }
+        let mut names = Vec::new();
+        for name in ["localhost", "127.0.0.1", "[::1]"] {
+            names.push(name.to_owned());
+        }
+        names.push(host_of(address));
+        names.extend_from_slice(&http.allowed_hosts);
+        let is_loopback = address.ip().to_canonical().is_loopback();
+        Self { accepts_any: !is_loopback && http.allowed_hosts.is_empty(), names }
     }
 
-    /// Whether a `Host` is one of them, whatever its port.
-    pub fn admit(&self, host: &[u8]) -> bool {
+    /// Whether the value of a `Host` header is one of them, whatever its port.
+    pub fn accept(&self, host: &[u8]) -> bool {
+        if self.accepts_any {
+            return true;
+        }
         let host = without_port(host);
-        self.any || self.names.iter().any(|name| host.eq_ignore_ascii_case(name.as_bytes()))
+        self.names.iter().any(|name| host.eq_ignore_ascii_case(name.as_bytes()))
     }
 }
 

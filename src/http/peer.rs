@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection.
+//! The peer of a connection: an address, or a user of this machine.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,12 +11,13 @@ use uzers::get_user_by_uid;
 pub enum Origin {
     /// From this address.
     Network(SocketAddr),
-    /// By the private socket, or from a command that opened the database itself: this user of the machine.
+    /// Through the admin socket, or from a command that opened the database itself: this user of
+    /// the machine.
     Local(Arc<str>),
 }
 
 impl Origin {
-    /// The address, if it came by the network.
+    /// The address in canonical form, if it comes from the network.
     pub fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Network(address) => Some(address.ip().to_canonical()),
@@ -39,20 +40,21 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Who is at the other end of a connection.
+/// The peer of a connection.
 pub struct Peer {
-    /// Where they are.
+    /// Where the connection comes from.
     pub origin: Origin,
     /// The same as text, made once.
     pub name: String,
 }
 
 impl Peer {
-    /// How the log calls a request of `client`: by its own address where a proxy stands between.
+    /// The name of a client in the log: its own address where a proxy stands between, else the
+    /// peer's name.
     pub fn name_of(&self, client: Option<IpAddr>) -> Cow<'_, str> {
-        match client.filter(|_| client != self.origin.address()) {
-            Some(client) => Cow::Owned(client.to_string()),
-            None => Cow::Borrowed(&self.name),
+        match client {
+            Some(address) if client != self.origin.address() => Cow::Owned(address.to_string()),
+            _ => Cow::Borrowed(&self.name),
         }
     }
 }
@@ -63,12 +65,20 @@ impl From<Origin> for Peer {
     }
 }
 
-/// What the machine calls the user with this number; the number where it has no name for it, or one that does not fit
-/// into a line of a log. May wait: the names can be kept by another machine.
+/// The name of the user with this uid; the number where there is no name, or one that does not fit
+/// into a line of a log. May block: the names can be kept by another machine.
 pub fn user_name(uid: u32) -> String {
-    let name = get_user_by_uid(uid).and_then(|user| user.name().to_str().map(str::to_owned));
-    let is_plain = |name: &String| !name.is_empty() && !name.contains(|c: char| c.is_control() || c.is_whitespace());
-    name.filter(is_plain).unwrap_or_else(|| uid.to_string())
+    if let Some(user) = get_user_by_uid(uid)
+        && let Some(name) = user.name().to_str()
+        && is_plain(name)
+    {
+        return name.to_owned();
+    }
+    uid.to_string()
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c.is_control() || c.is_whitespace())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Around every request: the rules of HTTP before it, the log line and the common headers after it.
+//! The pipeline around every request: the rules of HTTP before the service, the access log and the
+//! common headers after it.
 
 use crate::error::{Error, Result};
 use crate::http::access_log;
@@ -15,22 +16,25 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode};
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::task::Poll;
 use std::time::Instant;
 
-/// What stands in the log where a request is for nothing.
+/// What stands in the log where a request has no route.
 const NO_PATTERN: &str = "-";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The headers that a web page may read of an answer, besides those that every page may (Fetch, section 3.2.3).
+/// The response headers that a web page may read, besides those that every page may (Fetch, section
+/// 3.2.3).
 const READABLE: HeaderValue =
     HeaderValue::from_static("X-Request-Id, X-Token-Expires-At, RateLimit, RateLimit-Policy, Retry-After");
-/// Most headers in a request; hyper's own limit is 100, and a lower one given to it costs each request.
+/// Most headers in a request; hyper's own limit is 100, and a lower one given to it costs each
+/// request.
 pub const HEADERS_MAX: usize = 64;
-/// Longest request id that is taken from a caller, in characters.
+/// Longest request id that is taken from a client, in characters.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
-/// Answers a request, whatever becomes of it.
+/// Responds to a request; a failure is a response too.
 pub async fn respond<S: Service>(
     transport: &Transport,
     service: &S,
@@ -43,14 +47,12 @@ pub async fn respond<S: Service>(
     let body_state = BodyState::watch(&body);
     let id = request_id(transport, &head.headers);
     let origin = transport.limits.cors.allowed(&head.headers);
+    let client = client_of(transport, peer, &head.headers);
 
-    let client_of = |ip| client_address(ip, &head.headers, &transport.limits.trusted_proxies);
-    let client = peer.origin.address().map(client_of);
-    let path = head.uri.path();
-    let found = check(transport, &head, &peer.origin).and_then(|()| service.find(&method, path));
-    let target = found.as_ref().ok().copied();
-    let pattern = target.map_or(NO_PATTERN, Target::pattern);
-    let (outcome, extra_headers) = match found {
+    let target = find(transport, service, peer, &head);
+    let route = target.as_ref().ok().copied();
+    let pattern = route.map_or(NO_PATTERN, Target::pattern);
+    let (outcome, extra_headers) = match target {
         Ok(target) => {
             let body_state = body_state.clone();
             let peer = peer.origin.clone();
@@ -62,38 +64,63 @@ pub async fn respond<S: Service>(
         Err(error) => (Err(error), Vec::new()),
     };
 
-    let mut response = outcome.unwrap_or_else(|error| {
-        if let Some(cause) = error.cause() {
-            log::error!("{pattern} failed: {cause} id={}", id.to_str().unwrap_or("-"));
+    let mut response = match outcome {
+        Ok(response) => response,
+        Err(error) => {
+            log_cause(&error, pattern, &id);
+            error_response(&error)
         }
-        error_response(&error)
-    });
+    };
     let took = began.elapsed();
-    transport.metrics.observe(target.map(Target::number), response.status(), took);
+    transport.metrics.observe(route.map(Target::number), response.status(), took);
     access_log::log(&method, pattern, response.status(), took, &id, &peer.name_of(client));
     response.headers_mut().extend(extra_headers);
     finish(response.headers_mut(), id, origin, body_state.is_left());
     response
 }
 
-/// Runs a handler. One that must wait goes on in a task of its own, so that it finishes although the client hangs up;
-/// a panic is one logged 500.
+/// The address of the client, which trusted proxies name; `None` where the request comes through
+/// the admin socket.
+fn client_of(transport: &Transport, peer: &Peer, headers: &HeaderMap) -> Option<IpAddr> {
+    let address = peer.origin.address()?;
+    Some(client_address(address, headers, &transport.limits.trusted_proxies))
+}
+
+/// What the request is for, if it keeps the rules of HTTP.
+fn find<S: Service>(transport: &Transport, service: &S, peer: &Peer, head: &Parts) -> Result<&'static S::Target> {
+    check(transport, head, &peer.origin)?;
+    service.find(&head.method, head.uri.path())
+}
+
+fn log_cause(error: &Error, pattern: &str, id: &HeaderValue) {
+    if let Some(cause) = error.cause() {
+        let id = id.to_str().unwrap_or("-");
+        log::error!("{pattern} failed: {cause} id={id}");
+    }
+}
+
+/// Runs a handler. One that must wait goes on in a task of its own, so that it finishes although
+/// the client hangs up; a panic is one logged 500.
 async fn run(answering: Answering) -> Outcome {
     let mut answering = AssertUnwindSafe(answering).catch_unwind();
     let polled = poll_fn(|context| Poll::Ready(answering.poll_unpin(context))).await;
-    let outcome = match polled {
-        Poll::Ready(outcome) => outcome,
+    let ended = match polled {
+        Poll::Ready(ended) => ended,
         Poll::Pending => match tokio::spawn(answering).await {
-            Ok(outcome) => outcome,
-            Err(ended) => return (Err(Error::Internal(ended.to_string())), Vec::new()),
+            Ok(ended) => ended,
+            Err(error) => return (Err(Error::Internal(error.to_string())), Vec::new()),
         },
     };
-    outcome.unwrap_or_else(|_| (Err(Error::Internal("the handler panicked".to_owned())), Vec::new()))
+    match ended {
+        Ok(outcome) => outcome,
+        Err(_panic) => (Err(Error::Internal("the handler panicked".to_owned())), Vec::new()),
+    }
 }
 
-/// What HTTP/1.1 asks of every request (RFC 9112, sections 3.2 and 6.1), and hyper lets pass.
+/// What HTTP/1.1 requires of every request (RFC 9112, sections 3.2 and 6.1), and hyper does not
+/// check.
 fn check(transport: &Transport, head: &Parts, origin: &Origin) -> Result<()> {
-    let (headers, uri) = (&head.headers, &head.uri);
+    let headers = &head.headers;
     if head.method == Method::CONNECT {
         return Err(Error::WrongMethod(String::new()));
     }
@@ -104,28 +131,46 @@ fn check(transport: &Transport, head: &Parts, origin: &Origin) -> Result<()> {
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Err(Error::Malformed("A request has exactly one Host header."));
     };
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    if codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
-        || codings.next().is_some()
-    {
+    if !has_plain_coding(headers) {
         return Err(Error::Malformed("The only Transfer-Encoding is a single chunked."));
     }
-    let host = uri.authority().map_or(host.as_bytes(), |authority| authority.as_str().as_bytes());
-    // No web page reaches the private socket, whatever name it uses.
-    if matches!(origin, Origin::Local(_)) || transport.hosts.admit(host) { Ok(()) } else { Err(Error::WrongHost) }
-}
-
-/// The caller's own id for the request, if it is short and plain; else a new one.
-fn request_id(transport: &Transport, headers: &HeaderMap) -> HeaderValue {
-    let plain = |id: &&HeaderValue| {
-        let bytes = id.as_bytes();
-        let allowed = |&byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        (1..=REQUEST_ID_CHARS_MAX).contains(&bytes.len()) && bytes.iter().all(allowed)
+    // No web page reaches the admin socket, whatever name it uses.
+    if matches!(origin, Origin::Local(_)) {
+        return Ok(());
+    }
+    let host = match head.uri.authority() {
+        Some(authority) => authority.as_str().as_bytes(),
+        None => host.as_bytes(),
     };
-    headers.get(&REQUEST_ID).filter(plain).cloned().unwrap_or_else(|| transport.request_ids.next())
+    if transport.hosts.accept(host) { Ok(()) } else { Err(Error::WrongHost) }
 }
 
-/// What every answer carries.
+/// Whether `Transfer-Encoding` is absent, or a single `chunked`.
+fn has_plain_coding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// The client's own id for the request, if it is short and plain; else a new one.
+fn request_id(transport: &Transport, headers: &HeaderMap) -> HeaderValue {
+    match headers.get(&REQUEST_ID) {
+        Some(id) if is_plain_id(id.as_bytes()) => id.clone(),
+        _ => transport.request_ids.next(),
+    }
+}
+
+fn is_plain_id(id: &[u8]) -> bool {
+    if id.is_empty() || id.len() > REQUEST_ID_CHARS_MAX {
+        return false;
+    }
+    id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
+}
+
+/// Adds the headers that every response carries.
 fn finish(headers: &mut HeaderMap, id: HeaderValue, origin: Option<HeaderValue>, close: bool) {
     headers.insert(REQUEST_ID, id);
     if close {
@@ -138,7 +183,7 @@ fn finish(headers: &mut HeaderMap, id: HeaderValue, origin: Option<HeaderValue>,
     }
 }
 
-/// The answer to a browser that asks before it sends (Fetch, section 3.3).
+/// The response to a CORS preflight request (Fetch, section 3.3).
 fn preflight(allowed: &str) -> Response {
     let mut response = whole(StatusCode::NO_CONTENT, Bytes::new());
     let headers = response.headers_mut();

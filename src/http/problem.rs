@@ -1,4 +1,4 @@
-//! An error as its caller meets it: the status, the words, the code.
+//! The response to an error: its status, detail, code and reason.
 
 use crate::domain::field_error::FieldError;
 use crate::error::Error;
@@ -50,46 +50,51 @@ pub fn status(error: &Error) -> StatusCode {
     }
 }
 
-/// The value of `detail` in the body of an error: a sentence, or every fault of what was sent.
+/// The value of `detail` in the body of an error: a sentence, or every field error.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Detail<'a> {
     /// A sentence.
     Sentence(String),
-    /// Every fault of what was sent.
+    /// Every field error.
     Faults(&'a [FieldError]),
 }
 
 impl<'a> Detail<'a> {
-    /// What the caller reads of an error.
+    /// The detail of an error; its cause is not in it.
     pub fn of(error: &'a Error) -> Self {
         match error {
-            Error::Invalid(faults) => Self::Faults(faults),
+            Error::Invalid(errors) => Self::Faults(errors),
             error => Self::Sentence(error.to_string()),
         }
     }
 }
 
-/// The one place that gives an error its status and its words.
+/// The body of an error.
+#[derive(Serialize)]
+struct Problem<'a> {
+    detail: Detail<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// The one place that makes a response of an error.
 pub fn error_response(error: &Error) -> Response {
-    #[derive(Serialize)]
-    struct Problem<'a> {
-        detail: Detail<'a>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        code: Option<&'static str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        reason: Option<String>,
-    }
-
+    let status = status(error);
     let (code, reason) = error.reason().unzip();
-
-    let body = Problem { detail: Detail::of(error), code, reason };
-    let mut response = json(status(error), &body).unwrap_or_else(|_| whole(status(error), Bytes::new()));
-    add_hints(error, response.headers_mut());
+    let problem = Problem { detail: Detail::of(error), code, reason };
+    let mut response = match json(status, &problem) {
+        Ok(response) => response,
+        Err(_) => whole(status, Bytes::new()),
+    };
+    add_headers(error, response.headers_mut());
     response
 }
 
-fn add_hints(error: &Error, headers: &mut HeaderMap) {
+/// The headers that go with an error's status.
+fn add_headers(error: &Error, headers: &mut HeaderMap) {
     match error {
         Error::WrongMethod(allowed) => {
             if let Ok(allowed) = HeaderValue::from_str(allowed) {

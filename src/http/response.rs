@@ -1,4 +1,4 @@
-//! The few ways to answer, and how the API document tells of each.
+//! The kinds of responses, and how the API document describes each.
 
 use crate::error::{Error, Result};
 use bytes::Bytes;
@@ -10,24 +10,26 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::{Ref, RefOr, Schema};
 
-/// Headers of a usual answer; room for them is made at once.
+/// Headers of a usual response; room for them is made at once.
 const HEADERS_USUAL: usize = 6;
-/// Bytes of a usual answer of JSON, a user with a token or a meeting; room for them is made at once.
+/// Bytes of a usual JSON response, such as a user with a token or a meeting; room for them is made
+/// at once.
 const JSON_BYTES_USUAL: usize = 512;
 
-/// What leaves the server.
+/// A response of the server.
 pub type Response = hyper::Response<Body>;
 
-/// A body: whole, or piece by piece.
+/// A body: whole, or streamed.
 pub type Body = Either<Full<Bytes>, Channel<Bytes, Broken>>;
 
-/// Why a body that is sent piece by piece ends too early: the connection is cut, so that nobody takes it for whole.
+/// Why a streamed body ends too early: the connection is closed, so that no client takes it for
+/// complete.
 #[derive(Debug)]
 pub struct Broken;
 
 impl std::fmt::Display for Broken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the answer could not be read to its end")
+        f.write_str("the response could not be read to its end")
     }
 }
 
@@ -40,24 +42,24 @@ pub fn whole(status: StatusCode, bytes: Bytes) -> Response {
     response
 }
 
-/// One possible answer of a route.
+/// One possible response of a route, for the API document.
 pub struct AnswerDoc {
-    /// Its status.
+    /// The status.
     pub status: StatusCode,
-    /// When it is given.
+    /// The description.
     pub about: &'static str,
     /// Its media type and, for JSON, its schema.
     pub content: Option<(&'static str, Option<RefOr<Schema>>)>,
-    /// The named schemas that it refers to.
+    /// The named schemas that the content refers to.
     pub schemas: Vec<(String, RefOr<Schema>)>,
 }
 
 /// What a handler returns.
 pub trait IntoResponse: Send {
-    /// The answer.
+    /// The response.
     fn into_response(self) -> Result<Response>;
 
-    /// Every way in which it can turn out.
+    /// Every successful response, for the API document.
     fn describe() -> Vec<AnswerDoc>;
 }
 
@@ -70,18 +72,18 @@ pub struct Created<T>(pub T);
 /// 202 with a JSON body.
 pub struct Accepted<T>(pub T);
 
-/// 201 with a JSON body if it is new, 200 if it was there.
+/// 201 with a JSON body if the value is new, 200 if it existed.
 pub struct CreatedOrFound<T> {
-    /// What was made or found.
+    /// The value that was created or found.
     pub value: T,
-    /// Whether it was made.
+    /// Whether it was created.
     pub is_new: bool,
 }
 
 /// 204 without a body.
 pub struct NoContent;
 
-/// 200 with a body of any other kind, which a browser may show.
+/// 200 with a body of any other media type, which a browser may show.
 pub struct Page {
     /// The body.
     pub bytes: Bytes,
@@ -127,7 +129,7 @@ impl<T: Serialize + ToSchema + Send> IntoResponse for CreatedOrFound<T> {
     }
 
     fn describe() -> Vec<AnswerDoc> {
-        vec![json_doc::<T>(StatusCode::CREATED, "Created"), json_doc::<T>(StatusCode::OK, "It was there already")]
+        vec![json_doc::<T>(StatusCode::CREATED, "Created"), json_doc::<T>(StatusCode::OK, "It existed already")]
     }
 }
 
@@ -162,7 +164,7 @@ pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response> {
     Ok(json_bytes(status, bytes.into()))
 }
 
-/// An answer of JSON that is written already. It may hold secrets, so nobody on the way keeps it.
+/// A response of JSON that is serialised already. It may hold secrets, so no cache may keep it.
 pub fn json_bytes(status: StatusCode, bytes: Bytes) -> Response {
     let mut response = whole(status, bytes);
     *response.headers_mut() = HeaderMap::with_capacity(HEADERS_USUAL);
@@ -171,7 +173,7 @@ pub fn json_bytes(status: StatusCode, bytes: Bytes) -> Response {
     response
 }
 
-/// Tells of an answer in JSON.
+/// Describes a JSON response.
 pub fn json_doc<T: ToSchema>(status: StatusCode, about: &'static str) -> AnswerDoc {
     let mut schemas = Vec::new();
     T::schemas(&mut schemas);

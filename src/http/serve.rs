@@ -1,4 +1,4 @@
-//! Accepts connections, gives each its limits, and ends them gracefully.
+//! Accepts connections, applies the limits to each, and shuts them down gracefully.
 
 use crate::http::admin_socket::AdminSocket;
 use crate::http::connections::{ConnectionGuard, End, TICK};
@@ -28,7 +28,8 @@ use tokio::time::timeout;
 const BACKLOG: u32 = 4096;
 /// Longest head of a request in bytes; hyper's own default lets unfinished heads hold 400 kB each.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// How long to wait after the system refused to accept (too many open files, say).
+/// How long to wait after the system failed to accept (because of too many open files, for
+/// example).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Listens on an address; port 0 is any free one.
@@ -41,23 +42,30 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Where connections come in.
 pub struct Listeners {
-    /// From the network.
+    /// The network listener.
     pub network: TcpListener,
-    /// From this machine.
+    /// The admin socket.
     pub admin: AdminSocket,
 }
 
 impl Listeners {
-    /// Waits for the next connection; one by the private socket has no address. May be given up and called again.
+    /// Waits for the next connection; one through the admin socket has no address. Cancel-safe.
     async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
         tokio::select! {
-            accepted = self.network.accept() => accepted.map(|(stream, address)| (Stream::Tcp(stream), Some(address))),
-            accepted = self.admin.accept() => accepted.map(|stream| (stream, None)),
+            accepted = self.network.accept() => {
+                let (stream, address) = accepted?;
+                Ok((Stream::Tcp(stream), Some(address)))
+            }
+            accepted = self.admin.accept() => {
+                let stream = accepted?;
+                Ok((stream, None))
+            }
         }
     }
 }
 
-/// Serves until `shutdown` ends; then finishes what has begun, for as long as the configuration allows.
+/// Serves until `shutdown` resolves; then finishes the requests that have begun, for at most
+/// `http.stop_time_max`.
 pub async fn serve<S: Service>(
     transport: Arc<Transport>,
     service: Arc<S>,
@@ -72,8 +80,10 @@ pub async fn serve<S: Service>(
             accepted = listeners.accept() => match accepted {
                 Ok((stream, address)) => {
                     let (guard, ended) = transport.connections.admit();
-                    let (transport, service) = (Arc::clone(&transport), Arc::clone(&service));
-                    open.spawn(serve_connection(transport, service, stream, address, guard, ended));
+                    let connection = serve_connection(
+                        Arc::clone(&transport), Arc::clone(&service), stream, address, guard, ended,
+                    );
+                    open.spawn(connection);
                 }
                 Err(error) => {
                     log::warn!("cannot accept a connection: {error}");
@@ -93,7 +103,7 @@ pub async fn serve<S: Service>(
         transport.sockets.all_closed().await;
     };
     if timeout(transport.limits.stop_time_max, all_ended).await.is_err() {
-        log::warn!("some connections did not end in time and are cut");
+        log::warn!("some connections did not end in time and are closed");
     }
 }
 
@@ -133,7 +143,7 @@ async fn serve_connection<S: Service>(
         Either::Left((outcome, _)) => log_end(&transport, &peer, outcome),
         Either::Right((Ok(End::Stopping), mut connection)) => {
             connection.as_mut().graceful_shutdown();
-            // A head that is only half there begins nothing, and must not hold up the end.
+            // A request whose head has only begun to come must not hold up the shutdown.
             while let Err(_elapsed) = timeout(TICK, &mut connection).await {
                 if guard.activity.is_idle() {
                     break;
@@ -144,19 +154,23 @@ async fn serve_connection<S: Service>(
     }
 }
 
-/// A request that hyper could not read was refused by hyper, with a status and no words; it is counted all the same.
+/// A request that hyper could not parse was refused by hyper, with a status and no body; it is
+/// counted all the same.
 fn log_end(transport: &Transport, peer: &Peer, outcome: hyper::Result<()>) {
     let Err(error) = outcome else { return };
     if error.is_parse() {
-        let too_large = error.is_parse_too_large();
-        let status = if too_large { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+        let status = match error.is_parse_too_large() {
+            true => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            false => StatusCode::BAD_REQUEST,
+        };
         transport.metrics.observe(None, status, Duration::ZERO);
         access_log::log_unreadable(status, &peer.name);
     }
     log::debug!("{}: {error}", peer.name);
 }
 
-/// Where a connection comes from. The names of users may have to be waited for, and no request waits behind that.
+/// Where a connection comes from. Looking up a user's name may block, so it is done on the blocking
+/// pool.
 async fn origin(stream: &Stream, address: Option<SocketAddr>) -> io::Result<Origin> {
     if let Some(address) = address {
         return Ok(Origin::Network(address));
@@ -166,7 +180,7 @@ async fn origin(stream: &Stream, address: Option<SocketAddr>) -> io::Result<Orig
     Ok(Origin::Local(name.into()))
 }
 
-/// Serves one caller in this process over any stream, until they have nothing more to ask.
+/// Serves one client in this process over any stream, until the client closes it.
 pub async fn serve_one<S: Service>(
     transport: Arc<Transport>,
     service: S,
@@ -175,10 +189,14 @@ pub async fn serve_one<S: Service>(
 ) {
     let respond_to = service_fn(|request| {
         let (transport, service, peer) = (&transport, &service, &peer);
-        async move { Ok::<_, Infallible>(pipeline::respond(transport, service, peer, request).await) }
+        async move {
+            let response = pipeline::respond(transport, service, peer, request).await;
+            Ok::<_, Infallible>(response)
+        }
     });
-    let connection =
-        http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).serve_connection(TokioIo::new(stream), respond_to);
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEAD_BYTES_MAX);
+    let connection = builder.serve_connection(TokioIo::new(stream), respond_to);
     if let Err(error) = connection.await {
         log::debug!("{}: {error}", peer.name);
     }

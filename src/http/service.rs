@@ -1,4 +1,5 @@
-//! What the transport calls: a service finds what a request is for, and answers it.
+//! The interface between the transport and the API: a service finds the route of a request, and
+//! responds to it.
 
 use crate::auth::ResponseHeaders;
 use crate::error::Result;
@@ -11,44 +12,46 @@ use hyper::http::request::Parts;
 use std::net::IpAddr;
 use std::pin::Pin;
 
-/// A request that HTTP's own rules let pass.
+/// A request that keeps the rules of HTTP.
 pub struct Request {
     /// Method, path and headers.
     pub head: Parts,
     /// The body, not read yet.
     pub body: Incoming,
-    /// Tells the transport that the body was read to its end.
+    /// Tells the transport whether the body was read to its end.
     pub body_state: BodyState,
-    /// Who is at the other end of the connection.
+    /// The peer of the connection.
     pub peer: Origin,
-    /// Whose request it is: the peer's, or that of whom a trusted proxy names; `None` where it came by the admin socket.
+    /// The address of the client: the peer's, or the one that a trusted proxy names; `None` where
+    /// the request comes through the admin socket.
     pub client: Option<IpAddr>,
 }
 
-/// What becomes of a request, and the headers that its response carries in any case.
+/// The response or the error of a request, and the headers that its response carries in any case.
 pub type Outcome = (Result<Response>, ResponseHeaders);
 
-/// A response on its way.
+/// A handler that runs.
 pub type Answering = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-/// A thing that a request can be for. Its pattern stands in logs and metrics, never the path: a path can hold an address or
-/// a mistaken secret.
+/// A route, as the transport sees it. Its pattern stands in logs and metrics, never the path: a
+/// path can hold an e-mail address or a mistaken secret.
 pub trait Target: Send + Sync + 'static {
-    /// Its place among all, for the metrics.
+    /// Its place in the table, for the metrics.
     fn number(&self) -> usize;
 
-    /// Its path, with `{name}` for what differs.
+    /// Its path, with `{name}` for each parameter.
     fn pattern(&self) -> &'static str;
 }
 
-/// What answers requests.
+/// Responds to requests.
 pub trait Service: Send + Sync + 'static {
-    /// What a request can be for.
+    /// A route.
     type Target: Target;
 
-    /// Finds what a request is for: [`crate::error::Error::NoRoute`] or [`crate::error::Error::WrongMethod`] otherwise.
+    /// Finds the route of a request; [`crate::error::Error::NoRoute`] or
+    /// [`crate::error::Error::WrongMethod`] otherwise.
     fn find(&self, method: &Method, path: &str) -> Result<&'static Self::Target>;
 
-    /// Answers a request.
+    /// Responds to a request.
     fn call(&self, target: &'static Self::Target, request: Request) -> Answering;
 }

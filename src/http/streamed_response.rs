@@ -1,5 +1,5 @@
-//! Answers that may be long: read and sent page by page, so that they take little memory however long they are, and
-//! hold nothing of the database while the client takes its time.
+//! Responses that may be long: read and sent in pages, so that they take little memory however long
+//! they are, and hold no read transaction while a slow client takes its time.
 
 use crate::error::Result;
 use crate::http::response::{AnswerDoc, Body, Broken, IntoResponse, Response};
@@ -14,12 +14,12 @@ use std::panic::AssertUnwindSafe;
 /// Pages that are ready and not yet taken.
 const PAGES_READY_MAX: usize = 1;
 
-/// Where the pages of an answer come from.
+/// Where the pages of a response come from.
 pub trait PageSource: Send + 'static {
-    /// The media type of the whole.
+    /// The media type of the response.
     fn content_type(&self) -> &'static str;
 
-    /// The name under which a browser keeps it; without one it shows it.
+    /// The file name under which a browser saves the response; without one the browser shows it.
     fn file_name(&self) -> Option<String> {
         None
     }
@@ -27,7 +27,7 @@ pub trait PageSource: Send + 'static {
     /// Writes the next page to the end of `out`, and says whether it was the last.
     fn next(&mut self, out: &mut Vec<u8>) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Every way in which the answer can turn out.
+    /// Every successful response, for the API document.
     fn describe() -> Vec<AnswerDoc>;
 }
 
@@ -38,7 +38,8 @@ pub struct StreamedResponse<P> {
 }
 
 impl<P: PageSource> StreamedResponse<P> {
-    /// Reads the first page; an error in it is an answer like any other, a later one cuts the connection.
+    /// Reads the first page; an error in it becomes an error response, a later one closes the
+    /// connection.
     pub async fn begin(mut pages: P) -> Result<Self> {
         let content_type = HeaderValue::from_static(pages.content_type());
         let disposition = pages.file_name().and_then(|name| format!("attachment; filename=\"{name}\"").parse().ok());
@@ -72,22 +73,30 @@ impl<P: PageSource> IntoResponse for StreamedResponse<P> {
     }
 }
 
-/// What ends too early, by an error or a panic, must not look whole.
+/// Sends all pages. A response that ends too early, by an error or a panic, must not look complete.
 async fn send_or_cut<P: PageSource>(mut sender: Sender<Bytes, Broken>, first: Vec<u8>, pages: P) {
     let sent = AssertUnwindSafe(send(&mut sender, first, pages)).catch_unwind().await;
     match sent {
         Ok(Ok(())) => return,
-        Ok(Err(error)) => log::error!("an answer was cut: {}", error.cause().unwrap_or("the store is busy")),
-        Err(_) => log::error!("an answer was cut: its next page panicked"),
+        Ok(Err(error)) => {
+            log::error!("a streamed response was cut off: {}", error.cause().unwrap_or("the store is busy"));
+        }
+        Err(_) => log::error!("a streamed response was cut off: its next page panicked"),
     }
     sender.abort(Broken);
 }
 
-/// Sends page after page, each read once the one before it is on its way; ends early when nobody listens any more.
+/// Sends page after page, each read once the one before it is sent; ends early when the client has
+/// gone.
 async fn send<P: PageSource>(sender: &mut Sender<Bytes, Broken>, first: Vec<u8>, mut pages: P) -> Result<()> {
-    let (mut page, mut is_last) = (first, false);
-    while sender.send_data(std::mem::take(&mut page).into()).await.is_ok() && !is_last {
+    let mut page = first;
+    let mut is_last = false;
+    loop {
+        let sent = sender.send_data(page.into()).await;
+        if sent.is_err() || is_last {
+            return Ok(());
+        }
+        page = Vec::new();
         is_last = pages.next(&mut page).await?;
     }
-    Ok(())
 }

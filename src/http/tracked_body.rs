@@ -1,4 +1,4 @@
-//! A body on its way: the request is not finished before all of it is handed over.
+//! The body of a response: its request is not finished before all of the body is handed over.
 
 use crate::http::connections::ConnectionGuard;
 use crate::http::response::{Body, Broken};
@@ -11,12 +11,12 @@ use std::task::{Context, Poll};
 /// A body, and the connection that waits for the next request after it.
 pub struct TrackedBody {
     body: Body,
-    /// `None` where all of the body is at hand.
+    /// `None` where the body is one piece.
     guard: Option<Arc<ConnectionGuard>>,
 }
 
 impl TrackedBody {
-    /// Sends a body; one that is whole is as good as sent.
+    /// Tracks a body; one that is a single piece counts as sent.
     pub fn new(body: Body, guard: &Arc<ConnectionGuard>) -> Self {
         match body {
             Body::Left(_) => {

@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// Answers up to this many bytes are put together with their head: one piece is cheaper for the system than two. A longer
-/// one is sent from where it lies, so that a peer that does not read holds no copy of it.
+/// Responses up to this many bytes are copied behind their head: one write is cheaper for the
+/// system than two. A longer one is sent from where it lies, so that a peer that does not read
+/// holds no copy of it.
 const TOGETHER_BYTES_MAX: usize = 1024;
 
 /// A socket of either kind.
@@ -21,7 +22,7 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
-/// Does the same with a socket of either kind.
+/// Evaluates an expression with a socket of either kind.
 macro_rules! with_either {
     ($stream:expr, $inner:ident => $what:expr) => {
         match $stream {
@@ -32,16 +33,17 @@ macro_rules! with_either {
 }
 
 impl Stream {
-    /// Answers are small: send them at once, and give up on a peer that acknowledges nothing.
-    pub fn prepare(&self, state_timeouts: Duration) -> io::Result<()> {
+    /// Sets the options of a network socket: responses are sent at once, and the connection breaks
+    /// where the peer acknowledges nothing for `unacknowledged_max` (`TCP_USER_TIMEOUT`, RFC 5482).
+    pub fn prepare(&self, unacknowledged_max: Duration) -> io::Result<()> {
         let Self::Tcp(stream) = self else { return Ok(()) };
         stream.set_nodelay(true)?;
         #[cfg(target_os = "linux")]
-        socket2::SockRef::from(stream).set_tcp_user_timeout(Some(state_timeouts))?;
+        socket2::SockRef::from(stream).set_tcp_user_timeout(Some(unacknowledged_max))?;
         Ok(())
     }
 
-    /// Who has the other end of a private socket, by the system's number.
+    /// The uid of the peer of the admin socket.
     pub fn peer_uid(&self) -> io::Result<u32> {
         match self {
             Self::Tcp(_) => Err(io::ErrorKind::Unsupported.into()),
@@ -50,25 +52,25 @@ impl Stream {
     }
 }
 
-/// The socket.
+/// A socket that reports to its connection's activity.
 pub struct TrackedStream {
     stream: Stream,
     activity: Arc<ConnectionActivity>,
 }
 
 impl TrackedStream {
-    /// Watches a socket.
+    /// Tracks a socket.
     pub fn new(stream: Stream, activity: Arc<ConnectionActivity>) -> Self {
         Self { stream, activity }
     }
 
-    /// Limits what the system holds for a peer that does not read, in bytes; Linux doubles it.
+    /// Limits the system's send buffer, in bytes; Linux doubles it (socket(7)).
     pub fn hold_at_most(&self, bytes: usize) -> io::Result<()> {
         with_either!(&self.stream, stream => socket2::SockRef::from(stream).set_send_buffer_size(bytes))
     }
 
     /// The peer keeps up if it takes all that there is to send.
-    fn note(&self, written: &Poll<io::Result<usize>>, length: usize) {
+    fn record_write(&self, written: &Poll<io::Result<usize>>, length: usize) {
         match written {
             Poll::Ready(Ok(taken)) if *taken < length => self.activity.reader_stalls(),
             Poll::Ready(_) => self.activity.reader_took(),
@@ -86,7 +88,7 @@ impl AsyncRead for TrackedStream {
 impl AsyncWrite for TrackedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = with_either!(&mut self.stream, stream => Pin::new(stream).poll_write(cx, bytes));
-        self.note(&written, bytes.len());
+        self.record_write(&written, bytes.len());
         written
     }
 
@@ -95,13 +97,19 @@ impl AsyncWrite for TrackedStream {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let length = pieces.iter().map(|piece| piece.len()).sum();
+        let mut length = 0;
+        for piece in pieces {
+            length += piece.len();
+        }
         let mut together = [0; TOGETHER_BYTES_MAX];
         if length > together.len() {
-            let written = with_either!(&mut self.stream, stream => Pin::new(stream).poll_write_vectored(cx, pieces));
-            self.note(&written, length);
+            let written = with_either!(
+                &mut self.stream, stream => Pin::new(stream).poll_write_vectored(cx, pieces)
+            );
+            self.record_write(&written, length);
             return written;
         }
+        debug_assert!(length <= TOGETHER_BYTES_MAX, "longer ones were written above");
         let mut at = 0;
         for piece in pieces {
             together[at..at + piece.len()].copy_from_slice(piece);

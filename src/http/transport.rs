@@ -1,4 +1,4 @@
-//! What all connections of a server share.
+//! What all connections of a server share: limits, host names, counters.
 
 use crate::config::Http;
 use crate::http::connections::Connections;
@@ -9,26 +9,26 @@ use crate::metrics::Metrics;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// The HTTP side of a server, without what answers.
+/// The HTTP side of a server, without its service.
 pub struct Transport {
-    /// Limits and time-outs.
+    /// The settings of `[http]`: limits and time-outs.
     pub limits: Http,
     /// Where the server listens.
     pub address: SocketAddr,
-    /// The names that it answers to.
+    /// The host names that it accepts.
     pub hosts: Hosts,
-    /// Who is connected.
+    /// The open connections.
     pub connections: Arc<Connections>,
-    /// The open live sockets.
+    /// The open WebSockets.
     pub sockets: Sockets,
-    /// Names for requests that bring none.
+    /// Ids for requests that bring none.
     pub request_ids: RequestIds,
     /// The counters that requests move.
     pub metrics: Arc<Metrics>,
 }
 
 impl Transport {
-    /// For a server that listens on `address`, with at most `sockets_max` live sockets.
+    /// For a server that listens on `address`, with at most `sockets_max` WebSockets.
     pub fn new(limits: Http, address: SocketAddr, sockets_max: usize, metrics: Arc<Metrics>) -> Self {
         Self {
             hosts: Hosts::new(&limits, address),

@@ -88,7 +88,9 @@ fn open_private(path: &Path) -> io::Result<File> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => options.create(true).truncate(false).open(path)?,
         Err(error) => return Err(error),
     };
-    if file.metadata()?.mode() & 0o077 != 0 {
+    // A device is nobody's to close to others, whoever names it as a database.
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
     Ok(file)

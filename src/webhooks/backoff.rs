@@ -1,17 +1,21 @@
-//! How long an event waits for its next attempt.
+//! Exponential backoff with jitter between the attempts of an event.
 
 use std::time::Duration;
 
 /// Each wait is this many times as long as the one before.
 const GROWTH: u32 = 3;
-/// A wait is up to this much shorter or longer, in percent, so that events that failed together do not come back together.
+/// A wait is up to this much shorter or longer, in percent, so that events that failed together are
+/// not retried together.
 const JITTER_PERCENT: u64 = 20;
-/// Fractions of the jitter.
+/// How finely the jitter is graded.
 const STEPS: u64 = 1 << 20;
 
-/// The wait after so many attempts, from the wait after the first; `random` is any number, of which each is as likely.
+/// The wait after so many attempts, from the wait after the first. `random` is a uniformly
+/// distributed number.
 pub fn wait(first: Duration, attempts: u32, random: u64) -> Duration {
-    let grown = first.saturating_mul(GROWTH.saturating_pow(attempts.saturating_sub(1)));
+    debug_assert!(attempts > 0, "a wait follows an attempt");
+    let factor = GROWTH.saturating_pow(attempts.saturating_sub(1));
+    let grown = first.saturating_mul(factor);
     // From 80 to 120 percent, in parts of a million or so.
     let parts = 100 * STEPS - JITTER_PERCENT * STEPS + random % (2 * JITTER_PERCENT * STEPS + 1);
     let millis = grown.as_millis().saturating_mul(u128::from(parts)) / u128::from(100 * STEPS);

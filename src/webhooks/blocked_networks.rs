@@ -1,9 +1,10 @@
 //! Which addresses a webhook may reach: global unicast ones, and what the operator allows besides.
 //!
 //! The tables are those of the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890;
-//! <https://www.iana.org/assignments/iana-ipv4-special-registry>, `…/iana-ipv6-special-registry`): all
-//! that is not globally reachable. Of a block with globally reachable parts the whole is refused: no receiver lives
-//! there. Multicast comes from RFC 5771 and RFC 4291; global unicast IPv6 is what IANA assigns from, `2000::/3`.
+//! <https://www.iana.org/assignments/iana-ipv4-special-registry>, `…/iana-ipv6-special-registry`):
+//! all that is not globally reachable. Of a block with globally reachable parts the whole is
+//! refused: no receiver lives there. Multicast comes from RFC 5771 and RFC 4291; global unicast
+//! IPv6 is what IANA assigns from, `2000::/3`.
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -37,23 +38,24 @@ const SPECIAL_V4: &[Ipv4Net] = &[
     v4(240, 0, 0, 0, 4),      // reserved, and the broadcast to all (RFC 1112, RFC 8190)
 ];
 
-/// What IANA assigns global unicast addresses from (RFC 4291); loopback, link local, unique local, site local, multicast
-/// and the discard-only block lie outside of it.
+/// What IANA assigns global unicast addresses from (RFC 4291); loopback, link local, unique local,
+/// site local, multicast and the discard-only block lie outside of it.
 const GLOBAL_V6: Ipv6Net = v6([0x2000, 0, 0, 0], 3);
 
 /// Inside of that, what no receiver on the internet has.
 #[rustfmt::skip]
 const SPECIAL_V6: &[Ipv6Net] = &[
-    v6([0x2001, 0, 0, 0], 23),       // protocol assignments, Teredo with its embedded IPv4 among them (RFC 2928, RFC 4380)
+    v6([0x2001, 0, 0, 0], 23),       // protocol assignments, Teredo among them (RFC 2928, RFC 4380)
     v6([0x2001, 0x0db8, 0, 0], 32),  // documentation (RFC 3849)
     v6([0x2002, 0, 0, 0], 16),       // 6to4 with its embedded IPv4 (RFC 3056)
     v6([0x3fff, 0, 0, 0], 20),       // documentation (RFC 9637)
 ];
 
-/// An IPv4 address behind a translator (RFC 6052): it is judged as what it embeds.
+/// IPv4 addresses behind a translator (RFC 6052): each is checked as the address that it embeds.
 const TRANSLATED: Ipv6Net = v6([0x0064, 0xff9b, 0, 0], 96);
 
-/// Whether a webhook may reach this address, which must be canonical (see [`IpAddr::to_canonical`]).
+/// Whether a webhook may reach this address, which must be canonical (see
+/// [`IpAddr::to_canonical`]).
 pub fn may_reach(address: IpAddr, allowed: &[IpNet]) -> bool {
     let is_global = match address {
         IpAddr::V4(address) => is_global_v4(address),
@@ -78,7 +80,7 @@ fn is_global_v6(address: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
-    fn judge(text: &str, allowed: &[IpNet]) -> bool {
+    fn reaches(text: &str, allowed: &[IpNet]) -> bool {
         let address: IpAddr = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
         may_reach(address.to_canonical(), allowed)
     }
@@ -108,15 +110,15 @@ mod tests {
             ("3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff", Some("3ffe:ffff::"), Some("3fff:1000::")),
             ("4000::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", Some("3fff:ffff::"), None),
         ] {
-            assert!(!judge(first, &[]) && !judge(last, &[]), "{first} to {last}");
+            assert!(!reaches(first, &[]) && !reaches(last, &[]), "{first} to {last}");
             for outside in [before, after].into_iter().flatten() {
-                assert!(judge(outside, &[]), "{outside} beside {first} to {last}");
+                assert!(reaches(outside, &[]), "{outside} beside {first} to {last}");
             }
         }
     }
 
     #[test]
-    fn well_known_addresses_are_judged_by_what_they_are() {
+    fn well_known_addresses_are_told_apart() {
         for (text, reachable) in [
             ("1.1.1.1", true),
             ("93.184.215.14", true),
@@ -131,7 +133,8 @@ mod tests {
             ("ff02::1", false),
             ("100::1", false),
             ("5f00::1", false),
-            // IPv4 inside of IPv6: mapped, compatible, translated, 6to4, Teredo, ISATAP-like local prefixes.
+            // IPv4 inside of IPv6: mapped, compatible, translated, 6to4, Teredo, ISATAP-like local
+            // prefixes.
             ("::ffff:127.0.0.1", false),
             ("::ffff:10.0.0.1", false),
             ("::ffff:1.1.1.1", true),
@@ -145,7 +148,7 @@ mod tests {
             ("2002:a00:1::1", false),
             ("2001:0:4136:e378:8000:63bf:80ff:fffe", false),
         ] {
-            assert_eq!(judge(text, &[]), reachable, "{text}");
+            assert_eq!(reaches(text, &[]), reachable, "{text}");
         }
     }
 
@@ -161,7 +164,7 @@ mod tests {
             ("fd00:0:0:1::5", false),
             ("1.1.1.1", true),
         ] {
-            assert_eq!(judge(text, &allowed), reachable, "{text}");
+            assert_eq!(reaches(text, &allowed), reachable, "{text}");
         }
     }
 }

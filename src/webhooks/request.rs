@@ -1,4 +1,5 @@
-//! One attempt: look up the name, hold the addresses against the rules, connect to one of those, post, hear the status.
+//! One attempt: look up the name, check the addresses, connect to one of those, post the event,
+//! read the status.
 
 use crate::clock::{Clock, later};
 use crate::domain::{Time, WebhookSecret};
@@ -12,6 +13,7 @@ use hyper::Request;
 use hyper::header;
 use ipnet::IpNet;
 use ring::hmac;
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -27,22 +29,22 @@ const ADDRESSES_MAX: usize = 4;
 
 const USER_AGENT: &str = concat!("vomeet/", env!("CARGO_PKG_VERSION"));
 
-/// What is posted. The headers tell
+/// What is posted. Its headers:
 ///
 /// | header | what it holds |
 /// |---|---|
 /// | `X-Vomeet-Event` | what happened: the body's `event_type` |
 /// | `X-Vomeet-Delivery` | the name of the event: unique, the same on retries |
-/// | `X-Vomeet-Timestamp` | when this attempt began, in whole seconds since 1970; a retry has a later one |
-/// | `X-Vomeet-Signature` | `sha256=` and the HMAC-SHA256 of the body in hexadecimal, where the user has a secret |
+/// | `X-Vomeet-Timestamp` | when this attempt began, in seconds since 1970; later on a retry |
+/// | `X-Vomeet-Signature` | `sha256=` and the HMAC-SHA256 of the body in hexadecimal; without a secret, absent |
 pub struct WebhookRequest {
-    /// What happened.
+    /// The event's type, such as `meeting.status_change`.
     pub event_type: String,
-    /// The name of the event.
+    /// The unique name of the event, the same on retries.
     pub delivery: String,
-    /// JSON.
+    /// The body, in JSON.
     pub body: String,
-    /// What signs it.
+    /// The key of the signature; without one, the request is not signed.
     pub secret: Option<WebhookSecret>,
     /// When the attempt begins.
     pub at: Time,
@@ -51,20 +53,21 @@ pub struct WebhookRequest {
 /// How an attempt ended; a success has no error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The status of the answer, if one came.
+    /// The status of the response, if one came.
     pub status: Option<u16>,
-    /// Why it failed: a sentence without a secret, without the path and without what the receiver wrote.
+    /// Why it failed: a sentence without a secret, without the path and without what the receiver
+    /// wrote.
     pub error: Option<String>,
 }
 
 impl Outcome {
-    /// A failure without an answer.
+    /// A failure without a response.
     pub fn failed(error: impl Into<String>) -> Self {
         Self { status: None, error: Some(error.into()) }
     }
 
     /// 2xx is a success, and nothing else is.
-    fn answered(status: u16) -> Self {
+    fn of_status(status: u16) -> Self {
         let error = match status {
             200..=299 => None,
             300..=399 => Some(format!("The webhook answered {status}; redirects are not followed.")),
@@ -77,7 +80,7 @@ impl Outcome {
 /// A look-up that outlived its attempt: the system's resolver cannot be hurried.
 pub type Lookup = oneshot::Receiver<Result<Vec<SocketAddr>, String>>;
 
-/// Posts letters.
+/// Posts events to webhooks.
 pub struct WebhookClient {
     clock: Clock,
     allowed: Vec<IpNet>,
@@ -90,62 +93,76 @@ impl WebhookClient {
         Self { clock, allowed, tls: Tls::default() }
     }
 
-    /// Whether an address of this form names a private one outright; a name is judged at each attempt.
+    /// Whether an address of this form names a private one outright; a name is checked at each
+    /// attempt.
     pub fn refuses(&self, target: &Target) -> bool {
         target.is_refused(&self.allowed)
     }
 
-    /// One attempt, of at most [`TIME_MAX`]; a look-up that is still under way comes with the outcome.
+    /// One attempt, of at most [`TIME_MAX`]; a look-up that is still under way comes with the
+    /// outcome.
     pub async fn send(&self, url: &str, webhook_request: &WebhookRequest) -> (Outcome, Option<Lookup>) {
         let target = match Target::parse(url) {
             Ok(target) => target,
             Err(why) => return (Outcome::failed(why), None),
         };
         let mut lookup = target.look_up();
-        let end = later(self.clock.now(), TIME_MAX);
+        let deadline = later(self.clock.now(), TIME_MAX);
         let outcome = tokio::select! {
             biased;
-            posted = self.client(&target, &mut lookup, webhook_request) => match posted {
-                Ok(status) => Outcome::answered(status),
+            posted = self.post(&target, &mut lookup, webhook_request) => match posted {
+                Ok(status) => Outcome::of_status(status),
                 Err(why) => Outcome::failed(why),
             },
-            () = self.clock.sleep_until(end) => {
-                Outcome::failed(format!("The webhook did not answer within {} seconds.", TIME_MAX.as_secs()))
+            () = self.clock.sleep_until(deadline) => {
+                let seconds = TIME_MAX.as_secs();
+                Outcome::failed(format!("The webhook did not answer within {seconds} seconds."))
             }
         };
-        (outcome, (!lookup.is_terminated()).then_some(lookup))
+        if lookup.is_terminated() {
+            return (outcome, None);
+        }
+        (outcome, Some(lookup))
     }
 
-    async fn client(
+    async fn post(
         &self,
         target: &Target,
         lookup: &mut Lookup,
         webhook_request: &WebhookRequest,
     ) -> Result<u16, String> {
         let request = request(target, webhook_request)?;
-        let mut addresses =
-            lookup.await.map_err(|_| "The name of the webhook could not be looked up.".to_owned())??;
+        let mut addresses = match lookup.await {
+            Ok(found) => found?,
+            Err(_) => return Err("The name of the webhook could not be looked up.".to_owned()),
+        };
         addresses.retain(|address| may_reach(address.ip(), &self.allowed));
         addresses.truncate(ADDRESSES_MAX);
         let stream = connect(&addresses).await?;
         if !target.is_https() {
             return exchange(stream, request).await;
         }
-        let name =
-            ServerName::try_from(target.name()).map_err(|_| "No certificate can be for this name.".to_owned())?;
-        let secured = self.tls.connector().await?.connect(name, stream).await;
-        exchange(secured.map_err(|error| format!("TLS with the webhook failed: {error}."))?, request).await
+        let Ok(name) = ServerName::try_from(target.name()) else {
+            return Err("No certificate can be for this name.".to_owned());
+        };
+        let connector = self.tls.connector().await?;
+        match connector.connect(name, stream).await {
+            Ok(secured) => exchange(secured, request).await,
+            Err(error) => Err(format!("TLS with the webhook failed: {error}.")),
+        }
     }
 }
 
-/// Connects to the first address that takes the call: to the very address that was judged.
+/// Connects to the first address that accepts: to the very address that was checked, whatever the
+/// name resolves to now.
 async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
+    debug_assert!(addresses.len() <= ADDRESSES_MAX, "each address has its part of the time");
     let mut failure = PRIVATE.to_owned();
+    let part = TIME_MAX / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     for address in addresses {
-        let part = TIME_MAX / u32::try_from(addresses.len()).unwrap_or(u32::MAX);
         match timeout(part, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                // Without it the last piece of a letter may wait for a moment; nothing else.
+                // Without it the last piece of a request may wait for a moment; nothing else.
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }
@@ -175,19 +192,33 @@ fn request(target: &Target, webhook_request: &WebhookRequest) -> Result<Request<
 fn signature(secret: &WebhookSecret, body: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.key().as_bytes());
     let digest = hmac::sign(&key, body);
-    digest.as_ref().iter().fold("sha256=".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    let mut text = "sha256=".to_owned();
+    for byte in digest.as_ref() {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
-/// Sends the request and returns the status of the answer. Only its head counts; of its body no more is read than came
-/// along with that.
+/// Sends the request and returns the status of the response. Only its head counts; of its body no
+/// more is read than comes with the head.
 async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<u16, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let no_answer = |failure: Failure| format!("The webhook gave no answer: {failure}.");
-    let mut connection = Connection::over(stream).await.map_err(no_answer)?;
-    let answer = connection.send(request).await.map_err(no_answer)?;
-    Ok(answer.status.as_u16())
+    match status_of(stream, request).await {
+        Ok(status) => Ok(status),
+        Err(failure) => Err(format!("The webhook gave no answer: {failure}.")),
+    }
+}
+
+async fn status_of<S>(stream: S, request: Request<Full<Bytes>>) -> Result<u16, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut connection = Connection::over(stream).await?;
+    let response = connection.send(request).await?;
+    Ok(response.status.as_u16())
 }
 
 #[cfg(test)]
@@ -205,7 +236,7 @@ mod tests {
     #[test]
     fn only_2xx_is_a_success() {
         for (status, success) in [(199, false), (200, true), (204, true), (299, true), (301, false), (404, false)] {
-            assert_eq!(Outcome::answered(status).error.is_none(), success, "{status}");
+            assert_eq!(Outcome::of_status(status).error.is_none(), success, "{status}");
         }
     }
 }

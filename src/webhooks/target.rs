@@ -1,4 +1,4 @@
-//! Where events go: which addresses a user may name, and which of them are reached.
+//! Webhook URLs: which of them a user may set, and which addresses are reached.
 
 use crate::domain::field::{Field, Invalid, Raw};
 use crate::domain::text::SingleLine;
@@ -13,7 +13,8 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 /// Longest address, in characters.
 const URL_CHARS_MAX: usize = 2048;
 
-/// Why an address is not reached; the address itself is not told, as it may be what somebody wants to find out.
+/// Why an address is not reached. It does not name the address, which may be what somebody wants to
+/// find out.
 pub const PRIVATE: &str = "The address of the webhook is private or reserved; the operator can allow it.";
 
 /// An address as a user wrote it, of a form that can be posted to.
@@ -32,10 +33,13 @@ impl Field for WebhookUrl {
 
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
         let SingleLine(text) = SingleLine::<URL_CHARS_MAX>::read(raw)?;
-        match text.is_empty() {
-            // Empty means none, as null does.
-            true => Ok(Self(text)),
-            false => Target::parse(&text).map(|_| Self(text)).map_err(|why| Invalid::new("url_parsing", why)),
+        // Empty means none, as null does.
+        if text.is_empty() {
+            return Ok(Self(text));
+        }
+        match Target::parse(&text) {
+            Ok(_) => Ok(Self(text)),
+            Err(why) => Err(Invalid::new("url_parsing", why)),
         }
     }
 }
@@ -73,22 +77,23 @@ impl Target {
         }
     }
 
-    /// Whether it is spoken to by TLS.
+    /// Whether its scheme is https.
     pub fn is_https(&self) -> bool {
         self.url.scheme() == "https"
     }
 
-    /// What stands in the first line of a request.
+    /// Path and query, for the first line of a request.
     pub fn path(&self) -> &str {
         &self.url[Position::BeforePath..Position::AfterQuery]
     }
 
-    /// What stands in `Host`: the port only where it is not the usual one.
+    /// The value of `Host`: the port only where it is not the scheme's default.
     pub fn authority(&self) -> &str {
         &self.url[Position::BeforeHost..Position::AfterPort]
     }
 
-    /// The name that its certificate is held against: an IP address without brackets, a name without a final dot.
+    /// The name that its certificate must be for: an IP address without brackets, a name without a
+    /// final dot.
     pub fn name(&self) -> String {
         match self.url.host() {
             Some(Host::Domain(name)) => name.trim_end_matches('.').to_owned(),
@@ -111,27 +116,37 @@ impl Target {
         }
     }
 
-    /// Starts to look up its addresses; the receiver gets them, canonical, or why there are none. The system's resolver
-    /// cannot be hurried, so it has a thread of its own, which no end of the server waits for.
+    /// Starts to look up its addresses; the receiver gets them in canonical form, or why there are
+    /// none. The system's resolver has no time limit, so it has a thread of its own, which the end
+    /// of the server does not wait for.
     pub fn look_up(&self) -> oneshot::Receiver<Result<Vec<SocketAddr>, String>> {
-        let (found, answer) = oneshot::channel();
+        let (found, receiver) = oneshot::channel();
         let port = self.url.port_or_known_default().unwrap_or_default();
         if let Some(address) = self.literal() {
             let _ = found.send(Ok(vec![SocketAddr::new(address, port)]));
-            return answer;
+            return receiver;
         }
         let name = self.url.host_str().unwrap_or_default().to_owned();
         let look_up = move || {
-            let addresses = (name.as_str(), port).to_socket_addrs().map(|addresses| {
-                addresses.map(|address| SocketAddr::new(address.ip().to_canonical(), port)).collect::<Vec<_>>()
-            });
-            // Whoever asked may have given up.
-            let _ = found.send(addresses.map_err(|_| "The name of the webhook cannot be resolved.".to_owned()));
+            // The receiver may have given up.
+            let _ = found.send(resolve(&name, port));
         };
         // Without a thread the sender is dropped, which the receiver takes for a failure.
         let _ = std::thread::Builder::new().name("lookup".to_owned()).spawn(look_up);
-        answer
+        receiver
     }
+}
+
+/// Asks the system's resolver.
+fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let Ok(found) = (name, port).to_socket_addrs() else {
+        return Err("The name of the webhook cannot be resolved.".to_owned());
+    };
+    let mut addresses = Vec::new();
+    for address in found {
+        addresses.push(SocketAddr::new(address.ip().to_canonical(), port));
+    }
+    Ok(addresses)
 }
 
 #[cfg(test)]

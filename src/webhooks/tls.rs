@@ -1,4 +1,4 @@
-//! TLS towards receivers: the system's roots, or the bundled ones where the system has none.
+//! TLS to webhooks: the system's root certificates, or the bundled ones where the system has none.
 
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -6,28 +6,34 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// What is told when nothing can be trusted.
+/// Why an attempt fails where TLS cannot be set up.
 const UNUSABLE: &str = "TLS cannot be used on this server.";
 
-/// Made at the first delivery that needs it: roots take memory, and many a server has no such receiver.
+/// Made at the first delivery that needs it: root certificates take memory, and many a server has
+/// no such webhook.
 #[derive(Default)]
 pub struct Tls(OnceCell<TlsConnector>);
 
 impl Tls {
-    /// What speaks TLS, or a sentence that says why there is nothing.
+    /// The connector, or a sentence that says why there is none.
     pub async fn connector(&self) -> Result<&TlsConnector, String> {
-        let make = || async {
-            // Reading some hundred certificates would hold up a thread that serves requests.
-            let config = tokio::task::spawn_blocking(configure).await.map_err(|_| UNUSABLE.to_owned())??;
-            Ok(TlsConnector::from(Arc::new(config)))
-        };
-        self.0.get_or_try_init(make).await
+        self.0.get_or_try_init(make_connector).await
+    }
+}
+
+async fn make_connector() -> Result<TlsConnector, String> {
+    // Reading some hundred certificates would hold up a thread that serves requests.
+    match tokio::task::spawn_blocking(configure).await {
+        Ok(config) => Ok(TlsConnector::from(Arc::new(config?))),
+        Err(_) => Err(UNUSABLE.to_owned()),
     }
 }
 
 fn configure() -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().map_err(|_| UNUSABLE.to_owned())?;
+    let Ok(builder) = builder.with_safe_default_protocol_versions() else {
+        return Err(UNUSABLE.to_owned());
+    };
     Ok(builder.with_root_certificates(roots()).with_no_client_auth())
 }
 

@@ -77,7 +77,7 @@ const ROWS: &[Row] = &[
     (&["token", "explain"], &[(r#"POST /admin/tokens/explain {"token":"the token"}"#, (200, r#"{"code":"accepted","reason":"The token is accepted.","token":{"id":3},"user":{"id":7}}"#))], 0, "Code    accepted\nReason  The token is accepted.\nToken   3\nUser    7\n", ""),
     (&["token", "explain"], &[(r#"POST /admin/tokens/explain {"token":"the token"}"#, (200, r#"{"code":"expired","reason":"The key expired.","token":null,"user":null}"#))], 30, "Code    expired\n", "vomeet: The key expired.\n"),
 
-    (&["meetings", "stop", "google_meet/abc-defg-hij"], &[("GET /admin/analytics/meetings?limit=1&platform=google%5Fmeet&native_meeting_id=abc%2Ddefg%2Dhij", (200, r#"[{"id":9}]"#)), ("POST /admin/meetings/9/stop", (202, "{}"))], 0, "", "The bot of meeting 9 is told to leave.\n"),
+    (&["meetings", "stop", "google_meet/abc-defg-hij"], &[("GET /admin/analytics/meetings?limit=1&platform=google%5Fmeet&native_meeting_id=abc%2Ddefg%2Dhij", (200, r#"[{"id":9}]"#)), ("POST /admin/meetings/9/stop", (202, "{}"))], 0, "", "The bot of meeting 9 is stopping.\n"),
     (&["meetings", "stop", "9", "--output", "json"], &[("POST /admin/meetings/9/stop", (202, r#"{"message":"x"}"#))], 0, "{\"message\":\"x\"}\n", ""),
 
     (&["admin-key", "create", "ada", "--expires-in", "1w"], &[(r#"POST /admin/keys {"expires_in":604800,"name":"ada"}"#, (201, r#"{"id":2,"key":"AbCdEf1234567890AbCdEf1234567890AbCdEf12"}"#))], 0, SECRET, "This is the admin key ada. It is shown this once.\n"),
@@ -89,7 +89,7 @@ const ROWS: &[Row] = &[
 
     (&["audit", "list", "--user", "7", "--action", "token.create", "--actor", "local:ada", "--from", "2025-10-10T12:00:00Z", "--limit", "2", "--before", "9"], &[("GET /admin/audit?limit=2&before=9&user_id=7&action=token%2Ecreate&actor=local%3Aada&from=2025%2D10%2D10T12%3A00%3A00Z", (200, r#"{"entries":[{"id":8,"at":"2025-10-10T12:00:00Z","actor":"local:ada","action":"token.create","before":null,"after":{"name":"x"}}],"next":8}"#))], 0, r#"8      2025-10-10T12:00:00Z  local:ada  -     token.create  -        -   -     {"name":"x"}"#, "There may be more: --before 8\n"),
     (&["audit", "verify"], &[("GET /admin/audit/verify", (200, r#"{"intact":true,"entries":2,"first_id":1,"last_id":2,"head":"00","faults":[]}"#))], 0, "Intact   yes\nEntries  2\n", ""),
-    (&["audit", "verify"], &[("GET /admin/audit/verify", (200, r#"{"intact":false,"entries":2,"first_id":1,"last_id":2,"head":"00","faults":[{"id":2,"what":"changed"}]}"#))], 31, "2      changed\n", "vomeet: The record was changed"),
+    (&["audit", "verify"], &[("GET /admin/audit/verify", (200, r#"{"intact":false,"entries":2,"first_id":1,"last_id":2,"head":"00","faults":[{"id":2,"what":"changed"}]}"#))], 31, "2      changed\n", "vomeet: The audit log was changed"),
     (&["audit", "verify", "--output", "json"], &[("GET /admin/audit/verify", (200, r#"{"intact":false}"#))], 31, "{\"intact\":false}\n", ""),
     (&["audit", "export"], &[("GET /admin/audit/export", (200, "{\"id\":1}\n{\"id\":2,\"x\":\"\u{9b}31m\"}\n"))], 0, "{\"id\":1}\n{\"id\":2,\"x\":\"\\u009b31m\"}\n", ""),
     (&["audit", "export"], &[("GET /admin/audit/export", (507, r#"{"detail":"The disk is full."}"#))], 21, "", "vomeet: The disk is full.\n"),

@@ -4,7 +4,7 @@ use crate::durability::assert_one_line;
 use crate::process::Launch;
 use std::fs;
 use std::path::Path;
-use vomeet::config::{Environment, Flags, KEYS, Settings, Source};
+use vomeet::config::{Environment, Flags, KEYS, Key, Settings, Source};
 
 fn around(folder: &Path, variables: &[(&str, &str)]) -> Environment {
     let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -57,7 +57,7 @@ fn every_key_can_be_set_in_every_way() {
     for key in KEYS.iter() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path();
-        let (toml, plain) = match key.name {
+        let (toml, plain) = match key.name.as_str() {
             "listen" => ("\"127.0.0.1:7\"", "127.0.0.1:7"),
             "bots.runner" => ("\"demo\"", "demo"),
             "bots.callback_url" => ("\"http://10.0.0.5:7\"", "http://10.0.0.5:7"),
@@ -78,19 +78,16 @@ fn every_key_can_be_set_in_every_way() {
         let toml = if key.name == "http.workers" || key.name == "store.long_reads_max" { "3" } else { toml };
         let plain = if toml == "3" { "3" } else { plain };
         fs::write(folder.join("key"), "from-a-file\nsecond line\n").expect("written");
-        let by_variable = load(folder, &[(key.variable, plain)]);
-        assert_eq!(*by_variable.source(key.name), Source::Environment(key.variable), "{}", key.name);
+        let by_variable = load(folder, &[(key.variable.as_str(), plain)]);
+        assert_eq!(*by_variable.source(&key.name), Source::Environment(&key.variable), "{}", key.name);
         fs::write(folder.join(".env"), format!("{}=\"{plain}\"\n", key.variable)).expect("written");
         let by_dotenv = load(folder, &[]);
-        assert_eq!(*by_dotenv.source(key.name), Source::DotEnv(key.variable), "{}", key.name);
+        assert_eq!(*by_dotenv.source(&key.name), Source::DotEnv(&key.variable), "{}", key.name);
         fs::remove_file(folder.join(".env")).expect("removed");
-        let (section, name) = key
-            .name
-            .split_once('.')
-            .map_or((String::new(), key.name), |(section, name)| (format!("[{section}]\n"), name));
+        let (section, name) = (section_line(key), key.short_name());
         fs::write(folder.join("vomeet.toml"), format!("{section}{name} = {toml}\n")).expect("written");
         let by_file = load(folder, &[]);
-        assert!(matches!(by_file.source(key.name), Source::File(_)), "{}", key.name);
+        assert!(matches!(by_file.source(&key.name), Source::File(_)), "{}", key.name);
         let value = |settings: &Settings| {
             let at = KEYS.iter().position(|known| known.name == key.name).expect("a key");
             settings.origins[at].0.to_string()
@@ -255,7 +252,7 @@ fn show_lists_every_key_with_its_source_and_hides_secrets() {
         assert!(line.contains(value) && line.ends_with(&format!("# {source}")), "{line}");
     }
     for key in KEYS.iter() {
-        line(key.name.rsplit('.').next().expect("a name"));
+        line(key.short_name());
     }
     assert!(!ended.stdout.contains("a-secret"), "{}", ended.stdout);
     // What is shown is a file that could be used.
@@ -273,23 +270,81 @@ fn check_says_whether_a_server_would_start() {
     assert!(fs::read_dir(folder.path()).expect("a folder").next().is_none(), "a check made a file");
 }
 
+/// The names of the admin keys have no prefix.
 #[test]
-fn vomeet_toml_shows_every_key_with_its_default_and_what_it_is() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vomeet.toml");
-    let text = fs::read_to_string(path).expect("vomeet.toml");
-    let mut lines = text.lines();
+fn names_in_the_environment_follow_from_the_names_in_the_file() {
+    for key in KEYS.iter() {
+        let upper = key.name.replace('.', "_").to_uppercase();
+        let expected = match key.name.starts_with("admin_api_token") {
+            true => upper,
+            false => format!("VOMEET_{upper}"),
+        };
+        assert_eq!(key.variable, expected, "{}", key.name);
+    }
+}
+
+/// `[http]` and the end of the line; nothing where the setting is in no section.
+fn section_line(key: &Key) -> String {
+    match key.section() {
+        "" => String::new(),
+        section => format!("[{section}]\n"),
+    }
+}
+
+/// What `vomeet.toml` in the repository should be.
+fn example_file() -> String {
+    let mut file = "\
+# Every setting with its default. Uncomment a line to change it.
+# Stronger than this file: .env in the working directory, the environment (the names in brackets), flags.
+# `vomeet config show` lists the values in force and where each comes from.
+"
+    .to_owned();
     let mut section = "";
     for key in KEYS.iter() {
-        let (of, name) = key.name.split_once('.').unwrap_or(("", key.name));
-        if of != section {
-            section = of;
-            assert!(lines.any(|line| line == format!("[{of}]")), "section [{of}] before {}", key.name);
+        if key.section() != section {
+            section = key.section();
+            file.push('\n');
+            file.push_str(&section_line(key));
         }
-        let about = format!("# {} [{}]", key.about, key.variable);
-        assert!(lines.any(|line| line == about), "{}: no line `{about}`, or not in the order of the table", key.name);
-        assert_eq!(lines.next(), Some(format!("# {name} = {}", key.default).as_str()), "{}", key.name);
+        let (help, variable, name, default) = (key.help, &key.variable, key.short_name(), key.default);
+        let row = format!("\n# {help} [{variable}]\n# {name} = {default}\n");
+        file.push_str(&row);
     }
-    // As it is, it changes nothing; with every line uncommented, it sets every key to its default.
+    file.push_str(
+        "
+# Configured users: users and hashes of their tokens, written into the database at each start. There may be many.
+# See docs/configured-users.md.
+#[[users]]
+#email = \"user@example.com\"
+#name = \"John Doe\"
+#max_concurrent_bots = 2
+#disabled = false
+#tokens = [\"AbCd:…\"]  # as `vomeet token hash` prints them
+",
+    );
+    file
+}
+
+/// `make snapshots T=config::` writes the file.
+#[test]
+fn vomeet_toml_is_what_the_table_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vomeet.toml");
+    let expected = example_file();
+    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+        fs::write(&path, &expected).expect("written");
+    }
+    let text = fs::read_to_string(path).expect("vomeet.toml");
+    let hint = "vomeet.toml is not what src/config/settings.rs says; run `make snapshots T=config::`";
+    let pairs = text.lines().zip(expected.lines());
+    for (number, (line, wanted)) in (1..).zip(pairs) {
+        assert_eq!(line, wanted, "line {number}: {hint}");
+    }
+    assert!(text == expected, "{hint}");
+}
+
+#[test]
+fn vomeet_toml_changes_nothing_and_uncommented_sets_every_default() {
+    let text = example_file();
     let is_value = |line: &&str| {
         line.strip_prefix("# ").is_some_and(|line| toml::from_str::<toml::Table>(line).is_ok() && line.contains(" = "))
     };

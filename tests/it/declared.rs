@@ -126,9 +126,9 @@ fn what_is_wrong_is_refused_with_the_entry_named() {
         (format!("{ada}[[users]]\nname = \"x\""), "[[users]] number 2: email is missing"),
         (
             format!("{ada}[[users]]\nemail = \"ADA@example.com\""),
-            "[[users]] number 2 (ADA@example.com): this address is declared twice",
+            "[[users]] number 2 (ADA@example.com): this address is configured twice",
         ),
-        (format!("{ada}tokens = [\"{hash}\", \"{hash}\"]"), "is declared twice"),
+        (format!("{ada}tokens = [\"{hash}\", \"{hash}\"]"), "is configured twice"),
         (
             format!("{ada}tokens = [\"{hash}\"]\n[[users]]\nemail = \"bob@example.com\"\ntokens = [\"{hash}\"]"),
             "number 2 (bob@example.com): token",

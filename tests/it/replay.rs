@@ -111,15 +111,16 @@ fn rows(database: &Path) -> BTreeSet<String> {
         let columns = table.column_count();
         let mut rows = table.query([]).expect("rows");
         while let Some(row) = rows.next().expect("a row") {
-            let mut cells = vec![name.clone()];
+            let mut text = name.clone();
             for column in 0..columns {
-                let cell = match row.get_ref(column).expect("a value") {
+                let value = match row.get_ref(column).expect("a value") {
                     ValueRef::Text(value) => format!("{:?}", String::from_utf8_lossy(value)),
                     value => format!("{value:?}"),
                 };
-                cells.push(cell);
+                text.push(' ');
+                text.push_str(&value);
             }
-            found.insert(cells.join(" "));
+            found.insert(text);
         }
     }
     found

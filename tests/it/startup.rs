@@ -7,6 +7,7 @@ use crate::server::open_file;
 use rusqlite::Connection;
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Prepares a folder for a start that must fail.
@@ -68,6 +69,8 @@ fn a_place_that_cannot_be_written_is_named() {
     fs::write(folder.path().join("file"), "").expect("written");
     fs::create_dir(folder.path().join("folder.db")).expect("a folder");
     let missing = folder.path().join("no/such/folder/vomeet.db");
+    let mode_of_null = || fs::metadata("/dev/null").expect("/dev/null").permissions().mode();
+    let mode = mode_of_null();
     for database in
         ["nowhere/vomeet.db", "file/vomeet.db", "folder.db", "/proc/vomeet.db", "/dev/null", &missing.to_string_lossy()]
     {
@@ -78,6 +81,7 @@ fn a_place_that_cannot_be_written_is_named() {
         assert!(code == Some(15) || database == "/dev/null", "{database}: {code:?} {said}");
     }
     assert!(!folder.path().join("nowhere").exists(), "it made a folder");
+    assert_eq!(mode_of_null(), mode, "a device was closed to others");
 }
 
 #[test]

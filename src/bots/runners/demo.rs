@@ -1,4 +1,5 @@
-//! The bot that the program carries: it plays a short meeting, through the very same callbacks as any other bot.
+//! The demo bot, which the program carries: it plays a short meeting, through the same callbacks as
+//! any other bot.
 
 use crate::bots::launch::{BotExit, LaunchSpec};
 use crate::bots::runners::script::{Line, SCRIPT};
@@ -11,6 +12,7 @@ use hyper::{Request, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -21,17 +23,18 @@ use tokio::time::{sleep, timeout};
 const PACE: Duration = Duration::from_millis(1200);
 /// How often a callback is tried.
 const TRIES: usize = 3;
-/// Longest wait for the answer to a callback.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
-/// Most bytes of it.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Longest wait for the response to a callback.
+const RESPONSE_TIME_MAX: Duration = Duration::from_secs(10);
+/// Longest body of a response, in bytes.
+const RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
-/// The meeting that a handle, `demo:<meeting>`, stands for; `None` is another runner's.
+/// The meeting of a handle, `demo:<meeting>`; `None` is another runner's.
 pub fn parse(handle: &str) -> Option<MeetingId> {
-    handle.strip_prefix("demo:")?.parse().ok().map(MeetingId)
+    let number = handle.strip_prefix("demo:")?.parse().ok()?;
+    Some(MeetingId(number))
 }
 
-/// What a bot reads of `BOT_CONFIG`.
+/// What the demo bot reads of `BOT_CONFIG`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Config {
@@ -42,10 +45,10 @@ struct Config {
     container_name: Option<String>,
 }
 
-/// A bot at work.
+/// A bot that runs.
 struct Playing {
     leave: watch::Sender<bool>,
-    end: watch::Receiver<Option<BotExit>>,
+    exit: watch::Receiver<Option<BotExit>>,
 }
 
 /// Runs demo bots.
@@ -55,22 +58,26 @@ pub struct Demos {
 }
 
 impl Demos {
-    /// With another pace than their own, for tests.
+    /// A runner whose bots wait for `pace` between two steps; 1.2 s where it is not given.
     pub fn new(pace: Option<Duration>) -> Self {
         Self { pace: pace.unwrap_or(PACE), playing: Mutex::default() }
     }
 
-    /// Starts one.
+    /// Starts a bot, and returns its handle.
     pub fn start(&self, spec: &LaunchSpec) -> Result<String, String> {
-        let (leave, told_to_leave) = watch::channel(false);
-        let bot = Bot { pace: self.pace, line: Callbacks::of(spec)?, told_to_leave };
-        let (tell, end) = watch::channel(None);
-        tokio::spawn(async move { tell.send_replace(Some(bot.play().await)) });
-        self.playing().insert(spec.meeting_id, Playing { leave, end });
+        let callbacks = Callbacks::of(spec)?;
+        let (leave, leave_receiver) = watch::channel(false);
+        let (exit_sender, exit) = watch::channel(None);
+        let bot = DemoBot { pace: self.pace, callbacks };
+        tokio::spawn(async move {
+            let exit = bot.play(leave_receiver).await;
+            exit_sender.send_replace(Some(exit));
+        });
+        self.playing().insert(spec.meeting_id, Playing { leave, exit });
         Ok(format!("demo:{}", spec.meeting_id))
     }
 
-    /// Tells one to leave, and waits until it has.
+    /// Stops a bot, and waits until it has ended.
     pub async fn stop(&self, id: MeetingId) {
         if let Some(playing) = self.playing().get(&id) {
             playing.leave.send_replace(true);
@@ -78,15 +85,19 @@ impl Demos {
         self.wait(id).await;
     }
 
-    /// Waits for the end; one that the server before this one played ended with it.
+    /// Waits until a bot has ended; a bot of an earlier server ended with that.
     pub async fn wait(&self, id: MeetingId) -> BotExit {
-        let end = self.playing().get(&id).map(|playing| playing.end.clone());
-        let gone = || BotExit::unseen("the demo bot ended with the server");
-        let Some(mut end) = end else { return gone() };
-        end.wait_for(Option::is_some).await.ok().and_then(|end| end.clone()).unwrap_or_else(gone)
+        let running = self.playing().get(&id).map(|playing| playing.exit.clone());
+        if let Some(mut exit) = running
+            && let Ok(ended) = exit.wait_for(Option::is_some).await
+            && let Some(exit) = ended.clone()
+        {
+            return exit;
+        }
+        BotExit::unseen("the demo bot ended with the server")
     }
 
-    /// Forgets one that has ended.
+    /// Forgets a bot that has ended.
     pub fn forget(&self, id: MeetingId) {
         self.playing().remove(&id);
     }
@@ -96,50 +107,64 @@ impl Demos {
     }
 }
 
-struct Bot {
+struct DemoBot {
     pace: Duration,
-    line: Callbacks,
-    told_to_leave: watch::Receiver<bool>,
+    callbacks: Callbacks,
 }
 
-impl Bot {
-    /// From the way there to the end, unless it is told to leave.
-    async fn play(mut self) -> BotExit {
-        let mut leave = self.told_to_leave.clone();
-        let reason = tokio::select! {
-            played = self.meet() => match played {
-                Ok(()) => "left_alone",
-                Err(why) => return BotExit { exit_code: Some(1), how: format!("the demo bot gave up: {why}") },
-            },
-            _ = leave.wait_for(|leave| *leave) => "stopped",
+impl DemoBot {
+    /// Joins, speaks and leaves; earlier where it is told to.
+    async fn play(self, mut leave: watch::Receiver<bool>) -> BotExit {
+        let played = tokio::select! {
+            played = self.attend() => played.map(|()| "left_alone"),
+            _ = leave.wait_for(|leave| *leave) => Ok("stopped"),
         };
-        let said = self.line.exited(reason).await;
-        said.map_or_else(
-            |why| BotExit { exit_code: Some(0), how: format!("its end was not heard: {why}") },
-            |()| BotExit::with_code(0),
-        )
+        let reason = match played {
+            Ok(reason) => reason,
+            Err(why) => {
+                let how = format!("the demo bot gave up: {why}");
+                return BotExit { exit_code: Some(1), how };
+            }
+        };
+        match self.callbacks.exited(reason).await {
+            Ok(()) => BotExit::with_code(0),
+            Err(why) => {
+                BotExit { exit_code: Some(0), how: format!("its last callback failed: {why}") }
+            }
+        }
     }
 
-    async fn meet(&mut self) -> Result<(), String> {
+    async fn attend(&self) -> Result<(), String> {
         for state in ["joining", "awaiting_admission", "started"] {
-            self.insist(state, None).await?;
+            self.report_state(state).await?;
         }
         for line in SCRIPT {
-            for text in line.at_first.into_iter().chain([line.text]) {
-                self.insist("segments", Some((line, text))).await?;
+            if let Some(text) = line.at_first {
+                self.report_segment(line, text).await?;
             }
+            self.report_segment(line, line.text).await?;
         }
         Ok(())
     }
 
-    /// Says one thing, again where it was not heard, and takes its time.
-    async fn insist(&mut self, what: &str, words: Option<(&Line, &str)>) -> Result<(), String> {
+    /// Reports a state, in up to [`TRIES`] tries, each followed by a wait.
+    async fn report_state(&self, state: &str) -> Result<(), String> {
         let mut outcome = Ok(());
         for _ in 0..TRIES {
-            outcome = match words {
-                Some((line, text)) => self.line.segment(line, text).await,
-                None => self.line.state(what).await,
-            };
+            outcome = self.callbacks.state(state).await;
+            sleep(self.pace).await;
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// Reports a segment, in up to [`TRIES`] tries, each followed by a wait.
+    async fn report_segment(&self, line: &Line, text: &str) -> Result<(), String> {
+        let mut outcome = Ok(());
+        for _ in 0..TRIES {
+            outcome = self.callbacks.segment(line, text).await;
             sleep(self.pace).await;
             if outcome.is_ok() {
                 break;
@@ -149,35 +174,35 @@ impl Bot {
     }
 }
 
-/// The way to the server, as `BOT_CONFIG` names it.
+/// Sends callbacks to the server that `BOT_CONFIG` names.
 struct Callbacks {
     config: Config,
+    /// Host and port.
     server: String,
-    /// Of the callbacks, up to the last part.
+    /// The path of the callbacks, up to the last part.
     path: String,
 }
 
 impl Callbacks {
     fn of(spec: &LaunchSpec) -> Result<Self, String> {
-        let told = spec.environment.iter().find(|(name, _)| name == "BOT_CONFIG");
-        let told = told.map(|(_, config)| serde_json::from_str(config));
-        let config: Config = match told {
-            Some(Ok(config)) => config,
-            Some(Err(error)) => return Err(format!("it cannot read its BOT_CONFIG ({error}).")),
-            None => return Err("it has no BOT_CONFIG.".to_owned()),
+        let Some((_, text)) = spec.environment.iter().find(|(name, _)| name == "BOT_CONFIG") else {
+            return Err("it has no BOT_CONFIG.".to_owned());
+        };
+        let config: Config = match serde_json::from_str(text) {
+            Ok(config) => config,
+            Err(error) => return Err(format!("it cannot read its BOT_CONFIG ({error}).")),
         };
         let url = &config.bot_manager_callback_url;
-        let wrong = || {
-            format!("the demo bot cannot call {url}; set bots.callback_url to an http:// address or leave it empty.")
+        let Some((server, path)) = server_and_path(url) else {
+            return Err(format!(
+                "the demo bot cannot call {url}; set bots.callback_url to an http:// address or \
+                 leave it empty."
+            ));
         };
-        let uri: Uri = url.parse().map_err(|_| wrong())?;
-        let path = uri.path().strip_suffix("/callback/exited").ok_or_else(wrong)?.to_owned();
-        let host = uri.host().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(wrong)?;
-        let server = format!("{host}:{}", uri.port_u16().unwrap_or(80));
         Ok(Self { config, server, path })
     }
 
-    /// `joining`, `awaiting_admission` or `started`.
+    /// Reports `joining`, `awaiting_admission` or `started`.
     async fn state(&self, state: &str) -> Result<(), String> {
         let Config { connection_id, container_name, .. } = &self.config;
         let body = json!({ "connection_id": connection_id, "container_id": container_name });
@@ -191,33 +216,50 @@ impl Callbacks {
     }
 
     async fn segment(&self, line: &Line, text: &str) -> Result<(), String> {
-        let Line { start, end, speaker, language, .. } = line;
-        let segment = json!({ "start": start, "end": end, "text": text, "language": language, "speaker": speaker });
-        self.post("/segments", &json!({ "uid": self.config.connection_id, "segments": [segment] })).await
+        let segment = json!({
+            "start": line.start,
+            "end": line.end,
+            "text": text,
+            "language": line.language,
+            "speaker": line.speaker,
+        });
+        let body = json!({ "uid": self.config.connection_id, "segments": [segment] });
+        self.post("/segments", &body).await
     }
 
     async fn post(&self, path: &str, body: &Value) -> Result<(), String> {
-        let answered = timeout(ANSWER_TIME_MAX, self.send(path, body)).await;
-        match answered.map_err(|_| format!("{} does not answer", self.server))?? {
-            StatusCode::OK => Ok(()),
-            status => Err(format!("{path} was answered {status}")),
+        let server = &self.server;
+        match timeout(RESPONSE_TIME_MAX, self.send(path, body)).await {
+            Ok(Ok(StatusCode::OK)) => Ok(()),
+            Ok(Ok(status)) => Err(format!("{path} was answered {status}")),
+            Ok(Err(error)) => Err(format!("{server} cannot be reached ({error})")),
+            Err(_elapsed) => Err(format!("{server} does not answer")),
         }
     }
 
-    async fn send(&self, path: &str, body: &Value) -> Result<StatusCode, String> {
-        let failed = |error: &dyn std::error::Error| format!("{} cannot be reached ({error})", self.server);
-        let stream = TcpStream::connect(&self.server).await.map_err(|error| failed(&error))?;
-        let connection = Connection::over(stream).await;
-        let mut connection = connection.map_err(|error| failed(&error))?;
+    async fn send(&self, path: &str, body: &Value) -> Result<StatusCode, Box<dyn Error + Send + Sync>> {
+        let stream = TcpStream::connect(&self.server).await?;
+        let mut connection = Connection::over(stream).await?;
         let request = Request::post(format!("{}{path}", self.path))
             .header(HOST, &self.server)
             .header(CONTENT_TYPE, "application/json")
             .header(AUTHORIZATION, format!("Bearer {}", self.config.token))
-            .body(Full::new(Bytes::from(body.to_string())))
-            .map_err(|error| failed(&error))?;
-        let answer = connection.send(request).await.map_err(|error| failed(&error))?;
-        let status = answer.status;
-        answer.whole(ANSWER_BYTES_MAX).await.map_err(|error| failed(&error))?;
+            .body(Full::new(Bytes::from(body.to_string())))?;
+        let response = connection.send(request).await?;
+        let status = response.status;
+        response.whole(RESPONSE_BYTES_MAX).await?;
         Ok(status)
     }
+}
+
+/// Host and port of a callback URL, and its path up to `/callback/exited`; `None` where the demo
+/// bot cannot call it.
+fn server_and_path(url: &str) -> Option<(String, String)> {
+    let uri: Uri = url.parse().ok()?;
+    if uri.scheme_str() != Some("http") {
+        return None;
+    }
+    let path = uri.path().strip_suffix("/callback/exited")?;
+    let port = uri.port_u16().unwrap_or(80);
+    Some((format!("{}:{port}", uri.host()?), path.to_owned()))
 }

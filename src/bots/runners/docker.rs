@@ -1,4 +1,4 @@
-//! A container for each bot, by the engine's own API; any engine that speaks Docker's will do.
+//! Runs each bot as a container, by the Docker Engine API; any engine that speaks it will do.
 
 use crate::bots::launch::{BotExit, LaunchSpec, pairs};
 use crate::config::DockerBots;
@@ -12,12 +12,16 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
-/// The newest version of the API that is spoken here; an older engine is spoken to in its own.
+/// The newest version of the API that is used; with an older engine, its own version is used.
 const VERSION: ClientVersion = ClientVersion { major_version: 1, minor_version: 44 };
-/// Longest wait for an answer of the engine, in seconds, besides the grace period.
-const ANSWER_SECONDS_MAX: u64 = 30;
+/// Longest wait for a response of the engine, in seconds, besides the grace period.
+const RESPONSE_SECONDS_MAX: u64 = 30;
 /// How long to wait before an engine that did not answer is asked again.
 const RETRY: Duration = Duration::from_secs(2);
+
+/// The engine's limits are in bytes and billionths of a CPU.
+const BYTES_PER_MIB: i64 = 1024 * 1024;
+const NANO_CPUS_PER_PERCENT: i64 = 10_000_000;
 
 /// Whether this is the id of a container.
 pub fn is_id(handle: &str) -> bool {
@@ -32,7 +36,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// By the settings; nothing is asked of the engine yet.
+    /// A runner by the settings; the engine is not connected yet.
     pub fn new(settings: &DockerBots, grace: Duration) -> Self {
         Self { settings: settings.clone(), grace, client: OnceCell::new() }
     }
@@ -57,20 +61,23 @@ impl Engine {
 
     fn body(&self, spec: &LaunchSpec) -> ContainerCreateBody {
         let DockerBots { image, network, environment, labels, memory_mib, cpu_percent, .. } = &self.settings;
-        let environment = pairs(environment).chain(spec.environment.clone());
-        let mut labels: HashMap<String, String> = pairs(labels).collect();
+        let mut env = Vec::new();
+        for (name, value) in pairs(environment).iter().chain(&spec.environment) {
+            env.push(format!("{name}={value}"));
+        }
+        let mut labels: HashMap<String, String> = pairs(labels).into_iter().collect();
         labels.insert("vomeet.meeting_id".to_owned(), spec.meeting_id.to_string());
         labels.insert("vomeet.uid".to_owned(), spec.uid.clone());
-        let limit = |number: i64, unit: i64| (number > 0).then(|| number.saturating_mul(unit));
+        let network_mode = if network.is_empty() { None } else { Some(network.clone()) };
         let host_config = HostConfig {
-            network_mode: (!network.is_empty()).then(|| network.clone()),
-            memory: limit(*memory_mib, 1024 * 1024),
-            nano_cpus: limit(*cpu_percent, 10_000_000),
+            network_mode,
+            memory: limit(*memory_mib, BYTES_PER_MIB),
+            nano_cpus: limit(*cpu_percent, NANO_CPUS_PER_PERCENT),
             ..HostConfig::default()
         };
         ContainerCreateBody {
             image: Some(image.clone()),
-            env: Some(environment.map(|(name, value)| format!("{name}={value}")).collect()),
+            env: Some(env),
             labels: Some(labels),
             host_config: Some(host_config),
             ..ContainerCreateBody::default()
@@ -91,11 +98,12 @@ impl Engine {
         }
     }
 
-    /// Waits for the end. An engine that does not answer is no end: the container may well run.
+    /// Waits until the container has ended. An engine that does not respond is no end: the
+    /// container may well run.
     pub async fn wait(&self, id: &str) -> BotExit {
         loop {
-            if let Some(ended) = self.try_to_wait(id).await {
-                return ended;
+            if let Some(exit) = self.try_to_wait(id).await {
+                return exit;
             }
             sleep(RETRY).await;
         }
@@ -109,27 +117,33 @@ impl Engine {
             Some(Err(error)) if is_gone(&error) => return Some(gone()),
             Some(Err(_)) | None => None,
         };
-        // It knows more than the code, and whether the wait has ended too early.
+        let exit = code.map(BotExit::with_code);
+        // The inspection tells more than the code, and whether the wait has ended too early.
         match client.inspect_container(id, None).await {
-            Ok(container) => ended(&container).or_else(|| code.map(BotExit::with_code)),
-            Err(error) if is_gone(&error) => Some(code.map_or_else(gone, BotExit::with_code)),
+            Ok(container) => exit_of(&container).or(exit),
+            Err(error) if is_gone(&error) => exit.or(Some(gone())),
             Err(error) => {
                 log::debug!("container {id}: {error}");
-                code.map(BotExit::with_code)
+                exit
             }
         }
     }
 
-    /// The container of this name, if it is this session's; whether it has ended is seen by who waits for it. Fails where
-    /// the engine does not answer: the container may well be there.
+    /// The container of this name, if it is this session's, running or not. Fails where the engine
+    /// does not respond: the container may well be there.
     pub async fn find(&self, name: &str, uid: &str) -> Result<Option<String>, String> {
         let client = self.client().await.map_err(|error| self.explain(&error))?;
         let container = match client.inspect_container(name, None).await {
             Err(error) if is_gone(&error) => return Ok(None),
             found => found.map_err(|error| self.explain(&error))?,
         };
-        let labels = container.config.and_then(|config| config.labels).unwrap_or_default();
-        Ok(container.id.filter(|_| labels.get("vomeet.uid").is_some_and(|label| label == uid)))
+        let Some(labels) = container.config.and_then(|config| config.labels) else {
+            return Ok(None);
+        };
+        if labels.get("vomeet.uid").map(String::as_str) != Some(uid) {
+            return Ok(None);
+        }
+        Ok(container.id)
     }
 
     /// Removes a container, even one that runs.
@@ -146,36 +160,52 @@ impl Engine {
         }
     }
 
-    /// Connects, and finds out which version the engine speaks; what fails is tried anew the next time.
+    /// Connects, and negotiates the version of the API; a failure is tried again at the next call.
     async fn client(&self) -> Result<&Docker, Error> {
-        let seconds_max = self.grace.as_secs() + ANSWER_SECONDS_MAX;
+        let seconds_max = self.grace.as_secs() + RESPONSE_SECONDS_MAX;
         let connect = || async {
             Docker::connect_with_unix(&self.settings.socket, seconds_max, &VERSION)?.negotiate_version().await
         };
         self.client.get_or_try_init(connect).await
     }
 
-    /// The sentence for a fault of the engine, with what to do.
+    /// A sentence for an error of the engine, with what to do.
     fn explain(&self, error: &Error) -> String {
         let DockerBots { socket, image, network, .. } = &self.settings;
         match error {
-            // Docker says 404 to that, Podman 500.
+            // Docker's status for it is 404, Podman's 500.
             Error::DockerResponseServerError { message, .. } if !network.is_empty() && message.contains("network") => {
-                format!("the engine has no network {network} ({message}); create it, or change bots.docker_network.")
+                format!(
+                    "the engine has no network {network} ({message}); create it, or change \
+                     bots.docker_network."
+                )
             }
             Error::DockerResponseServerError { status_code: 404, message } => {
-                format!("the engine has no image {image} ({message}); pull it, or change bots.docker_image.")
+                format!(
+                    "the engine has no image {image} ({message}); pull it, or change \
+                     bots.docker_image."
+                )
             }
             Error::DockerResponseServerError { status_code, message } => {
                 format!("the engine refused it ({status_code}: {message}); see the engine's log.")
             }
             error => format!(
-                "the container engine at {socket} cannot be reached ({error}); start it, or change bots.docker_socket."
+                "the container engine at {socket} cannot be reached ({error}); start it, or change \
+                 bots.docker_socket."
             ),
         }
     }
 }
 
+/// A limit in the engine's unit; 0 is no limit.
+fn limit(number: i64, unit: i64) -> Option<i64> {
+    if number <= 0 {
+        return None;
+    }
+    Some(number.saturating_mul(unit))
+}
+
+/// Whether there is no such container.
 fn is_gone(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
 }
@@ -185,18 +215,22 @@ fn gone() -> BotExit {
 }
 
 /// How a container ended; `None` while it runs.
-fn ended(container: &ContainerInspectResponse) -> Option<BotExit> {
+fn exit_of(container: &ContainerInspectResponse) -> Option<BotExit> {
     let state = container.state.as_ref()?;
     if state.status == Some(ContainerStateStatusEnum::CREATED) {
         return Some(BotExit::unseen("the bot's container was never started"));
     }
-    let runs = [state.running, state.restarting, state.paused].contains(&Some(true));
-    let how = "the bot needed more memory than bots.docker_memory_mib gives it";
-    (!runs).then(|| match (state.oom_killed, state.exit_code) {
-        (Some(true), exit_code) => BotExit { exit_code, how: how.to_owned() },
-        (_, Some(code)) => BotExit::with_code(code),
-        (_, None) => gone(),
-    })
+    if [state.running, state.restarting, state.paused].contains(&Some(true)) {
+        return None;
+    }
+    if state.oom_killed == Some(true) {
+        let how = "the bot needed more memory than bots.docker_memory_mib gives it".to_owned();
+        return Some(BotExit { exit_code: state.exit_code, how });
+    }
+    match state.exit_code {
+        Some(code) => Some(BotExit::with_code(code)),
+        None => Some(gone()),
+    }
 }
 
 #[cfg(test)]

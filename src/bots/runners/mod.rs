@@ -1,4 +1,4 @@
-//! The ways to run a bot.
+//! The runners: processes, containers, and the demo bot.
 
 pub mod demo;
 pub mod docker;

@@ -1,4 +1,5 @@
-//! A command for each bot, in a process group of its own, which goes on while the server is restarted.
+//! Runs each bot as a process in a process group of its own, which goes on while the server is
+//! restarted.
 
 use crate::bots::launch::{BotExit, LaunchSpec, pairs};
 use crate::bots::output::BotOutputs;
@@ -6,6 +7,9 @@ use crate::config::ProcessBots;
 use crate::domain::{MeetingId, Time};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +18,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-/// How often is looked after a process that is no child of ours, and after the length of each output.
+/// How often a process that is not our child is looked for, and the length of each log is checked.
 const TICK: Duration = Duration::from_millis(500);
 /// How long a killed process may take to be gone.
 const KILLED_TIME_MAX: Duration = Duration::from_secs(5);
@@ -23,16 +27,19 @@ const KILLED_TIME_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Run {
     pid: Pid,
-    /// When it began, in ticks since the system started; 0 where the system does not say.
+    /// When it began, in clock ticks since the system started; 0 where the system does not say.
     began: u64,
 }
 
 impl Run {
-    /// From a handle, `process:<id>:<when it began>`; `None` is another runner's.
+    /// From a handle, `process:<pid>:<when it began>`; `None` is another runner's.
     pub fn parse(handle: &str) -> Option<Self> {
         let (pid, began) = handle.strip_prefix("process:")?.split_once(':')?;
-        // 1 is the system's own, and as a group it would be everything.
-        let pid = pid.parse().ok().filter(|pid| *pid > 1)?;
+        let pid = pid.parse().ok()?;
+        // 1 is the system's own, and as a group it would be every process.
+        if pid <= 1 {
+            return None;
+        }
         Some(Self { pid: Pid::from_raw(pid)?, began: began.parse().ok()? })
     }
 
@@ -41,116 +48,170 @@ impl Run {
     }
 
     fn of(pid: Pid) -> Self {
-        Self { pid, began: life(pid).map_or(0, |life| life.began) }
+        let began = match process_state(pid) {
+            Some(state) => state.began,
+            None => 0,
+        };
+        Self { pid, began }
     }
 
     fn is_alive(self) -> bool {
-        life(self.pid).is_some_and(|life| life.runs && life.began == self.began)
+        match process_state(self.pid) {
+            Some(state) => state.runs && state.began == self.began,
+            None => false,
+        }
     }
 
     /// Sends a signal to the process and to all that it started.
     fn signal(self, signal: Signal) {
+        debug_assert!(self.pid.as_raw_nonzero().get() > 1, "1 would signal every process");
         if let Err(error) = kill_process_group(self.pid, signal) {
             log::debug!("{}: {error}", self.handle());
         }
     }
 
-    /// Ends what a process that has ended left behind. Its group's number is not given away while somebody is in it, so
-    /// only somebody else's process with that very id could be meant instead.
+    /// Kills what a process that has ended left running. The id of its group is not reused while a
+    /// process is in it, so only another process with that very id could be hit instead.
     fn kill_rest(self) {
-        if life(self.pid).is_none_or(|life| life.began == self.began) {
-            self.signal(Signal::KILL);
+        match process_state(self.pid) {
+            Some(state) if state.began != self.began => {}
+            _ => self.signal(Signal::KILL),
         }
     }
 }
 
 /// What the system says of a process.
-struct Life {
+struct ProcessState {
     /// It has not ended: a zombie has.
     runs: bool,
     began: u64,
 }
 
+/// From `/proc/<pid>/stat` (`proc_pid_stat(5)`); `None` where there is no such process.
 #[cfg(target_os = "linux")]
-fn life(pid: Pid) -> Option<Life> {
+fn process_state(pid: Pid) -> Option<ProcessState> {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    // The name stands in brackets and may hold anything; state is the 3rd field, the start the 22nd.
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    // The name stands in brackets and may hold anything; state is the 3rd field, the start the
+    // 22nd.
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    let mut fields = after_name.split(' ');
     let runs = !matches!(fields.next()?, "Z" | "X");
-    Some(Life { runs, began: fields.nth(18)?.parse().ok()? })
+    let began = fields.nth(18)?.parse().ok()?;
+    Some(ProcessState { runs, began })
 }
 
 #[cfg(not(target_os = "linux"))]
-fn life(pid: Pid) -> Option<Life> {
-    rustix::process::test_kill_process(pid).ok().map(|()| Life { runs: true, began: 0 })
+fn process_state(pid: Pid) -> Option<ProcessState> {
+    rustix::process::test_kill_process(pid).ok()?;
+    Some(ProcessState { runs: true, began: 0 })
 }
 
-/// The bot of a session among all processes: the leader of a group with the session's name in its environment.
+/// The handle of a session's bot, looked for among all processes: the leader of a process group
+/// with the session's uid in its environment.
 pub fn find(uid: &str) -> Option<String> {
-    let holds = |environment: &[u8]| environment.windows(uid.len()).any(|part| part == uid.as_bytes());
-    let leads = |pid: &Pid| rustix::process::getpgid(Some(*pid)) == Ok(*pid);
-    let of_bot = |pid: &Pid| {
-        let environment = std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()));
-        environment.is_ok_and(|environment| holds(&environment)) && leads(pid)
-    };
-    let names = std::fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let pids = names.filter_map(|name| Pid::from_raw(name.parse().ok()?));
-    pids.filter(of_bot).map(Run::of).find(|run| !uid.is_empty() && run.is_alive()).map(Run::handle)
+    if uid.is_empty() {
+        return None;
+    }
+    for entry in std::fs::read_dir("/proc").ok()?.flatten() {
+        let Some(pid) = pid_of(&entry.file_name()) else { continue };
+        // The environment first: the group of a kernel thread is 0, which `Pid` cannot hold.
+        if has_in_environment(pid, uid) && leads_group(pid) {
+            let run = Run::of(pid);
+            if run.is_alive() {
+                return Some(run.handle());
+            }
+        }
+    }
+    None
 }
 
-/// The end of a child, once it has come.
-type Told = watch::Receiver<Option<BotExit>>;
+fn pid_of(name: &OsStr) -> Option<Pid> {
+    let number = name.to_str()?.parse().ok()?;
+    Pid::from_raw(number)
+}
+
+fn leads_group(pid: Pid) -> bool {
+    rustix::process::getpgid(Some(pid)) == Ok(pid)
+}
+
+fn has_in_environment(pid: Pid, uid: &str) -> bool {
+    match std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())) {
+        Ok(environment) => environment.windows(uid.len()).any(|part| part == uid.as_bytes()),
+        // It has ended, or is another user's.
+        Err(_) => false,
+    }
+}
+
+/// The exit of a child, once it has ended.
+type Exit = watch::Receiver<Option<BotExit>>;
 
 /// Runs bots as processes.
 pub struct Processes {
     settings: ProcessBots,
     grace: Duration,
     outputs: BotOutputs,
-    children: Mutex<HashMap<Run, Told>>,
+    children: Mutex<HashMap<Run, Exit>>,
 }
 
 impl Processes {
-    /// By the settings; `grace` is from SIGTERM to SIGKILL.
+    /// A runner by the settings; `grace` is from SIGTERM to SIGKILL.
     pub fn new(settings: &ProcessBots, grace: Duration) -> Self {
         let outputs = BotOutputs::new(&settings.log_folder, settings.log_bytes_max);
         Self { settings: settings.clone(), grace, outputs, children: Mutex::default() }
     }
 
-    /// Starts the command.
+    /// Starts the configured command, and returns its handle.
     pub fn start(&self, spec: &LaunchSpec) -> Result<String, String> {
         let mut child = self.spawn(spec)?;
-        let gone = || "its process ended before it was noted.".to_owned();
-        let pid = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).ok_or_else(gone)?;
+        let Some(pid) = pid_of_child(&child) else {
+            return Err("its process ended before it was noted.".to_owned());
+        };
         let run = Run::of(pid);
-        let (tell, told) = watch::channel(None);
-        self.children().insert(run, told);
+        let (exit_sender, exit) = watch::channel(None);
+        self.children().insert(run, exit);
         tokio::spawn(async move {
             let status = child.wait().await;
             run.kill_rest();
-            tell.send_replace(Some(status.map_or_else(|error| BotExit::unseen(error.to_string()), ended)));
+            let exit = match status {
+                Ok(status) => exit_of(status),
+                Err(error) => BotExit::unseen(error.to_string()),
+            };
+            exit_sender.send_replace(Some(exit));
         });
         Ok(run.handle())
     }
 
     fn spawn(&self, spec: &LaunchSpec) -> Result<Child, String> {
-        let ProcessBots { command, folder, log_folder, environment, inherited, .. } = &self.settings;
-        let [program, arguments @ ..] = command.as_slice() else {
+        let settings = &self.settings;
+        let [program, arguments @ ..] = settings.command.as_slice() else {
             return Err("there is no command; set bots.process_command.".to_owned());
         };
-        let outputs = self.outputs.open(spec.meeting_id).and_then(|file| Ok((file.try_clone()?, file)));
-        let (out, err) = outputs.map_err(|error| {
-            format!("its output cannot be kept in {} ({error}); check bots.log_folder.", log_folder.display())
+        let (out, err) = self.open_log(spec.meeting_id).map_err(|error| {
+            let folder = settings.log_folder.display();
+            format!("its output cannot be kept in {folder} ({error}); check bots.log_folder.")
         })?;
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(folder).process_group(0);
-        command.env_clear().envs(inherited.iter().cloned()).envs(pairs(environment)).envs(spec.environment.clone());
+        command.args(arguments);
+        command.current_dir(&settings.folder);
+        command.process_group(0);
+        command.env_clear();
+        command.envs(settings.inherited.iter().cloned());
+        command.envs(pairs(&settings.environment));
+        command.envs(spec.environment.clone());
         command.stdin(Stdio::null()).stdout(out).stderr(err);
         command.spawn().map_err(|error| {
-            let folder = folder.display();
+            let folder = settings.folder.display();
             format!(
-                "{program} cannot be run in {folder} ({error}); check bots.process_command and bots.process_folder."
+                "{program} cannot be run in {folder} ({error}); check bots.process_command and \
+                 bots.process_folder."
             )
         })
+    }
+
+    /// The log of a meeting, twice: for standard output and standard error.
+    fn open_log(&self, id: MeetingId) -> io::Result<(File, File)> {
+        let file = self.outputs.open(id)?;
+        Ok((file.try_clone()?, file))
     }
 
     /// SIGTERM to the whole group, and after the grace period SIGKILL.
@@ -159,34 +220,36 @@ impl Processes {
             return;
         }
         run.signal(Signal::TERM);
-        if timeout(self.grace, self.end(run)).await.is_err() {
-            log::info!("{} did not leave within {} s and is killed", run.handle(), self.grace.as_secs());
-            run.signal(Signal::KILL);
-            // What the system itself holds fast cannot be ended by anybody.
-            let _ = timeout(KILLED_TIME_MAX, self.end(run)).await;
+        if timeout(self.grace, self.exit(run)).await.is_ok() {
+            return;
         }
+        let seconds = self.grace.as_secs();
+        log::info!("{} did not leave within {seconds} s and is killed", run.handle());
+        run.signal(Signal::KILL);
+        // A process that waits inside the kernel cannot be killed by anybody.
+        let _ = timeout(KILLED_TIME_MAX, self.exit(run)).await;
     }
 
-    /// Waits for the end, and keeps the output short meanwhile.
+    /// Waits until the process has ended, and keeps its log within the limit meanwhile.
     pub async fn wait(&self, id: MeetingId, run: Run) -> BotExit {
-        let mut end = std::pin::pin!(self.end(run));
+        let mut exit = std::pin::pin!(self.exit(run));
         loop {
-            let ended = timeout(TICK, &mut end).await;
+            let ended = timeout(TICK, &mut exit).await;
             self.outputs.keep_short(id).await;
-            if let Ok(ended) = ended {
-                return ended;
+            if let Ok(exit) = ended {
+                return exit;
             }
         }
     }
 
-    /// A child's end is told; another's has to be looked for.
-    async fn end(&self, run: Run) -> BotExit {
-        let told = self.children().get(&run).cloned();
-        if let Some(mut told) = told
-            && let Ok(ended) = told.wait_for(Option::is_some).await
-            && let Some(ended) = ended.clone()
+    /// Waits for a child; a process of an earlier server is looked for at every tick.
+    async fn exit(&self, run: Run) -> BotExit {
+        let child = self.children().get(&run).cloned();
+        if let Some(mut exit) = child
+            && let Ok(ended) = exit.wait_for(Option::is_some).await
+            && let Some(exit) = ended.clone()
         {
-            return ended;
+            return exit;
         }
         while run.is_alive() {
             sleep(TICK).await;
@@ -195,12 +258,12 @@ impl Processes {
         BotExit::unseen("the bot's process is gone; its exit code is not known")
     }
 
-    /// Removes what the bot of a meeting printed.
+    /// Deletes the log of a meeting's bot.
     pub async fn delete_log(&self, id: MeetingId) {
         self.outputs.remove(id).await;
     }
 
-    /// The meetings whose bots have printed nothing since then.
+    /// The meetings with a log to which their bots have printed nothing since `end`.
     pub async fn old_logs(&self, end: Time) -> Vec<MeetingId> {
         self.outputs.older_than(end).await
     }
@@ -210,16 +273,23 @@ impl Processes {
         self.children().remove(&run);
     }
 
-    fn children(&self) -> MutexGuard<'_, HashMap<Run, Told>> {
+    fn children(&self) -> MutexGuard<'_, HashMap<Run, Exit>> {
         self.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn ended(status: ExitStatus) -> BotExit {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => BotExit::with_code(code.into()),
-        (None, Some(signal)) => BotExit::unseen(format!("the bot was ended by signal {signal}")),
-        (None, None) => BotExit::unseen(status.to_string()),
+fn pid_of_child(child: &Child) -> Option<Pid> {
+    let number = child.id()?.try_into().ok()?;
+    Pid::from_raw(number)
+}
+
+fn exit_of(status: ExitStatus) -> BotExit {
+    if let Some(code) = status.code() {
+        return BotExit::with_code(code.into());
+    }
+    match status.signal() {
+        Some(signal) => BotExit::unseen(format!("the bot was ended by signal {signal}")),
+        None => BotExit::unseen(status.to_string()),
     }
 }
 
@@ -260,11 +330,11 @@ mod tests {
         let mut child = child.expect("a child");
         let run = Run::of(Pid::from_child(&child));
         // Its output closes with its end; it stays a zombie until it is waited for.
-        std::io::copy(&mut child.stdout.take().expect("a pipe"), &mut std::io::sink()).expect("an end");
+        io::copy(&mut child.stdout.take().expect("a pipe"), &mut io::sink()).expect("an end");
         let flags = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
         rustix::process::waitid(rustix::process::WaitId::Pid(run.pid), flags).expect("an end");
-        assert!(life(run.pid).is_some() && !run.is_alive());
+        assert!(process_state(run.pid).is_some() && !run.is_alive());
         child.wait().expect("an end");
-        assert!(life(run.pid).is_none_or(|life| life.began != run.began));
+        assert!(process_state(run.pid).is_none_or(|state| state.began != run.began));
     }
 }

@@ -7,7 +7,8 @@ use hyper::body::{Body, Incoming};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether a body is still on the line when the answer is ready; the connection is then closed after it.
+/// Whether some of a body is still unread when the response is ready; the connection is then closed
+/// after it.
 #[derive(Clone)]
 pub struct BodyState(Option<Arc<AtomicBool>>);
 
@@ -29,7 +30,8 @@ impl BodyState {
     }
 }
 
-/// Reads a body to its end into one buffer, of at most the configured size or `row_max` bytes, whichever is more.
+/// Reads a body to its end into one buffer, of at most the configured size or `row_max` bytes,
+/// whichever is more.
 pub async fn read(body: Incoming, limits: &Http, row_max: usize, body_state: &BodyState) -> Result<Vec<u8>> {
     if body.is_end_stream() {
         return Ok(Vec::new());

@@ -1,27 +1,31 @@
-//! Whose request it is: the peer's, or, where the peer is a proxy that is trusted, whoever that proxy says.
+//! The address of the client: the peer's, or, behind a trusted proxy, the one in `X-Forwarded-For`.
 
 use hyper::HeaderMap;
 use hyper::header::HeaderName;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
-/// The header in which each proxy adds, at its end, the address that it was called from.
+/// The header to which each proxy appends the address that it was called from.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The address of the client: the right-most one of `X-Forwarded-For` that is no trusted proxy. Where all are proxies it
-/// is the left-most, and the peer's own where the peer is not trusted, or says nothing that can be read.
+/// The address of the client: the right-most one of `X-Forwarded-For` that is no trusted proxy.
+/// Where all are proxies it is the left-most, and the peer's own where the peer is not trusted, or
+/// the header is missing or malformed.
 pub fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
-    if is_proxy(peer, proxies) { said(headers, proxies).unwrap_or(peer) } else { peer }
+    if !is_proxy(peer, proxies) {
+        return peer;
+    }
+    forwarded_for(headers, proxies).unwrap_or(peer)
 }
 
 fn is_proxy(address: IpAddr, proxies: &[IpNet]) -> bool {
     proxies.iter().any(|network| network.contains(&address))
 }
 
-/// What the proxies say. Whatever stands left of the first address that is no proxy was said by that one, and is not
-/// looked at: anybody can write there what they like.
-fn said(headers: &HeaderMap, proxies: &[IpNet]) -> Option<IpAddr> {
+/// The client according to the proxies. What stands left of the first address that is no proxy was
+/// sent by that client, and is ignored: anybody can write there what they like.
+fn forwarded_for(headers: &HeaderMap, proxies: &[IpNet]) -> Option<IpAddr> {
     let mut left_most = None;
     for line in headers.get_all(&FORWARDED_FOR).iter().rev() {
         for entry in line.to_str().ok()?.rsplit(',') {
@@ -37,9 +41,15 @@ fn said(headers: &HeaderMap, proxies: &[IpNet]) -> Option<IpAddr> {
 
 /// An address; some proxies add the port, or brackets.
 fn parse(entry: &str) -> Option<IpAddr> {
-    let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
-    let address = bare.parse().ok().or_else(|| entry.parse().ok().map(|socket: SocketAddr| socket.ip()));
-    address.map(|address: IpAddr| address.to_canonical())
+    if let Ok(with_port) = entry.parse::<SocketAddr>() {
+        return Some(with_port.ip().to_canonical());
+    }
+    let mut bare = entry;
+    if entry.starts_with('[') && entry.ends_with(']') {
+        bare = &entry[1..entry.len() - 1];
+    }
+    let address: IpAddr = bare.parse().ok()?;
+    Some(address.to_canonical())
 }
 
 #[cfg(test)]

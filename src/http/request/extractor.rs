@@ -1,9 +1,10 @@
-//! What was sent: path, query and body, read field by field, with every fault at once.
+//! Reads path, query and body of a request field by field, and reports every invalid field at once.
 //!
-//! By hand, for callers rely on the words and places of the faults (those of `FastAPI`), and serde stops at the first one.
+//! Written by hand, because clients rely on the words and places of the faults (those of
+//! `FastAPI`), and serde stops at the first one.
 //!
-//! One function says which fields there are ([`Input::read`]). Run over a request it reads them; run over nothing it
-//! describes them for the API document. So the two cannot differ.
+//! [`FromRequest::read`] names the fields. With a request it reads them; without one it describes
+//! them for the API document. So the two cannot differ.
 
 use crate::domain::Patch;
 use crate::domain::field::{Field, Invalid, Raw};
@@ -17,12 +18,13 @@ use std::fmt;
 use url::form_urlencoded;
 use utoipa::openapi::schema::{Object, Schema};
 
-/// What a handler takes from the request. All fields are asked for before the first `?`, so that no fault hides another.
+/// What a handler takes from the request. All fields are read before the first `?`, so that no
+/// fault hides another.
 pub trait FromRequest: Sized + Send + 'static {
     /// Whether there is a body to read.
     const BODY: BodyRule = BodyRule::None;
 
-    /// Asks the form for each field.
+    /// Reads each field.
     fn read(extractor: &mut Extractor<'_>) -> Option<Self>;
 }
 
@@ -32,7 +34,7 @@ impl FromRequest for () {
     }
 }
 
-/// What an input makes of the body.
+/// Whether an input has a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyRule {
     /// It is not read.
@@ -43,7 +45,7 @@ pub enum BodyRule {
     Required,
 }
 
-/// Where a field is looked for.
+/// Where a field stands in the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// A segment of the path.
@@ -64,9 +66,9 @@ impl Place {
     }
 }
 
-/// One field, as the API document tells of it.
+/// One field, for the API document.
 pub struct FieldDoc {
-    /// Where it is looked for.
+    /// Where it stands in the request.
     pub place: Place,
     /// Its name.
     pub name: &'static str,
@@ -74,7 +76,7 @@ pub struct FieldDoc {
     pub required: bool,
     /// Whether it may be null.
     pub nullable: bool,
-    /// What it may be.
+    /// Its schema.
     pub schema: Schema,
 }
 
@@ -91,7 +93,7 @@ pub struct Parts<'a> {
 /// Reads a request, or describes what would be read.
 pub struct Extractor<'a> {
     pub(crate) source: Source<'a>,
-    /// Where in the body this form begins.
+    /// The path in the body to the object that is read.
     pub(crate) at: Vec<LocStep>,
     pub(crate) faults: Vec<FieldError>,
 }
@@ -105,12 +107,12 @@ pub(crate) enum Body<'a> {
     Absent,
     /// The whole, and its members.
     Object(&'a RawValue, Members<'a>),
-    /// Not an object, or no JSON: the fault is noted already.
+    /// Not an object, or no JSON: the fault is reported already.
     Faulty,
 }
 
 impl<'a> Extractor<'a> {
-    /// Reads an input from a request, or tells every fault of it.
+    /// Reads an input from a request, or reports every fault of it.
     pub fn fill<I: FromRequest>(parts: &'a Parts<'a>) -> Result<I> {
         let (body, faults) = match Body::parse(parts.body) {
             Ok(Body::Absent) if I::BODY == BodyRule::Required => (Body::Faulty, vec![no_body()]),
@@ -127,13 +129,8 @@ impl<'a> Extractor<'a> {
 
     /// Lists the fields of an input.
     pub fn describe<I: FromRequest>() -> Vec<FieldDoc> {
-        Self::described(I::read)
-    }
-
-    /// Lists the fields that a function asks for.
-    pub(crate) fn described<T>(read: impl Fn(&mut Extractor<'_>) -> Option<T>) -> Vec<FieldDoc> {
         let mut extractor = Extractor { source: Source::Nothing(Vec::new()), at: Vec::new(), faults: Vec::new() };
-        read(&mut extractor);
+        I::read(&mut extractor);
         match extractor.source {
             Source::Nothing(fields) => fields,
             Source::Request { .. } => Vec::new(),
@@ -201,7 +198,7 @@ impl<'a> Extractor<'a> {
         })
     }
 
-    /// A member of the body of which absent and null mean different things.
+    /// A member of the body where absent and null mean different things.
     pub fn patch<T: Field>(&mut self, name: &'static str) -> Option<Patch<T>> {
         self.look(Place::Body, name, false, true, T::schema)?;
         match self.member(name) {
@@ -214,7 +211,7 @@ impl<'a> Extractor<'a> {
         }
     }
 
-    /// Notes the field where there is only description, else gives the request.
+    /// Describes the field where there is no request, else gives the request.
     fn look(
         &mut self,
         place: Place,
@@ -250,7 +247,7 @@ impl<'a> Extractor<'a> {
         read.map_err(refused).ok()
     }
 
-    /// Refuses a member of the body that is right by itself, because of another field.
+    /// Refuses a member of the body that is valid by itself, because of another field.
     pub fn refuse(&mut self, name: &'static str, invalid: Invalid) {
         let input = self.member(name).map_or(SentValue::Nothing, shown);
         self.faults.push(FieldError::new(self.loc(Place::Body, name), input, invalid));
@@ -293,8 +290,8 @@ fn no_json(bytes: &[u8], error: &serde_json::Error) -> FieldError {
     FieldError::new(vec![LocStep::Name("body"), LocStep::Number(offset)], SentValue::Unreadable, invalid)
 }
 
-/// The value as a fault shows it; nothing where it would make the answer unreadable for some parsers: too deep, half a
-/// surrogate pair, a number beyond all bounds.
+/// The value as a fault shows it; nothing where it would make the response unreadable for some
+/// parsers: too deep, half a surrogate pair, a number beyond all bounds.
 pub(crate) fn shown(json: &RawValue) -> SentValue {
     match serde_json::from_str::<serde_json::Value>(json.get()) {
         Ok(_) => SentValue::Json(json.to_owned()),
@@ -302,7 +299,8 @@ pub(crate) fn shown(json: &RawValue) -> SentValue {
     }
 }
 
-/// The members of a JSON object, unparsed. Of two with one name the last counts, as in Python and JavaScript.
+/// The members of a JSON object, unparsed. Of two with one name the last counts, as in Python and
+/// JavaScript.
 pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Members<'a> {

@@ -1,8 +1,9 @@
-//! What was sent: its body, its fields, and from where it came.
+//! The request: its body, its fields, and the address of the client.
 
 pub mod body;
 pub mod client_address;
 pub mod extractor;
+pub mod input;
 mod nested;
 
 pub use nested::object_schema;

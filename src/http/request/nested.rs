@@ -2,49 +2,50 @@
 
 use crate::domain::field::{Field, Invalid, Raw};
 use crate::domain::field_error::{FieldError, LocStep};
-use crate::http::request::extractor::{Body, Extractor, FieldDoc, Members, Place, Source, shown};
+use crate::http::request::extractor::{Body, Extractor, FieldDoc, FromRequest, Members, Place, Source, shown};
 use serde_json::value::RawValue;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
 
 impl<'a> Extractor<'a> {
+    /// The fields of another input, read from the same request. The name is not looked for: it is
+    /// only the field's.
+    pub fn flatten<I: FromRequest>(&mut self, _: &'static str) -> Option<I> {
+        I::read(self)
+    }
+
     /// A member of the body that is an object and must be there.
-    pub fn object<T>(&mut self, name: &'static str, read: impl Fn(&mut Extractor<'_>) -> Option<T>) -> Option<T> {
-        if self.describes(name, true, || object_schema(&Extractor::described(&read)).into()) {
+    pub fn object<I: FromRequest>(&mut self, name: &'static str) -> Option<I> {
+        if self.describes(name, true, || schema_of::<I>().into()) {
             return None;
         }
         let whole = self.required_raw(name)?;
-        self.inside(whole, &[LocStep::Name(name)], &read)
+        self.inside(whole, &[LocStep::Name(name)])
     }
 
     /// A member of the body that is an object; null is the same as absent.
-    pub fn optional_object<T>(
-        &mut self,
-        name: &'static str,
-        read: impl Fn(&mut Extractor<'_>) -> Option<T>,
-    ) -> Option<Option<T>> {
-        if self.describes(name, false, || object_schema(&Extractor::described(&read)).into()) {
+    pub fn optional_object<I: FromRequest>(&mut self, name: &'static str) -> Option<Option<I>> {
+        if self.describes(name, false, || schema_of::<I>().into()) {
             return None;
         }
-        let Some(whole) = self.member(name).filter(|whole| whole.get() != "null") else { return Some(None) };
-        self.inside(whole, &[LocStep::Name(name)], &read).map(Some)
+        let Some(whole) = self.present(name) else { return Some(None) };
+        let object = self.inside(whole, &[LocStep::Name(name)])?;
+        Some(Some(object))
     }
 
     /// A member of the body that is a list of objects and must be there; at most `max` of them.
-    pub fn list<T>(
-        &mut self,
-        name: &'static str,
-        max: usize,
-        read: impl Fn(&mut Extractor<'_>) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        let items = || ArrayBuilder::new().items(object_schema(&Extractor::described(&read))).max_items(Some(max));
-        if self.describes(name, true, || items().into()) {
+    pub fn list<I: FromRequest>(&mut self, name: &'static str, max: usize) -> Option<Vec<I>> {
+        let schema = || ArrayBuilder::new().items(schema_of::<I>()).max_items(Some(max)).into();
+        if self.describes(name, true, schema) {
             return None;
         }
         let whole = self.required_raw(name)?;
         let items = self.items(name, whole, max)?;
-        let read = |(at, item)| self.inside(item, &[LocStep::Name(name), LocStep::Number(at)], &read);
+        let mut objects = Vec::with_capacity(items.len());
+        for (at, item) in items.into_iter().enumerate() {
+            objects.push(self.inside(item, &[LocStep::Name(name), LocStep::Number(at)]));
+        }
         // Every item is read before the first fault counts.
-        items.into_iter().enumerate().map(read).collect::<Vec<_>>().into_iter().collect()
+        objects.into_iter().collect()
     }
 
     /// A member of the body that is a list of at most `max` values; null is the same as absent.
@@ -53,17 +54,33 @@ impl<'a> Extractor<'a> {
         if self.describes(name, false, schema) {
             return None;
         }
-        let Some(whole) = self.member(name).filter(|whole| whole.get() != "null") else { return Some(None) };
+        let Some(whole) = self.present(name) else { return Some(None) };
         let items = self.items(name, whole, max)?;
-        let read = |(at, item): (usize, &'a RawValue)| {
-            let refused = |invalid| {
-                let steps = [&[LocStep::Name("body")], self.at.as_slice(), &[LocStep::Name(name), LocStep::Number(at)]];
-                self.faults.push(FieldError::new(steps.concat(), shown(item), invalid));
-            };
-            T::read(Raw::Json(item)).map_err(refused).ok()
-        };
-        let values: Vec<Option<T>> = items.into_iter().enumerate().map(read).collect();
-        values.into_iter().collect::<Option<Vec<T>>>().map(Some)
+        let mut values = Vec::with_capacity(items.len());
+        for (at, item) in items.into_iter().enumerate() {
+            values.push(self.value_in_list(name, at, item));
+        }
+        // Every value is read before the first fault counts.
+        let values: Option<Vec<T>> = values.into_iter().collect();
+        values.map(Some)
+    }
+
+    fn value_in_list<T: Field>(&mut self, name: &'static str, at: usize, item: &RawValue) -> Option<T> {
+        match T::read(Raw::Json(item)) {
+            Ok(value) => Some(value),
+            Err(invalid) => {
+                let mut loc = self.loc(Place::Body, name);
+                loc.push(LocStep::Number(at));
+                self.faults.push(FieldError::new(loc, shown(item), invalid));
+                None
+            }
+        }
+    }
+
+    /// A member of the body that is there and is not null.
+    fn present(&self, name: &str) -> Option<&'a RawValue> {
+        let member = self.member(name)?;
+        if member.get() == "null" { None } else { Some(member) }
     }
 
     /// The items of a list that is not too long.
@@ -80,7 +97,7 @@ impl<'a> Extractor<'a> {
         Some(items)
     }
 
-    /// Notes the field where there is only description.
+    /// Describes the field where there is no request; false where there is one.
     fn describes(&mut self, name: &'static str, required: bool, schema: impl FnOnce() -> Schema) -> bool {
         let Source::Nothing(fields) = &mut self.source else { return false };
         fields.push(FieldDoc { place: Place::Body, name, required, nullable: !required, schema: schema() });
@@ -89,20 +106,18 @@ impl<'a> Extractor<'a> {
 
     fn required_raw(&mut self, name: &'static str) -> Option<&'a RawValue> {
         let found = self.member(name);
-        if let (None, Source::Request { body: Body::Object(whole, _), .. }) = (found, &self.source) {
-            let missing =
-                FieldError::new(self.loc(Place::Body, name), shown(whole), Invalid::new("missing", "Field required"));
-            self.faults.push(missing);
+        if found.is_none()
+            && let Source::Request { body: Body::Object(whole, _), .. } = &self.source
+        {
+            let sent = shown(whole);
+            let loc = self.loc(Place::Body, name);
+            self.faults.push(FieldError::new(loc, sent, Invalid::new("missing", "Field required")));
         }
         found
     }
 
-    fn inside<T>(
-        &mut self,
-        whole: &'a RawValue,
-        steps: &[LocStep],
-        read: &impl Fn(&mut Extractor<'_>) -> Option<T>,
-    ) -> Option<T> {
+    /// Reads an object inside the body, `steps` below the object that is read now.
+    fn inside<I: FromRequest>(&mut self, whole: &'a RawValue, steps: &[LocStep]) -> Option<I> {
         let Source::Request { parts, .. } = &self.source else { return None };
         let at = [&self.at, steps].concat();
         let Ok(members) = serde_json::from_str::<Members<'a>>(whole.get()) else {
@@ -113,10 +128,15 @@ impl<'a> Extractor<'a> {
         };
         let source = Source::Request { parts, body: Body::Object(whole, members) };
         let mut extractor = Extractor { source, at, faults: std::mem::take(&mut self.faults) };
-        let value = read(&mut extractor);
+        let value = I::read(&mut extractor);
         self.faults = extractor.faults;
         value
     }
+}
+
+/// The schema of an object with the fields of an input.
+fn schema_of<I: FromRequest>() -> Object {
+    object_schema(&Extractor::describe::<I>())
 }
 
 /// The schema of an object with these members.
@@ -131,20 +151,23 @@ pub fn object_schema(fields: &[FieldDoc]) -> Object {
     object.build()
 }
 
+/// The schema of a field, which allows null where the field may be null.
 fn nullable(field: &FieldDoc) -> Schema {
     let mut schema = field.schema.clone();
-    let known = match &mut schema {
+    if !field.nullable {
+        return schema;
+    }
+    let schema_type = match &mut schema {
         Schema::Object(object) => &mut object.schema_type,
         Schema::Array(array) => &mut array.schema_type,
         _ => return schema,
     };
-    let types = match known {
+    let mut types = match schema_type {
         SchemaType::Type(one) => vec![one.clone()],
         SchemaType::Array(several) => several.clone(),
         SchemaType::AnyValue => return schema,
     };
-    if field.nullable {
-        *known = types.into_iter().chain([Type::Null]).collect();
-    }
+    types.push(Type::Null);
+    *schema_type = SchemaType::Array(types);
     schema
 }

@@ -1,8 +1,8 @@
-//! From a request to a WebSocket: the opening handshake (RFC 6455, section 4.2).
+//! The opening handshake of a WebSocket (RFC 6455, section 4.2).
 //!
-//! tungstenite says what accepts a key. Its `create_response` is not used: it reads the first line of a header alone,
-//! wants nothing but `websocket` in `Upgrade` where the RFC allows a list, and takes the first of two keys or versions
-//! where there must be one.
+//! tungstenite derives the `Sec-WebSocket-Accept` of a key. Its `create_response` is not used: it
+//! reads the first line of a header alone, wants nothing but `websocket` in `Upgrade` where the RFC
+//! allows a list, and takes the first of two keys or versions where there must be one.
 
 use crate::error::{Error, Result};
 use crate::http::response::{AnswerDoc, IntoResponse, Response, whole};
@@ -21,34 +21,45 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// The one version of the protocol.
 const VERSION: &str = "13";
-/// Some clients make up 22 letters instead of encoding 16 bytes, so that 4 bits are left over: nobody needs those.
+/// Some clients make up 22 letters instead of encoding 16 bytes, so that 4 bits are left over; they
+/// are ignored.
 const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, PAD.with_decode_allow_trailing_bits(true));
+/// Length of a decoded key, in bytes.
 const KEY_BYTES: usize = 16;
 
-/// A request for a WebSocket that is in good order.
+/// A valid request for a WebSocket.
 pub struct Handshake {
     accept: HeaderValue,
     upgrade: OnUpgrade,
 }
 
 impl Handshake {
-    /// Reads a request for a WebSocket.
+    /// Checks a request for a WebSocket: [`Error::NoWebSocket`] where it is none,
+    /// [`Error::Malformed`] where its key is missing or wrong.
     pub fn read(head: &request::Parts) -> Result<Self> {
         let headers = &head.headers;
-        let asks =
-            has_token(headers, &header::UPGRADE, "websocket") && has_token(headers, &header::CONNECTION, "upgrade");
-        let version = single(headers, &header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == VERSION);
-        // A request of HTTP/1.0 has no upgrade.
-        let upgrade = head.extensions.get::<OnUpgrade>().filter(|_| asks && version && head.method == Method::GET);
-        let upgrade = upgrade.cloned().ok_or(Error::NoWebSocket)?;
-        let key = single(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key.as_bytes()));
-        let key = key.ok_or(Error::Malformed("A Sec-WebSocket-Key is 16 bytes in base64, and there is one."))?;
-        let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()));
-        let accept = accept.map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(Self { accept, upgrade })
+        let asks_for_websocket = head.method == Method::GET
+            && has_token(headers, &header::UPGRADE, "websocket")
+            && has_token(headers, &header::CONNECTION, "upgrade")
+            && single(headers, &header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == VERSION);
+        if !asks_for_websocket {
+            return Err(Error::NoWebSocket);
+        }
+        let Some(upgrade) = head.extensions.get::<OnUpgrade>() else {
+            // HTTP/1.0 has no upgrades.
+            return Err(Error::NoWebSocket);
+        };
+        let key = match single(headers, &header::SEC_WEBSOCKET_KEY) {
+            Some(key) if is_key(key.as_bytes()) => key,
+            _ => return Err(Error::Malformed("A Sec-WebSocket-Key is 16 bytes in base64, and there is one.")),
+        };
+        match HeaderValue::try_from(derive_accept_key(key.as_bytes())) {
+            Ok(accept) => Ok(Self { accept, upgrade: upgrade.clone() }),
+            Err(error) => Err(Error::Internal(error.to_string())),
+        }
     }
 
-    /// Switches the connection to a WebSocket, on which `talk` goes on in a task of its own.
+    /// Switches the connection to a WebSocket; `talk` runs on it in a task of its own.
     pub fn accept<F, R>(self, permit: Permit, talk: F) -> Switching
     where
         F: FnOnce(Socket<TrackedStream>, Permit) -> R + Send + 'static,
@@ -68,16 +79,24 @@ impl Handshake {
     }
 }
 
-/// Whether one of a header's comma-separated values is this word.
-fn has_token(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case(word))
+/// Whether one of a header's comma-separated values is this token.
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    for value in headers.get_all(name) {
+        let Ok(value) = value.to_str() else { continue };
+        if value.split(',').any(|listed| listed.trim().eq_ignore_ascii_case(token)) {
+            return true;
+        }
+    }
+    false
 }
 
-/// The header's value, if it is there once.
+/// The header's value, if the header is there exactly once.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).iter();
-    values.next().filter(|_| values.next().is_none())
+    match (values.next(), values.next()) {
+        (Some(value), None) => Some(value),
+        _ => None,
+    }
 }
 
 /// Whether this is base64 of 16 bytes.
@@ -85,7 +104,7 @@ fn is_key(key: &[u8]) -> bool {
     KEY_BASE64.decode(key).is_ok_and(|bytes| bytes.len() == KEY_BYTES)
 }
 
-/// 101: what follows on the connection is no HTTP.
+/// The response 101: what follows on the connection is no HTTP.
 pub struct Switching(HeaderValue);
 
 impl IntoResponse for Switching {
@@ -99,7 +118,8 @@ impl IntoResponse for Switching {
     }
 
     fn describe() -> Vec<AnswerDoc> {
-        let about = "The connection is a WebSocket. Without a key that is accepted, it says so and closes with 4401";
+        let about = "The connection is a WebSocket. Without a key that is accepted, it says so and \
+                     closes with 4401";
         let status = StatusCode::SWITCHING_PROTOCOLS;
         vec![AnswerDoc { status, about, content: None, schemas: Vec::new() }]
     }

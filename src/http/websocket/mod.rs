@@ -1,4 +1,4 @@
-//! Live sockets: the opening handshake, the places that sockets take, and the socket itself.
+//! WebSockets (RFC 6455): the opening handshake, how many may be open, and the socket itself.
 
 pub mod handshake;
 pub mod permits;

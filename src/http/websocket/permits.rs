@@ -1,13 +1,13 @@
-//! The places that live sockets take.
+//! How many WebSockets may be open.
 
 use crate::error::{Error, Result};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-/// Sockets that are open only to be told that their key is refused.
+/// Most WebSockets that are open only to be told that their token is refused.
 const REFUSED_MAX: usize = 256;
 
-/// The open sockets: how many there may be, and when all of them must end.
+/// The open WebSockets: how many there may be, and when all of them must end.
 pub struct Sockets {
     max: usize,
     free: Arc<Semaphore>,
@@ -15,28 +15,34 @@ pub struct Sockets {
     stop: watch::Sender<bool>,
 }
 
-/// A socket's place; it is free again when this is dropped.
+/// The permit of one WebSocket; it is given back when this is dropped.
 pub struct Permit {
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
     stop: watch::Receiver<bool>,
 }
 
 impl Sockets {
-    /// None yet; at most `max` with a key that is accepted.
+    /// None yet; at most `max` with a token that is accepted.
     pub fn new(max: usize) -> Self {
-        let places = |count| Arc::new(Semaphore::new(count));
-        Self { max, free: places(max), free_refused: places(REFUSED_MAX), stop: watch::Sender::new(false) }
+        Self {
+            max,
+            free: Arc::new(Semaphore::new(max)),
+            free_refused: Arc::new(Semaphore::new(REFUSED_MAX)),
+            stop: watch::Sender::new(false),
+        }
     }
 
-    /// Takes a place, or fails with [`Error::Busy`]. Callers whose key is refused have few of their own, so that they
-    /// cannot take those of the others.
+    /// A permit, or [`Error::Busy`] where there is none. Callers whose token is refused have few
+    /// permits of their own, so that they cannot take those of the others.
     pub fn take(&self, is_known: bool) -> Result<Permit> {
         let free = if is_known { &self.free } else { &self.free_refused };
-        let place = Arc::clone(free).try_acquire_owned().map_err(|_| Error::Busy)?;
-        Ok(Permit { _place: place, stop: self.stop.subscribe() })
+        let Ok(permit) = Arc::clone(free).try_acquire_owned() else {
+            return Err(Error::Busy);
+        };
+        Ok(Permit { _permit: permit, stop: self.stop.subscribe() })
     }
 
-    /// How many are open with a key that is accepted.
+    /// How many are open with a token that is accepted.
     pub fn count(&self) -> usize {
         self.max - self.free.available_permits()
     }

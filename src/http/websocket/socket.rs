@@ -1,4 +1,5 @@
-//! One WebSocket: texts in and out, pings, and the end of it, each in bounded memory and time.
+//! One WebSocket: texts in and out, pings, and the closing handshake, each in bounded memory and
+//! time.
 
 use crate::http::tracked_stream::TrackedStream;
 use bytes::Bytes;
@@ -15,26 +16,28 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-/// How often the peer is asked whether it is still there, and how long it may take to answer.
+/// How often a ping is sent, and how long the peer may take for the pong.
 pub const PING_PERIOD: Duration = Duration::from_secs(20);
 /// How long the peer may take for one message.
 pub const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
-/// How long the peer may take to close.
+/// How long the closing handshake may take.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(1);
 /// Longest message from the peer, in bytes.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
-/// What is read at once; every socket holds a buffer of this many bytes.
+/// How many bytes are read at once; every socket holds a buffer of this size.
 const READ_BYTES: usize = 2 * 1024;
-/// Most that waits to be written: one message of ours, and answers to pings.
+/// Most bytes that wait to be written: one message of ours, and pongs.
 const WRITE_BYTES_MAX: usize = 256 * 1024;
-/// Most that the system holds for a peer that does not read; by itself it goes up to some MiB.
+/// The system's send buffer, in bytes; by default it grows to some MiB for a peer that does not
+/// read.
 const SYSTEM_BUFFER_BYTES: usize = 64 * 1024;
 
 /// A connection that speaks WebSocket.
 pub struct Socket<S> {
     stream: WebSocketStream<S>,
     pings: Interval,
-    answered: bool,
+    /// Whether a pong has come since the last ping.
+    has_pong: bool,
 }
 
 /// Why a socket ends.
@@ -48,7 +51,7 @@ pub enum End {
     Slow,
     /// The peer does not answer pings.
     Silent,
-    /// The key is missing or refused.
+    /// The token is missing or refused.
     KeyRefused,
     /// The peer sent what is no text.
     NoText,
@@ -72,7 +75,7 @@ impl End {
         }
     }
 
-    /// What the peer is told.
+    /// The closing frame (RFC 6455, section 7.4); `None` where the peer is gone.
     fn frame(self) -> Option<CloseFrame> {
         let (code, reason) = match self {
             Self::Gone => return None,
@@ -90,7 +93,7 @@ impl End {
 }
 
 impl Socket<TrackedStream> {
-    /// Over a connection that was switched; `None` if it is not one of [`crate::http::serve`]'s.
+    /// On a connection that was switched; `None` if it is not one of [`crate::http::serve`]'s.
     pub async fn over(upgraded: Upgraded) -> Option<Self> {
         let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<TrackedStream>>().ok()?;
         let stream = io.into_inner();
@@ -102,7 +105,7 @@ impl Socket<TrackedStream> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// Over any stream, of which `begun` was read already.
+    /// On any stream, of which `begun` was read already.
     async fn new(stream: S, begun: Bytes) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BYTES)
@@ -113,11 +116,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let mut pings = interval_at(Instant::now() + PING_PERIOD, PING_PERIOD);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stream = WebSocketStream::from_partially_read(stream, begun.into(), Role::Server, Some(config)).await;
-        Self { stream, pings, answered: true }
+        Self { stream, pings, has_pong: true }
     }
 
-    /// The next text from the peer, which is asked in the meantime whether it is still there. May be given up and called
-    /// again: nothing is lost.
+    /// The next text from the peer, which is pinged in the meantime. Cancel-safe.
     pub async fn next(&mut self) -> Result<Utf8Bytes, End> {
         loop {
             let message = tokio::select! {
@@ -130,8 +132,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             match message {
                 Some(Ok(Message::Text(text))) => return Ok(text),
                 Some(Ok(Message::Binary(_))) => return Err(End::NoText),
-                Some(Ok(Message::Pong(_))) => self.answered = true,
-                // Its answer goes out with the next read.
+                Some(Ok(Message::Pong(_))) => self.has_pong = true,
+                // The pong is sent with the next read.
                 Some(Ok(Message::Ping(_) | Message::Frame(_))) => {}
                 Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
                 Some(Err(error)) => return Err(End::of(&error)),
@@ -139,9 +141,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Does not wait: a peer that takes nothing now does not answer either, and is found out at the next ping.
+    /// Does not wait: a peer that takes nothing now sends no pong either, and the next ping ends
+    /// it.
     fn ping(&mut self) -> Result<(), End> {
-        if !replace(&mut self.answered, false) {
+        if !replace(&mut self.has_pong, false) {
             return Err(End::Silent);
         }
         match self.stream.send(Message::Ping(Bytes::new())).now_or_never() {
@@ -150,7 +153,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Sends a text, and waits until the system has taken all of it.
+    /// Sends a text, and waits until the system has taken all of it; [`End::Slow`] after
+    /// [`WRITE_TIME_MAX`].
     pub async fn say(&mut self, text: Utf8Bytes) -> Result<(), End> {
         match timeout(WRITE_TIME_MAX, self.stream.send(Message::Text(text))).await {
             Ok(sent) => sent.map_err(|error| End::of(&error)),
@@ -158,21 +162,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Ends it: with last words, if there are any, and the closing handshake, if the peer takes part in it.
-    pub async fn close(mut self, end: End, last_words: Option<Utf8Bytes>) {
+    /// Closes the socket: with a last text, if there is one, and the closing handshake, if the peer
+    /// takes part in it.
+    pub async fn close(mut self, end: End, last_text: Option<Utf8Bytes>) {
         // Whatever fails here fails because the peer is gone, and nothing is left to do.
-        let _ = timeout(CLOSE_TIME_MAX, self.part(end, last_words)).await;
+        let _ = timeout(CLOSE_TIME_MAX, self.closing_handshake(end, last_text)).await;
     }
 
-    async fn part(&mut self, end: End, last_words: Option<Utf8Bytes>) -> Result<(), Error> {
+    async fn closing_handshake(&mut self, end: End, last_text: Option<Utf8Bytes>) -> Result<(), Error> {
         if let Some(frame) = end.frame() {
-            if let Some(text) = last_words {
+            if let Some(text) = last_text {
                 self.stream.feed(Message::Text(text)).await?;
             }
             self.stream.send(Message::Close(Some(frame))).await?;
         }
         while let Some(Ok(_)) = self.stream.next().await {}
-        // What the peer has sent meanwhile is read: a connection that is closed over it is reset, and the last words are lost.
+        // What the peer has sent meanwhile is read: a connection that is closed with unread bytes
+        // is reset, and the last text is lost.
         let stream = self.stream.get_mut();
         stream.shutdown().await?;
         copy(stream, &mut sink()).await?;

@@ -150,7 +150,12 @@ mod tests {
                 "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) SELECT count(*) FROM n";
             db.query_row(sql, [max], |row| row.get::<_, i64>(0))
         };
-        assert_eq!(within_time(&db, Duration::ZERO, || count(i64::MAX)).expect("no fault"), None);
+        let in_transaction = || {
+            let _moment = db.unchecked_transaction()?;
+            count(i64::MAX)
+        };
+        assert_eq!(within_time(&db, Duration::ZERO, in_transaction).expect("no fault"), None);
+        assert!(db.is_autocommit(), "the transaction goes on");
         assert_eq!(count(100_000).expect("counted"), 100_000);
         assert_eq!(within_time(&db, Duration::from_hours(1), || count(3)).expect("no fault"), Some(3));
     }

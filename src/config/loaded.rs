@@ -1,0 +1,153 @@
+//! The settings in force: found in all sources, parsed and checked.
+
+use crate::config::configured_users;
+use crate::config::runner_kind::RunnerKind;
+use crate::config::settings::{Config, Http, KEYS};
+use crate::config::source::Source;
+use crate::config::sources::{Environment, Flags, Found, find, invalid};
+use crate::domain::configured::ConfiguredUser;
+use crate::exit::{Code, StartupError};
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+use toml::Value;
+
+/// The variables of the server's environment that the process of a bot is given; the rest may hold
+/// secrets.
+const INHERITED: [&str; 3] = ["PATH", "HOME", "LANG"];
+
+/// The settings in force, and where each came from.
+pub struct Settings {
+    /// The values.
+    pub config: Config,
+    /// For each of [`KEYS`], its value as TOML and its source.
+    pub origins: Vec<(Value, Source)>,
+}
+
+impl Settings {
+    /// Gathers every setting, or says in one sentence what is wrong with one.
+    pub fn load(flags: &Flags, around: &Environment) -> Result<Self, StartupError> {
+        let Found { values, users, file } = find(flags, around)?;
+        let users = match users {
+            Some(users) => read_users(&users, &file)?,
+            None => Vec::new(),
+        };
+        let mut config = Config::from_values(&values)?;
+        config.users = users;
+        config.bots.process.inherited = inherited(&around.environment);
+        let mut settings = Self { config, origins: values };
+        settings.read_admin_key_file(&around.folder)?;
+        let config = &mut settings.config;
+        config.admin_key = header_value(&config.admin_key)?;
+        config.old_admin_key = header_value(&config.old_admin_key)?;
+        if config.old_admin_key.is_empty() != config.old_admin_key_until.is_none() {
+            return Err(invalid(
+                "admin_api_token_old and admin_api_token_old_until belong together; set both, or \
+                 neither.",
+            ));
+        }
+        Ok(settings)
+    }
+
+    /// Where the value of a setting came from, by its name in `vomeet.toml`.
+    pub fn source(&self, name: &str) -> &Source {
+        for (key, (_, source)) in KEYS.iter().zip(&self.origins) {
+            if key.name == name {
+                return source;
+            }
+        }
+        &Source::Default
+    }
+
+    /// Reads the admin key from `admin_api_token_file`, unless a stronger source gives the key
+    /// itself.
+    fn read_admin_key_file(&mut self, folder: &Path) -> Result<(), StartupError> {
+        let Some(path) = self.config.admin_key_file.clone() else { return Ok(()) };
+        let of_key = self.source("admin_api_token");
+        let of_file = self.source("admin_api_token_file");
+        if of_key.rank() > of_file.rank() {
+            self.config.admin_key_file = None;
+            return Ok(());
+        }
+        match fs::read_to_string(folder.join(&path)) {
+            Ok(text) => {
+                let first_line = text.lines().next().unwrap_or_default();
+                first_line.trim().clone_into(&mut self.config.admin_key);
+                Ok(())
+            }
+            Err(error) => Err(invalid(format!(
+                "Cannot read the admin key from {} ({error}); check admin_api_token_file.",
+                path.display()
+            ))),
+        }
+    }
+
+    /// Refuses a callback address that containers cannot reach.
+    pub fn check_callback_url(&self) -> Result<(), StartupError> {
+        let Config { bots, listen, .. } = &self.config;
+        if bots.runner != RunnerKind::Docker {
+            return Ok(());
+        }
+        let is_reachable = !bots.callback_url.is_empty() || bots.docker.network == "host";
+        if is_reachable || !listen.ip().to_canonical().is_loopback() {
+            return Ok(());
+        }
+        let message = format!(
+            "Containers do not reach {listen}; set bots.callback_url to an address of this server \
+             that they reach, or bots.docker_network to host."
+        );
+        Err(StartupError::new(Code::Config, message))
+    }
+}
+
+impl Config {
+    /// The path of the admin socket: the configured one, or the database file's name with `.sock`.
+    pub fn socket_path(&self) -> PathBuf {
+        if let Some(path) = &self.socket {
+            return path.clone();
+        }
+        let mut path = self.database.clone().into_os_string();
+        path.push(".sock");
+        path.into()
+    }
+}
+
+impl Http {
+    /// How many threads serve requests: as configured, or one for each core.
+    pub fn threads(&self) -> usize {
+        if self.workers > 0 {
+            return self.workers;
+        }
+        available_parallelism().map_or(1, usize::from)
+    }
+}
+
+fn read_users(users: &Value, file: &Path) -> Result<Vec<ConfiguredUser>, StartupError> {
+    match configured_users::read(users) {
+        Ok(users) => Ok(users),
+        Err(why) => Err(invalid(format!("{}, {why}; correct it and start again.", file.display()))),
+    }
+}
+
+/// Those of [`INHERITED`] that are set.
+fn inherited(environment: &HashMap<String, String>) -> Vec<(String, String)> {
+    let mut inherited = Vec::new();
+    for name in INHERITED {
+        if let Some(value) = environment.get(name) {
+            inherited.push((name.to_owned(), value.clone()));
+        }
+    }
+    inherited
+}
+
+/// The key as a header carries it: without the white space around it.
+fn header_value(key: &str) -> Result<String, StartupError> {
+    let key = key.trim();
+    if key.chars().any(char::is_control) {
+        return Err(invalid(
+            "The admin key has control characters, which no header can carry; choose another.",
+        ));
+    }
+    Ok(key.to_owned())
+}

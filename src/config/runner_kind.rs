@@ -1,0 +1,29 @@
+//! The setting `bots.runner`: what runs bots.
+
+use crate::config::values::text;
+use toml::Value;
+
+/// What runs bots.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RunnerKind {
+    /// Nothing: `POST /bots` responds with 503.
+    #[default]
+    None,
+    /// A bot that is built into the program and plays a short meeting.
+    Demo,
+    /// A command: one process for each bot.
+    Process,
+    /// A container engine: one container for each bot.
+    Docker,
+}
+
+/// Parses the setting.
+pub(crate) fn runner_kind(value: &Value) -> Result<RunnerKind, String> {
+    match text(value)?.as_str() {
+        "none" => Ok(RunnerKind::None),
+        "demo" => Ok(RunnerKind::Demo),
+        "process" => Ok(RunnerKind::Process),
+        "docker" => Ok(RunnerKind::Docker),
+        other => Err(format!("should be none, demo, process or docker, not {other:?}")),
+    }
+}

@@ -1,0 +1,309 @@
+//! The table of settings: one row is one setting, and the order is that of `vomeet.toml`.
+//!
+//! A row is the setting's help, its field, its default as in the file, and its parser with limits;
+//! see the macro `settings!`. To add a setting, add a row and run `make snapshots T=config::`,
+//! which writes `vomeet.toml`.
+
+use crate::config::cors::{Cors, cors};
+use crate::config::key::{Key, Values, settings};
+use crate::config::runner_kind::{RunnerKind, runner_kind};
+use crate::config::source::Source;
+use crate::config::values::{
+    address, filled, http_url, list, networks, optional_path, optional_time, pairs, path,
+    seconds_up_to, text, whole,
+};
+use crate::domain::Time;
+use crate::domain::configured::ConfiguredUser;
+use crate::exit::StartupError;
+use ipnet::IpNet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::Duration;
+use toml::Value;
+
+/// Every setting, in the order of `vomeet.toml`.
+pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(Config::keys);
+
+/// One day in seconds.
+const DAY: i64 = 86_400;
+/// Ten years in seconds.
+const TEN_YEARS: i64 = 10 * 365 * DAY;
+/// One hundred years in days.
+const CENTURY_DAYS: i64 = 36_500;
+/// A million in a minute is one in 60 microseconds.
+const PER_MINUTE_MAX: i64 = 1_000_000;
+const MIB: i64 = 1024 * 1024;
+
+settings! {
+    /// Every setting, checked. Made by [`crate::config::Settings::load`].
+    #[derive(Clone)]
+    pub struct Config in "" {
+        /// Address and port; port 0 is any free one.
+        listen: SocketAddr = "127.0.0.1:18056", address;
+        /// The database file; its folder must exist.
+        database: PathBuf = "vomeet.db", path;
+        /// The admin socket: whoever may open it administers without a key; empty is the database
+        /// file's name with .sock.
+        socket: Option<PathBuf> = "", optional_path;
+        /// A group whose members may open the admin socket too; empty is its owner alone.
+        socket_group: String = "", text;
+        /// Log level: error, warn, info, debug or trace; `warn,access=off` silences parts.
+        log: String = "info", text;
+        /// The admin key. Weak ones work on loopback only.
+        admin_key: String = "token", text,
+            named("admin_api_token"), variable("ADMIN_API_TOKEN"), secret();
+        /// A file whose first line is the admin key.
+        admin_key_file: Option<PathBuf> = "", optional_path,
+            named("admin_api_token_file"), variable("ADMIN_API_TOKEN_FILE");
+        /// The old admin key, accepted as well until `admin_api_token_old_until`; empty is none.
+        old_admin_key: String = "", text,
+            named("admin_api_token_old"), variable("ADMIN_API_TOKEN_OLD"), secret();
+        /// When the old admin key stops being accepted, such as "2026-12-31T00:00:00Z".
+        old_admin_key_until: Option<Time> = "", optional_time,
+            named("admin_api_token_old_until"), variable("ADMIN_API_TOKEN_OLD_UNTIL");
+    }
+    groups {
+        /// The HTTP server.
+        http: Http,
+        /// The database.
+        store: Store,
+        /// Tokens.
+        tokens: Tokens,
+        /// Rate limits.
+        limits: Limits,
+        /// How long data is kept.
+        retention: Retention,
+        /// Bots.
+        bots: Bots,
+        /// The live feed.
+        live: Live,
+        /// Webhooks.
+        webhooks: Webhooks,
+    }
+    others {
+        /// The configured users, which only the file has (`[[users]]`).
+        users: Vec<ConfiguredUser>,
+    }
+}
+
+settings! {
+    /// The HTTP server.
+    #[derive(Debug, Clone)]
+    pub struct Http in "http" {
+        /// Threads that serve requests; 0 is one for each core.
+        workers: usize = 0, whole(0..=1024);
+        /// Most connections at once.
+        connections_max: usize = 8192, whole(1..=1_000_000);
+        /// Longest request body in bytes.
+        body_bytes_max: usize = 65536, whole(1024..=16 * MIB);
+        /// Longest wait for the head of a request, in seconds; idle connections are closed after it
+        /// too.
+        header_time_max: Duration = 10, seconds_up_to(DAY), named("header_seconds_max");
+        /// Longest wait for a request body, in seconds.
+        body_time_max: Duration = 10, seconds_up_to(DAY), named("body_seconds_max");
+        /// Longest time for a client to take its response, in seconds, from when it first falls
+        /// behind.
+        response_time_max: Duration = 30, seconds_up_to(DAY), named("response_seconds_max");
+        /// Longest wait for open requests when stopping, in seconds.
+        stop_time_max: Duration = 10, seconds_up_to(DAY), named("stop_seconds_max");
+        /// Host names besides localhost that the server accepts, such as `["vomeet.example.com"]`.
+        allowed_hosts: Vec<String> = [], list;
+        /// Origins whose pages may call the API, such as `["https://app.example.com"]`; `["*"]` is
+        /// all.
+        cors: Cors = [], cors, named("cors_origins");
+        /// Networks of proxies whose X-Forwarded-For is believed, such as
+        /// `["127.0.0.1", "10.0.0.0/8"]`.
+        trusted_proxies: Vec<IpNet> = [], networks;
+    }
+}
+
+settings! {
+    /// The database.
+    #[derive(Debug, Clone)]
+    pub struct Store in "store" {
+        /// Most writes that wait; further ones get 503.
+        queue_max: usize = 4096, whole(1..=1_000_000);
+        /// Most lists and scans at once; further ones wait.
+        long_reads_max: u32 = 8, whole(1..=1024);
+    }
+}
+
+settings! {
+    /// Tokens.
+    #[derive(Debug, Clone)]
+    pub struct Tokens in "tokens" {
+        /// How often `last_used_at` and usage are written, in seconds.
+        last_used_period: Duration = 30, seconds_up_to(DAY), named("last_used_seconds");
+    }
+}
+
+settings! {
+    /// Rate limits.
+    #[derive(Debug, Clone, Default)]
+    pub struct Limits in "limits" {
+        /// Most refused keys from one address in a minute; further requests get 429. 0 is no limit.
+        failed_keys_per_minute: u32 = 60, whole(0..=PER_MINUTE_MAX);
+        /// Most requests with one token in a minute; further ones get 429. 0 is no limit.
+        requests_per_minute_token: u32 = 0, whole(0..=PER_MINUTE_MAX);
+        /// Most requests of one user in a minute, with all their tokens; further ones get 429. 0 is
+        /// no limit.
+        requests_per_minute_user: u32 = 0, whole(0..=PER_MINUTE_MAX);
+    }
+}
+
+settings! {
+    /// How long data is kept.
+    #[derive(Debug, Clone, Default)]
+    pub struct Retention in "retention" {
+        /// Days after the end of a meeting until its transcript and personal data are deleted; 0 is
+        /// never.
+        transcripts_days: i64 = 0, whole(0..=CENTURY_DAYS);
+        /// Days after its end until a meeting is deleted with all its data; 0 is never.
+        meetings_days: i64 = 0, whole(0..=CENTURY_DAYS);
+        /// Days after the end of a meeting until the log of its bot is deleted; 0 is never.
+        bot_logs_days: i64 = 0, whole(0..=CENTURY_DAYS);
+        /// Days until the usage of a day is deleted; 0 is never.
+        usage_days: i64 = 0, whole(0..=CENTURY_DAYS);
+        /// Days until an entry of the audit log is deleted; 0 is never.
+        audit_days: i64 = 0, whole(0..=CENTURY_DAYS);
+    }
+}
+
+settings! {
+    /// Bots: what runs them, and what they are given.
+    #[derive(Debug, Clone, Default)]
+    pub struct Bots in "bots" {
+        /// What runs bots: none, demo (a bot that is built in), process or docker.
+        runner: RunnerKind = "none", runner_kind;
+        /// The address by which bots reach this server; empty is where it listens.
+        callback_url: String = "", http_url;
+        /// `WHISPER_LIVE_URL` in the environment of bots; empty is none.
+        whisper_live_url: String = "", text;
+        /// `redisUrl` in the configuration of bots, which only some bots need; empty is none.
+        redis_url: String = "", text;
+        /// The name of a bot in a meeting, where the request gives none.
+        name: String = "Vomeet", filled;
+        /// From SIGTERM to SIGKILL, in seconds.
+        grace: Duration = 10, seconds_up_to(DAY), named("grace_seconds");
+    }
+    groups {
+        /// How long a meeting may stay in each state.
+        state_timeouts: StateTimeouts,
+        /// When a bot leaves by itself.
+        leave: Leave,
+        /// Runner process: one process for each bot.
+        process: ProcessBots,
+        /// Runner docker: one container for each bot.
+        docker: DockerBots,
+    }
+    others {
+        /// From one step of the demo bot to the next; `None` is its own pace. For tests.
+        demo_pace: Option<Duration>,
+    }
+}
+
+settings! {
+    /// How long a meeting may stay in each state.
+    #[derive(Debug, Clone, Default)]
+    pub struct StateTimeouts in "bots" {
+        /// Longest wait for the first report of a bot, in seconds; then the meeting has failed.
+        requested: Duration = 180, seconds_up_to(TEN_YEARS), named("requested_seconds_max");
+        /// Longest time until a bot asks to be admitted, in seconds; then the meeting has failed.
+        joining: Duration = 300, seconds_up_to(TEN_YEARS), named("joining_seconds_max");
+        /// Longest wait to be admitted, in seconds; then the meeting is over.
+        awaiting_admission: Duration = 900, seconds_up_to(TEN_YEARS),
+            named("awaiting_admission_seconds_max");
+        /// Longest meeting, in seconds; then the bot is stopped.
+        active: Duration = 43200, seconds_up_to(TEN_YEARS), named("active_seconds_max");
+        /// Longest wait for a bot to stop, in seconds; then it counts as gone.
+        stopping: Duration = 60, seconds_up_to(TEN_YEARS), named("stopping_seconds_max");
+    }
+}
+
+settings! {
+    /// When a bot leaves by itself.
+    #[derive(Debug, Clone, Default)]
+    pub struct Leave in "bots" {
+        /// A bot leaves by itself when it is not admitted, in seconds.
+        waiting_room: Duration = 300, seconds_up_to(TEN_YEARS), named("waiting_room_seconds");
+        /// A bot leaves by itself when nobody joins, in seconds.
+        no_one_joined: Duration = 120, seconds_up_to(TEN_YEARS), named("no_one_joined_seconds");
+        /// A bot leaves by itself when everybody has left, in seconds.
+        everyone_left: Duration = 60, seconds_up_to(TEN_YEARS), named("everyone_left_seconds");
+    }
+}
+
+settings! {
+    /// Runner process: one process for each bot.
+    #[derive(Debug, Clone, Default)]
+    pub struct ProcessBots in "bots" {
+        /// Runner process: the command and its arguments, such as `["python3", "bot.py"]`.
+        command: Vec<String> = [], list, named("process_command");
+        /// Runner process: the working directory.
+        folder: PathBuf = ".", path, named("process_folder");
+        /// Runner process: additional environment variables, such as `["LANG=C.UTF-8"]`.
+        environment: Vec<String> = [], pairs, named("process_environment");
+        /// Runner process: the folder of the logs, one file for each meeting; it is created.
+        log_folder: PathBuf = "bot-logs", path;
+        /// Runner process: most bytes of log that are kept for each meeting.
+        log_bytes_max: u64 = 1048576, whole(1024..=1024 * MIB);
+    }
+    others {
+        /// The variables of the server's environment that a bot is given too.
+        inherited: Vec<(String, String)>,
+    }
+}
+
+settings! {
+    /// Runner docker: one container for each bot.
+    #[derive(Debug, Clone, Default)]
+    pub struct DockerBots in "bots" {
+        /// Runner docker: the engine's socket; any engine that speaks Docker's API will do.
+        socket: String = "/var/run/docker.sock", filled, named("docker_socket");
+        /// Runner docker: the image of the bot; the engine must have it.
+        image: String = "", text, named("docker_image");
+        /// Runner docker: the network that bots join; empty is the engine's default.
+        network: String = "", text, named("docker_network");
+        /// Runner docker: additional environment variables, such as `["LANG=C.UTF-8"]`.
+        environment: Vec<String> = [], pairs, named("docker_environment");
+        /// Runner docker: additional labels, such as `["team=meetings"]`.
+        labels: Vec<String> = [], pairs, named("docker_labels");
+        /// Runner docker: memory for each bot, in MiB; 0 is no limit.
+        memory_mib: i64 = 2048, whole(0..=MIB), named("docker_memory_mib");
+        /// Runner docker: CPU time for each bot, in percent of one core; 0 is no limit.
+        cpu_percent: i64 = 200, whole(0..=100_000), named("docker_cpu_percent");
+    }
+}
+
+settings! {
+    /// The live feed.
+    #[derive(Debug, Clone, Default)]
+    pub struct Live in "live" {
+        /// Most live sockets at once; further ones get 503.
+        sockets_max: usize = 4096, whole(1..=1_000_000);
+        /// Most messages that wait for a subscriber; one more, and it is closed with 1013.
+        queue_max: usize = 256, whole(1..=65_536);
+    }
+}
+
+settings! {
+    /// Webhooks.
+    #[derive(Debug, Clone, Default)]
+    pub struct Webhooks in "webhooks" {
+        /// Private networks that webhooks may reach, such as `["10.0.0.0/8", "::1/128"]`.
+        allowed_networks: Vec<IpNet> = [], networks;
+        /// From the first attempt to the second, in seconds; the wait triples with each attempt.
+        retry: Duration = 5, seconds_up_to(DAY), named("retry_seconds");
+        /// How long an event is attempted, in seconds.
+        give_up: Duration = 86400, seconds_up_to(TEN_YEARS), named("give_up_seconds");
+    }
+}
+
+impl Config {
+    /// Fills the structs with the value that was found for each of [`KEYS`].
+    pub(crate) fn from_values(found: &[(Value, Source)]) -> Result<Self, StartupError> {
+        let mut values = Values::new(&KEYS, found);
+        Self::read(&mut values)
+    }
+}
