@@ -330,7 +330,7 @@ mod tests {
         let mut child = child.expect("a child");
         let run = Run::of(Pid::from_child(&child));
         // Its output closes with its end; it stays a zombie until it is waited for.
-        std::io::copy(&mut child.stdout.take().expect("a pipe"), &mut std::io::sink()).expect("an end");
+        io::copy(&mut child.stdout.take().expect("a pipe"), &mut io::sink()).expect("an end");
         let flags = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
         rustix::process::waitid(rustix::process::WaitId::Pid(run.pid), flags).expect("an end");
         assert!(process_state(run.pid).is_some() && !run.is_alive());
