@@ -154,6 +154,11 @@ impl Error {
             _ => None,
         }
     }
+
+    /// The cause for a log line about the store; a full queue and a full disk have none.
+    pub fn store_cause(&self) -> &str {
+        self.cause().unwrap_or("the disk is full or busy")
+    }
 }
 
 /// The message for the caller; causes are not in it.

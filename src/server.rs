@@ -41,7 +41,7 @@ pub async fn apply_configured_users(app: &App) -> std::result::Result<(), Startu
             close(app).await;
             let message = format!(
                 "Cannot write the configured [[users]] ({}); see to it and start again.",
-                cause(&error)
+                error.store_cause()
             );
             return Err(StartupError::new(Code::DatabaseUnusable, message));
         }
@@ -175,13 +175,13 @@ async fn flush_pending(app: Arc<App>, mut ended: oneshot::Receiver<()>) {
         }
         next_at = later(app.clock.now(), period);
         if let Err(error) = app.auth.usage().write(&app.store).await {
-            log::warn!("usage could not be written: {}", cause(&error));
+            log::warn!("usage could not be written: {}", error.store_cause());
         }
         if let Err(error) = delete_old_deliveries(&app).await {
-            log::warn!("old deliveries could not be deleted: {}", cause(&error));
+            log::warn!("old deliveries could not be deleted: {}", error.store_cause());
         }
         if let Err(error) = delete_old_usage(&app).await {
-            log::warn!("old usage could not be deleted: {}", cause(&error));
+            log::warn!("old usage could not be deleted: {}", error.store_cause());
         }
     }
     write_last_batch(&app).await;
@@ -194,7 +194,7 @@ async fn write_last_batch(app: &App) {
             Ok(()) => return,
             Err(Error::Busy) if tries_left > 0 => sleep(LAST_BATCH_PAUSE).await,
             Err(error) => {
-                return log::warn!("usage could not be written: {}", cause(&error));
+                return log::warn!("usage could not be written: {}", error.store_cause());
             }
         }
     }
@@ -235,14 +235,10 @@ async fn keep_indexing(app: Arc<App>) {
         let period = match indexed {
             Ok(_) => INDEXING_PERIOD,
             Err(error) => {
-                log::warn!("segments cannot be indexed yet: {}", cause(&error));
+                log::warn!("segments cannot be indexed yet: {}", error.store_cause());
                 INDEXING_PAUSE
             }
         };
         sleep(period).await;
     }
-}
-
-fn cause(error: &Error) -> &str {
-    error.cause().unwrap_or("the disk is full or busy")
 }

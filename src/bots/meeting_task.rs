@@ -220,7 +220,7 @@ impl MeetingTask {
                     let _ = timeout(RETRY, closing.changed()).await;
                 }
                 Err(error) => {
-                    let cause = error.cause().unwrap_or("the disk is full or busy");
+                    let cause = error.store_cause();
                     let id = self.watch.id;
                     log::warn!("the status of meeting {id} could not be written: {cause}");
                     return false;

@@ -10,7 +10,6 @@ use crate::config::Bots;
 use crate::domain::MeetingStatus::{Completed, Failed, Requested, Stopping};
 use crate::domain::bot::container_name;
 use crate::domain::{Meeting, MeetingId, MeetingStatus, StatusReport, Time, TransitionSource};
-use crate::error::Error;
 use crate::store::{BotAtWork, Change, NoteContainer, Store};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -142,7 +141,7 @@ impl Supervisor {
                     self.take_up(bot).await;
                 }
             }
-            Err(error) => log::warn!("the open meetings cannot be read: {}", cause(&error)),
+            Err(error) => log::warn!("the open meetings cannot be read: {}", error.store_cause()),
         }
     }
 
@@ -152,7 +151,7 @@ impl Supervisor {
         let uncleared = match self.context.store.uncleared_meetings().await {
             Ok(uncleared) => uncleared,
             Err(error) => {
-                return log::warn!("the bots of ended meetings cannot be read: {}", cause(&error));
+                return log::warn!("the bots of ended meetings cannot be read: {}", error.store_cause());
             }
         };
         for bot in uncleared {
@@ -244,8 +243,4 @@ fn report_without_bot(status: MeetingStatus) -> Option<StatusReport> {
         _ => return None,
     };
     Some(StatusReport::new(to, TransitionSource::Server).because(reason))
-}
-
-fn cause(error: &Error) -> &str {
-    error.cause().unwrap_or("busy")
 }

@@ -20,7 +20,7 @@ impl Erasure {
         loop {
             let now = self.clock.now();
             if let Err(error) = self.apply_retention(&settings, now).await {
-                let cause = error.cause().unwrap_or("the disk is full or busy");
+                let cause = error.store_cause();
                 log::warn!("retention is incomplete and continues in an hour: {cause}");
             }
             self.clock.sleep_until(later(now, PERIOD)).await;

@@ -35,7 +35,7 @@ impl Scrubber {
     pub async fn run(&self, store: &Store) {
         loop {
             while let Err(error) = self.scrub_in_turn(store).await {
-                let cause = error.cause().unwrap_or("the disk is full or busy");
+                let cause = error.store_cause();
                 log::warn!("deleted content cannot be scrubbed yet: {cause}");
                 sleep(PAUSE).await;
             }

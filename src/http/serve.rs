@@ -116,12 +116,8 @@ async fn serve_connection<S: Service>(
     guard: ConnectionGuard,
     ended: oneshot::Receiver<End>,
 ) {
-    let prepared = match stream.prepare(transport.limits.response_time_max) {
-        Ok(()) => origin(&stream, address).await,
-        Err(error) => Err(error),
-    };
-    let peer = match prepared {
-        Ok(origin) => Peer::from(origin),
+    let peer = match prepare(&transport, &stream, address).await {
+        Ok(peer) => peer,
         Err(error) => return log::debug!("a connection from {address:?}: {error}"),
     };
     let guard = Arc::new(guard);
@@ -154,15 +150,22 @@ async fn serve_connection<S: Service>(
     }
 }
 
+/// Sets the options of the socket, and finds out who the peer is.
+async fn prepare(transport: &Transport, stream: &Stream, address: Option<SocketAddr>) -> io::Result<Peer> {
+    stream.prepare(transport.limits.response_time_max)?;
+    let origin = origin(stream, address).await?;
+    Ok(Peer::from(origin))
+}
+
 /// A request that hyper could not parse was refused by hyper, with a status and no body; it is
 /// counted all the same.
 fn log_end(transport: &Transport, peer: &Peer, outcome: hyper::Result<()>) {
     let Err(error) = outcome else { return };
     if error.is_parse() {
-        let status = match error.is_parse_too_large() {
-            true => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            false => StatusCode::BAD_REQUEST,
-        };
+        let mut status = StatusCode::BAD_REQUEST;
+        if error.is_parse_too_large() {
+            status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        }
         transport.metrics.observe(None, status, Duration::ZERO);
         access_log::log_unreadable(status, &peer.name);
     }

@@ -38,7 +38,7 @@ impl HttpBody for TrackedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.body {
             Body::Left(whole) => Pin::new(whole).poll_frame(context).map_err(|never| match never {}),
-            Body::Right(pieces) => Pin::new(pieces).poll_frame(context).map_err(|broken: Broken| broken.into()),
+            Body::Right(pieces) => Pin::new(pieces).poll_frame(context).map_err(Broken::into),
         }
     }
 

@@ -130,7 +130,7 @@ impl Dispatcher {
         let due = match store.due_deliveries(now, schedule.capacity()).await {
             Ok(due) => due,
             Err(error) => {
-                log::warn!("the webhook events that are due cannot be read: {}", cause(&error));
+                log::warn!("the webhook events that are due cannot be read: {}", error.store_cause());
                 return None;
             }
         };
@@ -151,7 +151,7 @@ impl Dispatcher {
             // It was deleted with its meeting or its user.
             Ok(None) => return,
             Err(error) => {
-                log::warn!("delivery {id} cannot be read: {}", cause(&error));
+                log::warn!("delivery {id} cannot be read: {}", error.store_cause());
                 return sleep(PAUSE).await;
             }
         };
@@ -249,14 +249,10 @@ async fn write(store: &Store, attempt: EndAttempt) {
     }
     while let Err(error) = store.write(attempt.clone()).await {
         let id = attempt.id;
-        log::warn!("the end of an attempt of delivery {id} cannot be written: {}", cause(&error));
+        log::warn!("the end of an attempt of delivery {id} cannot be written: {}", error.store_cause());
         if matches!(error, Error::StoreFailed(_)) {
             return;
         }
         sleep(PAUSE).await;
     }
-}
-
-fn cause(error: &Error) -> &str {
-    error.cause().unwrap_or("the disk is full or busy")
 }

@@ -36,7 +36,7 @@ const USER_AGENT: &str = concat!("vomeet/", env!("CARGO_PKG_VERSION"));
 /// | `X-Vomeet-Event` | what happened: the body's `event_type` |
 /// | `X-Vomeet-Delivery` | the name of the event: unique, the same on retries |
 /// | `X-Vomeet-Timestamp` | when this attempt began, in seconds since 1970; later on a retry |
-/// | `X-Vomeet-Signature` | `sha256=` and the HMAC-SHA256 of the body in hexadecimal; without a secret, absent |
+/// | `X-Vomeet-Signature` | `sha256=` and the HMAC-SHA256 of the body in hexadecimal, if there is a secret |
 pub struct WebhookRequest {
     /// The event's type, such as `meeting.status_change`.
     pub event_type: String,
