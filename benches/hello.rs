@@ -1,7 +1,9 @@
-//! A bare hyper server that says hello: what HTTP alone costs, for `benches/run.py` to hold ours against.
+//! A bare hyper server that says hello: what HTTP alone costs, for `benches/run.py` to hold ours
+//! against.
 //!
-//! `hello WORKERS` serves on a free port of the loopback address and prints it. The runtime, the socket and the
-//! backlog are ours (`src/cli/serve.rs`, `src/http/serve.rs`); limits, log and headers are not there.
+//! `hello WORKERS` serves on a free port of the loopback address and prints it. The runtime, the
+//! socket and the backlog are ours (`src/cli/serve.rs`, `src/http/serve.rs`); limits, log and
+//! headers are not there.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -35,7 +37,8 @@ async fn serve() -> io::Result<()> {
 
 async fn converse(stream: TcpStream) {
     if stream.set_nodelay(true).is_ok() {
-        let conversation = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(greet));
+        let conversation =
+            http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(greet));
         // A client that hangs up in the middle of a request is no concern of ours.
         let _ = conversation.await;
     }

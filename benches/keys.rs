@@ -1,11 +1,12 @@
 //! Keys under fire, for `benches/keys.py`; prints one JSON object.
 //!
-//! `keys end ADDRESS USER_ID CHANGES` ends tokens of the user, by exchange and by revocation, while eight clients ask with
-//! the same tokens. A token that was over before it was sent must be refused; one that nobody touched from before it was
-//! sent until the answer came must be let in; what lies between may be either.
+//! `keys end ADDRESS USER_ID CHANGES` ends tokens of the user, by exchange and by revocation, while
+//! eight clients ask with the same tokens. A token that was over before it was sent must be
+//! refused; one that nobody touched from before it was sent until the answer came must be let in;
+//! what lies between may be either.
 //!
-//! `keys try ADDRESS COUNT PID` sends wrong keys, each from another address, half of them with a right checksum, and
-//! measures the server's memory once everything was used and at the end.
+//! `keys try ADDRESS COUNT PID` sends wrong keys, each from another address, half of them with a
+//! right checksum, and measures the server's memory once everything was used and at the end.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -31,7 +32,8 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 const ADMIN_KEY: &str = "token";
 /// Clients that end tokens.
 const ENDING: usize = 64;
-/// Tokens that live at the same time: four for each of these clients, so that three rest while one is ended.
+/// Tokens that live at the same time: four for each of these clients, so that three rest while one
+/// is ended.
 const LANES: usize = 4 * ENDING;
 /// Clients that ask with them.
 const ASKING: usize = 8;
@@ -46,7 +48,9 @@ fn main() -> Outcome<()> {
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let report = match words[..] {
-        ["end", address, user, changes] => runtime.block_on(end(address, user, changes.parse()?))?,
+        ["end", address, user, changes] => {
+            runtime.block_on(end(address, user, changes.parse()?))?
+        }
         ["try", address, count, pid] => runtime.block_on(try_all(address, count.parse()?, pid))?,
         _ => return Err("end ADDRESS USER_ID CHANGES, or try ADDRESS COUNT PID".into()),
     };
@@ -69,20 +73,40 @@ impl Client {
         Ok(Self { address: address.to_owned(), sender })
     }
 
-    async fn ask(&mut self, method: &str, path: &str, key: (&str, &str), body: &str) -> Outcome<(StatusCode, Bytes)> {
-        let request = Request::builder().method(method).uri(path).header(HOST, &self.address).header(key.0, key.1);
-        let request = request.header(CONTENT_TYPE, "application/json").body(Full::from(body.to_owned()))?;
+    async fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        key: (&str, &str),
+        body: &str,
+    ) -> Outcome<(StatusCode, Bytes)> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &self.address)
+            .header(key.0, key.1);
+        let request =
+            request.header(CONTENT_TYPE, "application/json").body(Full::from(body.to_owned()))?;
         let answer = self.sender.send_request(request).await?;
         let status = answer.status();
         Ok((status, answer.into_body().collect().await?.to_bytes()))
     }
 
     /// A change by the administrator, which must come about.
-    async fn change(&mut self, method: &str, path: &str, body: &str, expected: u16) -> Outcome<Bytes> {
+    async fn change(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: &str,
+        expected: u16,
+    ) -> Outcome<Bytes> {
         let (status, answer) = self.ask(method, path, ("X-Admin-API-Key", ADMIN_KEY), body).await?;
         match status.as_u16() == expected {
             true => Ok(answer),
-            false => Err(format!("{method} {path}: {status} {}", String::from_utf8_lossy(&answer)).into()),
+            false => {
+                Err(format!("{method} {path}: {status} {}", String::from_utf8_lossy(&answer))
+                    .into())
+            }
         }
     }
 }
@@ -91,13 +115,15 @@ impl Client {
 #[derive(Default)]
 struct Lane {
     tokens: Mutex<(String, Option<String>)>,
-    /// Ends that were begun, and ends that are over; where they differ one is under way, and the token may be refused.
+    /// Ends that were begun, and ends that are over; where they differ one is under way, and the
+    /// token may be refused.
     begun: AtomicU64,
     over: AtomicU64,
 }
 
 impl Lane {
-    /// The living token, the number of its end if that is still to come, and the token that was ended last.
+    /// The living token, the number of its end if that is still to come, and the token that was
+    /// ended last.
     fn seen(&self) -> (String, Option<u64>, Option<String>) {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = self.begun.load(Ordering::SeqCst);
@@ -137,12 +163,25 @@ async fn end(address: &str, user: &str, changes: u64) -> Outcome<Value> {
     let counter = Arc::new(AtomicU64::new(0));
     for number in 0..ENDING {
         let client = Client::open(address).await?;
-        changing.spawn(change(client, Arc::clone(&lanes), number, user.to_owned(), Arc::clone(&counter), changes));
+        changing.spawn(change(
+            client,
+            Arc::clone(&lanes),
+            number,
+            user.to_owned(),
+            Arc::clone(&counter),
+            changes,
+        ));
     }
     let mut asking = JoinSet::new();
     for number in 0..ASKING {
         let client = Client::open(address).await?;
-        asking.spawn(ask(client, Arc::clone(&lanes), number, Arc::clone(&seen), Arc::clone(&is_over)));
+        asking.spawn(ask(
+            client,
+            Arc::clone(&lanes),
+            number,
+            Arc::clone(&seen),
+            Arc::clone(&is_over),
+        ));
     }
     let mut totals = (0, 0);
     while let Some(ended) = changing.join_next().await {
@@ -162,8 +201,8 @@ async fn end(address: &str, user: &str, changes: u64) -> Outcome<Value> {
     }))
 }
 
-/// Ends the tokens of every lane that is this client's, one lane after the other, until all clients together have ended
-/// enough; gives how many were exchanged and how many revoked.
+/// Ends the tokens of every lane that is this client's, one lane after the other, until all clients
+/// together have ended enough; gives how many were exchanged and how many revoked.
 async fn change(
     mut client: Client,
     lanes: Arc<Vec<Lane>>,
@@ -193,7 +232,14 @@ async fn change(
             client.change("POST", &create, "{}", 201).await?
         } else {
             exchanged += 1;
-            client.change("POST", &format!("/admin/tokens/{id}/rotate"), r#"{"grace_seconds": 0}"#, 201).await?
+            client
+                .change(
+                    "POST",
+                    &format!("/admin/tokens/{id}/rotate"),
+                    r#"{"grace_seconds": 0}"#,
+                    201,
+                )
+                .await?
         };
         let (next, token) = made(&answer)?;
         *id = next;
@@ -242,7 +288,9 @@ async fn is_let_in(client: &mut Client, token: &str, seen: &Seen) -> Outcome<boo
     match client.ask("GET", "/user", ("X-API-Key", token), "").await? {
         (StatusCode::OK, _) => Ok(true),
         (StatusCode::FORBIDDEN, _) => Ok(false),
-        (status, body) => Err(format!("GET /user: {status} {}", String::from_utf8_lossy(&body)).into()),
+        (status, body) => {
+            Err(format!("GET /user: {status} {}", String::from_utf8_lossy(&body)).into())
+        }
     }
 }
 
@@ -295,7 +343,9 @@ fn wrong(address: &str, number: u64) -> Outcome<String> {
     let key = key.reveal();
     let key = if number.is_multiple_of(2) { key } else { &key[1..] };
     let from = Ipv6Addr::from((0x2000_u128 << 112) | (u128::from(number) << 64) | 1);
-    Ok(format!("GET /user HTTP/1.1\r\nHost: {address}\r\nX-API-Key: {key}\r\nX-Forwarded-For: {from}\r\n\r\n"))
+    Ok(format!(
+        "GET /user HTTP/1.1\r\nHost: {address}\r\nX-API-Key: {key}\r\nX-Forwarded-For: {from}\r\n\r\n"
+    ))
 }
 
 /// Reads so many answers; gives how many of them are refusals of the key.
@@ -318,7 +368,8 @@ async fn read(stream: &mut TcpStream, unread: &mut Vec<u8>, answers: u64) -> Out
 fn answer(bytes: &[u8]) -> Option<(String, usize)> {
     let head = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let text = std::str::from_utf8(&bytes[..head]).ok()?;
-    let length: usize = text.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse().ok()?;
+    let length: usize =
+        text.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse().ok()?;
     let whole = head + 4 + length;
     (bytes.len() >= whole).then(|| (text[9..12].to_owned(), whole))
 }

@@ -1,9 +1,11 @@
-//! Watchers of one meeting, for `benches/watch.py`: how soon words that are stored reach all of them, and what they cost.
+//! Watchers of one meeting, for `benches/watch.py`: how soon words that are stored reach all of
+//! them, and what they cost.
 //!
-//! `watch ADDRESS TOKEN BOT_TOKEN SESSION PLATFORM NATIVE_ID PID WATCHERS UPDATES PER_SECOND` opens the sockets, posts the
-//! updates as the bot, and prints one JSON object. Each update is counted at every watcher: what is missing, comes twice or
-//! in another order is a fault. Times are to the last of the watchers: since the post was sent, which has the commit in it,
-//! and since it was answered, which is just after the commit.
+//! `watch ADDRESS TOKEN BOT_TOKEN SESSION PLATFORM NATIVE_ID PID WATCHERS UPDATES PER_SECOND` opens
+//! the sockets, posts the updates as the bot, and prints one JSON object. Each update is counted at
+//! every watcher: what is missing, comes twice or in another order is a fault. Times are to the
+//! last of the watchers: since the post was sent, which has the commit in it, and since it was
+//! answered, which is just after the commit.
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -53,14 +55,33 @@ struct Posted {
 }
 
 fn main() -> Outcome<()> {
-    let asked = asked(&std::env::args().skip(1).filter(|word| word != "--bench").collect::<Vec<_>>())?;
-    println!("{}", Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(run(asked))?);
+    let asked =
+        asked(&std::env::args().skip(1).filter(|word| word != "--bench").collect::<Vec<_>>())?;
+    println!(
+        "{}",
+        Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(run(asked))?
+    );
     Ok(())
 }
 
 fn asked(words: &[String]) -> Outcome<Asked> {
-    let [address, token, bot_token, session, platform, native_id, pid, watchers, updates, per_second] = words else {
-        return Err("ADDRESS TOKEN BOT_TOKEN SESSION PLATFORM NATIVE_ID PID WATCHERS UPDATES PER_SECOND".into());
+    let [
+        address,
+        token,
+        bot_token,
+        session,
+        platform,
+        native_id,
+        pid,
+        watchers,
+        updates,
+        per_second,
+    ] = words
+    else {
+        return Err(
+            "ADDRESS TOKEN BOT_TOKEN SESSION PLATFORM NATIVE_ID PID WATCHERS UPDATES PER_SECOND"
+                .into(),
+        );
     };
     Ok(Asked {
         address: address.clone(),
@@ -114,12 +135,15 @@ async fn open(asked: &Asked) -> Outcome<Socket> {
     }
 }
 
-/// The number of each update and when it came, until all came, the socket ended, or nothing came for too long.
+/// The number of each update and when it came, until all came, the socket ended, or nothing came
+/// for too long.
 async fn follow(mut socket: Socket, updates: usize) -> Vec<(usize, Instant)> {
     let mut heard = Vec::with_capacity(updates);
     while heard.last().is_none_or(|(number, _)| number + 1 < updates) {
         match timeout(PATIENCE, socket.next()).await {
-            Ok(Some(Ok(Message::Text(text)))) => heard.extend(number(&text).map(|number| (number, Instant::now()))),
+            Ok(Some(Ok(Message::Text(text)))) => {
+                heard.extend(number(&text).map(|number| (number, Instant::now())));
+            }
             Ok(Some(Ok(_))) => {}
             Ok(Some(Err(_)) | None) | Err(_) => break,
         }
@@ -127,13 +151,15 @@ async fn follow(mut socket: Socket, updates: usize) -> Vec<(usize, Instant)> {
     heard
 }
 
-/// The update's number is its text; read without parsing the rest, which would cost more than the server's work.
+/// The update's number is its text; read without parsing the rest, which would cost more than the
+/// server's work.
 fn number(push: &str) -> Option<usize> {
     push.split_once(r#""text":"update "#)?.1.split('"').next()?.parse().ok()
 }
 
 async fn post_all(asked: &Asked) -> Outcome<Vec<Posted>> {
-    let (mut sender, connection) = handshake(TokioIo::new(TcpStream::connect(&asked.address).await?)).await?;
+    let (mut sender, connection) =
+        handshake(TokioIo::new(TcpStream::connect(&asked.address).await?)).await?;
     tokio::spawn(connection);
     let mut ticks = interval(asked.period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -145,7 +171,11 @@ async fn post_all(asked: &Asked) -> Outcome<Vec<Posted>> {
     Ok(posted)
 }
 
-async fn post(asked: &Asked, sender: &mut SendRequest<Full<Bytes>>, number: usize) -> Outcome<Posted> {
+async fn post(
+    asked: &Asked,
+    sender: &mut SendRequest<Full<Bytes>>,
+    number: usize,
+) -> Outcome<Posted> {
     let segment = json!({
         "start": number, "end": number + 1, "text": format!("update {number}"), "speaker": "Ada", "language": "en",
     });
@@ -166,14 +196,26 @@ async fn post(asked: &Asked, sender: &mut SendRequest<Full<Bytes>>, number: usiz
     }
 }
 
-fn report(asked: &Asked, posted: &[Posted], heard: &[Vec<(usize, Instant)>], grown_kib: usize) -> Value {
-    let is_whole = |times: &&Vec<(usize, Instant)>| times.iter().map(|(number, _)| *number).eq(0..asked.updates);
+fn report(
+    asked: &Asked,
+    posted: &[Posted],
+    heard: &[Vec<(usize, Instant)>],
+    grown_kib: usize,
+) -> Value {
+    let is_whole = |times: &&Vec<(usize, Instant)>| {
+        times.iter().map(|(number, _)| *number).eq(0..asked.updates)
+    };
     let faulty = heard.len() - heard.iter().filter(is_whole).count();
     let missed: usize = heard.iter().map(|times| asked.updates.saturating_sub(times.len())).sum();
-    let last = |number: usize| heard.iter().filter_map(|times| times.get(number)).map(|(_, at)| *at).max();
-    let counted = (WARM_UP..asked.updates).filter_map(|number| Some((posted[number], last(number)?)));
-    let (since_sent, since_answered): (Vec<f64>, Vec<f64>) =
-        counted.map(|(post, at)| (millis(at - post.sent), millis(at.saturating_duration_since(post.answered)))).unzip();
+    let last =
+        |number: usize| heard.iter().filter_map(|times| times.get(number)).map(|(_, at)| *at).max();
+    let counted =
+        (WARM_UP..asked.updates).filter_map(|number| Some((posted[number], last(number)?)));
+    let (since_sent, since_answered): (Vec<f64>, Vec<f64>) = counted
+        .map(|(post, at)| {
+            (millis(at - post.sent), millis(at.saturating_duration_since(post.answered)))
+        })
+        .unzip();
     json!({
         "watchers": asked.watchers, "updates": asked.updates, "faulty_watchers": faulty, "missed": missed,
         "kib_a_watcher": grown_kib / asked.watchers.max(1),
@@ -187,6 +229,8 @@ fn millis(duration: Duration) -> f64 {
 
 fn quantiles(mut values: Vec<f64>) -> Value {
     values.sort_by(f64::total_cmp);
-    let at = |percent: usize| values.get((values.len() * percent / 100).min(values.len().saturating_sub(1)));
+    let at = |percent: usize| {
+        values.get((values.len() * percent / 100).min(values.len().saturating_sub(1)))
+    };
     json!({ "p50": at(50), "p99": at(99), "max": values.last() })
 }

@@ -58,8 +58,8 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the database for a server that listens on `address`; call it in a runtime. Tests give a recorder of what is
-    /// written.
+    /// Opens the database for a server that listens on `address`; call it in a runtime. Tests give
+    /// a recorder of what is written.
     pub fn open(
         config: Config,
         address: SocketAddr,
@@ -107,7 +107,8 @@ impl App {
         let erasure = Erasure::new(Arc::clone(&store), Arc::clone(&bots), clock.clone());
         let metrics = Arc::new(Metrics::new((table.labels)()));
         let sockets_max = config.live.sockets_max;
-        let transport = Transport::new(config.http.clone(), address, sockets_max, Arc::clone(&metrics));
+        let transport =
+            Transport::new(config.http.clone(), address, sockets_max, Arc::clone(&metrics));
         let auth = Auth::new(&config.admin_keys(), token_cache);
         let limits = &config.limits;
         let failed_auth_limiter = FailedAuthLimiter::new(limits.failed_keys_per_minute);

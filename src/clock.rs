@@ -35,7 +35,8 @@ impl Clock {
 
     /// A clock that stands still until it is set, and its copies with it; for tests.
     pub fn manual(start: Time) -> Self {
-        let manual = Manual { start, started: Instant::now() + HOUR, now: watch::Sender::new(start) };
+        let manual =
+            Manual { start, started: Instant::now() + HOUR, now: watch::Sender::new(start) };
         Self(Source::Manual(Arc::new(manual)))
     }
 

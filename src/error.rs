@@ -111,32 +111,37 @@ impl Error {
     /// authorisation and limits have them.
     pub fn reason(&self) -> Option<(&'static str, String)> {
         Some(match self {
-            Self::TokenMissing => {
-                (KeyRejection::Missing.code(), "Send an API token in the header X-API-Key.".to_owned())
-            }
-            Self::AdminKeyRefused(KeyRejection::Missing) => {
-                (KeyRejection::Missing.code(), "Send the admin key in the header X-Admin-API-Key.".to_owned())
-            }
+            Self::TokenMissing => (
+                KeyRejection::Missing.code(),
+                "Send an API token in the header X-API-Key.".to_owned(),
+            ),
+            Self::AdminKeyRefused(KeyRejection::Missing) => (
+                KeyRejection::Missing.code(),
+                "Send the admin key in the header X-Admin-API-Key.".to_owned(),
+            ),
             Self::AdminKeyRefused(KeyRejection::Unknown) => {
-                let message = "No such admin key is known here. It may be mistyped, or of another server.";
+                let message =
+                    "No such admin key is known here. It may be mistyped, or of another server.";
                 (KeyRejection::Unknown.code(), message.to_owned())
             }
             Self::AdminKeyRefused(rejection) | Self::TokenRefused(rejection) => {
                 (rejection.code(), rejection.reason())
             }
             Self::NotAllowed(why) => ("not_allowed", why.clone()),
-            Self::TooManyFailedKeys { retry_after } => {
-                ("too_many_failed_keys", format!("Keys from your address are looked at again in {retry_after} s."))
-            }
+            Self::TooManyFailedKeys { retry_after } => (
+                "too_many_failed_keys",
+                format!("Keys from your address are looked at again in {retry_after} s."),
+            ),
             Self::TooManyRequests { retry_after } => {
                 ("too_many_requests", format!("The next request is answered in {retry_after} s."))
             }
             Self::BotLimitReached { seats, limit } => {
                 ("bot_limit", format!("{seats} of {limit} bots are in meetings."))
             }
-            Self::BotRefused => {
-                ("unknown", "The secret of the meeting is missing or wrong, or the meeting is over.".to_owned())
-            }
+            Self::BotRefused => (
+                "unknown",
+                "The secret of the meeting is missing or wrong, or the meeting is over.".to_owned(),
+            ),
             _ => return None,
         })
     }
@@ -168,24 +173,37 @@ impl fmt::Display for Error {
             Self::Invalid(_) => "The request does not validate.",
             Self::Malformed(message) => message,
             Self::MeetingNotFound(platform, id) => {
-                return write!(f, "Meeting not found for platform {} and ID {id}", platform.as_str());
+                return write!(
+                    f,
+                    "Meeting not found for platform {} and ID {id}",
+                    platform.as_str()
+                );
             }
             Self::BotLimitReached { limit, .. } => {
                 return write!(f, "User has reached the maximum concurrent bot limit ({limit}).");
             }
             Self::NotActive(status) => {
                 let status = status.as_str();
-                return write!(f, "Meeting found but is not active (status: '{status}'). Cannot reconfigure.");
+                return write!(
+                    f,
+                    "Meeting found but is not active (status: '{status}'). Cannot reconfigure."
+                );
             }
             Self::NotOver(status) => {
                 let status = status.as_str();
-                return write!(f, "Meeting not finalized; cannot delete transcripts. Current status: {status}");
+                return write!(
+                    f,
+                    "Meeting not finalized; cannot delete transcripts. Current status: {status}"
+                );
             }
             Self::BotNotStarted(why) => return write!(f, "The bot could not be started: {why}"),
             Self::TooManyHeaders(max) => return write!(f, "A request has at most {max} headers."),
             Self::TooLarge(max) => return write!(f, "The body is longer than {max} bytes."),
             Self::TooManyFailedKeys { retry_after } => {
-                return write!(f, "Too many wrong keys from your address. Try again in {retry_after} s.");
+                return write!(
+                    f,
+                    "Too many wrong keys from your address. Try again in {retry_after} s."
+                );
             }
             Self::TooManyRequests { retry_after } => {
                 return write!(f, "Too many requests. Try again in {retry_after} s.");
@@ -193,11 +211,15 @@ impl fmt::Display for Error {
             Self::WrongHost => "Unknown Host. Add the name to http.allowed_hosts in vomeet.toml.",
             Self::NoRoute | Self::PageNotFound => "Not Found",
             Self::WrongMethod(_) => "Method Not Allowed",
-            Self::TokenReplaced(by) => return write!(f, "Token was already exchanged for token {by}."),
+            Self::TokenReplaced(by) => {
+                return write!(f, "Token was already exchanged for token {by}.");
+            }
             Self::NotAllowed(_) => "This token may not do that.",
             Self::TokenDisabled => "Token is disabled; enable it first.",
             Self::AdminKeyNotFound => "Admin key not found",
-            Self::AdminKeyTaken => "An admin key has this name already; rotate it, or choose another name.",
+            Self::AdminKeyTaken => {
+                "An admin key has this name already; rotate it, or choose another name."
+            }
             Self::AdminKeyRefused(_) => "Invalid or missing admin token.",
             Self::TokenMissing => "Missing API token (X-API-Key header)",
             Self::TokenRefused(_) => "Invalid API token",

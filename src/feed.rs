@@ -159,7 +159,12 @@ impl Feed {
         }
     }
 
-    async fn send_to_all(&self, meeting: MeetingId, subscribers: &SubscribersOfMeeting, texts: &[Utf8Bytes]) {
+    async fn send_to_all(
+        &self,
+        meeting: MeetingId,
+        subscribers: &SubscribersOfMeeting,
+        texts: &[Utf8Bytes],
+    ) {
         let mut served = 0;
         for subscriber in subscribers.values() {
             for text in texts {
@@ -173,7 +178,11 @@ impl Feed {
     }
 
     /// A new subscriber, of no meeting yet; the receiver says when and why it is closed.
-    pub fn watch(self: &Arc<Self>, user_id: UserId, token: TokenHash) -> (Watcher, oneshot::Receiver<CloseReason>) {
+    pub fn watch(
+        self: &Arc<Self>,
+        user_id: UserId,
+        token: TokenHash,
+    ) -> (Watcher, oneshot::Receiver<CloseReason>) {
         let (queue, messages) = mpsc::channel(self.queue_max);
         let (end, ended) = oneshot::channel();
         let end = Mutex::new(Some(end));
@@ -185,8 +194,13 @@ impl Feed {
         let before = hub.subscribers.insert(number, Arc::clone(&subscriber));
         debug_assert!(before.is_none(), "every subscriber has a number of its own");
         drop(hub);
-        let watcher =
-            Watcher { feed: Arc::clone(self), number, subscriber, messages, meetings: HashMap::new() };
+        let watcher = Watcher {
+            feed: Arc::clone(self),
+            number,
+            subscriber,
+            messages,
+            meetings: HashMap::new(),
+        };
         (watcher, ended)
     }
 

@@ -57,7 +57,8 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let handshake = Builder::new().max_buf_size(BUFFER_BYTES_MAX).handshake(TokioIo::new(stream));
+        let handshake =
+            Builder::new().max_buf_size(BUFFER_BYTES_MAX).handshake(TokioIo::new(stream));
         let (sender, connection) = handshake.await.map_err(Failure::Broken)?;
         let driver = tokio::spawn(async move {
             // Its error is also the error of the request that waits for a response.
@@ -85,7 +86,11 @@ impl Connection {
             Ok(Err(error)) => return Err(Failure::Broken(error)),
             Err(_elapsed) => return Err(Failure::Slow),
         };
-        Ok(Answer { status: response.status(), body: response.into_body(), wait_max: self.wait_max })
+        Ok(Answer {
+            status: response.status(),
+            body: response.into_body(),
+            wait_max: self.wait_max,
+        })
     }
 }
 

@@ -29,7 +29,9 @@ pub fn check(filter: &str) -> Result<(), StartupError> {
     match builder.try_parse(filter) {
         Ok(_) => Ok(()),
         Err(error) => {
-            let message = format!("log should be a level such as info ({error}); correct it and start again.");
+            let message = format!(
+                "log should be a level such as info ({error}); correct it and start again."
+            );
             Err(StartupError::new(Code::Config, message))
         }
     }
@@ -47,7 +49,9 @@ pub fn start(filter: &str) -> Result<Flush, StartupError> {
     let thread = std::thread::Builder::new().name("log".to_owned());
     match thread.spawn(|| WAITING.write_forever()) {
         Ok(_) => Ok(Flush),
-        Err(error) => Err(StartupError::new(Code::Config, format!("Cannot start the log: {error}."))),
+        Err(error) => {
+            Err(StartupError::new(Code::Config, format!("Cannot start the log: {error}.")))
+        }
     }
 }
 
@@ -193,7 +197,11 @@ impl Waiting {
         // A log that cannot be written must not stop the server.
         let _ = stderr.write_all(&lines.bytes);
         if lines.dropped > 0 {
-            let _ = writeln!(stderr, "{} log lines were dropped: standard error is read too slowly", lines.dropped);
+            let _ = writeln!(
+                stderr,
+                "{} log lines were dropped: standard error is read too slowly",
+                lines.dropped
+            );
         }
     }
 

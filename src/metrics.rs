@@ -16,8 +16,10 @@ use std::time::Duration;
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The statuses that are counted one by one; any other counts as the last.
-pub const STATUSES: [u16; 22] =
-    [101, 200, 201, 202, 204, 307, 400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 426, 429, 431, 503, 507, 500];
+pub const STATUSES: [u16; 22] = [
+    101, 200, 201, 202, 204, 307, 400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 426, 429, 431,
+    503, 507, 500,
+];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
@@ -73,7 +75,11 @@ impl Metrics {
             registry.register(*name, *about, ConstGauge::new(*value));
         }
         let started = ConstGauge::new(started_at_seconds);
-        registry.register("start_time_seconds", "When the server started, in seconds since 1970", started);
+        registry.register(
+            "start_time_seconds",
+            "When the server started, in seconds since 1970",
+            started,
+        );
         let mut text = String::new();
         encode(&mut text, &registry).map_err(|error| Error::Internal(error.to_string()))?;
         Ok(text)
@@ -86,7 +92,9 @@ impl Metrics {
             for (count, status) in counts.iter().zip(STATUSES) {
                 let count = count.load(Ordering::Relaxed);
                 if count > 0 {
-                    family.get_or_create(&Request { method, path, status: status.into() }).inc_by(count);
+                    family
+                        .get_or_create(&Request { method, path, status: status.into() })
+                        .inc_by(count);
                 }
             }
         }

@@ -1,19 +1,20 @@
-//! The table: every route, once. Dispatch, guards, 405s, limits, the OpenAPI document and tests are read from it.
+//! The table: every route, once. Dispatch, guards, 405s, limits, the OpenAPI document and tests are
+//! read from it.
 
 use crate::api::openapi::openapi;
 use crate::api::route::{Route, admin, bot, open, session, socket, user};
 use crate::api::{
-    admin_keys, analytics, audit, bots, callbacks, caller, docs, export, general, live, meetings, search, segments,
-    tokens, transcripts, usage, users, webhook,
+    admin_keys, analytics, audit, bots, callbacks, caller, docs, export, general, live, meetings,
+    search, segments, tokens, transcripts, usage, users, webhook,
 };
 use crate::app::TableInfo;
 use crate::domain::Permission::{
     Nothing as NONE, Read as READ, ReadAll as READ_ALL, Write as WRITE, WriteAll as WRITE_ALL,
 };
 use crate::error::Error::{
-    AdminKeyNotFound, AdminKeyTaken, BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed, MeetingTaken,
-    NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook, NothingToUpdate, PageNotFound, TokenDisabled, TokenNotFound,
-    TooBroad, UserNotFound,
+    AdminKeyNotFound, AdminKeyTaken, BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed,
+    MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook, NothingToUpdate, PageNotFound,
+    TokenDisabled, TokenNotFound, TooBroad, UserNotFound,
 };
 use crate::error::Result;
 use crate::metrics::RouteLabel;

@@ -39,7 +39,11 @@ impl NewAdminKey {
 }
 
 /// Creates an admin key; the response is the only place where the key itself is ever shown.
-pub async fn create_admin_key(app: Arc<App>, admin: Admin, input: CreateAdminKeyInput) -> Result<Created<NewAdminKey>> {
+pub async fn create_admin_key(
+    app: Arc<App>,
+    admin: Admin,
+    input: CreateAdminKeyInput,
+) -> Result<Created<NewAdminKey>> {
     let secret = secret()?;
     let now = app.clock.now();
     let verb = CreateAdminKey {
@@ -67,7 +71,11 @@ input! {
 }
 
 /// Rotates an admin key: the new one has the same name, the old one is accepted for a grace period.
-pub async fn rotate_admin_key(app: Arc<App>, admin: Admin, input: RotateAdminKeyInput) -> Result<Created<NewAdminKey>> {
+pub async fn rotate_admin_key(
+    app: Arc<App>,
+    admin: Admin,
+    input: RotateAdminKeyInput,
+) -> Result<Created<NewAdminKey>> {
     let secret = secret()?;
     let verb = RotateAdminKey {
         id: input.id,
@@ -81,7 +89,11 @@ pub async fn rotate_admin_key(app: Arc<App>, admin: Admin, input: RotateAdminKey
 }
 
 /// Revokes an admin key: it is refused from the next request on.
-pub async fn revoke_admin_key(app: Arc<App>, admin: Admin, ById(id): ById<AdminKeyId>) -> Result<NoContent> {
+pub async fn revoke_admin_key(
+    app: Arc<App>,
+    admin: Admin,
+    ById(id): ById<AdminKeyId>,
+) -> Result<NoContent> {
     app.store.write_by(admin.actor()?, RevokeAdminKey { id, now: app.clock.now() }).await?;
     Ok(NoContent)
 }

@@ -3,7 +3,9 @@
 use crate::api::users::{PageLimit, Skip};
 use crate::app::App;
 use crate::auth::Admin;
-use crate::domain::analytics::{MeetingSummary, MeetingsWithUsers, Telematics, UserAnalytics, UserSummary};
+use crate::domain::analytics::{
+    MeetingSummary, MeetingsWithUsers, Telematics, UserAnalytics, UserSummary,
+};
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::text::SingleLine;
 use crate::domain::{MeetingId, Platform, UserId};
@@ -21,12 +23,20 @@ input! {
 }
 
 /// Lists the meetings of all users with their users, newest first.
-pub async fn list_meetings_with_users(app: Arc<App>, _: Admin, page: ListPage) -> Result<Json<MeetingsWithUsers>> {
+pub async fn list_meetings_with_users(
+    app: Arc<App>,
+    _: Admin,
+    page: ListPage,
+) -> Result<Json<MeetingsWithUsers>> {
     Ok(Json(app.store.meetings_with_users(page).await?))
 }
 
 /// Lists all users by id, without their data.
-pub async fn list_user_summaries(app: Arc<App>, _: Admin, page: ListPage) -> Result<Json<Vec<UserSummary>>> {
+pub async fn list_user_summaries(
+    app: Arc<App>,
+    _: Admin,
+    page: ListPage,
+) -> Result<Json<Vec<UserSummary>>> {
     Ok(Json(app.store.user_summaries(page).await?))
 }
 
@@ -57,7 +67,11 @@ input! {
 }
 
 /// Gets sessions, transcription statistics and timings of a meeting.
-pub async fn get_telematics(app: Arc<App>, _: Admin, wanted: TelematicsWanted) -> Result<Json<Telematics>> {
+pub async fn get_telematics(
+    app: Arc<App>,
+    _: Admin,
+    wanted: TelematicsWanted,
+) -> Result<Json<Telematics>> {
     Ok(Json(app.store.telematics(wanted).await?))
 }
 
@@ -70,7 +84,11 @@ input! {
 }
 
 /// Gets statistics of a user's meetings.
-pub async fn get_user_details(app: Arc<App>, _: Admin, input: UserDetailsInput) -> Result<Json<UserAnalytics>> {
+pub async fn get_user_details(
+    app: Arc<App>,
+    _: Admin,
+    input: UserDetailsInput,
+) -> Result<Json<UserAnalytics>> {
     let (user, meeting_stats, usage_patterns) = app.store.user_figures(input.id).await?;
     let mut api_tokens = None;
     if input.include_tokens {

@@ -78,7 +78,12 @@ impl PageSource for AuditLines {
     }
 
     async fn next(&mut self, out: &mut Vec<u8>) -> Result<bool> {
-        let page = AuditPage { after: self.last, ascending: true, limit: EXPORT_PAGE, ..AuditPage::default() };
+        let page = AuditPage {
+            after: self.last,
+            ascending: true,
+            limit: EXPORT_PAGE,
+            ..AuditPage::default()
+        };
         let entries = self.app.store.audit(page).await?;
         for entry in &entries {
             write_line(out, entry)?;
@@ -91,11 +96,20 @@ impl PageSource for AuditLines {
 
     fn describe() -> Vec<AnswerDoc> {
         let content = Some(("application/jsonl", None));
-        vec![AnswerDoc { status: StatusCode::OK, about: "An entry a line", content, schemas: Vec::new() }]
+        vec![AnswerDoc {
+            status: StatusCode::OK,
+            about: "An entry a line",
+            content,
+            schemas: Vec::new(),
+        }]
     }
 }
 
 /// Exports the audit log as JSON lines, oldest first.
-pub async fn export_audit_log(app: Arc<App>, _: Admin, (): ()) -> Result<StreamedResponse<AuditLines>> {
+pub async fn export_audit_log(
+    app: Arc<App>,
+    _: Admin,
+    (): (),
+) -> Result<StreamedResponse<AuditLines>> {
     StreamedResponse::begin(AuditLines { app, last: None }).await
 }

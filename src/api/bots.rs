@@ -11,8 +11,8 @@ use crate::domain::field::Invalid;
 use crate::domain::lifecycle::TransitionOutcome;
 use crate::domain::text::SingleLine;
 use crate::domain::{
-    AutomaticLeave, BotConfig, Language, Meeting, MeetingId, MeetingStatus, Passcode, PlainToken, Platform,
-    StatusReport, Task, Time, TransitionSource,
+    AutomaticLeave, BotConfig, Language, Meeting, MeetingId, MeetingStatus, Passcode, PlainToken,
+    Platform, StatusReport, Task, Time, TransitionSource,
 };
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
@@ -65,9 +65,15 @@ impl FromRequest for SendBotInput {
 }
 
 /// Sends a bot to a meeting; the response is sent once the bot runs.
-pub async fn send_bot(app: Arc<App>, caller: User, input: SendBotInput) -> Result<Created<Meeting>> {
+pub async fn send_bot(
+    app: Arc<App>,
+    caller: User,
+    input: SendBotInput,
+) -> Result<Created<Meeting>> {
     let scope = &caller.token.scope;
-    scope.check_meeting(input.platform, Some(&input.native_meeting_id)).map_err(Error::NotAllowed)?;
+    scope
+        .check_meeting(input.platform, Some(&input.native_meeting_id))
+        .map_err(Error::NotAllowed)?;
     if !app.bots.runs_any() {
         return Err(Error::NoRunner);
     }
@@ -75,7 +81,8 @@ pub async fn send_bot(app: Arc<App>, caller: User, input: SendBotInput) -> Resul
         Some(name) if !name.0.is_empty() => name.0,
         _ => app.config.bots.name.clone(),
     };
-    let no_randomness = |error: getrandom::Error| Error::Internal(format!("no randomness: {error}"));
+    let no_randomness =
+        |error: getrandom::Error| Error::Internal(format!("no randomness: {error}"));
     let secret = PlainToken::generate().map_err(no_randomness)?;
     let verb = SendBot {
         user_id: caller.user.id,
@@ -110,10 +117,18 @@ pub async fn send_bot(app: Arc<App>, caller: User, input: SendBotInput) -> Resul
 
 /// Ends a meeting whose bot did not start; one that was to be stopped meanwhile is completed.
 async fn end_unstarted(app: &App, id: MeetingId, why: &str) -> Result<()> {
-    let stopping = app.store.meeting_of_bot(id)?.is_some_and(|meeting| meeting.status == MeetingStatus::Stopping);
+    let stopping = app
+        .store
+        .meeting_of_bot(id)?
+        .is_some_and(|meeting| meeting.status == MeetingStatus::Stopping);
     let to = if stopping { MeetingStatus::Completed } else { MeetingStatus::Failed };
     let report = StatusReport::new(to, TransitionSource::Server).because(why);
-    let verb = Advance { meeting_ref: MeetingRef::Meeting(id), report, container_id: None, now: app.clock.now() };
+    let verb = Advance {
+        meeting_ref: MeetingRef::Meeting(id),
+        report,
+        container_id: None,
+        now: app.clock.now(),
+    };
     app.store.write(verb).await.map(drop)
 }
 
@@ -156,7 +171,8 @@ fn spec(
         },
         callback_url: &callback_url,
     };
-    let config = serde_json::to_string(&config).map_err(|error| Error::Internal(error.to_string()))?;
+    let config =
+        serde_json::to_string(&config).map_err(|error| Error::Internal(error.to_string()))?;
     let mut environment = vec![("BOT_CONFIG".to_owned(), config)];
     if !settings.whisper_live_url.is_empty() {
         environment.push(("WHISPER_LIVE_URL".to_owned(), settings.whisper_live_url.clone()));
@@ -247,7 +263,11 @@ input! {
 }
 
 /// Changes language or task of an active bot; the bot gets both in the response to its next report.
-pub async fn configure_bot(app: Arc<App>, caller: User, input: ConfigureBotInput) -> Result<Accepted<Message>> {
+pub async fn configure_bot(
+    app: Arc<App>,
+    caller: User,
+    input: ConfigureBotInput,
+) -> Result<Accepted<Message>> {
     let name = owned(&caller, input.name, None)?;
     app.store.write(Reconfigure { name, language: input.language, task: input.task }).await?;
     Ok(Accepted(Message::new("Reconfiguration request accepted and sent to the bot.")))
@@ -257,21 +277,37 @@ pub async fn configure_bot(app: Arc<App>, caller: User, input: ConfigureBotInput
 pub async fn stop_bot(app: Arc<App>, caller: User, name: NameInPath) -> Result<Accepted<Message>> {
     let meeting_ref = MeetingRef::Named(owned(&caller, name, None)?);
     let report = StatusReport::new(MeetingStatus::Stopping, TransitionSource::User);
-    let advanced = app.store.write(Advance { meeting_ref, report, container_id: None, now: app.clock.now() }).await?;
+    let advanced = app
+        .store
+        .write(Advance { meeting_ref, report, container_id: None, now: app.clock.now() })
+        .await?;
     Ok(Accepted(stopped(&advanced.ok_or(Error::NoBotToStop)?)))
 }
 
 /// Stops the bot of any meeting; a meeting that is over stays as it is.
-pub async fn stop_meeting(app: Arc<App>, admin: Admin, ById(id): ById<MeetingId>) -> Result<Accepted<Message>> {
+pub async fn stop_meeting(
+    app: Arc<App>,
+    admin: Admin,
+    ById(id): ById<MeetingId>,
+) -> Result<Accepted<Message>> {
     let report = StatusReport::new(MeetingStatus::Stopping, TransitionSource::User);
-    let verb = Advance { meeting_ref: MeetingRef::Meeting(id), report, container_id: None, now: app.clock.now() };
-    Ok(Accepted(stopped(&app.store.write_by(admin.actor()?, verb).await?.ok_or(Error::NoSuchMeeting)?)))
+    let verb = Advance {
+        meeting_ref: MeetingRef::Meeting(id),
+        report,
+        container_id: None,
+        now: app.clock.now(),
+    };
+    Ok(Accepted(stopped(
+        &app.store.write_by(admin.actor()?, verb).await?.ok_or(Error::NoSuchMeeting)?,
+    )))
 }
 
 /// The response to a stop request.
 fn stopped(advanced: &Advanced) -> Message {
     match advanced.step {
-        TransitionOutcome::Refuse => Message::new(format!("Meeting already {}.", advanced.from.as_str())),
+        TransitionOutcome::Refuse => {
+            Message::new(format!("Meeting already {}.", advanced.from.as_str()))
+        }
         TransitionOutcome::Move | TransitionOutcome::Stay => {
             Message::new("Stop request accepted and is being processed.")
         }

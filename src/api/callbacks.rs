@@ -7,7 +7,9 @@ use crate::domain::bot::Details;
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::lifecycle::TransitionOutcome;
 use crate::domain::text::{SingleLine, Truncated};
-use crate::domain::{CompletionReason, FailureStage, MeetingId, MeetingStatus, StatusReport, TransitionSource};
+use crate::domain::{
+    CompletionReason, FailureStage, MeetingId, MeetingStatus, StatusReport, TransitionSource,
+};
 use crate::error::Result;
 use crate::http::Json;
 use crate::http::request::input::input;
@@ -122,7 +124,8 @@ impl Outcome {
                 ("ignored", Some("Stop already requested.".to_owned()))
             }
             TransitionOutcome::Refuse => {
-                let detail = format!("A meeting does not go from {} to {}.", from.as_str(), to.as_str());
+                let detail =
+                    format!("A meeting does not go from {} to {}.", from.as_str(), to.as_str());
                 ("ignored", Some(detail))
             }
         };
@@ -130,7 +133,11 @@ impl Outcome {
     }
 }
 
-async fn advance(app: &App, session: ReportedSession, report: StatusReport) -> Result<Json<Outcome>> {
+async fn advance(
+    app: &App,
+    session: ReportedSession,
+    report: StatusReport,
+) -> Result<Json<Outcome>> {
     let ReportedSession { connection_id, container_id } = session;
     // Anybody can call; a report of an unknown session must not take the writer's time.
     if !app.store.is_session(&connection_id)? {
@@ -151,7 +158,11 @@ async fn advance_to(app: &App, input: PhaseInput, to: MeetingStatus) -> Result<J
 }
 
 /// A bot reports its status, or how it ended.
-pub async fn report_status_change(app: Arc<App>, _: Session, input: StatusChangeInput) -> Result<Json<Outcome>> {
+pub async fn report_status_change(
+    app: Arc<App>,
+    _: Session,
+    input: StatusChangeInput,
+) -> Result<Json<Outcome>> {
     let report = input.details.report(input.status, input.exit_code);
     advance(&app, input.session, report).await
 }
@@ -162,7 +173,11 @@ pub async fn report_joining(app: Arc<App>, _: Session, input: PhaseInput) -> Res
 }
 
 /// A bot waits to be admitted.
-pub async fn report_awaiting_admission(app: Arc<App>, _: Session, input: PhaseInput) -> Result<Json<Outcome>> {
+pub async fn report_awaiting_admission(
+    app: Arc<App>,
+    _: Session,
+    input: PhaseInput,
+) -> Result<Json<Outcome>> {
     advance_to(&app, input, MeetingStatus::AwaitingAdmission).await
 }
 

@@ -58,7 +58,8 @@ impl IntoResponse for CallerResponse {
         if let Some(bytes) = caller.view.get() {
             return Ok(json_bytes(StatusCode::OK, bytes.clone()));
         }
-        let json = serde_json::to_vec(&view(&caller)).map_err(|error| Error::Internal(error.to_string()))?;
+        let json = serde_json::to_vec(&view(&caller))
+            .map_err(|error| Error::Internal(error.to_string()))?;
         let bytes = caller.view.get_or_init(|| Bytes::from(json));
         Ok(json_bytes(StatusCode::OK, bytes.clone()))
     }

@@ -54,18 +54,26 @@ pub async fn get_openapi(app: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
 
 fn text(body: &'static str, content_type: &'static str) -> Page {
     let headers = vec![(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
-    Page { bytes: Bytes::from_static(body.as_bytes()), content_type: HeaderValue::from_static(content_type), headers }
+    Page {
+        bytes: Bytes::from_static(body.as_bytes()),
+        content_type: HeaderValue::from_static(content_type),
+        headers,
+    }
 }
 
 fn swagger_ui(name: &str) -> Result<Page> {
     let fault = |error: &dyn std::fmt::Display| Error::Internal(format!("{name}: {error}"));
-    let file =
-        utoipa_swagger_ui::serve(name, Arc::new(Config::from("/openapi.json"))).map_err(|error| fault(&error))?;
+    let file = utoipa_swagger_ui::serve(name, Arc::new(Config::from("/openapi.json")))
+        .map_err(|error| fault(&error))?;
     let file = file.ok_or(Error::PageNotFound)?;
     let bytes = match file.bytes {
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),
     };
     let content_type = HeaderValue::try_from(file.content_type).map_err(|error| fault(&error))?;
-    Ok(Page { bytes, content_type, headers: vec![(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))] })
+    Ok(Page {
+        bytes,
+        content_type,
+        headers: vec![(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))],
+    })
 }

@@ -79,7 +79,10 @@ impl PageSource for ExportPages {
     }
 
     fn describe() -> Vec<AnswerDoc> {
-        vec![json_doc::<PersonalData>(StatusCode::OK, "All data of the user, as a file to download")]
+        vec![json_doc::<PersonalData>(
+            StatusCode::OK,
+            "All data of the user, as a file to download",
+        )]
     }
 }
 
@@ -106,12 +109,14 @@ impl ExportPages {
             Part::Segments(meeting, after) => self.write_segments(out, meeting, after).await,
             Part::Deliveries(after) => {
                 let page = store.export_deliveries(id, after).await?;
-                let rest = Part::Deliveries(page.rows.last().map_or(after, |event| event.delivery.id));
+                let rest =
+                    Part::Deliveries(page.rows.last().map_or(after, |event| event.delivery.id));
                 self.write_page(out, &page, rest, Part::Usage(Day::from_number(0), TokenId(0)))
             }
             Part::Usage(day, token) => {
                 let page = store.export_usage(id, (day, token)).await?;
-                let rest = page.rows.last().map_or(self.part, |used| Part::Usage(used.day, used.token_id));
+                let rest =
+                    page.rows.last().map_or(self.part, |used| Part::Usage(used.day, used.token_id));
                 self.write_page(out, &page, rest, Part::Audit(0))
             }
             Part::Audit(after) => {
@@ -163,7 +168,13 @@ impl ExportPages {
 
     /// Writes a page of the open list. What follows is the rest of the list, or after its last page
     /// the next list.
-    fn write_page<T: Serialize>(&mut self, out: &mut Vec<u8>, page: &Page<T>, rest: Part, next: Part) -> Result<Part> {
+    fn write_page<T: Serialize>(
+        &mut self,
+        out: &mut Vec<u8>,
+        page: &Page<T>,
+        rest: Part,
+        next: Part,
+    ) -> Result<Part> {
         self.json.items(out, &page.rows)?;
         if !page.is_last {
             return Ok(rest);

@@ -37,7 +37,8 @@ pub struct Front {
 impl IntoResponse for Front {
     fn into_response(self) -> Result<Response> {
         let mut response =
-            Json(Welcome { message: "Welcome to Vomeet", version: VERSION, docs: "/docs" }).into_response()?;
+            Json(Welcome { message: "Welcome to Vomeet", version: VERSION, docs: "/docs" })
+                .into_response()?;
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
         if self.is_browser {
             *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
@@ -95,7 +96,12 @@ pub struct Inside {
 pub async fn get_health(app: Arc<App>, visitor: Anonymous, (): ()) -> Result<Json<Health>> {
     app.store.check()?;
     let server = if visitor.is_local { Some(inside(&app).await?) } else { None };
-    Ok(Json(Health { status: "ok".to_owned(), version: VERSION.to_owned(), started_at: app.started_at, server }))
+    Ok(Json(Health {
+        status: "ok".to_owned(),
+        version: VERSION.to_owned(),
+        started_at: app.started_at,
+        server,
+    }))
 }
 
 async fn inside(app: &App) -> Result<Inside> {
@@ -118,9 +124,17 @@ pub async fn get_metrics(app: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
         ("tokens_in_memory", "Tokens that are known in memory", app.auth.known_tokens() as u64),
         ("store_writes", "Writes committed since the start", written.verbs),
         ("store_commits", "Commits that they shared", written.commits),
-        ("erasures_waiting", "Deletions of which something may be left in the files", app.store.scrubs_pending()?),
+        (
+            "erasures_waiting",
+            "Deletions of which something may be left in the files",
+            app.store.scrubs_pending()?,
+        ),
         ("store_bytes", "Size of the database and its WAL", app.store.size_bytes()),
     ];
     let text = app.metrics.text(&readings, app.started_at.as_millis() / 1000)?;
-    Ok(Page { bytes: text.into(), content_type: HeaderValue::from_static(metrics::CONTENT_TYPE), headers: Vec::new() })
+    Ok(Page {
+        bytes: text.into(),
+        content_type: HeaderValue::from_static(metrics::CONTENT_TYPE),
+        headers: Vec::new(),
+    })
 }

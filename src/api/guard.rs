@@ -106,9 +106,12 @@ impl Guard for Admin {
     fn authenticate(call: &Call) -> Result<Self> {
         match &call.request.peer {
             Origin::Local(user) => Ok(call.app.auth.local(user, call.now)),
-            Origin::Network(_) => {
-                call.app.auth.admin(&call.request.head.headers, &call.app.store, call.request.client, call.now)
-            }
+            Origin::Network(_) => call.app.auth.admin(
+                &call.request.head.headers,
+                &call.app.store,
+                call.request.client,
+                call.now,
+            ),
         }
     }
 }
@@ -117,7 +120,12 @@ impl Guard for User {
     const ACCESS: Access = Access::User;
 
     fn authenticate(call: &Call) -> Result<Self> {
-        let user = call.app.auth.user(&call.request.head.headers, &call.app.store, call.request.client, call.now)?;
+        let user = call.app.auth.user(
+            &call.request.head.headers,
+            &call.app.store,
+            call.request.client,
+            call.now,
+        )?;
         user.token.scope.check(call.permission).map_err(Error::NotAllowed)?;
         Ok(user)
     }
@@ -157,7 +165,13 @@ impl Guard for WebSocketCaller {
         let handshake = Handshake::read(&call.request.head)?;
         let in_query = query_value(call.request.head.uri.query().unwrap_or(""), KEY_PARAMETER);
         let App { auth, store, .. } = &*call.app;
-        let who = auth.watcher(&call.request.head.headers, in_query.as_deref(), store, call.request.client, call.now);
+        let who = auth.watcher(
+            &call.request.head.headers,
+            in_query.as_deref(),
+            store,
+            call.request.client,
+            call.now,
+        );
         match who {
             Ok(_) | Err(Error::TokenMissing) => Ok(Self { who, handshake }),
             Err(error) => match count_failed_auth(call, Self::ACCESS, error) {
@@ -193,8 +207,8 @@ pub fn count_failed_auth(call: &Call, access: Access, error: Error) -> Error {
         Access::User | Access::Socket | Access::Open | Access::Session => USER_HEADER,
     };
     // A request without a key is no attempt to guess one.
-    let brings_key =
-        access == Access::Socket || call.request.head.headers.get_all(header).iter().any(|key| !key.is_empty());
+    let brings_key = access == Access::Socket
+        || call.request.head.headers.get_all(header).iter().any(|key| !key.is_empty());
     let Some(client) = call.request.client else { return error };
     if !error.refuses_key() || !brings_key {
         return error;

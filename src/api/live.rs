@@ -28,9 +28,11 @@ const LOOK_PERIOD: Duration = Duration::from_secs(30);
 const MEETINGS_MAX: usize = 100;
 
 /// The fault of a message whose `meetings` are no list, or an empty or too long one.
-const NO_LIST: Fault = Fault { index: None, reason: "meetings should be a list of 1 to 100 objects" };
+const NO_LIST: Fault =
+    Fault { index: None, reason: "meetings should be a list of 1 to 100 objects" };
 const TOO_MANY: &str = "a socket watches at most 1000 meetings";
-const _: () = assert!(SUBSCRIPTIONS_MAX == 1000 && MEETINGS_MAX == 100, "the sentences name the limits");
+const _: () =
+    assert!(SUBSCRIPTIONS_MAX == 1000 && MEETINGS_MAX == 100, "the sentences name the limits");
 
 /// A response to a message.
 #[derive(Serialize)]
@@ -81,7 +83,9 @@ type Members<'a> = HashMap<String, &'a RawValue>;
 pub async fn open_live_feed(app: Arc<App>, caller: WebSocketCaller, (): ()) -> Result<Switching> {
     let WebSocketCaller { who, handshake } = caller;
     let permit = app.transport.sockets.take(who.is_ok())?;
-    Ok(handshake.accept(permit, async move |socket, permit| serve_connection(app, who, socket, permit).await))
+    Ok(handshake.accept(permit, async move |socket, permit| {
+        serve_connection(app, who, socket, permit).await;
+    }))
 }
 
 async fn serve_connection(
@@ -108,7 +112,9 @@ fn last_words(refused: Option<&Error>) -> Option<Utf8Bytes> {
     let is_missing = matches!(refused, Some(Error::TokenMissing));
     let error = if is_missing { "missing_api_key" } else { "invalid_api_key" };
     let why = refused.and_then(Error::reason).map(|(code, reason)| Why { code, reason });
-    serde_json::to_string(&Answer::Error { error, details: Vec::new(), why }).ok().map(Utf8Bytes::from)
+    serde_json::to_string(&Answer::Error { error, details: Vec::new(), why })
+        .ok()
+        .map(Utf8Bytes::from)
 }
 
 /// Serves the socket until something ends it. An end comes first, even while a message waits for a
@@ -157,7 +163,12 @@ async fn refusal(app: &App, token: &TokenHash, mut expires_at: Option<Time>) {
     }
 }
 
-async fn talk(app: &App, user: &User, mut watcher: Watcher, socket: &mut Socket<TrackedStream>) -> End {
+async fn talk(
+    app: &App,
+    user: &User,
+    mut watcher: Watcher,
+    socket: &mut Socket<TrackedStream>,
+) -> End {
     loop {
         let said = tokio::select! {
             heard = socket.next() => match heard {
@@ -172,7 +183,10 @@ async fn talk(app: &App, user: &User, mut watcher: Watcher, socket: &mut Socket<
     }
 }
 
-async fn send_all(socket: &mut Socket<TrackedStream>, responses: Vec<Answer>) -> std::result::Result<(), End> {
+async fn send_all(
+    socket: &mut Socket<TrackedStream>,
+    responses: Vec<Answer>,
+) -> std::result::Result<(), End> {
     for response in responses {
         let text = serde_json::to_string(&response).map_err(|_| End::Gone)?;
         socket.say(text.into()).await?;

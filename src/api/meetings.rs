@@ -95,7 +95,8 @@ pub async fn list_meetings(
         skip: input.skip.0,
         limit: input.limit.map(|limit| limit.0),
     };
-    StreamedResponse::begin(MeetingPages { app, filter, json: JsonStream::new(), is_first: true }).await
+    StreamedResponse::begin(MeetingPages { app, filter, json: JsonStream::new(), is_first: true })
+        .await
 }
 
 /// The platform and the native id of a meeting, as a path names it.
@@ -115,13 +116,19 @@ input! {
 
 /// The caller's newest meeting of that name, or the one with this id; refused where it is beyond
 /// the caller's token.
-pub fn owned(caller: &User, name: NameInPath, meeting_id: Option<MeetingId>) -> Result<MeetingName> {
+pub fn owned(
+    caller: &User,
+    name: NameInPath,
+    meeting_id: Option<MeetingId>,
+) -> Result<MeetingName> {
     let NameInPath { platform, native_meeting_id } = name;
     let scope = &caller.token.scope;
     scope.check_meeting(platform, Some(&native_meeting_id)).map_err(Error::NotAllowed)?;
     if meeting_id.is_some() && scope.meeting.is_some() {
         // A meeting whose name was deleted is found by its id alone, and may have had any name.
-        return Err(Error::NotAllowed(format!("This token is limited to {scope}, and names no meeting by its id.")));
+        return Err(Error::NotAllowed(format!(
+            "This token is limited to {scope}, and names no meeting by its id."
+        )));
     }
     Ok(MeetingName { user_id: caller.user.id, platform, native_meeting_id, meeting_id })
 }
@@ -153,7 +160,11 @@ impl FromRequest for MeetingNotes {
 }
 
 /// Adds a member that was sent.
-fn insert<T: Serialize>(members: &mut BTreeMap<String, Box<RawValue>>, name: &str, value: Option<T>) {
+fn insert<T: Serialize>(
+    members: &mut BTreeMap<String, Box<RawValue>>,
+    name: &str,
+    value: Option<T>,
+) {
     let Some(value) = value else { return };
     if let Ok(json) = to_raw_value(&value) {
         members.insert(name.to_owned(), json);
@@ -161,7 +172,11 @@ fn insert<T: Serialize>(members: &mut BTreeMap<String, Box<RawValue>>, name: &st
 }
 
 /// Updates the notes about a meeting; a member that is left out stays as it is.
-pub async fn update_meeting(app: Arc<App>, caller: User, input: UpdateMeetingInput) -> Result<Json<Meeting>> {
+pub async fn update_meeting(
+    app: Arc<App>,
+    caller: User,
+    input: UpdateMeetingInput,
+) -> Result<Json<Meeting>> {
     let members = input.data.0;
     if members.is_empty() {
         return Err(Error::NothingToUpdate);
@@ -179,7 +194,11 @@ input! {
 }
 
 /// Deletes the transcript and the personal data of a finished meeting.
-pub async fn delete_transcript(app: Arc<App>, caller: User, input: DeleteTranscriptInput) -> Result<Json<Message>> {
+pub async fn delete_transcript(
+    app: Arc<App>,
+    caller: User,
+    input: DeleteTranscriptInput,
+) -> Result<Json<Message>> {
     let name = owned(&caller, input.name, input.meeting_id)?;
     app.erasure.delete_transcript(name).await?;
     Ok(Json(Message::new("Meeting transcripts deleted and data anonymized.")))

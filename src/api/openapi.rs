@@ -21,8 +21,8 @@ use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr,
-    Required, Response, ResponseBuilder, Schema,
+    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder,
+    PathsBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
 };
 use utoipa::{PartialSchema, ToSchema};
 
@@ -45,20 +45,42 @@ pub fn openapi(table: &[Route]) -> Result<String> {
 fn document(table: &[Route]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut schemas: BTreeMap<String, RefOr<Schema>> = named::<FieldError>().into_iter().collect();
-    schemas.extend([("Error".to_owned(), error_schema()), ("ValidationError".to_owned(), validation_error_schema())]);
+    schemas.extend([
+        ("Error".to_owned(), error_schema()),
+        ("ValidationError".to_owned(), validation_error_schema()),
+    ]);
     for route in table {
         let answers = (route.answers)();
         schemas.extend(answers.iter().flat_map(|answer| answer.schemas.clone()));
-        paths = paths.path(route.path, PathItem::new(http_method(&route.method), operation(route, &answers)));
+        paths = paths.path(
+            route.path,
+            PathItem::new(http_method(&route.method), operation(route, &answers)),
+        );
     }
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
-        .security_scheme(ADMIN_KEY, scheme("X-Admin-API-Key", "The admin key: `ADMIN_API_TOKEN` of the server."))
-        .security_scheme(USER_TOKEN, scheme("X-API-Key", "A user's API token: 40 letters and digits."))
-        .security_scheme(USER_TOKEN_IN_QUERY, in_query("api_key", "The same for browsers, on WebSockets alone."))
-        .security_scheme(BOT_TOKEN, bearer("The secret of one meeting: `token` in the bot's `BOT_CONFIG`."));
+        .security_scheme(
+            ADMIN_KEY,
+            scheme("X-Admin-API-Key", "The admin key: `ADMIN_API_TOKEN` of the server."),
+        )
+        .security_scheme(
+            USER_TOKEN,
+            scheme("X-API-Key", "A user's API token: 40 letters and digits."),
+        )
+        .security_scheme(
+            USER_TOKEN_IN_QUERY,
+            in_query("api_key", "The same for browsers, on WebSockets alone."),
+        )
+        .security_scheme(
+            BOT_TOKEN,
+            bearer("The secret of one meeting: `token` in the bot's `BOT_CONFIG`."),
+        );
     let info = InfoBuilder::new().title("Vomeet").version(VERSION).description(Some(ABOUT));
-    OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(components.build())).build()
+    OpenApiBuilder::new()
+        .info(info.build())
+        .paths(paths.build())
+        .components(Some(components.build()))
+        .build()
 }
 
 fn named<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
@@ -76,7 +98,9 @@ fn in_query(parameter: &str, about: &str) -> SecurityScheme {
 }
 
 fn bearer(about: &str) -> SecurityScheme {
-    SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build())
+    SecurityScheme::Http(
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build(),
+    )
 }
 
 fn http_method(method: &Method) -> HttpMethod {
@@ -125,10 +149,14 @@ fn operation_id(route: &Route) -> String {
 
 fn tag(path: &str) -> &'static str {
     match path {
-        _ if path.starts_with("/admin/analytics") || path.starts_with("/admin/stats") => "Analytics (admin)",
+        _ if path.starts_with("/admin/analytics") || path.starts_with("/admin/stats") => {
+            "Analytics (admin)"
+        }
         _ if path.ends_with("/tokens") || path.starts_with("/admin/tokens") => "Tokens (admin)",
         _ if path.starts_with("/admin/users") => "Users (admin)",
-        _ if path.starts_with("/admin/stats") || path.starts_with("/admin/analytics") => "Analytics (admin)",
+        _ if path.starts_with("/admin/stats") || path.starts_with("/admin/analytics") => {
+            "Analytics (admin)"
+        }
         _ if path.starts_with("/bots/internal") => "Bot callbacks",
         _ if path.starts_with("/bots") => "Bots",
         _ if path.starts_with("/transcripts") => "Transcripts",
@@ -174,7 +202,8 @@ fn request_body(fields: &[FieldDoc], rule: BodyRule) -> RequestBody {
 fn response(answers: &[AnswerDoc]) -> Response {
     let mut response = ResponseBuilder::new().description(answers[0].about);
     for (media_type, schema) in answers.iter().filter_map(|answer| answer.content.as_ref()) {
-        response = response.content(*media_type, ContentBuilder::new().schema(schema.clone()).build());
+        response =
+            response.content(*media_type, ContentBuilder::new().schema(schema.clone()).build());
     }
     response.build()
 }
@@ -188,7 +217,9 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
     ];
     match route.access {
         Access::Open | Access::Session => {}
-        Access::Admin => failures.extend([Error::AdminKeyRefused(KeyRejection::Unknown), TOO_MANY_KEYS]),
+        Access::Admin => {
+            failures.extend([Error::AdminKeyRefused(KeyRejection::Unknown), TOO_MANY_KEYS]);
+        }
         Access::User => failures.extend([
             Error::TokenMissing,
             Error::TokenRefused(KeyRejection::Unknown),
@@ -211,7 +242,11 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
         failures.push(Error::DiskFull);
     }
     failures.extend(route.failures.iter().cloned());
-    failures.extend([Error::Busy, Error::StoreFailed(String::new()), Error::Internal(String::new())]);
+    failures.extend([
+        Error::Busy,
+        Error::StoreFailed(String::new()),
+        Error::Internal(String::new()),
+    ]);
     failures
 }
 
@@ -224,9 +259,12 @@ fn by_status(failures: Vec<Error>) -> BTreeMap<StatusCode, Vec<Error>> {
 }
 
 fn failure(status: StatusCode, failures: &[Error]) -> Response {
-    let schema = if status == StatusCode::UNPROCESSABLE_ENTITY { "ValidationError" } else { "Error" };
-    let sentences: Vec<_> =
-        failures.iter().filter_map(|failure| serde_json::to_value(Detail::of(failure)).ok()).collect();
+    let schema =
+        if status == StatusCode::UNPROCESSABLE_ENTITY { "ValidationError" } else { "Error" };
+    let sentences: Vec<_> = failures
+        .iter()
+        .filter_map(|failure| serde_json::to_value(Detail::of(failure)).ok())
+        .collect();
     let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema)));
     let mut about = status.canonical_reason().unwrap_or("Refused").to_owned();
     if status != StatusCode::UNPROCESSABLE_ENTITY {
@@ -238,16 +276,21 @@ fn failure(status: StatusCode, failures: &[Error]) -> Response {
 }
 
 fn error_schema() -> RefOr<Schema> {
-    let message = ObjectBuilder::new().schema_type(Type::String).description(Some("What is wrong, in a sentence."));
-    let code =
-        ObjectBuilder::new().schema_type(Type::String).description(Some("Why the caller was refused, in a word."));
-    let reason = ObjectBuilder::new().schema_type(Type::String).description(Some("The same in a sentence."));
+    let message = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("What is wrong, in a sentence."));
+    let code = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("Why the caller was refused, in a word."));
+    let reason =
+        ObjectBuilder::new().schema_type(Type::String).description(Some("The same in a sentence."));
     let error = ObjectBuilder::new().property("detail", message).required("detail");
     error.property("code", code).property("reason", reason).into()
 }
 
 /// The response that lists every invalid field.
 fn validation_error_schema() -> RefOr<Schema> {
-    let faults = utoipa::openapi::schema::ArrayBuilder::new().items(Ref::from_schema_name(FieldError::name()));
+    let faults = utoipa::openapi::schema::ArrayBuilder::new()
+        .items(Ref::from_schema_name(FieldError::name()));
     ObjectBuilder::new().property("detail", faults).required("detail").into()
 }

@@ -50,7 +50,12 @@ pub struct Route {
 }
 
 /// A row for callers with an admin key.
-pub fn admin<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
+pub fn admin<I, O, F, R>(
+    method: Method,
+    path: &'static str,
+    handler: F,
+    summary: &'static str,
+) -> Route
 where
     F: Fn(Arc<App>, Admin, I) -> R + Copy + Send + Sync + 'static,
     R: Future<Output = Result<O>> + Send,
@@ -95,7 +100,12 @@ where
 }
 
 /// A row for the bot of a meeting.
-pub fn bot<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
+pub fn bot<I, O, F, R>(
+    method: Method,
+    path: &'static str,
+    handler: F,
+    summary: &'static str,
+) -> Route
 where
     F: Fn(Arc<App>, Bot, I) -> R + Copy + Send + Sync + 'static,
     R: Future<Output = Result<O>> + Send,
@@ -106,7 +116,12 @@ where
 }
 
 /// A row for anyone.
-pub fn open<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
+pub fn open<I, O, F, R>(
+    method: Method,
+    path: &'static str,
+    handler: F,
+    summary: &'static str,
+) -> Route
 where
     F: Fn(Arc<App>, Anonymous, I) -> R + Copy + Send + Sync + 'static,
     R: Future<Output = Result<O>> + Send,
@@ -117,7 +132,12 @@ where
 }
 
 /// A row for the bot of a session, whose credential is in the body.
-pub fn session<I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Route
+pub fn session<I, O, F, R>(
+    method: Method,
+    path: &'static str,
+    handler: F,
+    summary: &'static str,
+) -> Route
 where
     F: Fn(Arc<App>, Session, I) -> R + Copy + Send + Sync + 'static,
     R: Future<Output = Result<O>> + Send,
@@ -138,7 +158,12 @@ impl service::Target for Route {
 }
 
 impl Route {
-    fn new<D, I, O, F, R>(method: Method, path: &'static str, handler: F, summary: &'static str) -> Self
+    fn new<D, I, O, F, R>(
+        method: Method,
+        path: &'static str,
+        handler: F,
+        summary: &'static str,
+    ) -> Self
     where
         F: Fn(Arc<App>, D, I) -> R + Copy + Send + Sync + 'static,
         R: Future<Output = Result<O>> + Send,
@@ -215,7 +240,12 @@ fn function_name<F>() -> &'static str {
 }
 
 /// Reads what a handler takes, and calls it.
-async fn handle<D, I, O, F, R>(route: &'static Route, call: Box<Call>, who: D, handler: F) -> Result<Response>
+async fn handle<D, I, O, F, R>(
+    route: &'static Route,
+    call: Box<Call>,
+    who: D,
+    handler: F,
+) -> Result<Response>
 where
     F: Fn(Arc<App>, D, I) -> R,
     R: Future<Output = Result<O>>,
@@ -226,7 +256,8 @@ where
     let body = match I::BODY {
         BodyRule::None => Vec::new(),
         BodyRule::Optional | BodyRule::Required => {
-            body::read(request.body, &app.config.http, route.body_bytes_max, &request.body_state).await?
+            body::read(request.body, &app.config.http, route.body_bytes_max, &request.body_state)
+                .await?
         }
     };
     let input = input::<I>(route, &request.head, &body)?;
@@ -239,7 +270,8 @@ fn same_segments(pattern: &str, path: &str) -> bool {
         match (pattern.next(), actual.next()) {
             (None, None) => return true,
             (Some(expected), Some(segment)) if expected == segment => {}
-            (Some(expected), Some(segment)) if expected.starts_with('{') && !segment.is_empty() => {}
+            (Some(expected), Some(segment)) if expected.starts_with('{') && !segment.is_empty() => {
+            }
             _ => return false,
         }
     }

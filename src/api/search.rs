@@ -41,7 +41,9 @@ impl Field for Typed {
         let terms = terms(&text);
         let beginnings = terms.iter().filter(|term| term.is_prefix).count();
         if terms.len() > TERMS_MAX || beginnings > BEGINNINGS_MAX {
-            let msg = format!("Search for at most {TERMS_MAX} words, {BEGINNINGS_MAX} of them beginnings");
+            let msg = format!(
+                "Search for at most {TERMS_MAX} words, {BEGINNINGS_MAX} of them beginnings"
+            );
             return Err(Invalid::new("too_long", msg).with("max_length", TERMS_MAX));
         }
         Ok(Self(text))
@@ -107,7 +109,11 @@ fn result(found: Found) -> SearchResult {
 }
 
 /// Searches the segments of the caller's meetings for all given words.
-pub async fn search_transcripts(app: Arc<App>, caller: User, input: SearchInput) -> Result<Json<SearchResults>> {
+pub async fn search_transcripts(
+    app: Arc<App>,
+    caller: User,
+    input: SearchInput,
+) -> Result<Json<SearchResults>> {
     let page = app.store.search(Search {
         user_id: caller.user.id,
         terms: input.q.map(|typed| terms(&typed.0)).unwrap_or_default(),
@@ -121,6 +127,11 @@ pub async fn search_transcripts(app: Arc<App>, caller: User, input: SearchInput)
     });
     let mut page = page.await?;
     let scope = &caller.token.scope;
-    page.found.retain(|found| scope.check_meeting(found.platform, found.native_meeting_id.as_deref()).is_ok());
-    Ok(Json(SearchResults { results: page.found.into_iter().map(result).collect(), next: page.next }))
+    page.found.retain(|found| {
+        scope.check_meeting(found.platform, found.native_meeting_id.as_deref()).is_ok()
+    });
+    Ok(Json(SearchResults {
+        results: page.found.into_iter().map(result).collect(),
+        next: page.next,
+    }))
 }

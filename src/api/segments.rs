@@ -55,7 +55,11 @@ pub struct BatchAccepted {
 }
 
 /// Stores the segments of a bot; the response is sent once they are durable.
-pub async fn store_segments(app: Arc<App>, bot: Bot, input: StoreSegmentsInput) -> Result<Json<BatchAccepted>> {
+pub async fn store_segments(
+    app: Arc<App>,
+    bot: Bot,
+    input: StoreSegmentsInput,
+) -> Result<Json<BatchAccepted>> {
     let heard = input.segments.into_iter().filter_map(SegmentInput::tidy).collect();
     let now = app.clock.now();
     let verb = StoreSegments { token_hash: bot.token_hash(), uid: input.uid.0, heard, now };
@@ -63,5 +67,9 @@ pub async fn store_segments(app: Arc<App>, bot: Bot, input: StoreSegmentsInput) 
     if let Some(token_id) = stored.token_id {
         app.auth.usage().record_transcript(stored.user_id, token_id, stored.more_ms, now);
     }
-    Ok(Json(BatchAccepted { accepted: stored.accepted, language: stored.language, task: stored.task }))
+    Ok(Json(BatchAccepted {
+        accepted: stored.accepted,
+        language: stored.language,
+        task: stored.task,
+    }))
 }

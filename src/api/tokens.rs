@@ -6,7 +6,9 @@ use crate::auth::{Admin, Explained};
 use crate::domain::bot::NativeId;
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::text::SingleLine;
-use crate::domain::{Patch, PlainToken, Platform, Scope, ScopedMeeting, Time, Token, TokenId, User, UserId};
+use crate::domain::{
+    Patch, PlainToken, Platform, Scope, ScopedMeeting, Time, Token, TokenId, User, UserId,
+};
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
 use crate::http::{Created, Json, NoContent};
@@ -111,7 +113,11 @@ pub fn secret() -> Result<PlainToken> {
 }
 
 /// Creates a token; the response is the only place where the token itself is ever shown.
-pub async fn create_token(app: Arc<App>, admin: Admin, input: CreateTokenInput) -> Result<Created<NewToken>> {
+pub async fn create_token(
+    app: Arc<App>,
+    admin: Admin,
+    input: CreateTokenInput,
+) -> Result<Created<NewToken>> {
     let secret = secret()?;
     let now = app.clock.now();
     let verb = CreateToken {
@@ -129,7 +135,11 @@ pub async fn create_token(app: Arc<App>, admin: Admin, input: CreateTokenInput) 
 }
 
 /// Lists the tokens of a user, without the secrets.
-pub async fn list_user_tokens(app: Arc<App>, _: Admin, ById(id): ById<UserId>) -> Result<Json<Vec<Token>>> {
+pub async fn list_user_tokens(
+    app: Arc<App>,
+    _: Admin,
+    ById(id): ById<UserId>,
+) -> Result<Json<Vec<Token>>> {
     let (_, tokens) = app.auth.user_with_tokens(id, &app.store).await?;
     Ok(Json(tokens))
 }
@@ -164,7 +174,11 @@ input! {
 }
 
 /// Updates the given fields of a token; a disabled token is refused until it is enabled again.
-pub async fn update_token(app: Arc<App>, admin: Admin, input: UpdateTokenInput) -> Result<Json<Token>> {
+pub async fn update_token(
+    app: Arc<App>,
+    admin: Admin,
+    input: UpdateTokenInput,
+) -> Result<Json<Token>> {
     let now = app.clock.now();
     let verb = UpdateToken {
         id: input.id,
@@ -255,7 +269,11 @@ impl RotatedToken {
 }
 
 /// Rotates a token: the new one has the same scope, the old one is accepted for a grace period.
-pub async fn rotate_token(app: Arc<App>, admin: Admin, input: RotateTokenInput) -> Result<Created<RotatedToken>> {
+pub async fn rotate_token(
+    app: Arc<App>,
+    admin: Admin,
+    input: RotateTokenInput,
+) -> Result<Created<RotatedToken>> {
     let (verb, secret) = input.rotation.verb(input.id, app.clock.now())?;
     let rotated = app.store.write_by(admin.actor()?, verb).await?;
     Ok(Created(RotatedToken::new(&secret, rotated)))
@@ -267,7 +285,11 @@ pub fn already_rotated() -> Error {
 }
 
 /// Revokes a token: it is refused from the next request on.
-pub async fn revoke_token(app: Arc<App>, admin: Admin, ById(id): ById<TokenId>) -> Result<NoContent> {
+pub async fn revoke_token(
+    app: Arc<App>,
+    admin: Admin,
+    ById(id): ById<TokenId>,
+) -> Result<NoContent> {
     app.store.write_by(admin.actor()?, RevokeToken { id, now: app.clock.now() }).await?;
     Ok(NoContent)
 }
@@ -296,7 +318,11 @@ pub struct Explanation {
 }
 
 /// Explains whether a token is accepted; this does not count as a use of the token.
-pub async fn explain_token(app: Arc<App>, _: Admin, input: ExplainTokenInput) -> Result<Json<Explanation>> {
+pub async fn explain_token(
+    app: Arc<App>,
+    _: Admin,
+    input: ExplainTokenInput,
+) -> Result<Json<Explanation>> {
     let presented = input.token.0.trim().as_bytes();
     let explained = app.auth.explain(presented, &app.store, app.clock.now())?;
     let Explained { token, user, rejection } = explained;

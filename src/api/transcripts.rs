@@ -57,7 +57,9 @@ impl PageSource for TranscriptPages {
         for (id, segment) in &page.rows {
             self.written += 1;
             match self.format {
-                Some(format) => out.extend_from_slice(format.entry(self.written, segment).as_bytes()),
+                Some(format) => {
+                    out.extend_from_slice(format.entry(self.written, segment).as_bytes());
+                }
                 None => self.json.item(out, segment)?,
             }
             self.last = Some((segment.absolute_start_time, *id));
@@ -70,7 +72,8 @@ impl PageSource for TranscriptPages {
     }
 
     fn describe() -> Vec<AnswerDoc> {
-        let mut answers = vec![json_doc::<Transcript>(StatusCode::OK, "The meeting and its transcript")];
+        let mut answers =
+            vec![json_doc::<Transcript>(StatusCode::OK, "The meeting and its transcript")];
         for (media_type, about) in [
             ("text/plain", "A line for each segment"),
             ("application/x-subrip", "Subtitles as SubRip"),
@@ -108,5 +111,13 @@ pub async fn get_transcript(
     let name = owned(&caller, input.name, input.meeting_id)?;
     let meeting = app.store.meeting(&name)?;
     let json = JsonStream::new();
-    StreamedResponse::begin(TranscriptPages { app, meeting, format: input.format, json, last: None, written: 0 }).await
+    StreamedResponse::begin(TranscriptPages {
+        app,
+        meeting,
+        format: input.format,
+        json,
+        last: None,
+        written: 0,
+    })
+    .await
 }

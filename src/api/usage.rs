@@ -126,18 +126,30 @@ impl UsagePages {
 }
 
 /// Gets the usage of all users.
-pub async fn get_usage(app: Arc<App>, _: Admin, input: UsageInput) -> Result<StreamedResponse<UsagePages>> {
+pub async fn get_usage(
+    app: Arc<App>,
+    _: Admin,
+    input: UsageInput,
+) -> Result<StreamedResponse<UsagePages>> {
     show(app, input.user_id, input.of).await
 }
 
 /// Gets the caller's usage.
-pub async fn get_own_usage(app: Arc<App>, caller: User, input: OwnUsageInput) -> Result<StreamedResponse<UsagePages>> {
+pub async fn get_own_usage(
+    app: Arc<App>,
+    caller: User,
+    input: OwnUsageInput,
+) -> Result<StreamedResponse<UsagePages>> {
     show(app, Some(caller.user.id), input).await
 }
 
 /// Sends the usage up to this request; where that cannot be stored now, up to the last batch that
 /// was stored.
-async fn show(app: Arc<App>, user_id: Option<UserId>, input: OwnUsageInput) -> Result<StreamedResponse<UsagePages>> {
+async fn show(
+    app: Arc<App>,
+    user_id: Option<UserId>,
+    input: OwnUsageInput,
+) -> Result<StreamedResponse<UsagePages>> {
     match app.auth.usage().write_counts(&app.store).await {
         Ok(()) | Err(Error::Busy | Error::DiskFull) => {}
         Err(error) => return Err(error),
@@ -152,6 +164,12 @@ async fn show(app: Arc<App>, user_id: Option<UserId>, input: OwnUsageInput) -> R
         after: input.after.unwrap_or_default(),
         limit: input.limit.and_then(|limit| usize::try_from(limit.0).ok()),
     };
-    StreamedResponse::begin(UsagePages { app, filter, format: input.format, json: JsonStream::new(), is_first: true })
-        .await
+    StreamedResponse::begin(UsagePages {
+        app,
+        filter,
+        format: input.format,
+        json: JsonStream::new(),
+        is_first: true,
+    })
+    .await
 }

@@ -32,7 +32,11 @@ input! {
 }
 
 /// Creates a user, or gets the user with that e-mail address, unchanged.
-pub async fn create_user(app: Arc<App>, admin: Admin, input: CreateUserInput) -> Result<CreatedOrFound<User>> {
+pub async fn create_user(
+    app: Arc<App>,
+    admin: Admin,
+    input: CreateUserInput,
+) -> Result<CreatedOrFound<User>> {
     let create = CreateUser {
         email: input.email,
         name: input.name.map(|name| name.0),
@@ -84,7 +88,11 @@ pub struct UserWithTokens {
 }
 
 /// Gets a user with all their tokens.
-pub async fn get_user(app: Arc<App>, _: Admin, ById(id): ById<UserId>) -> Result<Json<UserWithTokens>> {
+pub async fn get_user(
+    app: Arc<App>,
+    _: Admin,
+    ById(id): ById<UserId>,
+) -> Result<Json<UserWithTokens>> {
     let (user, api_tokens) = app.auth.user_with_tokens(id, &app.store).await?;
     Ok(Json(UserWithTokens { user, api_tokens }))
 }
@@ -115,7 +123,11 @@ input! {
 }
 
 /// Updates the given fields of a user.
-pub async fn update_user(app: Arc<App>, admin: Admin, input: UpdateUserInput) -> Result<Json<User>> {
+pub async fn update_user(
+    app: Arc<App>,
+    admin: Admin,
+    input: UpdateUserInput,
+) -> Result<Json<User>> {
     let update = UpdateUser {
         id: input.id,
         email: input.email,

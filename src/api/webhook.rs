@@ -37,7 +37,11 @@ impl FromRequest for SetWebhookInput {
 }
 
 /// Sets the caller's webhook.
-pub async fn set_webhook(app: Arc<App>, caller: Caller, input: SetWebhookInput) -> Result<Json<User>> {
+pub async fn set_webhook(
+    app: Arc<App>,
+    caller: Caller,
+    input: SetWebhookInput,
+) -> Result<Json<User>> {
     let url = match input.url {
         Patch::Keep => Patch::Keep,
         Patch::Clear => Patch::Clear,
@@ -52,7 +56,11 @@ pub async fn set_webhook(app: Arc<App>, caller: Caller, input: SetWebhookInput) 
 fn private(url: WebhookUrl) -> Error {
     let loc = vec![LocStep::Name("body"), LocStep::Name("webhook_url")];
     let msg = "Input should be an address that is neither private nor reserved; the operator can allow others";
-    Error::Invalid(vec![FieldError::new(loc, SentValue::Text(url.0), Invalid::new("url_private", msg))])
+    Error::Invalid(vec![FieldError::new(
+        loc,
+        SentValue::Text(url.0),
+        Invalid::new("url_private", msg),
+    )])
 }
 
 /// The caller's webhook.

@@ -70,7 +70,9 @@ mod tests {
     fn an_address_has_its_minute_and_recovers() {
         let (failures, now) = (FailedAuthLimiter::new(3), Instant::now());
         assert_eq!(room(&failures, "192.0.2.1", now), 3);
-        let Err(Error::TooManyFailedKeys { retry_after }) = failures.count(address("192.0.2.1"), now) else {
+        let Err(Error::TooManyFailedKeys { retry_after }) =
+            failures.count(address("192.0.2.1"), now)
+        else {
             panic!("the limit is reached");
         };
         assert_eq!(retry_after, 20);

@@ -187,7 +187,8 @@ mod tests {
 
     fn open(folder: &Path) -> Store {
         let path = folder.join("vomeet.db");
-        Store::open(&Options { path, small_readers: 1, long_readers: 1, queue_max: 8 }, |_| {}).expect("a store")
+        Store::open(&Options { path, small_readers: 1, long_readers: 1, queue_max: 8 }, |_| {})
+            .expect("a store")
     }
 
     async fn by_day(store: &Store) -> serde_json::Value {
@@ -202,7 +203,11 @@ mod tests {
         };
         let lines = store.usage(filter).await.expect("lines").lines;
         let line = |line| serde_json::to_value(line).expect("JSON");
-        lines.iter().map(line).map(|line| serde_json::json!([line["requests"], line["transcript_minutes"]])).collect()
+        lines
+            .iter()
+            .map(line)
+            .map(|line| serde_json::json!([line["requests"], line["transcript_minutes"]]))
+            .collect()
     }
 
     #[test]
@@ -224,18 +229,27 @@ mod tests {
             }
         };
         thread::scope(|scope| {
-            let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || count(thread))).collect();
+            let threads: Vec<_> =
+                (0..THREADS).map(|thread| scope.spawn(move || count(thread))).collect();
             while !threads.iter().all(thread::ScopedJoinHandle::is_finished) {
                 write();
             }
         });
         write();
         assert!(usage.gathered().is_empty());
-        let requests = |day| written[&UsageKey { user_id: UserId(1), day, token_id: TokenId(1) }].requests;
-        let expected =
-            |day| (0..THREADS).flat_map(|thread| (0..REQUESTS).filter(move |n| (n / 7 + thread) % 2 == day)).count();
+        let requests =
+            |day| written[&UsageKey { user_id: UserId(1), day, token_id: TokenId(1) }].requests;
+        let expected = |day| {
+            (0..THREADS)
+                .flat_map(|thread| (0..REQUESTS).filter(move |n| (n / 7 + thread) % 2 == day))
+                .count()
+        };
         for number in [0, 1] {
-            assert_eq!(usize::try_from(requests(day(number))), Ok(expected(number)), "day {number}");
+            assert_eq!(
+                usize::try_from(requests(day(number))),
+                Ok(expected(number)),
+                "day {number}"
+            );
         }
         assert_eq!(requests(day(0)) + requests(day(1)), THREADS * REQUESTS);
     }
@@ -271,7 +285,8 @@ mod tests {
             for _ in 0..2 {
                 usage.write_counts(&store).await.expect("written");
                 let times = f64::from(batch + 1);
-                let expected = serde_json::json!([[6 * (batch + 1), times], [batch + 1, -times / 2.0]]);
+                let expected =
+                    serde_json::json!([[6 * (batch + 1), times], [batch + 1, -times / 2.0]]);
                 assert_eq!(by_day(&store).await, expected, "after batch {batch}");
             }
         }

@@ -206,10 +206,16 @@ mod tests {
             let (rate, mut until) = (rate(count), 0);
             for left in (0..count).rev() {
                 let decision = rate.check(&mut until, 5);
-                assert!(decision.allowed && decision.remaining == u64::from(left), "{count}: {decision:?}");
+                assert!(
+                    decision.allowed && decision.remaining == u64::from(left),
+                    "{count}: {decision:?}"
+                );
             }
             let refused = rate.check(&mut until, 5);
-            assert!(!refused.allowed && refused.wait == Duration::from_nanos(rate.interval), "{count}: {refused:?}");
+            assert!(
+                !refused.allowed && refused.wait == Duration::from_nanos(rate.interval),
+                "{count}: {refused:?}"
+            );
             let wait = u64::try_from(refused.wait.as_nanos()).expect("nanoseconds");
             assert!(!rate.check(&mut until, 5 + wait - 1).allowed, "{count}");
             assert!(rate.check(&mut until, 5 + wait).allowed, "{count}");

@@ -36,11 +36,8 @@ impl RequestLimiter {
         if per_minute_user > 0 {
             items.push(format!("\"user\";q={per_minute_user};w=60"));
         }
-        let policy = if items.is_empty() {
-            None
-        } else {
-            HeaderValue::from_str(&items.join(", ")).ok()
-        };
+        let policy =
+            if items.is_empty() { None } else { HeaderValue::from_str(&items.join(", ")).ok() };
         let token = RateLimiter::new(per_minute_token, KEYS_MAX);
         let user = RateLimiter::new(per_minute_user, KEYS_MAX);
         Self { token, user, policy }

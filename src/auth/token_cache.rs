@@ -85,7 +85,10 @@ impl TokenCache {
                 memory.young.remove(hash);
                 memory.old.remove(hash);
             }
-            Change::UserChanged(id) | Change::UserDisabled(id) | Change::UserRemoved(id) | Change::SeatsChanged(id) => {
+            Change::UserChanged(id)
+            | Change::UserDisabled(id)
+            | Change::UserRemoved(id)
+            | Change::SeatsChanged(id) => {
                 self.outdate(*id);
             }
             Change::MeetingMoved(moved) => self.outdate(moved.meeting.user_id),

@@ -32,7 +32,10 @@ impl BotExit {
 
     /// The exit of a bot that ended by itself.
     pub fn with_code(exit_code: i64) -> Self {
-        Self { exit_code: Some(exit_code), how: format!("the bot ended with exit code {exit_code}") }
+        Self {
+            exit_code: Some(exit_code),
+            how: format!("the bot ended with exit code {exit_code}"),
+        }
     }
 }
 
@@ -55,7 +58,8 @@ mod tests {
     fn a_value_may_hold_an_equals_sign() {
         let items = ["A=1".to_owned(), "B=x=y".to_owned(), "C=".to_owned(), "no value".to_owned()];
         let pairs = pairs(&items);
-        let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let pairs: Vec<_> =
+            pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(pairs, [("A", "1"), ("B", "x=y"), ("C", "")]);
     }
 }

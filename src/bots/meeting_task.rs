@@ -267,7 +267,11 @@ mod tests {
             (Stopping, None, Completed),
         ] {
             let report = exit_report(status, BotExit { exit_code, how: "so".to_owned() });
-            assert_eq!((report.to, report.exit_code), (expected, exit_code), "{status:?} and {exit_code:?}");
+            assert_eq!(
+                (report.to, report.exit_code),
+                (expected, exit_code),
+                "{status:?} and {exit_code:?}"
+            );
             assert_eq!(report.reason.as_deref(), Some("so"));
         }
     }

@@ -43,7 +43,9 @@ impl Runner {
     /// and what to do.
     pub async fn start(&self, spec: LaunchSpec) -> Result<String, String> {
         match self.kind {
-            RunnerKind::None => Err("nothing is configured that runs bots; set bots.runner.".to_owned()),
+            RunnerKind::None => {
+                Err("nothing is configured that runs bots; set bots.runner.".to_owned())
+            }
             RunnerKind::Demo => self.demos.start(&spec),
             RunnerKind::Process => self.processes.start(&spec),
             RunnerKind::Docker => self.engine.start(&spec).await,

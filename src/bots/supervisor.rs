@@ -36,7 +36,12 @@ impl Supervisor {
     /// Takes up every open meeting: its bot is adopted if it still runs, else the meeting is ended
     /// with a reason. Call it in a runtime. The registry must be told of every change that the
     /// store commits ([`WatchRegistry::on_change`]).
-    pub fn start(store: Arc<Store>, watch_registry: Arc<WatchRegistry>, bots: &Bots, clock: Clock) -> Arc<Self> {
+    pub fn start(
+        store: Arc<Store>,
+        watch_registry: Arc<WatchRegistry>,
+        bots: &Bots,
+        clock: Clock,
+    ) -> Arc<Self> {
         let supervisor = Self::at_rest(store, watch_registry, bots, clock);
         let rounds = Arc::clone(&supervisor).run_rounds();
         supervisor.tasks().spawn(rounds);
@@ -44,7 +49,12 @@ impl Supervisor {
     }
 
     /// Takes up nothing: the open meetings are left to the next server.
-    pub fn at_rest(store: Arc<Store>, watch_registry: Arc<WatchRegistry>, bots: &Bots, clock: Clock) -> Arc<Self> {
+    pub fn at_rest(
+        store: Arc<Store>,
+        watch_registry: Arc<WatchRegistry>,
+        bots: &Bots,
+        clock: Clock,
+    ) -> Arc<Self> {
         let started_at = clock.now();
         let context = Context {
             store,
@@ -151,7 +161,10 @@ impl Supervisor {
         let uncleared = match self.context.store.uncleared_meetings().await {
             Ok(uncleared) => uncleared,
             Err(error) => {
-                return log::warn!("the bots of ended meetings cannot be read: {}", error.store_cause());
+                return log::warn!(
+                    "the bots of ended meetings cannot be read: {}",
+                    error.store_cause()
+                );
             }
         };
         for bot in uncleared {
@@ -173,7 +186,9 @@ impl Supervisor {
         let Some(watch) = self.watch_registry.register(bot.meeting.id, state) else { return };
         // The meeting may have changed before it was registered.
         match self.context.store.meeting_of_bot(watch.id) {
-            Ok(Some(meeting)) if !meeting.status.is_over() => watch.correct(MeetingState::of(&meeting)),
+            Ok(Some(meeting)) if !meeting.status.is_over() => {
+                watch.correct(MeetingState::of(&meeting));
+            }
             _ => return,
         }
         let handle = match known {
@@ -220,7 +235,9 @@ impl Supervisor {
     async fn find(&self, bot: &BotAtWork) -> Result<Option<String>, String> {
         let meeting_id = bot.meeting.id;
         let name = container_name(meeting_id);
-        let Some(handle) = self.context.runner.find(&name, &bot.uid).await? else { return Ok(None) };
+        let Some(handle) = self.context.runner.find(&name, &bot.uid).await? else {
+            return Ok(None);
+        };
         let now = self.context.clock.now();
         let note = NoteContainer { meeting_id, container_id: handle.clone(), now };
         if let Err(error) = self.context.store.write(note).await {

@@ -52,7 +52,11 @@ impl WatchRegistry {
     }
 
     /// Registers a meeting; `None` where it is registered already.
-    pub(crate) fn register(self: &Arc<Self>, id: MeetingId, state: MeetingState) -> Option<WatchHandle> {
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        id: MeetingId,
+        state: MeetingState,
+    ) -> Option<WatchHandle> {
         let mut watched = self.lock();
         if watched.contains_key(&id) {
             return None;
@@ -138,7 +142,11 @@ mod tests {
                 3000,
             ),
         ] {
-            assert_eq!(MeetingState::of(&meeting(Active, data)).since, Time::from_millis(since), "{data}");
+            assert_eq!(
+                MeetingState::of(&meeting(Active, data)).since,
+                Time::from_millis(since),
+                "{data}"
+            );
         }
     }
 
@@ -147,16 +155,27 @@ mod tests {
         let at = |status, millis| MeetingState { status, since: Time::from_millis(millis) };
         for (change, expected) in [(None, at(Joining, 2000)), (Some(Active), at(Active, 3000))] {
             let watch_registry = Arc::new(WatchRegistry::default());
-            let watch = watch_registry.register(MeetingId(1), at(Requested, 1000)).expect("a registration");
-            assert!(watch_registry.register(MeetingId(1), at(Requested, 1000)).is_none(), "it is taken");
+            let watch =
+                watch_registry.register(MeetingId(1), at(Requested, 1000)).expect("a registration");
+            assert!(
+                watch_registry.register(MeetingId(1), at(Requested, 1000)).is_none(),
+                "it is taken"
+            );
             if let Some(status) = change {
-                let moved = Moved { meeting: meeting(status, "{}"), from: Requested, at: Time::from_millis(3000) };
+                let moved = Moved {
+                    meeting: meeting(status, "{}"),
+                    from: Requested,
+                    at: Time::from_millis(3000),
+                };
                 watch_registry.on_change(&Change::MeetingMoved(Arc::new(moved)));
             }
             watch.correct(at(Joining, 2000));
             assert_eq!(watch.state(), expected);
             drop(watch);
-            assert!(watch_registry.register(MeetingId(1), at(Requested, 1000)).is_some(), "it has ended");
+            assert!(
+                watch_registry.register(MeetingId(1), at(Requested, 1000)).is_some(),
+                "it has ended"
+            );
         }
     }
 }

@@ -100,7 +100,8 @@ fn widest_words(lines: &[Vec<String>]) -> Vec<usize> {
     widest
 }
 
-/// Where there is room for it no word is broken: half a time, or half a name, is hard to read and to copy.
+/// Where there is room for it no word is broken: half a time, or half a name, is hard to read and
+/// to copy.
 fn keep_words(table: &mut comfy_table::Table, words: &[usize]) {
     for (column, word) in table.column_iter_mut().zip(words) {
         let word = u16::try_from(*word).unwrap_or(u16::MAX);
@@ -201,8 +202,11 @@ mod tests {
         2   会議室会議室会議
             室会議室
         ");
-        let rows =
-            [rows[0].clone(), rows[1].clone(), json!({"id": "2026-11-26T07:54:47.383Z", "name": "a b c d e f g"})];
+        let rows = [
+            rows[0].clone(),
+            rows[1].clone(),
+            json!({"id": "2026-11-26T07:54:47.383Z", "name": "a b c d e f g"}),
+        ];
         for width in 30..60 {
             let text = table_within(Some(width), &columns, &rows[2..]);
             assert!(text.contains("2026-11-26T07:54:47.383Z"), "{width}\n{text}");

@@ -12,7 +12,8 @@ use utoipa::openapi::schema::Object;
 /// The name that the settings' own key has in the record.
 pub const SETTINGS: &str = "settings";
 
-/// Whose an admin key is: 1 to 64 characters of one line, and not the name of the settings' own key.
+/// Whose an admin key is: 1 to 64 characters of one line, and not the name of the settings' own
+/// key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyName(pub String);
 
@@ -26,10 +27,12 @@ impl Field for KeyName {
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
         let SingleLine(name) = SingleLine::<64>::read(raw)?;
         match name.trim() {
-            "" => {
-                Err(Invalid::new("string_too_short", "String should have at least 1 character").with("min_length", 1))
-            }
-            SETTINGS => Err(Invalid::new("value_error", "Value error, that is the name of the key in the settings")),
+            "" => Err(Invalid::new("string_too_short", "String should have at least 1 character")
+                .with("min_length", 1)),
+            SETTINGS => Err(Invalid::new(
+                "value_error",
+                "Value error, that is the name of the key in the settings",
+            )),
             name => Ok(Self(name.to_owned())),
         }
     }

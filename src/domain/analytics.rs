@@ -116,7 +116,8 @@ pub struct TranscriptionStats {
 /// How long the parts of a meeting took; null where that cannot be known (yet).
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Performance {
-    /// From the request to when the bot stood at the meeting's door, or inside where nobody had to open.
+    /// From the request to when the bot stood at the meeting's door, or inside where nobody had to
+    /// open.
     #[schema(required, minimum = 0, example = 12.5)]
     pub join_time: Option<f64>,
     /// From there to when it was let in, where it had to wait.
@@ -174,7 +175,8 @@ pub struct UsagePatterns {
     /// Where most of them are held; of two with as many, the one that was used last.
     #[schema(required)]
     pub most_used_platform: Option<Platform>,
-    /// Meetings a day, over the days (UTC) from the first meeting's to the last one's, both counted; 0 without meetings.
+    /// Meetings a day, over the days (UTC) from the first meeting's to the last one's, both
+    /// counted; 0 without meetings.
     #[schema(minimum = 0, example = 1.5)]
     pub meetings_per_day: f64,
     /// The up to three hours of the day (UTC) in which most of them were asked for, most first.
@@ -210,8 +212,9 @@ impl Performance {
     /// What the steps of a meeting's life say; `None` where they say nothing.
     pub fn of(meeting: &Meeting) -> Option<Self> {
         let steps = steps(&meeting.data);
-        let first =
-            |states: &[MeetingStatus]| steps.iter().find(|step| states.contains(&step.to)).map(|step| step.timestamp);
+        let first = |states: &[MeetingStatus]| {
+            steps.iter().find(|step| states.contains(&step.to)).map(|step| step.timestamp)
+        };
         let (joining, waiting, active) =
             (MeetingStatus::Joining, MeetingStatus::AwaitingAdmission, MeetingStatus::Active);
         let seen = first(&[joining, waiting, active]);
@@ -223,16 +226,23 @@ impl Performance {
             bot_uptime: between(seen, meeting.end_time),
         };
         let Self { join_time, admission_time, total_duration, bot_uptime } = metrics;
-        [join_time, admission_time, total_duration, bot_uptime].iter().any(Option::is_some).then_some(metrics)
+        [join_time, admission_time, total_duration, bot_uptime]
+            .iter()
+            .any(Option::is_some)
+            .then_some(metrics)
     }
 }
 
 fn steps(data: &Data) -> Vec<Reached> {
     let members = data.members();
-    members.get("status_transition").and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+    members
+        .get("status_transition")
+        .and_then(|raw| serde_json::from_str(raw.get()).ok())
+        .unwrap_or_default()
 }
 
-/// Seconds from one instant to another, where both are known; a clock that was set back makes them 0.
+/// Seconds from one instant to another, where both are known; a clock that was set back makes them
+/// 0.
 fn between(from: Option<Time>, to: Option<Time>) -> Option<f64> {
     Some(seconds((to?.as_millis() - from?.as_millis()).max(0)))
 }
@@ -258,11 +268,15 @@ mod tests {
     /// A meeting that reached these states so many milliseconds after it was asked for.
     fn meeting(steps: &[(&str, i64)]) -> Meeting {
         let at = |millis: i64| Time::from_millis(ASKED + millis);
-        let when = |word: &[&str]| steps.iter().find(|(to, _)| word.contains(to)).map(|(_, millis)| at(*millis));
-        let entry =
-            |(to, millis): &(&str, i64)| serde_json::json!({"from": "requested", "to": to, "timestamp": at(*millis)});
+        let when = |word: &[&str]| {
+            steps.iter().find(|(to, _)| word.contains(to)).map(|(_, millis)| at(*millis))
+        };
+        let entry = |(to, millis): &(&str, i64)| serde_json::json!({"from": "requested", "to": to, "timestamp": at(*millis)});
         let entries: Vec<_> = steps.iter().map(entry).collect();
-        let status = steps.last().and_then(|(to, _)| MeetingStatus::from_word(to)).unwrap_or(MeetingStatus::Requested);
+        let status = steps
+            .last()
+            .and_then(|(to, _)| MeetingStatus::from_word(to))
+            .unwrap_or(MeetingStatus::Requested);
         Meeting {
             id: MeetingId(1),
             user_id: UserId(1),
@@ -299,14 +313,17 @@ mod tests {
         ];
         for (steps, expected) in rows {
             let found = Performance::of(&meeting(steps));
-            let found = found.map(|m| [m.join_time, m.admission_time, m.total_duration, m.bot_uptime]);
+            let found =
+                found.map(|m| [m.join_time, m.admission_time, m.total_duration, m.bot_uptime]);
             assert_eq!(found, *expected, "{steps:?}");
         }
     }
 
     #[test]
     fn data_of_another_form_says_nothing() {
-        for text in ["{}", r#"{"status_transition":7}"#, r#"{"status_transition":[{"to":"elsewhere"}]}"#] {
+        for text in
+            ["{}", r#"{"status_transition":7}"#, r#"{"status_transition":[{"to":"elsewhere"}]}"#]
+        {
             let data = Data::stored(text.to_owned());
             assert_eq!(Performance::of(&Meeting { data, ..meeting(&[]) }), None, "{text}");
         }
@@ -315,7 +332,10 @@ mod tests {
     #[test]
     fn meetings_a_day() {
         for (count, days, expected) in [(0, 0, 0.0), (1, 1, 1.0), (3, 2, 1.5), (1, 4, 0.25)] {
-            assert!((per_day(count, days) - expected).abs() < f64::EPSILON, "{count} in {days} days");
+            assert!(
+                (per_day(count, days) - expected).abs() < f64::EPSILON,
+                "{count} in {days} days"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The audit log of administrative changes: who did what, and how its entries are bound to each other.
+//! The audit log of administrative changes: who did what, and how its entries are bound to each
+//! other.
 
 use crate::domain::id::{AdminKeyId, MeetingId, TokenId, UserId};
 use crate::domain::string_enum::string_enum;
@@ -47,8 +48,8 @@ string_enum!(
 /// Who changes something, from where and when.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Actor {
-    /// `key:` and the name of an admin key, `local:` and a user of the machine, `token:` and the id of the holder's
-    /// token, `file` for vomeet.toml, `server` for the server itself.
+    /// `key:` and the name of an admin key, `local:` and a user of the machine, `token:` and the id
+    /// of the holder's token, `file` for vomeet.toml, `server` for the server itself.
     pub name: String,
     /// The address of the caller, if there is one.
     pub address: Option<String>,
@@ -104,8 +105,8 @@ pub struct Entry {
     pub id: i64,
     /// When.
     pub at: Time,
-    /// Who: `key:` and the name of an admin key, `local:` and a user of the machine, `token:` and an id, `file` or
-    /// `server`.
+    /// Who: `key:` and the name of an admin key, `local:` and a user of the machine, `token:` and
+    /// an id, `file` or `server`.
     #[schema(example = "key:alice")]
     pub actor: String,
     /// From where; null where it came from the machine itself.

@@ -35,9 +35,14 @@ impl Field for Passcode {
 
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
         let text = raw.string()?;
-        match (8..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        match (8..=20).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        {
             true => Ok(Self(text)),
-            false => Err(Invalid::new("value_error", "Value error, Passcode must be 8 to 20 letters and digits")),
+            false => Err(Invalid::new(
+                "value_error",
+                "Value error, Passcode must be 8 to 20 letters and digits",
+            )),
         }
     }
 }
@@ -50,8 +55,8 @@ pub fn container_name(id: MeetingId) -> String {
 /// Most bytes of [`Details`] that are kept.
 const DETAILS_BYTES_MAX: usize = 4096;
 
-/// What a bot says of an error, as text or as an object; what is too long is cut, what not every reader of JSON takes is kept as text, and
-/// nothing is refused.
+/// What a bot says of an error, as text or as an object; what is too long is cut, what not every
+/// reader of JSON takes is kept as text, and nothing is refused.
 #[derive(Debug, Clone)]
 pub struct Details(pub Box<RawValue>);
 
@@ -63,7 +68,9 @@ impl Field for Details {
     }
 
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
-        let Raw::Json(json) = raw else { return Err(Invalid::new("string_type", "Input should be a valid string")) };
+        let Raw::Json(json) = raw else {
+            return Err(Invalid::new("string_type", "Input should be a valid string"));
+        };
         let value = serde_json::from_str::<serde_json::Value>(json.get()).ok();
         let is_flat = value.as_ref().is_some_and(|value| levels(value) <= DATA_LEVELS_MAX);
         match () {
@@ -132,14 +139,19 @@ pub struct AutomaticLeave {
     pub everyone_left_timeout: u64,
 }
 
-/// A meeting's id of either platform's form; which of them it must be, [`Platform::check_native_id`] says.
+/// A meeting's id of either platform's form; which of them it must be,
+/// [`Platform::check_native_id`] says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NativeId(pub String);
 
 impl Field for NativeId {
     fn schema() -> Object {
         let pattern = "^([a-z]{3}-[a-z]{4}-[a-z]{3}|[0-9]{10,15})$";
-        ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).examples(["abc-defg-hij"]).build()
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(pattern))
+            .examples(["abc-defg-hij"])
+            .build()
     }
 
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
@@ -147,7 +159,8 @@ impl Field for NativeId {
         if is_meet_code(&text) || is_teams_number(&text) {
             return Ok(Self(text));
         }
-        let msg = "Value error, a Google Meet ID has the form abc-defg-hij, a Teams ID 10 to 15 digits";
+        let msg =
+            "Value error, a Google Meet ID has the form abc-defg-hij, a Teams ID 10 to 15 digits";
         Err(Invalid::new("value_error", msg))
     }
 }
@@ -170,7 +183,9 @@ impl Platform {
         match (self, passcode) {
             (Self::GoogleMeet, _) => format!("https://meet.google.com/{id}"),
             (Self::Teams, None) => format!("https://teams.live.com/meet/{id}"),
-            (Self::Teams, Some(passcode)) => format!("https://teams.live.com/meet/{id}?p={}", passcode.0),
+            (Self::Teams, Some(passcode)) => {
+                format!("https://teams.live.com/meet/{id}?p={}", passcode.0)
+            }
         }
     }
 }
@@ -178,7 +193,8 @@ impl Platform {
 fn is_meet_code(id: &str) -> bool {
     let parts: Vec<&str> = id.split('-').collect();
     let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
-    lengths == [3, 4, 3] && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_lowercase()))
+    lengths == [3, 4, 3]
+        && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
 fn is_teams_number(id: &str) -> bool {
@@ -222,7 +238,9 @@ mod tests {
             (r#""\ud800""#, Ok(r#""\"\\ud800\"""#.len())),
         ] {
             let raw: &RawValue = serde_json::from_str(json).expect(json);
-            let read = Details::read(Raw::Json(raw)).map(|details| details.0.get().len()).map_err(|error| error.kind);
+            let read = Details::read(Raw::Json(raw))
+                .map(|details| details.0.get().len())
+                .map_err(|error| error.kind);
             assert_eq!(read, kept, "{json:.40}");
         }
     }
@@ -233,7 +251,12 @@ mod tests {
         for (platform, id, passcode, url) in [
             (Platform::GoogleMeet, "abc-defg-hij", None, "https://meet.google.com/abc-defg-hij"),
             (Platform::Teams, "1234567890", None, "https://teams.live.com/meet/1234567890"),
-            (Platform::Teams, "1234567890", Some(&passcode), "https://teams.live.com/meet/1234567890?p=abcd1234"),
+            (
+                Platform::Teams,
+                "1234567890",
+                Some(&passcode),
+                "https://teams.live.com/meet/1234567890?p=abcd1234",
+            ),
         ] {
             assert_eq!(platform.meeting_url(id, passcode), url);
         }

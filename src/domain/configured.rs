@@ -42,7 +42,8 @@ pub struct ConfiguredToken {
 impl ConfiguredToken {
     /// A token that was typed or made; `None` where no server can have made it.
     pub fn of(token: &[u8]) -> Option<Self> {
-        PlainToken::is_wellformed(token).then(|| Self { hint: Hint::of(token), hash: TokenHash::of(token) })
+        PlainToken::is_wellformed(token)
+            .then(|| Self { hint: Hint::of(token), hash: TokenHash::of(token) })
     }
 
     /// Reads `HINT:HASH`: four letters or digits, and 64 hexadecimal digits.

@@ -50,7 +50,8 @@ impl Data {
         self.members().get(name).and_then(|value| serde_json::from_str(value.get()).ok())
     }
 
-    /// Wraps text that was valid when it was stored; anything that is no JSON reads as an empty object.
+    /// Wraps text that was valid when it was stored; anything that is no JSON reads as an empty
+    /// object.
     pub fn stored(text: String) -> Self {
         RawValue::from_string(text).map_or_else(|_| Self::default(), Self)
     }
@@ -58,7 +59,10 @@ impl Data {
 
 impl Default for Data {
     fn default() -> Self {
-        Self(serde_json::value::to_raw_value(&serde_json::Map::new()).unwrap_or_else(|_| RawValue::NULL.to_owned()))
+        Self(
+            serde_json::value::to_raw_value(&serde_json::Map::new())
+                .unwrap_or_else(|_| RawValue::NULL.to_owned()),
+        )
     }
 }
 
@@ -78,7 +82,9 @@ impl ToSchema for Data {}
 
 impl Field for Data {
     fn schema() -> Object {
-        let about = format!("A JSON object of at most {DATA_BYTES_MAX} bytes and {DATA_LEVELS_MAX} levels.");
+        let about = format!(
+            "A JSON object of at most {DATA_BYTES_MAX} bytes and {DATA_LEVELS_MAX} levels."
+        );
         ObjectBuilder::new()
             .schema_type(Type::Object)
             .description(Some(about))
@@ -93,8 +99,9 @@ impl Field for Data {
             let msg = format!("Data should have at most {DATA_BYTES_MAX} bytes");
             return Err(Invalid::new("too_long", msg).with("max_length", DATA_BYTES_MAX));
         }
-        let value: Value = serde_json::from_str(&text)
-            .map_err(|error| Invalid::new("json_invalid", format!("Data should be JSON that can be kept: {error}")))?;
+        let value: Value = serde_json::from_str(&text).map_err(|error| {
+            Invalid::new("json_invalid", format!("Data should be JSON that can be kept: {error}"))
+        })?;
         if !value.is_object() {
             return Err(not_an_object());
         }
@@ -146,8 +153,14 @@ mod tests {
         let data = Data::stored(r#"{"n":123456789012345678901234567890,"a":"x"}"#.to_owned());
         let set = data.with("b", Some(&"y"));
         assert_eq!(set.as_json(), r#"{"a":"x","b":"y","n":123456789012345678901234567890}"#);
-        assert_eq!(set.with::<()>("a", None).as_json(), r#"{"b":"y","n":123456789012345678901234567890}"#);
-        assert_eq!((set.text("b").as_deref(), set.text("n"), set.text("c")), (Some("y"), None, None));
+        assert_eq!(
+            set.with::<()>("a", None).as_json(),
+            r#"{"b":"y","n":123456789012345678901234567890}"#
+        );
+        assert_eq!(
+            (set.text("b").as_deref(), set.text("n"), set.text("c")),
+            (Some("y"), None, None)
+        );
     }
 
     #[test]
@@ -157,7 +170,10 @@ mod tests {
         for (json, expected) in [
             ("{}", Ok("{}".to_owned())),
             (r#"{ "b" : 1 , "a": " x \" \\" }"#, Ok(r#"{"b":1,"a":" x \" \\"}"#.to_owned())),
-            (r#"{"n":123456789012345678901234567890}"#, Ok(r#"{"n":123456789012345678901234567890}"#.to_owned())),
+            (
+                r#"{"n":123456789012345678901234567890}"#,
+                Ok(r#"{"n":123456789012345678901234567890}"#.to_owned()),
+            ),
             (&deep(DATA_LEVELS_MAX), Ok(deep(DATA_LEVELS_MAX))),
             (&deep(DATA_LEVELS_MAX + 1), Err("recursion_loop")),
             (&long, Err("too_long")),

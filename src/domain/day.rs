@@ -44,7 +44,8 @@ impl Day {
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let date = EPOCH.checked_add(SignedDuration::from_hours(24 * self.0)).map_err(|_| fmt::Error)?;
+        let date =
+            EPOCH.checked_add(SignedDuration::from_hours(24 * self.0)).map_err(|_| fmt::Error)?;
         date.fmt(f)
     }
 }
@@ -128,7 +129,9 @@ mod tests {
 
     #[test]
     fn a_day_ends_at_midnight() {
-        for (millis, expected) in [(0, 0), (MILLIS - 1, 0), (MILLIS, 1), (-1, -1), (-MILLIS, -1), (-MILLIS - 1, -2)] {
+        for (millis, expected) in
+            [(0, 0), (MILLIS - 1, 0), (MILLIS, 1), (-1, -1), (-MILLIS, -1), (-MILLIS - 1, -2)]
+        {
             assert_eq!(Day::of(Time::from_millis(millis)).number(), expected, "{millis}");
         }
         assert_eq!(Day::from_number(i64::MAX).to_string(), "9999-12-31");

@@ -46,8 +46,11 @@ impl Field for Email {
         let text = raw.string()?;
         match reason_against(&text) {
             None => Ok(Self(text)),
-            Some(reason) => Err(Invalid::new("value_error", format!("value is not a valid email address: {reason}"))
-                .with("reason", reason)),
+            Some(reason) => Err(Invalid::new(
+                "value_error",
+                format!("value is not a valid email address: {reason}"),
+            )
+            .with("reason", reason)),
         }
     }
 }
@@ -62,7 +65,8 @@ fn reason_against(text: &str) -> Option<String> {
     if !text.contains('@') {
         return Some("An email address must have an @-sign.".to_owned());
     }
-    let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
+    let options =
+        Options::default().with_required_tld().without_domain_literal().without_display_text();
     EmailAddress::parse_with_options(text, options)
         .err()
         .map(|error| format!("{}.", error.to_string().trim_end_matches('.')))

@@ -130,7 +130,8 @@ pub struct ExportedUsage {
     pub amounts: Shown,
 }
 
-/// An entry of the record that concerns the user. From where it was done is the administrator's data, not theirs.
+/// An entry of the record that concerns the user. From where it was done is the administrator's
+/// data, not theirs.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ExportedEntry {
     /// The entry's id.

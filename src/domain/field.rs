@@ -3,7 +3,8 @@
 use serde_json::value::RawValue;
 use utoipa::openapi::schema::Object;
 
-/// Why a value was refused: the `type`, `msg` and `ctx` of a 422 entry, in the words that existing clients parse.
+/// Why a value was refused: the `type`, `msg` and `ctx` of a 422 entry, in the words that existing
+/// clients parse.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Invalid {
     /// The machine's word for it, such as `int_type`.
@@ -51,7 +52,8 @@ impl Raw<'_> {
         }
     }
 
-    /// The value as a whole number between `min` and `max`; in JSON `5.0` is the whole number 5 (JSON Schema 2020-12, 4.2.1).
+    /// The value as a whole number between `min` and `max`; in JSON `5.0` is the whole number 5
+    /// (JSON Schema 2020-12, 4.2.1).
     pub fn integer(self, min: i64, max: i64) -> Result<i64, Invalid> {
         let wide = match self {
             Self::Text(text) => integer_in_text(text)?,
@@ -67,17 +69,20 @@ impl Raw<'_> {
 }
 
 fn too_small(min: i64) -> Invalid {
-    Invalid::new("greater_than_equal", format!("Input should be greater than or equal to {min}")).with("ge", min)
+    Invalid::new("greater_than_equal", format!("Input should be greater than or equal to {min}"))
+        .with("ge", min)
 }
 
 fn too_large(max: i64) -> Invalid {
-    Invalid::new("less_than_equal", format!("Input should be less than or equal to {max}")).with("le", max)
+    Invalid::new("less_than_equal", format!("Input should be less than or equal to {max}"))
+        .with("le", max)
 }
 
 /// Only the one way to write a number: no sign but `-`, no leading zero, no space.
 fn integer_in_text(text: &str) -> Result<i128, Invalid> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let plain = digits.bytes().all(|b| b.is_ascii_digit()) && !(digits.len() > 1 && digits.starts_with('0'));
+    let plain = digits.bytes().all(|b| b.is_ascii_digit())
+        && !(digits.len() > 1 && digits.starts_with('0'));
     if digits.is_empty() || !plain {
         let msg = "Input should be a valid integer, unable to parse string as an integer";
         return Err(Invalid::new("int_parsing", msg));
@@ -90,14 +95,21 @@ fn integer_in_json(json: &str) -> Result<i128, Invalid> {
         return Err(Invalid::new("int_type", "Input should be a valid integer"));
     }
     if json.bytes().all(|b| b == b'-' || b.is_ascii_digit()) {
-        return Ok(json.parse().unwrap_or(if json.starts_with('-') { i128::MIN } else { i128::MAX }));
+        return Ok(json.parse().unwrap_or(if json.starts_with('-') {
+            i128::MIN
+        } else {
+            i128::MAX
+        }));
     }
     let number: f64 = json.parse().unwrap_or(f64::NAN);
     if number.fract() != 0.0 {
         let msg = "Input should be a valid integer, got a number with a fractional part";
         return Err(Invalid::new("int_from_float", msg));
     }
-    #[expect(clippy::cast_possible_truncation, reason = "saturates, and any saturated number is out of every range")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "saturates, and any saturated number is out of every range"
+    )]
     Ok(number as i128)
 }
 
@@ -135,7 +147,11 @@ mod tests {
             ("-", Err("int_parsing")),
             ("٣", Err("int_parsing")),
         ] {
-            assert_eq!(Raw::Text(text).integer(0, 10).map_err(|e| e.kind), expected, "{text:?} as text");
+            assert_eq!(
+                Raw::Text(text).integer(0, 10).map_err(|e| e.kind),
+                expected,
+                "{text:?} as text"
+            );
         }
         for (json, expected) in [
             ("5", Ok(5)),
@@ -149,7 +165,11 @@ mod tests {
             ("null", Err("int_type")),
         ] {
             let raw: &RawValue = serde_json::from_str(json).expect(json);
-            assert_eq!(Raw::Json(raw).integer(0, 10).map_err(|e| e.kind), expected, "{json} as JSON");
+            assert_eq!(
+                Raw::Json(raw).integer(0, 10).map_err(|e| e.kind),
+                expected,
+                "{json} as JSON"
+            );
         }
     }
 

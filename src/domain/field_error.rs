@@ -37,7 +37,8 @@ impl FieldError {
 
 /// A list of names and offsets.
 fn loc_schema() -> Array {
-    let step = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Integer]));
+    let step =
+        ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Integer]));
     ArrayBuilder::new().items(step).examples([serde_json::json!(["body", "email"])]).build()
 }
 

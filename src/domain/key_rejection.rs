@@ -3,7 +3,8 @@
 use crate::domain::id::TokenId;
 use crate::domain::time::Time;
 
-/// What is wrong with a key. Whoever does not hold the secret learns of the first four alone, which tell nothing.
+/// What is wrong with a key. Whoever does not hold the secret learns of the first four alone, which
+/// tell nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyRejection {
     /// None was sent.

@@ -63,7 +63,11 @@ mod tests {
             assert_eq!(Language::read(Raw::Text(code)).map(Language::as_str), Ok(code));
         }
         for wrong in ["", "EN", "eng", "xx", "en-US", "auto"] {
-            assert_eq!(Language::read(Raw::Text(wrong)).map_err(|error| error.kind), Err("enum"), "{wrong:?}");
+            assert_eq!(
+                Language::read(Raw::Text(wrong)).map_err(|error| error.kind),
+                Err("enum"),
+                "{wrong:?}"
+            );
         }
     }
 }

@@ -58,7 +58,8 @@ string_enum!(
     }
 );
 
-/// Which states may follow each. A bot may skip forward; nothing leads back, and nothing follows an end.
+/// Which states may follow each. A bot may skip forward; nothing leads back, and nothing follows an
+/// end.
 #[rustfmt::skip]
 const NEXT: &[(MeetingStatus, &[MeetingStatus])] = &[
     (Requested,         &[Joining, AwaitingAdmission, Active, Stopping, Completed, Failed]),
@@ -192,9 +193,13 @@ mod tests {
         let all = || MeetingStatus::WORDS.iter().filter_map(|word| MeetingStatus::from_word(word));
         let mut moves = 0;
         for from in all() {
-            let (_, next) = ALLOWED.iter().find(|(state, _)| *state == from.as_str()).expect("a row for each state");
+            let (_, next) = ALLOWED
+                .iter()
+                .find(|(state, _)| *state == from.as_str())
+                .expect("a row for each state");
             for to in all() {
-                for by in [TransitionSource::User, TransitionSource::Bot, TransitionSource::Server] {
+                for by in [TransitionSource::User, TransitionSource::Bot, TransitionSource::Server]
+                {
                     let may = match by {
                         TransitionSource::User => to == Stopping,
                         TransitionSource::Bot => to != Requested,

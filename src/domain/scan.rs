@@ -1,5 +1,5 @@
-//! Finds tokens in whatever else there is: runs of exactly as many letters and digits as a token has, with a right
-//! checksum.
+//! Finds tokens in whatever else there is: runs of exactly as many letters and digits as a token
+//! has, with a right checksum.
 
 use crate::domain::token::{Hint, PlainToken, TOKEN_CHARS};
 

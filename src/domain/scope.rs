@@ -14,7 +14,8 @@ string_enum!(
         Read = "read",
         /// To change meetings or send bots; a token that is limited to some does so in those alone.
         Write = "write",
-        /// To read what concerns the whole account: not for tokens that are limited to some meetings.
+        /// To read what concerns the whole account: not for tokens that are limited to some
+        /// meetings.
         ReadAll = "read_all",
         /// To change what concerns the whole account.
         WriteAll = "write_all",
@@ -53,10 +54,13 @@ impl Scope {
         self.meeting.is_some() || !self.platforms.is_empty()
     }
 
-    /// Whether it may do this at all; in which meetings, [`Scope::check_meeting`] knows. Fails with the reason.
+    /// Whether it may do this at all; in which meetings, [`Scope::check_meeting`] knows. Fails with
+    /// the reason.
     pub fn check(&self, need: Permission) -> Result<(), String> {
         match need {
-            Permission::Write | Permission::WriteAll if self.read_only => Err("This token may only read.".to_owned()),
+            Permission::Write | Permission::WriteAll if self.read_only => {
+                Err("This token may only read.".to_owned())
+            }
             Permission::ReadAll | Permission::WriteAll if self.is_narrow() => {
                 Err(format!("This token is limited to {self}."))
             }
@@ -65,11 +69,14 @@ impl Scope {
     }
 
     /// Whether a meeting is within it. Fails with the reason.
-    pub fn check_meeting(&self, platform: Platform, native_meeting_id: Option<&str>) -> Result<(), String> {
-        let meeting = self
-            .meeting
-            .as_ref()
-            .is_none_or(|only| only.platform == platform && native_meeting_id == Some(only.native_meeting_id.as_str()));
+    pub fn check_meeting(
+        &self,
+        platform: Platform,
+        native_meeting_id: Option<&str>,
+    ) -> Result<(), String> {
+        let meeting = self.meeting.as_ref().is_none_or(|only| {
+            only.platform == platform && native_meeting_id == Some(only.native_meeting_id.as_str())
+        });
         let platform = self.platforms.is_empty() || self.platforms.contains(&platform);
         if meeting && platform { Ok(()) } else { Err(format!("This token is limited to {self}.")) }
     }
@@ -81,8 +88,14 @@ impl Scope {
 
     /// From what the store keeps; what cannot be read allows the least.
     pub fn stored(json: Option<&str>) -> Self {
-        let least = || Self { read_only: true, meeting: Some(ScopedMeeting::nowhere()), platforms: Vec::new() };
-        json.map_or_else(Self::default, |json| serde_json::from_str(json).unwrap_or_else(|_| least()))
+        let least = || Self {
+            read_only: true,
+            meeting: Some(ScopedMeeting::nowhere()),
+            platforms: Vec::new(),
+        };
+        json.map_or_else(Self::default, |json| {
+            serde_json::from_str(json).unwrap_or_else(|_| least())
+        })
     }
 
     /// What the store keeps; `None` where it may do everything.
@@ -101,7 +114,9 @@ impl std::fmt::Display for Scope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let platforms: Vec<_> = self.platforms.iter().map(|platform| platform.as_str()).collect();
         match &self.meeting {
-            Some(meeting) => write!(f, "the meeting {}/{}", meeting.platform.as_str(), meeting.native_meeting_id),
+            Some(meeting) => {
+                write!(f, "the meeting {}/{}", meeting.platform.as_str(), meeting.native_meeting_id)
+            }
             None if !platforms.is_empty() => f.write_str(&platforms.join(" and ")),
             None if self.read_only => f.write_str("reading"),
             None => f.write_str("nothing"),
@@ -115,22 +130,40 @@ mod tests {
     use super::*;
 
     fn scope(read_only: bool, platforms: &[Platform], meeting: Option<(Platform, &str)>) -> Scope {
-        let meeting = meeting.map(|(platform, id)| ScopedMeeting { platform, native_meeting_id: id.to_owned() });
+        let meeting = meeting
+            .map(|(platform, id)| ScopedMeeting { platform, native_meeting_id: id.to_owned() });
         Scope { read_only, platforms: platforms.to_vec(), meeting }
     }
 
     #[test]
     fn each_scope_allows_what_it_names() {
-        let needs =
-            [Permission::Nothing, Permission::Read, Permission::Write, Permission::ReadAll, Permission::WriteAll];
+        let needs = [
+            Permission::Nothing,
+            Permission::Read,
+            Permission::Write,
+            Permission::ReadAll,
+            Permission::WriteAll,
+        ];
         for (scope, allowed, meetings) in [
             (scope(false, &[], None), [true; 5], [true; 3]),
             (scope(true, &[], None), [true, true, false, true, false], [true; 3]),
             (scope(false, &[Teams], None), [true, true, true, false, false], [false, false, true]),
             (scope(false, &[Teams, GoogleMeet], None), [true, true, true, false, false], [true; 3]),
-            (scope(true, &[GoogleMeet], None), [true, true, false, false, false], [true, true, false]),
-            (scope(false, &[], Some((GoogleMeet, "a"))), [true, true, true, false, false], [true, false, false]),
-            (scope(false, &[Teams], Some((GoogleMeet, "a"))), [true, true, true, false, false], [false; 3]),
+            (
+                scope(true, &[GoogleMeet], None),
+                [true, true, false, false, false],
+                [true, true, false],
+            ),
+            (
+                scope(false, &[], Some((GoogleMeet, "a"))),
+                [true, true, true, false, false],
+                [true, false, false],
+            ),
+            (
+                scope(false, &[Teams], Some((GoogleMeet, "a"))),
+                [true, true, true, false, false],
+                [false; 3],
+            ),
         ] {
             assert_eq!(needs.map(|need| scope.check(need).is_ok()), allowed, "{scope:?}");
             let places = [(GoogleMeet, Some("a")), (GoogleMeet, Some("b")), (Teams, Some("a"))];
@@ -143,7 +176,9 @@ mod tests {
     #[test]
     fn a_scope_that_cannot_be_read_allows_nothing_of_worth() {
         let scope = Scope::stored(Some("{"));
-        assert!(scope.check(Permission::Write).is_err() && scope.check(Permission::ReadAll).is_err());
+        assert!(
+            scope.check(Permission::Write).is_err() && scope.check(Permission::ReadAll).is_err()
+        );
         assert!(scope.check_meeting(GoogleMeet, Some("a")).is_err());
         assert!(scope.check_meeting(GoogleMeet, None).is_err());
     }

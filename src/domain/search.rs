@@ -5,14 +5,17 @@ use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// What stands between the characters of a script without spaces in text that is searched: U+2060, which nobody sees.
+/// What stands between the characters of a script without spaces in text that is searched: U+2060,
+/// which nobody sees.
 const JOINER: char = '\u{2060}';
-/// What stands before a word that was found, until it is shown; never in text, because it is a control character.
+/// What stands before a word that was found, until it is shown; never in text, because it is a
+/// control character.
 pub const MARK_START: char = '\u{1}';
 /// What stands after it.
 pub const MARK_END: char = '\u{2}';
 
-/// Where scripts that put no spaces between words lie: each of their characters is searched as a word of its own.
+/// Where scripts that put no spaces between words lie: each of their characters is searched as a
+/// word of its own.
 #[rustfmt::skip]
 const UNSPACED: &[(char, char)] = &[
     ('\u{0e00}', '\u{0eff}'),   // Thai, Lao
@@ -37,8 +40,8 @@ const UNSPACED: &[(char, char)] = &[
     ('\u{20000}', '\u{3ffff}'), // ideographs
 ];
 
-/// Text as it is searched: composed, and with something that separates words around each character that is one by itself.
-/// These are those of scripts without spaces, and signs such as emoji.
+/// Text as it is searched: composed, and with something that separates words around each character
+/// that is one by itself. These are those of scripts without spaces, and signs such as emoji.
 pub fn spaced(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
@@ -59,7 +62,8 @@ pub fn spaced(text: &str) -> Cow<'_, str> {
 }
 
 fn stands_alone(c: char) -> bool {
-    let unspaced = UNSPACED.iter().any(|&(first, last)| (first..=last).contains(&c)) && !is_combining_mark(c);
+    let unspaced =
+        UNSPACED.iter().any(|&(first, last)| (first..=last).contains(&c)) && !is_combining_mark(c);
     let sign = !c.is_ascii() && !c.is_alphanumeric() && !is_combining_mark(c) && !c.is_whitespace();
     unspaced || sign || is_selector(c)
 }
@@ -78,8 +82,8 @@ pub struct Term {
     pub is_prefix: bool,
 }
 
-/// The terms of what somebody typed: words, `"words in a row"`, and a `*` at the end of either for any ending. There is
-/// no way to type it wrong.
+/// The terms of what somebody typed: words, `"words in a row"`, and a `*` at the end of either for
+/// any ending. There is no way to type it wrong.
 pub fn terms(typed: &str) -> Vec<Term> {
     let mut terms = Vec::new();
     for (at, part) in typed.split('"').enumerate() {
@@ -155,10 +159,14 @@ mod tests {
             ("a\"b c\"d", vec![("a", false), ("b c", false), ("d", false)]),
             ("\"\"\"", vec![]),
             ("* ** \"*\" *a*", vec![("*a", true)]),
-            ("AND OR NOT NEAR(a)", vec![("AND", false), ("OR", false), ("NOT", false), ("NEAR(a)", false)]),
+            (
+                "AND OR NOT NEAR(a)",
+                vec![("AND", false), ("OR", false), ("NOT", false), ("NEAR(a)", false)],
+            ),
         ] {
             let found = terms(typed);
-            let found: Vec<_> = found.iter().map(|term| (term.text.as_str(), term.is_prefix)).collect();
+            let found: Vec<_> =
+                found.iter().map(|term| (term.text.as_str(), term.is_prefix)).collect();
             assert_eq!(found, expected, "{typed:?}");
         }
     }

@@ -16,8 +16,12 @@ pub const OFFSET_MS_MAX: i64 = 30 * 24 * 3600 * 1000;
 pub struct Offset(pub i64);
 
 impl Offset {
-    /// The nearest millisecond to a number of seconds; what lies outside the bounds is moved to the nearer one.
-    #[expect(clippy::cast_possible_truncation, reason = "saturates, and is then held within the bounds")]
+    /// The nearest millisecond to a number of seconds; what lies outside the bounds is moved to the
+    /// nearer one.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "saturates, and is then held within the bounds"
+    )]
     pub fn from_seconds(seconds: f64) -> Self {
         Self(((seconds * 1000.0).round() as i64).clamp(0, OFFSET_MS_MAX))
     }
@@ -61,7 +65,8 @@ impl Field for Offset {
     }
 }
 
-/// At most `MAX` characters of what a bot says somebody said; control characters in it become spaces.
+/// At most `MAX` characters of what a bot says somebody said; control characters in it become
+/// spaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpokenText<const MAX: usize>(pub String);
 
@@ -96,11 +101,17 @@ pub struct SegmentInput {
 }
 
 impl SegmentInput {
-    /// Puts what a bot sent in order: times that are swapped are swapped back, and what has no words or no length is nothing.
+    /// Puts what a bot sent in order: times that are swapped are swapped back, and what has no
+    /// words or no length is nothing.
     pub fn tidy(self) -> Option<Self> {
         let (start, end) = (self.start.min(self.end), self.start.max(self.end));
         let text = self.text.trim();
-        (!text.is_empty() && start < end).then(|| Self { start, end, text: text.to_owned(), ..self })
+        (!text.is_empty() && start < end).then(|| Self {
+            start,
+            end,
+            text: text.to_owned(),
+            ..self
+        })
     }
 }
 
@@ -151,7 +162,8 @@ mod tests {
             (1.0, 1e300, "a", Some((1000, OFFSET_MS_MAX, "a"))),
         ] {
             let tidy = heard(start, end, text).tidy();
-            let parts = tidy.as_ref().map(|heard| (heard.start.0, heard.end.0, heard.text.as_str()));
+            let parts =
+                tidy.as_ref().map(|heard| (heard.start.0, heard.end.0, heard.text.as_str()));
             assert_eq!(parts, expected, "{start} to {end}: {text:?}");
         }
     }
@@ -171,14 +183,17 @@ mod tests {
             ("[1]", Err("float_type")),
         ] {
             let raw: &serde_json::value::RawValue = serde_json::from_str(json).expect(json);
-            let read = Offset::read(Raw::Json(raw)).map(|offset| offset.0).map_err(|error| error.kind);
+            let read =
+                Offset::read(Raw::Json(raw)).map(|offset| offset.0).map_err(|error| error.kind);
             assert_eq!(read, expected, "{json}");
         }
     }
 
     #[test]
     fn offsets_are_written_in_seconds() {
-        for (millis, text) in [(0, "0.0"), (1, "0.001"), (12_500, "12.5"), (36_000_001, "36000.001")] {
+        for (millis, text) in
+            [(0, "0.0"), (1, "0.001"), (12_500, "12.5"), (36_000_001, "36000.001")]
+        {
             assert_eq!(serde_json::to_string(&Offset(millis)).expect("JSON"), text);
             assert_eq!(serde_json::from_str::<Offset>(text).expect("JSON"), Offset(millis));
         }

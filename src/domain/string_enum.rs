@@ -1,4 +1,5 @@
-//! Words out of closed lists: as a caller sends them, as the store keeps them, as the API document lists them.
+//! Words out of closed lists: as a caller sends them, as the store keeps them, as the API document
+//! lists them.
 
 /// A word out of a closed list, as a caller sends it and the store keeps it.
 macro_rules! string_enum {

@@ -1,4 +1,5 @@
-//! Transcripts as text, `SubRip` and `WebVTT`: one segment at a time, in times from the start of the session.
+//! Transcripts as text, `SubRip` and `WebVTT`: one segment at a time, in times from the start of
+//! the session.
 
 use crate::domain::segment::{Offset, Segment};
 use crate::domain::string_enum::string_enum;
@@ -41,13 +42,19 @@ impl Subtitles {
             Self::Txt => format!("[{}] {}\n", clock(segment.start, None), spoken(segment)),
             Self::Srt => {
                 let (start, end) = (clock(segment.start, Some(',')), clock(segment.end, Some(',')));
-                // Readers take a line with an arrow for one of times, and there is no way to escape it.
+                // Readers take a line with an arrow for one of times, and there is no way to escape
+                // it.
                 format!("{number}\n{start} --> {end}\n{}\n\n", spoken(segment).replace("-->", "→"))
             }
             Self::Vtt => {
                 let (start, end) = (clock(segment.start, Some('.')), clock(segment.end, Some('.')));
-                let speaker = segment.speaker.as_deref().map(on_one_line).filter(|speaker| !speaker.is_empty());
-                let voice = speaker.map_or_else(String::new, |speaker| format!("<v {}>", escaped(&speaker)));
+                let speaker = segment
+                    .speaker
+                    .as_deref()
+                    .map(on_one_line)
+                    .filter(|speaker| !speaker.is_empty());
+                let voice = speaker
+                    .map_or_else(String::new, |speaker| format!("<v {}>", escaped(&speaker)));
                 format!("{start} --> {end}\n{voice}{}\n\n", escaped(&on_one_line(&segment.text)))
             }
         }
@@ -117,10 +124,22 @@ mod tests {
             (Subtitles::Txt, &broken, "[00:00:00] A B: one two three --> four\n"),
             (Subtitles::Srt, &plain, "7\n00:00:01,500 --> 00:01:02,003\nHello\n\n"),
             (Subtitles::Srt, &named, "7\n01:00:00,000 --> 100:00:00,001\nAda: a < b && c > d\n\n"),
-            (Subtitles::Srt, &broken, "7\n00:00:00,000 --> 00:00:00,001\nA B: one two three → four\n\n"),
+            (
+                Subtitles::Srt,
+                &broken,
+                "7\n00:00:00,000 --> 00:00:00,001\nA B: one two three → four\n\n",
+            ),
             (Subtitles::Vtt, &plain, "00:00:01.500 --> 00:01:02.003\nHello\n\n"),
-            (Subtitles::Vtt, &named, "01:00:00.000 --> 100:00:00.001\n<v Ada>a &lt; b &amp;&amp; c &gt; d\n\n"),
-            (Subtitles::Vtt, &broken, "00:00:00.000 --> 00:00:00.001\n<v A B>one two three --&gt; four\n\n"),
+            (
+                Subtitles::Vtt,
+                &named,
+                "01:00:00.000 --> 100:00:00.001\n<v Ada>a &lt; b &amp;&amp; c &gt; d\n\n",
+            ),
+            (
+                Subtitles::Vtt,
+                &broken,
+                "00:00:00.000 --> 00:00:00.001\n<v A B>one two three --&gt; four\n\n",
+            ),
         ] {
             assert_eq!(format.entry(7, segment), expected, "{format:?}");
         }
@@ -153,7 +172,11 @@ mod tests {
 
     /// What a browser shows of a cue: its text without tags, entities resolved.
     fn shown(cue: &str) -> String {
-        let text = if cue.starts_with("<v ") { &cue[cue.find('>').expect("an end of the tag") + 1..] } else { cue };
+        let text = if cue.starts_with("<v ") {
+            &cue[cue.find('>').expect("an end of the tag") + 1..]
+        } else {
+            cue
+        };
         assert!(!text.contains(['<', '>']), "a tag in {text:?}");
         text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     }

@@ -14,7 +14,11 @@ pub struct SingleLine<const MAX: usize>(pub String);
 
 impl<const MAX: usize> Field for SingleLine<MAX> {
     fn schema() -> Object {
-        ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX)).pattern(Some(PATTERN)).build()
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .max_length(Some(MAX))
+            .pattern(Some(PATTERN))
+            .build()
     }
 
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
@@ -24,15 +28,17 @@ impl<const MAX: usize> Field for SingleLine<MAX> {
             return Err(Invalid::new("string_too_long", msg).with("max_length", MAX));
         }
         if text.chars().any(char::is_control) {
-            let msg = format!("String should match pattern '{PATTERN}': control characters are not allowed");
+            let msg = format!(
+                "String should match pattern '{PATTERN}': control characters are not allowed"
+            );
             return Err(Invalid::new("string_pattern_mismatch", msg).with("pattern", PATTERN));
         }
         Ok(Self(text))
     }
 }
 
-/// What a machine says for people to read: cut at `MAX` characters, control characters become spaces. A report is never
-/// refused for its words.
+/// What a machine says for people to read: cut at `MAX` characters, control characters become
+/// spaces. A report is never refused for its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Truncated<const MAX: usize>(pub String);
 
@@ -60,7 +66,11 @@ pub struct MultiLine<const MAX: usize>(pub String);
 impl<const MAX: usize> Field for MultiLine<MAX> {
     fn schema() -> Object {
         let pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
-        ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX)).pattern(Some(pattern)).build()
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .max_length(Some(MAX))
+            .pattern(Some(pattern))
+            .build()
     }
 
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
@@ -77,7 +87,8 @@ impl<const MAX: usize> Field for MultiLine<MAX> {
     }
 }
 
-/// Text as it is compared without case: Unicode full case folding over NFC (Unicode 3.13, definition D145).
+/// Text as it is compared without case: Unicode full case folding over NFC (Unicode 3.13,
+/// definition D145).
 pub fn fold(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
     let composed: String = text.nfc().collect();
@@ -98,7 +109,11 @@ mod tests {
         ] {
             assert_eq!(Truncated::<4>::read(Raw::Text(text)).expect(text).0, note);
             let read = MultiLine::<4>::read(Raw::Text(text)).map_err(|error| error.kind);
-            assert_eq!(read.as_ref().map(|lines| lines.0.as_str()).map_err(|kind| *kind), lines, "{text:?}");
+            assert_eq!(
+                read.as_ref().map(|lines| lines.0.as_str()).map_err(|kind| *kind),
+                lines,
+                "{text:?}"
+            );
         }
     }
 

@@ -11,15 +11,18 @@ use utoipa::{PartialSchema, ToSchema};
 /// A time of the years 0 to 9999, before its digits are filled in.
 const SHAPE: [u8; 24] = *b"0000-00-00T00:00:00.000Z";
 
-/// An instant in UTC: milliseconds since 1970. Written as RFC 3339 with `Z`, and with a fraction only where there is one.
+/// An instant in UTC: milliseconds since 1970. Written as RFC 3339 with `Z`, and with a fraction
+/// only where there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(i64);
 
 impl Time {
-    /// From milliseconds since 1970; what lies outside the years −9999 to 9999 is moved to the nearer end.
+    /// From milliseconds since 1970; what lies outside the years −9999 to 9999 is moved to the
+    /// nearer end.
     pub fn from_millis(millis: i64) -> Self {
         // Of its last second, jiff takes the beginning alone in milliseconds.
-        let (min, max) = (jiff::Timestamp::MIN.as_millisecond(), jiff::Timestamp::MAX.as_second() * 1000);
+        let (min, max) =
+            (jiff::Timestamp::MIN.as_millisecond(), jiff::Timestamp::MAX.as_second() * 1000);
         Self(millis.clamp(min, max))
     }
 
@@ -34,12 +37,14 @@ impl Time {
         Self::from_millis(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
-    /// Fills in the text; none beyond those years. By hand, for most answers hold times: less than half the work of
-    /// formatting them.
+    /// Fills in the text; none beyond those years. By hand, for most answers hold times: less than
+    /// half the work of formatting them.
     fn fill(self, shape: &mut [u8; SHAPE.len()]) -> Option<&str> {
         let at = Offset::UTC.to_datetime(jiff::Timestamp::from_millisecond(self.0).ok()?);
         put(&mut shape[..4], u16::try_from(at.year()).ok()?);
-        for (place, number) in [(5, at.month()), (8, at.day()), (11, at.hour()), (14, at.minute()), (17, at.second())] {
+        for (place, number) in
+            [(5, at.month()), (8, at.day()), (11, at.hour()), (14, at.minute()), (17, at.second())]
+        {
             put(&mut shape[place..place + 2], number.cast_unsigned().into());
         }
         put(&mut shape[20..23], at.millisecond().cast_unsigned());

@@ -16,7 +16,8 @@ const CHECK_CHARS: usize = TOKEN_CHARS - RANDOM_CHARS;
 const HINT_CHARS: usize = 4;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// A token in the clear. It cannot be stored, logged or printed by `Debug`; only [`PlainToken::reveal`] shows it.
+/// A token in the clear. It cannot be stored, logged or printed by `Debug`; only
+/// [`PlainToken::reveal`] shows it.
 pub struct PlainToken(String);
 
 impl PlainToken {
@@ -26,8 +27,12 @@ impl PlainToken {
         let mut bytes = [0u8; 2 * RANDOM_CHARS];
         while text.len() < RANDOM_CHARS {
             getrandom::fill(&mut bytes)?;
-            // 248 is the largest multiple of 62 in a byte: what lies above would favour some characters.
-            let fair = bytes.iter().filter(|&&byte| byte < 248).map(|&byte| char::from(character(byte.into())));
+            // 248 is the largest multiple of 62 in a byte: what lies above would favour some
+            // characters.
+            let fair = bytes
+                .iter()
+                .filter(|&&byte| byte < 248)
+                .map(|&byte| char::from(character(byte.into())));
             text.extend(fair.take(RANDOM_CHARS - text.len()));
         }
         let check = checksum(text.as_bytes());
@@ -140,7 +145,8 @@ pub struct Token {
 }
 
 impl Token {
-    /// Whether it opens doors; `last_used_at` may be later than its own, which is written in batches.
+    /// Whether it opens doors; `last_used_at` may be later than its own, which is written in
+    /// batches.
     pub fn check(&self, last_used_at: Option<Time>, now: Time) -> Result<(), KeyRejection> {
         if let Some(at) = self.disabled_at {
             return Err(KeyRejection::Disabled(at));
@@ -181,16 +187,19 @@ mod tests {
                 assert_eq!(PlainToken::is_wellformed(typed.as_bytes()), same, "{other} at {place}");
             }
         }
-        for wrong in ["", "x", &"A".repeat(39), &"A".repeat(40), &"A".repeat(41), &"é".repeat(20)] {
+        for wrong in ["", "x", &"A".repeat(39), &"A".repeat(40), &"A".repeat(41), &"é".repeat(20)]
+        {
             assert!(!PlainToken::is_wellformed(wrong.as_bytes()), "{wrong:?}");
         }
     }
 
     #[test]
     fn randomness_uses_the_whole_alphabet_and_never_repeats() {
-        let tokens: Vec<_> = (0..500).map(|_| PlainToken::generate().expect("randomness").0).collect();
+        let tokens: Vec<_> =
+            (0..500).map(|_| PlainToken::generate().expect("randomness").0).collect();
         assert_eq!(tokens.iter().collect::<HashSet<_>>().len(), 500);
-        let used: HashSet<u8> = tokens.iter().flat_map(|token| token[..RANDOM_CHARS].bytes()).collect();
+        let used: HashSet<u8> =
+            tokens.iter().flat_map(|token| token[..RANDOM_CHARS].bytes()).collect();
         assert_eq!(used.len(), ALPHABET.len());
         let bits = 62f64.log2() * 34.0;
         assert!(bits >= 190.0, "{bits} bits of randomness");

@@ -133,12 +133,15 @@ fn minutes<S: Serializer>(millis: &i64, serializer: S) -> Result<S::Ok, S::Error
 
 impl UsageLine {
     /// The first line of a file of comma-separated values.
-    pub const CSV_HEADER: &str = "day,user_id,token_id,requests,bots,bot_minutes,transcript_minutes\r\n";
+    pub const CSV_HEADER: &str =
+        "day,user_id,token_id,requests,bots,bot_minutes,transcript_minutes\r\n";
 
-    /// The line in such a file. Nothing in it needs quotes: it holds numbers and days, and no text of anybody's.
+    /// The line in such a file. Nothing in it needs quotes: it holds numbers and days, and no text
+    /// of anybody's.
     pub fn csv(&self) -> String {
         let Shown { requests, bots, bot_minutes, transcript_minutes } = self.counts;
-        let (bot_minutes, transcript_minutes) = (in_minutes(bot_minutes), in_minutes(transcript_minutes));
+        let (bot_minutes, transcript_minutes) =
+            (in_minutes(bot_minutes), in_minutes(transcript_minutes));
         let text = |value: Option<String>| value.unwrap_or_default();
         format!(
             "{},{},{},{requests},{bots},{bot_minutes},{transcript_minutes}\r\n",
@@ -154,7 +157,8 @@ impl UsageLine {
     }
 }
 
-/// A place in a list of usage: the line that it comes after. Written as day, user and token with dots between.
+/// A place in a list of usage: the line that it comes after. Written as day, user and token with
+/// dots between.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UsagePlace {
     /// The line's day.
@@ -194,7 +198,9 @@ impl Field for UsagePlace {
 
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
         let text = raw.string()?;
-        place(&text).ok_or_else(|| Invalid::new("value_error", "Value error, this is not the next of any page"))
+        place(&text).ok_or_else(|| {
+            Invalid::new("value_error", "Value error, this is not the next of any page")
+        })
     }
 }
 
@@ -221,16 +227,27 @@ mod tests {
 
     #[test]
     fn minutes_are_rounded_once_to_a_thousandth() {
-        for (millis, expected) in
-            [(0, 0.0), (29, 0.0), (30, 0.001), (90_000, 1.5), (100_000, 1.667), (24_000, 0.4), (-60_000, -1.0)]
-        {
-            assert!((in_minutes(millis) - expected).abs() < 1e-9, "{millis}: {}", in_minutes(millis));
+        for (millis, expected) in [
+            (0, 0.0),
+            (29, 0.0),
+            (30, 0.001),
+            (90_000, 1.5),
+            (100_000, 1.667),
+            (24_000, 0.4),
+            (-60_000, -1.0),
+        ] {
+            assert!(
+                (in_minutes(millis) - expected).abs() < 1e-9,
+                "{millis}: {}",
+                in_minutes(millis)
+            );
         }
     }
 
     #[test]
     fn a_line_is_written_in_json_and_csv() {
-        let line = line(UsageCounts { requests: 12, bots: 1, bot_ms: 90_000, transcript_ms: 24_000 });
+        let line =
+            line(UsageCounts { requests: 12, bots: 1, bot_ms: 90_000, transcript_ms: 24_000 });
         let json = serde_json::to_string(&line).expect("JSON");
         let expected = r#"{"day":"2025-10-10","user_id":1,"token_id":null,"requests":12,"bots":1,"bot_minutes":1.5,"transcript_minutes":0.4}"#;
         assert_eq!(json, expected);
@@ -252,7 +269,12 @@ mod tests {
         ] {
             let place = UsagePlace::read(Raw::Text(text)).ok();
             assert_eq!(place.is_some(), is_place, "{text:?}");
-            assert!(place.is_none_or(|place| serde_json::to_value(place).is_ok_and(|value| value == text)), "{text:?}");
+            assert!(
+                place.is_none_or(
+                    |place| serde_json::to_value(place).is_ok_and(|value| value == text)
+                ),
+                "{text:?}"
+            );
         }
     }
 }

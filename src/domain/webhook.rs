@@ -16,7 +16,8 @@ pub const SECRET_CHARS_MAX: usize = 256;
 /// What a secret matches, as the API document says it (ECMA-262).
 const PATTERN: &str = "^[!-~]*$";
 
-/// What signs a user's events. It must be read back to sign, so it is kept in the clear; `Debug` hides it.
+/// What signs a user's events. It must be read back to sign, so it is kept in the clear; `Debug`
+/// hides it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WebhookSecret(String);
@@ -54,7 +55,8 @@ impl Field for WebhookSecret {
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
         let text = raw.string()?;
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let msg = format!("String should match pattern '{PATTERN}': printable ASCII without spaces");
+            let msg =
+                format!("String should match pattern '{PATTERN}': printable ASCII without spaces");
             return Err(Invalid::new("string_pattern_mismatch", msg).with("pattern", PATTERN));
         }
         match text.len() {
@@ -102,7 +104,8 @@ pub struct Delivery {
     /// How often it was tried.
     #[schema(minimum = 0)]
     pub attempts: i64,
-    /// When it is tried next; null once it is over. An event waits for the earlier ones of its meeting.
+    /// When it is tried next; null once it is over. An event waits for the earlier ones of its
+    /// meeting.
     #[schema(required)]
     pub next_at: Option<Time>,
     /// When the receiver took it.
@@ -133,8 +136,14 @@ mod tests {
             (String::new(), Err("string_too_short")),
         ] {
             let read = WebhookSecret::read(Raw::Text(&text));
-            assert_eq!(read.map(|secret| secret.key().len()).map_err(|e| e.kind), expected, "{text:?}");
+            assert_eq!(
+                read.map(|secret| secret.key().len()).map_err(|e| e.kind),
+                expected,
+                "{text:?}"
+            );
         }
-        assert!(!format!("{:?}", WebhookSecret::stored("0123456789abcdef".to_owned())).contains("0123"));
+        assert!(
+            !format!("{:?}", WebhookSecret::stored("0123456789abcdef".to_owned())).contains("0123")
+        );
     }
 }

@@ -25,7 +25,9 @@ impl Scrubber {
     pub async fn scrub(&self, store: &Store) {
         let finished = timeout(WAIT, self.scrub_in_turn(store)).await;
         if !matches!(finished, Ok(Ok(()))) {
-            log::warn!("deleted content is still in the database file; it is scrubbed as soon as possible");
+            log::warn!(
+                "deleted content is still in the database file; it is scrubbed as soon as possible"
+            );
             self.left.notify_one();
         }
     }

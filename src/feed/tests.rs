@@ -119,14 +119,21 @@ async fn many_segments_are_pushed_in_short_texts() {
     let feed = feed(64);
     let (mut watcher, _closed) = watcher(&feed, &[1]);
     let long = "x".repeat(8192);
-    let segments: Vec<Segment> = (0..40).map(|n| segment(n, if n == 20 { &long } else { "a few words" })).collect();
+    let segments: Vec<Segment> =
+        (0..40).map(|n| segment(n, if n == 20 { &long } else { "a few words" })).collect();
     feed.on_change(&stored(1, segments));
     let mut starts = Vec::new();
     while starts.len() < 40 {
         let text = watcher.next().await;
         assert!(text.len() <= 33 * 1024, "{} bytes", text.len());
         let push: Value = serde_json::from_str(text.as_str()).expect("JSON");
-        starts.extend(push["payload"]["segments"].as_array().expect("segments").iter().map(|s| s["start"].as_f64()));
+        starts.extend(
+            push["payload"]["segments"]
+                .as_array()
+                .expect("segments")
+                .iter()
+                .map(|s| s["start"].as_f64()),
+        );
     }
     let expected: Vec<_> = [0.0, 0.001, 0.002].into_iter().map(Some).collect();
     assert_eq!(starts[..3], expected);
@@ -176,7 +183,11 @@ async fn a_key_that_is_revoked_gets_nothing_more() {
         tokio::task::yield_now().await;
         feed.on_change(&change);
         for closed in [one_closed, two_closed] {
-            assert_eq!(closed.now_or_never(), both.then_some(Ok(CloseReason::KeyRefused)), "{change:?}");
+            assert_eq!(
+                closed.now_or_never(),
+                both.then_some(Ok(CloseReason::KeyRefused)),
+                "{change:?}"
+            );
         }
         assert_eq!(one.next().now_or_never().is_none(), both, "{change:?}");
         assert!(third_closed.now_or_never().is_none(), "{change:?}");

@@ -12,7 +12,14 @@ const LINE_BYTES: usize = 160;
 
 /// Writes the line of a request. Put together by hand: `format!` costs more than the response to
 /// `GET /user`.
-pub fn log(method: &Method, route: &str, status: StatusCode, took: Duration, id: &HeaderValue, peer: &str) {
+pub fn log(
+    method: &Method,
+    route: &str,
+    status: StatusCode,
+    took: Duration,
+    id: &HeaderValue,
+    peer: &str,
+) {
     if !log::log_enabled!(target: TARGET, log::Level::Info) {
         return;
     }

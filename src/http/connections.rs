@@ -267,7 +267,11 @@ mod tests {
             ("the response is not read", vec![came, stalls, finished], Some(End::Late)),
             ("a part of the response is not read", vec![came, took, stalls], Some(End::Late)),
             ("more of the response is to come", vec![came, stalls, took], None),
-            ("all of a long response was read", vec![came, stalls, took, finished], Some(End::Late)),
+            (
+                "all of a long response was read",
+                vec![came, stalls, took, finished],
+                Some(End::Late),
+            ),
         ] {
             assert_eq!(end_after(&steps), end, "{about}");
         }

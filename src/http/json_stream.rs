@@ -140,8 +140,14 @@ mod tests {
         json.end(&mut second);
         json.member(&mut second, "next", &None::<i64>).expect("a member");
         json.end(&mut second);
-        assert_eq!(String::from_utf8_lossy(&first), r#"{"at":7,"meetings":[{"id":1,"segments":["a","b""#);
-        assert_eq!(String::from_utf8_lossy(&second), r#","\"c\""]},{"id":2}],"usage":[],"next":null}"#);
+        assert_eq!(
+            String::from_utf8_lossy(&first),
+            r#"{"at":7,"meetings":[{"id":1,"segments":["a","b""#
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&second),
+            r#","\"c\""]},{"id":2}],"usage":[],"next":null}"#
+        );
         assert!(json.open.is_empty());
     }
 

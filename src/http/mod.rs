@@ -4,8 +4,8 @@
 //! [`serve`] accepts, from the network and by the [`admin_socket`]; [`pipeline`] keeps the rules of
 //! HTTP and hands each request to a [`service`]; [`request`] reads what was sent; [`response`],
 //! [`streamed_response`] and [`json_stream`] write what is returned; [`problem`] gives an error its
-//! status; [`access_log`] logs it. After a [`websocket::handshake`], [`websocket::socket`] speaks on
-//! the connection.
+//! status; [`access_log`] logs it. After a [`websocket::handshake`], [`websocket::socket`] speaks
+//! on the connection.
 
 pub mod access_log;
 pub mod admin_socket;
@@ -28,5 +28,7 @@ pub mod websocket;
 
 pub use json_stream::JsonStream;
 pub use request::extractor::{BodyRule, Extractor, FromRequest};
-pub use response::{Accepted, Created, CreatedOrFound, IntoResponse, Json, NoContent, Page, Response};
+pub use response::{
+    Accepted, Created, CreatedOrFound, IntoResponse, Json, NoContent, Page, Response,
+};
 pub use streamed_response::{PageSource, StreamedResponse};

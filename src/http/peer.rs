@@ -94,9 +94,12 @@ mod tests {
     #[test]
     fn who_is_local_is_told_by_the_address_or_the_socket() {
         let server = "192.0.2.1:80".parse().expect("an address");
-        for (origin, is_here) in
-            [("127.0.0.1:9", true), ("[::1]:9", true), ("[::ffff:192.0.2.1]:9", true), ("192.0.2.2:9", false)]
-        {
+        for (origin, is_here) in [
+            ("127.0.0.1:9", true),
+            ("[::1]:9", true),
+            ("[::ffff:192.0.2.1]:9", true),
+            ("192.0.2.2:9", false),
+        ] {
             let origin = Origin::Network(origin.parse().expect("an address"));
             assert_eq!(origin.is_on_this_machine(server), is_here, "{origin}");
         }

@@ -26,8 +26,9 @@ const NO_PATTERN: &str = "-";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The response headers that a web page may read, besides those that every page may (Fetch, section
 /// 3.2.3).
-const READABLE: HeaderValue =
-    HeaderValue::from_static("X-Request-Id, X-Token-Expires-At, RateLimit, RateLimit-Policy, Retry-After");
+const READABLE: HeaderValue = HeaderValue::from_static(
+    "X-Request-Id, X-Token-Expires-At, RateLimit, RateLimit-Policy, Retry-After",
+);
 /// Most headers in a request; hyper's own limit is 100, and a lower one given to it costs each
 /// request.
 pub const HEADERS_MAX: usize = 64;
@@ -87,7 +88,12 @@ fn client_of(transport: &Transport, peer: &Peer, headers: &HeaderMap) -> Option<
 }
 
 /// What the request is for, if it keeps the rules of HTTP.
-fn find<S: Service>(transport: &Transport, service: &S, peer: &Peer, head: &Parts) -> Result<&'static S::Target> {
+fn find<S: Service>(
+    transport: &Transport,
+    service: &S,
+    peer: &Peer,
+    head: &Parts,
+) -> Result<&'static S::Target> {
     check(transport, head, &peer.origin)?;
     service.find(&head.method, head.uri.path())
 }
@@ -190,7 +196,8 @@ fn preflight(allowed: &str) -> Response {
     if let Ok(allowed) = HeaderValue::from_str(allowed) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allowed);
     }
-    let sendable = HeaderValue::from_static("Content-Type, X-API-Key, X-Admin-API-Key, X-Request-Id");
+    let sendable =
+        HeaderValue::from_static("Content-Type, X-API-Key, X-Admin-API-Key, X-Request-Id");
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, sendable);
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     response

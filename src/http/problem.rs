@@ -11,7 +11,9 @@ use serde::Serialize;
 /// The status that goes with an error.
 pub fn status(error: &Error) -> StatusCode {
     match error {
-        Error::Malformed(_) | Error::EmailFixed | Error::NothingToUpdate | Error::TooBroad => StatusCode::BAD_REQUEST,
+        Error::Malformed(_) | Error::EmailFixed | Error::NothingToUpdate | Error::TooBroad => {
+            StatusCode::BAD_REQUEST
+        }
         Error::WrongHost => StatusCode::MISDIRECTED_REQUEST,
         Error::TooManyHeaders(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Error::NoRoute
@@ -30,7 +32,9 @@ pub fn status(error: &Error) -> StatusCode {
         | Error::NotAllowed(_)
         | Error::BotLimitReached { .. } => StatusCode::FORBIDDEN,
         Error::BotRefused => StatusCode::UNAUTHORIZED,
-        Error::TooManyFailedKeys { .. } | Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::TooManyFailedKeys { .. } | Error::TooManyRequests { .. } => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         Error::TooSlow => StatusCode::REQUEST_TIMEOUT,
         Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,

@@ -129,7 +129,10 @@ impl<T: Serialize + ToSchema + Send> IntoResponse for CreatedOrFound<T> {
     }
 
     fn describe() -> Vec<AnswerDoc> {
-        vec![json_doc::<T>(StatusCode::CREATED, "Created"), json_doc::<T>(StatusCode::OK, "It existed already")]
+        vec![
+            json_doc::<T>(StatusCode::CREATED, "Created"),
+            json_doc::<T>(StatusCode::OK, "It existed already"),
+        ]
     }
 }
 
@@ -139,7 +142,12 @@ impl IntoResponse for NoContent {
     }
 
     fn describe() -> Vec<AnswerDoc> {
-        vec![AnswerDoc { status: StatusCode::NO_CONTENT, about: "Done", content: None, schemas: Vec::new() }]
+        vec![AnswerDoc {
+            status: StatusCode::NO_CONTENT,
+            about: "Done",
+            content: None,
+            schemas: Vec::new(),
+        }]
     }
 }
 
@@ -147,13 +155,20 @@ impl IntoResponse for Page {
     fn into_response(self) -> Result<Response> {
         let mut response = whole(StatusCode::OK, self.bytes);
         response.headers_mut().insert(header::CONTENT_TYPE, self.content_type);
-        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response
+            .headers_mut()
+            .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response.headers_mut().extend(self.headers);
         Ok(response)
     }
 
     fn describe() -> Vec<AnswerDoc> {
-        vec![AnswerDoc { status: StatusCode::OK, about: "The page", content: Some(("*/*", None)), schemas: Vec::new() }]
+        vec![AnswerDoc {
+            status: StatusCode::OK,
+            about: "The page",
+            content: Some(("*/*", None)),
+            schemas: Vec::new(),
+        }]
     }
 }
 
@@ -168,7 +183,9 @@ pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response> {
 pub fn json_bytes(status: StatusCode, bytes: Bytes) -> Response {
     let mut response = whole(status, bytes);
     *response.headers_mut() = HeaderMap::with_capacity(HEADERS_USUAL);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -151,7 +151,11 @@ async fn serve_connection<S: Service>(
 }
 
 /// Sets the options of the socket, and finds out who the peer is.
-async fn prepare(transport: &Transport, stream: &Stream, address: Option<SocketAddr>) -> io::Result<Peer> {
+async fn prepare(
+    transport: &Transport,
+    stream: &Stream,
+    address: Option<SocketAddr>,
+) -> io::Result<Peer> {
     stream.prepare(transport.limits.response_time_max)?;
     let origin = origin(stream, address).await?;
     Ok(Peer::from(origin))
@@ -179,7 +183,8 @@ async fn origin(stream: &Stream, address: Option<SocketAddr>) -> io::Result<Orig
         return Ok(Origin::Network(address));
     }
     let uid = stream.peer_uid()?;
-    let name = tokio::task::spawn_blocking(move || user_name(uid)).await.map_err(io::Error::other)?;
+    let name =
+        tokio::task::spawn_blocking(move || user_name(uid)).await.map_err(io::Error::other)?;
     Ok(Origin::Local(name.into()))
 }
 

@@ -42,7 +42,9 @@ impl<P: PageSource> StreamedResponse<P> {
     /// connection.
     pub async fn begin(mut pages: P) -> Result<Self> {
         let content_type = HeaderValue::from_static(pages.content_type());
-        let disposition = pages.file_name().and_then(|name| format!("attachment; filename=\"{name}\"").parse().ok());
+        let disposition = pages
+            .file_name()
+            .and_then(|name| format!("attachment; filename=\"{name}\"").parse().ok());
         let mut first = Vec::new();
         let is_last = pages.next(&mut first).await?;
         let body: Body = if is_last {
@@ -55,7 +57,9 @@ impl<P: PageSource> StreamedResponse<P> {
         let mut response = Response::new(body);
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response
+            .headers_mut()
+            .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(disposition) = disposition {
             response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
         }
@@ -79,7 +83,10 @@ async fn send_or_cut<P: PageSource>(mut sender: Sender<Bytes, Broken>, first: Ve
     match sent {
         Ok(Ok(())) => return,
         Ok(Err(error)) => {
-            log::error!("a streamed response was cut off: {}", error.cause().unwrap_or("the store is busy"));
+            log::error!(
+                "a streamed response was cut off: {}",
+                error.cause().unwrap_or("the store is busy")
+            );
         }
         Err(_) => log::error!("a streamed response was cut off: its next page panicked"),
     }
@@ -88,7 +95,11 @@ async fn send_or_cut<P: PageSource>(mut sender: Sender<Bytes, Broken>, first: Ve
 
 /// Sends page after page, each read once the one before it is sent; ends early when the client has
 /// gone.
-async fn send<P: PageSource>(sender: &mut Sender<Bytes, Broken>, first: Vec<u8>, mut pages: P) -> Result<()> {
+async fn send<P: PageSource>(
+    sender: &mut Sender<Bytes, Broken>,
+    first: Vec<u8>,
+    mut pages: P,
+) -> Result<()> {
     let mut page = first;
     let mut is_last = false;
     loop {

@@ -37,7 +37,9 @@ impl HttpBody for TrackedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.body {
-            Body::Left(whole) => Pin::new(whole).poll_frame(context).map_err(|never| match never {}),
+            Body::Left(whole) => {
+                Pin::new(whole).poll_frame(context).map_err(|never| match never {})
+            }
             Body::Right(pieces) => Pin::new(pieces).poll_frame(context).map_err(Broken::into),
         }
     }

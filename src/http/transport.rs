@@ -29,7 +29,12 @@ pub struct Transport {
 
 impl Transport {
     /// For a server that listens on `address`, with at most `sockets_max` WebSockets.
-    pub fn new(limits: Http, address: SocketAddr, sockets_max: usize, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        limits: Http,
+        address: SocketAddr,
+        sockets_max: usize,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             hosts: Hosts::new(&limits, address),
             connections: Connections::new(limits.clone()),

@@ -1,8 +1,9 @@
-//! What an operator is told about meetings and their owners. All of it is long reads, each as of one moment.
+//! What an operator is told about meetings and their owners. All of it is long reads, each as of
+//! one moment.
 
 use crate::domain::analytics::{
-    MeetingStats, MeetingSummary, MeetingWithUser, MeetingsWithUsers, Performance, Session, Telematics,
-    TranscriptionStats, UsagePatterns, UserSummary, per_day, seconds,
+    MeetingStats, MeetingSummary, MeetingWithUser, MeetingsWithUsers, Performance, Session,
+    Telematics, TranscriptionStats, UsagePatterns, UserSummary, per_day, seconds,
 };
 use crate::domain::{MeetingId, MeetingStatus, Platform, Time, User, UserId};
 use crate::error::{Error, Result};
@@ -128,13 +129,15 @@ impl Store {
 
     /// All that is known of one meeting.
     pub async fn telematics(&self, wanted: TelematicsWanted) -> Result<Telematics> {
-        let found = self.read_long(move |db| telematics(&*db.unchecked_transaction()?, wanted)).await?;
+        let found =
+            self.read_long(move |db| telematics(&*db.unchecked_transaction()?, wanted)).await?;
         found.ok_or(Error::NoSuchMeeting)
     }
 
     /// A user and their meetings in figures.
     pub async fn user_figures(&self, id: UserId) -> Result<(User, MeetingStats, UsagePatterns)> {
-        let found = self.read_long(move |db| user_figures(&*db.unchecked_transaction()?, id)).await?;
+        let found =
+            self.read_long(move |db| user_figures(&*db.unchecked_transaction()?, id)).await?;
         found.ok_or(Error::UserNotFound)
     }
 }
@@ -169,14 +172,16 @@ fn meeting_summary(row: &Row<'_>) -> rusqlite::Result<MeetingSummary> {
 fn telematics(db: &Connection, wanted: TelematicsWanted) -> rusqlite::Result<Option<Telematics>> {
     let Some(meeting) = by_id(db, wanted.id)? else { return Ok(None) };
     let sessions = if wanted.sessions { sessions(db, wanted.id)? } else { Vec::new() };
-    let transcription_stats = if wanted.transcriptions { Some(transcription_stats(db, wanted.id)?) } else { None };
+    let transcription_stats =
+        if wanted.transcriptions { Some(transcription_stats(db, wanted.id)?) } else { None };
     let performance_metrics = Performance::of(&meeting);
     Ok(Some(Telematics { meeting, sessions, transcription_stats, performance_metrics }))
 }
 
 fn sessions(db: &Connection, id: MeetingId) -> rusqlite::Result<Vec<Session>> {
-    let mut statement =
-        db.prepare_cached("SELECT id, meeting_id, uid, started_at FROM sessions WHERE meeting_id = ?1 ORDER BY id")?;
+    let mut statement = db.prepare_cached(
+        "SELECT id, meeting_id, uid, started_at FROM sessions WHERE meeting_id = ?1 ORDER BY id",
+    )?;
     let session = |row: &Row<'_>| {
         Ok(Session {
             id: row.get(0)?,
@@ -206,7 +211,10 @@ fn transcription_stats(db: &Connection, id: MeetingId) -> rusqlite::Result<Trans
     })
 }
 
-fn user_figures(db: &Connection, id: UserId) -> rusqlite::Result<Option<(User, MeetingStats, UsagePatterns)>> {
+fn user_figures(
+    db: &Connection,
+    id: UserId,
+) -> rusqlite::Result<Option<(User, MeetingStats, UsagePatterns)>> {
     let Some(user) = find(db, id)? else { return Ok(None) };
     Ok(Some((user, meeting_stats(db, id)?, usage_patterns(db, id)?)))
 }
@@ -218,7 +226,8 @@ fn meeting_stats(db: &Connection, id: UserId) -> rusqlite::Result<MeetingStats> 
          FROM meetings WHERE user_id = ?1"
     ))?;
     figures.query_row(params![id, MeetingStatus::Completed, MeetingStatus::Failed], |row| {
-        let (total_meetings, completed_meetings, failed_meetings) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (total_meetings, completed_meetings, failed_meetings) =
+            (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(MeetingStats {
             total_meetings,
             completed_meetings,

@@ -1,10 +1,11 @@
-//! The columns of a noun, each named once: for the statement that selects them and for the row that comes back.
+//! The columns of a noun, each named once: for the statement that selects them and for the row that
+//! comes back.
 
 /// `columns!(token_columns, token_at: Token of "t" { id, name })` makes two things:
 ///
 /// - the macro `token_columns!()`, which is the text `"t.id, t.name"`, for `concat!`;
-/// - the function `token_at(row, first)`, which makes a `Token` from a row that has these columns, from the column
-///   `first` on.
+/// - the function `token_at(row, first)`, which makes a `Token` from a row that has these columns,
+///   from the column `first` on.
 ///
 /// A column has the name of its field.
 macro_rules! columns {

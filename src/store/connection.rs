@@ -13,10 +13,11 @@ use std::ffi::c_int;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Pages of 4 KiB in the WAL before the writer checkpoints it. Most are pages of indexes that the WAL has many times and
-/// the file once: a quarter as often, tokens are created a quarter faster.
+/// Pages of 4 KiB in the WAL before the writer checkpoints it. Most are pages of indexes that the
+/// WAL has many times and the file once: a quarter as often, tokens are created a quarter faster.
 const CHECKPOINT_PAGES: c_int = 4000;
-/// What the WAL may keep of its size after a checkpoint, in bytes: the whole of it, for a WAL that grows is slower.
+/// What the WAL may keep of its size after a checkpoint, in bytes: the whole of it, for a WAL that
+/// grows is slower.
 const LOG_BYTES_KEPT: u32 = 20 * 1024 * 1024;
 /// How long a read waits for a connection, and a connection for a lock.
 pub const WAIT: Duration = Duration::from_secs(5);
@@ -24,8 +25,9 @@ const STATEMENTS_CACHED: usize = 64;
 
 const IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
 
-/// The file's address with SQLite's `unix-excl` locking (sqlite.org/vfs.html): one process owns the file, so
-/// its threads share the index of the WAL in memory and need no system call to begin a read.
+/// The file's address with SQLite's `unix-excl` locking (sqlite.org/vfs.html): one process owns the
+/// file, so its threads share the index of the WAL in memory and need no system call to begin a
+/// read.
 fn address(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let encoded = utf8_percent_encode(&absolute.to_string_lossy(), IN_PATH).to_string();
@@ -47,7 +49,9 @@ pub fn open(path: &Path) -> rusqlite::Result<Connection> {
 pub fn make_writer(connection: &Connection) -> rusqlite::Result<()> {
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
-        return Err(rusqlite::Error::InvalidParameterName(format!("journal_mode is {mode}, not wal")));
+        return Err(rusqlite::Error::InvalidParameterName(format!(
+            "journal_mode is {mode}, not wal"
+        )));
     }
     connection.execute_batch(&format!(
         "PRAGMA synchronous = FULL;
@@ -62,7 +66,8 @@ thread_local! {
     static LOG_PAGES: Cell<c_int> = const { Cell::new(0) };
 }
 
-/// Notes how long the WAL is after a commit, in place of SQLite's own checkpoint, which forgets whether it failed.
+/// Notes how long the WAL is after a commit, in place of SQLite's own checkpoint, which forgets
+/// whether it failed.
 #[expect(clippy::unnecessary_wraps, reason = "the type is the hook's")]
 fn note_log_pages(_: &Wal, pages: c_int) -> rusqlite::Result<()> {
     LOG_PAGES.set(pages);
@@ -95,14 +100,20 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 pub struct Readers(r2d2::Pool<SqliteConnectionManager>);
 
 impl Readers {
-    /// Opens the first one; the others follow on demand, up to `max`. Each keeps at most `cache_kib` KiB of pages.
+    /// Opens the first one; the others follow on demand, up to `max`. Each keeps at most
+    /// `cache_kib` KiB of pages.
     pub fn open(path: &Path, max: u32, cache_kib: u32) -> std::result::Result<Self, StartupError> {
-        let manager = SqliteConnectionManager::file(address(path)).with_flags(flags()).with_init(move |connection| {
-            prepare(connection)?;
-            connection.execute_batch(&format!("PRAGMA query_only = ON; PRAGMA cache_size = -{cache_kib};"))?;
-            add_fold(connection)
-        });
-        // A connection in this process does not go stale: no test at check-out (it would be a query), no ageing.
+        let manager = SqliteConnectionManager::file(address(path)).with_flags(flags()).with_init(
+            move |connection| {
+                prepare(connection)?;
+                connection.execute_batch(&format!(
+                    "PRAGMA query_only = ON; PRAGMA cache_size = -{cache_kib};"
+                ))?;
+                add_fold(connection)
+            },
+        );
+        // A connection in this process does not go stale: no test at check-out (it would be a
+        // query), no ageing.
         let pool = r2d2::Pool::builder()
             .max_size(max)
             .min_idle(Some(1))
@@ -112,7 +123,10 @@ impl Readers {
             .connection_timeout(WAIT)
             .build(manager);
         pool.map(Self).map_err(|error| {
-            let message = format!("Cannot read the database {} ({error}); check its permissions.", path.display());
+            let message = format!(
+                "Cannot read the database {} ({error}); check its permissions.",
+                path.display()
+            );
             StartupError::new(crate::exit::Code::DatabaseUnusable, message)
         })
     }

@@ -1,4 +1,5 @@
-//! The database: writes go to the one writer, small reads run where the request runs, long reads on the blocking pool.
+//! The database: writes go to the one writer, small reads run where the request runs, long reads on
+//! the blocking pool.
 
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
@@ -16,7 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
-/// Pages that a connection for small reads keeps: they come back to the same ones. Filled only as far as it is used.
+/// Pages that a connection for small reads keeps: they come back to the same ones. Filled only as
+/// far as it is used.
 const SMALL_READ_CACHE_KIB: u32 = 32 * 1024;
 
 /// Pages that a connection for long reads keeps: they pass by once.
@@ -41,8 +43,8 @@ pub struct Store {
 impl Store {
     /// Opens the file, alone: takes the lock, creates or upgrades the tables, starts the writer.
     ///
-    /// `on_change` is called with every change after its commit and before the caller gets the result, on the writer's
-    /// thread.
+    /// `on_change` is called with every change after its commit and before the caller gets the
+    /// result, on the writer's thread.
     pub fn open(
         options: &Options,
         on_change: impl Fn(&Change) + Send + 'static,
@@ -60,11 +62,15 @@ impl Store {
         file::create_private(&options.path)?;
         let connection = upgrade::open(&options.path)?;
         let failed = Arc::new(watch::Sender::new(None));
-        let small_reads = Readers::open(&options.path, options.small_readers, SMALL_READ_CACHE_KIB)?;
+        let small_reads =
+            Readers::open(&options.path, options.small_readers, SMALL_READ_CACHE_KIB)?;
         let long_reads = Readers::open(&options.path, options.long_readers, LONG_READ_CACHE_KIB)?;
         let searches_max = (options.long_readers as usize / 2).max(1);
         let cannot = |error: std::io::Error| {
-            StartupError::new(Code::DatabaseUnusable, format!("Cannot watch the database: {error}."))
+            StartupError::new(
+                Code::DatabaseUnusable,
+                format!("Cannot watch the database: {error}."),
+            )
         };
         let files = Arc::new(file::Files::remember(&options.path).map_err(cannot)?);
         let positions = Arc::new(Positions::default());
@@ -135,7 +141,9 @@ impl Store {
     pub async fn count(&self) -> Result<(u64, u64)> {
         let count = |row: &rusqlite::Row<'_>, at| row.get::<_, i64>(at).map(i64::cast_unsigned);
         self.read_long(move |db| {
-            let mut both = db.prepare_cached("SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM tokens)")?;
+            let mut both = db.prepare_cached(
+                "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM tokens)",
+            )?;
             both.query_row([], |row| Ok((count(row, 0)?, count(row, 1)?)))
         })
         .await
@@ -149,7 +157,10 @@ impl Store {
     }
 
     /// A small read, here and now: a row or a short page by key.
-    pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+    pub(crate) fn read<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
         self.small_reads.run(query).inspect_err(|error| fail_on(error, &self.failed))
     }
 
@@ -161,6 +172,8 @@ impl Store {
     {
         let (readers, failed) = (self.long_reads.clone(), Arc::clone(&self.failed));
         let run = move || readers.run(query).inspect_err(|error| fail_on(error, &failed));
-        tokio::task::spawn_blocking(run).await.map_err(|panic| Error::Internal(panic.to_string()))?
+        tokio::task::spawn_blocking(run)
+            .await
+            .map_err(|panic| Error::Internal(panic.to_string()))?
     }
 }

@@ -1,9 +1,12 @@
 //! All that the file has of a user, in pages: each list by its key, oldest first.
 
 use crate::domain::export::{
-    ExportedDelivery, ExportedEntry, ExportedMeeting, ExportedSession, ExportedToken, ExportedUsage, ExportedWebhook,
+    ExportedDelivery, ExportedEntry, ExportedMeeting, ExportedSession, ExportedToken,
+    ExportedUsage, ExportedWebhook,
 };
-use crate::domain::{Action, Data, Day, DeliveryId, MeetingId, Subject, TokenId, UsageCounts, User, UserId};
+use crate::domain::{
+    Action, Data, Day, DeliveryId, MeetingId, Subject, TokenId, UsageCounts, User, UserId,
+};
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
@@ -65,7 +68,11 @@ impl Store {
     }
 
     /// A page of a user's meetings behind this one, without what was said; a long read.
-    pub async fn export_meetings(&self, id: UserId, after: MeetingId) -> Result<Page<ExportedMeeting>> {
+    pub async fn export_meetings(
+        &self,
+        id: UserId,
+        after: MeetingId,
+    ) -> Result<Page<ExportedMeeting>> {
         let sql = concat!(
             "SELECT ",
             meeting_columns!(),
@@ -76,7 +83,11 @@ impl Store {
     }
 
     /// A page of a user's events behind this one; a long read.
-    pub async fn export_deliveries(&self, id: UserId, after: DeliveryId) -> Result<Page<ExportedDelivery>> {
+    pub async fn export_deliveries(
+        &self,
+        id: UserId,
+        after: DeliveryId,
+    ) -> Result<Page<ExportedDelivery>> {
         let sql = concat!(
             "SELECT d.id, d.uid, ",
             event_type!(),
@@ -87,7 +98,11 @@ impl Store {
     }
 
     /// A page of what a user used, behind this day and token; a long read.
-    pub async fn export_usage(&self, id: UserId, after: (Day, TokenId)) -> Result<Page<ExportedUsage>> {
+    pub async fn export_usage(
+        &self,
+        id: UserId,
+        after: (Day, TokenId),
+    ) -> Result<Page<ExportedUsage>> {
         let sql = "SELECT day, token_id, requests, bots, bot_ms, transcript_ms FROM usage
                    WHERE user_id = ?1 AND (day, token_id) > (?2, ?3) ORDER BY day, token_id";
         self.read_long(move |db| list(db, sql, params![id, after.0, after.1], usage_at)).await

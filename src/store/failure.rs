@@ -6,7 +6,8 @@ use rusqlite::ErrorCode;
 use std::path::Path;
 use tokio::sync::watch;
 
-/// After a fault of the disk the outcome of a write is unknown, and asking again is answered with a lie: stop.
+/// After a fault of the disk the outcome of a write is unknown, and asking again is answered with a
+/// lie: stop.
 pub(crate) fn fail_on(error: &Error, failed: &watch::Sender<Option<String>>) {
     let Error::StoreFailed(cause) = error else { return };
     failed.send_if_modified(|state| state.is_none() && state.replace(cause.clone()).is_none());
@@ -17,9 +18,9 @@ impl From<rusqlite::Error> for Error {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::DiskFull,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
-            Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::StoreFailed(error.to_string())
-            }
+            Some(
+                ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase,
+            ) => Self::StoreFailed(error.to_string()),
             _ => Self::Internal(error.to_string()),
         }
     }
@@ -37,7 +38,9 @@ pub(crate) fn unusable(path: &Path, error: &rusqlite::Error) -> StartupError {
         ),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StartupError::new(
             Code::DatabaseHeld,
-            format!("Another program has {file} open; close it (a database shell, say) and start again."),
+            format!(
+                "Another program has {file} open; close it (a database shell, say) and start again."
+            ),
         ),
         _ => StartupError::new(
             Code::DatabaseUnusable,

@@ -41,8 +41,8 @@ impl Lock {
     }
 }
 
-/// A process that a server starts holds all its open files, the lock among them, until its own program begins: so a lock
-/// that was let go may be held for a moment more.
+/// A process that a server starts holds all its open files, the lock among them, until its own
+/// program begins: so a lock that was let go may be held for a moment more.
 fn try_for_a_while(file: &File) -> Result<(), TryLockError> {
     let end = Instant::now() + LOCK_TIME_MAX;
     loop {
@@ -53,8 +53,8 @@ fn try_for_a_while(file: &File) -> Result<(), TryLockError> {
     }
 }
 
-/// The WAL of a database that is ours. It is deleted once it is empty, after a checkpoint of all of it: one file is easier
-/// to copy than two.
+/// The WAL of a database that is ours. It is deleted once it is empty, after a checkpoint of all of
+/// it: one file is easier to copy than two.
 pub struct OwnLog(PathBuf);
 
 impl OwnLog {
@@ -72,7 +72,8 @@ impl Drop for OwnLog {
     }
 }
 
-/// Makes the database file where it is missing, readable by its owner alone; SQLite gives its log the same mode.
+/// Makes the database file where it is missing, readable by its owner alone; SQLite gives its log
+/// the same mode.
 pub fn create_private(database: &Path) -> Result<(), StartupError> {
     open_private(database).map(drop).map_err(|error| cannot_create(database, &error))
 }
@@ -85,7 +86,9 @@ fn open_private(path: &Path) -> io::Result<File> {
             belong_to_folder(&new, path)?;
             new
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => options.create(true).truncate(false).open(path)?,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            options.create(true).truncate(false).open(path)?
+        }
         Err(error) => return Err(error),
     };
     // A device is nobody's to close to others, whoever names it as a database.
@@ -96,9 +99,11 @@ fn open_private(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// What root makes in the folder of a server's own user must be that user's, or the server could not open it.
+/// What root makes in the folder of a server's own user must be that user's, or the server could
+/// not open it.
 fn belong_to_folder(new: &File, path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let (folder, file) = (std::fs::metadata(folder)?, new.metadata()?);
     match file.uid() == 0 && folder.uid() != 0 {
         true => fchown(new, Some(folder.uid()), Some(folder.gid())),
@@ -128,8 +133,8 @@ impl Identity {
     }
 }
 
-/// The database and its log, as they were when they were opened. A file that is moved, deleted or replaced under a
-/// running server would take every write into nowhere.
+/// The database and its log, as they were when they were opened. A file that is moved, deleted or
+/// replaced under a running server would take every write into nowhere.
 #[derive(Debug)]
 pub struct Files([(PathBuf, Identity); 2]);
 
@@ -144,7 +149,10 @@ impl Files {
     pub fn still_there(&self) -> Result<(), Error> {
         for (path, identity) in &self.0 {
             if Identity::of(path).ok().as_ref() != Some(identity) {
-                return Err(Error::StoreFailed(format!("{} was moved, deleted or replaced", path.display())));
+                return Err(Error::StoreFailed(format!(
+                    "{} was moved, deleted or replaced",
+                    path.display()
+                )));
             }
         }
         Ok(())

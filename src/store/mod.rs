@@ -1,7 +1,7 @@
 //! All the SQL: one writer, many readers, one file. Nobody outside this folder names `rusqlite`.
 //!
-//! Writes are [`Verb`]s sent to the one writer thread, which answers after the commit. Small reads run
-//! where the request runs; long reads go to the blocking pool.
+//! Writes are [`Verb`]s sent to the one writer thread, which answers after the commit. Small reads
+//! run where the request runs; long reads go to the blocking pool.
 //!
 //! Each noun has a folder: `read.rs` has its queries, `verbs.rs` its writes.
 
@@ -63,4 +63,6 @@ pub use verbs::{DecodedVerb, VERBS, decode};
 pub use webhooks::read::{Capacity, DeliveryPage, Due, InFlight, WaitingEvent};
 pub use webhooks::settings::Webhook;
 pub use webhooks::verbs::{AttemptEnd, EndAttempt, ForgetDeliveries, SetWebhook};
-pub use writer::{Change, Moved, Numbered, Recorded, RecordedVerb, Recorder, Stored, Verb, Written};
+pub use writer::{
+    Change, Moved, Numbered, Recorded, RecordedVerb, Recorder, Stored, Verb, Written,
+};

@@ -1,4 +1,5 @@
-//! Long reads in pages: bounded in rows and in bytes, so that no page is large and no connection is held between two.
+//! Long reads in pages: bounded in rows and in bytes, so that no page is large and no connection is
+//! held between two.
 
 use rusqlite::{Row, Rows};
 

@@ -1,8 +1,10 @@
-//! Where the n-th row of a list is, so that `skip` costs the same at the end of a list as at its start.
+//! Where the n-th row of a list is, so that `skip` costs the same at the end of a list as at its
+//! start.
 //!
-//! SQLite's OFFSET reads every row that it leaves out. So the rows of each block of ids are counted, once, when a list is
-//! asked for that leaves out many; then only the counts are added up, and OFFSET leaves out the rest of one block. A commit
-//! that adds or removes rows makes the counts of their blocks unknown, and the next such list counts these anew.
+//! SQLite's OFFSET reads every row that it leaves out. So the rows of each block of ids are
+//! counted, once, when a list is asked for that leaves out many; then only the counts are added up,
+//! and OFFSET leaves out the rest of one block. A commit that adds or removes rows makes the counts
+//! of their blocks unknown, and the next such list counts these anew.
 
 use rusqlite::hooks::Action;
 use rusqlite::{Connection, params};
@@ -10,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Ids of a block.
 const BLOCK_IDS: i64 = 1024;
-/// Most blocks whose counts are kept, for 268 million ids in 2 MiB; behind them rows are left out one by one.
+/// Most blocks whose counts are kept, for 268 million ids in 2 MiB; behind them rows are left out
+/// one by one.
 const BLOCKS_MAX: usize = 1 << 18;
 
 /// A table of which lists leave out rows.
@@ -77,7 +80,9 @@ impl Positions {
     /// Begins to note what the writer adds and removes.
     pub fn watch(self: &Arc<Self>, writer: &Connection) -> rusqlite::Result<()> {
         let positions = Arc::clone(self);
-        writer.update_hook(Some(move |action, _: &str, table: &str, id| positions.note(action, table, id)))
+        writer.update_hook(Some(move |action, _: &str, table: &str, id| {
+            positions.note(action, table, id);
+        }))
     }
 
     /// Notes a row that is added or removed; it is called for every row of every table.
@@ -90,7 +95,8 @@ impl Positions {
         }
     }
 
-    /// Makes the counts of what was noted unknown, once it is committed. What was undone costs a count and no more.
+    /// Makes the counts of what was noted unknown, once it is committed. What was undone costs a
+    /// count and no more.
     pub fn publish(&self) {
         let touched = std::mem::take(&mut *locked(&self.touched));
         for (table, id) in touched {
@@ -106,8 +112,15 @@ impl Positions {
 
     /// Where the page begins that leaves out `skip` rows above `after`.
     ///
-    /// Call it before anything is read in a transaction: the counts must not be newer than what is read.
-    pub fn behind_first(&self, db: &Connection, table: Table, after: i64, skip: i64) -> rusqlite::Result<Start> {
+    /// Call it before anything is read in a transaction: the counts must not be newer than what is
+    /// read.
+    pub fn behind_first(
+        &self,
+        db: &Connection,
+        table: Table,
+        after: i64,
+        skip: i64,
+    ) -> rusqlite::Result<Start> {
         if skip < BLOCK_IDS {
             return Ok(Start { id: after, skip });
         }
@@ -124,7 +137,12 @@ impl Positions {
     /// Where the page begins that leaves out the newest `skip` rows; it goes on to older ones.
     ///
     /// Call it before anything is read in a transaction, as [`Positions::behind_first`].
-    pub fn behind_newest(&self, db: &Connection, table: Table, skip: i64) -> rusqlite::Result<Start> {
+    pub fn behind_newest(
+        &self,
+        db: &Connection,
+        table: Table,
+        skip: i64,
+    ) -> rusqlite::Result<Start> {
         if skip < BLOCK_IDS {
             return Ok(Start { id: i64::MAX, skip });
         }
@@ -142,11 +160,12 @@ impl Positions {
         Ok(Start { id: begin_of(at) + 1, skip: left })
     }
 
-    /// The counts of the blocks, from the first; those that are unknown are counted, and kept if they did not change
-    /// meanwhile.
+    /// The counts of the blocks, from the first; those that are unknown are counted, and kept if
+    /// they did not change meanwhile.
     fn counts(&self, db: &Connection, table: Table) -> rusqlite::Result<Vec<i64>> {
         let mut blocks = locked(self.blocks(table)).clone();
-        let last: Option<i64> = db.prepare_cached(table.last_id())?.query_row([], |row| row.get(0))?;
+        let last: Option<i64> =
+            db.prepare_cached(table.last_id())?.query_row([], |row| row.get(0))?;
         let number = last.map_or(0, |last| block_of(last) + 1);
         grow(&mut blocks, number);
         let mut counts = Vec::with_capacity(blocks.len());

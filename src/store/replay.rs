@@ -20,8 +20,8 @@ pub enum ReplayMode {
 /// How a recorded verb comes back.
 pub type Decode = fn(&RecordedVerb<'_>) -> Result<DecodedVerb>;
 
-/// Applies the verbs to this file, which is created where it is missing; local ones are left out. Fails where a verb
-/// does not come back, or does not end as it did when it was recorded.
+/// Applies the verbs to this file, which is created where it is missing; local ones are left out.
+/// Fails where a verb does not come back, or does not end as it did when it was recorded.
 ///
 /// The file is not flushed to the disk: it is thrown away after it was looked at.
 pub fn replay(path: &Path, verbs: &[Recorded], mode: ReplayMode) -> Result<()> {
@@ -29,7 +29,12 @@ pub fn replay(path: &Path, verbs: &[Recorded], mode: ReplayMode) -> Result<()> {
 }
 
 /// The same, for tests that bring verbs of their own.
-pub fn replay_with(path: &Path, verbs: &[Recorded], mode: ReplayMode, decode: Decode) -> Result<()> {
+pub fn replay_with(
+    path: &Path,
+    verbs: &[Recorded],
+    mode: ReplayMode,
+    decode: Decode,
+) -> Result<()> {
     file::create_private(path).map_err(cannot_open)?;
     let mut connection = upgrade::open(path).map_err(cannot_open)?;
     connection.pragma_update(None, "synchronous", "OFF")?;
@@ -49,8 +54,9 @@ pub fn replay_with(path: &Path, verbs: &[Recorded], mode: ReplayMode, decode: De
 fn apply(connection: &mut Connection, verbs: &[Recorded], decode: Decode) -> Result<()> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for recorded in verbs {
-        let verb: RecordedVerb<'_> = serde_json::from_str(&recorded.json)
-            .map_err(|error| Error::Internal(format!("{}: {error}: {}", recorded.name, recorded.json)))?;
+        let verb: RecordedVerb<'_> = serde_json::from_str(&recorded.json).map_err(|error| {
+            Error::Internal(format!("{}: {error}: {}", recorded.name, recorded.json))
+        })?;
         let DecodedVerb { mut job, is_local } = decode(&verb)?;
         if is_local {
             continue;

@@ -7,7 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Size of the reserve in bytes: some hundred revocations, even if the WAL can never be checkpointed.
+/// Size of the reserve in bytes: some hundred revocations, even if the WAL can never be
+/// checkpointed.
 const RESERVE_BYTES: usize = 4 * 1024 * 1024;
 /// How often a lost reserve is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
@@ -22,7 +23,8 @@ pub struct Reserve {
 impl Reserve {
     /// Takes the reserve, if there is room for it.
     pub fn take(database: &Path) -> Self {
-        let mut reserve = Self { path: beside(database, ".ballast"), tried: Instant::now(), held: false };
+        let mut reserve =
+            Self { path: beside(database, ".ballast"), tried: Instant::now(), held: false };
         reserve.fill();
         reserve
     }
@@ -37,7 +39,10 @@ impl Reserve {
 
     /// Gives the space to whoever needs it most.
     pub fn release(&mut self) {
-        log::warn!("the disk is full: {} is given up so that tokens can still be revoked", self.path.display());
+        log::warn!(
+            "the disk is full: {} is given up so that tokens can still be revoked",
+            self.path.display()
+        );
         self.held = false;
         self.tried = Instant::now();
         if let Err(error) = fs::remove_file(&self.path) {
@@ -50,7 +55,8 @@ impl Reserve {
         match fill(&self.path) {
             Ok(()) => self.held = true,
             Err(error) => {
-                // What was written of it would be missing elsewhere; that it cannot be removed either changes nothing.
+                // What was written of it would be missing elsewhere; that it cannot be removed
+                // either changes nothing.
                 let _ = fs::remove_file(&self.path);
                 log::warn!("no room for the reserve {}: {error}", self.path.display());
             }
@@ -66,7 +72,8 @@ impl Drop for Reserve {
 }
 
 fn fill(path: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     // Bytes that no file system can press together.
     let mut bytes = vec![0; RESERVE_BYTES];
     blake3::Hasher::new().finalize_xof().fill(&mut bytes);

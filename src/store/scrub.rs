@@ -1,9 +1,11 @@
-//! What was removed leaves the files as well: the index of words, the pages of the database, its log.
+//! What was removed leaves the files as well: the index of words, the pages of the database, its
+//! log.
 //!
-//! `SQLite` overwrites what it deletes (`secure_delete`), and FTS5 does so in its own pages (`secure-delete`). Three things
-//! stay all the same, and go here: the words by which FTS5 parts its pages from each other, copies of rows that were moved
-//! when a page was split or joined, and the older images of pages in the log. A verb that erases says so with [`mark_for_scrub`] in
-//! its transaction; what is owed outlives a crash, and [`Store::scrub`] pays it.
+//! `SQLite` overwrites what it deletes (`secure_delete`), and FTS5 does so in its own pages
+//! (`secure-delete`). Three things stay all the same, and go here: the words by which FTS5 parts
+//! its pages from each other, copies of rows that were moved when a page was split or joined, and
+//! the older images of pages in the log. A verb that erases says so with [`mark_for_scrub`] in its
+//! transaction; what is owed outlives a crash, and [`Store::scrub`] pays it.
 
 use crate::error::Result;
 use crate::store::doors::Store;
@@ -21,7 +23,8 @@ const PAGES_WIPED: usize = 64;
 const SEPARATORS_READ: u16 = 256;
 /// How often the file is looked through, at most: a page may move while it is.
 const ROUNDS_MAX: usize = 4;
-/// A file of so many pages (128 GiB) is not looked through: there a page of another kind can look like one of a table.
+/// A file of so many pages (128 GiB) is not looked through: there a page of another kind can look
+/// like one of a table.
 const PAGES_MAX: u32 = 1 << 25;
 /// How often a reader is asked again to let go of the log: at first, and at last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -35,13 +38,20 @@ impl Store {
     /// How many removals may have left something in the files; a small read.
     pub fn scrubs_pending(&self) -> Result<u64> {
         let count = "SELECT count(*) FROM erasures";
-        self.read(|db| db.prepare_cached(count)?.query_row([], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned))
+        self.read(|db| {
+            db.prepare_cached(count)?
+                .query_row([], |row| row.get::<_, i64>(0))
+                .map(i64::cast_unsigned)
+        })
     }
 
-    /// Wipes what is left of all that was removed before this call. It takes as long as some read needs the log.
+    /// Wipes what is left of all that was removed before this call. It takes as long as some read
+    /// needs the log.
     pub async fn scrub(&self) -> Result<()> {
         let last = "SELECT max(id) FROM erasures";
-        let Some(up_to) = self.read(|db| db.prepare_cached(last)?.query_row([], |row| row.get(0)))? else {
+        let Some(up_to) =
+            self.read(|db| db.prepare_cached(last)?.query_row([], |row| row.get(0)))?
+        else {
             return Ok(());
         };
         self.mend_index().await?;
@@ -113,8 +123,9 @@ const READ_PAGE: &str = "SELECT data FROM sqlite_dbpage WHERE pgno = ?1";
 fn unclean_pages(db: &Connection, pages: Range<u32>) -> rusqlite::Result<Vec<u32>> {
     let (mut read, mut found) = (db.prepare_cached(READ_PAGE)?, Vec::new());
     for page in pages {
-        let unclean =
-            read.query_row([page], |row| Ok(leftover(page, row.get_ref(0)?.as_blob()?).is_some())).optional()?;
+        let unclean = read
+            .query_row([page], |row| Ok(leftover(page, row.get_ref(0)?.as_blob()?).is_some()))
+            .optional()?;
         if unclean == Some(true) {
             found.push(page);
         }
@@ -122,12 +133,16 @@ fn unclean_pages(db: &Connection, pages: Range<u32>) -> rusqlite::Result<Vec<u32
     Ok(found)
 }
 
-/// The free space between the cells of a page and their addresses, if it is not blank (sqlite.org/fileformat2.html, 1.6).
-/// Pages of other kinds begin with the upper half of a page number, which is below that of any kind of cell.
+/// The free space between the cells of a page and their addresses, if it is not blank
+/// (sqlite.org/fileformat2.html, 1.6). Pages of other kinds begin with the upper half of a page
+/// number, which is below that of any kind of cell.
 fn leftover(page: u32, bytes: &[u8]) -> Option<Range<usize>> {
     let head = if page == 1 { 100 } else { 0 };
-    let number =
-        |at: usize| bytes.get(head + at..head + at + 2).map(|two| usize::from(two[0]) << 8 | usize::from(two[1]));
+    let number = |at: usize| {
+        bytes
+            .get(head + at..head + at + 2)
+            .map(|two| usize::from(two[0]) << 8 | usize::from(two[1]))
+    };
     let addresses = match bytes.get(head)? {
         2 | 5 => head + 12,
         10 | 13 => head + 8,
@@ -154,7 +169,11 @@ impl Verb for WipePages {
         let mut read = db.prepare_cached(READ_PAGE)?;
         let mut write = db.prepare_cached("UPDATE sqlite_dbpage SET data = ?2 WHERE pgno = ?1")?;
         for page in &self.pages {
-            let Some(mut bytes) = read.query_row([page], |row| row.get::<_, Vec<u8>>(0)).optional()? else { continue };
+            let Some(mut bytes) =
+                read.query_row([page], |row| row.get::<_, Vec<u8>>(0)).optional()?
+            else {
+                continue;
+            };
             if let Some(leftover) = leftover(*page, &bytes) {
                 bytes[leftover].fill(0);
                 write.execute(params![page, bytes])?;
@@ -164,7 +183,8 @@ impl Verb for WipePages {
     }
 }
 
-/// The beginning of a word by which FTS5 finds the page of a segment of its index where the word may be.
+/// The beginning of a word by which FTS5 finds the page of a segment of its index where the word
+/// may be.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Separator {
     segment: i64,
@@ -173,23 +193,38 @@ pub struct Separator {
 }
 
 /// The first word that the index has from there on.
-const NEXT_WORD: &str = "SELECT CAST(term AS BLOB) FROM vocabulary WHERE term >= CAST(?1 AS TEXT) LIMIT 1";
+const NEXT_WORD: &str =
+    "SELECT CAST(term AS BLOB) FROM vocabulary WHERE term >= CAST(?1 AS TEXT) LIMIT 1";
 
-/// The word that must part the pages in place of this one; `None` where some word of somebody begins so.
+/// The word that must part the pages in place of this one; `None` where some word of somebody
+/// begins so.
 fn replacement(db: &Connection, term: &[u8]) -> rusqlite::Result<Option<Vec<u8>>> {
-    let Some((letter, begin)) = term.split_first().filter(|(_, begin)| !begin.is_empty()) else { return Ok(None) };
-    let next = db.prepare_cached(NEXT_WORD)?.query_row([begin], |row| row.get::<_, Vec<u8>>(0)).optional()?;
-    // Words that the page has are among those of the index, so the next of all is not behind its first.
-    Ok(next.filter(|next| !next.starts_with(begin)).map(|next| [&[*letter], next.as_slice()].concat()))
+    let Some((letter, begin)) = term.split_first().filter(|(_, begin)| !begin.is_empty()) else {
+        return Ok(None);
+    };
+    let next = db
+        .prepare_cached(NEXT_WORD)?
+        .query_row([begin], |row| row.get::<_, Vec<u8>>(0))
+        .optional()?;
+    // Words that the page has are among those of the index, so the next of all is not behind its
+    // first.
+    Ok(next
+        .filter(|next| !next.starts_with(begin))
+        .map(|next| [&[*letter], next.as_slice()].concat()))
 }
 
-/// Some separators from there on that are of nobody's words any more, and where the next read begins.
-fn dead_separators(db: &Connection, begin: &Separator) -> rusqlite::Result<(Vec<Separator>, Option<Separator>)> {
+/// Some separators from there on that are of nobody's words any more, and where the next read
+/// begins.
+fn dead_separators(
+    db: &Connection,
+    begin: &Separator,
+) -> rusqlite::Result<(Vec<Separator>, Option<Separator>)> {
     let mut list = db.prepare_cached(
         "SELECT segid, CAST(term AS BLOB) FROM words_idx WHERE (segid, term) > (?1, ?2) ORDER BY segid, term LIMIT ?3",
     )?;
     let values = params![begin.segment, begin.term, SEPARATORS_READ];
-    let all = list.query_map(values, |row| Ok(Separator { segment: row.get(0)?, term: row.get(1)? }))?;
+    let all =
+        list.query_map(values, |row| Ok(Separator { segment: row.get(0)?, term: row.get(1)? }))?;
     let (all, mut dead) = (all.collect::<rusqlite::Result<Vec<_>>>()?, Vec::new());
     for separator in &all {
         if replacement(db, &separator.term)?.is_some() {
@@ -213,7 +248,9 @@ impl Verb for MendIndex {
     const ESSENTIAL: bool = true;
 
     fn apply(&self, db: &Connection) -> Result<()> {
-        let mut mend = db.prepare_cached("UPDATE OR IGNORE words_idx SET term = ?3 WHERE segid = ?1 AND term = ?2")?;
+        let mut mend = db.prepare_cached(
+            "UPDATE OR IGNORE words_idx SET term = ?3 WHERE segid = ?1 AND term = ?2",
+        )?;
         for Separator { segment, term } in &self.dead {
             if let Some(replacement) = replacement(db, term)? {
                 mend.execute(params![segment, term, replacement])?;
@@ -235,7 +272,9 @@ impl Verb for NoteErased {
     const ESSENTIAL: bool = true;
 
     fn apply(&self, db: &Connection) -> Result<()> {
-        db.prepare_cached("DELETE FROM erasures WHERE id <= ?1")?.execute([self.up_to]).map(drop)?;
+        db.prepare_cached("DELETE FROM erasures WHERE id <= ?1")?
+            .execute([self.up_to])
+            .map(drop)?;
         Ok(())
     }
 }

@@ -1,8 +1,9 @@
-//! How ids, times, hashes and words are kept in columns. A value that no column should hold is an error, not a guess.
+//! How ids, times, hashes and words are kept in columns. A value that no column should hold is an
+//! error, not a guess.
 
 use crate::domain::{
-    AdminKeyId, Data, Day, DeliveryId, Email, Hint, Language, MeetingId, MeetingStatus, Offset, Platform, Scope,
-    SegmentId, SessionId, Task, Time, TokenHash, TokenId, UserId, WebhookSecret,
+    AdminKeyId, Data, Day, DeliveryId, Email, Hint, Language, MeetingId, MeetingStatus, Offset,
+    Platform, Scope, SegmentId, SessionId, Task, Time, TokenHash, TokenId, UserId, WebhookSecret,
 };
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
 
@@ -133,7 +134,8 @@ mod tests {
         let db = Connection::open_in_memory().expect("memory");
         let hash = TokenHash([7; 32]);
         let time = Time::from_millis(1_760_097_600_120);
-        let values = (hash, time, Platform::Teams, Scope::default(), Some(UserId(3)), None::<TokenId>);
+        let values =
+            (hash, time, Platform::Teams, Scope::default(), Some(UserId(3)), None::<TokenId>);
         let back = db.query_row("SELECT ?1, ?2, ?3, ?4, ?5, ?6", values.clone(), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
         });

@@ -1,7 +1,7 @@
 //! How a file becomes what `schema.sql` says: new ones at once, older ones step by step.
 //!
-//! By hand, for a step is SQL and a version in the file itself: crates for it keep a table of their own and undo steps,
-//! which nobody needs here.
+//! By hand, for a step is SQL and a version in the file itself: crates for it keep a table of their
+//! own and undo steps, which nobody needs here.
 
 use crate::exit::{Code, StartupError};
 use crate::store::connection;
@@ -14,15 +14,22 @@ const APPLICATION_ID: i64 = 0x564f_4d54;
 /// The tables as they are.
 const SCHEMA: &str = include_str!("../../schema.sql");
 /// `STEPS[n]` brings a file from version `n + 1` to `n + 2`; a new file begins at the last version.
-const STEPS: &[&str] =
-    &[include_str!("upgrade/to_2.sql"), include_str!("upgrade/to_3.sql"), include_str!("upgrade/to_4.sql")];
+const STEPS: &[&str] = &[
+    include_str!("upgrade/to_2.sql"),
+    include_str!("upgrade/to_3.sql"),
+    include_str!("upgrade/to_4.sql"),
+];
 /// Below 3.51.3 a WAL database with two connections can be corrupted.
 const SQLITE_MIN: i32 = 3_051_003;
 
-/// Opens a file for writing, with the tables as they are today; one that is not ours or newer is left as it was.
+/// Opens a file for writing, with the tables as they are today; one that is not ours or newer is
+/// left as it was.
 pub fn open(path: &Path) -> Result<Connection, StartupError> {
     if rusqlite::version_number() < SQLITE_MIN {
-        let message = format!("SQLite {} can corrupt this database; build with the bundled one.", rusqlite::version());
+        let message = format!(
+            "SQLite {} can corrupt this database; build with the bundled one.",
+            rusqlite::version()
+        );
         return Err(StartupError::new(Code::DatabaseUnusable, message));
     }
     let opened = connection::open(path).map_err(Refusal::Sqlite).and_then(|mut connection| {
@@ -53,14 +60,18 @@ impl From<rusqlite::Error> for Refusal {
 
 /// The version of a file that is ours, 0 for an empty one; looks and changes nothing.
 fn recognise(connection: &Connection, steps: &[&str]) -> Result<usize, Refusal> {
-    let ask = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let (application, version) = (ask("application_id")?, usize::try_from(ask("user_version")?).unwrap_or(0));
+    let ask =
+        |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let (application, version) =
+        (ask("application_id")?, usize::try_from(ask("user_version")?).unwrap_or(0));
     let is_empty = !connection.prepare("SELECT 1 FROM sqlite_schema")?.exists([])?;
     let newest = steps.len() + 1;
     match (application, version) {
         (0, 0) if is_empty => Ok(0),
         (APPLICATION_ID, version) if version > newest => {
-            let why = format!("was written by a newer vomeet (file version {version}, this program knows {newest})");
+            let why = format!(
+                "was written by a newer vomeet (file version {version}, this program knows {newest})"
+            );
             Err(Refusal::Foreign(why))
         }
         (APPLICATION_ID, 1..) => Ok(version),
@@ -88,12 +99,15 @@ fn bring_up(connection: &mut Connection, steps: &[&str]) -> Result<(), Refusal> 
 mod tests {
     use super::*;
 
-    /// The tables and indexes of a file, as SQLite keeps them, without comments and spaces: a column that was added
-    /// later stands on the line of the last comment's table.
+    /// The tables and indexes of a file, as SQLite keeps them, without comments and spaces: a
+    /// column that was added later stands on the line of the last comment's table.
     fn shape(connection: &Connection) -> Vec<(String, String)> {
-        let mut rows =
-            connection.prepare("SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name").expect("schema");
-        let rows = rows.query_map([], |row| Ok((row.get(0)?, bare(&row.get::<_, String>(1)?)))).expect("rows");
+        let mut rows = connection
+            .prepare("SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name")
+            .expect("schema");
+        let rows = rows
+            .query_map([], |row| Ok((row.get(0)?, bare(&row.get::<_, String>(1)?))))
+            .expect("rows");
         rows.map(|row| row.expect("row")).collect()
     }
 
@@ -136,12 +150,17 @@ mod tests {
         let older = [
             format!("{}{rows} PRAGMA user_version = 1;", include_str!("upgrade/at_1.sql")),
             format!("{}{rows}{said} PRAGMA user_version = 2;", include_str!("upgrade/at_2.sql")),
-            format!("{}{rows}{said}{recorded} PRAGMA user_version = 3;", include_str!("upgrade/at_3.sql")),
+            format!(
+                "{}{rows}{said}{recorded} PRAGMA user_version = 3;",
+                include_str!("upgrade/at_3.sql")
+            ),
         ];
         older.map(|sql| {
             let connection = Connection::open_in_memory().expect("memory");
             connection.execute_batch(&sql).expect("an older file");
-            connection.pragma_update(None, "application_id", APPLICATION_ID).expect("application id");
+            connection
+                .pragma_update(None, "application_id", APPLICATION_ID)
+                .expect("application id");
             connection
         })
     }
@@ -156,7 +175,8 @@ mod tests {
                 let kept = "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM tokens) +
                             (SELECT count(*) FROM meetings) + (SELECT count(*) FROM sessions) +
                             (SELECT count(*) FROM segments)";
-                let kept = connection.query_row(kept, [], |row| row.get::<_, i64>(0)).expect("count");
+                let kept =
+                    connection.query_row(kept, [], |row| row.get::<_, i64>(0)).expect("count");
                 assert_eq!(kept, if version == 1 { 3 } else { 5 }, "{row}");
             }
         }
@@ -169,18 +189,22 @@ mod tests {
             assert!(bring_up(&mut connection, STEPS).is_ok());
             let indexed = "SELECT count(*) FROM words JOIN segments s ON s.id = words.rowid
                            WHERE words MATCH 'owner:u1 AND text:morning' AND s.unindexed_user_id IS NULL";
-            let indexed = connection.query_row(indexed, [], |row| row.get::<_, i64>(0)).expect("count");
+            let indexed =
+                connection.query_row(indexed, [], |row| row.get::<_, i64>(0)).expect("count");
             assert_eq!(indexed, 1);
         }
     }
 
-    /// What the audit log says about a user goes with the user, by whichever version it was written.
+    /// What the audit log says about a user goes with the user, by whichever version it was
+    /// written.
     #[test]
     fn what_an_older_version_recorded_about_a_user_goes_with_the_user() {
         let [.., mut connection] = older();
         assert!(bring_up(&mut connection, STEPS).is_ok());
-        let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("count");
-        let details = "SELECT count(*) FROM audit_details WHERE after = '{\"id\":1}' AND salt = zeroblob(8)";
+        let count =
+            |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("count");
+        let details =
+            "SELECT count(*) FROM audit_details WHERE after = '{\"id\":1}' AND salt = zeroblob(8)";
         assert_eq!(count(details), 1);
         connection.execute("DELETE FROM users WHERE id = 1", []).expect("an end");
         assert_eq!((count(details), count("SELECT count(*) FROM audit")), (0, 1));
@@ -194,7 +218,9 @@ mod tests {
         assert!(bring_up(&mut connection, steps).is_err());
         assert_eq!(shape(&connection), before);
         assert_eq!(
-            connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).expect("version"),
+            connection
+                .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
+                .expect("version"),
             1
         );
     }
@@ -206,11 +232,14 @@ mod tests {
         let mut keys = connection
             .prepare("SELECT m.name, f.\"from\" FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table'")
             .expect("keys");
-        let keys = keys.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).expect("rows");
+        let keys = keys
+            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+            .expect("rows");
         let mut seen = 0;
         for (table, column) in keys.map(|key| key.expect("a key")) {
             let explain = format!("EXPLAIN QUERY PLAN SELECT 1 FROM {table} WHERE {column} = 1");
-            let plan: String = connection.query_row(&explain, [], |row| row.get(3)).expect("a plan");
+            let plan: String =
+                connection.query_row(&explain, [], |row| row.get(3)).expect("a plan");
             assert!(plan.starts_with("SEARCH"), "{table}.{column}: {plan}");
             seen += 1;
         }
@@ -226,7 +255,9 @@ mod tests {
         ] {
             let mut connection = Connection::open_in_memory().expect("memory");
             connection.execute_batch(prepare).expect(prepare);
-            let Err(Refusal::Foreign(why)) = bring_up(&mut connection, STEPS) else { panic!("accepted: {prepare}") };
+            let Err(Refusal::Foreign(why)) = bring_up(&mut connection, STEPS) else {
+                panic!("accepted: {prepare}")
+            };
             assert!(why.contains(expected), "{prepare}: {why}");
         }
     }

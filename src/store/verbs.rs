@@ -1,8 +1,8 @@
 //! The table of verbs: the number of each, for ever, and how a recorded verb comes back.
 //!
-//! A verb is recorded as JSON with the names of its fields, so a field can be added. JSON, because verbs carry
-//! members that are JSON themselves and must come back to the letter, which no binary format keeps; its bytes (hashes
-//! and salts) are lists of numbers and come back exactly as well.
+//! A verb is recorded as JSON with the names of its fields, so a field can be added. JSON, because
+//! verbs carry members that are JSON themselves and must come back to the letter, which no binary
+//! format keeps; its bytes (hashes and salts) are lists of numbers and come back exactly as well.
 
 use crate::error::{Error, Result};
 use crate::store::admin_keys::verbs::{CreateAdminKey, RevokeAdminKey, RotateAdminKey};
@@ -15,7 +15,9 @@ use crate::store::scrub::{MendIndex, NoteErased, WipePages};
 use crate::store::segments::index::IndexSegments;
 use crate::store::segments::verbs::StoreSegments;
 use crate::store::sessions::verbs::{NoteCleared, NoteContainer, Reconfigure, SendBot};
-use crate::store::tokens::verbs::{CreateToken, RevokeToken, RotateToken, TouchTokens, UpdateToken};
+use crate::store::tokens::verbs::{
+    CreateToken, RevokeToken, RotateToken, TouchTokens, UpdateToken,
+};
 use crate::store::usage::verbs::{ForgetUsage, WriteUsage};
 use crate::store::users::configured::ApplyConfiguredUsers;
 use crate::store::users::verbs::{CreateUser, DeleteUser, UpdateUser};
@@ -45,12 +47,12 @@ macro_rules! verbs {
     };
 }
 
-// A number is never used for another verb, not even when its verb is gone, and a verb never changes its meaning: what
-// was recorded once must do the same for ever. A new verb takes the next number; a new field of a verb that is here
-// takes `#[serde(default)]`.
+// A number is never used for another verb, not even when its verb is gone, and a verb never changes
+// its meaning: what was recorded once must do the same for ever. A new verb takes the next number;
+// a new field of a verb that is here takes `#[serde(default)]`.
 //
-// `audited` verbs may come with their actor, `plain` ones never do. `local` ones concern this file alone (its pages,
-// its log) and no row that others would see: they are not replicated.
+// `audited` verbs may come with their actor, `plain` ones never do. `local` ones concern this file
+// alone (its pages, its log) and no row that others would see: they are not replicated.
 verbs! {
     audited 1 CreateUser,
     audited 2 UpdateUser,
@@ -113,7 +115,11 @@ fn plain<V: Verb>(recorded: &RecordedVerb<'_>) -> Result<DecodedVerb> {
 }
 
 fn audited<V: Audited>(recorded: &RecordedVerb<'_>) -> Result<DecodedVerb> {
-    if recorded.is_audited { DecodedVerb::of::<AuditedVerb<V>>(recorded) } else { plain::<V>(recorded) }
+    if recorded.is_audited {
+        DecodedVerb::of::<AuditedVerb<V>>(recorded)
+    } else {
+        plain::<V>(recorded)
+    }
 }
 
 fn local<V: Verb>(recorded: &RecordedVerb<'_>) -> Result<DecodedVerb> {

@@ -33,9 +33,21 @@ mod tests {
     fn waits_grow_threefold_within_a_fifth() {
         let middle = JITTER_PERCENT * STEPS;
         for (attempts, seconds) in [(1, 5), (2, 15), (3, 45), (4, 135), (9, 32_805)] {
-            assert_eq!(wait(FIRST, attempts, middle), Duration::from_secs(seconds), "after {attempts}");
-            assert_eq!(wait(FIRST, attempts, 0), Duration::from_secs(seconds) * 4 / 5, "after {attempts}");
-            assert_eq!(wait(FIRST, attempts, 2 * middle), Duration::from_secs(seconds) * 6 / 5, "after {attempts}");
+            assert_eq!(
+                wait(FIRST, attempts, middle),
+                Duration::from_secs(seconds),
+                "after {attempts}"
+            );
+            assert_eq!(
+                wait(FIRST, attempts, 0),
+                Duration::from_secs(seconds) * 4 / 5,
+                "after {attempts}"
+            );
+            assert_eq!(
+                wait(FIRST, attempts, 2 * middle),
+                Duration::from_secs(seconds) * 6 / 5,
+                "after {attempts}"
+            );
         }
     }
 

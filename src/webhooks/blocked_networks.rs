@@ -104,10 +104,30 @@ mod tests {
             ("203.0.113.0", "203.0.113.255", Some("203.0.112.255"), Some("203.0.114.0")),
             ("224.0.0.0", "255.255.255.255", Some("223.255.255.255"), None),
             ("::", "1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", None, Some("2000::")),
-            ("2001::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff", Some("2000:ffff::1"), Some("2001:200::")),
-            ("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", Some("2001:db7:ffff::"), Some("2001:db9::")),
-            ("2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", Some("2001:ffff::"), Some("2003::")),
-            ("3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff", Some("3ffe:ffff::"), Some("3fff:1000::")),
+            (
+                "2001::",
+                "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff",
+                Some("2000:ffff::1"),
+                Some("2001:200::"),
+            ),
+            (
+                "2001:db8::",
+                "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
+                Some("2001:db7:ffff::"),
+                Some("2001:db9::"),
+            ),
+            (
+                "2002::",
+                "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+                Some("2001:ffff::"),
+                Some("2003::"),
+            ),
+            (
+                "3fff::",
+                "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff",
+                Some("3ffe:ffff::"),
+                Some("3fff:1000::"),
+            ),
             ("4000::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", Some("3fff:ffff::"), None),
         ] {
             assert!(!reaches(first, &[]) && !reaches(last, &[]), "{first} to {last}");
@@ -154,7 +174,8 @@ mod tests {
 
     #[test]
     fn what_the_operator_allows_is_reachable_and_no_more() {
-        let allowed: Vec<IpNet> = ["10.1.0.0/16", "fd00::/64"].map(|text| text.parse().expect(text)).into();
+        let allowed: Vec<IpNet> =
+            ["10.1.0.0/16", "fd00::/64"].map(|text| text.parse().expect(text)).into();
         for (text, reachable) in [
             ("10.1.2.3", true),
             ("::ffff:10.1.2.3", true),

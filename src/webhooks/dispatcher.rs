@@ -121,7 +121,11 @@ impl Dispatcher {
 
     /// Begins attempts of the events that are due, within the capacity. Returns when to look again;
     /// `None` where the database cannot be read.
-    async fn begin_due(self: &Arc<Self>, store: &Arc<Store>, schedule: &mut Schedule) -> Option<Time> {
+    async fn begin_due(
+        self: &Arc<Self>,
+        store: &Arc<Store>,
+        schedule: &mut Schedule,
+    ) -> Option<Time> {
         let now = self.clock.now();
         let latest = later(now, SLEEP_MAX);
         if schedule.is_full() {
@@ -130,7 +134,10 @@ impl Dispatcher {
         let due = match store.due_deliveries(now, schedule.capacity()).await {
             Ok(due) => due,
             Err(error) => {
-                log::warn!("the webhook events that are due cannot be read: {}", error.store_cause());
+                log::warn!(
+                    "the webhook events that are due cannot be read: {}",
+                    error.store_cause()
+                );
                 return None;
             }
         };
@@ -194,12 +201,18 @@ impl Dispatcher {
 
     /// Posts an event `webhook.test` at once, by the same rules, and stores nothing.
     /// [`Error::Busy`] while another test of the user's runs, or too many of others.
-    pub async fn test(&self, user: UserId, url: &str, secret: Option<WebhookSecret>) -> Result<Tested> {
+    pub async fn test(
+        &self,
+        user: UserId,
+        url: &str,
+        secret: Option<WebhookSecret>,
+    ) -> Result<Tested> {
         let permit = self.test_permits.take(user)?;
         let began = self.clock.instant();
         let at = self.clock.now();
         let event_type = "webhook.test".to_owned();
-        let body = serde_json::json!({ "event_type": event_type, "user_id": user, "timestamp": at });
+        let body =
+            serde_json::json!({ "event_type": event_type, "user_id": user, "timestamp": at });
         let delivery = blake3::hash(&random_bytes()?).to_hex()[..32].to_owned();
         let request = WebhookRequest { event_type, delivery, body: body.to_string(), secret, at };
         let (outcome, lookup) = self.client.send(url, &request).await;
@@ -249,7 +262,10 @@ async fn write(store: &Store, attempt: EndAttempt) {
     }
     while let Err(error) = store.write(attempt.clone()).await {
         let id = attempt.id;
-        log::warn!("the end of an attempt of delivery {id} cannot be written: {}", error.store_cause());
+        log::warn!(
+            "the end of an attempt of delivery {id} cannot be written: {}",
+            error.store_cause()
+        );
         if matches!(error, Error::StoreFailed(_)) {
             return;
         }

@@ -70,7 +70,9 @@ impl Outcome {
     fn of_status(status: u16) -> Self {
         let error = match status {
             200..=299 => None,
-            300..=399 => Some(format!("The webhook answered {status}; redirects are not followed.")),
+            300..=399 => {
+                Some(format!("The webhook answered {status}; redirects are not followed."))
+            }
             _ => Some(format!("The webhook answered {status}.")),
         };
         Self { status: Some(status), error }
@@ -101,7 +103,11 @@ impl WebhookClient {
 
     /// One attempt, of at most [`TIME_MAX`]; a look-up that is still under way comes with the
     /// outcome.
-    pub async fn send(&self, url: &str, webhook_request: &WebhookRequest) -> (Outcome, Option<Lookup>) {
+    pub async fn send(
+        &self,
+        url: &str,
+        webhook_request: &WebhookRequest,
+    ) -> (Outcome, Option<Lookup>) {
         let target = match Target::parse(url) {
             Ok(target) => target,
             Err(why) => return (Outcome::failed(why), None),
@@ -173,7 +179,10 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
     Err(failure)
 }
 
-fn request(target: &Target, webhook_request: &WebhookRequest) -> Result<Request<Full<Bytes>>, String> {
+fn request(
+    target: &Target,
+    webhook_request: &WebhookRequest,
+) -> Result<Request<Full<Bytes>>, String> {
     let mut request = Request::post(target.path())
         .header(header::HOST, target.authority())
         .header(header::CONTENT_TYPE, "application/json")
@@ -183,7 +192,8 @@ fn request(target: &Target, webhook_request: &WebhookRequest) -> Result<Request<
         .header("X-Vomeet-Timestamp", webhook_request.at.as_millis().div_euclid(1000))
         .header("X-Vomeet-Delivery", &webhook_request.delivery);
     if let Some(secret) = &webhook_request.secret {
-        request = request.header("X-Vomeet-Signature", signature(secret, webhook_request.body.as_bytes()));
+        request = request
+            .header("X-Vomeet-Signature", signature(secret, webhook_request.body.as_bytes()));
     }
     let body = Full::new(Bytes::from(webhook_request.body.clone()));
     request.body(body).map_err(|error| format!("The event cannot be posted there: {error}."))
@@ -235,7 +245,9 @@ mod tests {
 
     #[test]
     fn only_2xx_is_a_success() {
-        for (status, success) in [(199, false), (200, true), (204, true), (299, true), (301, false), (404, false)] {
+        for (status, success) in
+            [(199, false), (200, true), (204, true), (299, true), (301, false), (404, false)]
+        {
             assert_eq!(Outcome::of_status(status).error.is_none(), success, "{status}");
         }
     }

@@ -32,7 +32,11 @@ impl Schedule {
     }
 
     /// Begins an attempt.
-    pub fn begin(&mut self, in_flight: InFlight, attempt: impl Future<Output = ()> + Send + 'static) {
+    pub fn begin(
+        &mut self,
+        in_flight: InFlight,
+        attempt: impl Future<Output = ()> + Send + 'static,
+    ) {
         let task = self.attempts.spawn(attempt);
         self.in_flight.insert(task.id(), in_flight);
         debug_assert!(self.in_flight.len() <= ATTEMPTS_MAX, "the store keeps to the capacity");

@@ -15,7 +15,8 @@ const URL_CHARS_MAX: usize = 2048;
 
 /// Why an address is not reached. It does not name the address, which may be what somebody wants to
 /// find out.
-pub const PRIVATE: &str = "The address of the webhook is private or reserved; the operator can allow it.";
+pub const PRIVATE: &str =
+    "The address of the webhook is private or reserved; the operator can allow it.";
 
 /// An address as a user wrote it, of a form that can be posted to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,10 +55,13 @@ impl Target {
     /// Reads an address as browsers do (WHATWG URL), or says why it cannot be posted to.
     pub fn parse(text: &str) -> Result<Self, String> {
         let refused = |why: &str| Err(format!("Input should be a valid URL, {why}"));
-        if text.chars().count() > URL_CHARS_MAX || text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        if text.chars().count() > URL_CHARS_MAX
+            || text.contains(|c: char| c.is_control() || c.is_whitespace())
+        {
             return refused("without spaces and not too long");
         }
-        let url = Url::parse(text).map_err(|error| format!("Input should be a valid URL, {error}"))?;
+        let url =
+            Url::parse(text).map_err(|error| format!("Input should be a valid URL, {error}"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return refused("with scheme http or https");
         }
@@ -213,7 +217,12 @@ mod tests {
             let target = Target::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));
             assert!(target.is_refused(&[]), "{text}");
         }
-        for text in ["http://1.1.1.1/", "http://[2606:4700::1111]/", "http://localhost/", "http://example.com/"] {
+        for text in [
+            "http://1.1.1.1/",
+            "http://[2606:4700::1111]/",
+            "http://localhost/",
+            "http://example.com/",
+        ] {
             assert!(!Target::parse(text).expect(text).is_refused(&[]), "{text}");
         }
         let allowed = ["127.0.0.0/8".parse().expect("a network")];

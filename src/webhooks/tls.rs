@@ -45,7 +45,9 @@ fn roots() -> RootCertStore {
     }
     let (added, _) = roots.add_parsable_certificates(system.certs);
     if added == 0 {
-        log::warn!("the system has no root certificates; webhooks trust those that this program carries");
+        log::warn!(
+            "the system has no root certificates; webhooks trust those that this program carries"
+        );
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     roots

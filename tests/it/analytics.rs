@@ -28,7 +28,14 @@ struct Row<'a> {
 
 impl Default for Row<'_> {
     fn default() -> Self {
-        Self { user: 1, platform: "google_meet", status: "completed", created: NOON, lasted: None, data: json!({}) }
+        Self {
+            user: 1,
+            platform: "google_meet",
+            status: "completed",
+            created: NOON,
+            lasted: None,
+            data: json!({}),
+        }
     }
 }
 
@@ -39,8 +46,11 @@ impl Row<'_> {
                    VALUES (?1, ?2, 'abc-defg-' || (SELECT count(*) FROM meetings), 'https://meet.google.com/abc-defg-hij', ?3, 'bot-1', ?4, ?5, ?6, ?7, ?8)";
         let (start, end) = self.lasted.unzip();
         let (data, updated) = (self.data.to_string(), end.unwrap_or(self.created));
-        db.execute(sql, params![self.user, self.platform, self.status, start, end, data, self.created, updated])
-            .expect("a meeting");
+        db.execute(
+            sql,
+            params![self.user, self.platform, self.status, start, end, data, self.created, updated],
+        )
+        .expect("a meeting");
         db.last_insert_rowid()
     }
 }
@@ -52,13 +62,22 @@ fn insert_session(db: &Connection, meeting: i64, started: i64) -> i64 {
     db.last_insert_rowid()
 }
 
-fn insert_segment(db: &Connection, (meeting, session): (i64, i64), start: i64, end: i64, who: Option<(&str, &str)>) {
+fn insert_segment(
+    db: &Connection,
+    (meeting, session): (i64, i64),
+    start: i64,
+    end: i64,
+    who: Option<(&str, &str)>,
+) {
     let sql =
         "INSERT INTO segments (meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, speaker,
                  language, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'words', ?7, ?8, ?5, ?5)";
     let (speaker, language) = who.unzip();
-    db.execute(sql, params![meeting, session, start, end, NOON + start, NOON + end, speaker, language])
-        .expect("a segment");
+    db.execute(
+        sql,
+        params![meeting, session, start, end, NOON + start, NOON + end, speaker, language],
+    )
+    .expect("a segment");
 }
 
 /// A meeting that went all the way, and its neighbour in whose figures it must not count.
@@ -100,7 +119,8 @@ fn a_meeting_tells_how_it_went() {
     assert_eq!(plain["meeting"], all["meeting"]);
     assert_eq!(plain["performance_metrics"], all["performance_metrics"]);
     for no in ["false", "0", "False"] {
-        let none = get(&server, &format!("{path}?include_transcriptions={no}&include_sessions={no}"));
+        let none =
+            get(&server, &format!("{path}?include_transcriptions={no}&include_sessions={no}"));
         assert_eq!(none, plain, "{no}");
     }
     let unseen = get(&server, "/admin/analytics/meetings/2/telematics?include_transcriptions=True");
@@ -114,11 +134,12 @@ fn a_meeting_in_which_nobody_spoke_has_figures_too() {
         insert_user(db, 1);
         Row::default().insert(db);
     });
-    let body =
-        get(&setup.start(), "/admin/analytics/meetings/1/telematics?include_transcriptions=1&include_sessions=1");
+    let body = get(
+        &setup.start(),
+        "/admin/analytics/meetings/1/telematics?include_transcriptions=1&include_sessions=1",
+    );
     assert_eq!(body["sessions"], json!([]));
-    let stats =
-        json!({"total_transcriptions": 0, "total_duration": 0.0, "unique_speakers": 0, "languages_detected": []});
+    let stats = json!({"total_transcriptions": 0, "total_duration": 0.0, "unique_speakers": 0, "languages_detected": []});
     assert_eq!(body["transcription_stats"], stats);
 }
 
@@ -130,12 +151,39 @@ fn a_user_in_figures() {
         let rows = [
             Row { created: NOON, lasted: lasted(NOON, 100), ..Row::default() },
             Row { created: NOON + 1, lasted: lasted(NOON, 51), ..Row::default() },
-            Row { created: NOON + DAY + HOUR, platform: "teams", status: "failed", ..Row::default() },
-            Row { created: NOON + DAY + HOUR, platform: "teams", status: "active", lasted: None, ..Row::default() },
+            Row {
+                created: NOON + DAY + HOUR,
+                platform: "teams",
+                status: "failed",
+                ..Row::default()
+            },
+            Row {
+                created: NOON + DAY + HOUR,
+                platform: "teams",
+                status: "active",
+                lasted: None,
+                ..Row::default()
+            },
             Row { created: NOON + 2 * DAY - 2 * HOUR, status: "stopping", ..Row::default() },
-            Row { created: NOON + 3 * DAY + 11 * HOUR, status: "failed", lasted: lasted(NOON, -5), ..Row::default() },
-            Row { created: NOON + 3 * DAY + 11 * HOUR, platform: "teams", status: "requested", ..Row::default() },
-            Row { user: 2, created: NOON, platform: "teams", lasted: lasted(NOON, 7), ..Row::default() },
+            Row {
+                created: NOON + 3 * DAY + 11 * HOUR,
+                status: "failed",
+                lasted: lasted(NOON, -5),
+                ..Row::default()
+            },
+            Row {
+                created: NOON + 3 * DAY + 11 * HOUR,
+                platform: "teams",
+                status: "requested",
+                ..Row::default()
+            },
+            Row {
+                user: 2,
+                created: NOON,
+                platform: "teams",
+                lasted: lasted(NOON, 7),
+                ..Row::default()
+            },
         ];
         for row in rows {
             row.insert(db);
@@ -153,7 +201,10 @@ fn a_user_in_figures() {
     assert!(!body.to_string().contains(&token.text), "the token itself");
     assert!(body["api_tokens"][0]["last_used_at"].is_string(), "what is only noted in memory");
     let plain = get(&server, "/admin/analytics/users/1/details");
-    assert_eq!((&plain["api_tokens"], &plain["meeting_stats"]), (&Value::Null, &body["meeting_stats"]));
+    assert_eq!(
+        (&plain["api_tokens"], &plain["meeting_stats"]),
+        (&Value::Null, &body["meeting_stats"])
+    );
     let none = get(&server, "/admin/analytics/users/3/details?include_tokens=1");
     insta::assert_json_snapshot!("user_without_meetings", none);
 }
@@ -192,7 +243,8 @@ fn crowd() -> Server {
     let setup = Setup::new().rows(|db| {
         (1..=2).for_each(|id| insert_user(db, id));
         for n in 0..7 {
-            Row { user: 1 + n % 2, data: json!({"name": format!("m{n}")}), ..Row::default() }.insert(db);
+            Row { user: 1 + n % 2, data: json!({"name": format!("m{n}")}), ..Row::default() }
+                .insert(db);
         }
     });
     setup.start()
@@ -220,12 +272,20 @@ fn lists_are_whole_ordered_and_paged() {
             let items = if page.is_object() { &page["items"] } else { &page };
             let expected: Vec<_> = all.iter().skip(skip).take(limit).cloned().collect();
             assert_eq!(*items, json!(expected), "{path} {skip} {limit}");
-            assert!(page.is_array() || page["total"] == 7, "{path} {skip} {limit}: the total is of all");
+            assert!(
+                page.is_array() || page["total"] == 7,
+                "{path} {skip} {limit}: the total is of all"
+            );
         }
     }
     assert!(users.as_array().expect("an array").iter().all(|user| fields(user) == USER), "{users}");
-    assert!(meetings.as_array().expect("an array").iter().all(|meeting| fields(meeting) == MEETING), "{meetings}");
-    let owns = |item: &Value| item["user"]["id"] == item["user_id"] && item["user"]["data"]["team"] == "engines";
+    assert!(
+        meetings.as_array().expect("an array").iter().all(|meeting| fields(meeting) == MEETING),
+        "{meetings}"
+    );
+    let owns = |item: &Value| {
+        item["user"]["id"] == item["user_id"] && item["user"]["data"]["team"] == "engines"
+    };
     assert!(stats["items"].as_array().expect("an array").iter().all(owns), "{stats}");
 }
 
@@ -234,9 +294,12 @@ fn meetings_are_found_by_owner_and_name() {
     let setup = Setup::new().rows(|db| {
         insert_user(db, 1);
         insert_user(db, 2);
-        for (id, user, platform, native) in
-            [(1, 1, "google_meet", "a"), (2, 2, "google_meet", "a"), (3, 1, "teams", "a"), (4, 1, "google_meet", "b")]
-        {
+        for (id, user, platform, native) in [
+            (1, 1, "google_meet", "a"),
+            (2, 2, "google_meet", "a"),
+            (3, 1, "teams", "a"),
+            (4, 1, "google_meet", "b"),
+        ] {
             Row { user, ..Row::default() }.insert(db);
             let name = "UPDATE meetings SET platform = ?2, native_meeting_id = ?3 WHERE id = ?1";
             db.execute(name, params![id, platform, native]).expect("a name");
@@ -254,8 +317,12 @@ fn meetings_are_found_by_owner_and_name() {
         ("user_id=9", vec![]),
     ] {
         let found = get(&server, &format!("/admin/analytics/meetings?{query}"));
-        let ids: Vec<_> =
-            found.as_array().expect("an array").iter().map(|row| row["id"].as_i64().expect("an id")).collect();
+        let ids: Vec<_> = found
+            .as_array()
+            .expect("an array")
+            .iter()
+            .map(|row| row["id"].as_i64().expect("an id"))
+            .collect();
         assert_eq!(ids, expected, "{query}");
     }
 }
@@ -279,7 +346,9 @@ fn nothing_is_there_in_an_empty_house() {
 #[test]
 fn what_does_not_validate_is_said() {
     let server = crowd();
-    for list in ["/admin/stats/meetings-users", "/admin/analytics/users", "/admin/analytics/meetings"] {
+    for list in
+        ["/admin/stats/meetings-users", "/admin/analytics/users", "/admin/analytics/meetings"]
+    {
         for (query, kind, loc) in [
             ("skip=-1", "greater_than_equal", "query.skip"),
             ("limit=0", "greater_than_equal", "query.limit"),
@@ -290,13 +359,20 @@ fn what_does_not_validate_is_said() {
             assert_eq!(answer.faults(), [(kind.to_owned(), loc.to_owned())], "{list} {query}");
         }
     }
-    let flags = ["include_transcriptions", "include_sessions"].map(|name| ("meetings/1/telematics", name));
+    let flags =
+        ["include_transcriptions", "include_sessions"].map(|name| ("meetings/1/telematics", name));
     for (path, name) in flags.into_iter().chain([("users/1/details", "include_tokens")]) {
         for value in ["", "yes", "2", "null", "TRUE"] {
-            let answer = server.get(format!("/admin/analytics/{path}?{name}={value}")).admin().send();
-            assert_eq!(answer.faults(), [("bool_parsing".to_owned(), format!("query.{name}"))], "{name}={value}");
+            let answer =
+                server.get(format!("/admin/analytics/{path}?{name}={value}")).admin().send();
+            assert_eq!(
+                answer.faults(),
+                [("bool_parsing".to_owned(), format!("query.{name}"))],
+                "{name}={value}"
+            );
         }
     }
-    let all = server.get("/admin/analytics/meetings/x/telematics?include_sessions=x&include_transcriptions=x");
+    let all = server
+        .get("/admin/analytics/meetings/x/telematics?include_sessions=x&include_transcriptions=x");
     assert_eq!(all.admin().send().faults().len(), 3, "every fault at once");
 }

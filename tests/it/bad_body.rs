@@ -40,7 +40,12 @@ fn a_body_is_a_json_object() {
     ];
     for (body, faults) in rows {
         let shown = String::from_utf8_lossy(body).into_owned();
-        let answer = server.post("/admin/users").admin().header("Content-Type", "application/json").body(body).send();
+        let answer = server
+            .post("/admin/users")
+            .admin()
+            .header("Content-Type", "application/json")
+            .body(body)
+            .send();
         let found = answer.faults();
         if faults == NO_JSON {
             // Where exactly the parser gave up is its own affair, but it is somewhere in the body.
@@ -122,7 +127,8 @@ fn members_have_types_and_bounds() {
         let mut body = json!({"email": format!("m{n}@example.com")});
         body[name] = value.clone();
         let created = server.post("/admin/users").admin().json(&body).send();
-        let patched = server.patch("/admin/users/1").admin().json(&json!({ name: value.clone() })).send();
+        let patched =
+            server.patch("/admin/users/1").admin().json(&json!({ name: value.clone() })).send();
         let Some(kind) = kind else {
             let stored = if value == json!(3.0) { json!(3) } else { value };
             assert_eq!(created.expect(201)[name], stored, "{row}");
@@ -136,7 +142,8 @@ fn members_have_types_and_bounds() {
             assert_eq!(patched.faults(), fault, "PATCH {row}");
         }
     }
-    let faults = json!({"email": 1, "name": 2, "image_url": 3, "max_concurrent_bots": "4", "data": 5});
+    let faults =
+        json!({"email": 1, "name": 2, "image_url": 3, "max_concurrent_bots": "4", "data": 5});
     assert_eq!(server.post("/admin/users").admin().json(&faults).send().faults().len(), 5);
 }
 
@@ -158,7 +165,11 @@ fn wishes_for_tokens_have_bounds() {
         let answer = server.post("/admin/users/1/tokens").admin().json(&body).send();
         assert_eq!(answer.faults(), [(kind.to_owned(), loc.to_owned())], "{body:.60}");
     }
-    let both = server.post("/admin/users/0/tokens").admin().json(&json!({"name": 1, "expires_in": "x"})).send();
+    let both = server
+        .post("/admin/users/0/tokens")
+        .admin()
+        .json(&json!({"name": 1, "expires_in": "x"}))
+        .send();
     let locs: Vec<String> = both.faults().into_iter().map(|(_, loc)| loc).collect();
     assert_eq!(locs, ["path.id", "body.name", "body.expires_in"], "path and body at once");
     let no_json = server.post("/admin/users/x/tokens").admin().body("{").send();
@@ -171,7 +182,10 @@ fn wishes_for_tokens_have_bounds() {
 fn a_refusal_can_be_read_whatever_was_sent() {
     let server = server();
     let deep = format!("{{\"email\":{}1{}}}", "[".repeat(5000), "]".repeat(5000));
-    let deep_data = format!("{{\"email\":\"a@example.com\",\"data\":{}}}", "[".repeat(5000) + &"]".repeat(5000));
+    let deep_data = format!(
+        "{{\"email\":\"a@example.com\",\"data\":{}}}",
+        "[".repeat(5000) + &"]".repeat(5000)
+    );
     for (body, kind, loc) in [
         (deep.as_str(), "string_type", "body.email"),
         (&deep_data, "dict_type", "body.data"),
@@ -179,7 +193,11 @@ fn a_refusal_can_be_read_whatever_was_sent() {
         (r#"{"email":"\udfff@example.com"}"#, "string_unicode", "body.email"),
         (r#"{"email":"a\u0000@example.com"}"#, "value_error", "body.email"),
         (r#"{"name":"\ud800"}"#, "missing", "body.email"),
-        (r#"{"email":"a@example.com","max_concurrent_bots":1e999}"#, "int_from_float", "body.max_concurrent_bots"),
+        (
+            r#"{"email":"a@example.com","max_concurrent_bots":1e999}"#,
+            "int_from_float",
+            "body.max_concurrent_bots",
+        ),
         (r#"{"email":"a@example.com","data":{"a":"\ud800"}}"#, "json_invalid", "body.data"),
         (r#"{"email":"a@example.com","data":{"\ud800":1}}"#, "json_invalid", "body.data"),
         (r#"{"email":"a@example.com","data":{"a":1e999}}"#, "json_invalid", "body.data"),
@@ -191,7 +209,8 @@ fn a_refusal_can_be_read_whatever_was_sent() {
             panic!("{body:.60}: the answer is no JSON ({error}): {answer:?}");
         }
         let (found, at) = &answer.faults()[0];
-        // A parser that gives up on the whole says so of the body; both are refusals that can be read.
+        // A parser that gives up on the whole says so of the body; both are refusals that can be
+        // read.
         let whole = found == "json_invalid" && at.starts_with("body.");
         assert!(whole || (found == kind && at == loc), "{body:.60}: {found} at {at}");
     }
@@ -223,7 +242,9 @@ fn of_two_members_with_one_name_the_last_counts() {
 fn the_content_type_does_not_matter_to_a_json_body() {
     let server = server();
     for (n, kind) in
-        ["application/json; charset=utf-8", "text/plain", "application/x-www-form-urlencoded", ""].iter().enumerate()
+        ["application/json; charset=utf-8", "text/plain", "application/x-www-form-urlencoded", ""]
+            .iter()
+            .enumerate()
     {
         let call = server.post("/admin/users").admin().header("Content-Type", kind);
         call.body(format!(r#"{{"email":"c{n}@example.com"}}"#)).send().expect(201);
@@ -238,7 +259,10 @@ fn a_body_has_a_longest_length() {
         let start = r#"{"email":"pad@example.com""#;
         format!("{start}{}}}", " ".repeat(length - start.len() - 1))
     };
-    assert_eq!(server.post("/admin/users").admin().body(padded(65_537)).send().refusal(), too_large);
+    assert_eq!(
+        server.post("/admin/users").admin().body(padded(65_537)).send().refusal(),
+        too_large
+    );
     server.post("/admin/users").admin().body(padded(65_536)).send().expect(201);
     // Announced only: refused at once, whatever comes.
     for length in ["65537", "4294967297", "9223372036854775807"] {
@@ -250,8 +274,7 @@ fn a_body_has_a_longest_length() {
         assert_eq!(answer.header("connection"), Some("close"), "{length}");
     }
     // Unannounced: refused as soon as it is too long.
-    let head =
-        "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: token\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: token\r\nTransfer-Encoding: chunked\r\n\r\n";
     let mut line = server.line();
     line.send(head).expect("sent");
     line.send(format!("10001\r\n{}", " ".repeat(0x10001))).expect("sent");
@@ -263,8 +286,7 @@ fn a_body_has_a_longest_length() {
 #[test]
 fn chunks_are_put_together() {
     let server = server();
-    let head =
-        "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: token\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: token\r\nTransfer-Encoding: chunked\r\n\r\n";
     let body = r#"{"email":"chunked@example.com","name":"ä"}"#;
     let mut line = server.line();
     line.send(head).expect("sent");
@@ -275,9 +297,15 @@ fn chunks_are_put_together() {
     line.send("0\r\nTrailer: x\r\n\r\n").expect("sent");
     let user = line.answer(false).expect("an answer").expect(201);
     assert_eq!(user["name"], "ä");
-    for (n, broken) in ["zz\r\n{}\r\n0\r\n\r\n", "-1\r\n", "2\r\n{}X0\r\n\r\n", "fffffffffffffffff\r\n", "2 \n{}\r\n"]
-        .iter()
-        .enumerate()
+    for (n, broken) in [
+        "zz\r\n{}\r\n0\r\n\r\n",
+        "-1\r\n",
+        "2\r\n{}X0\r\n\r\n",
+        "fffffffffffffffff\r\n",
+        "2 \n{}\r\n",
+    ]
+    .iter()
+    .enumerate()
     {
         let mut line = server.line();
         line.send(format!("{head}{broken}")).expect("sent");

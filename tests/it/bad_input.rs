@@ -1,4 +1,5 @@
-//! What is not accepted in a path or a query, and what is said about it. Bodies are in [`crate::bad_body`].
+//! What is not accepted in a path or a query, and what is said about it. Bodies are in
+//! [`crate::bad_body`].
 
 use crate::client::segment;
 use crate::server::Server;
@@ -62,7 +63,11 @@ fn an_id_is_written_in_one_way() {
             let call = server.call(method, &path).admin();
             let call = if method == "PATCH" { call.body("{}") } else { call };
             let answer = call.send();
-            assert_eq!(answer.faults(), [(kind.to_owned(), "path.id".to_owned())], "{method} {path}");
+            assert_eq!(
+                answer.faults(),
+                [(kind.to_owned(), "path.id".to_owned())],
+                "{method} {path}"
+            );
         }
     }
     for (id, status) in [("1", 200), ("%31", 200), ("2", 404), ("9007199254740991", 404)] {
@@ -115,7 +120,9 @@ fn paging_has_bounds() {
     }
     let long = format!("/admin/users?q={}", "a".repeat(255));
     assert_eq!(server.get(long).admin().send().faults()[0].0, "string_too_long");
-    for query in ["skip=0&limit=1", "limit=1000", "after=0", "q=%25_%27%22%5C", "q=%F0%9F%98%80", "q=%ff"] {
+    for query in
+        ["skip=0&limit=1", "limit=1000", "after=0", "q=%25_%27%22%5C", "q=%F0%9F%98%80", "q=%ff"]
+    {
         server.get(format!("/admin/users?{query}")).admin().send().expect(200);
     }
 }
@@ -172,12 +179,25 @@ fn an_address_is_an_address() {
     for address in bad_addresses() {
         let body = json!({ "email": address });
         let answer = server.post("/admin/users").admin().json(&body).send();
-        assert_eq!(answer.faults(), [("value_error".to_owned(), "body.email".to_owned())], "{address:?}");
+        assert_eq!(
+            answer.faults(),
+            [("value_error".to_owned(), "body.email".to_owned())],
+            "{address:?}"
+        );
         let answer = server.patch("/admin/users/1").admin().json(&body).send();
-        assert_eq!(answer.faults(), [("value_error".to_owned(), "body.email".to_owned())], "PATCH {address:?}");
+        assert_eq!(
+            answer.faults(),
+            [("value_error".to_owned(), "body.email".to_owned())],
+            "PATCH {address:?}"
+        );
         if !address.is_empty() {
-            let answer = server.get(format!("/admin/users/email/{}", segment(&address))).admin().send();
-            assert_eq!(answer.faults(), [("value_error".to_owned(), "path.email".to_owned())], "GET {address:?}");
+            let answer =
+                server.get(format!("/admin/users/email/{}", segment(&address))).admin().send();
+            assert_eq!(
+                answer.faults(),
+                [("value_error".to_owned(), "path.email".to_owned())],
+                "GET {address:?}"
+            );
         }
     }
     let not_text = server.get("/admin/users/email/%ff@example.com").admin().send();
@@ -191,7 +211,11 @@ fn the_longest_address_is_254_characters() {
     let of = |length: usize| {
         let labels = format!("{}.{}.{}", "b".repeat(60), "c".repeat(60), "d".repeat(60));
         let rest = length - labels.len() - "@..com".len();
-        format!("{}@{labels}.{}.com", "a".repeat(rest.min(60)), "e".repeat(rest.saturating_sub(60).max(1)))
+        format!(
+            "{}@{labels}.{}.com",
+            "a".repeat(rest.min(60)),
+            "e".repeat(rest.saturating_sub(60).max(1))
+        )
     };
     for (length, status) in [(253, 201), (254, 201), (255, 422)] {
         let address = of(length);
@@ -199,7 +223,8 @@ fn the_longest_address_is_254_characters() {
         let answer = server.post("/admin/users").admin().json(&json!({"email": address})).send();
         assert_eq!(answer.status, status, "{length} characters: {}", answer.text());
         if status == 201 {
-            let found = server.get(format!("/admin/users/email/{}", address.to_uppercase())).admin();
+            let found =
+                server.get(format!("/admin/users/email/{}", address.to_uppercase())).admin();
             assert_eq!(found.send().expect(200)["email"], address.as_str());
         }
     }
@@ -233,7 +258,10 @@ fn a_target_that_is_none_is_refused_and_nothing_breaks() {
         }
     }
     let utf8 = "GET /\u{fc}ser HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    assert!(server.raw(utf8).is_ok_and(|answer| [400, 404].contains(&answer.status)), "UTF-8 in a path");
+    assert!(
+        server.raw(utf8).is_ok_and(|answer| [400, 404].contains(&answer.status)),
+        "UTF-8 in a path"
+    );
     assert_eq!(server.counts(), (1, 1));
 }
 
@@ -250,9 +278,11 @@ fn a_coding_is_named_in_any_case_and_a_tunnel_in_none() {
         let answer = server.raw(request).expect("an answer");
         assert_eq!(answer.status, 201, "{coding}: {answer:?}");
     }
-    for (target, host) in
-        [("example.com:443", "example.com:443"), ("example.com:443", "localhost"), ("localhost:80", "localhost:80")]
-    {
+    for (target, host) in [
+        ("example.com:443", "example.com:443"),
+        ("example.com:443", "localhost"),
+        ("localhost:80", "localhost:80"),
+    ] {
         let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
         let answer = server.raw(request).expect("an answer");
         assert_eq!(answer.status, 405, "CONNECT {target} with Host {host}: {answer:?}");

@@ -20,7 +20,9 @@ const OPEN: [(&str, Option<&str>); 5] = [
 const STUBBORN_BOT: &str = r#"["sh", "-c", "trap '' TERM; for n in $(seq 300); do sleep 1; done"]"#;
 
 fn serve(folder: &Path, bot: &str) -> Process {
-    let launch = Launch::serve(folder).env("VOMEET_BOTS_RUNNER", "process").env("VOMEET_BOTS_PROCESS_COMMAND", bot);
+    let launch = Launch::serve(folder)
+        .env("VOMEET_BOTS_RUNNER", "process")
+        .env("VOMEET_BOTS_PROCESS_COMMAND", bot);
     launch.env("VOMEET_BOTS_GRACE_SECONDS", "60").start()
 }
 
@@ -51,12 +53,16 @@ fn ending(meeting: &Value) -> (&Value, &Value, &Value) {
 }
 
 fn assert_ended(client: &Client, token: &Token, state: &str, failed_at: Option<&str>) {
-    let over = wait_for(|| Some(newest(client, token)).filter(|meeting| meeting["end_time"].is_string()));
+    let over =
+        wait_for(|| Some(newest(client, token)).filter(|meeting| meeting["end_time"].is_string()));
     let (completed, failed) = (json!("completed"), json!("failed"));
     match failed_at {
         Some(failed_at) => {
             assert_eq!(ending(&over), (&failed, &Value::Null, &json!(failed_at)), "{state}");
-            assert!(over["data"]["error"].as_str().is_some_and(|error| error.contains("bot")), "{state}: {over}");
+            assert!(
+                over["data"]["error"].as_str().is_some_and(|error| error.contains("bot")),
+                "{state}: {over}"
+            );
         }
         None => assert_eq!(ending(&over), (&completed, &json!("stopped"), &Value::Null), "{state}"),
     }
@@ -89,8 +95,10 @@ fn a_server_that_is_killed_finds_its_bots_again() {
         let server = serve(folder.path(), STUBBORN_BOT);
         assert_eq!(newest(&server, &token), before, "{state}: a meeting changed without its bot");
         // The bot goes on, and is heard.
-        let exited = json!({ "connection_id": session, "exit_code": 0, "completion_reason": "left_alone" });
-        let outcome = server.post("/bots/internal/callback/exited").json(&exited).send().expect(200);
+        let exited =
+            json!({ "connection_id": session, "exit_code": 0, "completion_reason": "left_alone" });
+        let outcome =
+            server.post("/bots/internal/callback/exited").json(&exited).send().expect(200);
         assert_eq!(outcome["status"], "processed", "{state}");
         assert_eq!(newest(&server, &token)["data"]["completion_reason"], "left_alone", "{state}");
         kill(bot);
@@ -120,15 +128,17 @@ fn a_bot_that_stays_after_its_meeting_is_ended_by_the_next_server() {
     report(&server, &session, "completed").expect(200);
     server.kill();
     assert!(test_kill_process(bot).is_ok(), "the bot left by itself: nothing is tested");
-    let launch =
-        Launch::serve(folder.path()).env("VOMEET_BOTS_RUNNER", "process").env("VOMEET_BOTS_GRACE_SECONDS", "1");
+    let launch = Launch::serve(folder.path())
+        .env("VOMEET_BOTS_RUNNER", "process")
+        .env("VOMEET_BOTS_GRACE_SECONDS", "1");
     let _server = launch.env("VOMEET_BOTS_PROCESS_COMMAND", STUBBORN_BOT).start();
     wait_for(|| is_gone(bot).then_some(()));
 }
 
 /// Whether a process has ended: nobody may have waited for it yet.
 fn is_gone(pid: Pid) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    let stat =
+        std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
     stat.is_empty() || stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'))
 }
 
@@ -140,7 +150,11 @@ fn a_bot_that_outlives_its_server_is_told_to_leave_by_the_next_one() {
     bring(&server, &token, "abc-defg-hij", "active");
     assert!(server.terminate().status.success(), "a graceful stop does not wait for bots");
     let server = serve(folder.path(), WAITING_BOT);
-    assert_eq!(newest(&server, &token)["status"], "active", "a graceful stop leaves its bots alone");
+    assert_eq!(
+        newest(&server, &token)["status"],
+        "active",
+        "a graceful stop leaves its bots alone"
+    );
     server.delete("/bots/google_meet/abc-defg-hij").user(&token.text).send().expect(202);
     let over = wait_until(&server, &token, "completed");
     assert_eq!(over["data"]["completion_reason"], "stopped");

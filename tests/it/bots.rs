@@ -1,4 +1,5 @@
-//! the HTTP contract: bots sent, looked at, told otherwise, told to leave. Each is a real process that only waits.
+//! the HTTP contract: bots sent, looked at, told otherwise, told to leave. Each is a real process
+//! that only waits.
 
 use crate::client::{Answer, Client, Token, fields};
 use crate::server::{Server, Setup};
@@ -11,7 +12,9 @@ pub const WAITING_BOT: &str = r#"["sh", "-c", "env; exec sleep 300"]"#;
 
 /// A server whose bots only wait.
 pub fn setup() -> Setup {
-    let setup = Setup::new().set("VOMEET_BOTS_RUNNER", "process").set("VOMEET_BOTS_PROCESS_COMMAND", WAITING_BOT);
+    let setup = Setup::new()
+        .set("VOMEET_BOTS_RUNNER", "process")
+        .set("VOMEET_BOTS_PROCESS_COMMAND", WAITING_BOT);
     let logs = setup.folder().join("logs").to_string_lossy().into_owned();
     setup.set("VOMEET_BOTS_LOG_FOLDER", &logs)
 }
@@ -19,13 +22,17 @@ pub fn setup() -> Setup {
 /// A user with this limit, and a token of theirs.
 pub fn user(client: &Client, email: &str, limit: i64) -> Token {
     let body = json!({ "email": email, "max_concurrent_bots": limit });
-    let id = client.post("/admin/users").admin().json(&body).send().expect(201)["id"].as_i64().expect("an id");
+    let id = client.post("/admin/users").admin().json(&body).send().expect(201)["id"]
+        .as_i64()
+        .expect("an id");
     client.new_token(id)
 }
 
 /// The `n`-th Google Meet code.
 pub fn meet_code(n: usize) -> String {
-    let letter = |power: u32| char::from(b'a' + u8::try_from(n / 26usize.pow(power) % 26).expect("a letter"));
+    let letter = |power: u32| {
+        char::from(b'a' + u8::try_from(n / 26usize.pow(power) % 26).expect("a letter"))
+    };
     format!("aaa-a{}{}{}-aaa", letter(2), letter(1), letter(0))
 }
 
@@ -44,7 +51,8 @@ pub fn at_work(client: &Client, token: &Token) -> Vec<Value> {
 /// The name of the session in the user's open meeting with this code.
 pub fn session(client: &Client, token: &Token, code: &str) -> String {
     let bots = at_work(client, token);
-    let bot = bots.iter().rev().find(|bot| bot["native_meeting_id"] == code).expect("a bot at work");
+    let bot =
+        bots.iter().rev().find(|bot| bot["native_meeting_id"] == code).expect("a bot at work");
     bot["labels"]["vomeet.uid"].as_str().expect("a session").to_owned()
 }
 
@@ -63,17 +71,32 @@ fn a_bot_is_sent_seen_and_told_to_leave() {
     });
     let meeting = server.post("/bots").user(&token.text).json(&wish).send().expect(201);
     assert_eq!(meeting["status"], "requested");
-    assert_eq!(meeting["constructed_meeting_url"], "https://teams.live.com/meet/1234567890?p=abcd1234");
-    assert_eq!((&meeting["platform"], &meeting["native_meeting_id"]), (&json!("teams"), &json!("1234567890")));
-    assert!(meeting["bot_container_id"].as_str().is_some_and(|id| id.starts_with("process:")), "{meeting}");
+    assert_eq!(
+        meeting["constructed_meeting_url"],
+        "https://teams.live.com/meet/1234567890?p=abcd1234"
+    );
+    assert_eq!(
+        (&meeting["platform"], &meeting["native_meeting_id"]),
+        (&json!("teams"), &json!("1234567890"))
+    );
+    assert!(
+        meeting["bot_container_id"].as_str().is_some_and(|id| id.starts_with("process:")),
+        "{meeting}"
+    );
     assert_eq!(newest(&server, &token), meeting, "the list shows the same");
 
     let bots = at_work(&server, &token);
     let bot = &bots[0];
     assert_eq!(bots.len(), 1);
     assert_eq!(bot["container_id"], meeting["bot_container_id"]);
-    assert_eq!((&bot["container_name"], &bot["meeting_id_from_name"]), (&json!("vomeet-bot-1"), &json!("1")));
-    assert_eq!((&bot["status"], &bot["normalized_status"]), (&json!("requested"), &json!("Requested")));
+    assert_eq!(
+        (&bot["container_name"], &bot["meeting_id_from_name"]),
+        (&json!("vomeet-bot-1"), &json!("1"))
+    );
+    assert_eq!(
+        (&bot["status"], &bot["normalized_status"]),
+        (&json!("requested"), &json!("Requested"))
+    );
     assert_eq!(fields(&bot["labels"]), ["vomeet.bot_name", "vomeet.meeting_id", "vomeet.uid"]);
 
     let stop = || server.delete("/bots/teams/1234567890").user(&token.text).send();
@@ -90,7 +113,8 @@ fn a_bot_is_sent_seen_and_told_to_leave() {
 fn a_bot_is_told_all_that_the_contract_names_and_nothing_else() {
     let server = setup().set("VOMEET_BOTS_WHISPER_LIVE_URL", "ws://whisper:9090").start();
     let token = user(&server, "one@example.com", 2);
-    let wish = json!({ "platform": "google_meet", "native_meeting_id": "abc-defg-hij", "language": "en" });
+    let wish =
+        json!({ "platform": "google_meet", "native_meeting_id": "abc-defg-hij", "language": "en" });
     server.post("/bots").user(&token.text).json(&wish).send().expect(201);
     let environment = bot_environment(&server, 1);
     assert_eq!(environment["WHISPER_LIVE_URL"], "ws://whisper:9090");
@@ -113,9 +137,15 @@ fn a_bot_is_told_all_that_the_contract_names_and_nothing_else() {
         config["automaticLeave"],
         json!({ "waitingRoomTimeout": 300_000, "noOneJoinedTimeout": 120_000, "everyoneLeftTimeout": 60_000 })
     );
-    assert_eq!(config["botManagerCallbackUrl"], format!("http://{}/bots/internal/callback/exited", server.address));
+    assert_eq!(
+        config["botManagerCallbackUrl"],
+        format!("http://{}/bots/internal/callback/exited", server.address)
+    );
     assert_eq!(config["connectionId"], session(&server, &token, "abc-defg-hij"));
-    assert_eq!((&config["botName"], &config["container_name"]), (&json!("Vomeet"), &json!("vomeet-bot-1")));
+    assert_eq!(
+        (&config["botName"], &config["container_name"]),
+        (&json!("Vomeet"), &json!("vomeet-bot-1"))
+    );
     for secret in ["ADMIN_API_TOKEN", "VOMEET_LISTEN", "VOMEET_DATABASE"] {
         assert!(!environment.contains_key(secret), "{secret} was told to a bot");
     }
@@ -124,8 +154,9 @@ fn a_bot_is_told_all_that_the_contract_names_and_nothing_else() {
 /// The environment of the bot of a meeting, as it wrote it to its log.
 pub fn bot_environment(server: &Server, meeting: i64) -> BTreeMap<String, String> {
     let log = server.folder().join(format!("logs/meeting-{meeting}.log"));
-    let text =
-        crate::client::wait_for(|| std::fs::read_to_string(&log).ok().filter(|text| text.contains("BOT_CONFIG=")));
+    let text = crate::client::wait_for(|| {
+        std::fs::read_to_string(&log).ok().filter(|text| text.contains("BOT_CONFIG="))
+    });
     text.lines()
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -155,27 +186,40 @@ fn what_is_no_wish_is_said() {
     let token = user(&server, "one@example.com", 2);
     let meet = |more: Value| {
         let mut wish = json!({ "platform": "google_meet", "native_meeting_id": "abc-defg-hij" });
-        wish.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        wish.as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().expect("an object").clone());
         wish
     };
     for (wish, faults) in [
         (json!({}), vec![("missing", "body.platform"), ("missing", "body.native_meeting_id")]),
         (meet(json!({ "platform": "zoom" })), vec![("enum", "body.platform")]),
         (meet(json!({ "platform": "teams" })), vec![("value_error", "body.native_meeting_id")]),
-        (meet(json!({ "native_meeting_id": "ABC-defg-hij" })), vec![("value_error", "body.native_meeting_id")]),
+        (
+            meet(json!({ "native_meeting_id": "ABC-defg-hij" })),
+            vec![("value_error", "body.native_meeting_id")],
+        ),
         (meet(json!({ "native_meeting_id": 7 })), vec![("string_type", "body.native_meeting_id")]),
         (meet(json!({ "passcode": "abcd1234" })), vec![("value_error", "body.passcode")]),
         (meet(json!({ "passcode": "short" })), vec![("value_error", "body.passcode")]),
         (meet(json!({ "language": "klingon" })), vec![("enum", "body.language")]),
         (meet(json!({ "task": "summarise" })), vec![("enum", "body.task")]),
-        (meet(json!({ "bot_name": "a\u{0}b" })), vec![("string_pattern_mismatch", "body.bot_name")]),
+        (
+            meet(json!({ "bot_name": "a\u{0}b" })),
+            vec![("string_pattern_mismatch", "body.bot_name")],
+        ),
         (
             meet(json!({ "language": "x", "task": "y", "bot_name": 1 })),
-            vec![("string_type", "body.bot_name"), ("enum", "body.language"), ("enum", "body.task")],
+            vec![
+                ("string_type", "body.bot_name"),
+                ("enum", "body.language"),
+                ("enum", "body.task"),
+            ],
         ),
     ] {
         let answer = server.post("/bots").user(&token.text).json(&wish).send();
-        let expected: Vec<_> = faults.into_iter().map(|(kind, loc)| (kind.to_owned(), loc.to_owned())).collect();
+        let expected: Vec<_> =
+            faults.into_iter().map(|(kind, loc)| (kind.to_owned(), loc.to_owned())).collect();
         assert_eq!(answer.faults(), expected, "{wish}");
     }
     assert_eq!(at_work(&server, &token), Vec::<Value>::new(), "a wish that was refused sent a bot");
@@ -184,7 +228,8 @@ fn what_is_no_wish_is_said() {
 #[test]
 fn the_limit_and_uniqueness_hold_against_every_race() {
     let server = setup().start();
-    let (limited, eager) = (user(&server, "one@example.com", 5), user(&server, "two@example.com", 200));
+    let (limited, eager) =
+        (user(&server, "one@example.com", 5), user(&server, "two@example.com", 200));
     let (one_each, all_the_same) = thread::scope(|scope| {
         let many: Vec<_> = (0..200)
             .map(|n| {
@@ -207,7 +252,8 @@ fn the_limit_and_uniqueness_hold_against_every_race() {
         };
         (join(many), join(same))
     });
-    let count = |answers: &[u16], status: u16| answers.iter().filter(|answer| **answer == status).count();
+    let count =
+        |answers: &[u16], status: u16| answers.iter().filter(|answer| **answer == status).count();
     assert_eq!((count(&one_each, 201), count(&one_each, 403)), (5, 195));
     assert_eq!((count(&all_the_same, 201), count(&all_the_same, 409)), (1, 49));
     assert_eq!((at_work(&server, &limited).len(), at_work(&server, &eager).len()), (5, 1));
@@ -220,30 +266,45 @@ fn a_seat_is_free_again_once_its_bot_is_told_to_leave() {
     send(&server, &token, "abc-defg-hij").expect(201);
     assert_eq!(send(&server, &token, "abc-defg-hij").status, 409);
     let full = send(&server, &token, "xyz-defg-hij");
-    assert_eq!(full.refusal(), (403, "User has reached the maximum concurrent bot limit (1).".to_owned()));
+    assert_eq!(
+        full.refusal(),
+        (403, "User has reached the maximum concurrent bot limit (1).".to_owned())
+    );
     server.delete("/bots/google_meet/abc-defg-hij").user(&token.text).send().expect(202);
     // The bot may still be on its way out: neither its seat nor its meeting's name is taken.
     send(&server, &token, "abc-defg-hij").expect(201);
     let nobody = user(&server, "none@example.com", 0);
     let none = send(&server, &nobody, "abc-defg-hij");
-    assert_eq!(none.refusal(), (403, "User has reached the maximum concurrent bot limit (0).".to_owned()));
+    assert_eq!(
+        none.refusal(),
+        (403, "User has reached the maximum concurrent bot limit (0).".to_owned())
+    );
 }
 
 #[test]
 fn only_an_active_bot_is_told_otherwise() {
     let server = setup().start();
     let token = user(&server, "one@example.com", 1);
-    let change =
-        |body: Value| server.call("PUT", "/bots/google_meet/abc-defg-hij/config").user(&token.text).json(&body).send();
+    let change = |body: Value| {
+        server
+            .call("PUT", "/bots/google_meet/abc-defg-hij/config")
+            .user(&token.text)
+            .json(&body)
+            .send()
+    };
     let missing = "Meeting not found for platform google_meet and ID abc-defg-hij";
     assert_eq!(change(json!({ "language": "fr" })).refusal(), (404, missing.to_owned()));
     send(&server, &token, "abc-defg-hij").expect(201);
     let early = "Meeting found but is not active (status: 'requested'). Cannot reconfigure.";
     assert_eq!(change(json!({ "language": "fr" })).refusal(), (409, early.to_owned()));
-    crate::lifecycle::report(&server, &session(&server, &token, "abc-defg-hij"), "active").expect(200);
+    crate::lifecycle::report(&server, &session(&server, &token, "abc-defg-hij"), "active")
+        .expect(200);
     let done = change(json!({ "language": "fr", "task": null })).expect(202);
     assert_eq!(done["message"], "Reconfiguration request accepted and sent to the bot.");
-    assert_eq!(change(json!({ "language": "xx" })).faults(), [("enum".to_owned(), "body.language".to_owned())]);
+    assert_eq!(
+        change(json!({ "language": "xx" })).faults(),
+        [("enum".to_owned(), "body.language".to_owned())]
+    );
 }
 
 #[test]
@@ -264,7 +325,10 @@ fn a_bot_that_cannot_be_started_is_said_and_its_meeting_has_failed() {
     assert_eq!(status, 503);
     assert!(detail.starts_with("The bot could not be started: "), "{detail}");
     let meeting = newest(&server, &token);
-    assert_eq!((&meeting["status"], &meeting["data"]["failure_stage"]), (&json!("failed"), &json!("requested")));
+    assert_eq!(
+        (&meeting["status"], &meeting["data"]["failure_stage"]),
+        (&json!("failed"), &json!("requested"))
+    );
     assert!(detail.ends_with(meeting["data"]["error"].as_str().expect("why")), "{meeting}");
 }
 
@@ -282,7 +346,11 @@ fn nobody_reaches_another_users_bot() {
         ("DELETE", "/meetings/google_meet/abc-defg-hij?meeting_id=1"),
     ] {
         let body = json!({ "data": { "name": "mine now" } });
-        assert_eq!(server.call(method, path).user(&other.text).json(&body).send().status, 404, "{method} {path}");
+        assert_eq!(
+            server.call(method, path).user(&other.text).json(&body).send().status,
+            404,
+            "{method} {path}"
+        );
     }
     assert_eq!(newest(&server, &owner)["status"], "requested");
 }

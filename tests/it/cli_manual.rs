@@ -1,4 +1,5 @@
-//! The manual and the completions are written from the definitions that read the arguments; the documents name every code.
+//! The manual and the completions are written from the definitions that read the arguments; the
+//! documents name every code.
 
 use crate::cli::{done, refused};
 use std::collections::BTreeSet;
@@ -11,7 +12,10 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("status", &[]),
     ("config", &["check", "show"]),
     ("user", &["add", "list", "show", "set", "disable", "enable", "remove"]),
-    ("token", &["create", "list", "show", "rotate", "revoke", "disable", "enable", "explain", "hash"]),
+    (
+        "token",
+        &["create", "list", "show", "rotate", "revoke", "disable", "enable", "explain", "hash"],
+    ),
     ("meetings", &["list", "show", "stop"]),
     ("admin-key", &["create", "list", "rotate", "revoke"]),
     ("audit", &["list", "verify", "export"]),
@@ -33,8 +37,9 @@ fn the_manual_has_a_page_for_every_command() {
         wanted.extend(verbs.iter().map(|verb| format!("vomeet-{noun}-{verb}.1")));
     }
     let entries = fs::read_dir(&target).expect("the folder");
-    let names: BTreeSet<String> =
-        entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")).collect();
+    let names: BTreeSet<String> = entries
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .collect();
     assert_eq!(names, wanted);
     let page = fs::read_to_string(target.join("vomeet-token-create.1")).expect("a page");
     assert!(page.contains(r"\fB\-\-expires\-in\fR"), "{page}");
@@ -53,7 +58,9 @@ fn the_manual_and_the_documents_have_every_command_and_every_exit_code() {
     }
     let codes = page.split("Exit codes:").nth(1).expect("the exit codes");
     let help = done(folder.path(), &["--help"]);
-    let document = |name: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect(name);
+    let document = |name: &str| {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect(name)
+    };
     let deployment = document("docs/deployment.md");
     for (code, meaning) in CODES {
         assert!(codes.contains(&format!("\n  {code:>2}  ")), "{code} is not in the manual");
@@ -62,7 +69,10 @@ fn the_manual_and_the_documents_have_every_command_and_every_exit_code() {
             help.contains(&format!("{code:>2}  {}", words[..2].join(" ").replace('`', ""))),
             "{code} is not in --help"
         );
-        assert!(deployment.contains(&format!("| {code} | ")), "{code} is not in docs/deployment.md");
+        assert!(
+            deployment.contains(&format!("| {code} | ")),
+            "{code} is not in docs/deployment.md"
+        );
     }
     for wanted in ["ada", "exit", "--output"] {
         assert!(document("docs/command-line.md").contains(wanted), "{wanted}");

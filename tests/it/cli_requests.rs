@@ -1,4 +1,5 @@
-//! What each command asks of the server, and what it makes of the answer: against a socket that answers as it is told.
+//! What each command asks of the server, and what it makes of the answer: against a socket that
+//! answers as it is told.
 
 use crate::client::PATIENCE;
 use crate::local::socket_of;
@@ -14,7 +15,8 @@ const ADA: &str = r#"{"id":7,"email":"ada@example.com","name":"Ada"}"#;
 /// A status, and a body.
 type Reply = (u16, &'static str);
 
-/// Answers the requests of one connection in turn, and tells what they were: method, target and body.
+/// Answers the requests of one connection in turn, and tells what they were: method, target and
+/// body.
 fn stub(folder: &Path, replies: Vec<Reply>) -> JoinHandle<Vec<String>> {
     let listener = UnixListener::bind(socket_of(folder)).expect("a socket");
     std::thread::spawn(move || {
@@ -25,7 +27,11 @@ fn stub(folder: &Path, replies: Vec<Reply>) -> JoinHandle<Vec<String>> {
     })
 }
 
-fn answer(reader: &mut impl BufRead, mut stream: &UnixStream, (status, body): Reply) -> Option<String> {
+fn answer(
+    reader: &mut impl BufRead,
+    mut stream: &UnixStream,
+    (status, body): Reply,
+) -> Option<String> {
     let (mut asked, mut length) = (String::new(), 0);
     loop {
         let mut line = String::new();
@@ -36,14 +42,19 @@ fn answer(reader: &mut impl BufRead, mut stream: &UnixStream, (status, body): Re
             "" => break,
             line if asked.is_empty() => line.trim_end_matches(" HTTP/1.1").clone_into(&mut asked),
             line => {
-                length = line.strip_prefix("content-length: ").map_or(length, |value| value.parse().expect("a length"));
+                length = line
+                    .strip_prefix("content-length: ")
+                    .map_or(length, |value| value.parse().expect("a length"));
             }
         }
     }
     let mut sent = vec![0; length];
     reader.read_exact(&mut sent).expect("a body");
-    let length = if status == 204 { String::new() } else { format!("content-length: {}\r\n", body.len()) };
-    stream.write_all(format!("HTTP/1.1 {status} X\r\n{length}\r\n{body}").as_bytes()).expect("sent");
+    let length =
+        if status == 204 { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+    stream
+        .write_all(format!("HTTP/1.1 {status} X\r\n{length}\r\n{body}").as_bytes())
+        .expect("sent");
     Some(format!("{asked} {}", String::from_utf8(sent).expect("text")).trim_end().to_owned())
 }
 
@@ -55,8 +66,10 @@ fn ask(arguments: &[&str], input: &str, replies: &[Reply]) -> (Vec<String>, Ende
     (asked.join().expect("no panic"), ended)
 }
 
-/// Arguments; the requests and how they are answered; the exit code; what stands on the two outputs.
-type Row = (&'static [&'static str], &'static [(&'static str, Reply)], i32, &'static str, &'static str);
+/// Arguments; the requests and how they are answered; the exit code; what stands on the two
+/// outputs.
+type Row =
+    (&'static [&'static str], &'static [(&'static str, Reply)], i32, &'static str, &'static str);
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
@@ -109,7 +122,10 @@ fn each_command_asks_what_it_should() {
         let (asked, ended) = ask(arguments, "the token\nmore", &replies);
         assert_eq!(asked, requests, "{arguments:?}: {ended:?}");
         assert_eq!(ended.status.code(), Some(*code), "{arguments:?}: {ended:?}");
-        assert!(ended.stdout.contains(stdout) && ended.stderr.contains(stderr), "{arguments:?}: {ended:?}");
+        assert!(
+            ended.stdout.contains(stdout) && ended.stderr.contains(stderr),
+            "{arguments:?}: {ended:?}"
+        );
         let has_secret = replies.iter().any(|(_, body)| body.contains(SECRET));
         assert!(!has_secret || ended.stdout == format!("{SECRET}\n"), "{arguments:?}: {ended:?}");
         assert!(!ended.stderr.contains(SECRET), "{arguments:?}: {ended:?}");

@@ -1,4 +1,5 @@
-//! What the commands understand: names, ids, addresses, secrets where none should be, and what is stored to do harm.
+//! What the commands understand: names, ids, addresses, secrets where none should be, and what is
+//! stored to do harm.
 
 use crate::cli::{done, refused, vomeet};
 use crate::process::Launch;
@@ -26,7 +27,8 @@ fn people(folder: &Path) {
 fn people_are_named_as_long_as_that_is_unambiguous() {
     let folder = tempfile::tempdir().expect("a folder");
     people(folder.path());
-    for (name, expected) in [("1", "ann@example.com"), ("3", "n@example.com"), ("ANN2@Example.com", "ann2@example.com")]
+    for (name, expected) in
+        [("1", "ann@example.com"), ("3", "n@example.com"), ("ANN2@Example.com", "ann2@example.com")]
     {
         let shown = done(folder.path(), &["user", "show", name]);
         assert!(shown.contains(expected), "{name}: {shown}");
@@ -34,9 +36,12 @@ fn people_are_named_as_long_as_that_is_unambiguous() {
     let (code, said) = refused(folder.path(), &["user", "show", "ann"]);
     assert_eq!(code, 5, "{said}");
     assert!(said.contains("1 (ann@example.com), 2 (ann2@example.com)"), "{said}");
-    for (name, expected) in
-        [("9", "User not found"), ("x@example.com", "User not found"), ("An", "No user is called An"), ("", "No user")]
-    {
+    for (name, expected) in [
+        ("9", "User not found"),
+        ("x@example.com", "User not found"),
+        ("An", "No user is called An"),
+        ("", "No user"),
+    ] {
         let (code, said) = refused(folder.path(), &["user", "show", name]);
         assert!(code == 4 && said.contains(expected), "{name}: {code} {said}");
     }
@@ -49,7 +54,8 @@ fn tokens_are_named_by_id_name_or_hint() {
     let hints: Vec<String> = ["laptop", "phone", "phone"]
         .map(|name| done(folder.path(), &["token", "create", "1", "--name", name])[..4].to_owned())
         .into();
-    let revoke = |token: &str| vomeet(folder.path(), &["token", "revoke", token, "--user", "1", "--yes"]);
+    let revoke =
+        |token: &str| vomeet(folder.path(), &["token", "revoke", token, "--user", "1", "--yes"]);
     assert_eq!(revoke("Phone").status.code(), Some(5));
     assert_eq!(revoke("tablet").status.code(), Some(4));
     assert!(revoke("LAPTOP").status.success());
@@ -89,7 +95,10 @@ fn a_secret_among_the_arguments_is_refused_and_not_repeated() {
     ] {
         let (code, said) = refused(folder.path(), &[arguments, &[&token]].concat());
         assert_eq!(code, 7, "{arguments:?}: {said}");
-        assert!(said.contains("standard input") && !said.contains(&token[4..]), "{arguments:?}: {said}");
+        assert!(
+            said.contains("standard input") && !said.contains(&token[4..]),
+            "{arguments:?}: {said}"
+        );
     }
     assert!(done(folder.path(), &["user", "show", "1"]).contains("TOKEN"), "it was revoked");
 }
@@ -144,6 +153,9 @@ fn what_does_not_validate_is_told_by_its_field() {
         &["completions", "cmd"],
     ] {
         let ended = vomeet(folder.path(), arguments);
-        assert!(ended.status.code() == Some(2) && !ended.stderr.contains("panicked"), "{arguments:?}: {ended:?}");
+        assert!(
+            ended.status.code() == Some(2) && !ended.stderr.contains("panicked"),
+            "{arguments:?}: {ended:?}"
+        );
     }
 }

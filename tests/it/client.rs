@@ -1,4 +1,5 @@
-//! A small HTTP/1.1 client: it can say what no client should, and holds each answer against the API document.
+//! A small HTTP/1.1 client: it can say what no client should, and holds each answer against the API
+//! document.
 
 pub use crate::patience::{PATIENCE, wait_for};
 
@@ -109,7 +110,8 @@ impl Line {
         let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
         let headers = lines.filter_map(|line| line.split_once(": "));
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let mut answer = Answer { status: status.expect("a status line"), headers, body: Vec::new() };
+        let mut answer =
+            Answer { status: status.expect("a status line"), headers, body: Vec::new() };
         if answer.status == 100 {
             return self.answer(to_head);
         }
@@ -134,7 +136,8 @@ impl Line {
         let mut body = Vec::new();
         loop {
             let size = self.before("\r\n")?;
-            let size = usize::from_str_radix(&size, 16).unwrap_or_else(|_| panic!("{size:?} is no size of a chunk"));
+            let size = usize::from_str_radix(&size, 16)
+                .unwrap_or_else(|_| panic!("{size:?} is no size of a chunk"));
             while self.read.len() < size + 2 {
                 self.more()?;
             }
@@ -355,7 +358,8 @@ pub fn segment(text: &str) -> String {
 
 /// The names of an object's members, sorted.
 pub fn fields(object: &Value) -> Vec<&str> {
-    let mut names: Vec<&str> = object.as_object().expect("an object").keys().map(String::as_str).collect();
+    let mut names: Vec<&str> =
+        object.as_object().expect("an object").keys().map(String::as_str).collect();
     names.sort_unstable();
     names
 }

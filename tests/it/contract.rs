@@ -1,4 +1,5 @@
-//! the HTTP contract, sections Conventions and General: what holds on every route, and the routes that are open to all.
+//! the HTTP contract, sections Conventions and General: what holds on every route, and the routes
+//! that are open to all.
 
 use crate::client::{Answer, assert_time, fields, segment};
 use crate::process::Launch;
@@ -50,7 +51,11 @@ fn unknown_paths_are_404() {
         "/openapi.json/",
     ] {
         for method in ["GET", "POST", "DELETE", "OPTIONS", "BREW"] {
-            if method != "GET" && path.starts_with("/docs/") && path.matches('/').count() == 2 && path != "/docs/" {
+            if method != "GET"
+                && path.starts_with("/docs/")
+                && path.matches('/').count() == 2
+                && path != "/docs/"
+            {
                 continue;
             }
             let answer = server.call(method, path).admin().send();
@@ -62,7 +67,8 @@ fn unknown_paths_are_404() {
 #[test]
 fn wrong_methods_are_405_with_the_right_ones() {
     let server = Server::start();
-    let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "get"];
+    let methods =
+        ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "get"];
     for route in TABLE.iter() {
         let path = real_path(route);
         let rows = TABLE.iter().filter(|row| row.path == route.path);
@@ -76,7 +82,11 @@ fn wrong_methods_are_405_with_the_right_ones() {
             assert_eq!(answer.status, 405, "{method} {path}");
             assert_eq!(answer.header("allow"), Some(known.join(", ").as_str()), "{method} {path}");
             if *method != "HEAD" {
-                assert_eq!(answer.json(), json!({"detail": "Method Not Allowed"}), "{method} {path}");
+                assert_eq!(
+                    answer.json(),
+                    json!({"detail": "Method Not Allowed"}),
+                    "{method} {path}"
+                );
             }
         }
     }
@@ -89,7 +99,9 @@ fn head_is_get_without_a_body() {
     let (server, token, _) = one_meeting();
     // An entry for the record to show.
     server.new_user("recorded@example.com");
-    for route in TABLE.iter().filter(|route| route.method == "GET" && route.access != Access::Socket) {
+    for route in
+        TABLE.iter().filter(|route| route.method == "GET" && route.access != Access::Socket)
+    {
         let path = real_path(route);
         let call = |method: &str| match route.access {
             Access::User => server.call(method, &path).user(&token),
@@ -101,7 +113,9 @@ fn head_is_get_without_a_body() {
         let content = |answer: &Answer| answer.header("content-type").map(str::to_owned);
         assert_eq!(content(&head), content(&get), "{path}");
         // Those count the very request, or it stands in the record that they show.
-        if !["/metrics", "/healthz", "/user/usage", "/admin/users/1/export"].contains(&path.as_str()) {
+        if !["/metrics", "/healthz", "/user/usage", "/admin/users/1/export"]
+            .contains(&path.as_str())
+        {
             assert_eq!(head.header("content-length"), get.header("content-length"), "{path}");
         }
         // A body would be taken for the next answer.
@@ -168,10 +182,14 @@ fn the_documentation_is_whole_and_loads_nothing_from_elsewhere() {
     let page = server.get("/docs").send();
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     let policy = page.header("content-security-policy").expect("a policy");
-    assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"), "{policy}");
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"),
+        "{policy}"
+    );
     assert!(policy.contains("frame-ancestors 'none'; base-uri 'none'"), "{policy}");
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
-    let parts: Vec<&str> = page.text().split('"').filter(|part| part.starts_with("/docs/")).collect();
+    let parts: Vec<&str> =
+        page.text().split('"').filter(|part| part.starts_with("/docs/")).collect();
     assert!(parts.len() >= 4, "{parts:?}");
     for part in parts {
         let answer = server.get(part).send();
@@ -180,7 +198,11 @@ fn the_documentation_is_whole_and_loads_nothing_from_elsewhere() {
         assert!(answer.header("content-type").is_some_and(|kind| kind.contains(wanted)), "{part}");
         assert!(!answer.body.is_empty(), "{part}");
     }
-    assert!(!page.text().contains("http://") && !page.text().contains("https://"), "{}", page.text());
+    assert!(
+        !page.text().contains("http://") && !page.text().contains("https://"),
+        "{}",
+        page.text()
+    );
 }
 
 #[test]
@@ -205,7 +227,10 @@ fn metrics_count_requests_by_route() {
         assert!(text.contains(wanted), "{wanted}\n{text}");
     }
     assert!(text.ends_with("# EOF\n"), "{text}");
-    assert!(!text.contains("secret-name") && !text.contains("BREW"), "a caller makes up labels:\n{text}");
+    assert!(
+        !text.contains("secret-name") && !text.contains("BREW"),
+        "a caller makes up labels:\n{text}"
+    );
 }
 
 #[test]
@@ -218,7 +243,9 @@ fn status_tells_of_a_server_and_exits_3_without_one() {
     let status = || Launch::new(folder.path(), &["status", "--listen", &address]).run();
     let up = status();
     assert_eq!(up.status.code(), Some(0), "{up:?}");
-    for wanted in ["runs at http://localhost:", "vomeet.db", "Users      1", "Tokens     1", "since 20"] {
+    for wanted in
+        ["runs at http://localhost:", "vomeet.db", "Users      1", "Tokens     1", "since 20"]
+    {
         assert!(up.stdout.contains(wanted), "{wanted}: {up:?}");
     }
     server.terminate();

@@ -1,4 +1,5 @@
-//! `[[users]]` in `vomeet.toml` and `vomeet token hash`: what is declared is so after a start, and what is wrong is refused.
+//! `[[users]]` in `vomeet.toml` and `vomeet token hash`: what is declared is so after a start, and
+//! what is wrong is refused.
 
 use crate::client::{Client, Token};
 use crate::durability::assert_one_line;
@@ -56,9 +57,15 @@ fn what_is_declared_is_so_after_every_start() {
     let by_hand = server.new_token(1);
     let patch = json!({ "name": "Augusta", "data": { "team": 1 }, "max_concurrent_bots": 9 });
     server.patch("/admin/users/1").admin().json(&patch).send().expect(200);
-    server.patch("/admin/users/2").admin().json(&json!({ "name": "Bob", "max_concurrent_bots": 5 })).send().expect(200);
+    server
+        .patch("/admin/users/2")
+        .admin()
+        .json(&json!({ "name": "Bob", "max_concurrent_bots": 5 }))
+        .send()
+        .expect(200);
     server.terminate();
-    let without_second = both.replace(&format!(", \"{second_hash}\""), "").replace("Ada@example", "ada@EXAMPLE");
+    let without_second =
+        both.replace(&format!(", \"{second_hash}\""), "").replace("Ada@example", "ada@EXAMPLE");
     let server = serve(folder, &without_second);
     assert_eq!(shown(&server, 1), json!(["Ada@example.com", "Ada", 3, 2]));
     assert_eq!(
@@ -74,8 +81,9 @@ fn what_is_declared_is_so_after_every_start() {
     assert!(is_let_in(&server, &by_hand.text) && !is_let_in(&server, &first));
     server.terminate();
     open_file(&folder.join("vomeet.db"), |db| {
-        let ended: i64 =
-            db.query_row("SELECT count(*) FROM ended_keys WHERE user_id = 1", [], |row| row.get(0)).expect("a count");
+        let ended: i64 = db
+            .query_row("SELECT count(*) FROM ended_keys WHERE user_id = 1", [], |row| row.get(0))
+            .expect("a count");
         assert_eq!(ended, 2, "whoever holds one can be told why");
     });
     // What was revoked stays so, although the file has it again, and says so.
@@ -84,7 +92,11 @@ fn what_is_declared_is_so_after_every_start() {
         assert!(!is_let_in(&server, &second) && !is_let_in(&server, &first));
         server.terminate()
     };
-    assert!(ended.stderr.contains(&format!("token {} was revoked and stays so", &second[..4])), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains(&format!("token {} was revoked and stays so", &second[..4])),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -94,8 +106,9 @@ fn disabled_is_declared_as_well_and_a_token_made_by_hand_is_taken_over() {
     let disabled_at = |expected: Option<i64>| {
         let mut found = None;
         open_file(&folder.join("vomeet.db"), |db| {
-            found =
-                db.query_row("SELECT disabled_at FROM users", [], |row| row.get::<_, Option<i64>>(0)).expect("a user");
+            found = db
+                .query_row("SELECT disabled_at FROM users", [], |row| row.get::<_, Option<i64>>(0))
+                .expect("a user");
         });
         assert!(expected.is_none_or(|expected| found == Some(expected)), "{found:?}");
         found
@@ -111,7 +124,10 @@ fn disabled_is_declared_as_well_and_a_token_made_by_hand_is_taken_over() {
     server.terminate();
     assert_eq!(disabled_at(None), None);
     let declared = ConfiguredToken::of(text.as_bytes()).expect("a token");
-    let server = serve(folder, &format!("[[users]]\nemail = \"ada@example.com\"\ntokens = [\"{declared}\"]\n"));
+    let server = serve(
+        folder,
+        &format!("[[users]]\nemail = \"ada@example.com\"\ntokens = [\"{declared}\"]\n"),
+    );
     assert!(is_let_in(&server, &text));
     server.terminate();
     assert!(!is_let_in(&serve(folder, ""), &text));
@@ -122,7 +138,10 @@ fn what_is_wrong_is_refused_with_the_entry_named() {
     let (_, hash) = token();
     let ada = "[[users]]\nemail = \"ada@example.com\"\n";
     for (toml, wanted) in [
-        ("[[users]]\nemail = \"nobody\"".to_owned(), "[[users]] number 1 (nobody): \"nobody\" is no e-mail address"),
+        (
+            "[[users]]\nemail = \"nobody\"".to_owned(),
+            "[[users]] number 1 (nobody): \"nobody\" is no e-mail address",
+        ),
         (format!("{ada}[[users]]\nname = \"x\""), "[[users]] number 2: email is missing"),
         (
             format!("{ada}[[users]]\nemail = \"ADA@example.com\""),
@@ -130,12 +149,17 @@ fn what_is_wrong_is_refused_with_the_entry_named() {
         ),
         (format!("{ada}tokens = [\"{hash}\", \"{hash}\"]"), "is configured twice"),
         (
-            format!("{ada}tokens = [\"{hash}\"]\n[[users]]\nemail = \"bob@example.com\"\ntokens = [\"{hash}\"]"),
+            format!(
+                "{ada}tokens = [\"{hash}\"]\n[[users]]\nemail = \"bob@example.com\"\ntokens = [\"{hash}\"]"
+            ),
             "number 2 (bob@example.com): token",
         ),
         (format!("{ada}tokens = [\"{hash}0\"]"), "token number 1 is not HINT:HASH"),
         (format!("{ada}tokens = \"{hash}\""), "tokens should be a list"),
-        (format!("{ada}max_concurrent_bots = -1"), "max_concurrent_bots should be a whole number from 0"),
+        (
+            format!("{ada}max_concurrent_bots = -1"),
+            "max_concurrent_bots should be a whole number from 0",
+        ),
         (format!("{ada}disabled = 1"), "disabled should be true or false"),
         (format!("{ada}nme = \"x\""), "there is no setting nme"),
         ("[users]\nemail = \"ada@example.com\"".to_owned(), "each under [[users]]"),
@@ -190,9 +214,14 @@ fn show_lists_who_is_declared_so_that_it_can_be_declared_again() {
 fn hash(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
     let mut command = Command::new(crate::process::BINARY);
     command.args(["token", "hash"]).args(arguments).env_clear();
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
-    std::io::Write::write_all(&mut child.stdin.take().expect("input"), input.as_bytes()).expect("written");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    std::io::Write::write_all(&mut child.stdin.take().expect("input"), input.as_bytes())
+        .expect("written");
     let ended = child.wait_with_output().expect("an end");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     (ended.status.code(), text(ended.stdout), text(ended.stderr))
@@ -204,11 +233,18 @@ fn token_hash_knows_a_token_from_a_mistake() {
     for input in [plain.clone(), format!("{plain}\n"), format!("  {plain}\r\n")] {
         assert_eq!(hash(&[], &input), (Some(0), format!("{declared}\n"), String::new()));
     }
-    for wrong in [String::new(), plain[1..].to_owned(), plain.to_lowercase().to_uppercase(), format!("{plain} {plain}")]
-    {
+    for wrong in [
+        String::new(),
+        plain[1..].to_owned(),
+        plain.to_lowercase().to_uppercase(),
+        format!("{plain} {plain}"),
+    ] {
         let (code, stdout, stderr) = hash(&[], &wrong);
         assert_eq!((code, stdout.as_str()), (Some(10), ""), "{wrong}");
-        assert!(stderr.contains("checksum") && (wrong.is_empty() || !stderr.contains(&wrong)), "{stderr}");
+        assert!(
+            stderr.contains("checksum") && (wrong.is_empty() || !stderr.contains(&wrong)),
+            "{stderr}"
+        );
     }
     assert_eq!(hash(&[&plain], "").0, Some(2), "a token is no argument");
 }

@@ -1,4 +1,5 @@
-//! Webhooks, second part: what the courier does with events. They are put into the file before the server starts.
+//! Webhooks, second part: what the courier does with events. They are put into the file before the
+//! server starts.
 
 use crate::client::{Client, assert_time, fields, wait_for};
 use crate::receiver::{Down, FAULT, OK, Receiver};
@@ -33,7 +34,9 @@ const HOUR: Duration = Duration::from_hours(1);
 
 /// A server that may reach receivers on this machine, and tries again soon.
 pub fn setup() -> Setup {
-    Setup::new().set("VOMEET_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8").set("VOMEET_WEBHOOKS_RETRY_SECONDS", "1")
+    Setup::new()
+        .set("VOMEET_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8")
+        .set("VOMEET_WEBHOOKS_RETRY_SECONDS", "1")
 }
 
 /// When the next attempt of a delivery is due.
@@ -49,7 +52,8 @@ fn now() -> i64 {
 fn insert_user(db: &Connection, user: i64, url: Option<&str>) -> String {
     let key = insert_token(db, user, None);
     let data = url.map_or(json!({}), |url| json!({ "webhook_url": url }));
-    db.execute("UPDATE users SET data = ?2 WHERE id = ?1", params![user, data.to_string()]).expect("a webhook");
+    db.execute("UPDATE users SET data = ?2 WHERE id = ?1", params![user, data.to_string()])
+        .expect("a webhook");
     key
 }
 
@@ -60,7 +64,8 @@ fn insert_event(db: &Connection, user: i64, meeting: i64, number: i64, created_a
     db.execute(sql, params![meeting, user]).expect("a meeting");
     let body = json!({"event_type": "meeting.status_change", "meeting": {"id": meeting}, "number": number}).to_string();
     let sql = "INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts, next_at) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?5)";
-    db.execute(sql, params![user, meeting, format!("uid-{meeting}-{number}"), body, created_at]).expect("an event");
+    db.execute(sql, params![user, meeting, format!("uid-{meeting}-{number}"), body, created_at])
+        .expect("an event");
 }
 
 fn list(server: &Client, key: &str, query: &str) -> Vec<Value> {
@@ -90,7 +95,8 @@ fn an_event_is_delivered_signed_and_noted() {
     let setup = setup().rows(|db| {
         key = insert_user(db, 1, Some(&receiver.url()));
         insert_event(db, 1, 7, 1, now());
-        db.execute("INSERT INTO webhook_secrets (user_id, secret) VALUES (1, ?1)", [SECRET]).expect("a secret");
+        db.execute("INSERT INTO webhook_secrets (user_id, secret) VALUES (1, ?1)", [SECRET])
+            .expect("a secret");
     });
     let before = now() / 1000;
     let server = setup.start();
@@ -108,8 +114,10 @@ fn an_event_is_delivered_signed_and_noted() {
     let at: i64 = came.header("x-vomeet-timestamp").expect("a time").parse().expect("seconds");
     assert!((before..=now() / 1000).contains(&at), "{at}");
     assert_eq!(came.json()["meeting"]["id"], 7);
-    let signature = came.header("x-vomeet-signature").and_then(|value| value.strip_prefix("sha256="));
-    let signature: Vec<u8> = signature.expect("a signature").as_bytes().chunks(2).map(hex).collect();
+    let signature =
+        came.header("x-vomeet-signature").and_then(|value| value.strip_prefix("sha256="));
+    let signature: Vec<u8> =
+        signature.expect("a signature").as_bytes().chunks(2).map(hex).collect();
     let verifier = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
     hmac::verify(&verifier, came.body.as_bytes(), &signature).expect("a signature of the body");
 
@@ -145,17 +153,26 @@ fn a_receiver_that_was_down_gets_everything_in_order() {
         (0..9).for_each(|n| insert_event(db, 1, 1 + n % 3, n / 3, now()));
     });
     let server = setup.start();
-    let tried = |list: &[Value]| list[..3].iter().all(|delivery| delivery["attempts"].as_i64() > Some(0));
+    let tried =
+        |list: &[Value]| list[..3].iter().all(|delivery| delivery["attempts"].as_i64() > Some(0));
     let waiting = wait_until(&server, &key, tried);
     for (n, delivery) in waiting.iter().enumerate() {
         assert_eq!(delivery["state"], "waiting", "{delivery}");
-        assert_eq!(delivery["attempts"].as_i64() > Some(0), n < 3, "only the oldest of each meeting: {delivery}");
-        assert_eq!(delivery["last_error"].as_str().map(|error| error.contains("refused")), (n < 3).then_some(true));
+        assert_eq!(
+            delivery["attempts"].as_i64() > Some(0),
+            n < 3,
+            "only the oldest of each meeting: {delivery}"
+        );
+        assert_eq!(
+            delivery["last_error"].as_str().map(|error| error.contains("refused")),
+            (n < 3).then_some(true)
+        );
     }
     // A restart in between loses nothing either.
     let server = server.restart();
     let receiver = down.up();
-    let expected: BTreeMap<i64, Vec<i64>> = (1..=3).map(|meeting| (meeting, vec![0, 1, 2])).collect();
+    let expected: BTreeMap<i64, Vec<i64>> =
+        (1..=3).map(|meeting| (meeting, vec![0, 1, 2])).collect();
     assert_eq!(by_meeting(&receiver, 9), expected);
     wait_until(&server, &key, all_are("delivered"));
     assert_eq!(receiver.rest().len(), 0, "something was sent twice");
@@ -187,13 +204,20 @@ fn an_event_that_is_refused_comes_again_under_its_name() {
         clock.set(next_at(&list[0]));
     }
     came.extend((0..2).map(|_| receiver.next()));
-    let names: Vec<_> = came.iter().filter_map(|received| received.header("x-vomeet-delivery")).collect();
+    let names: Vec<_> =
+        came.iter().filter_map(|received| received.header("x-vomeet-delivery")).collect();
     assert_eq!(names, ["uid-1-0", "uid-1-0", "uid-1-0", "uid-1-1"]);
     assert_eq!(came[0].body, came[2].body);
-    assert!(came.iter().all(|received| received.header("x-vomeet-signature").is_none()), "signed without a secret");
+    assert!(
+        came.iter().all(|received| received.header("x-vomeet-signature").is_none()),
+        "signed without a secret"
+    );
     let list = wait_until(&server, &key, all_are("delivered"));
     let told = |delivery: &Value| (delivery["attempts"].as_i64(), delivery["last_status"].as_i64());
-    assert_eq!(list.iter().map(told).collect::<Vec<_>>(), [(Some(3), Some(200)), (Some(1), Some(200))]);
+    assert_eq!(
+        list.iter().map(told).collect::<Vec<_>>(),
+        [(Some(3), Some(200)), (Some(1), Some(200))]
+    );
     assert_eq!(list[0]["last_error"], Value::Null);
 }
 
@@ -216,9 +240,14 @@ fn a_slow_receiver_fails_and_holds_up_nobody_else() {
     assert_eq!(slow.calls(), 4, "more than four at once");
     clock.advance(ATTEMPT);
     slow.next();
-    let list = wait_until(&server, &keys[0], |list| list[..4].iter().all(|delivery| delivery["attempts"] == 1));
+    let list = wait_until(&server, &keys[0], |list| {
+        list[..4].iter().all(|delivery| delivery["attempts"] == 1)
+    });
     let told = (&list[0]["last_error"], &list[0]["last_status"], &list[0]["state"]);
-    assert_eq!(told, (&json!("The webhook did not answer within 5 seconds."), &Value::Null, &json!("waiting")));
+    assert_eq!(
+        told,
+        (&json!("The webhook did not answer within 5 seconds."), &Value::Null, &json!("waiting"))
+    );
 }
 
 #[test]
@@ -256,10 +285,14 @@ fn what_comes_too_late_is_given_up_and_visible_and_the_next_one_follows() {
     assert_eq!((&list[0]["state"], &list[1]["attempts"]), (&json!("waiting"), &json!(0)));
     clock.advance(HOUR);
     let list = wait_until(&server, &keys[0], |list| list[1]["attempts"] == 1);
-    let told: Vec<_> = list.iter().map(|delivery| (&delivery["state"], delivery["next_at"].is_null())).collect();
+    let told: Vec<_> =
+        list.iter().map(|delivery| (&delivery["state"], delivery["next_at"].is_null())).collect();
     assert_eq!(told, [(&json!("given_up"), true), (&json!("waiting"), false)]);
     assert_eq!((&list[0]["attempts"], &list[0]["delivered_at"]), (&json!(2), &Value::Null));
-    assert!(list[0]["last_error"].as_str().is_some_and(|error| error.contains("refused")), "{list:?}");
+    assert!(
+        list[0]["last_error"].as_str().is_some_and(|error| error.contains("refused")),
+        "{list:?}"
+    );
     let gone = wait_until(&server, &keys[1], all_are("given_up"));
     let told = (&gone[0]["attempts"], &gone[0]["last_error"]);
     assert_eq!(told, (&json!(0), &json!("The user has no webhook any more.")));
@@ -274,15 +307,23 @@ fn deliveries_are_the_callers_own_newest_first_and_paged() {
     });
     let server = setup.start();
     let ids = |key: &str, query: &str| -> Vec<i64> {
-        list(&server, key, query).iter().map(|delivery| delivery["id"].as_i64().expect("an id")).collect()
+        list(&server, key, query)
+            .iter()
+            .map(|delivery| delivery["id"].as_i64().expect("an id"))
+            .collect()
     };
     let odd: Vec<i64> = (0..15).map(|n| 29 - 2 * n).collect();
     let even: Vec<i64> = (0..15).map(|n| 30 - 2 * n).collect();
-    assert_eq!((ids(&keys[0], ""), ids(&keys[1], ""), ids(&keys[2], "")), (odd.clone(), even, vec![]));
+    assert_eq!(
+        (ids(&keys[0], ""), ids(&keys[1], ""), ids(&keys[2], "")),
+        (odd.clone(), even, vec![])
+    );
     assert_eq!(ids(&keys[0], "?limit=4"), odd[..4]);
     assert_eq!(ids(&keys[0], "?limit=4&before=23"), odd[4..8]);
     assert_eq!(ids(&keys[0], "?before=1"), Vec::<i64>::new());
-    for (query, fault) in [("limit=0", "query.limit"), ("limit=1001", "query.limit"), ("before=x", "query.before")] {
+    for (query, fault) in
+        [("limit=0", "query.limit"), ("limit=1001", "query.limit"), ("before=x", "query.before")]
+    {
         let answer = server.get(format!("/user/webhook/deliveries?{query}")).user(&keys[0]).send();
         assert_eq!(answer.faults()[0].1, fault, "{query}");
     }
@@ -300,9 +341,11 @@ fn what_was_over_long_ago_is_forgotten() {
         for (number, age) in [(0, 40), (1, 32), (2, 30), (3, 1)] {
             insert_event(db, 1, 1, number, start - age * day);
         }
-        let over = "UPDATE deliveries SET next_at = NULL, delivered_at = created_at WHERE meeting_id = 1";
+        let over =
+            "UPDATE deliveries SET next_at = NULL, delivered_at = created_at WHERE meeting_id = 1";
         db.execute(over, []).expect("over");
-        db.execute("UPDATE deliveries SET next_at = ?1 WHERE meeting_id = 2", [start + day]).expect("waiting");
+        db.execute("UPDATE deliveries SET next_at = ?1 WHERE meeting_id = 2", [start + day])
+            .expect("waiting");
     });
     let server = setup.start();
     assert_eq!(list(&server, &key, "").len(), 5);

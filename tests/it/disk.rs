@@ -1,21 +1,23 @@
-//! Disks that are full, that lie, and that forget: what was acknowledged holds, and the rest is refused aloud.
+//! Disks that are full, that lie, and that forget: what was acknowledged holds, and the rest is
+//! refused aloud.
 //!
-//! The full disk is a small tmpfs in a mount namespace of its own, which needs `unshare`, and root or user
-//! namespaces for everyone; the failing fsync needs `strace`. Where one of them is missing the test fails and says so.
+//! The full disk is a small tmpfs in a mount namespace of its own, which needs `unshare`, and root
+//! or user namespaces for everyone; the failing fsync needs `strace`. Where one of them is missing
+//! the test fails and says so.
 
 use crate::client::{Client, PATIENCE, Token, wait_for};
 use crate::durability::assert_one_line;
 use crate::process::{Launch, Process};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
-/// Mounts a tmpfs at `$1` with the options `$3`, serves in it, and in the end copies what is there to `$2`.
+/// Mounts a tmpfs at `$1` with the options `$3`, serves in it, and in the end copies what is there
+/// to `$2`.
 const IN_TMPFS: &str = r#"
     mount -t tmpfs -o "$3" tmpfs "$1" || { echo "no tmpfs: this test needs mount namespaces" >&2; exit 99; }
     cd "$1" || exit 98
@@ -43,7 +45,8 @@ fn in_tmpfs(folder: &Path, options: &str) -> Launch {
         fs::create_dir(folder).expect("a folder");
     }
     let (mount, copy) = (mount.to_string_lossy(), copy.to_string_lossy());
-    let arguments = ["--mount", "--map-root-user", "sh", "-c", IN_TMPFS, "sh", &mount, &copy, options];
+    let arguments =
+        ["--mount", "--map-root-user", "sh", "-c", IN_TMPFS, "sh", &mount, &copy, options];
     Launch::under("unshare", &arguments, folder).any_wrong_keys()
 }
 
@@ -71,7 +74,8 @@ impl OnTmpfs {
     }
 }
 
-/// Creates users from eight threads until each is told that the disk is full; those that were acknowledged.
+/// Creates users from eight threads until each is told that the disk is full; those that were
+/// acknowledged.
 fn create_until_full(client: Client, name: &str) -> Vec<String> {
     let create = |thread: usize| {
         let mut made = Vec::new();
@@ -101,7 +105,12 @@ fn assert_kept(client: &Client, emails: &[String], revoked: &[Token], kept: &Tok
         assert_eq!(found.status, 200, "{email} was acknowledged and is lost");
     }
     for token in revoked {
-        assert_eq!(client.whoami(&token.text).status, 403, "token {} was revoked and is accepted", token.id);
+        assert_eq!(
+            client.whoami(&token.text).status,
+            403,
+            "token {} was revoked and is accepted",
+            token.id
+        );
     }
     client.whoami(&kept.text).expect(200);
 }
@@ -117,8 +126,10 @@ fn a_full_disk_loses_nothing_and_still_revokes() {
         let (kept, revoked) = tokens.split_first().expect("tokens");
         let mut emails = create_until_full_after(&server, client);
 
-        let (name, refused) =
-            (json!({"name": "x".repeat(200)}), "The disk is full. Free some space on the server and try again.");
+        let (name, refused) = (
+            json!({"name": "x".repeat(200)}),
+            "The disk is full. Free some space on the server and try again.",
+        );
         for call in [
             client
                 .post("/admin/users")
@@ -135,14 +146,25 @@ fn a_full_disk_loses_nothing_and_still_revokes() {
             assert_eq!(client.whoami(&token.text).status, 403, "accepted after its 204");
         }
         let gone = emails.pop().expect("an address");
-        let id = client.get(format!("/admin/users/email/{gone}")).admin().send().expect(200)["id"].clone();
-        assert_eq!(client.delete(format!("/admin/users/{id}")).admin().send().status, 204, "DELETE on a full disk");
+        let id = client.get(format!("/admin/users/email/{gone}")).admin().send().expect(200)["id"]
+            .clone();
+        assert_eq!(
+            client.delete(format!("/admin/users/{id}")).admin().send().status,
+            204,
+            "DELETE on a full disk"
+        );
         client.get("/healthz").send().expect(200);
         assert_kept(&client, &emails, revoked, kept);
 
         if end == Signal::TERM {
             server.free();
-            let create = || client.post("/admin/users").admin().json(&json!({"email": "after@example.com"})).send();
+            let create = || {
+                client
+                    .post("/admin/users")
+                    .admin()
+                    .json(&json!({"email": "after@example.com"}))
+                    .send()
+            };
             // There is room, which the server looks for now and then.
             wait_for(|| (create().status != 507).then_some(()));
             emails.push("after@example.com".to_owned());
@@ -160,7 +182,11 @@ fn a_full_disk_loses_nothing_and_still_revokes() {
         assert_kept(&again, &emails, revoked, kept);
         let lost = again.get(format!("/admin/users/email/{gone}")).admin().send();
         assert_eq!(lost.status, 404, "a deleted user is back");
-        assert!(emails.len() > 10, "hardly anything was written before the disk was full: {}", emails.len());
+        assert!(
+            emails.len() > 10,
+            "hardly anything was written before the disk was full: {}",
+            emails.len()
+        );
     }
 }
 
@@ -184,167 +210,4 @@ fn a_disk_without_room_or_writing_is_one_line_at_the_start() {
         assert!(said.contains("vomeet.db"), "{options}: {said}");
         assert!(!ended.stdout.contains("listens on"), "{options}: {}", ended.stdout);
     }
-}
-
-/// `vomeet serve` whose syncs fail, each thread counting its own, as `when` says (strace's syntax); system calls go to `trace`.
-fn with_failing_syncs(folder: &Path, when: &str) -> Process {
-    let inject = format!("inject=fdatasync,fsync:error=EIO:when={when}");
-    let trace = "trace=fdatasync,fsync,pwrite64,pwritev,write,ftruncate,unlink";
-    Launch::under("strace", &["-f", "-qq", "-y", "-o", "trace", "-e", trace, "-e", &inject], folder).start()
-}
-
-/// Creates users from eight threads until each is refused or finds nobody any more; those that were acknowledged.
-fn create_until_refused(client: Client, name: &str) -> Vec<String> {
-    let create = |thread: usize| {
-        let (mut made, began) = (Vec::new(), Instant::now());
-        for n in 0.. {
-            assert!(began.elapsed() < PATIENCE, "no sync fails");
-            let email = format!("sync{name}-{thread}-{n}@example.com");
-            let answer = client.post("/admin/users").admin().json(&json!({"email": email})).try_send();
-            match answer {
-                Ok(answer) if answer.status == 201 => made.push(email),
-                Ok(answer) => {
-                    assert_eq!(answer.status, 503, "{answer:?}");
-                    break;
-                }
-                Err(_) => break,
-            }
-        }
-        made
-    };
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|n| scope.spawn(move || create(n))).collect();
-        threads.into_iter().flat_map(|thread| thread.join().expect("a writer")).collect()
-    })
-}
-
-/// More syncs than the start of a server takes, all of them on one thread.
-const SYNCS_AT_START: usize = 8;
-
-#[test]
-fn every_commit_is_synced_before_it_is_answered() {
-    let folder = tempfile::tempdir().expect("a folder");
-    assert!(Launch::serve(folder.path()).start().terminate().status.success(), "the tables");
-    let nearly_never = "65535";
-    let server = with_failing_syncs(folder.path(), nearly_never);
-    let user = server.new_user("one@example.com");
-    for n in 0..20 {
-        let token = server.new_token(user);
-        server.patch(format!("/admin/users/{user}")).admin().json(&json!({"name": n.to_string()})).send().expect(200);
-        assert_eq!(server.revoke(&token).status, 204);
-    }
-    server.kill_all();
-    let trace = fs::read_to_string(folder.path().join("trace")).expect("a trace");
-    let synced = trace.lines().filter(|line| line.contains("sync(") && line.contains("vomeet.db-wal")).count();
-    assert!(synced > 3 * 20, "61 commits, one after the other, and {synced} syncs of the log");
-}
-
-#[test]
-fn a_failed_fsync_stops_the_server() {
-    let folder = tempfile::tempdir().expect("a folder");
-    assert!(Launch::serve(folder.path()).start().terminate().status.success(), "the tables, without a fault");
-    let mut acknowledged = Vec::new();
-    for when in [SYNCS_AT_START, SYNCS_AT_START + 1, SYNCS_AT_START + 7] {
-        // The writer's first commits succeed, and from then on no sync does; or one fails, and the next ones lie.
-        for when in [format!("{when}+"), when.to_string()] {
-            let server = with_failing_syncs(folder.path(), &when);
-            let mut health = server.line();
-            health.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n").expect("sent");
-            server.get("/healthz").send().expect(200);
-            acknowledged.extend(create_until_refused(*server, &when));
-            health.send("\r\n").expect("sent");
-            assert_eq!(health.answer(false).expect("an answer").status, 503, "{when}: /healthz after a failed sync");
-            assert_one_line(&server.end(), 20);
-            let trace = fs::read_to_string(folder.path().join("trace")).expect("a trace");
-            let (_, after) = trace.split_once("(INJECTED)").expect("a fault");
-            let written = |line: &&str| line.contains("write") && line.contains("vomeet.db") && !line.contains(".lock");
-            let written: Vec<&str> = after.lines().filter(written).collect();
-            assert!(written.is_empty(), "{when}: written after a failed sync: {written:#?}");
-        }
-    }
-    assert!(acknowledged.len() >= 30, "the faults came too early: {acknowledged:?}");
-    let server = Launch::serve(folder.path()).start();
-    for email in acknowledged {
-        server.get(format!("/admin/users/email/{email}")).admin().send().expect(200);
-    }
-}
-
-/// A stopped database with some hundred users and a token.
-fn database(folder: &Path) -> (PathBuf, Token) {
-    let server = Launch::serve(folder).start();
-    for n in 0..300 {
-        let body = json!({"email": format!("u{n}@example.com"), "data": {"padding": "x".repeat(300)}});
-        server.post("/admin/users").admin().json(&body).send().expect(201);
-    }
-    let token = server.new_token(1);
-    assert!(server.terminate().status.success());
-    (folder.join("vomeet.db"), token)
-}
-
-#[test]
-fn a_damaged_file_is_refused_or_stops_the_server() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (file, token) = database(folder.path());
-    let whole = fs::read(&file).expect("a database");
-    let pages = whole.len() / 4096;
-    assert!(pages > 30, "{pages} pages");
-    let mut rows: Vec<(String, usize, Vec<u8>)> = vec![
-        ("header".to_owned(), 0, vec![0xaa; 100]),
-        ("magic".to_owned(), 0, b"SQLite format 4\0".to_vec()),
-        ("first page".to_owned(), 100, vec![0xff; 3996]),
-        ("schema".to_owned(), 200, vec![0; 3896]),
-        ("all but the first page".to_owned(), 4096, vec![0x55; whole.len() - 4096]),
-    ];
-    rows.extend((1..pages).step_by(pages / 12).map(|page| (format!("page {page}"), page * 4096, vec![0xa5; 4096])));
-    rows.extend(
-        (1..pages).step_by(pages / 6).map(|page| (format!("head of page {page}"), page * 4096, vec![0xff; 12])),
-    );
-    for (name, at, bytes) in rows {
-        fs::write(&file, &whole).expect("restored");
-        OpenOptions::new().write(true).open(&file).expect("a file").write_all_at(&bytes, at as u64).expect("damaged");
-        let mut command = Launch::serve(folder.path()).env("RUST_BACKTRACE", "0").launch();
-        if command.wait_until_listening() {
-            let statuses = use_everything(&command, &token);
-            let broken = statuses.iter().any(|&(_, status)| status == 503 || status == 0);
-            assert!(
-                statuses.iter().all(|&(_, status)| [200, 201, 204, 403, 404, 503, 0].contains(&status)),
-                "{name}: {statuses:?}"
-            );
-            if !broken {
-                // The damage lies where nobody looks.
-                command.signal(Signal::TERM);
-            }
-            let ended = command.end();
-            assert!(!ended.stderr.contains("panicked"), "{name}: {ended:?}");
-            assert_eq!(ended.status.code(), Some(if broken { 20 } else { 0 }), "{name}: {statuses:?} {ended:?}");
-        } else {
-            assert_one_line(&command.end(), 14);
-        }
-    }
-    fs::write(&file, &whole[..whole.len() / 2]).expect("cut off");
-    let mut command = Launch::serve(folder.path()).launch();
-    if command.wait_until_listening() {
-        use_everything(&command, &token);
-        assert_one_line(&command.end(), 20);
-    } else {
-        assert_one_line(&command.end(), 14);
-    }
-}
-
-/// Reads and writes all over the file; 0 stands for no answer at all.
-fn use_everything(client: &Client, token: &Token) -> Vec<(String, u16)> {
-    let mut calls = vec![
-        ("list".to_owned(), client.get("/admin/users?limit=1000").admin()),
-        ("token".to_owned(), client.get("/user").user(&token.text)),
-        ("health".to_owned(), client.get("/healthz")),
-        ("meetings".to_owned(), client.get("/meetings").user(&token.text)),
-        ("by address".to_owned(), client.get("/admin/users/email/u150@example.com").admin()),
-        ("new user".to_owned(), client.post("/admin/users").admin().json(&json!({"email": "new@example.com"}))),
-        ("new token".to_owned(), client.post("/admin/users/2/tokens").admin()),
-        // What was used is written before it is shown, as it would be at the end.
-        ("usage".to_owned(), client.get("/admin/usage").admin()),
-    ];
-    calls
-        .extend((1..300).step_by(7).map(|id| (format!("user {id}"), client.get(format!("/admin/users/{id}")).admin())));
-    calls.into_iter().map(|(name, call)| (name, call.try_send().map_or(0, |answer| answer.status))).collect()
 }

@@ -1,4 +1,5 @@
-//! The courier and the outbox without a server around them: an event is there with the step that caused it, and leaves at once.
+//! The courier and the outbox without a server around them: an event is there with the step that
+//! caused it, and leaves at once.
 
 use crate::receiver::{OK, Receiver};
 use serde_json::json;
@@ -9,9 +10,12 @@ use vomeet::clock::Clock;
 use vomeet::config::Webhooks;
 use vomeet::domain::Patch;
 use vomeet::domain::{
-    Data, Email, MeetingStatus, Platform, StatusReport, Time, TokenHash, TokenId, TransitionSource, UserId,
+    Data, Email, MeetingStatus, Platform, StatusReport, Time, TokenHash, TokenId, TransitionSource,
+    UserId,
 };
-use vomeet::store::{Advance, CreateUser, DeliveryPage, MeetingRef, Options, SendBot, SetWebhook, Store, UpdateUser};
+use vomeet::store::{
+    Advance, CreateUser, DeliveryPage, MeetingRef, Options, SendBot, SetWebhook, Store, UpdateUser,
+};
 use vomeet::webhooks::Dispatcher;
 
 /// What all that happens here happens at.
@@ -19,8 +23,8 @@ fn noon() -> Time {
     Time::from_millis(1_760_097_600_000)
 }
 
-/// A store and a courier without a server around them, with a bot of user 1 on its way to a meeting. Their clock stands
-/// still, so that the courier wakes for news alone.
+/// A store and a courier without a server around them, with a bot of user 1 on its way to a
+/// meeting. Their clock stands still, so that the courier wakes for news alone.
 async fn with_bot(folder: &Path, data: &str) -> (Arc<Store>, Arc<Dispatcher>) {
     let settings = Webhooks {
         allowed_networks: vec!["127.0.0.0/8".parse().expect("a network")],
@@ -29,15 +33,36 @@ async fn with_bot(folder: &Path, data: &str) -> (Arc<Store>, Arc<Dispatcher>) {
     };
     let dispatcher = Dispatcher::new(&settings, Clock::manual(noon()));
     let hearer = Arc::clone(&dispatcher);
-    let options = Options { path: folder.join("vomeet.db"), small_readers: 1, long_readers: 1, queue_max: 16 };
-    let store = Arc::new(Store::open(&options, move |change| hearer.on_change(change)).expect("a store"));
+    let options = Options {
+        path: folder.join("vomeet.db"),
+        small_readers: 1,
+        long_readers: 1,
+        queue_max: 16,
+    };
+    let store =
+        Arc::new(Store::open(&options, move |change| hearer.on_change(change)).expect("a store"));
     let (email, now) = (Email::stored("one@example.com".to_owned()), noon());
-    let user = CreateUser { email, name: None, image_url: None, max_concurrent_bots: 1, data: Data::default(), now };
+    let user = CreateUser {
+        email,
+        name: None,
+        image_url: None,
+        max_concurrent_bots: 1,
+        data: Data::default(),
+        now,
+    };
     let user_id = store.write(user).await.expect("a user").0.id;
     let data = Some(Data::stored(data.to_owned()));
     let (name, image_url) = (Patch::Keep, Patch::Keep);
-    let update =
-        UpdateUser { id: user_id, email: None, name, image_url, max_concurrent_bots: None, data, disabled: None, now };
+    let update = UpdateUser {
+        id: user_id,
+        email: None,
+        name,
+        image_url,
+        max_concurrent_bots: None,
+        data,
+        disabled: None,
+        now,
+    };
     store.write(update).await.expect("data");
     let bot = SendBot {
         user_id,
@@ -59,12 +84,14 @@ async fn with_bot(folder: &Path, data: &str) -> (Arc<Store>, Arc<Dispatcher>) {
 async fn advance(store: &Store, to: MeetingStatus) {
     let report = StatusReport::new(to, TransitionSource::Bot);
     let meeting_ref = MeetingRef::Session("a-session".to_owned());
-    let advanced = store.write(Advance { meeting_ref, report, container_id: None, now: noon() }).await;
+    let advanced =
+        store.write(Advance { meeting_ref, report, container_id: None, now: noon() }).await;
     assert_eq!(advanced.expect("a step").expect("a meeting").meeting.status, to);
 }
 
 fn with_runtime(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(test);
 }
 
@@ -75,7 +102,12 @@ fn a_step_wakes_the_courier() {
         let data = json!({ "webhook_url": receiver.url() }).to_string();
         let (store, dispatcher) = with_bot(folder.path(), &data).await;
         let running = tokio::spawn(Arc::clone(&dispatcher).run(Arc::clone(&store)));
-        let steps = [MeetingStatus::Joining, MeetingStatus::Active, MeetingStatus::Stopping, MeetingStatus::Completed];
+        let steps = [
+            MeetingStatus::Joining,
+            MeetingStatus::Active,
+            MeetingStatus::Stopping,
+            MeetingStatus::Completed,
+        ];
         for to in steps {
             advance(&store, to).await;
         }
@@ -86,7 +118,10 @@ fn a_step_wakes_the_courier() {
             let event = event.json();
             assert_eq!(event["meeting"]["status"], to.as_str());
             let change = &event["status_change"];
-            assert_eq!((&change["from"], &change["to"]), (&json!(from.as_str()), &json!(to.as_str())));
+            assert_eq!(
+                (&change["from"], &change["to"]),
+                (&json!(from.as_str()), &json!(to.as_str()))
+            );
             assert_eq!(change["transition_source"], "bot_callback", "{change}");
             from = to;
         }
@@ -96,10 +131,16 @@ fn a_step_wakes_the_courier() {
     });
 }
 
-/// Whoever holds the admin key may write anything into a user's data; a bot's news must not fail for it.
+/// Whoever holds the admin key may write anything into a user's data; a bot's news must not fail
+/// for it.
 #[test]
 fn what_is_no_address_gets_no_events() {
-    for data in [json!({}), json!({"webhook_url": 5}), json!({"webhook_url": {"a": 1}}), json!({"webhook_url": ""})] {
+    for data in [
+        json!({}),
+        json!({"webhook_url": 5}),
+        json!({"webhook_url": {"a": 1}}),
+        json!({"webhook_url": ""}),
+    ] {
         let folder = tempfile::tempdir().expect("a folder");
         with_runtime(async {
             let (store, _) = with_bot(folder.path(), &data.to_string()).await;
@@ -127,7 +168,11 @@ fn the_address_of_the_moment_counts() {
         store.write(set(Patch::Clear)).await.expect("no address");
         advance(&store, MeetingStatus::Completed).await;
         let page = DeliveryPage { user_id: UserId(1), before: None, limit: 10 };
-        assert_eq!(store.deliveries(page).await.expect("a list").len(), 1, "an event without a webhook");
+        assert_eq!(
+            store.deliveries(page).await.expect("a list").len(),
+            1,
+            "an event without a webhook"
+        );
         dispatcher.stop();
         running.await.expect("no panic");
         store.close();

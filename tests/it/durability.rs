@@ -1,4 +1,5 @@
-//! Stops and starts: what was acknowledged is there again, in one file that only its owner can read.
+//! Stops and starts: what was acknowledged is there again, in one file that only its owner can
+//! read.
 
 use crate::client::{PATIENCE, assert_time};
 use crate::process::{Ended, Launch};
@@ -12,8 +13,9 @@ use std::time::Instant;
 /// The names in a folder, sorted.
 pub fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder");
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }
@@ -21,7 +23,8 @@ pub fn names(folder: &Path) -> Vec<String> {
 /// A process that ended by itself said one sentence and no back-trace.
 pub fn assert_one_line(ended: &Ended, code: i32) -> &str {
     assert_eq!(ended.status.code(), Some(code), "{ended:?}");
-    let said: Vec<&str> = ended.stderr.lines().filter(|line| line.starts_with("vomeet: ")).collect();
+    let said: Vec<&str> =
+        ended.stderr.lines().filter(|line| line.starts_with("vomeet: ")).collect();
     assert_eq!(said.len(), 1, "{ended:?}");
     for trace in ["panicked", "RUST_BACKTRACE", "stack backtrace", "Error {", "Os {"] {
         assert!(!ended.stderr.contains(trace), "{ended:?}");
@@ -48,12 +51,18 @@ fn a_stop_leaves_one_file_and_a_start_finds_everything() {
         assert!(left == ["vomeet.db"] || left == ["vomeet.db", "vomeet.db.lock"], "{left:?}");
 
         let server = Launch::serve(folder.path()).start();
-        assert_eq!(server.get("/admin/users/email/ONE@example.com").admin().send().expect(200), user);
+        assert_eq!(
+            server.get("/admin/users/email/ONE@example.com").admin().send().expect(200),
+            user
+        );
         server.whoami(&kept.text).expect(200);
         assert_eq!(server.whoami(&revoked.text).status, 403);
         let list = server.get("/admin/users/1/tokens").admin().send().expect(200);
         assert_time(&list[0]["last_used_at"]);
-        assert!(server.new_user("two@example.com") > 1 && server.new_token(1).id > revoked.id, "ids came back");
+        assert!(
+            server.new_user("two@example.com") > 1 && server.new_token(1).id > revoked.id,
+            "ids came back"
+        );
     }
 }
 
@@ -65,7 +74,8 @@ fn every_file_is_the_owners_alone() {
     let names = names(folder.path());
     assert!(names.len() >= 3, "{names:?}");
     for name in names {
-        let mode = fs::metadata(folder.path().join(&name)).expect("a file").permissions().mode() & 0o777;
+        let mode =
+            fs::metadata(folder.path().join(&name)).expect("a file").permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{name} has mode {mode:o}");
     }
 }
@@ -81,16 +91,28 @@ fn the_first_screen_says_what_comes_next() {
     let ended = server.terminate();
     let docs = format!("{url}/docs");
     let curl = format!("curl -X POST {url}/admin/users ");
-    for wanted in [url.as_str(), &docs, "vomeet.db", "ADMIN_API_TOKEN in the environment", &curl, "$ADMIN_API_TOKEN"] {
+    for wanted in [
+        url.as_str(),
+        &docs,
+        "vomeet.db",
+        "ADMIN_API_TOKEN in the environment",
+        &curl,
+        "$ADMIN_API_TOKEN",
+    ] {
         assert!(ended.stdout.contains(wanted), "{wanted}:\n{}", ended.stdout);
     }
-    assert!(!ended.stdout.contains(key) && !ended.stderr.contains(key), "the key itself: {ended:?}");
+    assert!(
+        !ended.stdout.contains(key) && !ended.stderr.contains(key),
+        "the key itself: {ended:?}"
+    );
 }
 
 #[test]
 fn the_first_screens_curl_line_works() {
     let folder = tempfile::tempdir().expect("a folder");
-    for (variable, key) in [(None, "token"), (Some("ADMIN_API_TOKEN"), "an-admin-key-$with\"quotes'")] {
+    for (variable, key) in
+        [(None, "token"), (Some("ADMIN_API_TOKEN"), "an-admin-key-$with\"quotes'")]
+    {
         let launch = Launch::serve(folder.path());
         let launch = variable.iter().fold(launch, |launch, name| launch.env(name, key));
         let mut server = launch.start();
@@ -103,7 +125,10 @@ fn the_first_screens_curl_line_works() {
             .expect("a shell");
         let said = String::from_utf8_lossy(&output.stdout);
         let status = if variable.is_none() { " 201" } else { " 200" };
-        assert!(said.contains("\"email\":\"user@example.com\"") && said.ends_with(status), "{line}: {output:?}");
+        assert!(
+            said.contains("\"email\":\"user@example.com\"") && said.ends_with(status),
+            "{line}: {output:?}"
+        );
     }
 }
 
@@ -121,7 +146,8 @@ fn a_second_server_on_one_database_is_turned_away() {
     let path = folder.path().join("sub/../vomeet.db");
     let third = Launch::serve(folder.path()).args(&["--database", &path.to_string_lossy()]).run();
     assert_one_line(&third, 13);
-    std::os::unix::fs::symlink(folder.path().join("vomeet.db"), folder.path().join("link.db")).expect("a link");
+    std::os::unix::fs::symlink(folder.path().join("vomeet.db"), folder.path().join("link.db"))
+        .expect("a link");
     let fourth = Launch::serve(folder.path()).args(&["--database", "link.db"]).run();
     assert_one_line(&fourth, 13);
     assert_eq!(first.counts(), (1, 0));
@@ -130,12 +156,16 @@ fn a_second_server_on_one_database_is_turned_away() {
     assert_eq!(after.counts(), (1, 0));
 }
 
-/// Writes until one is refused for want of the file, and returns how often it was acknowledged before.
+/// Writes until one is refused for want of the file, and returns how often it was acknowledged
+/// before.
 fn write_until_refused(server: &crate::client::Client) -> usize {
     let began = Instant::now();
     for n in 0.. {
         assert!(began.elapsed() < PATIENCE, "it goes on acknowledging into nowhere");
-        let call = server.post("/admin/users").admin().json(&json!({"email": format!("late{n}@example.com")}));
+        let call = server
+            .post("/admin/users")
+            .admin()
+            .json(&json!({"email": format!("late{n}@example.com")}));
         match call.try_send() {
             Ok(answer) if answer.status == 201 => {}
             Ok(answer) => {

@@ -1,4 +1,5 @@
-//! the rules of hardening, table "HTTP": what a request must look like, and what every answer carries.
+//! the rules of hardening, table "HTTP": what a request must look like, and what every answer
+//! carries.
 
 use crate::client::{Line, is_end};
 use crate::process::Launch;
@@ -7,6 +8,7 @@ use std::collections::HashSet;
 use std::io;
 
 const ONE_HOST: &str = "A request has exactly one Host header.";
+
 const ONE_CODING: &str = "The only Transfer-Encoding is a single chunked.";
 
 #[test]
@@ -72,7 +74,8 @@ fn an_unknown_host_is_refused_on_loopback() {
         let found = with_host(&server, target, host);
         assert!(found == status || (status == 421 && found == 400), "{target} for {host}: {found}");
     }
-    let refused = server.raw("GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n").expect("an answer");
+    let refused =
+        server.raw("GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n").expect("an answer");
     assert!(refused.refusal().1.contains("http.allowed_hosts"), "{}", refused.text());
 }
 
@@ -108,7 +111,8 @@ fn a_server_that_others_reach_takes_any_host_unless_told() {
 
 const USER: &str = r#"{"email":"smuggled@example.com"}"#;
 
-/// Everything that two servers in a row could read in two ways is refused, and the connection is ended.
+/// Everything that two servers in a row could read in two ways is refused, and the connection is
+/// ended.
 #[test]
 fn nothing_can_be_smuggled() {
     let server = Server::start();
@@ -149,7 +153,9 @@ fn nothing_can_be_smuggled() {
         "Transfer-Encoding: chunked\r\n\r\n0\n\n",
         "Transfer-Encoding: chunked\r\n\r\n0;\n\r\n",
     ] {
-        let request = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n0\r\n\r\n{inner}");
+        let request = format!(
+            "GET /healthz HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n0\r\n\r\n{inner}"
+        );
         let mut line = server.line();
         let _ = line.send(&request);
         let first = line.answer(false);
@@ -164,7 +170,9 @@ fn nothing_can_be_smuggled() {
 fn the_only_coding_is_chunked_once() {
     let server = Server::start();
     for coding in ["identity, chunked", "gzip, chunked", "chunked\r\nTransfer-Encoding: chunked"] {
-        let head = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: {coding}\r\n\r\n0\r\n\r\n");
+        let head = format!(
+            "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: {coding}\r\n\r\n0\r\n\r\n"
+        );
         let answer = server.raw(head).expect(coding);
         assert_eq!(answer.refusal(), (400, ONE_CODING.to_owned()), "{coding}");
         assert_eq!(answer.header("connection"), Some("close"), "{coding}");
@@ -174,9 +182,10 @@ fn the_only_coding_is_chunked_once() {
 #[test]
 fn both_lengths_at_once_are_refused() {
     let server = Server::start();
-    for framing in
-        ["Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5"]
-    {
+    for framing in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+    ] {
         let head = format!("GET /user HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n0\r\n\r\n");
         let mut line = server.line();
         line.send(head).expect("sent");
@@ -234,10 +243,17 @@ fn request_ids_are_taken_or_made() {
         [b"", b"a b", b"a\tb", b"\xff", b"<script>", "é".as_bytes(), b"a\"b", too_long.as_bytes()];
     for sent in refused.into_iter().map(Some).chain([None, None, None]) {
         let id = id(sent);
-        assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{sent:?}: {id}");
+        assert!(
+            id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{sent:?}: {id}"
+        );
         assert!(made.insert(id), "{sent:?}: an id came twice");
     }
-    for answer in [server.get("/nowhere").send(), server.get("/user").send(), server.call("PUT", "/user").send()] {
+    for answer in [
+        server.get("/nowhere").send(),
+        server.get("/user").send(),
+        server.call("PUT", "/user").send(),
+    ] {
         assert!(answer.header("x-request-id").is_some(), "{answer:?}");
     }
 }
@@ -310,49 +326,6 @@ fn http_1_0_and_stranger_versions() {
     assert_eq!(server.get("/healthz").send().status, 200);
 }
 
-const ORIGIN: &str = "https://app.example.com";
-
-#[test]
-fn cors_is_off_unless_configured() {
-    let preflight = |server: &Server, origin: &str| {
-        let call = server.call("OPTIONS", "/admin/users").header("Origin", origin);
-        call.header("Access-Control-Request-Method", "POST").send()
-    };
-    let off = Server::start();
-    assert_eq!(preflight(&off, ORIGIN).status, 405);
-    assert!(off.get("/user").header("Origin", ORIGIN).send().header("access-control-allow-origin").is_none());
-
-    let on = Setup::new().set("VOMEET_HTTP_CORS_ORIGINS", ORIGIN).start();
-    for (origin, allowed) in [
-        (ORIGIN, true),
-        ("https://evil.example", false),
-        ("https://app.example.com.evil.example", false),
-        ("http://app.example.com", false),
-        ("null", false),
-        ("", false),
-    ] {
-        let answer = preflight(&on, origin);
-        assert_eq!(answer.status, if allowed { 204 } else { 405 }, "{origin}");
-        let call = on.get("/user").header("Origin", origin).send();
-        for answer in [&answer, &call] {
-            let expected = allowed.then_some(origin);
-            assert_eq!(answer.header("access-control-allow-origin"), expected, "{origin}");
-            let readable = answer.header("access-control-expose-headers").unwrap_or_default();
-            assert_eq!(readable.contains("X-Token-Expires-At"), allowed, "{origin}: {readable}");
-            assert_eq!(answer.header("access-control-allow-credentials"), None, "{origin}");
-        }
-    }
-    let answer = preflight(&on, ORIGIN);
-    assert_eq!(answer.header("access-control-allow-methods"), Some("GET, HEAD, POST"));
-    let headers = answer.header("access-control-allow-headers").expect("headers");
-    assert!(headers.contains("X-API-Key") && headers.contains("X-Admin-API-Key"), "{headers}");
-    assert_eq!(answer.header("vary"), Some("Origin"));
-    assert_eq!(on.call("OPTIONS", "/nowhere").header("Origin", ORIGIN).send().status, 404);
-    let all = Setup::new().set("VOMEET_HTTP_CORS_ORIGINS", "*").start();
-    let answer = preflight(&all, "https://any.example");
-    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (204, Some("https://any.example")));
-}
-
 #[test]
 fn the_access_log_tells_the_route_and_no_secret() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -370,8 +343,12 @@ fn the_access_log_tells_the_route_and_no_secret() {
         ("user-1", "GET /meetings 200 "),
         ("lost-1", "GET - 404 "),
     ] {
-        let line = server.stderr.find(&format!("id={id} ")).unwrap_or_else(|| panic!("no line for {id}"));
-        assert!(line.contains(wanted) && line.contains("us ") && line.contains("from=127.0.0.1:"), "{line}");
+        let line =
+            server.stderr.find(&format!("id={id} ")).unwrap_or_else(|| panic!("no line for {id}"));
+        assert!(
+            line.contains(wanted) && line.contains("us ") && line.contains("from=127.0.0.1:"),
+            "{line}"
+        );
     }
     let log = server.terminate().stderr;
     for secret in ["query-secret", "someone@", &token, "token="] {

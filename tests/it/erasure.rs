@@ -1,4 +1,5 @@
-//! `DELETE /admin/users/{id}` and `DELETE /meetings/…`: no byte of what was removed is left in any file or in the log.
+//! `DELETE /admin/users/{id}` and `DELETE /meetings/…`: no byte of what was removed is left in any
+//! file or in the log.
 
 use crate::client::{Client, Token, find, segment, token_of, wait_for};
 use crate::lifecycle::{report, wait_until};
@@ -37,8 +38,10 @@ const MARKS: [&str; 14] = [
 ];
 
 fn serve(folder: &Path) -> Process {
-    let launch = Launch::serve(folder).env("VOMEET_LOG", "trace").env("VOMEET_BOTS_RUNNER", "process");
-    let launch = launch.env("VOMEET_BOTS_PROCESS_COMMAND", BOT).env("VOMEET_BOTS_LOG_FOLDER", "bot-logs");
+    let launch =
+        Launch::serve(folder).env("VOMEET_LOG", "trace").env("VOMEET_BOTS_RUNNER", "process");
+    let launch =
+        launch.env("VOMEET_BOTS_PROCESS_COMMAND", BOT).env("VOMEET_BOTS_LOG_FOLDER", "bot-logs");
     launch.env("VOMEET_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8").start()
 }
 
@@ -56,7 +59,9 @@ fn found(places: &BTreeMap<String, Vec<u8>>, mark: &str) -> Vec<String> {
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = |folder: &Path| everything(folder).into_iter().collect::<Vec<_>>();
     let mut places = BTreeMap::new();
-    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+    for entry in
+        fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path())
+    {
         if entry.is_dir() {
             places.extend(files(&entry));
         } else if entry.is_file() {
@@ -66,15 +71,20 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     places
 }
 
-/// A user with a mark in everything that is theirs, whose bot has been in a meeting and has left it.
+/// A user with a mark in everything that is theirs, whose bot has been in a meeting and has left
+/// it.
 fn live_a_life(server: &Client, receiver: &Receiver) -> Token {
     let user = json!({
         "email": "Zqaddress@example.com", "name": "Zqperson", "image_url": "https://example.com/Zqpicture",
         "max_concurrent_bots": 2, "data": { "note": "Zqdata ".repeat(900) },
     });
-    let id = server.post("/admin/users").admin().json(&user).send().expect(201)["id"].as_i64().expect("an id");
+    let id = server.post("/admin/users").admin().json(&user).send().expect(201)["id"]
+        .as_i64()
+        .expect("an id");
     let named = json!({ "name": "Zqtokenname" });
-    let token = token_of(&server.post(format!("/admin/users/{id}/tokens")).admin().json(&named).send().expect(201));
+    let token = token_of(
+        &server.post(format!("/admin/users/{id}/tokens")).admin().json(&named).send().expect(201),
+    );
     let hook = json!({ "webhook_url": format!("{}/zqhook", receiver.url()), "webhook_secret": "Zqsecretofthewebhook" });
     server.call("PUT", "/user/webhook").user(&token.text).json(&hook).send().expect(200);
     let wanted = json!({ "platform": "google_meet", "native_meeting_id": MARKS[5], "bot_name": "Zqbotname" });
@@ -91,17 +101,31 @@ fn attend(server: &Client, token: &Token) {
     let mut watcher = Watcher::open(server, &token.text);
     watcher.subscribe(&[("google_meet", MARKS[5])]);
     let notes = json!({ "data": { "notes": "Zqnotes", "participants": ["Zqperson"] } });
-    server.patch(format!("/meetings/google_meet/{}", MARKS[5])).user(&token.text).json(&notes).send().expect(200);
-    server.get(format!("/transcripts/search?q={}", segment("Zqwhispered"))).user(&token.text).send().expect(200);
+    server
+        .patch(format!("/meetings/google_meet/{}", MARKS[5]))
+        .user(&token.text)
+        .json(&notes)
+        .send()
+        .expect(200);
+    server
+        .get(format!("/transcripts/search?q={}", segment("Zqwhispered")))
+        .user(&token.text)
+        .send()
+        .expect(200);
     server.get("/admin/users/email/Zqaddress@example.com").admin().send().expect(200);
 }
 
 /// What the meeting's secret is, as its bot was told it.
 fn say(server: &Client, folder: &Path, token: &Token) {
     let log = wait_for(|| {
-        fs::read_to_string(folder.join("bot-logs/meeting-1.log")).ok().filter(|text| text.contains("Zqbotsays"))
+        fs::read_to_string(folder.join("bot-logs/meeting-1.log"))
+            .ok()
+            .filter(|text| text.contains("Zqbotsays"))
     });
-    let config = log.lines().find_map(|line| line.strip_prefix("BOT_CONFIG=")).expect("what the bot was told");
+    let config = log
+        .lines()
+        .find_map(|line| line.strip_prefix("BOT_CONFIG="))
+        .expect("what the bot was told");
     let config: Value = serde_json::from_str(config).expect("JSON");
     let segments: Vec<Value> = (0..400)
         .map(|n| json!({ "start": n, "end": n + 1, "text": format!("Zqwörd{n:03} Zqwhispered word"), "speaker": format!("Zqspeaker {n}") }))
@@ -126,13 +150,24 @@ fn nothing_of_an_erased_user_is_in_any_file() {
     }
     let before = files(folder.path());
     for mark in MARKS {
-        assert_ne!(found(&before, mark), Vec::<String>::new(), "{mark} is nowhere: the search is blind");
+        assert_ne!(
+            found(&before, mark),
+            Vec::<String>::new(),
+            "{mark} is nowhere: the search is blind"
+        );
     }
     assert_eq!(server.delete("/admin/users/1").admin().send().status, 204);
     let mut places = files(folder.path());
-    assert!(places.keys().any(|name| name.ends_with("-wal")), "the log of the database is not searched");
+    assert!(
+        places.keys().any(|name| name.ends_with("-wal")),
+        "the log of the database is not searched"
+    );
     let ended = server.terminate();
-    places.extend(files(folder.path()).into_iter().map(|(name, bytes)| (format!("{name} after the end"), bytes)));
+    places.extend(
+        files(folder.path())
+            .into_iter()
+            .map(|(name, bytes)| (format!("{name} after the end"), bytes)),
+    );
     assert!(ended.stderr.contains("DELETE /admin/users/{id} 204"), "the log is not searched");
     places.insert("stdout".to_owned(), ended.stdout.into_bytes());
     places.insert("stderr".to_owned(), ended.stderr.into_bytes());
@@ -189,8 +224,10 @@ fn insert_words(db: &Connection, user: i64, n: i64, next: &mut impl FnMut(u64) -
     match next(4) {
         0 => _ = db.execute("DELETE FROM segments WHERE id = ?1", [id]).expect("it goes"),
         1 => {
-            db.execute("UPDATE segments SET text = ?2 WHERE id = ?1", params![id, second]).expect("it grows");
-            let replace = "REPLACE INTO words (rowid, owner, speaker, text) VALUES (?1, 'u' || ?2, '', ?3)";
+            db.execute("UPDATE segments SET text = ?2 WHERE id = ?1", params![id, second])
+                .expect("it grows");
+            let replace =
+                "REPLACE INTO words (rowid, owner, speaker, text) VALUES (?1, 'u' || ?2, '', ?3)";
             db.execute(replace, params![id, user, second]).expect("its words");
         }
         _ => {}
@@ -205,8 +242,10 @@ fn left(folder: &Path) -> (usize, i64) {
     open_file(&folder.join("vomeet.db"), |db| {
         let sql = "SELECT count(*) FROM words_idx WHERE instr(term, x'7a')";
         parting = db.query_row(sql, [], |row| row.get(0)).expect("a count");
-        db.execute("INSERT INTO words (words) VALUES ('integrity-check')", []).expect("a sound index");
-        let sound: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a check");
+        db.execute("INSERT INTO words (words) VALUES ('integrity-check')", [])
+            .expect("a sound index");
+        let sound: String =
+            db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a check");
         assert_eq!(sound, "ok");
     });
     (places.values().map(count).sum(), parting)
@@ -216,10 +255,15 @@ fn left(folder: &Path) -> (usize, i64) {
 fn pages_that_were_split_and_joined_keep_no_copy_and_the_index_no_word() {
     let setup = worn(Setup::new(), 6000);
     let (copies, parting) = left(setup.folder());
-    assert!(copies > 1000 && parting > 5, "{copies} copies and {parting} parting words: nothing is tested");
+    assert!(
+        copies > 1000 && parting > 5,
+        "{copies} copies and {parting} parting words: nothing is tested"
+    );
     let server = setup.start();
     let key = server.new_token(2).text;
-    let search = |q: &str| server.get(format!("/transcripts/search?limit=1&q={q}")).user(&key).send().expect(200);
+    let search = |q: &str| {
+        server.get(format!("/transcripts/search?limit=1&q={q}")).user(&key).send().expect(200)
+    };
     let before: Vec<Value> = (0..100).map(|n| search(&format!("{n:02}*"))).collect();
     assert_eq!(server.delete("/admin/users/1").admin().send().status, 204);
     let after: Vec<Value> = (0..100).map(|n| search(&format!("{n:02}*"))).collect();
@@ -252,7 +296,11 @@ fn a_long_read_delays_the_end_of_an_erasure_and_does_not_prevent_it() {
     assert_eq!(server.delete(format!("/admin/users/{id}")).admin().send().status, 204);
     println!("answered after {:?}", begun.elapsed());
     assert!(waiting(&server), "the figures hide what is left");
-    assert_ne!(found(&files(server.folder()), "zqaddress"), Vec::<String>::new(), "the read holds nothing: no test");
+    assert_ne!(
+        found(&files(server.folder()), "zqaddress"),
+        Vec::<String>::new(),
+        "the read holds nothing: no test"
+    );
     server.new_user("third@example.com");
     drop(long_read);
     wait_for(|| (!waiting(&server)).then_some(()));

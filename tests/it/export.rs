@@ -1,4 +1,5 @@
-//! `GET /admin/users/{id}/export`: all of one person's data and nothing of others', readable at any length and in any moment.
+//! `GET /admin/users/{id}/export`: all of one person's data and nothing of others', readable at any
+//! length and in any moment.
 
 use crate::client::{fields, wait_for};
 use crate::segments::insert_session;
@@ -8,8 +9,17 @@ use crate::transcripts::{growth_kib, insert_segments, process_with};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-const PARTS: [&str; 9] =
-    ["audit", "complete", "deliveries", "exported_at", "meetings", "tokens", "usage", "user", "webhook"];
+const PARTS: [&str; 9] = [
+    "audit",
+    "complete",
+    "deliveries",
+    "exported_at",
+    "meetings",
+    "tokens",
+    "usage",
+    "user",
+    "webhook",
+];
 
 /// Two users with something in every table.
 fn rows(db: &Connection) {
@@ -42,26 +52,40 @@ fn export(server: &Server, user: i64) -> Value {
 }
 
 fn ids(list: &Value) -> Vec<i64> {
-    list.as_array().expect("a list").iter().map(|item| item["id"].as_i64().expect("an id")).collect()
+    list.as_array()
+        .expect("a list")
+        .iter()
+        .map(|item| item["id"].as_i64().expect("an id"))
+        .collect()
 }
 
 #[test]
 fn everything_of_one_person_is_there_and_nothing_of_another() {
     let server = Setup::new().rows(rows).start();
     let answer = server.get("/admin/users/1/export").admin().send();
-    assert_eq!(answer.header("content-disposition"), Some("attachment; filename=\"vomeet-user-1.json\""));
+    assert_eq!(
+        answer.header("content-disposition"),
+        Some("attachment; filename=\"vomeet-user-1.json\"")
+    );
     assert_eq!(
         (answer.header("content-type"), answer.header("cache-control")),
         (Some("application/json"), Some("no-store"))
     );
     let whole = answer.expect(200);
     assert_eq!(fields(&whole), PARTS);
-    assert_eq!(whole["user"], server.get("/admin/users/email/u1@example.com").admin().send().expect(200));
+    assert_eq!(
+        whole["user"],
+        server.get("/admin/users/email/u1@example.com").admin().send().expect(200)
+    );
     assert_eq!(whole["webhook"], json!({ "url": "https://example.com/1", "is_signed": true }));
     assert_eq!((ids(&whole["tokens"]), ids(&whole["meetings"])), (vec![1, 2], vec![1, 2]));
     assert_eq!((ids(&whole["deliveries"]), ids(&whole["audit"])), (vec![1, 2], vec![1, 3, 4]));
-    let texts: Vec<_> =
-        whole["meetings"][0]["segments"].as_array().expect("words").iter().map(|s| &s["text"]).collect();
+    let texts: Vec<_> = whole["meetings"][0]["segments"]
+        .as_array()
+        .expect("words")
+        .iter()
+        .map(|s| &s["text"])
+        .collect();
     assert_eq!(texts, ["word of 1 0", "word of 1 1", "word of 1 2"]);
     assert_eq!(
         (&whole["meetings"][1]["segments"], &whole["meetings"][1]["session"]["uid"]),
@@ -69,13 +93,19 @@ fn everything_of_one_person_is_there_and_nothing_of_another() {
     );
     assert_eq!(whole["deliveries"][1]["body"]["number"], 2);
     assert_eq!(whole["audit"][0]["after"], json!({ "name": "person 1" }));
-    assert_eq!(whole["audit"][1]["after"], Value::Null, "an entry whose details are gone is an entry");
+    assert_eq!(
+        whole["audit"][1]["after"],
+        Value::Null,
+        "an entry whose details are gone is an entry"
+    );
     let used = json!({ "day": "2024-10-04", "token_id": 1, "requests": 5, "bots": 1, "bot_minutes": 1.0, "transcript_minutes": 0.5 });
     assert_eq!((&whole["usage"][0], whole["usage"].as_array().map(Vec::len)), (&used, Some(2)));
     assert_eq!(whole["audit"][2]["action"], "user.export", "this very export");
     assert_eq!(whole["complete"], true);
     let text = answer.text();
-    for foreign in ["a-secret-of-a-webhook", "hash", "192.0.2.7", "person 2", "u2@example.com", "word of 3"] {
+    for foreign in
+        ["a-secret-of-a-webhook", "hash", "192.0.2.7", "person 2", "u2@example.com", "word of 3"]
+    {
         assert!(!text.contains(foreign), "{foreign} is in it");
     }
 }
@@ -89,9 +119,13 @@ fn an_empty_person_is_a_document_and_an_unknown_one_is_404() {
     for list in ["tokens", "meetings", "deliveries", "usage"] {
         assert_eq!(whole[list], json!([]), "{list}");
     }
-    let actions: Vec<_> = whole["audit"].as_array().expect("a list").iter().map(|entry| &entry["action"]).collect();
+    let actions: Vec<_> =
+        whole["audit"].as_array().expect("a list").iter().map(|entry| &entry["action"]).collect();
     assert_eq!(actions, ["user.create", "user.export"]);
-    assert_eq!(server.get("/admin/users/2/export").admin().send().refusal(), (404, "User not found".to_owned()));
+    assert_eq!(
+        server.get("/admin/users/2/export").admin().send().refusal(),
+        (404, "User not found".to_owned())
+    );
 }
 
 #[test]
@@ -114,11 +148,17 @@ fn lists_of_many_pages_are_whole() {
         })
         .start();
     let whole = export(&server, 1);
-    for (list, count) in [("tokens", 1205), ("meetings", 1204), ("deliveries", 1204), ("audit", 1205)] {
+    for (list, count) in
+        [("tokens", 1205), ("meetings", 1204), ("deliveries", 1204), ("audit", 1205)]
+    {
         assert_eq!(ids(&whole[list]), (1..=count).collect::<Vec<_>>(), "{list}");
     }
-    let used: Vec<i64> =
-        whole["usage"].as_array().expect("usage").iter().map(|row| row["token_id"].as_i64().expect("an id")).collect();
+    let used: Vec<i64> = whole["usage"]
+        .as_array()
+        .expect("usage")
+        .iter()
+        .map(|row| row["token_id"].as_i64().expect("an id"))
+        .collect();
     assert_eq!(used, (1..=1204).collect::<Vec<_>>());
 }
 
@@ -129,8 +169,18 @@ fn fifty_thousand_segments_take_little_memory() {
         insert_token(db, 2, None);
         insert_session(db, 1, "abc-defg-hij");
         insert_session(db, 2, "abc-defg-hik");
-        insert_segments(db, 1, 50_000, &"what somebody said in a meeting that went on and on".repeat(3));
-        insert_segments(db, 2, 2_000, &"what somebody said in a meeting that went on and on".repeat(3));
+        insert_segments(
+            db,
+            1,
+            50_000,
+            &"what somebody said in a meeting that went on and on".repeat(3),
+        );
+        insert_segments(
+            db,
+            2,
+            2_000,
+            &"what somebody said in a meeting that went on and on".repeat(3),
+        );
     });
     server.get("/admin/users/2/export").admin().send().expect(200);
     let (grown, length) = growth_kib(&server, &server.get("/admin/users/1/export").admin());

@@ -60,7 +60,8 @@ const UNINDEXED: &str = "SELECT count(*) FROM segments WHERE unindexed_user_id I
 
 /// Whether the index is sound, and has the words of every segment as they are.
 fn assert_whole(db: &Connection) {
-    db.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)", []).expect("a sound index");
+    db.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)", [])
+        .expect("a sound index");
     let others = "SELECT count(*) FROM words w LEFT JOIN segments s ON s.id = w.rowid WHERE s.text IS NOT w.text";
     assert_eq!(count(db, others), 0, "words of nobody");
     assert_eq!(count(db, INDEXED), count(db, "SELECT count(*) FROM segments"));
@@ -69,7 +70,9 @@ fn assert_whole(db: &Connection) {
 
 /// Segments of a second each from there on, with `word` and their number.
 fn numbered(first: usize, number: usize, word: &str) -> Value {
-    (first..first + number).map(|n| json!({"start": n, "end": n + 1, "text": format!("{word} {n}")})).collect()
+    (first..first + number)
+        .map(|n| json!({"start": n, "end": n + 1, "text": format!("{word} {n}")}))
+        .collect()
 }
 
 #[test]
@@ -83,10 +86,15 @@ fn what_was_just_said_is_found_like_what_is_in_the_index() {
     assert_eq!(found(&server, &key, "common", 100), at_once);
     // Some in the index, some not, by turns: pages follow each other through both.
     session.say(&server, &numbered(30, 30, "common"));
-    let changed = (0..60).step_by(4).map(|n| json!({"start": n, "end": n + 1, "text": format!("common and {n}")}));
+    let changed = (0..60)
+        .step_by(4)
+        .map(|n| json!({"start": n, "end": n + 1, "text": format!("common and {n}")}));
     session.say(&server, &changed.collect());
     let all = found(&server, &key, "common", 100);
-    assert_eq!(all.iter().map(|(id, _)| *id).collect::<Vec<_>>(), (1..=60).rev().collect::<Vec<_>>());
+    assert_eq!(
+        all.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+        (1..=60).rev().collect::<Vec<_>>()
+    );
     for limit in [1, 7, 15, 59, 60] {
         assert_eq!(found(&server, &key, "common", limit), all, "{limit} on a page");
     }
@@ -111,7 +119,11 @@ fn what_was_changed_is_found_by_its_new_words_alone() {
             index_now(&server);
         }
         let row = format!("in the index: {is_indexed}");
-        assert_eq!((number("first"), number("会議"), number("second"), number("third")), (0, 0, 0, 1), "{row}");
+        assert_eq!(
+            (number("first"), number("会議"), number("second"), number("third")),
+            (0, 0, 0, 1),
+            "{row}"
+        );
         assert_eq!((number("third&speaker=ada"), number("third&speaker=bob")), (0, 1), "{row}");
     }
     // Another end alone is no other word.
@@ -134,7 +146,9 @@ fn nobody_finds_what_others_just_said() {
     for session in &sessions {
         session.say(&server, &numbered(0, 3, "budget"));
     }
-    let ids = |key: &str, query: &str| found(&server, key, query, 2).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+    let ids = |key: &str, query: &str| {
+        found(&server, key, query, 2).into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+    };
     assert_eq!(ids(&one, "budget"), [3, 2, 1]);
     assert_eq!(ids(&other, "budget"), [6, 5, 4]);
     assert_eq!(ids(&other, "budget&meeting_id=1"), Vec::<i64>::new());
@@ -161,17 +175,21 @@ fn a_meeting_has_few_segments_out_of_the_index() {
 #[test]
 fn a_kill_leaves_nothing_unfound_and_the_next_start_indexes_it() {
     let mut made = None;
-    let setup = Setup::new().rows(|db| made = Some((insert_token(db, 1, None), insert_session(db, 1, "abc-defg-hij"))));
+    let setup = Setup::new()
+        .rows(|db| made = Some((insert_token(db, 1, None), insert_session(db, 1, "abc-defg-hij"))));
     let (key, session) = made.expect("rows");
-    let server = Launch::serve(setup.folder()).env("VOMEET_BOTS_ACTIVE_SECONDS_MAX", "315360000").start();
+    let server =
+        Launch::serve(setup.folder()).env("VOMEET_BOTS_ACTIVE_SECONDS_MAX", "315360000").start();
     session.say(&server, &numbered(0, 5, "common"));
     let before = found(&server, &key, "common", 10);
     assert_eq!(before.len(), 5);
     server.kill();
     // As a kill leaves it that comes before they rest; then time passes.
     let setup = setup.rows(|db| {
-        db.execute_batch("DELETE FROM words; UPDATE segments SET unindexed_user_id = 1, updated_at = 0")
-            .expect("a kill");
+        db.execute_batch(
+            "DELETE FROM words; UPDATE segments SET unindexed_user_id = 1, updated_at = 0",
+        )
+        .expect("a kill");
         assert_eq!(count(db, UNINDEXED), 5);
     });
     let server = setup.start();
@@ -190,7 +208,8 @@ fn nothing_is_found_of_a_redacted_meeting() {
     index_now(&server);
     session.say(&server, &numbered(5, 10, "other"));
     let setup = server.stop().rows(|db| {
-        // Those that rest in the meantime are as they were: some in the index, some not, some there with old words.
+        // Those that rest in the meantime are as they were: some in the index, some not, some there
+        // with old words.
         let moving = "DELETE FROM words WHERE rowid > 10; UPDATE segments SET unindexed_user_id = 1 WHERE id > 5";
         db.execute_batch(moving).expect("segments that move");
         assert_eq!((count(db, INDEXED), count(db, UNINDEXED)), (10, 10));
@@ -198,7 +217,10 @@ fn nothing_is_found_of_a_redacted_meeting() {
     });
     let server = setup.start();
     assert_eq!(server.delete("/meetings/google_meet/abc-defg-hij").user(&key).send().status, 200);
-    assert_eq!((found(&server, &key, "common", 10), found(&server, &key, "other", 10)), (vec![], vec![]));
+    assert_eq!(
+        (found(&server, &key, "common", 10), found(&server, &key, "other", 10)),
+        (vec![], vec![])
+    );
     assert_eq!(index_now(&server), 0);
     open_file(&server.stop().database(), |db| {
         assert_whole(db);
@@ -236,7 +258,8 @@ fn a_segment_rests_when_the_next_has_begun_or_time_has_passed_or_the_meeting_is_
     let at = |seconds: i64| Time::from_millis(BEGAN).plus_seconds(seconds);
     let runtime = runtime();
     let store = Store::open(&options, |_| {}).expect("a store");
-    let indexed = |seconds: i64| runtime.block_on(store.index_resting(at(seconds))).expect("an index");
+    let indexed =
+        |seconds: i64| runtime.block_on(store.index_resting(at(seconds))).expect("an index");
     runtime.block_on(store.write(said(&session, &[0, 1000, 2000], "a", at(0)))).expect("segments");
     assert_eq!([indexed(4), indexed(5), indexed(19), indexed(20), indexed(21)], [0, 2, 0, 1, 0]);
     // What changes is no longer at rest.
@@ -282,15 +305,20 @@ fn verbs_in_one_commit_leave_what_they_leave_one_by_one() {
     let (options, session) = file_with_session(folders[0].path());
     std::fs::copy(&options.path, folders[1].path().join("vomeet.db")).expect("a copy");
     for (folder, is_together) in folders.iter().zip([false, true]) {
-        let store = Store::open(&self::options(&folder.path().join("vomeet.db")), |_| {}).expect("a store");
+        let store =
+            Store::open(&self::options(&folder.path().join("vomeet.db")), |_| {}).expect("a store");
         runtime().block_on(async {
             for round in 0..40_i64 {
                 let starts: Vec<i64> = (round * 6..round * 6 + 12).map(|n| n * 1000).collect();
                 let ids = (round * 4..round * 4 + 5).map(SegmentId).collect();
                 let first = store.write(said(&session, &starts, &format!("round {round}"), at));
                 let index = store.write(IndexSegments { ids });
-                let refused = store.write(StoreSegments { uid: "nobody".to_owned(), ..said(&session, &[7], "x", at) });
-                let again = store.write(said(&session, &starts[3..5], &format!("again {round}"), at));
+                let refused = store.write(StoreSegments {
+                    uid: "nobody".to_owned(),
+                    ..said(&session, &[7], "x", at)
+                });
+                let again =
+                    store.write(said(&session, &starts[3..5], &format!("again {round}"), at));
                 if is_together {
                     let (first, index, refused, again) = tokio::join!(first, index, refused, again);
                     assert!(first.is_ok() && index.is_ok() && refused.is_err() && again.is_ok());

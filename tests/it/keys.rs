@@ -36,8 +36,17 @@ fn every_refusal_has_its_reason() {
         let (status, told, reason) = why(&server.whoami(token));
         assert_eq!((status, told.as_str()), (403, code), "{reason}");
         assert!(reason.contains(words), "{code}: {reason}");
-        let explained = server.post("/admin/tokens/explain").admin().json(&json!({"token": token})).send().expect(200);
-        assert_eq!((&explained["code"], &explained["reason"]), (&json!(code), &json!(reason)), "{explained}");
+        let explained = server
+            .post("/admin/tokens/explain")
+            .admin()
+            .json(&json!({"token": token}))
+            .send()
+            .expect(200);
+        assert_eq!(
+            (&explained["code"], &explained["reason"]),
+            (&json!(code), &json!(reason)),
+            "{explained}"
+        );
     };
     refused(&token.text[1..], "mistyped", "checksum");
     refused(PlainToken::generate().expect("randomness").reveal(), "unknown", "No such key");
@@ -45,7 +54,9 @@ fn every_refusal_has_its_reason() {
     refused(&token.text, "disabled", "disabled on 20");
     patch(&server, &token, &json!({"disabled": false}));
     server.whoami(&token.text).expect(200);
-    let user = |disabled: bool| server.patch("/admin/users/1").admin().json(&json!({"disabled": disabled})).send();
+    let user = |disabled: bool| {
+        server.patch("/admin/users/1").admin().json(&json!({"disabled": disabled})).send()
+    };
     user(true).expect(200);
     refused(&token.text, "user_disabled", "disabled on 20");
     user(false).expect(200);
@@ -58,9 +69,16 @@ fn every_refusal_has_its_reason() {
     assert_eq!(why(&twice).1, "repeated");
     assert_eq!(why(&server.get("/admin/users").send()).1, "missing");
     let wrong = server.get("/admin/users").header("X-Admin-API-Key", "wrong").send();
-    assert!(matches!(why(&wrong), (403, code, reason) if code == "unknown" && reason.starts_with("No such admin key")));
+    assert!(
+        matches!(why(&wrong), (403, code, reason) if code == "unknown" && reason.starts_with("No such admin key"))
+    );
     let good = make(&server, &json!({}));
-    let explained = server.post("/admin/tokens/explain").admin().json(&json!({"token": good.text})).send().expect(200);
+    let explained = server
+        .post("/admin/tokens/explain")
+        .admin()
+        .json(&json!({"token": good.text}))
+        .send()
+        .expect(200);
     assert_eq!((&explained["code"], &explained["user"]["id"]), (&json!("accepted"), &json!(1)));
     assert!(!explained.to_string().contains(&good.text));
 }
@@ -92,12 +110,15 @@ fn answers_tell_the_end_of_a_token_in_its_last_week() {
     const DAY: i64 = 24 * 60 * 60;
     let server = Server::start();
     server.new_user("one@example.com");
-    for (expires_in, told) in [(json!(6 * DAY), true), (json!(8 * DAY), false), (Value::Null, false)] {
+    for (expires_in, told) in
+        [(json!(6 * DAY), true), (json!(8 * DAY), false), (Value::Null, false)]
+    {
         let body = json!({"expires_in": expires_in});
         let made = server.post("/admin/users/1/tokens").admin().json(&body).send().expect(201);
         let token = token_of(&made).text;
         let end = made["expires_at"].as_str().filter(|_| told);
-        for answer in [server.whoami(&token), server.get("/transcripts/zoom/1").user(&token).send()] {
+        for answer in [server.whoami(&token), server.get("/transcripts/zoom/1").user(&token).send()]
+        {
             assert_eq!(answer.header("x-token-expires-at"), end, "{answer:?}");
         }
     }
@@ -108,11 +129,19 @@ fn an_exchange_leaves_the_old_token_its_grace_and_no_more() {
     let clock = still_clock();
     let server = Setup::new().clock(&clock).start();
     server.new_user("one@example.com");
-    let rotate = |id: i64, body: Value| server.post(format!("/admin/tokens/{id}/rotate")).admin().json(&body).send();
+    let rotate = |id: i64, body: Value| {
+        server.post(format!("/admin/tokens/{id}/rotate")).admin().json(&body).send()
+    };
     let short = make(&server, &json!({"name": "ci", "expires_in": 100, "read_only": true}));
-    let end = server.get(format!("/admin/tokens/{}", short.id)).admin().send().expect(200)["expires_at"].clone();
+    let end =
+        server.get(format!("/admin/tokens/{}", short.id)).admin().send().expect(200)["expires_at"]
+            .clone();
     let new = rotate(short.id, json!({"grace_seconds": 1000})).expect(201);
-    assert_eq!(new["replaces"], json!({"id": short.id, "expires_at": end}), "the grace is longer than the token had");
+    assert_eq!(
+        new["replaces"],
+        json!({"id": short.id, "expires_at": end}),
+        "the grace is longer than the token had"
+    );
     assert_eq!((&new["name"], &new["scope"]["read_only"]), (&json!("ci"), &json!(true)));
     for token in [&short.text, &token_of(&new).text] {
         server.whoami(token).expect(200);
@@ -129,7 +158,12 @@ fn an_exchange_leaves_the_old_token_its_grace_and_no_more() {
     rotate(at_once.id, json!({"grace_seconds": 0})).expect(201);
     assert_eq!(why(&server.whoami(&at_once.text)).1, "revoked");
     let own = make(&server, &json!({}));
-    let new = server.post("/user/tokens/rotate").user(&own.text).json(&json!({"grace_seconds": 0})).send().expect(201);
+    let new = server
+        .post("/user/tokens/rotate")
+        .user(&own.text)
+        .json(&json!({"grace_seconds": 0}))
+        .send()
+        .expect(201);
     server.whoami(&token_of(&new).text).expect(200);
     assert_eq!(why(&server.whoami(&own.text)).1, "revoked");
     assert_eq!(rotate(999, json!({})).status, 404);
@@ -179,15 +213,21 @@ fn no_request_is_accepted_after_its_204_and_no_good_one_is_refused() {
 fn every_route_asks_every_kind_of_token() {
     let server = Server::start();
     server.new_user("one@example.com");
-    let other_meeting = json!({"meeting": {"platform": "google_meet", "native_meeting_id": "zzz-zzzz-zzz"}});
+    let other_meeting =
+        json!({"meeting": {"platform": "google_meet", "native_meeting_id": "zzz-zzzz-zzz"}});
     for (kind, allowed) in [
         (json!({}), [true; 5]),
         (json!({"read_only": true}), [true, true, false, true, false]),
         (json!({"platforms": ["teams"]}), [true, true, true, false, false]),
         (other_meeting, [true, true, true, false, false]),
     ] {
-        let permissions =
-            [Permission::Nothing, Permission::Read, Permission::Write, Permission::ReadAll, Permission::WriteAll];
+        let permissions = [
+            Permission::Nothing,
+            Permission::Read,
+            Permission::Write,
+            Permission::ReadAll,
+            Permission::WriteAll,
+        ];
         for route in TABLE.iter().filter(|route| route.permission.is_some()) {
             let permission = route.permission.expect("a need");
             // An exchange would end the token that is tried.
@@ -197,9 +237,11 @@ fn every_route_asks_every_kind_of_token() {
             let token = make(&server, &kind);
             let path = crate::contract::real_path(route);
             let answer = server.call(route.method.as_str(), &path).user(&token.text).send();
-            let at = permissions.iter().position(|known| *known == permission).expect("a known need");
-            let names_another =
-                route.path.contains("{platform}") && kind != json!({}) && kind.get("read_only").is_none();
+            let at =
+                permissions.iter().position(|known| *known == permission).expect("a known need");
+            let names_another = route.path.contains("{platform}")
+                && kind != json!({})
+                && kind.get("read_only").is_none();
             let is_refused = answer.status == 403 && answer.json()["code"] == "not_allowed";
             let row = format!("{} {} by {kind}: {}", route.method, route.path, answer.text());
             // Where the input is refused first, no meeting was named.
@@ -212,8 +254,12 @@ fn every_route_asks_every_kind_of_token() {
 #[test]
 fn a_narrow_token_sees_its_own_meetings_alone() {
     let (server, _, bot) = one_meeting();
-    bot.say(&server, &json!([{"start": 0, "end": 1, "text": "harvest", "speaker": "Ada", "language": "en"}]));
-    let limited = |id: &str| json!({"meeting": {"platform": "google_meet", "native_meeting_id": id}});
+    bot.say(
+        &server,
+        &json!([{"start": 0, "end": 1, "text": "harvest", "speaker": "Ada", "language": "en"}]),
+    );
+    let limited =
+        |id: &str| json!({"meeting": {"platform": "google_meet", "native_meeting_id": id}});
     for (kind, seen) in [
         (json!({}), 1),
         (json!({"platforms": ["google_meet"]}), 1),
@@ -222,11 +268,14 @@ fn a_narrow_token_sees_its_own_meetings_alone() {
         (limited("zzz-zzzz-zzz"), 0),
     ] {
         let token = make(&server, &kind).text;
-        for (path, list) in [("/meetings", "meetings"), ("/transcripts/search?q=harvest", "results")] {
+        for (path, list) in
+            [("/meetings", "meetings"), ("/transcripts/search?q=harvest", "results")]
+        {
             let answer = server.get(path).user(&token).send().expect(200);
             assert_eq!(answer[list].as_array().map(Vec::len), Some(seen), "{path} by {kind}");
         }
-        let told = Watcher::open(&server, &token).ask("subscribe", &[("google_meet", "abc-defg-hij")]);
+        let told =
+            Watcher::open(&server, &token).ask("subscribe", &[("google_meet", "abc-defg-hij")]);
         assert_eq!(told["type"], if seen == 1 { "subscribed" } else { "error" }, "{kind}: {told}");
     }
 }
@@ -235,16 +284,27 @@ fn a_narrow_token_sees_its_own_meetings_alone() {
 fn named_admin_keys_are_made_exchanged_and_revoked() {
     let clock = still_clock();
     let server = Setup::new().clock(&clock).start();
-    let made = server.post("/admin/keys").admin().json(&json!({"name": "alice"})).send().expect(201);
-    let (id, key) = (made["id"].as_i64().expect("an id"), made["key"].as_str().expect("a key").to_owned());
+    let made =
+        server.post("/admin/keys").admin().json(&json!({"name": "alice"})).send().expect(201);
+    let (id, key) =
+        (made["id"].as_i64().expect("an id"), made["key"].as_str().expect("a key").to_owned());
     let with = |key: &str| server.post("/admin/users").header("X-Admin-API-Key", key);
     let status = |key: &str| with(key).json(&json!({"email": "a@example.com"})).send().status;
     assert_eq!(status(&key), 201);
-    assert_eq!(server.post("/admin/keys").admin().json(&json!({"name": "alice"})).send().status, 409);
-    assert_eq!(server.post("/admin/keys").admin().json(&json!({"name": "settings"})).send().status, 422);
+    assert_eq!(
+        server.post("/admin/keys").admin().json(&json!({"name": "alice"})).send().status,
+        409
+    );
+    assert_eq!(
+        server.post("/admin/keys").admin().json(&json!({"name": "settings"})).send().status,
+        422
+    );
     let rotate = |grace: i64| {
-        let answer =
-            server.post(format!("/admin/keys/{id}/rotate")).admin().json(&json!({"grace_seconds": grace})).send();
+        let answer = server
+            .post(format!("/admin/keys/{id}/rotate"))
+            .admin()
+            .json(&json!({"grace_seconds": grace}))
+            .send();
         answer.expect(201)["key"].as_str().expect("a key").to_owned()
     };
     let second = rotate(60);
@@ -261,6 +321,10 @@ fn named_admin_keys_are_made_exchanged_and_revoked() {
     for secret in [&key, &second, &third, ADMIN_KEY] {
         assert!(!text.contains(&format!("\"{secret}")), "a key is in the record");
     }
-    let created = record["entries"].as_array().expect("entries").iter().find(|entry| entry["action"] == "user.create");
+    let created = record["entries"]
+        .as_array()
+        .expect("entries")
+        .iter()
+        .find(|entry| entry["action"] == "user.create");
     assert_eq!(created.expect("the entry")["actor"], "key:alice");
 }

@@ -19,7 +19,9 @@ fn callbacks() -> Vec<Callback> {
         ("exited", json!({ "exit_code": 0 }), "completed"),
         ("exited", json!({ "exit_code": 1 }), "failed"),
     ];
-    all.extend(MeetingStatus::WORDS.iter().map(|word| ("status_change", json!({ "status": word }), *word)));
+    all.extend(
+        MeetingStatus::WORDS.iter().map(|word| ("status_change", json!({ "status": word }), *word)),
+    );
     all
 }
 
@@ -40,7 +42,8 @@ pub fn wait_until(client: &Client, token: &Token, status: &str) -> Value {
     wait_for(|| Some(newest(client, token)).filter(|meeting| meeting["status"] == status))
 }
 
-/// A server whose clock stands still: a bot that is told to leave may end, and its last word is waited for all the same.
+/// A server whose clock stands still: a bot that is told to leave may end, and its last word is
+/// waited for all the same.
 fn patient() -> Setup {
     setup().clock(&still_clock())
 }
@@ -62,7 +65,8 @@ pub fn bring(client: &Client, token: &Token, code: &str, state: &str) -> String 
 
 /// What the contract says of a report: the `status` of the answer, and whether the meeting moves.
 fn expected(from: &str, to: &str, name: &str) -> (&'static str, bool) {
-    let order = ["requested", "joining", "awaiting_admission", "active", "stopping", "completed", "failed"];
+    let order =
+        ["requested", "joining", "awaiting_admission", "active", "stopping", "completed", "failed"];
     let at = |state: &str| order.iter().position(|known| *known == state).expect("a state");
     let over = |state: &str| state == "completed" || state == "failed";
     match () {
@@ -90,7 +94,11 @@ fn every_callback_in_every_state_twice() {
             assert_eq!(before["status"], from, "{row}");
             let (status, moves) = expected(from, to, name);
             let answer = call(&server, &session, &callback).expect(200);
-            assert_eq!((&answer["status"], &answer["meeting_id"]), (&json!(status), &before["id"]), "{row}: {answer}");
+            assert_eq!(
+                (&answer["status"], &answer["meeting_id"]),
+                (&json!(status), &before["id"]),
+                "{row}: {answer}"
+            );
             let after = newest(&server, &token);
             assert_eq!(after["status"], if moves { to } else { from }, "{row}");
             if !moves {
@@ -117,12 +125,17 @@ fn each_step_is_noted_with_who_and_when() {
     assert!(active["start_time"].is_string() && active["end_time"].is_null(), "{active}");
     server.delete("/bots/google_meet/abc-defg-hij").user(&token.text).send().expect(202);
     let late = report(&server, &session, "active").expect(200);
-    assert_eq!((&late["status"], &late["detail"]), (&json!("ignored"), &json!("Stop already requested.")));
+    assert_eq!(
+        (&late["status"], &late["detail"]),
+        (&json!("ignored"), &json!("Stop already requested."))
+    );
     let exited = json!({ "connection_id": session, "exit_code": 0, "completion_reason": "evicted", "reason": "the host ended it" });
     server.post("/bots/internal/callback/exited").json(&exited).send().expect(200);
     let meeting = newest(&server, &token);
     let steps = meeting["data"]["status_transition"].as_array().expect("steps").clone();
-    let words = |step: &Value| ["from", "to", "source"].map(|name| step[name].as_str().unwrap_or("-").to_owned());
+    let words = |step: &Value| {
+        ["from", "to", "source"].map(|name| step[name].as_str().unwrap_or("-").to_owned())
+    };
     let expected = [
         ["requested", "joining", "bot_callback"],
         ["joining", "awaiting_admission", "bot_callback"],
@@ -133,7 +146,10 @@ fn each_step_is_noted_with_who_and_when() {
     assert_eq!(steps.iter().map(words).collect::<Vec<_>>(), expected);
     let times: Vec<_> = steps.iter().map(|step| assert_time(&step["timestamp"])).collect();
     assert!(times.is_sorted(), "{times:?}");
-    assert_eq!((&steps[4]["reason"], &steps[4]["exit_code"]), (&json!("the host ended it"), &json!(0)));
+    assert_eq!(
+        (&steps[4]["reason"], &steps[4]["exit_code"]),
+        (&json!("the host ended it"), &json!(0))
+    );
     assert_eq!(meeting["data"]["completion_reason"], "evicted");
     assert_eq!(meeting["end_time"], steps[4]["timestamp"]);
 }
@@ -143,7 +159,14 @@ fn ends_say_why() {
     let server = patient().start();
     let token = user(&server, "one@example.com", 100);
     for (n, (state, exited, status, reason, stage, error)) in [
-        ("active", json!({ "exit_code": 0 }), "completed", json!("stopped"), Value::Null, Value::Null),
+        (
+            "active",
+            json!({ "exit_code": 0 }),
+            "completed",
+            json!("stopped"),
+            Value::Null,
+            Value::Null,
+        ),
         (
             "joining",
             json!({ "exit_code": 0, "completion_reason": "validation_error" }),
@@ -160,7 +183,14 @@ fn ends_say_why() {
             json!("awaiting_admission"),
             Value::Null,
         ),
-        ("stopping", json!({ "exit_code": 137 }), "failed", Value::Null, json!("active"), Value::Null),
+        (
+            "stopping",
+            json!({ "exit_code": 137 }),
+            "failed",
+            Value::Null,
+            json!("active"),
+            Value::Null,
+        ),
         (
             "active",
             json!({ "exit_code": 2, "failure_stage": "joining", "reason": "lost" }),
@@ -201,7 +231,9 @@ fn ends_say_why() {
         call(&server, &session, &("exited", exited.clone(), status)).expect(200);
         let meeting = newest(&server, &token);
         assert_eq!(meeting["status"], status, "{exited}");
-        for (name, value) in [("completion_reason", &reason), ("failure_stage", &stage), ("error", &error)] {
+        for (name, value) in
+            [("completion_reason", &reason), ("failure_stage", &stage), ("error", &error)]
+        {
             assert_eq!(meeting["data"][name], *value, "{name} of {exited} in {state}");
         }
     }
@@ -221,9 +253,11 @@ fn news_of_a_state_that_is_left_moves_nothing() {
             only_from: Some(only_from),
             ..StatusReport::new(MeetingStatus::Completed, TransitionSource::Server)
         };
-        let (meeting_ref, now) = (MeetingRef::Session(session.clone()), Time::from_millis(1_760_097_600_000));
+        let (meeting_ref, now) =
+            (MeetingRef::Session(session.clone()), Time::from_millis(1_760_097_600_000));
         let verb = Advance { meeting_ref, report, container_id: None, now };
-        let advanced = runtime.block_on(server.app.store.write(verb)).expect("written").expect("a meeting");
+        let advanced =
+            runtime.block_on(server.app.store.write(verb)).expect("written").expect("a meeting");
         assert_eq!(advanced.step, expected, "only from {only_from:?}");
     }
     assert_eq!(newest(&server, &token)["status"], "completed");
@@ -234,12 +268,20 @@ fn whoever_names_no_session_takes_no_writers_time() {
     let server = setup().start();
     let writes = || {
         let figures = server.get("/metrics").send();
-        let line = figures.text().lines().find(|line| line.starts_with("vomeet_store_writes ")).map(str::to_owned);
+        let line = figures
+            .text()
+            .lines()
+            .find(|line| line.starts_with("vomeet_store_writes "))
+            .map(str::to_owned);
         line.expect("a figure")
     };
     let before = writes();
     for unknown in ["", "x", "11111111-1111-4111-8111-111111111111"] {
-        assert_eq!(report(&server, unknown, "active").expect(200)["status"], "error", "{unknown:?}");
+        assert_eq!(
+            report(&server, unknown, "active").expect(200)["status"],
+            "error",
+            "{unknown:?}"
+        );
     }
     assert_eq!(writes(), before);
 }
@@ -250,10 +292,22 @@ fn what_is_no_report_is_said() {
     let token = user(&server, "one@example.com", 1);
     let session = bring(&server, &token, "abc-defg-hij", "requested");
     for (name, body, faults) in [
-        ("status_change", json!({}), vec![("missing", "body.connection_id"), ("missing", "body.status")]),
-        ("status_change", json!({ "connection_id": session, "status": "lost" }), vec![("enum", "body.status")]),
+        (
+            "status_change",
+            json!({}),
+            vec![("missing", "body.connection_id"), ("missing", "body.status")],
+        ),
+        (
+            "status_change",
+            json!({ "connection_id": session, "status": "lost" }),
+            vec![("enum", "body.status")],
+        ),
         ("exited", json!({ "connection_id": session }), vec![("missing", "body.exit_code")]),
-        ("exited", json!({ "connection_id": session, "exit_code": "0" }), vec![("int_type", "body.exit_code")]),
+        (
+            "exited",
+            json!({ "connection_id": session, "exit_code": "0" }),
+            vec![("int_type", "body.exit_code")],
+        ),
         (
             "exited",
             json!({ "connection_id": session, "exit_code": 0, "error_details": 7 }),
@@ -267,7 +321,8 @@ fn what_is_no_report_is_said() {
         ("joining", json!({ "container_id": "c" }), vec![("missing", "body.connection_id")]),
     ] {
         let answer = server.post(format!("/bots/internal/callback/{name}")).json(&body).send();
-        let expected: Vec<_> = faults.into_iter().map(|(kind, loc)| (kind.to_owned(), loc.to_owned())).collect();
+        let expected: Vec<_> =
+            faults.into_iter().map(|(kind, loc)| (kind.to_owned(), loc.to_owned())).collect();
         assert_eq!(answer.faults(), expected, "{name} {body}");
     }
     // However long its words are, the news itself arrives.
@@ -277,7 +332,9 @@ fn what_is_no_report_is_said() {
     let unknown = report(&server, "11111111-1111-4111-8111-111111111111", "active").expect(200);
     assert_eq!(unknown["status"], "error");
     assert!(
-        unknown["detail"].as_str().is_some_and(|detail| detail.starts_with("Meeting session not found")),
+        unknown["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.starts_with("Meeting session not found")),
         "{unknown}"
     );
 }

@@ -13,7 +13,9 @@ fn pass(server: &Server, seconds: u32) {
 #[test]
 fn a_head_has_a_longest_length() {
     let server = Server::start();
-    let head = |bytes: usize| format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(bytes));
+    let head = |bytes: usize| {
+        format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(bytes))
+    };
     assert_eq!(server.raw(head(8000)).expect("an answer").status, 200);
     for bytes in [16 * 1024, 20_000, 400_000, 4_000_000] {
         match server.raw(head(bytes)) {
@@ -31,7 +33,8 @@ fn a_head_has_a_largest_number_of_headers() {
     let server = Server::start();
     for (count, status) in [(10, 200), (63, 200), (64, 431), (65, 431), (500, 431), (1500, 431)] {
         let headers: Vec<String> = (0..count).map(|n| format!("X-{n}: y\r\n")).collect();
-        let answer = server.raw(format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{}\r\n", headers.concat()));
+        let answer = server
+            .raw(format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{}\r\n", headers.concat()));
         assert_eq!(answer.expect("an answer").status, status, "{count} headers and Host");
     }
 }
@@ -57,7 +60,8 @@ fn an_unfinished_head_is_ended() {
     assert_eq!(server.app.transport.connections.count(), lines.len(), "there was time left");
     pass(&server, 102);
     for (line, begun) in lines.into_iter().zip(begun) {
-        line.ended().unwrap_or_else(|error| panic!("{begun:?}: the server does not end it: {error}"));
+        line.ended()
+            .unwrap_or_else(|error| panic!("{begun:?}: the server does not end it: {error}"));
     }
 }
 
@@ -81,7 +85,8 @@ fn an_idle_connection_is_ended() {
     let server = Server::start();
     let mut line = server.line();
     assert_eq!(server.get("/healthz").over(&mut line).expect("an answer").status, 200);
-    // It is idle from the moment on when its answer has left, which may be a little later than we have it.
+    // It is idle from the moment on when its answer has left, which may be a little later than we
+    // have it.
     wait_for(|| {
         pass(&server, 602);
         (server.app.transport.connections.count() == 0).then_some(())
@@ -107,7 +112,11 @@ fn a_body_that_does_not_come_is_408() {
     let lines: Vec<Line> = bodies.iter().map(open).collect();
     for (mut line, body) in lines.into_iter().zip(bodies) {
         let answer = line.answer(false).expect("an answer");
-        assert_eq!(answer.refusal(), (408, "The body did not arrive in time.".to_owned()), "{body:?}");
+        assert_eq!(
+            answer.refusal(),
+            (408, "The body did not arrive in time.".to_owned()),
+            "{body:?}"
+        );
         assert_eq!(answer.header("connection"), Some("close"), "{body:?}");
         line.ended().expect("the server ends it");
     }
@@ -146,10 +155,12 @@ fn a_client_that_sends_everything_first_still_learns_why_not() {
         for _ in 0..5 {
             let call = server.post(path).admin().body(vec![b' '; length]);
             let mut line = server.line();
-            // It may find out in the middle that nobody listens any more, and looks for the reason then.
+            // It may find out in the middle that nobody listens any more, and looks for the reason
+            // then.
             let _ = line.send(call.bytes());
             let answer = line.answer(false);
-            let answer = answer.unwrap_or_else(|error| panic!("{path}, {length} bytes: cannot read: {error}"));
+            let answer = answer
+                .unwrap_or_else(|error| panic!("{path}, {length} bytes: cannot read: {error}"));
             assert_eq!(answer.status, status, "{path}, {length} bytes");
         }
     }
@@ -161,7 +172,8 @@ fn a_client_that_never_reads_is_ended() {
     let line = server.line();
     let ask = server.get("/docs/swagger-ui-bundle.js").bytes();
     line.stream().set_write_timeout(Some(Duration::from_millis(10))).expect("a time-out");
-    // It asks for the largest answer again and again, while the server waits for it to take the first.
+    // It asks for the largest answer again and again, while the server waits for it to take the
+    // first.
     wait_for(|| {
         pass(&server, 60);
         match (&mut line.stream()).write_all(&ask) {
@@ -215,8 +227,12 @@ fn many_slow_connections_do_not_shut_others_out() {
         assert_eq!(server.get("/healthz").send().status, 200, "request {n}");
     }
     let metrics = server.get("/metrics").send();
-    let open = metrics.text().lines().find_map(|line| line.strip_prefix("vomeet_http_connections "));
-    assert!(open.is_some_and(|count| count.parse::<u64>().is_ok_and(|count| count <= 32)), "{open:?}");
+    let open =
+        metrics.text().lines().find_map(|line| line.strip_prefix("vomeet_http_connections "));
+    assert!(
+        open.is_some_and(|count| count.parse::<u64>().is_ok_and(|count| count <= 32)),
+        "{open:?}"
+    );
     drop(slow);
 }
 
@@ -235,7 +251,8 @@ fn a_stop_finishes_what_has_begun_and_refuses_the_rest() {
     server.get("/healthz").over(&mut idle).expect("an answer");
     server.ask_to_stop();
     assert_eq!(idle.ended().expect("an idle connection ends"), b"");
-    let is_answered = || Line::open(server.address).is_ok_and(|mut line| server.get("/").over(&mut line).is_ok());
+    let is_answered =
+        || Line::open(server.address).is_ok_and(|mut line| server.get("/").over(&mut line).is_ok());
     wait_for(|| (!is_answered()).then_some(()));
     open.send(&body[5..]).expect("sent");
     let answer = open.answer(false).expect("the open request is answered");
@@ -261,10 +278,12 @@ fn a_stop_does_not_wait_for_ever() {
     stuck.ended().expect("the end");
 }
 
-/// Sends the head of a creation of a user, waits until the handler asks for the body, sends that and hangs up.
+/// Sends the head of a creation of a user, waits until the handler asks for the body, sends that
+/// and hangs up.
 fn hang_up_after(server: &Server, n: u64, reset: bool) {
     let body = format!(r#"{{"email":"hasty{n}@example.com"}}"#);
-    let call = server.post("/admin/users").admin().header("Expect", "100-continue").body(body.as_str());
+    let call =
+        server.post("/admin/users").admin().header("Expect", "100-continue").body(body.as_str());
     let bytes = call.bytes();
     let (head, body) = bytes.split_at(bytes.len() - body.len());
     let mut line = server.line();

@@ -9,10 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vomeet::app::App;
 use vomeet::domain::{
-    Meeting, MeetingId, MeetingStatus, Offset, PlainToken, Platform, Segment, StatusReport, Time, TransitionSource,
+    Meeting, MeetingId, MeetingStatus, Offset, PlainToken, Platform, Segment, StatusReport, Time,
+    TransitionSource,
 };
 use vomeet::domain::{TokenHash, TokenId, UserId};
-use vomeet::store::{Advance, Change, MeetingName, MeetingRef, RedactMeeting, SendBot, Stored, Verb};
+use vomeet::store::{
+    Advance, Change, MeetingName, MeetingRef, RedactMeeting, SendBot, Stored, Verb,
+};
 
 pub const MEET: &str = "google_meet";
 pub const A: (&str, &str) = (MEET, "aaa-aaaa-aaa");
@@ -48,7 +51,8 @@ pub fn send_bot(app: &App, user: i64, native_id: &str) -> Meeting {
 
 fn advance(app: &App, id: MeetingId, to: MeetingStatus) {
     let report = StatusReport::new(to, TransitionSource::Bot);
-    let verb = Advance { meeting_ref: MeetingRef::Meeting(id), report, container_id: None, now: now() };
+    let verb =
+        Advance { meeting_ref: MeetingRef::Meeting(id), report, container_id: None, now: now() };
     assert!(write(app, verb).is_some());
 }
 
@@ -76,12 +80,14 @@ pub fn words(meeting: &Meeting, start: i64, text: &str) -> Change {
 
 /// When the segment in a push began, in milliseconds.
 pub fn start(push: &Value) -> i64 {
-    let start = push["payload"]["segments"][0]["start"].as_f64().unwrap_or_else(|| panic!("no segment: {push}"));
+    let start = push["payload"]["segments"][0]["start"]
+        .as_f64()
+        .unwrap_or_else(|| panic!("no segment: {push}"));
     Offset::from_seconds(start).0
 }
 
-/// A server with two users who may send bots, and a token of each. Its clock stands still, so that it does not look for
-/// the bots of the meetings that tests write.
+/// A server with two users who may send bots, and a token of each. Its clock stands still, so that
+/// it does not look for the bots of the meetings that tests write.
 pub fn prepare(setup: Setup) -> (Server, [String; 2]) {
     let mut tokens = [String::new(), String::new()];
     let setup = setup.rows(|db| {
@@ -219,21 +225,36 @@ fn what_is_wrong_with_an_entry_does_not_concern_the_others() {
         (9, "no such meeting"),
         (10, "should be an object"),
     ];
-    let details: Vec<Value> = reasons.iter().map(|(index, reason)| json!({"index": index, "reason": reason})).collect();
+    let details: Vec<Value> =
+        reasons.iter().map(|(index, reason)| json!({"index": index, "reason": reason})).collect();
     watcher.say(json!({"action": "subscribe", "meetings": entries}).to_string());
-    assert_eq!(watcher.json(), json!({"type": "error", "error": "invalid_subscribe_payload", "details": details}));
+    assert_eq!(
+        watcher.json(),
+        json!({"type": "error", "error": "invalid_subscribe_payload", "details": details})
+    );
     assert_eq!(watcher.json(), json!({"type": "subscribed", "meetings": named(&[A])}));
     advance(&server.app, ours.id, MeetingStatus::Joining);
     assert_eq!(watcher.json()["payload"], json!({"status": "joining"}));
-    watcher.say(json!({"action": "unsubscribe", "meetings": [null, {"platform": MEET, "native_id": A.1}]}).to_string());
+    watcher.say(
+        json!({"action": "unsubscribe", "meetings": [null, {"platform": MEET, "native_id": A.1}]})
+            .to_string(),
+    );
     let details = json!([{"index": 0, "reason": "should be an object"}]);
-    assert_eq!(watcher.json(), json!({"type": "error", "error": "invalid_unsubscribe_payload", "details": details}));
+    assert_eq!(
+        watcher.json(),
+        json!({"type": "error", "error": "invalid_unsubscribe_payload", "details": details})
+    );
     assert_eq!(watcher.json(), json!({"type": "unsubscribed", "meetings": named(&[A])}));
-    for meetings in [json!(null), json!({}), json!([]), json!("all"), json!(vec![entries[0].clone(); 101])] {
+    for meetings in
+        [json!(null), json!({}), json!([]), json!("all"), json!(vec![entries[0].clone(); 101])]
+    {
         watcher.say(json!({"action": "subscribe", "meetings": meetings}).to_string());
         let answer = watcher.json();
         assert_eq!(answer["error"], "invalid_subscribe_payload");
-        assert_eq!(answer["details"], json!([{"reason": "meetings should be a list of 1 to 100 objects"}]));
+        assert_eq!(
+            answer["details"],
+            json!([{"reason": "meetings should be a list of 1 to 100 objects"}])
+        );
     }
     watcher.subscribe(&[A; 100]);
 }
@@ -262,8 +283,7 @@ fn watchers_of_a_meeting_hear_the_same_and_nobody_else_hears_it() {
         assert_eq!(push, second.json());
         assert_time(&push["ts"]);
         let meeting = json!({"id": ours.id.0, "platform": MEET, "native_id": A.1});
-        let expected =
-            json!({"type": "meeting.status", "meeting": meeting, "payload": {"status": status}, "ts": push["ts"]});
+        let expected = json!({"type": "meeting.status", "meeting": meeting, "payload": {"status": status}, "ts": push["ts"]});
         assert_eq!(push, expected);
     }
     advance(&server.app, theirs.id, MeetingStatus::Joining);
@@ -281,10 +301,12 @@ fn watchers_of_a_meeting_hear_the_same_and_nobody_else_hears_it() {
 fn a_key_that_ends_ends_its_sockets() {
     let (server, [one, two]) = prepare(Setup::new());
     let wish = json!({"expires_in": 20});
-    let expiring = token_of(&server.post("/admin/users/1/tokens").admin().json(&wish).send().expect(201)).text;
+    let expiring =
+        token_of(&server.post("/admin/users/1/tokens").admin().json(&wish).send().expect(201)).text;
     let meeting = send_bot(&server.app, 1, A.1);
     let fresh = server.new_token(1);
-    let mut sockets = [&fresh.text, &expiring, &two, &one].map(|token| Watcher::open(&server, token));
+    let mut sockets =
+        [&fresh.text, &expiring, &two, &one].map(|token| Watcher::open(&server, token));
     let ended = |watcher: &mut Watcher| {
         let said = watcher.json();
         assert_eq!((&said["type"], &said["error"]), (&json!("error"), &json!("invalid_api_key")));

@@ -44,10 +44,24 @@ fn a_handshake_is_whole_or_it_is_refused() {
         (format!("Sec-WebSocket-Key: {KEY}\r\n"), 426, no_socket),
         (with_key("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"), 426, no_socket),
         (with_key("Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"), 426, no_socket),
-        (with_key("Upgrade: h2c\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"), 426, no_socket),
+        (
+            with_key("Upgrade: h2c\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"),
+            426,
+            no_socket,
+        ),
         (with_key("Upgrade: websocket\r\nConnection: Upgrade\r\n"), 426, no_socket),
-        (with_key("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 8\r\n"), 426, no_socket),
-        (with_key("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13, 8\r\n"), 426, no_socket),
+        (
+            with_key("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 8\r\n"),
+            426,
+            no_socket,
+        ),
+        (
+            with_key(
+                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13, 8\r\n",
+            ),
+            426,
+            no_socket,
+        ),
         (with_key(RIGHT) + "Sec-WebSocket-Version: 13\r\n", 426, no_socket),
         (with_key(RIGHT) + "Content-Length: 1\r\n", 426, no_socket),
         (RIGHT.to_owned(), 400, bad_key),
@@ -59,7 +73,11 @@ fn a_handshake_is_whole_or_it_is_refused() {
     ] {
         let answer = server.raw(request("GET", "1.1", &headers)).expect("an answer");
         assert_eq!(answer.refusal(), (status, detail.to_owned()), "{headers}");
-        let wanted = if status == 426 { [Some("websocket"), Some("upgrade"), Some("13")] } else { [None; 3] };
+        let wanted = if status == 426 {
+            [Some("websocket"), Some("upgrade"), Some("13")]
+        } else {
+            [None; 3]
+        };
         if !headers.contains("Content-Length") {
             assert_eq!(hints(&answer), wanted, "{headers}");
         }
@@ -68,8 +86,9 @@ fn a_handshake_is_whole_or_it_is_refused() {
     assert_eq!(old.status, 426, "HTTP/1.0");
     let post = server.raw(request("POST", "1.1", &with_key(RIGHT))).expect("an answer");
     assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD")));
-    let strange =
-        with_key("upgrade: foo, WebSocket\r\nconnection: keep-alive, UPGRADE\r\nsec-websocket-version: 13\r\n");
+    let strange = with_key(
+        "upgrade: foo, WebSocket\r\nconnection: keep-alive, UPGRADE\r\nsec-websocket-version: 13\r\n",
+    );
     for headers in [with_key(RIGHT), strange] {
         let mut line = server.line();
         line.send(request("GET", "1.1", &headers)).expect("sent");
@@ -96,7 +115,8 @@ fn other_routes_do_not_switch() {
     let server = Server::start();
     let mut line = server.line();
     for _ in 0..2 {
-        line.send(request("GET", "1.1", &with_key(RIGHT)).replace("/ws", "/healthz")).expect("sent");
+        line.send(request("GET", "1.1", &with_key(RIGHT)).replace("/ws", "/healthz"))
+            .expect("sent");
         assert_eq!(line.answer(false).expect("an answer").status, 200);
     }
     line.send(request("GET", "1.1", &RIGHT.replace("13", "7"))).expect("sent");

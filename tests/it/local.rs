@@ -25,7 +25,8 @@ pub fn mode_of(socket: &Path) -> u32 {
     meta.mode() & 0o7777
 }
 
-/// Sends a request over the private socket and reads to the end of the connection: the status and the body.
+/// Sends a request over the private socket and reads to the end of the connection: the status and
+/// the body.
 pub fn ask(socket: &Path, head: &str) -> io::Result<(u16, Value)> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -57,7 +58,10 @@ fn a_group_that_is_named_may_use_it() {
     for launch in [Launch::serve(folder.path()), Launch::new(folder.path(), &["config", "check"])] {
         let ended = launch.env("VOMEET_SOCKET_GROUP", "no-such-group").run();
         assert_eq!(ended.status.code(), Some(10), "{ended:?}");
-        assert!(ended.stderr.contains("no-such-group") && ended.stderr.contains("socket_group"), "{ended:?}");
+        assert!(
+            ended.stderr.contains("no-such-group") && ended.stderr.contains("socket_group"),
+            "{ended:?}"
+        );
     }
 }
 
@@ -78,10 +82,14 @@ fn another_user_is_told_what_to_do() {
     if !others_can_come(folder.path()) {
         return;
     }
-    let as_nobody = |gid, arguments: &[&str]| Launch::as_user(NOBODY, gid, folder.path(), arguments).run();
+    let as_nobody =
+        |gid, arguments: &[&str]| Launch::as_user(NOBODY, gid, folder.path(), arguments).run();
     done(folder.path(), &["user", "add", "ada@example.com"]);
     let ended = as_nobody(NOBODY, &["user", "list"]);
-    assert!(ended.status.code() == Some(8) && ended.stderr.contains("vomeet.db;"), "without a server: {ended:?}");
+    assert!(
+        ended.status.code() == Some(8) && ended.stderr.contains("vomeet.db;"),
+        "without a server: {ended:?}"
+    );
     let server = Launch::serve(folder.path()).start();
     let ended = as_nobody(NOBODY, &["user", "list"]);
     assert!(ended.status.code() == Some(8) && ended.stderr.contains("vomeet.db.sock"), "{ended:?}");
@@ -91,8 +99,16 @@ fn another_user_is_told_what_to_do() {
     let mut server = Launch::serve(folder.path()).env("VOMEET_SOCKET_GROUP", "54321").start();
     assert_eq!(as_nobody(NOBODY, &["user", "list"]).status.code(), Some(8), "not of the group");
     let ended = as_nobody(54_321, &["user", "list"]);
-    assert!(ended.status.success() && ended.stdout.contains("ada@example.com"), "of the group: {ended:?}");
-    assert!(server.stderr.find("from=local:nobody").is_some_and(|line| line.contains("GET /admin/users 200")));
+    assert!(
+        ended.status.success() && ended.stdout.contains("ada@example.com"),
+        "of the group: {ended:?}"
+    );
+    assert!(
+        server
+            .stderr
+            .find("from=local:nobody")
+            .is_some_and(|line| line.contains("GET /admin/users 200"))
+    );
     server.terminate();
 }
 
@@ -121,8 +137,14 @@ fn the_socket_opens_the_doors_of_administrators_and_no_other() {
     let refusal = |status, detail: &str| (status, json!({ "detail": detail }));
     let said = |(status, body): (u16, Value)| (status, body["detail"].clone());
     assert_eq!(ask("GET /admin/users HTTP/1.1\r\nHost: any.example.com"), (200, json!([])));
-    assert_eq!(ask("GET /admin/users HTTP/1.1\r\nHost: x\r\nX-Admin-API-Key: wrong"), (200, json!([])));
-    assert_eq!(said(ask("GET /user HTTP/1.1\r\nHost: x")), (403, json!("Missing API token (X-API-Key header)")));
+    assert_eq!(
+        ask("GET /admin/users HTTP/1.1\r\nHost: x\r\nX-Admin-API-Key: wrong"),
+        (200, json!([]))
+    );
+    assert_eq!(
+        said(ask("GET /user HTTP/1.1\r\nHost: x")),
+        (403, json!("Missing API token (X-API-Key header)"))
+    );
     assert_eq!(ask("GET /user HTTP/1.1\r\nHost: x\r\nX-API-Key: token").0, 403);
     assert_eq!(
         said(ask("POST /bots/internal/segments HTTP/1.1\r\nHost: x\r\nContent-Length: 0")),
@@ -130,7 +152,11 @@ fn the_socket_opens_the_doors_of_administrators_and_no_other() {
     );
     assert_eq!(ask("GET /nothing HTTP/1.1\r\nHost: x"), refusal(404, "Not Found"));
     assert_eq!(ask("GET /admin/users HTTP/1.1").0, 400, "HTTP's rules hold here too");
-    assert_eq!(ask("GET /healthz HTTP/1.1\r\nHost: x").1["server"]["users"], 0, "it is on this machine");
+    assert_eq!(
+        ask("GET /healthz HTTP/1.1\r\nHost: x").1["server"]["users"],
+        0,
+        "it is on this machine"
+    );
     let name = done(folder.path(), &["user", "list"]);
     assert!(name.starts_with("ID"));
     let me = vomeet::http::peer::user_name(rustix::process::getuid().as_raw());
@@ -162,7 +188,9 @@ fn a_second_server_leaves_the_socket_of_the_first() {
     assert_eq!(Launch::serve(folder.path()).run().status.code(), Some(13));
     done(folder.path(), &["user", "list"]);
     // Another database, the same socket.
-    let ended = Launch::serve(folder.path()).args(&["--database", "other.db", "--socket", "vomeet.db.sock"]).run();
+    let ended = Launch::serve(folder.path())
+        .args(&["--database", "other.db", "--socket", "vomeet.db.sock"])
+        .run();
     assert_eq!(ended.status.code(), Some(12), "{ended:?}");
     assert!(ended.stderr.contains("another program answers there"), "{ended:?}");
     done(folder.path(), &["user", "list"]);
@@ -178,7 +206,13 @@ fn a_server_whose_socket_lies_elsewhere_is_found_by_its_name() {
     assert!(code == 13 && said.contains("--socket"), "{code} {said}");
     assert!(began.elapsed() > Duration::from_secs(4), "a server that starts is not waited for");
     done(folder.path(), &["user", "list", "--socket", "run.sock"]);
-    assert!(Launch::new(folder.path(), &["user", "list"]).env("VOMEET_SOCKET", "run.sock").run().status.success());
+    assert!(
+        Launch::new(folder.path(), &["user", "list"])
+            .env("VOMEET_SOCKET", "run.sock")
+            .run()
+            .status
+            .success()
+    );
     server.terminate();
     assert!(vomeet(folder.path(), &["user", "add", "ada@example.com"]).status.success());
 }

@@ -26,8 +26,12 @@ fn a_socket_that_cannot_be_made_is_told_in_a_sentence() {
     ] {
         let ended = Launch::serve(folder.path()).args(&["--socket", socket]).run();
         assert_eq!(ended.status.code(), Some(12), "{socket}: {ended:?}");
-        let said: Vec<&str> = ended.stderr.lines().filter(|line| line.starts_with("vomeet: ")).collect();
-        assert!(said.len() == 1 && said[0].contains(wanted) && said[0].contains("`socket`"), "{socket}: {ended:?}");
+        let said: Vec<&str> =
+            ended.stderr.lines().filter(|line| line.starts_with("vomeet: ")).collect();
+        assert!(
+            said.len() == 1 && said[0].contains(wanted) && said[0].contains("`socket`"),
+            "{socket}: {ended:?}"
+        );
         assert!(!ended.stdout.contains("listens"), "{socket}: {ended:?}");
     }
     assert_eq!(fs::read_to_string(&taken).expect("a file"), "precious");
@@ -73,7 +77,8 @@ fn who_keeps_the_private_socket_waiting_is_cut_off() {
 fn the_private_socket_counts_among_the_connections() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Launch::serve(folder.path()).env("VOMEET_HTTP_CONNECTIONS_MAX", "2").start();
-    let mut streams: Vec<_> = (0..3).map(|_| UnixStream::connect(socket_of(folder.path())).expect("one")).collect();
+    let mut streams: Vec<_> =
+        (0..3).map(|_| UnixStream::connect(socket_of(folder.path())).expect("one")).collect();
     streams[0].set_read_timeout(Some(PATIENCE)).expect("a limit");
     assert_eq!(streams[0].read(&mut [0]).expect("an end"), 0, "the first one makes room");
     server.terminate();

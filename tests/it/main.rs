@@ -11,16 +11,16 @@
 //! | [`webhooks`], [`deliveries`], [`dispatcher`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
 //! | [`keys`], [`record`] | the life of keys, the reasons of refusals; the record of changes |
-//! | [`segments`], [`transcripts`], [`search`] | what bots hear, how it is shown, how it is found |
+//! | [`segments`], [`transcripts`], [`search`], [`search_index`] | what bots hear, how it is shown, how it is found |
 //! | [`indexing`], [`positions`] | the word index and what is not in it yet; where the n-th row of a list is |
-//! | [`usage`], [`usage_bots`] | what is counted of requests, transcripts and bots, and how it is shown |
+//! | [`usage`], [`usage_lists`], [`usage_bots`] | what is counted of requests, transcripts and bots, and how it is shown |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
-//! | [`edge`], [`limits`] | HTTP's rules, limits and time-outs |
+//! | [`edge`], [`cors`], [`limits`] | HTTP's rules, limits and time-outs |
 //! | [`rate_limits`] | wrong keys by address, requests by token and user |
 //! | [`races`], [`model`] | many callers at once; random sequences against a model |
-//! | [`replay`] | the verbs of every server, applied to another file: the same rows |
-//! | [`durability`], [`kill`], [`disk`], [`startup`] | stops, kills, full and broken disks, refused starts |
+//! | [`replay`], [`recording`] | the verbs of every server, applied to another file: the same rows |
+//! | [`durability`], [`kill`], [`disk`], [`disk_faults`], [`startup`] | stops, kills, full and broken disks, refused starts |
 //! | [`vanished`], [`watched`] | files that fail or go away under a server; what its process takes and leaves behind |
 //! | [`runner_process`], [`runner_adoption`], [`runner_limits`] | bots as processes: their surroundings, ends, restarts of the server, time limits |
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
@@ -29,11 +29,11 @@
 //! | [`erasure`], [`export`], [`retention`] | what was removed, searched for in every file; all of one person's data; what goes by its age |
 //! | [`declared`] | users whom the settings declare, and `vomeet token hash` |
 //! | [`scan`], [`scanners`] | `vomeet scan` in files and folders; the rules of gitleaks and trufflehog, and their reports |
-//! | [`secrets`], [`config`], [`openapi`] | what must not be found, settings, the API document |
+//! | [`secrets`], [`config`], [`config_admin_key`], [`openapi`] | what must not be found, settings, the API document |
 //! | [`tidy`] | the rules of the house |
 //!
-//! Each test has a server and a folder of its own. Nobody sleeps but between two looks: what is waited for is an event,
-//! for at most [`patience::PATIENCE`].
+//! Each test has a server and a folder of its own. Nobody sleeps but between two looks: what is
+//! waited for is an event, for at most [`patience::PATIENCE`].
 
 #![allow(
     clippy::expect_used,
@@ -45,6 +45,7 @@ mod client;
 mod patience;
 mod process;
 mod receiver;
+mod recording;
 mod replay;
 mod runner_bots;
 mod server;
@@ -60,10 +61,13 @@ mod cli_manual;
 mod cli_requests;
 mod cli_words;
 mod config;
+mod config_admin_key;
 mod contract;
+mod cors;
 mod declared;
 mod deliveries;
 mod disk;
+mod disk_faults;
 mod dispatcher;
 mod durability;
 mod edge;
@@ -97,6 +101,7 @@ mod runner_process;
 mod scan;
 mod scanners;
 mod search;
+mod search_index;
 mod secrets;
 mod segments;
 mod startup;
@@ -105,6 +110,7 @@ mod tokens;
 mod transcripts;
 mod usage;
 mod usage_bots;
+mod usage_lists;
 mod users;
 mod vanished;
 mod watched;

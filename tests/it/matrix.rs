@@ -53,7 +53,8 @@ struct Keys {
     bot: String,
 }
 
-/// A server with users 1 to 3, of whom 1 has token 1, and tokens of each kind; users 1 and 2 have the same meeting.
+/// A server with users 1 to 3, of whom 1 has token 1, and tokens of each kind; users 1 and 2 have
+/// the same meeting.
 fn prepare() -> (Server, Keys) {
     let (mut tokens, mut deleted, mut bot) =
         ([String::new(), String::new(), String::new()], String::new(), String::new());
@@ -139,7 +140,8 @@ fn kinds(keys: &Keys) -> Vec<Kind> {
     kinds
 }
 
-/// How a door refuses: a bot's is a Bearer token (RFC 6750, section 3), the others are as the contract says.
+/// How a door refuses: a bot's is a Bearer token (RFC 6750, section 3), the others are as the
+/// contract says.
 fn refusal(route: &Route) -> u16 {
     if route.access == Access::Bot { 401 } else { 403 }
 }
@@ -155,7 +157,9 @@ fn every_route_asks_every_caller() {
             }
             let answer = kind.call(&server, route).send();
             match kind.says(route.access) {
-                Some(detail) => assert_eq!(answer.refusal(), (refusal(route), detail.to_owned()), "{row}"),
+                Some(detail) => {
+                    assert_eq!(answer.refusal(), (refusal(route), detail.to_owned()), "{row}");
+                }
                 None if route.access == Access::Socket => assert_eq!(answer.status, 426, "{row}"),
                 None => assert_eq!(answer.status, 200, "{row}: {}", answer.text()),
             }
@@ -170,7 +174,14 @@ fn whoever_is_let_in_reaches_the_handler() {
         let (server, keys) = prepare();
         for kind in kinds(&keys).iter().filter(|kind| kind.says(route.access).is_none()) {
             let answer = kind.call(&server, route).send();
-            assert_ne!(answer.status, refusal(route), "{} {} by {}", route.method, route.path, kind.name);
+            assert_ne!(
+                answer.status,
+                refusal(route),
+                "{} {} by {}",
+                route.method,
+                route.path,
+                kind.name
+            );
         }
     }
 }
@@ -178,11 +189,15 @@ fn whoever_is_let_in_reaches_the_handler() {
 #[test]
 fn the_door_comes_before_the_input() {
     let (server, _) = prepare();
-    for route in TABLE.iter().filter(|route| !matches!(route.access, Access::Open | Access::Session | Access::Socket)) {
+    for route in TABLE
+        .iter()
+        .filter(|route| !matches!(route.access, Access::Open | Access::Session | Access::Socket))
+    {
         // The body is announced and never sent: the answer cannot have waited for it.
         let path = real_path(route).replace('1', "0");
         let head = "Content-Type: application/json\r\nContent-Length: 60000\r\n\r\n{";
-        let request = format!("{} {path}?limit=x HTTP/1.1\r\nHost: localhost\r\n{head}", route.method);
+        let request =
+            format!("{} {path}?limit=x HTTP/1.1\r\nHost: localhost\r\n{head}", route.method);
         let mut line = server.line();
         line.send(request).expect("sent");
         let answer = line.answer(false).expect("an answer");

@@ -1,4 +1,5 @@
-//! the HTTP contract: `GET /meetings`. The rows are put into the file before the server starts, as long as no bot makes them.
+//! the HTTP contract: `GET /meetings`. The rows are put into the file before the server starts, as
+//! long as no bot makes them.
 
 use crate::client::{assert_time, fields};
 use crate::server::Setup;
@@ -34,8 +35,11 @@ fn insert(db: &Connection) {
                    VALUES (?1, ?2, ?3, ?4, '{}', ?5, ?5)";
         // Created in one and the same millisecond, now and then: the order is that of the ids.
         let made = 1_760_097_600_000 + i64::try_from(n / 10).expect("small");
-        db.execute(sql, params![1 + i64::from(n % 2 == 1), platform, format!("m-{n}"), status, made])
-            .expect("a meeting");
+        db.execute(
+            sql,
+            params![1 + i64::from(n % 2 == 1), platform, format!("m-{n}"), status, made],
+        )
+        .expect("a meeting");
     }
 }
 
@@ -57,7 +61,10 @@ fn only_the_callers_newest_first_filtered_and_paged() {
         let all = list(key, "");
         assert_eq!(all.len(), OURS);
         assert!(all.iter().all(|meeting| meeting["user_id"] == user), "somebody else's meeting");
-        assert!(all.windows(2).all(|pair| pair[0]["id"].as_u64() > pair[1]["id"].as_u64()), "order");
+        assert!(
+            all.windows(2).all(|pair| pair[0]["id"].as_u64() > pair[1]["id"].as_u64()),
+            "order"
+        );
         assert!(all.iter().all(|meeting| fields(meeting) == MEETING), "fields");
         let wanted = |words: &[&str]| -> Vec<Option<String>> {
             words.iter().map(|word| Some((*word).to_owned())).chain([None]).collect()
@@ -79,7 +86,8 @@ fn only_the_callers_newest_first_filtered_and_paged() {
                                 && platform.as_ref().is_none_or(|word| meeting["platform"] == *word)
                         };
                         let fitting = all.iter().filter(fits).skip(skip.unwrap_or(0));
-                        let expected: Vec<Value> = fitting.take(limit.unwrap_or(usize::MAX)).cloned().collect();
+                        let expected: Vec<Value> =
+                            fitting.take(limit.unwrap_or(usize::MAX)).cloned().collect();
                         assert_eq!(list(key, &query), expected, "{query}");
                     }
                 }
@@ -163,12 +171,18 @@ fn a_list_of_many_pages_is_one_list() {
         let answer = server.get(format!("/meetings{query}")).user(&key).send();
         assert_eq!(answer.header("transfer-encoding"), chunked.then_some("chunked"), "{query}");
         let body = answer.expect(200);
-        let ids = body["meetings"].as_array().expect("meetings").iter().map(|meeting| meeting["id"].as_u64());
+        let ids = body["meetings"]
+            .as_array()
+            .expect("meetings")
+            .iter()
+            .map(|meeting| meeting["id"].as_u64());
         let expected: Vec<u64> = ours.iter().copied().skip(skip).take(limit).collect();
         assert_eq!(ids.collect::<Option<Vec<_>>>(), Some(expected), "{query}");
     }
-    let body = server.get("/meetings?platform=google_meet&limit=1000").user(&key).send().expect(200);
+    let body =
+        server.get("/meetings?platform=google_meet&limit=1000").user(&key).send().expect(200);
     let expected: Vec<u64> = ours.iter().copied().filter(|id| id % 3 == 0).collect();
-    let ids = body["meetings"].as_array().expect("meetings").iter().map(|meeting| meeting["id"].as_u64());
+    let ids =
+        body["meetings"].as_array().expect("meetings").iter().map(|meeting| meeting["id"].as_u64());
     assert_eq!(ids.collect::<Option<Vec<_>>>(), Some(expected));
 }

@@ -8,7 +8,8 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What may be done. Users and tokens are named by a number that is taken modulo those that ever were.
+/// What may be done. Users and tokens are named by a number that is taken modulo those that ever
+/// were.
 #[derive(Debug, Clone)]
 enum Operation {
     CreateUser { email: u8, upper: bool, name: Option<String>, bots: u32 },
@@ -30,8 +31,14 @@ fn patch() -> impl Strategy<Value = Value> {
     let name = prop_oneof![Just(Value::Null), "[ -~äß]{0,8}".prop_map(Value::from)].boxed();
     let bots = (0u32..=0x7fff_ffff).prop_map(Value::from).boxed();
     let email = Just(json!("somebody.else@example.com")).boxed();
-    let members = (member("name", name, 0.5), member("max_concurrent_bots", bots, 0.5), member("email", email, 0.1));
-    members.prop_map(|(name, bots, email)| [name, bots, email].into_iter().flatten().collect::<Map<_, _>>().into())
+    let members = (
+        member("name", name, 0.5),
+        member("max_concurrent_bots", bots, 0.5),
+        member("email", email, 0.1),
+    );
+    members.prop_map(|(name, bots, email)| {
+        [name, bots, email].into_iter().flatten().collect::<Map<_, _>>().into()
+    })
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -104,7 +111,9 @@ fn step(client: &Client, model: &mut Model, operation: &Operation) {
                 assert_eq!(without_time(answer.expect(200)), model.shown(id));
             } else {
                 model.users_made += 1;
-                model.users.insert(model.users_made, User { email: written, name, bots: bots.into() });
+                model
+                    .users
+                    .insert(model.users_made, User { email: written, name, bots: bots.into() });
                 assert_eq!(without_time(answer.expect(201)), model.shown(model.users_made));
             }
         }
@@ -154,7 +163,8 @@ fn step(client: &Client, model: &mut Model, operation: &Operation) {
 }
 
 fn look(client: &Client, model: &mut Model, operation: &Operation) {
-    let pick = |number: u8| model.issued.get(usize::from(number) % model.issued.len().max(1)).cloned();
+    let pick =
+        |number: u8| model.issued.get(usize::from(number) % model.issued.len().max(1)).cloned();
     match *operation {
         Operation::Revoke { token } => {
             let Some(token) = pick(token) else { return };
@@ -175,7 +185,10 @@ fn look(client: &Client, model: &mut Model, operation: &Operation) {
                     for field in ["id", "email", "name", "image_url", "max_concurrent_bots"] {
                         assert_eq!(me[field], user[field], "{field}");
                     }
-                    assert_eq!((&me["token"]["id"], &me["token"]["name"]), (&json!(token.id), &json!(name)));
+                    assert_eq!(
+                        (&me["token"]["id"], &me["token"]["name"]),
+                        (&json!(token.id), &json!(name))
+                    );
                 }
             }
         }
@@ -184,11 +197,20 @@ fn look(client: &Client, model: &mut Model, operation: &Operation) {
             let answer = client.get(format!("/admin/users/{id}")).admin().send();
             if model.users.contains_key(&id) {
                 let mut shown = without_time(answer.expect(200));
-                let tokens = shown.as_object_mut().expect("a user").remove("api_tokens").expect("tokens");
-                let ids: Vec<i64> =
-                    tokens.as_array().expect("an array").iter().filter_map(|token| token["id"].as_i64()).collect();
-                let expected: Vec<i64> =
-                    model.tokens.iter().filter(|(_, (owner, _))| *owner == id).map(|(&id, _)| id).collect();
+                let tokens =
+                    shown.as_object_mut().expect("a user").remove("api_tokens").expect("tokens");
+                let ids: Vec<i64> = tokens
+                    .as_array()
+                    .expect("an array")
+                    .iter()
+                    .filter_map(|token| token["id"].as_i64())
+                    .collect();
+                let expected: Vec<i64> = model
+                    .tokens
+                    .iter()
+                    .filter(|(_, (owner, _))| *owner == id)
+                    .map(|(&id, _)| id)
+                    .collect();
                 assert_eq!((shown, ids), (model.shown(id), expected));
             } else {
                 assert_eq!(answer.refusal(), missing("User"));
@@ -196,19 +218,34 @@ fn look(client: &Client, model: &mut Model, operation: &Operation) {
         }
         Operation::List { after, limit } => {
             let after = i64::from(after) % (model.users_made + 1);
-            let page = client.get(format!("/admin/users?after={after}&limit={limit}")).admin().send().expect(200);
-            let page: Vec<Value> = page.as_array().expect("an array").iter().cloned().map(without_time).collect();
-            let expected: Vec<Value> =
-                model.users.range(after + 1..).take(limit.into()).map(|(&id, _)| model.shown(id)).collect();
+            let page = client
+                .get(format!("/admin/users?after={after}&limit={limit}"))
+                .admin()
+                .send()
+                .expect(200);
+            let page: Vec<Value> =
+                page.as_array().expect("an array").iter().cloned().map(without_time).collect();
+            let expected: Vec<Value> = model
+                .users
+                .range(after + 1..)
+                .take(limit.into())
+                .map(|(&id, _)| model.shown(id))
+                .collect();
             assert_eq!(page, expected);
         }
         _ => unreachable!("done by `step` or by the test itself"),
     }
 }
 
-/// A runner that keeps no file of failures: a seed that fails is printed, and becomes a test of its own.
+/// A runner that keeps no file of failures: a seed that fails is printed, and becomes a test of its
+/// own.
 fn runner(cases: u32) -> TestRunner {
-    TestRunner::new(Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() })
+    TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        ..Config::default()
+    })
 }
 
 #[test]
@@ -241,7 +278,8 @@ fn other_case(text: &str, pattern: u32) -> String {
 #[test]
 fn an_accepted_address_is_found_again_in_any_case() {
     let server = Server::start();
-    // Without the dotless ı and the dotted İ: only Turkic folding takes them for an i (Unicode, CaseFolding.txt, status T).
+    // Without the dotless ı and the dotted İ: only Turkic folding takes them for an i (Unicode,
+    // CaseFolding.txt, status T).
     let local = "[a-zA-Z0-9äöüßéñçøåσςΣſKÅǆ!#$%&'*+/=?^_{|}~-]{1,12}";
     let addresses = (local, "[a-zA-Z0-9äßéø]{1,8}", any::<u32>());
     let outcome = runner(150).run(&addresses, |(local, domain, pattern)| {
@@ -251,9 +289,13 @@ fn an_accepted_address_is_found_again_in_any_case() {
             return Ok(());
         }
         let id = created.json()["id"].clone();
-        for spelling in [email.clone(), other_case(&email, pattern), email.to_lowercase(), email.to_uppercase()] {
-            let found = server.get(format!("/admin/users/email/{}", segment(&spelling))).admin().send();
-            let again = server.post("/admin/users").admin().json(&json!({ "email": spelling })).send();
+        for spelling in
+            [email.clone(), other_case(&email, pattern), email.to_lowercase(), email.to_uppercase()]
+        {
+            let found =
+                server.get(format!("/admin/users/email/{}", segment(&spelling))).admin().send();
+            let again =
+                server.post("/admin/users").admin().json(&json!({ "email": spelling })).send();
             // Another case can be no address any more, but never another user.
             if found.status != 422 {
                 prop_assert_eq!(found.status, 200, "{} as {}", email, spelling);
@@ -271,12 +313,19 @@ fn an_accepted_address_is_found_again_in_any_case() {
 #[test]
 fn no_text_as_an_address_breaks_the_server() {
     let server = Server::start();
-    let texts = prop_oneof![any::<String>(), "\\PC{0,40}@\\PC{0,40}", prop::sample::select(bad_addresses())];
+    let texts = prop_oneof![
+        any::<String>(),
+        "\\PC{0,40}@\\PC{0,40}",
+        prop::sample::select(bad_addresses())
+    ];
     let outcome = runner(200).run(&texts, |text| {
         let created = server.post("/admin/users").admin().json(&json!({ "email": text })).send();
         prop_assert!([200, 201, 422].contains(&created.status), "{}", created.status);
         if created.status == 422 {
-            prop_assert_eq!(created.faults(), [("value_error".to_owned(), "body.email".to_owned())]);
+            prop_assert_eq!(
+                created.faults(),
+                [("value_error".to_owned(), "body.email".to_owned())]
+            );
         } else {
             prop_assert!(!text.contains(char::is_control), "a control character in an address");
         }

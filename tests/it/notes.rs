@@ -10,7 +10,8 @@ use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
 /// Words that must be nowhere once their meeting was removed.
-const PRIVATE: [&str; 4] = ["zzqxprivateword", "Zoltan Qxprivate", "qxq-abcd-zzz", "Qxqprivate notes"];
+const PRIVATE: [&str; 4] =
+    ["zzqxprivateword", "Zoltan Qxprivate", "qxq-abcd-zzz", "Qxqprivate notes"];
 
 /// A meeting of user 1 with this state, and what was said in it.
 fn insert_meeting(db: &Connection, status: &str) {
@@ -23,20 +24,24 @@ fn insert_meeting(db: &Connection, status: &str) {
     let url = format!("https://meet.google.com/{}", PRIVATE[2]);
     db.execute(meeting, params![PRIVATE[2], url, status, data.to_string()]).expect("a meeting");
     let id = db.last_insert_rowid();
-    let session = "INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (?1, ?2, 'Vomeet', 1)";
+    let session =
+        "INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (?1, ?2, 'Vomeet', 1)";
     db.execute(session, params![id, format!("session-{id}")]).expect("a session");
     let session = db.last_insert_rowid();
     for start in 0..450 {
         let segment = "INSERT INTO segments (meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, speaker, created_at, updated_at)
                        VALUES (?1, ?2, ?3, ?3 + 1, ?3, ?3 + 1, ?4, ?5, 1, 1)";
-        db.execute(segment, params![id, session, start, PRIVATE[0], PRIVATE[1]]).expect("a segment");
+        db.execute(segment, params![id, session, start, PRIVATE[0], PRIVATE[1]])
+            .expect("a segment");
         let words = "INSERT INTO words (rowid, owner, speaker, text) VALUES (?1, 'u1', ?2, ?3)";
         db.execute(words, params![db.last_insert_rowid(), PRIVATE[1], PRIVATE[0]]).expect("words");
     }
-    let delivery =
-        "INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts) VALUES (1, ?1, 'x', ?2, 1, 1)";
-    db.execute(delivery, params![id, json!({ "meeting": { "native_meeting_id": PRIVATE[2] } }).to_string()])
-        .expect("a delivery");
+    let delivery = "INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts) VALUES (1, ?1, 'x', ?2, 1, 1)";
+    db.execute(
+        delivery,
+        params![id, json!({ "meeting": { "native_meeting_id": PRIVATE[2] } }).to_string()],
+    )
+    .expect("a delivery");
 }
 
 fn start(statuses: &[&str]) -> (Server, String) {
@@ -58,8 +63,7 @@ fn patch(server: &Server, key: &str, body: &Value) -> Answer {
 fn notes_change_what_is_given_and_keep_the_rest() {
     let (server, key) = start(&["completed", "failed"]);
     let before = server.get("/meetings").user(&key).send().expect(200)["meetings"].clone();
-    let change =
-        json!({ "data": { "name": "Weekly", "languages": ["de", "en"], "secret": 1, "status_transition": [] } });
+    let change = json!({ "data": { "name": "Weekly", "languages": ["de", "en"], "secret": 1, "status_transition": [] } });
     let meeting = patch(&server, &key, &change).expect(200);
     assert_eq!(meeting["id"], 2, "the newest is meant");
     let mut expected = before[0]["data"].clone();
@@ -68,7 +72,8 @@ fn notes_change_what_is_given_and_keep_the_rest() {
     assert_eq!(meeting["data"], expected);
     let after = server.get("/meetings").user(&key).send().expect(200)["meetings"].clone();
     assert_eq!((&after[0], &after[1]), (&meeting, &before[1]));
-    let more = json!({ "data": { "notes": "line one\nline two\t.", "participants": [], "name": null } });
+    let more =
+        json!({ "data": { "notes": "line one\nline two\t.", "participants": [], "name": null } });
     let data = patch(&server, &key, &more).expect(200)["data"].clone();
     assert_eq!(
         (&data["notes"], &data["participants"], &data["name"]),
@@ -79,8 +84,16 @@ fn notes_change_what_is_given_and_keep_the_rest() {
 #[test]
 fn what_is_no_note_is_said() {
     let (server, key) = start(&["completed"]);
-    for body in [json!({ "data": {} }), json!({ "data": { "other": 1 } }), json!({ "data": { "name": null } })] {
-        assert_eq!(patch(&server, &key, &body).refusal(), (400, "No data provided for update.".to_owned()), "{body}");
+    for body in [
+        json!({ "data": {} }),
+        json!({ "data": { "other": 1 } }),
+        json!({ "data": { "name": null } }),
+    ] {
+        assert_eq!(
+            patch(&server, &key, &body).refusal(),
+            (400, "No data provided for update.".to_owned()),
+            "{body}"
+        );
     }
     for (body, faults) in [
         (json!({}), vec![("missing", "body.data")]),
@@ -91,30 +104,56 @@ fn what_is_no_note_is_said() {
         ),
         (
             json!({ "data": { "participants": ["Ada", 1, "\u{0}"] } }),
-            vec![("string_type", "body.data.participants.1"), ("string_pattern_mismatch", "body.data.participants.2")],
+            vec![
+                ("string_type", "body.data.participants.1"),
+                ("string_pattern_mismatch", "body.data.participants.2"),
+            ],
         ),
-        (json!({ "data": { "participants": vec!["x"; 101] } }), vec![("too_long", "body.data.participants")]),
-        (json!({ "data": { "languages": ["en", "klingon"] } }), vec![("enum", "body.data.languages.1")]),
-        (json!({ "data": { "notes": "a\u{0}b" } }), vec![("string_pattern_mismatch", "body.data.notes")]),
-        (json!({ "data": { "notes": "x".repeat(8193) } }), vec![("string_too_long", "body.data.notes")]),
+        (
+            json!({ "data": { "participants": vec!["x"; 101] } }),
+            vec![("too_long", "body.data.participants")],
+        ),
+        (
+            json!({ "data": { "languages": ["en", "klingon"] } }),
+            vec![("enum", "body.data.languages.1")],
+        ),
+        (
+            json!({ "data": { "notes": "a\u{0}b" } }),
+            vec![("string_pattern_mismatch", "body.data.notes")],
+        ),
+        (
+            json!({ "data": { "notes": "x".repeat(8193) } }),
+            vec![("string_too_long", "body.data.notes")],
+        ),
     ] {
-        let expected: Vec<_> = faults.into_iter().map(|(kind, loc)| (kind.to_owned(), loc.to_owned())).collect();
+        let expected: Vec<_> =
+            faults.into_iter().map(|(kind, loc)| (kind.to_owned(), loc.to_owned())).collect();
         assert_eq!(patch(&server, &key, &body).faults(), expected, "{body:.80}");
     }
-    let missing =
-        server.patch("/meetings/teams/1234567890").user(&key).json(&json!({ "data": { "name": "x" } })).send();
-    assert_eq!(missing.refusal(), (404, "Meeting not found for platform teams and ID 1234567890".to_owned()));
+    let missing = server
+        .patch("/meetings/teams/1234567890")
+        .user(&key)
+        .json(&json!({ "data": { "name": "x" } }))
+        .send();
+    assert_eq!(
+        missing.refusal(),
+        (404, "Meeting not found for platform teams and ID 1234567890".to_owned())
+    );
 }
 
 #[test]
 fn a_meeting_that_is_not_over_stays() {
     let server = bots::setup().start();
     let token = bots::user(&server, "one@example.com", 10);
-    for (n, status) in ["requested", "joining", "awaiting_admission", "active"].into_iter().enumerate() {
+    for (n, status) in
+        ["requested", "joining", "awaiting_admission", "active"].into_iter().enumerate()
+    {
         let code = bots::meet_code(n);
         lifecycle::bring(&server, &token, &code, status);
-        let answer = server.delete(format!("/meetings/google_meet/{code}")).user(&token.text).send();
-        let detail = format!("Meeting not finalized; cannot delete transcripts. Current status: {status}");
+        let answer =
+            server.delete(format!("/meetings/google_meet/{code}")).user(&token.text).send();
+        let detail =
+            format!("Meeting not finalized; cannot delete transcripts. Current status: {status}");
         assert_eq!(answer.refusal(), (409, detail), "{status}");
     }
 }
@@ -127,7 +166,10 @@ fn what_was_removed_is_in_no_file() {
         let removed = server.delete(&path).user(&key).send().expect(200);
         assert!(removed["message"].is_string());
         let meeting = server.get("/meetings").user(&key).send().expect(200)["meetings"][0].clone();
-        assert_eq!((&meeting["native_meeting_id"], &meeting["constructed_meeting_url"]), (&Value::Null, &Value::Null));
+        assert_eq!(
+            (&meeting["native_meeting_id"], &meeting["constructed_meeting_url"]),
+            (&Value::Null, &Value::Null)
+        );
         assert_eq!(meeting["status"], status);
         let kept = json!({ "status_transition": [{ "from": "active", "to": status }], "completion_reason": "stopped", "error": "none", "redacted": true });
         assert_eq!(meeting["data"], kept);
@@ -144,6 +186,10 @@ fn the_search_for_what_was_removed_sees_what_was_not() {
     let setup = start(&["completed"]).0.stop();
     let places = everything(setup.folder());
     for word in PRIVATE {
-        assert_ne!(leaks(&places, &[word]), Vec::<String>::new(), "{word} is not found although it is there");
+        assert_ne!(
+            leaks(&places, &[word]),
+            Vec::<String>::new(),
+            "{word} is not found although it is there"
+        );
     }
 }

@@ -13,8 +13,9 @@ use vomeet::http::request::extractor::Place;
 use vomeet::metrics::STATUSES;
 use vomeet::routes::TABLE;
 
-static DOCUMENT: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(vomeet::routes::document().expect("a document")).expect("JSON"));
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(vomeet::routes::document().expect("a document")).expect("JSON")
+});
 
 fn operation(route: &Route) -> &'static Value {
     let operation = &DOCUMENT["paths"][route.path][route.method.as_str().to_lowercase()];
@@ -27,7 +28,12 @@ pub fn assert_documented(method: &str, path: &str, status: u16) {
     let Ok(method) = method.parse() else { return };
     let Ok(route) = find(&TABLE, &method, path) else { return };
     let documented = &operation(route)["responses"][status.to_string()];
-    assert!(documented.is_object(), "{status} of {} {} is not documented", route.method, route.path);
+    assert!(
+        documented.is_object(),
+        "{status} of {} {} is not documented",
+        route.method,
+        route.path
+    );
 }
 
 #[test]
@@ -47,8 +53,10 @@ fn it_is_served_as_it_is() {
 
 #[test]
 fn every_route_is_in_it_and_nothing_else() {
-    let table: BTreeSet<(String, String)> =
-        TABLE.iter().map(|route| (route.path.to_owned(), route.method.as_str().to_lowercase())).collect();
+    let table: BTreeSet<(String, String)> = TABLE
+        .iter()
+        .map(|route| (route.path.to_owned(), route.method.as_str().to_lowercase()))
+        .collect();
     assert_eq!(table.len(), TABLE.len(), "two rows with one method and path");
     let paths = DOCUMENT["paths"].as_object().expect("paths");
     let documented: BTreeSet<(String, String)> = paths
@@ -94,7 +102,10 @@ fn each_operation_tells_its_door_its_summary_and_its_parts() {
         ("UserTokenInQuery", "query", "api_key"),
     ] {
         let scheme = &DOCUMENT["components"]["securitySchemes"][name];
-        assert_eq!((&scheme["in"], &scheme["name"], &scheme["type"]), (&json!(place), &json!(key), &json!("apiKey")));
+        assert_eq!(
+            (&scheme["in"], &scheme["name"], &scheme["type"]),
+            (&json!(place), &json!(key), &json!("apiKey"))
+        );
     }
     let bot = &DOCUMENT["components"]["securitySchemes"]["BotToken"];
     assert_eq!((&bot["type"], &bot["scheme"]), (&json!("http"), &json!("bearer")));
@@ -120,7 +131,10 @@ fn every_reference_leads_somewhere_and_every_schema_is_used() {
         assert!(DOCUMENT.pointer(pointer).is_some(), "{reference} leads nowhere");
     }
     for name in DOCUMENT["components"]["schemas"].as_object().expect("schemas").keys() {
-        assert!(found.contains(format!("#/components/schemas/{name}").as_str()), "{name} is not used");
+        assert!(
+            found.contains(format!("#/components/schemas/{name}").as_str()),
+            "{name} is not used"
+        );
     }
 }
 
@@ -146,8 +160,12 @@ fn wrong_type(schema: &Value) -> Value {
         Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
         one => one.as_str().into_iter().collect(),
     };
-    let candidates =
-        BTreeMap::from([("object", json!({})), ("string", json!("x")), ("integer", json!(1)), ("array", json!([]))]);
+    let candidates = BTreeMap::from([
+        ("object", json!({})),
+        ("string", json!("x")),
+        ("integer", json!(1)),
+        ("array", json!([])),
+    ]);
     let wrong = candidates.into_iter().find(|(kind, _)| !types.contains(kind));
     wrong.expect("a type that is not allowed").1
 }
@@ -155,8 +173,9 @@ fn wrong_type(schema: &Value) -> Value {
 #[test]
 fn what_the_document_asks_for_the_server_asks_for() {
     let (server, token, session) = one_meeting();
-    let call =
-        |route: &Route| let_in(server.call(route.method.as_str(), real_path(route)), route, &token, &session.token);
+    let call = |route: &Route| {
+        let_in(server.call(route.method.as_str(), real_path(route)), route, &token, &session.token)
+    };
     let before = server.counts();
     for route in TABLE.iter().filter(|route| operation(route)["requestBody"].is_object()) {
         let (properties, required) = properties(route);
@@ -166,7 +185,9 @@ fn what_the_document_asks_for_the_server_asks_for() {
             let missing = call(route).json(&json!({})).send().faults();
             let expected: Vec<_> = required
                 .iter()
-                .map(|name| ("missing".to_owned(), format!("body.{}", name.as_str().expect("a name"))))
+                .map(|name| {
+                    ("missing".to_owned(), format!("body.{}", name.as_str().expect("a name")))
+                })
                 .collect();
             assert_eq!(missing, expected, "{row}: required members");
         }
@@ -174,7 +195,10 @@ fn what_the_document_asks_for_the_server_asks_for() {
             let wrong = call(route).json(&json!({ name: wrong_type(schema) })).send();
             let faults = wrong.faults();
             let loc = format!("body.{name}");
-            assert!(faults.iter().any(|(kind, at)| *at == loc && kind != "missing"), "{row}: {faults:?}");
+            assert!(
+                faults.iter().any(|(kind, at)| *at == loc && kind != "missing"),
+                "{row}: {faults:?}"
+            );
         }
         let all: Map<String, Value> =
             properties.iter().map(|(name, schema)| (name.clone(), wrong_type(schema))).collect();
@@ -190,13 +214,16 @@ fn every_documented_parameter_is_judged() {
     for route in TABLE.iter() {
         let none = Vec::new();
         for parameter in operation(route)["parameters"].as_array().unwrap_or(&none) {
-            let (name, place) = (parameter["name"].as_str().unwrap(), parameter["in"].as_str().unwrap());
-            // A control character is wrong for a number, a word, an address and a line of text alike.
+            let (name, place) =
+                (parameter["name"].as_str().unwrap(), parameter["in"].as_str().unwrap());
+            // A control character is wrong for a number, a word, an address and a line of text
+            // alike.
             let path = real_path(route);
             let path = if place == "query" {
                 format!("{path}?{name}=%01")
             } else {
-                let at = route.path.split('/').position(|part| part == format!("{{{name}}}")).unwrap();
+                let at =
+                    route.path.split('/').position(|part| part == format!("{{{name}}}")).unwrap();
                 let mut parts: Vec<&str> = path.split('/').collect();
                 parts[at] = "%01";
                 parts.join("/")
@@ -204,16 +231,27 @@ fn every_documented_parameter_is_judged() {
             let call = server.call(route.method.as_str(), path);
             let faults = let_in(call, route, &token, &session.token).send().faults();
             let loc = format!("{place}.{name}");
-            assert!(faults.iter().any(|(_, at)| *at == loc), "{} {} {loc}: {faults:?}", route.method, route.path);
+            assert!(
+                faults.iter().any(|(_, at)| *at == loc),
+                "{} {} {loc}: {faults:?}",
+                route.method,
+                route.path
+            );
         }
     }
 }
 
 #[test]
 fn every_status_of_the_document_is_counted() {
-    let operations = DOCUMENT["paths"].as_object().expect("paths").values().filter_map(Value::as_object);
-    let answers = operations.flat_map(|item| item.values()).filter_map(|operation| operation["responses"].as_object());
+    let operations =
+        DOCUMENT["paths"].as_object().expect("paths").values().filter_map(Value::as_object);
+    let answers = operations
+        .flat_map(|item| item.values())
+        .filter_map(|operation| operation["responses"].as_object());
     for status in answers.flat_map(|responses| responses.keys()) {
-        assert!(STATUSES.contains(&status.parse().expect("a status")), "{status} counts as another");
+        assert!(
+            STATUSES.contains(&status.parse().expect("a status")),
+            "{status} counts as another"
+        );
     }
 }

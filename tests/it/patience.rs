@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 /// The longest wait for anything; a test that needs it has failed.
 pub const PATIENCE: Duration = Duration::from_mins(3);
-/// How long [`wait_for`] sleeps between two looks: whoever is waited for needs the processor more than the test does.
+/// How long [`wait_for`] sleeps between two looks: whoever is waited for needs the processor more
+/// than the test does.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Looks again and again until there is something; fails after [`PATIENCE`]. The only place where a test sleeps.
+/// Looks again and again until there is something; fails after [`PATIENCE`]. The only place where a
+/// test sleeps.
 pub fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
@@ -21,8 +23,8 @@ pub fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A connection whose reads go on after a signal. Other tests have children, and where one of them ends, whoever reads
-/// with a time-out in this process may be interrupted.
+/// A connection whose reads go on after a signal. Other tests have children, and where one of them
+/// ends, whoever reads with a time-out in this process may be interrupted.
 pub struct Unbroken(pub TcpStream);
 
 impl Read for Unbroken {

@@ -1,4 +1,5 @@
-//! Lists that leave out many rows: whatever was added or removed before, they go on where counting would.
+//! Lists that leave out many rows: whatever was added or removed before, they go on where counting
+//! would.
 
 use crate::server::open_file;
 use proptest::prelude::*;
@@ -54,7 +55,8 @@ fn insert_rows(db: &Connection) -> Model {
         tx.execute(sql, [id]).expect("a user");
         let meetings: Vec<i64> = (0..id % 3).map(|n| id + n * IDS).collect();
         for meeting in &meetings {
-            let sql = "INSERT INTO meetings (id, user_id, platform, status, data, created_at, updated_at)
+            let sql =
+                "INSERT INTO meetings (id, user_id, platform, status, data, created_at, updated_at)
                        VALUES (?1, ?2, 'teams', 'completed', '{}', 0, 0)";
             tx.execute(sql, [*meeting, id]).expect("a meeting");
         }
@@ -66,7 +68,8 @@ fn insert_rows(db: &Connection) -> Model {
 }
 
 fn open(database: &Path) -> Store {
-    let options = Options { path: database.to_owned(), small_readers: 1, long_readers: 1, queue_max: 256 };
+    let options =
+        Options { path: database.to_owned(), small_readers: 1, long_readers: 1, queue_max: 256 };
     Store::open(&options, |_| {}).expect("a store")
 }
 
@@ -93,7 +96,8 @@ async fn change(store: &Store, model: &mut Model, operation: &Operation) {
             }
         }
         Operation::Delete(at, number) => {
-            let ids: Vec<i64> = model.users.keys().skip(*at).take(usize::from(*number)).copied().collect();
+            let ids: Vec<i64> =
+                model.users.keys().skip(*at).take(usize::from(*number)).copied().collect();
             for id in ids {
                 store.write(DeleteUser { id: UserId(id) }).await.expect("an end");
                 model.users.remove(&id);
@@ -111,16 +115,25 @@ async fn look(store: &Store, model: &Model, skip: i64, after: i64) {
     let limit = usize::try_from(LIMIT).expect("a number");
     let row = format!("skip {skip} after {after}");
     let page = UserPage { after: Some(UserId(after)), skip, limit: LIMIT, matching: None };
-    let users: Vec<i64> = store.users(page).await.expect("users").iter().map(|user| user.id.0).collect();
-    let expected: Vec<i64> = model.users.range(after + 1..).skip(number).take(limit).map(|(id, _)| *id).collect();
+    let users: Vec<i64> =
+        store.users(page).await.expect("users").iter().map(|user| user.id.0).collect();
+    let expected: Vec<i64> =
+        model.users.range(after + 1..).skip(number).take(limit).map(|(id, _)| *id).collect();
     assert_eq!(users, expected, "{row}");
     let page = ListPage { skip, limit: LIMIT };
-    let users: Vec<i64> = store.user_summaries(page).await.expect("users").iter().map(|user| user.id.0).collect();
-    assert_eq!(users, model.users.keys().skip(number).take(limit).copied().collect::<Vec<_>>(), "{row}");
-    let matching = UserPage { after: None, skip: skip / 9, limit: LIMIT, matching: Some("u1".to_owned()) };
+    let users: Vec<i64> =
+        store.user_summaries(page).await.expect("users").iter().map(|user| user.id.0).collect();
+    assert_eq!(
+        users,
+        model.users.keys().skip(number).take(limit).copied().collect::<Vec<_>>(),
+        "{row}"
+    );
+    let matching =
+        UserPage { after: None, skip: skip / 9, limit: LIMIT, matching: Some("u1".to_owned()) };
     let found = store.users(matching).await.expect("users");
     let is_meant = |id: &i64| *id <= IDS && id.to_string().starts_with('1');
-    let expected: Vec<i64> = model.users.keys().copied().filter(is_meant).skip(number / 9).take(limit).collect();
+    let expected: Vec<i64> =
+        model.users.keys().copied().filter(is_meant).skip(number / 9).take(limit).collect();
     assert_eq!(found.iter().map(|user| user.id.0).collect::<Vec<_>>(), expected, "{row}");
 
     let mut meetings: Vec<i64> = model.users.values().flatten().copied().collect();
@@ -128,7 +141,11 @@ async fn look(store: &Store, model: &Model, skip: i64, after: i64) {
     let expected: Vec<i64> = meetings.iter().skip(number).take(limit).copied().collect();
     let listed = store.meetings_with_users(page).await.expect("meetings");
     assert_eq!(listed.total, i64::try_from(meetings.len()).expect("a number"), "{row}");
-    assert_eq!(listed.items.iter().map(|item| item.meeting.id.0).collect::<Vec<_>>(), expected, "{row}");
+    assert_eq!(
+        listed.items.iter().map(|item| item.meeting.id.0).collect::<Vec<_>>(),
+        expected,
+        "{row}"
+    );
     let all = MeetingsWanted { user_id: None, platform: None, native_meeting_id: None, page };
     let listed = store.meeting_summaries(all).await.expect("meetings");
     assert_eq!(listed.iter().map(|meeting| meeting.id.0).collect::<Vec<_>>(), expected, "{row}");
@@ -148,13 +165,16 @@ fn lists_go_on_where_counting_would_after_any_changes() {
     let database = folder.path().join("vomeet.db");
     let runtime = runtime();
     let sequences = prop::collection::vec(operation(), 1..40);
-    let config = Config { cases: 12, failure_persistence: None, max_shrink_iters: 50, ..Config::default() };
+    let config =
+        Config { cases: 12, failure_persistence: None, max_shrink_iters: 50, ..Config::default() };
     let outcome = TestRunner::new(config).run(&sequences, |operations| {
         std::fs::copy(&original, &database).expect("a copy");
         let (mut store, mut model) = (open(&database), rows.clone());
         for operation in &operations {
             match operation {
-                Operation::List(skip, after) => runtime.block_on(look(&store, &model, *skip, *after)),
+                Operation::List(skip, after) => {
+                    runtime.block_on(look(&store, &model, *skip, *after));
+                }
                 Operation::Restart => {
                     store.close();
                     drop(store);

@@ -80,7 +80,8 @@ pub struct Ended {
     pub stderr: String,
 }
 
-/// A command that is being put together: the binary, in a folder, in an otherwise empty environment.
+/// A command that is being put together: the binary, in a folder, in an otherwise empty
+/// environment.
 pub struct Launch(Command);
 
 impl Launch {
@@ -97,7 +98,10 @@ impl Launch {
     /// `vomeet serve` under another program, such as `strace`.
     pub fn under(program: &str, arguments: &[&str], folder: &Path) -> Self {
         let command = Self::of(Command::new(program), folder);
-        command.args(arguments).args(&[BINARY, "serve", "--listen", "127.0.0.1:0"]).for_slow_clients()
+        command
+            .args(arguments)
+            .args(&[BINARY, "serve", "--listen", "127.0.0.1:0"])
+            .for_slow_clients()
     }
 
     /// `vomeet` with these arguments, for another user and group of the machine; only root may.
@@ -126,9 +130,9 @@ impl Launch {
 
     /// A client of the tests may be as slow as the machine is.
     fn for_slow_clients(self) -> Self {
-        ["HEADER", "BODY", "RESPONSE"]
-            .iter()
-            .fold(self, |launch, limit| launch.env(&format!("VOMEET_HTTP_{limit}_SECONDS_MAX"), "600"))
+        ["HEADER", "BODY", "RESPONSE"].iter().fold(self, |launch, limit| {
+            launch.env(&format!("VOMEET_HTTP_{limit}_SECONDS_MAX"), "600")
+        })
     }
 
     /// Lets an address try as many wrong keys as it likes.
@@ -157,8 +161,8 @@ impl Launch {
         Process { child, client, stdout, stderr }
     }
 
-    /// Starts a server and waits until it listens; again where the lock of the database is held for a moment more, as
-    /// [`once_free`](crate::server::once_free) says.
+    /// Starts a server and waits until it listens; again where the lock of the database is held for
+    /// a moment more, as [`once_free`](crate::server::once_free) says.
     pub fn start(mut self) -> Process {
         wait_for(|| {
             let mut process = self.spawn();

@@ -21,8 +21,10 @@ fn of_a_hundred_creations_of_one_address_one_makes_it() {
                 let email = if n.is_multiple_of(2) { email } else { email.to_uppercase() };
                 scope.spawn(move || {
                     let mut line = client.line();
-                    let call =
-                        client.post("/admin/users").admin().json(&json!({ "email": email, "name": n.to_string() }));
+                    let call = client
+                        .post("/admin/users")
+                        .admin()
+                        .json(&json!({ "email": email, "name": n.to_string() }));
                     barrier.wait();
                     let answer = call.over(&mut line).expect("an answer");
                     (answer.status, answer.json()["id"].as_i64().expect("an id"))
@@ -47,7 +49,9 @@ fn different_addresses_at_once_are_all_made_with_ids_of_their_own() {
         for thread in 0..16 {
             let ids = &ids;
             scope.spawn(move || {
-                let mine: Vec<i64> = (0..10).map(|n| client.new_user(&format!("u{thread}-{n}@example.com"))).collect();
+                let mine: Vec<i64> = (0..10)
+                    .map(|n| client.new_user(&format!("u{thread}-{n}@example.com")))
+                    .collect();
                 assert!(mine.is_sorted(), "ids of one caller, one after the other");
                 ids.lock().expect("ids").extend(mine);
             });
@@ -58,7 +62,8 @@ fn different_addresses_at_once_are_all_made_with_ids_of_their_own() {
     assert_eq!(ids, (1..=160).collect::<Vec<_>>());
 }
 
-/// Uses tokens from other threads as long as the makers run, and notes each acceptance that began after the revocation.
+/// Uses tokens from other threads as long as the makers run, and notes each acceptance that began
+/// after the revocation.
 struct Watch {
     /// Tokens, and whether their 204 has come.
     tokens: Mutex<HashMap<String, &'static AtomicBool>>,
@@ -84,7 +89,10 @@ impl Watch {
             let path = if turn % 2 == 0 { "/user" } else { "/meetings" };
             let status = client.get(path).user(&text).over(&mut line).expect("an answer").status;
             assert!(status == 200 || status == 403, "{status}");
-            assert!(!(was_revoked && status == 200), "accepted after its revocation was acknowledged");
+            assert!(
+                !(was_revoked && status == 200),
+                "accepted after its revocation was acknowledged"
+            );
             let counter = if status == 200 { &self.accepted } else { &self.refused };
             counter.fetch_add(1, Ordering::Relaxed);
         }
@@ -102,8 +110,10 @@ impl Watch {
             // It stays a while among those that are tried.
             let mut tokens = self.tokens.lock().expect("tokens");
             if tokens.len() > 40 {
-                let gone =
-                    tokens.iter().find(|(_, revoked)| revoked.load(Ordering::Acquire)).map(|(text, _)| text.clone());
+                let gone = tokens
+                    .iter()
+                    .find(|(_, revoked)| revoked.load(Ordering::Acquire))
+                    .map(|(text, _)| text.clone());
                 gone.and_then(|text| tokens.remove(&text));
             }
         }
@@ -137,7 +147,10 @@ fn race(take_back: impl Fn(Client, i64, &Token) + Sync) {
         }
     });
     let (accepted, refused) = (watch.accepted.into_inner(), watch.refused.into_inner());
-    assert!(accepted > 0 && refused > 0, "{accepted} accepted and {refused} refused: nothing was raced");
+    assert!(
+        accepted > 0 && refused > 0,
+        "{accepted} accepted and {refused} refused: nothing was raced"
+    );
 }
 
 #[test]
@@ -148,7 +161,10 @@ fn a_revoked_token_is_never_accepted_after_its_204() {
 #[test]
 fn a_change_of_the_user_beside_does_not_bring_a_revoked_token_back() {
     race(|client, user, token| {
-        let rename = client.patch(format!("/admin/users/{user}")).admin().json(&json!({"name": token.text[..4]}));
+        let rename = client
+            .patch(format!("/admin/users/{user}"))
+            .admin()
+            .json(&json!({"name": token.text[..4]}));
         thread::scope(|scope| {
             scope.spawn(|| assert_eq!(rename.send().status, 200));
             assert_eq!(client.revoke(token).status, 204);
@@ -167,9 +183,16 @@ fn a_deleted_users_tokens_are_refused_at_once() {
                     let user = client.new_user(&format!("gone{thread}-{n}@example.com"));
                     let tokens = [client.new_token(user), client.new_token(user)];
                     assert_eq!(client.whoami(&tokens[0].text).status, 200);
-                    assert_eq!(client.delete(format!("/admin/users/{user}")).admin().send().status, 204);
+                    assert_eq!(
+                        client.delete(format!("/admin/users/{user}")).admin().send().status,
+                        204
+                    );
                     for token in &tokens {
-                        assert_eq!(client.whoami(&token.text).status, 403, "a deleted user's token");
+                        assert_eq!(
+                            client.whoami(&token.text).status,
+                            403,
+                            "a deleted user's token"
+                        );
                     }
                 }
             });
@@ -197,7 +220,10 @@ fn a_change_of_a_user_is_seen_by_the_very_next_request() {
                         .send()
                         .expect(200);
                     let me = client.whoami(&token).expect(200);
-                    assert_eq!((&me["name"], &me["max_concurrent_bots"]), (&json!(name), &json!(n)));
+                    assert_eq!(
+                        (&me["name"], &me["max_concurrent_bots"]),
+                        (&json!(name), &json!(n))
+                    );
                     assert_eq!(client.get(&path).admin().send().expect(200)["name"], name.as_str());
                 }
             });

@@ -1,4 +1,5 @@
-//! Wrong keys by address, requests by token and user: who is refused for asking too often, and who never is.
+//! Wrong keys by address, requests by token and user: who is refused for asking too often, and who
+//! never is.
 
 use crate::client::{Answer, Call, Client, wait_for};
 use crate::process::Launch;
@@ -20,8 +21,8 @@ const PROXIES: &str = "VOMEET_HTTP_TRUSTED_PROXIES";
 /// A route behind the door of a bot.
 const SEGMENTS: &str = "/bots/internal/segments";
 
-/// A server with two users, of whom the first has two tokens, and a bot at work. Its clock stands still, so that no
-/// slow machine gives back what was counted.
+/// A server with two users, of whom the first has two tokens, and a bot at work. Its clock stands
+/// still, so that no slow machine gives back what was counted.
 struct House {
     clock: Clock,
     server: Server,
@@ -53,9 +54,13 @@ fn wrong(server: &Client) -> [(Call, u16); 3] {
 /// The seconds of `Retry-After`, of an answer that must be a 429 with a sentence.
 fn retry_after(answer: &Answer) -> u64 {
     let (status, detail) = answer.refusal();
-    let seconds = answer.header("retry-after").unwrap_or_else(|| panic!("no Retry-After: {answer:?}"));
+    let seconds =
+        answer.header("retry-after").unwrap_or_else(|| panic!("no Retry-After: {answer:?}"));
     assert_eq!(status, 429, "{answer:?}");
-    assert!(detail.starts_with("Too many ") && detail.ends_with(&format!(" Try again in {seconds} s.")), "{detail}");
+    assert!(
+        detail.starts_with("Too many ") && detail.ends_with(&format!(" Try again in {seconds} s.")),
+        "{detail}"
+    );
     seconds.parse().expect("whole seconds")
 }
 
@@ -148,7 +153,10 @@ fn a_good_client_is_served_while_a_bad_one_is_at_its_limit() {
         wait_for(|| (server.whoami("wrong").status == 429).then_some(()));
         let mut line = server.line();
         for _ in 0..1000 {
-            assert_eq!(server.get("/user").user(&tokens[0]).over(&mut line).expect("an answer").status, 200);
+            assert_eq!(
+                server.get("/user").user(&tokens[0]).over(&mut line).expect("an answer").status,
+                200
+            );
         }
         done.store(true, Ordering::Relaxed);
         let [looked_at, refused] = bad.join().expect("no panic");
@@ -159,7 +167,9 @@ fn a_good_client_is_served_while_a_bad_one_is_at_its_limit() {
 #[test]
 fn behind_a_trusted_proxy_each_client_has_a_limit_of_its_own() {
     let House { server, .. } = house(&[(FAILED_KEYS, "1"), (PROXIES, "127.0.0.1/32")]);
-    let from = |addresses: &str| server.get("/user").user("wrong").header("X-Forwarded-For", addresses).send().status;
+    let from = |addresses: &str| {
+        server.get("/user").user("wrong").header("X-Forwarded-For", addresses).send().status
+    };
     for (addresses, status) in [
         ("192.0.2.1", 403),
         ("192.0.2.1", 429),
@@ -191,7 +201,9 @@ fn nobody_else_is_believed_about_an_address() {
 #[test]
 fn the_inside_is_not_shown_through_a_proxy() {
     let House { server, .. } = house(&[(PROXIES, "127.0.0.1")]);
-    let health = |address: &str| server.get("/healthz").header("X-Forwarded-For", address).send().expect(200);
+    let health = |address: &str| {
+        server.get("/healthz").header("X-Forwarded-For", address).send().expect(200)
+    };
     assert!(health("203.0.113.7").get("server").is_none());
     assert!(health("127.0.0.1, 203.0.113.7").get("server").is_none());
     assert!(server.get("/healthz").send().expect(200)["server"].is_object());
@@ -201,9 +213,12 @@ fn the_inside_is_not_shown_through_a_proxy() {
 fn the_access_log_tells_the_client_behind_a_proxy() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = Launch::serve(folder.path()).env(PROXIES, "127.0.0.0/8").start();
-    for (id, address, wanted) in [("far-1", "203.0.113.7", "from=203.0.113.7"), ("near-1", "?", "from=127.0.0.1:")] {
+    for (id, address, wanted) in
+        [("far-1", "203.0.113.7", "from=203.0.113.7"), ("near-1", "?", "from=127.0.0.1:")]
+    {
         server.get("/healthz").header("X-Request-Id", id).header("X-Forwarded-For", address).send();
-        let line = server.stderr.find(&format!("id={id} ")).unwrap_or_else(|| panic!("no line for {id}"));
+        let line =
+            server.stderr.find(&format!("id={id} ")).unwrap_or_else(|| panic!("no line for {id}"));
         assert!(line.contains(wanted), "{line}");
     }
 }
@@ -267,7 +282,10 @@ fn a_user_who_changes_is_still_the_same() {
     let House { server, tokens, .. } = house(&[(BY_USER, "2")]);
     for _ in 0..2 {
         let body = json!({ "webhook_url": "https://example.com/hook" });
-        assert_eq!(server.call("PUT", "/user/webhook").user(&tokens[0]).json(&body).send().status, 200);
+        assert_eq!(
+            server.call("PUT", "/user/webhook").user(&tokens[0]).json(&body).send().status,
+            200
+        );
     }
     retry_after(&server.whoami(&tokens[0]));
 }

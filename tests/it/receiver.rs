@@ -174,7 +174,8 @@ fn read(stream: &mut impl Read) -> Option<Received> {
     let headers = lines.filter_map(|line| line.split_once(": "));
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let mut received = Received { line, headers, body: String::new() };
-    let length: usize = received.header("content-length").expect("a length").parse().expect("a number");
+    let length: usize =
+        received.header("content-length").expect("a length").parse().expect("a number");
     while bytes.len() < end + 4 + length {
         let count = stream.read(&mut chunk).ok().filter(|&count| count > 0)?;
         bytes.extend_from_slice(&chunk[..count]);
@@ -193,7 +194,8 @@ impl Down {
     pub fn new() -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         socket.bind(&SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0)))).expect("a port");
-        let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("an address");
+        let address =
+            socket.local_addr().ok().and_then(|address| address.as_socket()).expect("an address");
         Self { socket, address }
     }
 

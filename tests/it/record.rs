@@ -18,7 +18,12 @@ fn recorded() -> Setup {
     for number in 0..5 {
         server.new_user(&format!("user{number}@example.com"));
     }
-    server.patch("/admin/users/1").admin().json(&json!({"max_concurrent_bots": 7})).send().expect(200);
+    server
+        .patch("/admin/users/1")
+        .admin()
+        .json(&json!({"max_concurrent_bots": 7}))
+        .send()
+        .expect(200);
     server.new_token(1);
     assert_eq!(server.delete("/admin/users/2").admin().send().status, 204);
     server.stop()
@@ -27,20 +32,31 @@ fn recorded() -> Setup {
 #[test]
 fn the_record_tells_what_was_before_and_after() {
     let server = recorded().start();
-    let entries = server.get("/admin/audit?user_id=1").admin().send().expect(200)["entries"].clone();
-    let actions: Vec<_> = entries.as_array().expect("entries").iter().map(|entry| entry["action"].clone()).collect();
+    let entries =
+        server.get("/admin/audit?user_id=1").admin().send().expect(200)["entries"].clone();
+    let actions: Vec<_> =
+        entries.as_array().expect("entries").iter().map(|entry| entry["action"].clone()).collect();
     assert_eq!(actions, ["token.create", "user.update", "user.create"]);
     assert_eq!(entries[1]["before"], json!({"max_concurrent_bots": 0}));
     assert_eq!(entries[1]["after"], json!({"max_concurrent_bots": 7}));
-    assert_eq!((&entries[1]["actor"], &entries[1]["address"]), (&json!("key:settings"), &json!("127.0.0.1")));
+    assert_eq!(
+        (&entries[1]["actor"], &entries[1]["address"]),
+        (&json!("key:settings"), &json!("127.0.0.1"))
+    );
     let erased = server.get("/admin/audit?user_id=2").admin().send().expect(200);
     assert_eq!(erased["entries"][1]["after"], Value::Null, "what was erased is told yet");
     let page = server.get("/admin/audit?limit=3").admin().send().expect(200);
     let next = format!("/admin/audit?limit=100&before={}", page["next"]);
-    assert_eq!(server.get(next).admin().send().expect(200)["entries"].as_array().expect("entries").len(), 5);
+    assert_eq!(
+        server.get(next).admin().send().expect(200)["entries"].as_array().expect("entries").len(),
+        5
+    );
     let lines = server.get("/admin/audit/export").admin().send();
-    let ids: Vec<_> =
-        lines.text().lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["id"].clone()).collect();
+    let ids: Vec<_> = lines
+        .text()
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["id"].clone())
+        .collect();
     assert_eq!(ids, (1..=8).map(Value::from).collect::<Vec<_>>());
 }
 
@@ -49,9 +65,17 @@ fn what_holders_do_to_their_tokens_is_told_with_their_address() {
     let server = Server::start();
     let token = server.new_token(server.new_user("one@example.com"));
     server.post("/user/tokens/rotate").user(&token.text).send().expect(201);
-    let entry = server.get("/admin/audit?action=token.rotate").admin().send().expect(200)["entries"][0].clone();
-    assert_eq!((&entry["actor"], &entry["address"]), (&json!(format!("token:{}", token.id)), &json!("127.0.0.1")));
-    assert_eq!((&entry["before"]["id"], &entry["subject_id"]), (&json!(token.id), &json!(token.id + 1)));
+    let entry =
+        server.get("/admin/audit?action=token.rotate").admin().send().expect(200)["entries"][0]
+            .clone();
+    assert_eq!(
+        (&entry["actor"], &entry["address"]),
+        (&json!(format!("token:{}", token.id)), &json!("127.0.0.1"))
+    );
+    assert_eq!(
+        (&entry["before"]["id"], &entry["subject_id"]),
+        (&json!(token.id), &json!(token.id + 1))
+    );
 }
 
 #[test]
@@ -59,7 +83,11 @@ fn a_record_that_was_tampered_with_is_told() {
     for (how, sql, fault) in [
         ("untouched", "", None),
         ("changed", "UPDATE audit SET actor = 'key:eve' WHERE id = 3", Some((3, "changed"))),
-        ("told otherwise", "UPDATE audit_details SET after = '{}' WHERE audit_id = 6", Some((6, "another change"))),
+        (
+            "told otherwise",
+            "UPDATE audit_details SET after = '{}' WHERE audit_id = 6",
+            Some((6, "another change")),
+        ),
         ("removed", "DELETE FROM audit WHERE id = 4", Some((4, "missing"))),
         ("removed at the end", "DELETE FROM audit WHERE id >= 7", Some((7, "newest were removed"))),
         ("removed at the beginning", "DELETE FROM audit WHERE id <= 2", Some((1, "missing"))),
@@ -69,7 +97,11 @@ fn a_record_that_was_tampered_with_is_told() {
             "UPDATE audit SET id = 99 WHERE id = 3; UPDATE audit SET id = 3 WHERE id = 4; UPDATE audit SET id = 4 WHERE id = 99",
             Some((3, "not where it was")),
         ),
-        ("silenced", "DELETE FROM audit_details WHERE audit_id = 6", Some((6, "nobody was erased"))),
+        (
+            "silenced",
+            "DELETE FROM audit_details WHERE audit_id = 6",
+            Some((6, "nobody was erased")),
+        ),
         (
             "pruned by hand",
             "INSERT INTO audit_base VALUES (2, zeroblob(32)); DELETE FROM audit WHERE id <= 2",
@@ -94,11 +126,13 @@ fn a_record_that_was_tampered_with_is_told() {
 
 /// Adds users as the server did days ago: so many at each of these ages.
 fn add_users(setup: &Setup, days_and_counts: &[(i64, usize)]) {
-    let options = Options { path: setup.database(), small_readers: 1, long_readers: 1, queue_max: 8 };
+    let options =
+        Options { path: setup.database(), small_readers: 1, long_readers: 1, queue_max: 8 };
     let store = Store::open(&options, |_| {}).expect("a store");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     for (days, count) in days_and_counts {
-        let now = Time::from_millis(jiff::Timestamp::now().as_millisecond()).plus_seconds(-days * DAY_SECONDS);
+        let now = Time::from_millis(jiff::Timestamp::now().as_millisecond())
+            .plus_seconds(-days * DAY_SECONDS);
         for number in 0..*count {
             let email = Email::stored(format!("{days}-{number}@example.com"));
             let (name, image_url, max_concurrent_bots, data) = (None, None, 1, Data::default());
@@ -115,11 +149,15 @@ fn old_entries_go_by_age_and_what_is_left_can_be_verified() {
     let setup = Setup::new();
     add_users(&setup, &[(12, 700), (11, 600), (9, 3)]);
     let server = setup.set("VOMEET_RETENTION_AUDIT_DAYS", "10").start();
-    let listed = |server: &Server| server.get("/admin/audit?limit=100").admin().send().expect(200)["entries"].clone();
+    let listed = |server: &Server| {
+        server.get("/admin/audit?limit=100").admin().send().expect(200)["entries"].clone()
+    };
     let is_pruned = || {
         listed(&server)
             .as_array()
-            .is_some_and(|entries| entries.iter().all(|entry| entry["at"].as_str() > Some(ten_days_ago().as_str())))
+            .is_some_and(|entries| {
+                entries.iter().all(|entry| entry["at"].as_str() > Some(ten_days_ago().as_str()))
+            })
             .then_some(())
     };
     wait_for(is_pruned);
@@ -142,7 +180,11 @@ fn old_entries_go_by_age_and_what_is_left_can_be_verified() {
     open_file(&setup.database(), |db| {
         db.execute("DELETE FROM audit WHERE id = 1301", []).expect("the oldest that is kept");
     });
-    assert_eq!(verify(&setup.start())["intact"], false, "who goes on where the server stopped is found");
+    assert_eq!(
+        verify(&setup.start())["intact"],
+        false,
+        "who goes on where the server stopped is found"
+    );
 }
 
 fn ten_days_ago() -> String {
@@ -157,9 +199,11 @@ fn what_the_settings_declare_stands_in_the_record() {
     let declare = |text: &str| fs::write(folder.path().join("vomeet.toml"), text).expect("written");
     let ada = "[[users]]\nemail = \"ada@example.com\"\n";
     let serve = || Launch::serve(folder.path()).start();
-    for text in
-        [&format!("{ada}disabled = true\ntokens = [\"{hash}\"]\n"), &format!("{ada}max_concurrent_bots = 4\n"), ""]
-    {
+    for text in [
+        &format!("{ada}disabled = true\ntokens = [\"{hash}\"]\n"),
+        &format!("{ada}max_concurrent_bots = 4\n"),
+        "",
+    ] {
         declare(text);
         serve().terminate();
     }

@@ -1,136 +1,38 @@
-//! The same verbs give the same rows: what each server of the suite wrote is applied to another file, once in one
-//! transaction and once verb by verb, and all tables are compared.
+//! The same verbs give the same rows: what each server of the suite wrote is applied to another
+//! file, once in one transaction and once verb by verb, and all tables are compared.
 //!
-//! Left out are `erasures`, whose rows go by a verb that concerns the file alone, and the pages of the word index, which
-//! depend on how changes share transactions; what the index says is compared.
+//! Left out are `erasures`, whose rows go by a verb that concerns the file alone, and the pages of
+//! the word index, which depend on how changes share transactions; what the index says is compared.
 
-use rusqlite::types::ValueRef;
+use crate::recording::{REPLAYED, Recording};
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use tempfile::TempDir;
 use vomeet::clock::Clock;
 use vomeet::domain::lifecycle::StatusReport;
 use vomeet::domain::{
-    Actor, AdminKeyId, Data, Day, DeliveryId, Email, Hint, Language, MeetingId, MeetingStatus, Offset, Patch, Platform,
-    Scope, SegmentId, SegmentInput, Task, Time, TokenHash, TokenId, TransitionSource, UsageCounts, UsageKey, UserId,
+    Actor, AdminKeyId, Data, Day, DeliveryId, Email, Hint, Language, MeetingId, MeetingStatus,
+    Offset, Patch, Platform, Scope, SegmentId, SegmentInput, Task, Time, TokenHash, TokenId,
+    TransitionSource, UsageCounts, UsageKey, UserId,
 };
 use vomeet::error::Result;
 use vomeet::store::{
-    Advance, ApplyConfiguredUsers, AttemptEnd, CreateAdminKey, CreateToken, CreateUser, DecodedVerb, DeleteMeeting,
-    DeleteUser, EndAttempt, ForgetDeliveries, ForgetUsage, IndexSegments, MeetingName, MeetingRef, NoteCleared,
-    NoteContainer, NoteExport, NoteMeeting, Numbered, Options, PruneAudit, Reconfigure, Recorded, RecordedVerb,
-    Recorder, RedactMeeting, ReplayMode, RevokeAdminKey, RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook,
-    Store, StoreSegments, TouchTokens, TranscriptOf, UpdateToken, UpdateUser, VERBS, Verb, WriteUsage, decode, replay,
-    replay_with,
+    Advance, ApplyConfiguredUsers, AttemptEnd, CreateAdminKey, CreateToken, CreateUser,
+    DecodedVerb, DeleteMeeting, DeleteUser, EndAttempt, ForgetDeliveries, ForgetUsage,
+    IndexSegments, MeetingName, MeetingRef, NoteCleared, NoteContainer, NoteExport, NoteMeeting,
+    Numbered, Options, PruneAudit, Reconfigure, RecordedVerb, Recorder, RedactMeeting, ReplayMode,
+    RevokeAdminKey, RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook, Store,
+    StoreSegments, TouchTokens, TranscriptOf, UpdateToken, UpdateUser, VERBS, Verb, WriteUsage,
+    decode, replay_with,
 };
-
-/// How many recordings were replayed and found equal.
-static REPLAYED: AtomicUsize = AtomicUsize::new(0);
-
-/// What a server writes, and the file that it began with.
-pub struct Recording {
-    folder: TempDir,
-    recorder: Recorder,
-}
-
-impl Recording {
-    /// Call it before the server opens the file, and hand it the recorder.
-    pub fn begin(database: &Path) -> (Recorder, Self) {
-        let folder = tempfile::tempdir().expect("a folder");
-        copy(database, &folder.path().join("before.db"));
-        let recorder = Recorder::default();
-        (recorder.clone(), Self { folder, recorder })
-    }
-
-    /// Call it when the server has closed the file.
-    pub fn check(self, database: &Path) {
-        self.check_verbs(database, &self.recorder.take());
-    }
-
-    fn check_verbs(&self, database: &Path, verbs: &[Recorded]) {
-        for mode in [ReplayMode::OneBatch, ReplayMode::OneByOne] {
-            let other = self.begun_again(&format!("{mode:?}.db"));
-            if let Err(error) = replay(&other, verbs, mode) {
-                panic!("{mode:?}: {error:?}");
-            }
-            let differences = self.differences(database, &other);
-            assert!(differences.is_empty(), "{mode:?}: the file (-) and its replay (+) differ: {differences:#?}");
-        }
-        REPLAYED.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A copy of the file that the server began with; nothing where it began with nothing.
-    fn begun_again(&self, name: &str) -> PathBuf {
-        let path = self.folder.path().join(name);
-        copy(&self.folder.path().join("before.db"), &path);
-        path
-    }
-
-    /// Rows that only one of the files has.
-    fn differences(&self, database: &Path, other: &Path) -> Vec<String> {
-        // A server may still have it open, and would keep others out.
-        let closed = self.folder.path().join("after.db");
-        copy(database, &closed);
-        let (one, two) = (rows(&closed), rows(other));
-        let gone = one.difference(&two).map(|row| format!("- {row}"));
-        let new = two.difference(&one).map(|row| format!("+ {row}"));
-        gone.chain(new).take(20).collect()
-    }
-}
-
-/// Copies a database with its log, if it is there.
-fn copy(from: &Path, to: &Path) {
-    for suffix in ["", "-wal"] {
-        let beside = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
-        if beside(from).exists() {
-            std::fs::copy(beside(from), beside(to)).expect("a copy of the database");
-        } else {
-            let _ = std::fs::remove_file(beside(to));
-        }
-    }
-}
-
-/// Every row of every table as text; of the word index, every word in its place.
-fn rows(database: &Path) -> BTreeSet<String> {
-    let connection = Connection::open(database).expect("a database");
-    connection
-        .execute_batch("CREATE VIRTUAL TABLE temp.places USING fts5vocab (main, words, instance)")
-        .expect("the words of the index");
-    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'words%'
-                    AND name NOT IN ('erasures', 'vocabulary')
-                  UNION ALL VALUES ('places'), ('words')";
-    let mut statement = connection.prepare(tables).expect("tables");
-    let names = statement.query_map([], |row| row.get::<_, String>(0)).expect("tables");
-    let names: Vec<String> = names.collect::<rusqlite::Result<_>>().expect("names of tables");
-    assert!(names.len() > 12, "{names:?}");
-    let mut found = BTreeSet::new();
-    for name in names {
-        let mut table = connection.prepare(&format!("SELECT * FROM {name}")).expect("a table");
-        let columns = table.column_count();
-        let mut rows = table.query([]).expect("rows");
-        while let Some(row) = rows.next().expect("a row") {
-            let mut text = name.clone();
-            for column in 0..columns {
-                let value = match row.get_ref(column).expect("a value") {
-                    ValueRef::Text(value) => format!("{:?}", String::from_utf8_lossy(value)),
-                    value => format!("{value:?}"),
-                };
-                text.push(' ');
-                text.push_str(&value);
-            }
-            found.insert(text);
-        }
-    }
-    found
-}
 
 #[test]
 fn the_numbers_of_verbs_are_theirs_for_ever() {
     let numbers: BTreeSet<u16> = VERBS.iter().map(|(number, ..)| *number).collect();
     assert_eq!(numbers.len(), VERBS.len(), "a number stands twice");
-    let lines: Vec<String> = VERBS.iter().map(|(number, name, kind)| format!("{number} {name} {kind}")).collect();
+    let lines: Vec<String> =
+        VERBS.iter().map(|(number, name, kind)| format!("{number} {name} {kind}")).collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
 
@@ -170,7 +72,12 @@ fn hint() -> Hint {
 
 fn name(native: &str) -> MeetingName {
     let native_meeting_id = native.to_owned();
-    MeetingName { user_id: UserId(1), platform: Platform::Teams, native_meeting_id, meeting_id: None }
+    MeetingName {
+        user_id: UserId(1),
+        platform: Platform::Teams,
+        native_meeting_id,
+        meeting_id: None,
+    }
 }
 
 /// Users, keys and tokens.
@@ -194,7 +101,16 @@ async fn write_keys(store: &Store) -> Result<()> {
         let scope = Scope { read_only: true, platforms: vec![Platform::Teams], meeting: None };
         let name = Some("phone".to_owned());
         let (hash, hint, expires_at) = (hash(number), hint(), Some(now().plus_seconds(3600)));
-        let token = CreateToken { user_id, hash, hint, name, expires_at, disuse_seconds: Some(60), scope, now: now() };
+        let token = CreateToken {
+            user_id,
+            hash,
+            hint,
+            name,
+            expires_at,
+            disuse_seconds: Some(60),
+            scope,
+            now: now(),
+        };
         store.write_by(actor(10 + number), token).await?;
     }
     let update = UpdateToken {
@@ -208,11 +124,24 @@ async fn write_keys(store: &Store) -> Result<()> {
     store.write_by(actor(5), update).await?;
     let (hash_3, hint_3) = (hash(3), hint());
     let id = TokenId(1);
-    let rotate = RotateToken { id, hash: hash_3, hint: hint_3, grace_seconds: 30, expires_in: None, now: now() };
+    let rotate = RotateToken {
+        id,
+        hash: hash_3,
+        hint: hint_3,
+        grace_seconds: 30,
+        expires_in: None,
+        now: now(),
+    };
     store.write_by(actor(6), rotate).await?;
     store.write_by(actor(7), RevokeToken { id: TokenId(2), now: now() }).await?;
     store.write(TouchTokens { used: vec![(TokenId(1), now(), Some("::1".to_owned()))] }).await?;
-    let key = CreateAdminKey { name: "alice".to_owned(), hash: hash(4), hint: hint(), expires_at: None, now: now() };
+    let key = CreateAdminKey {
+        name: "alice".to_owned(),
+        hash: hash(4),
+        hint: hint(),
+        expires_at: None,
+        now: now(),
+    };
     store.write_by(actor(8), key).await?;
     let id = AdminKeyId(1);
     let rotate = RotateAdminKey { id, hash: hash(5), hint: hint(), grace_seconds: 5, now: now() };
@@ -245,21 +174,32 @@ async fn write_meeting(store: &Store, native: &str, number: u8) -> Result<Meetin
         now: now(),
     };
     let meeting_id = store.write(bot).await?.id;
-    store.write(NoteContainer { meeting_id, container_id: "process:1".to_owned(), now: now() }).await?;
+    store
+        .write(NoteContainer { meeting_id, container_id: "process:1".to_owned(), now: now() })
+        .await?;
     let report = StatusReport::new(MeetingStatus::Active, TransitionSource::Bot).because("let in");
     let meeting_ref = MeetingRef::Session(format!("session {number}"));
-    store.write(Advance { meeting_ref, report, container_id: Some("7".to_owned()), now: now() }).await?;
+    store
+        .write(Advance { meeting_ref, report, container_id: Some("7".to_owned()), now: now() })
+        .await?;
     let task = Some(Task::Translate);
     store.write(Reconfigure { name: name(native), language: None, task }).await?;
     let segment = |start, text: &str| {
         let (start, end) = (Offset(start), Offset(start + 1001));
-        SegmentInput { start, end, text: text.to_owned(), speaker: Some("Ada".to_owned()), language: None }
+        SegmentInput {
+            start,
+            end,
+            text: text.to_owned(),
+            speaker: Some("Ada".to_owned()),
+            language: None,
+        }
     };
     let heard = vec![segment(1, "good morning"), segment(70_003, "guten Morgen")];
     let uid = format!("session {number}");
     store.write(StoreSegments { token_hash: hash(100 + number), uid, heard, now: now() }).await?;
     store.write(IndexSegments { ids: vec![SegmentId(1), SegmentId(2), SegmentId(3)] }).await?;
-    let members = [("notes".to_owned(), serde_json::from_str("{\"a\": [1.0, null]}").expect("JSON"))];
+    let members =
+        [("notes".to_owned(), serde_json::from_str("{\"a\": [1.0, null]}").expect("JSON"))];
     store.write(NoteMeeting { name: name(native), members: members.into(), now: now() }).await?;
     let report = StatusReport::new(MeetingStatus::Stopping, TransitionSource::User);
     let meeting_ref = MeetingRef::Meeting(meeting_id);
@@ -286,15 +226,23 @@ async fn write_everything(store: &Store) -> Result<()> {
     store.write(SetWebhook { user_id, url, secret: Patch::Set(secret) }).await?;
     write_meeting(store, "one", 1).await?;
     write_meeting(store, "two", 2).await?;
-    for (id, end) in [(1, AttemptEnd::Delivered(now())), (2, AttemptEnd::Again(now())), (3, AttemptEnd::GivenUp)] {
+    for (id, end) in
+        [(1, AttemptEnd::Delivered(now())), (2, AttemptEnd::Again(now())), (3, AttemptEnd::GivenUp)]
+    {
         let error = Some("refused".to_owned());
-        store.write(EndAttempt { id: DeliveryId(id), attempts: 1, end, status: Some(500), error }).await?;
+        store
+            .write(EndAttempt { id: DeliveryId(id), attempts: 1, end, status: Some(500), error })
+            .await?;
     }
     store.write(ForgetDeliveries { ids: vec![DeliveryId(1)] }).await?;
     let day = Day::of(now());
     for (days, requests) in [(0, 7), (-40, 3)] {
         let key = UsageKey { user_id, day: day.plus(days), token_id: TokenId(1) };
-        store.write(WriteUsage { used: vec![(key, UsageCounts { requests, ..UsageCounts::default() })] }).await?;
+        store
+            .write(WriteUsage {
+                used: vec![(key, UsageCounts { requests, ..UsageCounts::default() })],
+            })
+            .await?;
     }
     store.write(ForgetUsage { before: day.plus(-30) }).await?;
     store.delete_segments(TranscriptOf::Meeting(name("one"))).await?;
@@ -309,10 +257,14 @@ async fn write_everything(store: &Store) -> Result<()> {
 }
 
 /// Runs something that writes, on a store of its own.
-fn record<F: Future<Output = Result<()>>>(folder: &TempDir, write: impl FnOnce(Store) -> F) -> Recording {
+fn record<F: Future<Output = Result<()>>>(
+    folder: &TempDir,
+    write: impl FnOnce(Store) -> F,
+) -> Recording {
     let (recorder, recording) = Recording::begin(&folder.path().join("vomeet.db"));
     let store = open(folder, recorder);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(write(store)).expect("all is written");
     recording
 }
@@ -357,7 +309,8 @@ impl Verb for ReadsTheClock {
     type Answer = ();
 
     fn apply(&self, db: &Connection) -> Result<()> {
-        // A clock of the machine stands still for a millisecond at times: what differs is what was read.
+        // A clock of the machine stands still for a millisecond at times: what differs is what was
+        // read.
         let read = Clock::system().now().as_millis();
         db.execute("UPDATE users SET created_at = max(created_at + 1, ?1)", params![read])?;
         Ok(())
@@ -365,7 +318,11 @@ impl Verb for ReadsTheClock {
 }
 
 fn decode_planted(recorded: &RecordedVerb<'_>) -> Result<DecodedVerb> {
-    if recorded.number == ReadsTheClock::NUMBER { DecodedVerb::of::<ReadsTheClock>(recorded) } else { decode(recorded) }
+    if recorded.number == ReadsTheClock::NUMBER {
+        DecodedVerb::of::<ReadsTheClock>(recorded)
+    } else {
+        decode(recorded)
+    }
 }
 
 #[test]

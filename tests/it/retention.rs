@@ -1,4 +1,5 @@
-//! Retention by age: what is old goes by itself at the start, what is younger or goes on stays, and nothing goes unasked.
+//! Retention by age: what is old goes by itself at the start, what is younger or goes on stays, and
+//! nothing goes unasked.
 
 use crate::bots::setup;
 use crate::client::{find, wait_for};
@@ -13,8 +14,9 @@ use std::time::{Duration, SystemTime};
 
 const DAY_MS: i64 = 86_400_000;
 
-/// Meetings 1 to 6, each with 250 segments, a log and an event: how each stands, how many days ago it ended (or last
-/// changed, where it has no end), and whether that is older than the tests' ten days.
+/// Meetings 1 to 6, each with 250 segments, a log and an event: how each stands, how many days ago
+/// it ended (or last changed, where it has no end), and whether that is older than the tests' ten
+/// days.
 const MEETINGS: [(&str, Option<i64>, i64, bool); 6] = [
     ("completed", Some(11), 11, true),
     ("failed", None, 11, true),
@@ -44,8 +46,9 @@ fn insert_meetings(db: &Connection) {
 fn insert_logs(setup: &Setup) {
     let folder = setup.folder().join("logs");
     fs::create_dir(&folder).expect("a folder");
-    for (n, days) in (1..).zip(MEETINGS.map(|(_, ended, changed, _)| ended.unwrap_or(changed)).into_iter().chain([400]))
-    {
+    for (n, days) in (1..).zip(
+        MEETINGS.map(|(_, ended, changed, _)| ended.unwrap_or(changed)).into_iter().chain([400]),
+    ) {
         let file = File::create(folder.join(format!("meeting-{n}.log"))).expect("a file");
         let age = Duration::from_secs(u64::try_from(days).expect("days") * 86_400);
         file.set_times(FileTimes::new().set_modified(SystemTime::now() - age)).expect("its age");
@@ -68,7 +71,11 @@ fn left(setup: &Setup, sql: &str) -> Vec<i64> {
     let mut found = Vec::new();
     crate::server::open_file(&setup.database(), |db| {
         let mut list = db.prepare(sql).expect("a query");
-        found = list.query_map([], |row| row.get(0)).expect("rows").map(|id| id.expect("an id")).collect();
+        found = list
+            .query_map([], |row| row.get(0))
+            .expect("rows")
+            .map(|id| id.expect("an id"))
+            .collect();
     });
     found
 }
@@ -90,7 +97,9 @@ fn young() -> Vec<i64> {
 /// Waits until the first sweep is over: what it removed last is gone from the files as well.
 fn wait_until_swept(server: &Server, done: impl Fn(&Server) -> bool) {
     wait_for(|| done(server).then_some(()));
-    wait_for(|| server.get("/metrics").send().text().contains("vomeet_erasures_waiting 0").then_some(()));
+    wait_for(|| {
+        server.get("/metrics").send().text().contains("vomeet_erasures_waiting 0").then_some(())
+    });
 }
 
 fn segments_of(server: &Server, n: i64) -> usize {
@@ -107,7 +116,10 @@ fn old_words_go_and_their_meetings_stay() {
     let setup = server.stop();
     assert_eq!(left(&setup, MEETING_ROWS), [1, 2, 3, 4, 5, 6]);
     assert_eq!((left(&setup, SEGMENTS), left(&setup, EVENTS)), (young(), young()));
-    assert!(left(&setup, NAMED).iter().all(|id| young().contains(id)), "what is personal went as well");
+    assert!(
+        left(&setup, NAMED).iter().all(|id| young().contains(id)),
+        "what is personal went as well"
+    );
     for (n, (.., is_old)) in (1..).zip(MEETINGS) {
         let word = format!("zqword{n}");
         let is_found = |bytes: &Vec<u8>| find(bytes, word.as_bytes()).is_some();
@@ -125,7 +137,10 @@ fn everything_but_logs(setup: &Setup) -> Vec<Vec<u8>> {
 fn old_meetings_go_whole() {
     let server = start(&["VOMEET_RETENTION_MEETINGS_DAYS"]);
     wait_until_swept(&server, |server| {
-        server.get("/admin/users/1/export").admin().send().expect(200)["meetings"].as_array().map(Vec::len) == Some(3)
+        server.get("/admin/users/1/export").admin().send().expect(200)["meetings"]
+            .as_array()
+            .map(Vec::len)
+            == Some(3)
     });
     let setup = server.stop();
     assert_eq!((left(&setup, MEETING_ROWS), left(&setup, SEGMENTS)), (young(), young()));
@@ -157,7 +172,10 @@ fn old_output_goes_and_nothing_else() {
     let setup = server.stop();
     assert_eq!(logs(&setup), young());
     assert!(setup.folder().join("logs/another.log").exists(), "it is none of ours");
-    assert_eq!((left(&setup, MEETING_ROWS), left(&setup, SEGMENTS)), ((1..=6).collect(), (1..=6).collect()));
+    assert_eq!(
+        (left(&setup, MEETING_ROWS), left(&setup, SEGMENTS)),
+        ((1..=6).collect(), (1..=6).collect())
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Bots outlive the server: at the next start each is found again, or its meeting is ended with its reason.
+//! Bots outlive the server: at the next start each is found again, or its meeting is ended with its
+//! reason.
 
 use crate::process::Launch;
 use crate::runner_bots::{Context, Pipe, outcome, script};
@@ -9,7 +10,8 @@ use vomeet::config::{Bots, RunnerKind};
 use vomeet::domain::{MeetingStatus, TransitionSource};
 
 /// Says that it is ready, and ends with this code once the file `leave` is there.
-const UNTIL_TOLD: &str = "exec 9>held; echo ready >&9; until [ -e leave ]; do sleep 0.05; done; exit 7";
+const UNTIL_TOLD: &str =
+    "exec 9>held; echo ready >&9; until [ -e leave ]; do sleep 0.05; done; exit 7";
 
 async fn with_bot() -> (Context, Pipe, vomeet::domain::MeetingId, String) {
     let mut context = Context::open(|bots, _| bots.process.command = script(UNTIL_TOLD)).await;
@@ -142,7 +144,8 @@ async fn meetings_without_a_bot_end_with_their_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_meeting_that_is_being_started_is_let_alone() {
-    let mut context = Context::open_in_still_time(|bots, _| bots.process.command = script(UNTIL_TOLD)).await;
+    let mut context =
+        Context::open_in_still_time(|bots, _| bots.process.command = script(UNTIL_TOLD)).await;
     let mut held = Pipe::new(context.folder.path(), "held");
     let old = context.request().await.meeting_id;
     context.clock.advance(Duration::from_secs(25));
@@ -150,7 +153,8 @@ async fn a_meeting_that_is_being_started_is_let_alone() {
     // The round that ends the one that nobody starts has seen both.
     context.clock.advance(Duration::from_secs(25));
     context.end_of(old).await;
-    let requested = context.store.meeting_of_bot(spec.meeting_id).expect("a row").expect("a meeting");
+    let requested =
+        context.store.meeting_of_bot(spec.meeting_id).expect("a row").expect("a meeting");
     assert_eq!(requested.status, MeetingStatus::Requested);
     context.send(&spec).await;
     held.receive("ready").await;
@@ -190,7 +194,8 @@ async fn the_binary_takes_up_what_runs_again_and_again() {
     assert!(server.stderr.find("the bot's process is gone").is_some(), "{}", server.stderr.text);
     server.terminate();
     let file = rusqlite::Connection::open(folder.path().join("vomeet.db")).expect("a file");
-    let status: String = file.query_row("SELECT status FROM meetings", [], |row| row.get(0)).expect("a row");
+    let status: String =
+        file.query_row("SELECT status FROM meetings", [], |row| row.get(0)).expect("a row");
     assert_eq!(status, "failed");
 }
 

@@ -18,10 +18,12 @@ use vomeet::clock::Clock;
 use vomeet::config::{Bots, Environment, Flags, RunnerKind, Settings};
 use vomeet::domain::bot::container_name;
 use vomeet::domain::{
-    Email, Meeting, MeetingId, MeetingStatus, Platform, StatusReport, Time, TokenHash, TokenId, TransitionSource,
-    UserId,
+    Email, Meeting, MeetingId, MeetingStatus, Platform, StatusReport, Time, TokenHash, TokenId,
+    TransitionSource, UserId,
 };
-use vomeet::store::{Advance, Change, CreateUser, MeetingRef, NoteContainer, Options, SendBot, Store};
+use vomeet::store::{
+    Advance, Change, CreateUser, MeetingRef, NoteContainer, Options, SendBot, Store,
+};
 
 /// A supervisor at work.
 pub struct Context {
@@ -58,7 +60,12 @@ impl Drop for Started {
 
 /// The settings of bots as they are where nobody sets any, with all that is written in the folder.
 pub fn settings(folder: &Path) -> Bots {
-    let environment = [("PATH", "/usr/bin:/bin"), ("HOME", "/nowhere"), ("LANG", "C.UTF-8"), ("A_SECRET", "hush")];
+    let environment = [
+        ("PATH", "/usr/bin:/bin"),
+        ("HOME", "/nowhere"),
+        ("LANG", "C.UTF-8"),
+        ("A_SECRET", "hush"),
+    ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let around = Environment { environment: environment.into(), folder: folder.to_owned() };
     let mut bots = Settings::load(&Flags::default(), &around).expect("settings").config.bots;
@@ -116,8 +123,18 @@ impl Context {
         };
         let store = once_free(|| Store::open(&options, announce.clone())).expect("a database");
         let store = Arc::new(store);
-        let supervisor = Supervisor::start(Arc::clone(&store), watch_registry, &settings, clock.clone());
-        Self { folder, store, supervisor, settings, clock, started: Arc::default(), moved, asked: 0 }
+        let supervisor =
+            Supervisor::start(Arc::clone(&store), watch_registry, &settings, clock.clone());
+        Self {
+            folder,
+            store,
+            supervisor,
+            settings,
+            clock,
+            started: Arc::default(),
+            moved,
+            asked: 0,
+        }
     }
 
     /// Stops it as a server does.
@@ -158,8 +175,10 @@ impl Context {
             now: at,
         };
         let meeting_id = self.store.write(send).await.expect("a meeting").id;
-        let environment =
-            [("BOT_CONFIG", format!("{{\"connectionId\":\"{uid}\"}}")), ("WHISPER_LIVE_URL", String::new())];
+        let environment = [
+            ("BOT_CONFIG", format!("{{\"connectionId\":\"{uid}\"}}")),
+            ("WHISPER_LIVE_URL", String::new()),
+        ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
         LaunchSpec { meeting_id, uid, name: container_name(meeting_id), environment }
     }
@@ -173,7 +192,8 @@ impl Context {
     }
 
     pub async fn note(&self, meeting_id: MeetingId, handle: &str) {
-        let note = NoteContainer { meeting_id, container_id: handle.to_owned(), now: self.clock.now() };
+        let note =
+            NoteContainer { meeting_id, container_id: handle.to_owned(), now: self.clock.now() };
         self.store.write(note).await.expect("a note");
     }
 
@@ -190,7 +210,13 @@ impl Context {
     }
 
     /// The same at another time.
-    pub async fn report_at(&self, id: MeetingId, to: MeetingStatus, by: TransitionSource, now: Time) {
+    pub async fn report_at(
+        &self,
+        id: MeetingId,
+        to: MeetingStatus,
+        by: TransitionSource,
+        now: Time,
+    ) {
         let advance = Advance {
             meeting_ref: MeetingRef::Meeting(id),
             report: StatusReport::new(to, by),
@@ -238,19 +264,28 @@ fn getrandom() -> u64 {
 /// How a meeting ended: its state, why or where, and what its last step says of the reason.
 pub fn outcome(meeting: &Meeting) -> (&'static str, String, String) {
     let data: serde_json::Value = serde_json::from_str(meeting.data.as_json()).expect("JSON");
-    let why = data["completion_reason"].as_str().or(data["failure_stage"].as_str()).unwrap_or("").to_owned();
+    let why = data["completion_reason"]
+        .as_str()
+        .or(data["failure_stage"].as_str())
+        .unwrap_or("")
+        .to_owned();
     let steps = data["status_transition"].as_array().cloned().unwrap_or_default();
-    let reason = steps.last().and_then(|step| step["reason"].as_str().map(str::to_owned)).unwrap_or_default();
+    let reason = steps
+        .last()
+        .and_then(|step| step["reason"].as_str().map(str::to_owned))
+        .unwrap_or_default();
     (meeting.status.as_str(), why, reason)
 }
 
 /// The last step of a meeting, as its data has it.
 pub fn last_step(meeting: &Meeting) -> serde_json::Value {
-    let data: HashMap<String, serde_json::Value> = serde_json::from_str(meeting.data.as_json()).expect("JSON");
+    let data: HashMap<String, serde_json::Value> =
+        serde_json::from_str(meeting.data.as_json()).expect("JSON");
     data["status_transition"].as_array().and_then(|steps| steps.last().cloned()).expect("a step")
 }
 
-/// A named pipe that bots hold open: what they write into it, and when the last of them is gone, is an event.
+/// A named pipe that bots hold open: what they write into it, and when the last of them is gone, is
+/// an event.
 pub struct Pipe {
     path: PathBuf,
     open: Option<Receiver>,

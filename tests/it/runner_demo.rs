@@ -33,7 +33,8 @@ impl Listener {
         let (tell, calls) = unbounded_channel();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                // One that breaks off brings no call: a bot that is told to leave drops what it was about to send.
+                // One that breaks off brings no call: a bot that is told to leave drops what it was
+                // about to send.
                 let Some(call) = answer(&stream.expect("a connection")) else { continue };
                 if tell.send(call).is_err() {
                     break;
@@ -56,7 +57,8 @@ fn answer(mut stream: &TcpStream) -> Option<Called> {
         head.push(std::mem::take(&mut line));
     }
     let field = |name: &str| {
-        let found = head.iter().find_map(|line| line.to_lowercase().starts_with(name).then(|| line.trim()));
+        let found =
+            head.iter().find_map(|line| line.to_lowercase().starts_with(name).then(|| line.trim()));
         found.and_then(|line| line.split_once(": ")).map_or("", |(_, value)| value).to_owned()
     };
     let mut body = vec![0; field("content-length").parse().ok()?];
@@ -109,16 +111,28 @@ async fn it_plays_a_whole_meeting() {
         }
         assert_eq!((token.as_str(), &body["uid"]), ("Bearer secret", &json!(spec.uid)));
         let segment = body["segments"][0].clone();
-        said.entry(format!("{:06.1}", segment["start"].as_f64().expect("a start"))).or_default().push(segment);
+        said.entry(format!("{:06.1}", segment["start"].as_f64().expect("a start")))
+            .or_default()
+            .push(segment);
     };
     assert_eq!(last.0, "/base/bots/internal/callback/exited");
-    assert_eq!(last.1, json!({ "connection_id": spec.uid, "exit_code": 0, "completion_reason": "left_alone" }));
+    assert_eq!(
+        last.1,
+        json!({ "connection_id": spec.uid, "exit_code": 0, "completion_reason": "left_alone" })
+    );
     let final_words = said.values().map(|heard| heard.last().expect("words"));
     let of = |name: &str| {
-        final_words.clone().map(|words| words[name].to_string()).collect::<std::collections::BTreeSet<_>>()
+        final_words
+            .clone()
+            .map(|words| words[name].to_string())
+            .collect::<std::collections::BTreeSet<_>>()
     };
     assert_eq!((said.len(), of("speaker").len(), of("language").len()), (12, 3, 2));
-    assert_eq!(said.values().filter(|heard| heard.len() == 2).count(), 5, "some are first sent unfinished");
+    assert_eq!(
+        said.values().filter(|heard| heard.len() == 2).count(),
+        5,
+        "some are first sent unfinished"
+    );
     let meeting = context.end_of(spec.meeting_id).await;
     assert_eq!(outcome(&meeting).0, "completed");
     context.stop().await;
@@ -137,7 +151,10 @@ async fn it_leaves_when_it_is_told_to() {
             break body;
         }
     };
-    assert_eq!(last, json!({ "connection_id": spec.uid, "exit_code": 0, "completion_reason": "stopped" }));
+    assert_eq!(
+        last,
+        json!({ "connection_id": spec.uid, "exit_code": 0, "completion_reason": "stopped" })
+    );
     assert_eq!(context.end_of(spec.meeting_id).await.status, MeetingStatus::Completed);
     context.stop().await;
 }
@@ -170,7 +187,11 @@ async fn it_gives_up_when_nobody_answers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_it_cannot_call_is_said_at_once() {
     let mut context = context(FAST).await;
-    for url in ["https://example.com/bots/internal/callback/exited", "http://localhost/elsewhere", "nonsense"] {
+    for url in [
+        "https://example.com/bots/internal/callback/exited",
+        "http://localhost/elsewhere",
+        "nonsense",
+    ] {
         let spec = spec(&mut context, url).await;
         let why = context.supervisor.send(spec).await.expect_err(url);
         assert!(why.contains("set bots.callback_url"), "{url}: {why}");

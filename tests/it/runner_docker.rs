@@ -41,7 +41,9 @@ impl Engine {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (containers, tell) = (Arc::clone(&shared), tell.clone());
-                std::thread::spawn(move || converse(&stream.expect("a connection"), &containers, &tell));
+                std::thread::spawn(move || {
+                    converse(&stream.expect("a connection"), &containers, &tell)
+                });
             }
         });
         Self { containers, asked }
@@ -50,7 +52,8 @@ impl Engine {
     /// Waits until this is asked; the version before the path is left out.
     async fn receive(&mut self, wanted: &str) -> Value {
         loop {
-            let (what, body) = timeout(PATIENCE, self.asked.recv()).await.expect(wanted).expect("an engine");
+            let (what, body) =
+                timeout(PATIENCE, self.asked.recv()).await.expect(wanted).expect("an engine");
             if what.starts_with(wanted) {
                 return body;
             }
@@ -79,7 +82,9 @@ impl Containers {
     /// Its end; `None` where there is no such container.
     fn wait(&self, id: &str) -> Option<i64> {
         let all = self.all.lock().expect("containers");
-        let runs = |all: &mut HashMap<String, (Value, Option<i64>)>| matches!(all.get(id), Some((_, None)));
+        let runs = |all: &mut HashMap<String, (Value, Option<i64>)>| {
+            matches!(all.get(id), Some((_, None)))
+        };
         let (all, _) = self.changed.wait_timeout_while(all, PATIENCE, runs).expect("containers");
         all.get(id).and_then(|container| container.1)
     }
@@ -88,7 +93,11 @@ impl Containers {
         let none = || (404, json!({ "message": "No such container" }));
         let parts: Vec<&str> = path.split(['/', '?']).filter(|part| !part.is_empty()).collect();
         let asks = matches!(parts.as_slice(), ["containers", _, "wait" | "json", ..]);
-        if asks && self.faults.try_update(Ordering::Relaxed, Ordering::Relaxed, |faults| faults.checked_sub(1)).is_ok()
+        if asks
+            && self
+                .faults
+                .try_update(Ordering::Relaxed, Ordering::Relaxed, |faults| faults.checked_sub(1))
+                .is_ok()
         {
             return (500, json!({ "message": "out of order" }));
         }
@@ -103,7 +112,9 @@ impl Containers {
                 all.insert(id.clone(), (body["Labels"].clone(), None));
                 (201, json!({ "Id": id, "Warnings": [] }))
             }
-            (_, ["containers", id, "start"]) if self.all.lock().expect("containers")[*id].0["network"] == "none" => {
+            (_, ["containers", id, "start"])
+                if self.all.lock().expect("containers")[*id].0["network"] == "none" =>
+            {
                 (404, json!({ "message": "network nowhere not found" }))
             }
             (_, ["containers", _, "start"]) => (204, Value::Null),
@@ -124,8 +135,11 @@ impl Containers {
             (_, ["containers", id, "json", ..]) => {
                 let all = self.all.lock().expect("containers");
                 // A name stands for the first.
-                let id =
-                    if id.starts_with("vomeet-bot-") { all.keys().next().cloned() } else { Some((*id).to_owned()) };
+                let id = if id.starts_with("vomeet-bot-") {
+                    all.keys().next().cloned()
+                } else {
+                    Some((*id).to_owned())
+                };
                 let found = id.and_then(|id| Some((id.clone(), all.get(&id)?.clone())));
                 found.map_or_else(none, |(id, (labels, code))| {
                     let state = json!({ "Running": code.is_none(), "ExitCode": code.unwrap_or(0) });
@@ -137,13 +151,19 @@ impl Containers {
     }
 }
 
-fn converse(mut stream: &UnixStream, containers: &Containers, tell: &UnboundedSender<Asked>) -> Option<()> {
+fn converse(
+    mut stream: &UnixStream,
+    containers: &Containers,
+    tell: &UnboundedSender<Asked>,
+) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let (mut head, mut line) = (Vec::new(), String::new());
     while reader.read_line(&mut line).ok()? > 2 {
         head.push(std::mem::take(&mut line));
     }
-    let length = head.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.trim().parse().ok());
+    let length = head
+        .iter()
+        .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.trim().parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
@@ -183,12 +203,17 @@ async fn a_container_is_made_as_the_settings_say() {
     let (mut context, mut engine) = context(set).await;
     let spec = context.request().await;
     let id = context.send(&spec).await;
-    let body = engine.receive(&format!("POST /containers/create?name=vomeet-bot-{}", spec.meeting_id)).await;
+    let body = engine
+        .receive(&format!("POST /containers/create?name=vomeet-bot-{}", spec.meeting_id))
+        .await;
     assert_eq!(body["Image"], "bot:1");
     let labels = json!({ "vomeet.meeting_id": spec.meeting_id.to_string(), "vomeet.uid": spec.uid, "team": "blue" });
     assert_eq!(body["Labels"], labels);
     let told = spec.environment.iter().map(|(name, value)| format!("{name}={value}"));
-    assert_eq!(body["Env"], json!(std::iter::once("LANG=C".to_owned()).chain(told).collect::<Vec<_>>()));
+    assert_eq!(
+        body["Env"],
+        json!(std::iter::once("LANG=C".to_owned()).chain(told).collect::<Vec<_>>())
+    );
     let limits = json!({ "Memory": 512 * 1024 * 1024, "NanoCpus": 1_500_000_000, "NetworkMode": "meetings" });
     assert_eq!(body["HostConfig"], limits);
     engine.receive(&format!("POST /containers/{id}/start")).await;
@@ -231,7 +256,10 @@ async fn a_container_that_is_gone_ends_its_meeting() {
     engine.receive(&format!("POST /containers/{id}/wait")).await;
     assert!(engine.containers.remove(&id));
     let (status, _, reason) = outcome(&context.end_of(meeting_id).await);
-    assert_eq!((status, reason.as_str()), ("failed", "the bot's container is gone; its exit code is not known"));
+    assert_eq!(
+        (status, reason.as_str()),
+        ("failed", "the bot's container is gone; its exit code is not known")
+    );
     context.stop().await;
 }
 
@@ -270,7 +298,10 @@ async fn what_the_engine_lacks_is_said_with_what_to_do() {
     let rows: [(Set, &str); 4] = [
         (|bots| bots.docker.image = "missing".to_owned(), "pull it, or change bots.docker_image"),
         (|bots| bots.docker.image.clear(), "set bots.docker_image"),
-        (|bots| bots.docker.socket = "/nowhere/engine.sock".to_owned(), "start it, or change bots.docker_socket"),
+        (
+            |bots| bots.docker.socket = "/nowhere/engine.sock".to_owned(),
+            "start it, or change bots.docker_socket",
+        ),
         (
             |bots| {
                 bots.docker.labels = vec!["network=none".to_owned()];
@@ -284,7 +315,10 @@ async fn what_the_engine_lacks_is_said_with_what_to_do() {
         let spec = context.request().await;
         let why = context.supervisor.send(spec).await.expect_err(expected);
         assert!(why.contains(expected), "{why}");
-        assert!(engine.containers.all.lock().expect("containers").is_empty(), "{expected}: it left a container behind");
+        assert!(
+            engine.containers.all.lock().expect("containers").is_empty(),
+            "{expected}: it left a container behind"
+        );
         context.stop().await;
     }
 }

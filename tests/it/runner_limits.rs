@@ -16,8 +16,13 @@ fn set(bots: &mut Bots, _: &Path) {
     bots.process.command = script(HANGS);
     bots.grace = SECOND;
     let long = Duration::from_hours(1);
-    bots.state_timeouts =
-        StateTimeouts { requested: long, joining: long, awaiting_admission: long, active: long, stopping: long };
+    bots.state_timeouts = StateTimeouts {
+        requested: long,
+        joining: long,
+        awaiting_admission: long,
+        active: long,
+        stopping: long,
+    };
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,7 +44,11 @@ async fn each_state_has_its_time() {
             |all| &mut all.awaiting_admission,
             ("completed", "awaiting_admission_timeout", "nobody let the bot in within 90 s"),
         ),
-        (MeetingStatus::Active, |all| &mut all.active, ("stopping", "", "the meeting was longer than 90 s")),
+        (
+            MeetingStatus::Active,
+            |all| &mut all.active,
+            ("stopping", "", "the meeting was longer than 90 s"),
+        ),
     ];
     for (state, limit, expected) in rows {
         let all = |bots: &mut Bots, folder: &Path| {
@@ -56,7 +65,10 @@ async fn each_state_has_its_time() {
         }
         let time_up = later(context.clock.now(), LIMIT);
         context.clock.set(time_up.plus_seconds(-1));
-        assert_eq!(context.store.meeting_of_bot(id).expect("a row").expect("a meeting").status, state);
+        assert_eq!(
+            context.store.meeting_of_bot(id).expect("a row").expect("a meeting").status,
+            state
+        );
         context.clock.set(time_up);
         let (status, why, reason) = outcome(&context.next().await);
         assert_eq!((status, why.as_str(), reason.as_str()), expected, "{state:?}");
@@ -69,7 +81,8 @@ async fn each_state_has_its_time() {
 async fn a_bot_that_does_not_leave_is_taken_for_gone() {
     let all = |bots: &mut Bots, folder: &Path| {
         set(bots, folder);
-        bots.process.command = script("trap '' TERM; exec 9>held; echo ready >&9; while :; do sleep 0.05; done");
+        bots.process.command =
+            script("trap '' TERM; exec 9>held; echo ready >&9; while :; do sleep 0.05; done");
         bots.state_timeouts.stopping = LIMIT;
     };
     let mut context = Context::open_in_still_time(all).await;
@@ -81,7 +94,10 @@ async fn a_bot_that_does_not_leave_is_taken_for_gone() {
     context.clock.advance(LIMIT);
     context.report_at(id, MeetingStatus::Stopping, TransitionSource::User, began).await;
     let meeting = context.end_of(id).await;
-    assert_eq!(outcome(&meeting), ("completed", "stopped".to_owned(), "the bot did not leave within 90 s".to_owned()));
+    assert_eq!(
+        outcome(&meeting),
+        ("completed", "stopped".to_owned(), "the bot did not leave within 90 s".to_owned())
+    );
     held.gone().await;
     context.stop().await;
 }
@@ -133,7 +149,8 @@ async fn a_bot_has_the_grace_after_its_last_word() {
 async fn the_bots_own_word_wins() {
     let all = |bots: &mut Bots, folder: &Path| {
         set(bots, folder);
-        bots.process.command = script("exec 9>held; echo ready >&9; until [ -e leave ]; do sleep 0.05; done; exit 1");
+        bots.process.command =
+            script("exec 9>held; echo ready >&9; until [ -e leave ]; do sleep 0.05; done; exit 1");
     };
     let mut context = Context::open_in_still_time(all).await;
     let mut held = Pipe::new(context.folder.path(), "held");
@@ -141,7 +158,8 @@ async fn the_bots_own_word_wins() {
     held.receive("ready").await;
     std::fs::write(context.folder.path().join("leave"), "").expect("a file");
     held.gone().await;
-    // Its last callback is handled after its process is gone, and the clock says that there is time for it.
+    // Its last callback is handled after its process is gone, and the clock says that there is time
+    // for it.
     assert!(context.is_quiet_for(Duration::from_millis(200)).await);
     context.report(id, MeetingStatus::Completed, TransitionSource::Bot).await;
     let meeting = context.end_of(id).await;

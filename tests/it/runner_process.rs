@@ -22,7 +22,11 @@ async fn an_exit_code_ends_the_meeting() {
         let (status, why, reason) = outcome(&meeting);
         assert_eq!((status, why.as_str(), reason.as_str()), expected, "{text}");
         let step = last_step(&meeting);
-        assert_eq!((step["exit_code"].as_i64(), step["source"].as_str()), (exit_code, Some("server")), "{text}");
+        assert_eq!(
+            (step["exit_code"].as_i64(), step["source"].as_str()),
+            (exit_code, Some("server")),
+            "{text}"
+        );
         context.stop().await;
     }
 }
@@ -54,10 +58,19 @@ async fn it_runs_in_its_folder_and_only_the_user_reads_its_output() {
     let output = context.output(id);
     let lines: Vec<&str> = output.lines().map(str::trim).collect();
     let folder = context.folder.path().canonicalize().expect("a folder");
-    assert_eq!(lines[..2], [&*folder.to_string_lossy(), "to stderr"], "nothing came from stdin: {output}");
+    assert_eq!(
+        lines[..2],
+        [&*folder.to_string_lossy(), "to stderr"],
+        "nothing came from stdin: {output}"
+    );
     assert_eq!(lines[2], lines[3], "it leads a group of its own");
-    let mode = |path: &std::path::Path| std::fs::metadata(path).expect("a file").permissions().mode() & 0o777;
-    assert_eq!((mode(&context.folder.path().join("logs")), mode(&context.output_path(id))), (0o700, 0o600));
+    let mode = |path: &std::path::Path| {
+        std::fs::metadata(path).expect("a file").permissions().mode() & 0o777
+    };
+    assert_eq!(
+        (mode(&context.folder.path().join("logs")), mode(&context.output_path(id))),
+        (0o700, 0o600)
+    );
     context.stop().await;
 }
 
@@ -74,7 +87,10 @@ async fn sigterm_is_a_request() {
     held.receive("ready").await;
     context.report(id, MeetingStatus::Stopping, TransitionSource::User).await;
     let meeting = context.end_of(id).await;
-    assert_eq!(outcome(&meeting), ("completed", "stopped".to_owned(), "the bot ended with exit code 5".to_owned()));
+    assert_eq!(
+        outcome(&meeting),
+        ("completed", "stopped".to_owned(), "the bot ended with exit code 5".to_owned())
+    );
     assert!(context.output(id).contains("bye\n"), "{}", context.output(id));
     context.stop().await;
 }
@@ -93,7 +109,10 @@ async fn after_the_grace_the_whole_group_is_killed() {
     let asked = Instant::now();
     context.report(id, MeetingStatus::Stopping, TransitionSource::User).await;
     let meeting = context.end_of(id).await;
-    assert_eq!(outcome(&meeting), ("completed", "stopped".to_owned(), "the bot was ended by signal 9".to_owned()));
+    assert_eq!(
+        outcome(&meeting),
+        ("completed", "stopped".to_owned(), "the bot was ended by signal 9".to_owned())
+    );
     assert!(asked.elapsed() >= Duration::from_secs(1), "{:?}", asked.elapsed());
     held.gone().await;
     context.stop().await;
@@ -137,9 +156,15 @@ async fn a_bot_that_cannot_start_says_what_to_do() {
     type Set = fn(&mut vomeet::config::Bots, &std::path::Path);
     let rows: [(Set, &str); 4] = [
         (|bots, _| bots.process.command.clear(), "set bots.process_command"),
-        (|bots, _| bots.process.command = vec!["no-such-program".to_owned()], "check bots.process_command"),
+        (
+            |bots, _| bots.process.command = vec!["no-such-program".to_owned()],
+            "check bots.process_command",
+        ),
         (|bots, folder| bots.process.folder = folder.join("missing"), "bots.process_folder"),
-        (|bots, folder| bots.process.log_folder = folder.join("vomeet.db"), "check bots.log_folder"),
+        (
+            |bots, folder| bots.process.log_folder = folder.join("vomeet.db"),
+            "check bots.log_folder",
+        ),
     ];
     for (set, expected) in rows {
         let all = |bots: &mut vomeet::config::Bots, folder: &std::path::Path| {

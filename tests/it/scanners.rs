@@ -1,6 +1,6 @@
-//! `vomeet scan`, and the rule files of gitleaks and trufflehog: their expressions are read from the files and run over
-//! true and false examples. Both tools are written in Go, whose RE2 has the syntax of `regex`; what differs, the letters
-//! beyond ASCII that `\b` knows, is turned off.
+//! `vomeet scan`, and the rule files of gitleaks and trufflehog: their expressions are read from
+//! the files and run over true and false examples. Both tools are written in Go, whose RE2 has the
+//! syntax of `regex`; what differs, the letters beyond ASCII that `\b` knows, is turned off.
 
 use crate::cli::{done, vomeet};
 use crate::client::find;
@@ -67,17 +67,20 @@ fn mistyped() -> Vec<String> {
             typed
         })
         .collect();
-    let swapped = (0..33).filter(|&place| token.as_bytes()[place] != token.as_bytes()[place + 1]).map(|place| {
-        let mut typed = token.clone().into_bytes();
-        typed.swap(place, place + 1);
-        typed
-    });
+    let swapped = (0..33)
+        .filter(|&place| token.as_bytes()[place] != token.as_bytes()[place + 1])
+        .map(|place| {
+            let mut typed = token.clone().into_bytes();
+            typed.swap(place, place + 1);
+            typed
+        });
     wrong.extend(swapped);
     wrong.push(b"AbCdEf1234567890AbCdEf1234567890Ab0dEf12".to_vec());
     wrong.into_iter().map(|typed| String::from_utf8(typed).expect("ASCII")).collect()
 }
 
-/// A rule, as its tool applies it: one of the keywords if there are any, the expression, and no excluded secret.
+/// A rule, as its tool applies it: one of the keywords if there are any, the expression, and no
+/// excluded secret.
 struct Rule {
     file: &'static str,
     keywords: Vec<String>,
@@ -99,7 +102,10 @@ impl Rule {
 }
 
 fn ascii(expression: &str) -> Regex {
-    RegexBuilder::new(expression).unicode(false).build().unwrap_or_else(|error| panic!("{expression}: {error}"))
+    RegexBuilder::new(expression)
+        .unicode(false)
+        .build()
+        .unwrap_or_else(|error| panic!("{expression}: {error}"))
 }
 
 fn read(file: &str) -> String {
@@ -111,7 +117,10 @@ fn gitleaks() -> Rule {
     let config: toml::Table = toml::from_str(&read(file)).expect("TOML");
     assert_eq!(config["extend"]["useDefault"].as_bool(), Some(true));
     let rule = &config["rules"][0];
-    assert_eq!((rule["id"].as_str(), rule["secretGroup"].as_integer()), (Some("vomeet-token"), Some(1)));
+    assert_eq!(
+        (rule["id"].as_str(), rule["secretGroup"].as_integer()),
+        (Some("vomeet-token"), Some(1))
+    );
     Rule {
         file,
         keywords: Vec::new(),
@@ -124,18 +133,25 @@ fn gitleaks() -> Rule {
 fn trufflehog() -> Rule {
     let file = "deploy/scanners/trufflehog.yaml";
     let text = read(file);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect();
+    let lines: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect();
     assert!(lines.starts_with(&["detectors:", "- name: vomeet-token"]), "{lines:?}");
     let after = |key: &str| lines.iter().position(|line| *line == key).expect(key) + 1;
     let items = |key: &str, quote: char| {
         let items = lines[after(key)..].iter().map_while(|line| line.strip_prefix("- "));
         items.map(|item| item.trim_matches(quote).to_owned()).collect::<Vec<_>>()
     };
-    let expression = lines[after("regex:")].strip_prefix("token: '").and_then(|rest| rest.strip_suffix('\''));
+    let expression =
+        lines[after("regex:")].strip_prefix("token: '").and_then(|rest| rest.strip_suffix('\''));
     let excluded = items("exclude_regexes_capture:", '\'');
     let keywords = items("keywords:", '"');
     assert_eq!((keywords.len(), excluded.len()), (5, 1));
-    Rule { file, keywords, expression: ascii(expression.expect("a regex")), excluded: ascii(&excluded[0]) }
+    Rule {
+        file,
+        keywords,
+        expression: ascii(expression.expect("a regex")),
+        excluded: ascii(&excluded[0]),
+    }
 }
 
 #[test]
@@ -144,7 +160,11 @@ fn both_rules_take_what_is_true_and_leave_what_is_false() {
         for example in TRUE {
             let text = with_token(example);
             let taken = rule.takes(text.as_bytes());
-            assert!(taken.len() == 1 && PlainToken::is_wellformed(taken[0].as_bytes()), "{}: {text:?}", rule.file);
+            assert!(
+                taken.len() == 1 && PlainToken::is_wellformed(taken[0].as_bytes()),
+                "{}: {text:?}",
+                rule.file
+            );
         }
         for example in FALSE {
             assert_eq!(rule.takes(example.as_bytes()), [""; 0], "{}: {example}", rule.file);
@@ -163,11 +183,14 @@ fn what_the_rules_cannot_see_the_scan_does() {
     let mut taken = 0;
     for (number, typed) in mistyped().iter().enumerate() {
         assert_eq!(sightings(typed.as_bytes()), [], "{typed}");
-        let rules =
-            [gitleaks(), trufflehog()].iter().filter(|rule| rule.takes(typed.as_bytes()) == [typed.as_str()]).count();
+        let rules = [gitleaks(), trufflehog()]
+            .iter()
+            .filter(|rule| rule.takes(typed.as_bytes()) == [typed.as_str()])
+            .count();
         assert!(rules == 0 || rules == 2, "the rules differ about {typed}");
         taken += rules / 2;
-        fs::write(folder.path().join(format!("{number}.txt")), format!("token = {typed}\n")).expect("written");
+        fs::write(folder.path().join(format!("{number}.txt")), format!("token = {typed}\n"))
+            .expect("written");
     }
     assert!(taken > 40, "the rules took {taken} only: this shows nothing");
     for (number, example) in FALSE.iter().enumerate() {
@@ -175,12 +198,14 @@ fn what_the_rules_cannot_see_the_scan_does() {
     }
     assert_eq!(done(folder.path(), &["scan"]), "");
     for (number, example) in TRUE.iter().enumerate() {
-        fs::write(folder.path().join(format!("true-{number:02}.txt")), with_token(example)).expect("written");
+        fs::write(folder.path().join(format!("true-{number:02}.txt")), with_token(example))
+            .expect("written");
     }
     let ended = vomeet(folder.path(), &["scan", "."]);
     assert_eq!(ended.status.code(), Some(32), "{ended:?}");
     let files: Vec<&str> = ended.stdout.lines().filter_map(|line| line.split(':').next()).collect();
-    let expected: Vec<String> = (0..TRUE.len()).map(|number| format!("./true-{number:02}.txt")).collect();
+    let expected: Vec<String> =
+        (0..TRUE.len()).map(|number| format!("./true-{number:02}.txt")).collect();
     assert_eq!(files, expected);
 }
 
@@ -218,8 +243,11 @@ fn of_a_report_only_what_has_a_right_checksum_is_kept() {
     let tokens = [token(), token(), token()];
     let (list, lines) = reports(&[gitleaks(), trufflehog()], &tokens);
     assert!(list.as_array().expect("a list").len() > 40);
-    fs::write(folder.path().join("gitleaks.json"), serde_json::to_string_pretty(&list).expect("JSON"))
-        .expect("written");
+    fs::write(
+        folder.path().join("gitleaks.json"),
+        serde_json::to_string_pretty(&list).expect("JSON"),
+    )
+    .expect("written");
     fs::write(folder.path().join("trufflehog.json"), lines).expect("written");
     for (file, commit) in [("gitleaks.json", None), ("trufflehog.json", Some("1a2b3c4"))] {
         let ended = vomeet(folder.path(), &["scan", "--report", file, "--output", "json"]);
@@ -229,7 +257,11 @@ fn of_a_report_only_what_has_a_right_checksum_is_kept() {
             .zip(&tokens)
             .map(|(line, token)| json!({ "file": "deploy/.env", "line": line, "commit": commit, "hint": token[..4] }));
         assert_eq!(found, expected.collect::<Value>());
-        assert!(tokens.iter().all(|token| !ended.stdout.contains(token) && !ended.stderr.contains(token)));
+        assert!(
+            tokens
+                .iter()
+                .all(|token| !ended.stdout.contains(token) && !ended.stderr.contains(token))
+        );
     }
     let ended = vomeet(folder.path(), &["scan", "--report", "trufflehog.json"]);
     let first = format!("deploy/.env:1: {} in commit 1a2b3c4", &tokens[0][..4]);
@@ -241,12 +273,22 @@ fn a_report_that_cannot_be_judged_is_not_taken_for_an_empty_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let secret = token();
     for (report, wanted) in [
-        (json!([{ "RuleID": "vomeet-token", "Secret": "REDACTED" }]).to_string(), "hides 1 of its secrets"),
-        (json!([{ "RuleID": "vomeet-token", "Secret": format!("{}...", &secret[..20]) }]).to_string(), "hides 1 of"),
+        (
+            json!([{ "RuleID": "vomeet-token", "Secret": "REDACTED" }]).to_string(),
+            "hides 1 of its secrets",
+        ),
+        (
+            json!([{ "RuleID": "vomeet-token", "Secret": format!("{}...", &secret[..20]) }])
+                .to_string(),
+            "hides 1 of",
+        ),
         (json!(secret).to_string(), "not of a JSON report"),
         (json!([{ "Token": secret }]).to_string(), "not of a JSON report"),
         (json!({ "runs": [{ "secret": secret }] }).to_string(), "not of a JSON report"),
-        (format!("[{{\"RuleID\": \"vomeet-token\", \"Secret\": \"{secret}"), "not of a JSON report"),
+        (
+            format!("[{{\"RuleID\": \"vomeet-token\", \"Secret\": \"{secret}"),
+            "not of a JSON report",
+        ),
         (secret.clone(), "not of a JSON report"),
     ] {
         let ended = Launch::new(folder.path(), &["scan", "--report", "-"]).input(&report).run();
@@ -256,7 +298,11 @@ fn a_report_that_cannot_be_judged_is_not_taken_for_an_empty_one() {
     }
     for nothing in ["", "[]", "[]\n", "\n"] {
         let ended = Launch::new(folder.path(), &["scan", "--report", "-"]).input(nothing).run();
-        assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(0), ""), "{nothing:?}: {ended:?}");
+        assert_eq!(
+            (ended.status.code(), ended.stdout.as_str()),
+            (Some(0), ""),
+            "{nothing:?}: {ended:?}"
+        );
     }
     let ended = vomeet(folder.path(), &["scan", "--report", "nowhere.json"]);
     assert!(ended.status.code() == Some(33) && ended.stderr.contains("nowhere.json"), "{ended:?}");
@@ -267,8 +313,8 @@ fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let token = Just(()).prop_map(|()| token().into_bytes());
     let run = "[0-9A-Za-z]{38,42}".prop_map(String::into_bytes);
     let between = proptest::collection::vec(any::<u8>(), 0..4);
-    let joint =
-        proptest::sample::select(vec![&b" "[..], b"\n", b"_", b"=", b"\xc3\xa9", b"\0"]).prop_map(<[u8]>::to_vec);
+    let joint = proptest::sample::select(vec![&b" "[..], b"\n", b"_", b"=", b"\xc3\xa9", b"\0"])
+        .prop_map(<[u8]>::to_vec);
     proptest::collection::vec(prop_oneof![token, run, between, joint], 0..30)
 }
 
@@ -278,7 +324,9 @@ fn plainly(text: &[u8]) -> Vec<(u64, String)> {
     for (number, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
         let runs = line.split(|byte| !byte.is_ascii_alphanumeric());
         let tokens = runs.filter(|run| PlainToken::is_wellformed(run));
-        found.extend(tokens.map(|token| (number, String::from_utf8_lossy(&token[..4]).into_owned())));
+        found.extend(
+            tokens.map(|token| (number, String::from_utf8_lossy(&token[..4]).into_owned())),
+        );
     }
     found
 }
@@ -286,7 +334,8 @@ fn plainly(text: &[u8]) -> Vec<(u64, String)> {
 #[test]
 fn any_text_in_any_parts_has_the_tokens_that_it_has() {
     let rules = [gitleaks(), trufflehog()];
-    let mut runner = TestRunner::new(Config { cases: 2000, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: 2000, failure_persistence: None, ..Config::default() });
     let inputs = (pieces(), 1usize..100);
     let result = runner.run(&inputs, |(pieces, size)| {
         let text = pieces.concat();
@@ -297,9 +346,13 @@ fn any_text_in_any_parts_has_the_tokens_that_it_has() {
         recogniser.end(|sighting| found.push((sighting.line, sighting.hint.0)));
         let expected = plainly(&text);
         prop_assert_eq!(&found, &expected);
-        // Of two that only an underscore parts, a rule takes one: that underscore belongs to the first.
+        // Of two that only an underscore parts, a rule takes one: that underscore belongs to the
+        // first.
         let taken = rules.each_ref().map(|rule| {
-            rule.takes(&text).into_iter().filter(|secret| PlainToken::is_wellformed(secret.as_bytes())).count()
+            rule.takes(&text)
+                .into_iter()
+                .filter(|secret| PlainToken::is_wellformed(secret.as_bytes()))
+                .count()
         });
         prop_assert_eq!(taken[0], taken[1]);
         prop_assert!(taken[0] <= expected.len());

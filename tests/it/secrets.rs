@@ -15,7 +15,8 @@ const RUN: usize = 10;
 
 /// Every file in a folder by name; sockets hold nothing.
 pub fn everything(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let entries =
+        fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     entries
         .filter(|path| !path.metadata().is_ok_and(|meta| meta.file_type().is_socket()))
         .map(|path| (path.display().to_string(), fs::read(&path).expect("a file")))
@@ -26,9 +27,11 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     find(haystack, needle).is_some()
 }
 
-/// Where a part of a secret is found, and what stands around it; each place is read once for all secrets.
+/// Where a part of a secret is found, and what stands around it; each place is read once for all
+/// secrets.
 pub fn leaks(places: &BTreeMap<String, Vec<u8>>, secrets: &[&str]) -> Vec<String> {
-    let parts: HashSet<&[u8]> = secrets.iter().flat_map(|secret| secret.as_bytes().windows(RUN)).collect();
+    let parts: HashSet<&[u8]> =
+        secrets.iter().flat_map(|secret| secret.as_bytes().windows(RUN)).collect();
     let mut begins = vec![false; 1 << 16];
     let pair = |part: &[u8]| usize::from(part[0]) << 8 | usize::from(part[1]);
     for part in &parts {
@@ -84,14 +87,21 @@ fn show_everywhere(server: &Process, secret: &str) {
         server.get(format!("/{secret}")),
         server.get(format!("/docs/{secret}")),
         admin(server, "GET", &format!("/admin/users/{secret}")),
-        server.get(format!("/admin/users/email/{secret}@x.example")).header("X-Admin-API-Key", secret),
-        server.get("/user").header("Authorization", format!("Bearer {secret}")).header("Cookie", secret),
+        server
+            .get(format!("/admin/users/email/{secret}@x.example"))
+            .header("X-Admin-API-Key", secret),
+        server
+            .get("/user")
+            .header("Authorization", format!("Bearer {secret}"))
+            .header("Cookie", secret),
         server.get("/user").header("X-Request-Id", format!("{secret}!")),
         server.call(&secret.replace('-', "")[..20], "/user"),
     ] {
         call.try_send().ok();
     }
-    let broken = format!("GET /user HTTP/1.1\r\nHost: {secret}\r\nX-API-Key: {secret}\r\nX-API-Key {secret}\r\n\r\n");
+    let broken = format!(
+        "GET /user HTTP/1.1\r\nHost: {secret}\r\nX-API-Key: {secret}\r\nX-API-Key {secret}\r\n\r\n"
+    );
     for request in [format!("GET /user HTTP/1.1\r\nX-API-Key: {secret}\r\n\r\n"), broken] {
         server.raw(request).ok();
     }
@@ -99,15 +109,24 @@ fn show_everywhere(server: &Process, secret: &str) {
 
 /// Everything that the server said and keeps, once it has stopped.
 fn all_places(server: Process, folder: &Path, tokens: &[Token]) -> BTreeMap<String, Vec<u8>> {
-    let mut answers: Vec<_> = ["/admin/users/7", "/admin/users/7/tokens", "/admin/users?limit=1000"]
-        .map(|path| admin(&server, "GET", path).send())
-        .into();
-    answers.extend(["/healthz", "/metrics", "/openapi.json", "/"].map(|path| server.get(path).send()));
+    let mut answers: Vec<_> =
+        ["/admin/users/7", "/admin/users/7/tokens", "/admin/users?limit=1000"]
+            .map(|path| admin(&server, "GET", path).send())
+            .into();
+    answers
+        .extend(["/healthz", "/metrics", "/openapi.json", "/"].map(|path| server.get(path).send()));
     answers.push(server.whoami(&tokens[9].text));
     let mut places = everything(folder);
-    assert!(places.keys().any(|name| name.ends_with("-wal")), "the log of the database is not searched");
+    assert!(
+        places.keys().any(|name| name.ends_with("-wal")),
+        "the log of the database is not searched"
+    );
     let ended = server.terminate();
-    places.extend(everything(folder).into_iter().map(|(name, bytes)| (format!("{name} after the end"), bytes)));
+    places.extend(
+        everything(folder)
+            .into_iter()
+            .map(|(name, bytes)| (format!("{name} after the end"), bytes)),
+    );
     places.insert("stdout".to_owned(), ended.stdout.into_bytes());
     places.insert("stderr".to_owned(), ended.stderr.into_bytes());
     let answers = answers.into_iter().enumerate();
@@ -127,26 +146,39 @@ fn no_secret_is_said_or_kept() {
         show_everywhere(&server, secret);
     }
     for token in &tokens[..5] {
-        assert_eq!(admin(&server, "DELETE", &format!("/admin/tokens/{}", token.id)).send().status, 204);
+        assert_eq!(
+            admin(&server, "DELETE", &format!("/admin/tokens/{}", token.id)).send().status,
+            204
+        );
         server.whoami(&token.text);
     }
     let places = all_places(server, folder.path(), &tokens);
 
-    // The search does see the place where a secret would stand: beside the address, the hint and the hash.
+    // The search does see the place where a secret would stand: beside the address, the hint and
+    // the hash.
     assert!(
         leaks(&places, &["canary7@example.com"]).iter().any(|place| place.contains("-wal: ")),
         "the search is blind"
     );
     let database = &places[&format!("{} after the end", folder.path().join("vomeet.db").display())];
-    assert!(contains(database, &tokens[9].text.as_bytes()[..4]), "the hint is not found: the search is blind");
-    assert!(contains(database, blake3::hash(tokens[9].text.as_bytes()).as_bytes()), "the hash is not found");
+    assert!(
+        contains(database, &tokens[9].text.as_bytes()[..4]),
+        "the hint is not found: the search is blind"
+    );
+    assert!(
+        contains(database, blake3::hash(tokens[9].text.as_bytes()).as_bytes()),
+        "the hash is not found"
+    );
     assert!(contains(&places["stderr"], b"GET /user 200"), "the log is not searched");
 
     let secrets: Vec<&str> = tokens.iter().map(|token| token.text.as_str()).chain(others).collect();
     assert_eq!(leaks(&places, &secrets), Vec::<String>::new());
     // Of what was revoked the hash alone stays, so that its holder is told why it is refused.
     let gone = blake3::hash(tokens[0].text.as_bytes());
-    assert!(contains(database, gone.as_bytes()), "a revoked token's hash is gone, and with it the reason");
+    assert!(
+        contains(database, gone.as_bytes()),
+        "a revoked token's hash is gone, and with it the reason"
+    );
 }
 
 #[test]

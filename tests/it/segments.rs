@@ -1,4 +1,5 @@
-//! What a bot hears: how batches are stored, replaced, refused, and announced by the next transcript.
+//! What a bot hears: how batches are stored, replaced, refused, and announced by the next
+//! transcript.
 
 use crate::client::{Answer, Client, assert_time};
 use crate::server::{Server, Setup};
@@ -68,7 +69,12 @@ pub fn said(client: &Client, key: &str) -> Vec<(f64, f64, Value, String)> {
     let body = client.get("/transcripts/google_meet/abc-defg-hij").user(key).send().expect(200);
     let segment = |segment: &Value| {
         let number = |name: &str| segment[name].as_f64().expect("a number");
-        (number("start"), number("end"), segment["speaker"].clone(), segment["text"].as_str().expect("text").to_owned())
+        (
+            number("start"),
+            number("end"),
+            segment["speaker"].clone(),
+            segment["text"].as_str().expect("text").to_owned(),
+        )
     };
     body["segments"].as_array().expect("segments").iter().map(segment).collect()
 }
@@ -131,9 +137,15 @@ fn batches_are_tidied_stored_and_replaced() {
         ),
     ] {
         let answer = session.send(&server, &batch).expect(200);
-        assert_eq!(answer, json!({"accepted": accepted, "language": "de", "task": "translate"}), "{about}");
-        let expected: Vec<_> =
-            expected.into_iter().map(|(start, end, speaker, text)| (start, end, speaker, text.to_owned())).collect();
+        assert_eq!(
+            answer,
+            json!({"accepted": accepted, "language": "de", "task": "translate"}),
+            "{about}"
+        );
+        let expected: Vec<_> = expected
+            .into_iter()
+            .map(|(start, end, speaker, text)| (start, end, speaker, text.to_owned()))
+            .collect();
         assert_eq!(said(&server, &key), expected, "{about}");
     }
 }
@@ -141,7 +153,8 @@ fn batches_are_tidied_stored_and_replaced() {
 #[test]
 fn a_replaced_segment_keeps_what_it_was_and_a_repeated_batch_changes_nothing() {
     let (server, key, session) = one_meeting();
-    let transcript = || server.get("/transcripts/google_meet/abc-defg-hij").user(&key).send().expect(200);
+    let transcript =
+        || server.get("/transcripts/google_meet/abc-defg-hij").user(&key).send().expect(200);
     session
         .say(&server, &json!([{"start": 12.5, "end": 13, "text": "one"}, {"start": 61.001, "end": 62, "text": "two"}]));
     let first = transcript();
@@ -168,7 +181,9 @@ fn only_the_meetings_own_bot_is_let_in_and_only_until_its_end() {
     let mut made = None;
     let setup = Setup::new().rows(|db| {
         insert_token(db, 1, None);
-        made = Some(["abc-defg-hij", "abc-defg-hik", "abc-defg-hil"].map(|id| insert_session(db, 1, id)));
+        made = Some(
+            ["abc-defg-hij", "abc-defg-hik", "abc-defg-hil"].map(|id| insert_session(db, 1, id)),
+        );
         let over = "UPDATE meetings SET status = 'completed' WHERE id = 3";
         db.execute(over, []).expect("the end");
     });
@@ -209,7 +224,9 @@ fn only_the_meetings_own_bot_is_let_in_and_only_until_its_end() {
 fn every_fault_of_a_batch_is_told_at_once() {
     let (server, key, session) = one_meeting();
     let long = |count: usize| "é".repeat(count);
-    let many = |count: u32| (0..count).map(|n| json!({"start": n, "end": n + 1, "text": "x"})).collect::<Vec<_>>();
+    let many = |count: u32| {
+        (0..count).map(|n| json!({"start": n, "end": n + 1, "text": "x"})).collect::<Vec<_>>()
+    };
     let batch = json!([
         {"start": 1, "end": 2, "text": long(8192), "speaker": long(255)},
         {"end": "2", "text": long(8193), "speaker": long(256)},
@@ -242,17 +259,24 @@ fn every_fault_of_a_batch_is_told_at_once() {
 fn this_route_takes_a_mebibyte_and_no_more() {
     let (server, _, session) = one_meeting();
     let body = |bytes: usize| {
-        let start = format!(r#"{{"uid":"{}","segments":[{{"start":1,"end":2,"text":"x"}}]"#, session.uid);
+        let start =
+            format!(r#"{{"uid":"{}","segments":[{{"start":1,"end":2,"text":"x"}}]"#, session.uid);
         format!("{start}{}}}", " ".repeat(bytes - start.len() - 1))
     };
     for (bytes, status) in [(70_000, 200), (1024 * 1024, 200), (1024 * 1024 + 1, 413)] {
-        let answer = server.post("/bots/internal/segments").bearer(&session.token).body(body(bytes)).send();
+        let answer =
+            server.post("/bots/internal/segments").bearer(&session.token).body(body(bytes)).send();
         assert_eq!(answer.status, status, "{bytes} bytes");
     }
-    assert_eq!(server.post("/admin/users").admin().body(body(70_000)).send().status, 413, "other routes do not");
+    assert_eq!(
+        server.post("/admin/users").admin().body(body(70_000)).send().status,
+        413,
+        "other routes do not"
+    );
 }
 
-/// Bots of many meetings at once: their batches share commits, and each meeting and the index hold all of it.
+/// Bots of many meetings at once: their batches share commits, and each meeting and the index hold
+/// all of it.
 #[test]
 fn many_bots_at_once_lose_nothing() {
     let bots = 8;
@@ -278,16 +302,25 @@ fn many_bots_at_once_lose_nothing() {
     for key in &keys {
         let found = |q: &str| {
             let path = format!("/transcripts/search?q={q}&limit=100");
-            server.get(path).user(key).send().expect(200)["results"].as_array().expect("results").len()
+            server.get(path).user(key).send().expect(200)["results"]
+                .as_array()
+                .expect("results")
+                .len()
         };
-        assert_eq!((found("batch29"), found("batch28"), found("word5"), found("word*")), (40, 20, 4, 100));
+        assert_eq!(
+            (found("batch29"), found("batch28"), found("word5"), found("word*")),
+            (40, 20, 4, 100)
+        );
     }
     let setup = server.stop();
     crate::indexing::index_all(&setup.database());
     crate::server::open_file(&setup.database(), |db| {
         let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).expect(sql);
         assert_eq!(count("SELECT count(*) FROM segments"), 8 * 155);
-        assert_eq!(count("SELECT count(*) FROM segments s JOIN words w ON w.rowid = s.id"), 8 * 155);
+        assert_eq!(
+            count("SELECT count(*) FROM segments s JOIN words w ON w.rowid = s.id"),
+            8 * 155
+        );
         assert_eq!(count("SELECT count(*) FROM words"), 8 * 155);
         db.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)", [])
             .expect("an index that is whole");
@@ -305,7 +338,9 @@ fn what_is_really_stored_is_announced_and_nothing_else() {
     let session = made.expect("rows");
     let (announced, news) = std::sync::mpsc::channel();
     let options = Options { path: database, small_readers: 1, long_readers: 1, queue_max: 8 };
-    let store = Store::open(&options, move |change| announced.send(change.clone()).expect("a test")).expect("a store");
+    let store =
+        Store::open(&options, move |change| announced.send(change.clone()).expect("a test"))
+            .expect("a store");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let say = |said: &[(i64, &str)], uid: &str| {
         let heard = said.iter().map(|(start, text)| SegmentInput {
@@ -321,7 +356,13 @@ fn what_is_really_stored_is_announced_and_nothing_else() {
         runtime.block_on(store.write(verb)).map(|stored| stored.accepted)
     };
     for (about, said, uid, accepted, expected) in [
-        ("two of three begin at once", vec![(1000, "a"), (0, "b"), (1000, "c")], session.uid.as_str(), Some(2), "b c"),
+        (
+            "two of three begin at once",
+            vec![(1000, "a"), (0, "b"), (1000, "c")],
+            session.uid.as_str(),
+            Some(2),
+            "b c",
+        ),
         ("the same again", vec![(0, "b"), (1000, "c")], session.uid.as_str(), Some(2), ""),
         ("one of two is new", vec![(0, "b"), (1000, "d")], session.uid.as_str(), Some(2), "d"),
         ("nothing", vec![], session.uid.as_str(), Some(0), ""),
@@ -330,9 +371,18 @@ fn what_is_really_stored_is_announced_and_nothing_else() {
         assert_eq!(say(&said, uid).ok(), accepted, "{about}");
         let texts = news.try_iter().map(|change| match change {
             Change::SegmentsStored(stored) => {
-                assert_eq!((stored.meeting_id.0, stored.session_uid.as_str()), (1, session.uid.as_str()), "{about}");
+                assert_eq!(
+                    (stored.meeting_id.0, stored.session_uid.as_str()),
+                    (1, session.uid.as_str()),
+                    "{about}"
+                );
                 assert_eq!(stored.native_meeting_id.as_deref(), Some("abc-defg-hij"), "{about}");
-                stored.segments.iter().map(|segment| segment.text.clone()).collect::<Vec<_>>().join(" ")
+                stored
+                    .segments
+                    .iter()
+                    .map(|segment| segment.text.clone())
+                    .collect::<Vec<_>>()
+                    .join(" ")
             }
             other => panic!("{about}: {other:?}"),
         });

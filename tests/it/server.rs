@@ -1,7 +1,7 @@
 //! A server in this process, on a port and a folder of its own.
 
 use crate::client::{Client, PATIENCE, wait_for};
-use crate::replay::Recording;
+use crate::recording::Recording;
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -49,7 +49,8 @@ impl Setup {
         let environment = [
             ("VOMEET_LISTEN", "127.0.0.1:0"),
             ("VOMEET_HTTP_STOP_SECONDS_MAX", "2"),
-            // A client of the tests may be as slow as the machine is; what they say of time-outs, they set.
+            // A client of the tests may be as slow as the machine is; what they say of time-outs,
+            // they set.
             ("VOMEET_HTTP_HEADER_SECONDS_MAX", "600"),
             ("VOMEET_HTTP_BODY_SECONDS_MAX", "600"),
             ("VOMEET_HTTP_RESPONSE_SECONDS_MAX", "600"),
@@ -91,7 +92,10 @@ impl Setup {
     pub fn start(self) -> Server {
         let database = self.database().to_string_lossy().into_owned();
         let flags = Flags { database: Some(database), ..Flags::default() };
-        let around = Environment { environment: self.environment.clone(), folder: self.folder.path().to_owned() };
+        let around = Environment {
+            environment: self.environment.clone(),
+            folder: self.folder.path().to_owned(),
+        };
         let settings = Settings::load(&flags, &around).expect("settings");
         let clock = self.clock.clone();
         let (recorder, recording) = Recording::begin(&self.database());
@@ -115,7 +119,10 @@ impl Setup {
                 server::apply_configured_users(&app).await?;
                 let admin = AdminSocket::open(&app.config).expect("a private socket");
                 ready.send((address, Arc::clone(&app))).expect("a test that waits");
-                server::run(app, Listeners { network: listener, admin }, async { drop(stopped.await) }).await
+                server::run(app, Listeners { network: listener, admin }, async {
+                    drop(stopped.await);
+                })
+                .await
             })
         });
         let Ok((address, app)) = started.recv_timeout(PATIENCE) else {
@@ -127,8 +134,9 @@ impl Setup {
     }
 }
 
-/// Opens a database that nobody serves any more. A child of another test holds all that is open in this process until its
-/// own program begins, and on a busy machine that takes longer than a server waits for the lock.
+/// Opens a database that nobody serves any more. A child of another test holds all that is open in
+/// this process until its own program begins, and on a busy machine that takes longer than a server
+/// waits for the lock.
 pub fn once_free<T>(open: impl Fn() -> Result<T, StartupError>) -> Result<T, StartupError> {
     wait_for(|| match open() {
         Err(error) if error.code == Code::DatabaseHeld => None,
@@ -138,7 +146,8 @@ pub fn once_free<T>(open: impl Fn() -> Result<T, StartupError>) -> Result<T, Sta
 
 /// Opens a database of ours from outside; it is created where it is missing.
 pub fn open_file(database: &Path, use_it: impl FnOnce(&Connection)) {
-    let options = Options { path: database.to_owned(), small_readers: 1, long_readers: 1, queue_max: 1 };
+    let options =
+        Options { path: database.to_owned(), small_readers: 1, long_readers: 1, queue_max: 1 };
     once_free(|| Store::open(&options, |_| {})).expect("a new database").close();
     let connection = Connection::open(database).expect("the database");
     connection.pragma_update(None, "foreign_keys", true).expect("foreign keys");

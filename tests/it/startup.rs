@@ -1,4 +1,5 @@
-//! Starts that are refused: one sentence that says what to do, an exit code of its own, and no back-trace.
+//! Starts that are refused: one sentence that says what to do, an exit code of its own, and no
+//! back-trace.
 
 use crate::client::Line;
 use crate::durability::{assert_one_line, names};
@@ -16,20 +17,40 @@ type Prepare = fn(&Path);
 #[test]
 fn a_file_that_is_not_ours_is_refused_and_left_alone() {
     let rows: [(&str, Prepare, &str); 9] = [
-        ("text", |file| fs::write(file, "Dear diary,\n".repeat(1000)).expect("written"), "not a readable database"),
+        (
+            "text",
+            |file| fs::write(file, "Dear diary,\n".repeat(1000)).expect("written"),
+            "not a readable database",
+        ),
         ("short text", |file| fs::write(file, "hello").expect("written"), "vomeet.db"),
         ("zeros", |file| fs::write(file, vec![0; 8192]).expect("written"), "vomeet.db"),
-        ("somebody else's tables", |file| sql(file, "CREATE TABLE notes (text)"), "another program"),
+        (
+            "somebody else's tables",
+            |file| sql(file, "CREATE TABLE notes (text)"),
+            "another program",
+        ),
         (
             "somebody else's mark",
             |file| sql(file, "PRAGMA application_id = 7; CREATE TABLE users (id)"),
             "another program",
         ),
-        ("somebody else's version", |file| sql(file, "PRAGMA user_version = 3; CREATE TABLE t (x)"), "another program"),
-        ("somebody else's WAL", |file| sql(file, "PRAGMA journal_mode = WAL; CREATE TABLE t (x)"), "another program"),
+        (
+            "somebody else's version",
+            |file| sql(file, "PRAGMA user_version = 3; CREATE TABLE t (x)"),
+            "another program",
+        ),
+        (
+            "somebody else's WAL",
+            |file| sql(file, "PRAGMA journal_mode = WAL; CREATE TABLE t (x)"),
+            "another program",
+        ),
         (
             "newer",
-            |file| open_file(file, |db| db.execute_batch("PRAGMA user_version = 99").expect("a version")),
+            |file| {
+                open_file(file, |db| {
+                    db.execute_batch("PRAGMA user_version = 99").expect("a version");
+                });
+            },
             "newer vomeet",
         ),
         (
@@ -71,9 +92,14 @@ fn a_place_that_cannot_be_written_is_named() {
     let missing = folder.path().join("no/such/folder/vomeet.db");
     let mode_of_null = || fs::metadata("/dev/null").expect("/dev/null").permissions().mode();
     let mode = mode_of_null();
-    for database in
-        ["nowhere/vomeet.db", "file/vomeet.db", "folder.db", "/proc/vomeet.db", "/dev/null", &missing.to_string_lossy()]
-    {
+    for database in [
+        "nowhere/vomeet.db",
+        "file/vomeet.db",
+        "folder.db",
+        "/proc/vomeet.db",
+        "/dev/null",
+        &missing.to_string_lossy(),
+    ] {
         let ended = Launch::serve(folder.path()).args(&["--database", database]).run();
         let code = ended.status.code();
         let said = assert_one_line(&ended, if code == Some(14) { 14 } else { 15 });
@@ -89,8 +115,10 @@ fn a_database_that_another_program_holds_is_left_to_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("vomeet.db");
     open_file(&file, |db| {
-        db.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; UPDATE users SET name = 'x'")
-            .expect("a lock");
+        db.execute_batch(
+            "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; UPDATE users SET name = 'x'",
+        )
+        .expect("a lock");
         let ended = Launch::serve(folder.path()).run();
         let said = assert_one_line(&ended, 13);
         assert!(said.contains("vomeet.db"), "{said}");
@@ -98,22 +126,30 @@ fn a_database_that_another_program_holds_is_left_to_it() {
     Launch::serve(folder.path()).start();
 }
 
-/// A database shell that does nothing at the moment still has its log open, and an empty log is a log.
+/// A database shell that does nothing at the moment still has its log open, and an empty log is a
+/// log.
 #[test]
 fn the_log_of_another_program_is_not_touched() {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, log) = (folder.path().join("vomeet.db"), folder.path().join("vomeet.db-wal"));
     open_file(&file, |_| {});
     let shell = Connection::open(&file).expect("a shell");
-    shell.execute_batch("UPDATE users SET name = 'x'; PRAGMA wal_checkpoint(TRUNCATE)").expect("a look");
-    assert_eq!(fs::metadata(&log).map(|log| log.len()).ok(), Some(0), "the test itself: an empty log");
+    shell
+        .execute_batch("UPDATE users SET name = 'x'; PRAGMA wal_checkpoint(TRUNCATE)")
+        .expect("a look");
+    assert_eq!(
+        fs::metadata(&log).map(|log| log.len()).ok(),
+        Some(0),
+        "the test itself: an empty log"
+    );
     assert_one_line(&Launch::serve(folder.path()).run(), 13);
     assert!(log.exists(), "the log that the shell writes to was removed");
     let user = "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES ('a@b.c', 'a@b.c', 1, '{}', 0)";
     shell.execute(user, []).expect("a write of the shell");
     // The shell never closes properly: its write is in the log alone.
     std::mem::forget(shell);
-    let seen = Connection::open(&file).and_then(|db| db.query_row("SELECT count(*) FROM users", [], |row| row.get(0)));
+    let seen = Connection::open(&file)
+        .and_then(|db| db.query_row("SELECT count(*) FROM users", [], |row| row.get(0)));
     assert_eq!(seen, Ok(1), "the shell's write is lost");
 }
 
@@ -139,12 +175,16 @@ fn a_port_that_is_taken_is_named() {
 fn containers_that_could_not_reach_the_server_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let check = |more: &[(&str, &str)]| {
-        let launch = Launch::new(folder.path(), &["config", "check"]).env("VOMEET_BOTS_RUNNER", "docker");
+        let launch =
+            Launch::new(folder.path(), &["config", "check"]).env("VOMEET_BOTS_RUNNER", "docker");
         more.iter().fold(launch, |launch, (name, value)| launch.env(name, value)).run()
     };
     let refused = check(&[]);
     assert!(assert_one_line(&refused, 10).contains("bots.callback_url"), "{refused:?}");
-    for reachable in [("VOMEET_BOTS_CALLBACK_URL", "http://10.0.0.5:18056"), ("VOMEET_BOTS_DOCKER_NETWORK", "host")] {
+    for reachable in [
+        ("VOMEET_BOTS_CALLBACK_URL", "http://10.0.0.5:18056"),
+        ("VOMEET_BOTS_DOCKER_NETWORK", "host"),
+    ] {
         assert_eq!(check(&[reachable]).status.code(), Some(0), "{reachable:?}");
     }
 }
@@ -176,11 +216,14 @@ fn a_weak_admin_key_is_refused_where_others_can_reach_it() {
         let launch = Launch::serve(folder.path());
         let launch = key.iter().fold(launch, |launch, key| launch.env("ADMIN_API_TOKEN", key));
         let mut server = launch.start();
-        assert!(server.stderr.find(" WARN ").is_some_and(|line| line.contains("ADMIN_API_TOKEN")), "{key:?}");
+        assert!(
+            server.stderr.find(" WARN ").is_some_and(|line| line.contains("ADMIN_API_TOKEN")),
+            "{key:?}"
+        );
         server.terminate();
     }
-    let strong =
-        Launch::new(folder.path(), &["serve", "--listen", "0.0.0.0:0"]).env("ADMIN_API_TOKEN", "sixteen-chars-xy");
+    let strong = Launch::new(folder.path(), &["serve", "--listen", "0.0.0.0:0"])
+        .env("ADMIN_API_TOKEN", "sixteen-chars-xy");
     let server = strong.start();
     assert!(Line::open(server.address).is_ok());
     let ended = server.terminate();
@@ -201,11 +244,19 @@ fn an_empty_admin_key_still_has_to_be_shown() {
 #[test]
 fn wrong_arguments_are_told_with_the_right_ones() {
     let folder = tempfile::tempdir().expect("a folder");
-    for arguments in [&["serve", "--prot", "1"][..], &["sevre"], &["serve", "extra"], &["config"], &["config", "shwo"]]
-    {
+    for arguments in [
+        &["serve", "--prot", "1"][..],
+        &["sevre"],
+        &["serve", "extra"],
+        &["config"],
+        &["config", "shwo"],
+    ] {
         let ended = Launch::new(folder.path(), arguments).run();
         assert_eq!(ended.status.code(), Some(2), "{arguments:?}: {ended:?}");
-        assert!(ended.stderr.contains("Usage:") && !ended.stderr.contains("panicked"), "{arguments:?}: {ended:?}");
+        assert!(
+            ended.stderr.contains("Usage:") && !ended.stderr.contains("panicked"),
+            "{arguments:?}: {ended:?}"
+        );
     }
     for arguments in [&["--help"][..], &["serve", "--help"], &["--version"], &["help", "status"]] {
         let ended = Launch::new(folder.path(), arguments).run();

@@ -21,7 +21,9 @@ fn root() -> &'static Path {
 fn rust_files(folder: &str) -> Vec<Source> {
     let (mut folders, mut sources): (Vec<PathBuf>, _) = (vec![root().join(folder)], Vec::new());
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        for entry in
+            fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
@@ -39,8 +41,9 @@ fn rust_files(folder: &str) -> Vec<Source> {
 impl Source {
     /// The lines that are code and no test, with their numbers.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let lines =
-            (1..).zip(self.text.lines()).take_while(|(_, line)| !matches!(*line, "#[cfg(test)]" | "#![cfg(test)]"));
+        let lines = (1..)
+            .zip(self.text.lines())
+            .take_while(|(_, line)| !matches!(*line, "#[cfg(test)]" | "#![cfg(test)]"));
         lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
 
@@ -57,7 +60,8 @@ impl Source {
 fn names(line: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(at, _)| {
-        let (before, after) = (line[..at].chars().next_back(), line[at + word.len()..].chars().next());
+        let (before, after) =
+            (line[..at].chars().next_back(), line[at + word.len()..].chars().next());
         let longer_before = word.starts_with(is_part) && before.is_some_and(is_part);
         let longer_after = word.ends_with(is_part) && after.is_some_and(is_part);
         !longer_before && !longer_after
@@ -133,12 +137,18 @@ fn each_room_names_only_what_it_may() {
     let sources = rust_files("src");
     let mut found = Vec::new();
     for (room, words, except) in RULES {
-        let rooms: Vec<&Source> = sources.iter().filter(|source| source.path.starts_with(room)).collect();
+        let rooms: Vec<&Source> =
+            sources.iter().filter(|source| source.path.starts_with(room)).collect();
         assert!(!rooms.is_empty(), "{room} is not where it was");
         for file in *except {
-            assert!(sources.iter().any(|source| source.path.starts_with(file)), "{file} is gone, its exception stays");
+            assert!(
+                sources.iter().any(|source| source.path.starts_with(file)),
+                "{file} is gone, its exception stays"
+            );
         }
-        let bound = rooms.into_iter().filter(|source| !except.iter().any(|file| source.path.starts_with(file)));
+        let bound = rooms
+            .into_iter()
+            .filter(|source| !except.iter().any(|file| source.path.starts_with(file)));
         found.extend(bound.flat_map(|source| source.find(words)));
     }
     assert!(found.is_empty(), "{found:#?}");
@@ -175,12 +185,17 @@ fn functions(text: &str) -> Vec<(usize, String, usize)> {
         let code = line.trim_start();
         let words: Vec<&str> = code.split(' ').collect();
         let Some(place) = words.iter().position(|word| *word == "fn") else { continue };
-        if !words[..place].iter().all(|word| matches!(*word, "pub" | "pub(super)" | "pub(crate)" | "const" | "async")) {
+        if !words[..place]
+            .iter()
+            .all(|word| matches!(*word, "pub" | "pub(super)" | "pub(crate)" | "const" | "async"))
+        {
             continue;
         }
         let end = format!("{}}}", &line[..line.len() - code.len()]);
-        let length = lines[at..].iter().position(|line| *line == end).map_or(1, |length| length + 1);
-        let name = words.get(place + 1).map_or("?", |name| name.split(['(', '<']).next().unwrap_or("?"));
+        let length =
+            lines[at..].iter().position(|line| *line == end).map_or(1, |length| length + 1);
+        let name =
+            words.get(place + 1).map_or("?", |name| name.split(['(', '<']).next().unwrap_or("?"));
         found.push((at + 1, name.to_owned(), length));
     }
     found
@@ -189,7 +204,10 @@ fn functions(text: &str) -> Vec<(usize, String, usize)> {
 #[test]
 fn functions_are_measured() {
     let text = "impl A {\n    pub fn one(\n        a: u8,\n    ) {\n        a();\n    }\n}\nasync fn two<T>() {\n}\nfn three();\n";
-    assert_eq!(functions(text), [(2, "one".to_owned(), 5), (8, "two".to_owned(), 2), (10, "three".to_owned(), 1)]);
+    assert_eq!(
+        functions(text),
+        [(2, "one".to_owned(), 5), (8, "two".to_owned(), 2), (10, "three".to_owned(), 1)]
+    );
 }
 
 #[test]
@@ -207,7 +225,8 @@ fn tests_wait_for_events_and_leave_none_out() {
     for source in rust_files("tests") {
         for (number, line) in (1..).zip(source.text.lines()) {
             // In one place, between two looks.
-            let sleeps_for_all = source.path == "tests/it/patience.rs" && line.contains("sleep(PAUSE)");
+            let sleeps_for_all =
+                source.path == "tests/it/patience.rs" && line.contains("sleep(PAUSE)");
             let named = words.iter().filter(|word| line.contains(**word) && !sleeps_for_all);
             found.extend(named.map(|word| format!("{}:{number} has {word}", source.path)));
         }

@@ -36,20 +36,34 @@ fn no_body_is_needed_to_make_a_token() {
     let server = Server::start();
     server.new_user("one@example.com");
     let mut seen = HashSet::new();
-    for body in [None, Some(""), Some("{}"), Some(" \r\n"), Some(r#"{"name":null,"expires_in":null}"#)] {
+    for body in
+        [None, Some(""), Some("{}"), Some(" \r\n"), Some(r#"{"name":null,"expires_in":null}"#)]
+    {
         let call = server.post("/admin/users/1/tokens").admin();
         let call = match body {
             None => call,
             Some(body) => call.header("Content-Type", "application/json").body(body),
         };
         let made = call.send().expect(201);
-        let expected = ["created_at", "disuse_seconds", "expires_at", "id", "name", "scope", "token", "user_id"];
+        let expected = [
+            "created_at",
+            "disuse_seconds",
+            "expires_at",
+            "id",
+            "name",
+            "scope",
+            "token",
+            "user_id",
+        ];
         assert_eq!(fields(&made), expected, "{body:?}");
         let token = token_of(&made);
         assert_eq!(token.text.len(), 40, "{body:?}");
         assert!(token.text.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{body:?}");
         assert!(seen.insert(token.text.clone()), "the same token twice");
-        assert_eq!((&made["user_id"], &made["name"], &made["expires_at"]), (&json!(1), &Value::Null, &Value::Null));
+        assert_eq!(
+            (&made["user_id"], &made["name"], &made["expires_at"]),
+            (&json!(1), &Value::Null, &Value::Null)
+        );
         assert_time(&made["created_at"]);
         server.whoami(&token.text).expect(200);
     }
@@ -74,7 +88,8 @@ fn names_and_ends_are_kept() {
 fn an_expired_token_is_refused() {
     let clock = still_clock();
     let mut expired = String::new();
-    let setup = Setup::new().rows(|db| expired = insert_token(db, 1, Some(clock.now().as_millis())));
+    let setup =
+        Setup::new().rows(|db| expired = insert_token(db, 1, Some(clock.now().as_millis())));
     let server = setup.clock(&clock).start();
     assert_eq!(server.whoami(&expired).refusal(), refused(), "expired before the start");
 
@@ -117,7 +132,10 @@ fn the_list_shows_everything_but_the_secret() {
     let none = server.get("/admin/users/3/tokens").admin().send();
     assert_eq!(none.refusal(), (404, "User not found".to_owned()));
     let empty = server.new_user("three@example.com");
-    assert_eq!(server.get(format!("/admin/users/{empty}/tokens")).admin().send().expect(200), json!([]));
+    assert_eq!(
+        server.get(format!("/admin/users/{empty}/tokens")).admin().send().expect(200),
+        json!([])
+    );
 }
 
 fn last_used(server: &Server, token: &Token) -> Value {
@@ -191,7 +209,8 @@ fn the_caller_learns_who_they_are() {
     let body = json!({"email": "One@Example.com", "name": "One", "max_concurrent_bots": 2, "data": {"private": 1}});
     server.post("/admin/users").admin().json(&body).send().expect(201);
     let wish = json!({"name": "laptop", "expires_in": 60});
-    let token = token_of(&server.post("/admin/users/1/tokens").admin().json(&wish).send().expect(201));
+    let token =
+        token_of(&server.post("/admin/users/1/tokens").admin().json(&wish).send().expect(201));
     let me = server.whoami(&token.text).expect(200);
     assert_eq!(me["token"]["hint"], token.text[..4]);
     assert_json_snapshot!("caller", me, {
@@ -218,7 +237,8 @@ fn every_token_of_a_user_is_listed_however_many_they_are() {
         let list = server.get(format!("{path}/tokens")).admin().send().expect(200);
         for (place, list) in [("the user", &whole["api_tokens"]), ("the list", &list)] {
             let tokens = list.as_array().expect("tokens").iter();
-            let mut ids: Vec<i64> = tokens.map(|token| token["id"].as_i64().expect("an id")).collect();
+            let mut ids: Vec<i64> =
+                tokens.map(|token| token["id"].as_i64().expect("an id")).collect();
             ids.sort_unstable();
             assert_eq!(ids, (first..first + count).collect::<Vec<i64>>(), "{place} of user {user}");
         }

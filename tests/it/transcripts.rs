@@ -1,4 +1,5 @@
-//! `GET /transcripts/{platform}/{native_meeting_id}`: what is shown to whom, in every format, at any length.
+//! `GET /transcripts/{platform}/{native_meeting_id}`: what is shown to whom, in every format, at
+//! any length.
 
 use crate::client::{PATIENCE, fields, is_end, wait_for};
 use crate::patience::Unbroken;
@@ -28,8 +29,14 @@ pub fn insert_segments(db: &Connection, meeting: i64, count: i64, text: &str) {
 #[test]
 fn a_transcript_is_the_meeting_and_its_segments_in_order() {
     let (server, key, session) = one_meeting();
-    session.say(&server, &json!([{"start": 5, "end": 6, "text": "second"}, {"start": 1, "end": 2, "text": "first"}]));
-    session.say(&server, &json!([{"start": 3, "end": 4, "text": "between", "speaker": "Ada", "language": "en"}]));
+    session.say(
+        &server,
+        &json!([{"start": 5, "end": 6, "text": "second"}, {"start": 1, "end": 2, "text": "first"}]),
+    );
+    session.say(
+        &server,
+        &json!([{"start": 3, "end": 4, "text": "between", "speaker": "Ada", "language": "en"}]),
+    );
     let answer = server.get(PATH).user(&key).send();
     assert!(answer.header("content-length").is_some(), "a short one is sent whole");
     let body = answer.expect(200);
@@ -37,18 +44,30 @@ fn a_transcript_is_the_meeting_and_its_segments_in_order() {
     let mut meeting = body.clone();
     meeting.as_object_mut().expect("an object").remove("segments");
     assert_eq!(meeting, meetings["meetings"][0]);
-    let texts: Vec<_> = body["segments"].as_array().expect("segments").iter().map(|s| s["text"].clone()).collect();
+    let texts: Vec<_> =
+        body["segments"].as_array().expect("segments").iter().map(|s| s["text"].clone()).collect();
     assert_eq!(texts, ["first", "between", "second"]);
     assert_eq!(
         fields(&body["segments"][0]),
-        ["absolute_end_time", "absolute_start_time", "created_at", "end", "language", "speaker", "start", "text"]
+        [
+            "absolute_end_time",
+            "absolute_start_time",
+            "created_at",
+            "end",
+            "language",
+            "speaker",
+            "start",
+            "text"
+        ]
     );
 }
 
 #[test]
 fn every_format_has_its_type_and_its_text() {
     let (server, key, session) = one_meeting();
-    let empty = |format: &str| server.get(format!("{PATH}?format={format}")).user(&key).send().text().to_owned();
+    let empty = |format: &str| {
+        server.get(format!("{PATH}?format={format}")).user(&key).send().text().to_owned()
+    };
     assert_eq!(["txt", "srt", "vtt"].map(empty), ["", "", "WEBVTT\n\n"]);
     session.say(
         &server,
@@ -64,14 +83,21 @@ fn every_format_has_its_type_and_its_text() {
         ("vtt", "text/vtt; charset=utf-8"),
     ] {
         let answer = server.get(format!("{PATH}?format={format}")).user(&key).send();
-        assert_eq!((answer.status, answer.header("content-type")), (200, Some(content_type)), "{format}");
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (200, Some(content_type)),
+            "{format}"
+        );
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{format}");
         insta::assert_snapshot!(format!("transcript_{format}"), answer.text());
     }
     let faults = server.get(format!("{PATH}?format=pdf&meeting_id=x")).user(&key).send().faults();
     assert_eq!(
         faults,
-        [("int_parsing".to_owned(), "query.meeting_id".to_owned()), ("enum".to_owned(), "query.format".to_owned())]
+        [
+            ("int_parsing".to_owned(), "query.meeting_id".to_owned()),
+            ("enum".to_owned(), "query.format".to_owned())
+        ]
     );
 }
 
@@ -87,7 +113,8 @@ fn the_newest_or_the_very_one_and_nobody_elses() {
         insert_session(db, 1, "abc-defg-hij");
         insert_session(db, 2, "abc-defg-hik");
         (1..=4).for_each(|meeting| insert_segments(db, meeting, 1, &format!("of {meeting}")));
-        db.execute("UPDATE meetings SET native_meeting_id = NULL WHERE id = 1", []).expect("redacted");
+        db.execute("UPDATE meetings SET native_meeting_id = NULL WHERE id = 1", [])
+            .expect("redacted");
     });
     let server = setup.start();
     for (user, path, meeting) in [
@@ -105,7 +132,8 @@ fn the_newest_or_the_very_one_and_nobody_elses() {
     ] {
         let answer = server.get(format!("/transcripts/{path}")).user(&keys[user]).send();
         let Some(meeting) = meeting else {
-            let (platform, id) = path.split('?').next().and_then(|path| path.split_once('/')).expect("a path");
+            let (platform, id) =
+                path.split('?').next().and_then(|path| path.split_once('/')).expect("a path");
             let detail = format!("Meeting not found for platform {platform} and ID {id}");
             assert_eq!(answer.refusal(), (404, detail), "{path} by user {user}");
             continue;
@@ -127,19 +155,30 @@ fn a_long_one_comes_in_pieces_and_is_whole_in_every_format() {
         insert_session(db, 1, "abc-defg-hij");
         insert_segments(db, 1, count, "word");
         // Some begin at one moment: their ids decide.
-        db.execute("UPDATE segments SET absolute_start = ?1 WHERE id BETWEEN 400 AND 1300", [BEGAN + 399_000])
-            .expect("an update");
+        db.execute(
+            "UPDATE segments SET absolute_start = ?1 WHERE id BETWEEN 400 AND 1300",
+            [BEGAN + 399_000],
+        )
+        .expect("an update");
     });
     let server = setup.start();
     let answer = server.get(PATH).user(&key).send();
-    assert_eq!((answer.header("transfer-encoding"), answer.header("content-length")), (Some("chunked"), None));
+    assert_eq!(
+        (answer.header("transfer-encoding"), answer.header("content-length")),
+        (Some("chunked"), None)
+    );
     let body = answer.expect(200);
-    let texts: Vec<_> = body["segments"].as_array().expect("segments").iter().map(|s| s["text"].clone()).collect();
+    let texts: Vec<_> =
+        body["segments"].as_array().expect("segments").iter().map(|s| s["text"].clone()).collect();
     assert_eq!(texts, (0..count).map(|n| json!(format!("word {n}"))).collect::<Vec<_>>());
     for (format, per_segment, header) in [("txt", 1, 0), ("srt", 4, 0), ("vtt", 3, 2)] {
         let answer = server.get(format!("{PATH}?format={format}")).user(&key).send();
         let lines: Vec<&str> = answer.text().lines().collect();
-        assert_eq!(lines.len(), header + per_segment * usize::try_from(count).expect("small"), "{format}");
+        assert_eq!(
+            lines.len(),
+            header + per_segment * usize::try_from(count).expect("small"),
+            "{format}"
+        );
         if format == "srt" {
             let numbers: Vec<&str> = lines.iter().step_by(4).copied().collect();
             assert_eq!(numbers, (1..=count).map(|n| n.to_string()).collect::<Vec<_>>());
@@ -163,7 +202,8 @@ pub fn process_with(folder: &std::path::Path, rows: impl FnOnce(&Connection)) ->
     (Launch::serve(folder).start(), key)
 }
 
-/// How much more memory than before the process held at the worst moment of a request, in KiB, and the answer's length.
+/// How much more memory than before the process held at the worst moment of a request, in KiB, and
+/// the answer's length.
 pub fn growth_kib(server: &Process, call: &crate::client::Call) -> (u64, usize) {
     let before = resident_kib(server);
     let pid = server.pid().as_raw_nonzero();
@@ -188,7 +228,8 @@ fn fifty_thousand_segments_take_little_memory() {
     });
     server.get("/transcripts/google_meet/abc-defg-hik").user(&key).send().expect(200);
     for format in ["", "?format=vtt"] {
-        let (grown, length) = growth_kib(&server, &server.get(format!("{PATH}{format}")).user(&key));
+        let (grown, length) =
+            growth_kib(&server, &server.get(format!("{PATH}{format}")).user(&key));
         // Held in memory as a whole it would be more than its length.
         assert!(length > 8_000_000, "{length} bytes");
         assert!(grown < 4 * 1024, "{grown} KiB for {length} bytes");
@@ -252,8 +293,8 @@ fn slow_readers_hold_nobody_up_and_are_ended() {
     }
 }
 
-/// Reads bit by bit for longer than the time-out, but never stalls for that long; its buffer is small, so that the server
-/// has to wait for it.
+/// Reads bit by bit for longer than the time-out, but never stalls for that long; its buffer is
+/// small, so that the server has to wait for it.
 #[test]
 fn a_reader_that_keeps_taking_gets_all_of_it() {
     let (setup, key) = long();
@@ -262,7 +303,9 @@ fn a_reader_that_keeps_taking_gets_all_of_it() {
     socket.set_recv_buffer_size(64 * 1024).expect("a small buffer");
     socket.connect_timeout(&SockAddr::from(server.address), PATIENCE).expect("a connection");
     let mut stream = Unbroken(socket.into());
-    stream.write_all(&server.get(PATH).user(&key).header("Connection", "close").bytes()).expect("sent");
+    stream
+        .write_all(&server.get(PATH).user(&key).header("Connection", "close").bytes())
+        .expect("sent");
     stream.0.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     let (mut taken, mut seconds, mut piece) = (Vec::new(), 0, vec![0; 64 * 1024]);
     while let Ok(count @ 1..) = stream.read(&mut piece) {
@@ -285,7 +328,8 @@ fn a_page_that_fails_cuts_the_connection() {
         insert_session(db, 1, "abc-defg-hij");
         insert_segments(db, 1, 3_000, "fine");
         // What is no UTF-8 cannot be read as text.
-        db.execute("UPDATE segments SET text = CAST(x'ff' AS TEXT) WHERE id = 2500", []).expect("a broken row");
+        db.execute("UPDATE segments SET text = CAST(x'ff' AS TEXT) WHERE id = 2500", [])
+            .expect("a broken row");
     });
     let server = setup.start();
     let cut = server.get(PATH).user(&key).try_send().expect_err("a transcript that is not whole");
@@ -315,7 +359,9 @@ fn what_is_said_meanwhile_is_there_once_or_not_at_all() {
     let (server, key, session) = one_meeting();
     let batch = |from: u32| {
         json!(
-            (from..from + 500).map(|n| json!({"start": n, "end": n + 1, "text": format!("w{n}")})).collect::<Vec<_>>()
+            (from..from + 500)
+                .map(|n| json!({"start": n, "end": n + 1, "text": format!("w{n}")}))
+                .collect::<Vec<_>>()
         )
     };
     (0..4).for_each(|n| session.say(&server, &batch(n * 500)));
@@ -323,8 +369,12 @@ fn what_is_said_meanwhile_is_there_once_or_not_at_all() {
         let writer = scope.spawn(|| (0..20).for_each(|_| session.say(&server, &batch(1_000))));
         while !writer.is_finished() {
             let body = server.get(PATH).user(&key).send().expect(200);
-            let starts: Vec<_> =
-                body["segments"].as_array().expect("segments").iter().map(|s| s["start"].clone()).collect();
+            let starts: Vec<_> = body["segments"]
+                .as_array()
+                .expect("segments")
+                .iter()
+                .map(|s| s["start"].clone())
+                .collect();
             assert_eq!(starts, (0..2_000).map(|n| json!(f64::from(n))).collect::<Vec<Value>>());
         }
     });

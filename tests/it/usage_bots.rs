@@ -1,11 +1,13 @@
-//! Bots as they are counted: one that ran once, one that never ran not at all, its time from when it was sent to its end.
+//! Bots as they are counted: one that ran once, one that never ran not at all, its time from when
+//! it was sent to its end.
 
 use crate::client::Client;
 use crate::server::{Setup, open_file};
 use crate::tokens::insert_token;
 use serde_json::{Value, json};
 use vomeet::domain::{
-    MeetingId, MeetingStatus, PlainToken, Platform, StatusReport, Time, TokenHash, TokenId, TransitionSource, UserId,
+    MeetingId, MeetingStatus, PlainToken, Platform, StatusReport, Time, TokenHash, TokenId,
+    TransitionSource, UserId,
 };
 use vomeet::store::{Advance, MeetingRef, NoteContainer, Options, SendBot, Store, Verb};
 
@@ -38,7 +40,8 @@ impl House {
         self.runtime.block_on(self.store.write(verb)).expect("committed")
     }
 
-    /// Sends a bot by token `token` of user `token`, to which then happens what the events say, at so many minutes.
+    /// Sends a bot by token `token` of user `token`, to which then happens what the events say, at
+    /// so many minutes.
     fn bot(&self, token: i64, sent: f64, events: &[(f64, Event)]) {
         let secret = PlainToken::generate().expect("randomness");
         let meeting = self.write(SendBot {
@@ -67,8 +70,13 @@ impl House {
             Event::To(to, by) => {
                 let report = StatusReport::new(to, by);
                 assert!(
-                    self.write(Advance { meeting_ref: MeetingRef::Meeting(id), report, container_id: None, now })
-                        .is_some()
+                    self.write(Advance {
+                        meeting_ref: MeetingRef::Meeting(id),
+                        report,
+                        container_id: None,
+                        now
+                    })
+                    .is_some()
                 );
             }
         }
@@ -110,16 +118,27 @@ fn bots_and_their_minutes_are_counted() {
             vec![(night, Runs), (night + 3.0, by_server(Failed))],
             json!([["2025-10-10", 1, 3.0]]),
         ),
-        ("its end is all that it reported", vec![(night + 0.25, by_bot(Failed))], json!([["2025-10-10", 1, 0.25]])),
+        (
+            "its end is all that it reported",
+            vec![(night + 0.25, by_bot(Failed))],
+            json!([["2025-10-10", 1, 0.25]]),
+        ),
         (
             "a report came, and its start was never noted",
             vec![(night, by_bot(Joining)), (night + 2.0, by_server(Failed))],
             json!([["2025-10-10", 1, 2.0]]),
         ),
-        ("never started", vec![(midnight + 1.0, by_server(Failed))], json!([["2025-10-10", 0, 0.0]])),
+        (
+            "never started",
+            vec![(midnight + 1.0, by_server(Failed))],
+            json!([["2025-10-10", 0, 0.0]]),
+        ),
         (
             "told to leave before it was started",
-            vec![(night, To(Stopping, TransitionSource::User)), (night + 1.0, by_server(Completed))],
+            vec![
+                (night, To(Stopping, TransitionSource::User)),
+                (night + 1.0, by_server(Completed)),
+            ],
             json!([["2025-10-10", 0, 0.0]]),
         ),
         (
@@ -131,7 +150,8 @@ fn bots_and_their_minutes_are_counted() {
     ];
     let setup = Setup::new();
     open_file(&setup.database(), |db| (1..=8).for_each(|user| _ = insert_token(db, user, None)));
-    let options = Options { path: setup.database(), small_readers: 1, long_readers: 1, queue_max: 8 };
+    let options =
+        Options { path: setup.database(), small_readers: 1, long_readers: 1, queue_max: 8 };
     let store = Store::open(&options, |_| {}).expect("a store");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let house = House { store, runtime };
@@ -155,8 +175,12 @@ fn a_bot_is_counted_for_the_token_that_sent_it() {
     crate::bots::send(&server, &second, "abc-defg-hik").expect(201);
     assert_eq!(crate::bots::send(&server, &second, "abc-defg-hil").status, 403, "over the limit");
     let body = server.get("/user/usage?by=token").user(&first.text).send().expect(200);
-    let bots: Vec<_> =
-        body["usage"].as_array().expect("lines").iter().map(|line| (&line["token_id"], &line["bots"])).collect();
+    let bots: Vec<_> = body["usage"]
+        .as_array()
+        .expect("lines")
+        .iter()
+        .map(|line| (&line["token_id"], &line["bots"]))
+        .collect();
     assert_eq!(bots, [(&json!(first.id), &json!(1)), (&json!(second.id), &json!(1))]);
     for code in ["abc-defg-hij", "abc-defg-hik"] {
         let session = crate::bots::session(&server, &first, code);

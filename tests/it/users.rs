@@ -5,8 +5,16 @@ use crate::server::{Server, Setup};
 use insta::{assert_json_snapshot, dynamic_redaction};
 use serde_json::{Value, json};
 
-const USER: [&str; 8] =
-    ["created_at", "data", "disabled_at", "email", "id", "image_url", "max_concurrent_bots", "name"];
+const USER: [&str; 8] = [
+    "created_at",
+    "data",
+    "disabled_at",
+    "email",
+    "id",
+    "image_url",
+    "max_concurrent_bots",
+    "name",
+];
 
 /// Hides a time in a snapshot, after it was looked at.
 pub fn time() -> insta::internals::Redaction {
@@ -43,13 +51,17 @@ fn creation_answers_the_whole_user() {
 fn a_known_address_is_200_with_the_stored_user_unchanged() {
     let server = Server::start();
     let stored = server.post("/admin/users").admin().json(&full()).send().expect(201);
-    for email in ["John.Doe+work@Example.com", "john.doe+work@example.com", "JOHN.DOE+WORK@EXAMPLE.COM"] {
+    for email in
+        ["John.Doe+work@Example.com", "john.doe+work@example.com", "JOHN.DOE+WORK@EXAMPLE.COM"]
+    {
         let body = json!({"email": email, "name": "Other", "max_concurrent_bots": 9, "data": {}});
         let known = server.post("/admin/users").admin().json(&body).send().expect(200);
         assert_eq!(known, stored, "{email}");
     }
-    let folded =
-        [("stra\u{df}e@example.com", "STRASSE@example.com"), ("k\u{e9}@example.com", "\u{212a}\u{c9}@example.com")];
+    let folded = [
+        ("stra\u{df}e@example.com", "STRASSE@example.com"),
+        ("k\u{e9}@example.com", "\u{212a}\u{c9}@example.com"),
+    ];
     for (first, second) in folded {
         let first = server.new_user(first);
         let again = server.post("/admin/users").admin().json(&json!({"email": second})).send();
@@ -211,8 +223,14 @@ fn a_patch_changes_what_it_names_and_nothing_else() {
             assert_eq!(me[field], stored[field], "{field} of GET /user after {body}");
         }
     }
-    let other = server.patch("/admin/users/1").admin().json(&json!({"email": "other@example.com", "name": "X"}));
-    assert_eq!(other.send().refusal(), (400, "Cannot change user email via this endpoint.".to_owned()));
+    let other = server
+        .patch("/admin/users/1")
+        .admin()
+        .json(&json!({"email": "other@example.com", "name": "X"}));
+    assert_eq!(
+        other.send().refusal(),
+        (400, "Cannot change user email via this endpoint.".to_owned())
+    );
     let found = server.get("/admin/users/email/john.doe+work@example.com").admin().send();
     assert_eq!(found.expect(200), stored, "a refused change changes nothing");
     let missing = server.patch("/admin/users/2").admin().json(&json!({"name": "X"})).send();
@@ -233,7 +251,11 @@ fn a_deleted_user_is_gone_with_all_that_was_theirs() {
         format!("/admin/users/{gone}/tokens"),
         "/admin/users/email/gone@example.com".to_owned(),
     ] {
-        assert_eq!(server.get(&path).admin().send().refusal(), (404, "User not found".to_owned()), "{path}");
+        assert_eq!(
+            server.get(&path).admin().send().refusal(),
+            (404, "User not found".to_owned()),
+            "{path}"
+        );
     }
     for token in &tokens {
         assert_eq!(server.whoami(&token.text).refusal(), (403, "Invalid API token".to_owned()));
@@ -283,7 +305,11 @@ fn a_user_with_a_bot_in_a_meeting_stays() {
     }
     crate::server::open_file(&server.stop().database(), |db| {
         let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).expect(sql);
-        assert_eq!(count("SELECT count(*) FROM meetings WHERE user_id > 5"), 0, "meetings of the deleted");
+        assert_eq!(
+            count("SELECT count(*) FROM meetings WHERE user_id > 5"),
+            0,
+            "meetings of the deleted"
+        );
         assert_eq!(count("SELECT count(*) FROM meetings"), 10, "meetings of the others");
     });
 }

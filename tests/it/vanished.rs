@@ -1,4 +1,5 @@
-//! A database file whose syncs fail, and files that go away under a running server: it says so and ends.
+//! A database file whose syncs fail, and files that go away under a running server: it says so and
+//! ends.
 
 use crate::client::{Client, PATIENCE};
 use crate::durability::assert_one_line;
@@ -15,7 +16,8 @@ fn with_database() -> tempfile::TempDir {
     folder
 }
 
-/// Creates large users one after the other until one is refused; those that were acknowledged, and the refusal.
+/// Creates large users one after the other until one is refused; those that were acknowledged, and
+/// the refusal.
 fn create_until_refused(client: &Client) -> (Vec<String>, u16) {
     let (mut made, began) = (Vec::new(), Instant::now());
     loop {
@@ -44,14 +46,25 @@ fn assert_kept(folder: &Path, emails: &[String]) {
     }
 }
 
-/// The log is folded into the file in the middle of the work; a fault there is as bad as one in the log.
+/// The log is folded into the file in the middle of the work; a fault there is as bad as one in the
+/// log.
 #[test]
 fn a_failed_fsync_of_the_file_itself_stops_the_server() {
     let folder = with_database();
     let path = folder.path().canonicalize().expect("a folder").join("vomeet.db");
     let inject = "inject=fsync,fdatasync:error=EIO";
-    let arguments =
-        ["-f", "-qq", "-o", "trace", "-P", &path.to_string_lossy(), "-e", "trace=fsync,fdatasync", "-e", inject];
+    let arguments = [
+        "-f",
+        "-qq",
+        "-o",
+        "trace",
+        "-P",
+        &path.to_string_lossy(),
+        "-e",
+        "trace=fsync,fdatasync",
+        "-e",
+        inject,
+    ];
     let server = Launch::under("strace", &arguments, folder.path()).start();
     let (made, status) = create_until_refused(&server);
     assert_eq!(status, 503, "after {} users", made.len());
@@ -65,9 +78,12 @@ fn a_failed_fsync_of_the_file_itself_stops_the_server() {
 
 #[test]
 fn a_write_to_a_file_that_is_gone_is_refused() {
-    for (gone, replaced) in
-        [("vomeet.db-wal", false), ("vomeet.db", false), ("vomeet.db-wal", true), ("vomeet.db", true)]
-    {
+    for (gone, replaced) in [
+        ("vomeet.db-wal", false),
+        ("vomeet.db", false),
+        ("vomeet.db-wal", true),
+        ("vomeet.db", true),
+    ] {
         let folder = with_database();
         let server = Launch::serve(folder.path()).start();
         server.new_user("before@example.com");

@@ -1,4 +1,5 @@
-//! The process seen from outside: what it takes in memory, how fast it ends, what it logs, and where its words go.
+//! The process seen from outside: what it takes in memory, how fast it ends, what it logs, and
+//! where its words go.
 
 use crate::client::{PATIENCE, wait_for};
 use crate::durability::assert_one_line;
@@ -13,7 +14,8 @@ const BUNDLE: &str = "/docs/swagger-ui-bundle.js";
 
 /// What the process holds in memory, in KiB.
 pub fn resident_kib(server: &Process) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.pid().as_raw_nonzero())).expect("a status");
+    let status = fs::read_to_string(format!("/proc/{}/status", server.pid().as_raw_nonzero()))
+        .expect("a status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
@@ -22,9 +24,11 @@ pub fn resident_kib(server: &Process) -> u64 {
 fn counted(server: &Process, path: &str, status: u16) -> u64 {
     let (metrics, path, status) =
         (server.get("/metrics").send(), format!("path=\"{path}\""), format!("status=\"{status}\""));
-    let mut lines = metrics.text().lines().filter(|line| line.starts_with("vomeet_http_requests_total{"));
+    let mut lines =
+        metrics.text().lines().filter(|line| line.starts_with("vomeet_http_requests_total{"));
     let line = lines.find(|line| line.contains(&path) && line.contains(&status));
-    line.and_then(|line| line.rsplit_once(' ')).map_or(0, |(_, count)| count.parse().expect("a count"))
+    line.and_then(|line| line.rsplit_once(' '))
+        .map_or(0, |(_, count)| count.parse().expect("a count"))
 }
 
 /// A connection that can take hardly anything, and has asked for something large.
@@ -62,7 +66,8 @@ fn half_a_head_does_not_hold_up_the_end() {
     let mut used = server.line();
     server.get("/healthz").over(&mut used).expect("an answer");
     used.send("GET /user HT").expect("sent");
-    let heads = ["", "G", "GET /user HTTP/1.1\r\n", "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX: "];
+    let heads =
+        ["", "G", "GET /user HTTP/1.1\r\n", "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX: "];
     let lines: Vec<_> = heads
         .into_iter()
         .map(|head| {
@@ -134,7 +139,9 @@ fn a_database_that_others_could_read_becomes_the_owners_alone() {
         let server = Launch::serve(folder.path()).start();
         server.new_user("one@example.com");
         for name in ["vomeet.db", "vomeet.db-wal"] {
-            let found = fs::metadata(folder.path().join(name)).expect("a file").permissions().mode() & 0o777;
+            let found =
+                fs::metadata(folder.path().join(name)).expect("a file").permissions().mode()
+                    & 0o777;
             assert_eq!(found, 0o600, "{name} was {mode:o} and is {found:o}");
         }
     }
@@ -146,7 +153,9 @@ fn a_variable_that_is_no_text_is_refused() {
     use std::os::unix::ffi::OsStrExt;
     let value = OsStr::from_bytes(b"k\xff\xfey-0123456789-abcdef");
     for name in ["ADMIN_API_TOKEN", "VOMEET_LISTEN", "VOMEET_DATABASE"] {
-        for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["config", "check"], &["config", "show"]] {
+        for command in
+            [&["serve", "--listen", "127.0.0.1:0"][..], &["config", "check"], &["config", "show"]]
+        {
             let folder = tempfile::tempdir().expect("a folder");
             let ended = Launch::new(folder.path(), command).env(name, value).run();
             let said = assert_one_line(&ended, 10);

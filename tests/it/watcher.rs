@@ -35,11 +35,15 @@ impl Watcher {
     pub fn over(stream: TcpStream, server: &Client, path: &str, keys: &[&[u8]]) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         stream.set_write_timeout(Some(PATIENCE)).expect("a time-out");
-        let mut request = format!("ws://{}{path}", server.address).into_client_request().expect("a request");
+        let mut request =
+            format!("ws://{}{path}", server.address).into_client_request().expect("a request");
         for key in keys {
-            request.headers_mut().append("X-API-Key", HeaderValue::from_bytes(key).expect("a value"));
+            request
+                .headers_mut()
+                .append("X-API-Key", HeaderValue::from_bytes(key).expect("a value"));
         }
-        let (socket, answer) = client(request, Unbroken(stream)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let (socket, answer) =
+            client(request, Unbroken(stream)).unwrap_or_else(|error| panic!("{path}: {error}"));
         crate::openapi::assert_documented("GET", "/ws", answer.status().as_u16());
         Self(socket)
     }
@@ -52,7 +56,9 @@ impl Watcher {
     pub fn receive(&mut self) -> Received {
         loop {
             match self.0.read() {
-                Ok(Message::Text(text)) => return Received::Json(serde_json::from_str(&text).expect("JSON")),
+                Ok(Message::Text(text)) => {
+                    return Received::Json(serde_json::from_str(&text).expect("JSON"));
+                }
                 Ok(Message::Close(Some(frame))) => {
                     let code = frame.code.into();
                     // The answer to it goes out, and the server ends the connection.
@@ -61,7 +67,9 @@ impl Watcher {
                 }
                 Ok(Message::Ping(_)) => {}
                 Ok(other) => panic!("{other:?}"),
-                Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("nothing came"),
+                Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    panic!("nothing came")
+                }
                 Err(_) => return Received::Cut,
             }
         }

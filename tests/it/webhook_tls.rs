@@ -43,14 +43,20 @@ fn server(folder: &Path, roots: &Path) -> (Process, String) {
     let proxy = Down::new().url();
     let launch = Launch::serve(folder).env("SSL_CERT_FILE", roots);
     let launch = launch.env("VOMEET_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128");
-    let names = ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+    let names =
+        ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
     let server = names.into_iter().fold(launch, |launch, name| launch.env(name, &proxy)).start();
     let key = server.new_token(server.new_user("one@example.com"));
     (server, key.text)
 }
 
 fn test(server: &Process, key: &str, url: &str) -> Value {
-    server.call("PUT", "/user/webhook").user(key).json(&json!({ "webhook_url": url })).send().expect(200);
+    server
+        .call("PUT", "/user/webhook")
+        .user(key)
+        .json(&json!({ "webhook_url": url }))
+        .send()
+        .expect(200);
     server.post("/user/webhook/test").user(key).send().expect(200)
 }
 
@@ -71,7 +77,8 @@ fn a_certificate_must_be_good() {
         ("localhost", None, "localhost", false),
     ] {
         let receiver = receiver(name, issuer);
-        let tested = test(&server, &key, &format!("https://{host}:{}/hook", receiver.address.port()));
+        let tested =
+            test(&server, &key, &format!("https://{host}:{}/hook", receiver.address.port()));
         let row = format!("for {name}, at {host}: {tested}");
         assert_eq!(tested["delivered"], trusted, "{row}");
         let error = tested["error"].as_str().unwrap_or_default();
@@ -80,7 +87,9 @@ fn a_certificate_must_be_good() {
     }
     // Plain HTTP to a port that speaks TLS is no delivery, nor is TLS to one that does not.
     let (tls, plain) = (receiver("localhost", Some(&root)), Receiver::taking());
-    for url in [format!("http://localhost:{}/", tls.address.port()), format!("https://{}/", plain.address)] {
+    for url in
+        [format!("http://localhost:{}/", tls.address.port()), format!("https://{}/", plain.address)]
+    {
         assert_eq!(test(&server, &key, &url)["delivered"], false, "{url}");
     }
     assert_eq!(test(&server, &key, &plain.url())["delivered"], true, "without TLS, past the proxy");
@@ -93,7 +102,10 @@ fn without_roots_of_the_system_strangers_are_still_refused() {
     let (mut server, key) = server(folder.path(), &folder.path().join("missing.pem"));
     let receiver = receiver("localhost", None);
     let tested = test(&server, &key, &format!("https://localhost:{}/", receiver.address.port()));
-    assert!(tested["error"].as_str().is_some_and(|error| error.contains("invalid peer certificate")), "{tested}");
+    assert!(
+        tested["error"].as_str().is_some_and(|error| error.contains("invalid peer certificate")),
+        "{tested}"
+    );
     assert!(server.stderr.find("webhooks trust those that this program carries").is_some());
     server.terminate();
 }

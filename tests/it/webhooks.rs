@@ -1,4 +1,5 @@
-//! the HTTP contract, section Webhooks: where events may go, what is said about it, and who learns of the secret.
+//! the HTTP contract, section Webhooks: where events may go, what is said about it, and who learns
+//! of the secret.
 
 use crate::client::{Answer, Client, Token};
 use crate::deliveries::setup;
@@ -9,7 +10,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const SECRET: &str = "Xq7-a-secret-of-a-webhook";
-const PRIVATE: &str = "The address of the webhook is private or reserved; the operator can allow it.";
+const PRIVATE: &str =
+    "The address of the webhook is private or reserved; the operator can allow it.";
 
 fn put(server: &Client, key: &Token, body: &Value) -> Answer {
     server.call("PUT", "/user/webhook").user(&key.text).json(body).send()
@@ -34,7 +36,10 @@ fn it_is_set_shown_and_removed() {
     let nothing = json!({"webhook_url": null, "has_secret": false});
     assert_eq!(show(&server, &key), nothing);
     let answer = server.post("/user/webhook/test").user(&key.text).send();
-    assert_eq!(answer.refusal(), (404, "No webhook URL is set. Set one with PUT /user/webhook.".to_owned()));
+    assert_eq!(
+        answer.refusal(),
+        (404, "No webhook URL is set. Set one with PUT /user/webhook.".to_owned())
+    );
     server.patch("/admin/users/1").admin().json(&json!({"data": {"a": 1}})).send().expect(200);
     let url = "https://example.com/hook?a=b";
     for (body, in_data, has_secret) in [
@@ -49,7 +54,11 @@ fn it_is_set_shown_and_removed() {
         let user = put(&server, &key, &body).expect(200);
         let expected = in_data.map_or(json!({"a": 1}), |url| json!({"a": 1, "webhook_url": url}));
         assert_eq!((&user["id"], &user["data"]), (&json!(1), &expected), "{body}");
-        assert_eq!(show(&server, &key), json!({"webhook_url": in_data, "has_secret": has_secret}), "{body}");
+        assert_eq!(
+            show(&server, &key),
+            json!({"webhook_url": in_data, "has_secret": has_secret}),
+            "{body}"
+        );
         let admins = server.get("/admin/users/1").admin().send().expect(200);
         assert_eq!(admins["data"], expected, "{body}");
     }
@@ -94,7 +103,10 @@ fn what_cannot_be_posted_to_is_refused_at_once() {
         (json!({"url": "http://example.com/"}), ("missing", "body.webhook_url")),
         (json!({"webhook_url": 5}), ("string_type", "body.webhook_url")),
         (json!({"webhook_secret": "short"}), ("string_too_short", "body.webhook_secret")),
-        (json!({"webhook_secret": "with spaces in between"}), ("string_pattern_mismatch", "body.webhook_secret")),
+        (
+            json!({"webhook_secret": "with spaces in between"}),
+            ("string_pattern_mismatch", "body.webhook_secret"),
+        ),
     ] {
         let faults = put(&server, &key, &body).faults();
         assert_eq!(faults, [(fault.0.to_owned(), fault.1.to_owned())], "{body}");
@@ -121,14 +133,19 @@ fn private_addresses_are_not_reached_by_name_or_by_stealth() {
         let data = json!({"data": {"webhook_url": url}});
         server.patch("/admin/users/1").admin().json(&data).send().expect(200);
         let tested = test(&server, &key);
-        assert_eq!((&tested["delivered"], &tested["error"]), (&json!(false), &json!(PRIVATE)), "{url}: {tested}");
+        assert_eq!(
+            (&tested["delivered"], &tested["error"]),
+            (&json!(false), &json!(PRIVATE)),
+            "{url}: {tested}"
+        );
     }
     assert_eq!(receiver.calls(), 0, "a private address was called");
 }
 
 #[test]
 fn a_test_is_posted_at_once_and_told() {
-    let endless = format!("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n{}", "x".repeat(100_000));
+    let endless =
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n{}", "x".repeat(100_000));
     let long = format!("HTTP/1.1 200 OK\r\nX-Long: {}\r\n\r\n", "x".repeat(200_000));
     for (answer, delivered, status, error) in [
         (OK, true, json!(200), Value::Null),
@@ -145,10 +162,18 @@ fn a_test_is_posted_at_once_and_told() {
         let receiver = Receiver::answering(move |_| Some(answer.clone()));
         let server = setup().start();
         let key = user_of(&server);
-        put(&server, &key, &json!({"webhook_url": receiver.url(), "webhook_secret": SECRET})).expect(200);
+        put(&server, &key, &json!({"webhook_url": receiver.url(), "webhook_secret": SECRET}))
+            .expect(200);
         let tested = test(&server, &key);
-        assert_eq!((&tested["delivered"], &tested["status"]), (&json!(delivered), &status), "{named}: {tested}");
-        assert!(delivered == tested["error"].is_null() && tested["milliseconds"].is_u64(), "{named}: {tested}");
+        assert_eq!(
+            (&tested["delivered"], &tested["status"]),
+            (&json!(delivered), &status),
+            "{named}: {tested}"
+        );
+        assert!(
+            delivered == tested["error"].is_null() && tested["milliseconds"].is_u64(),
+            "{named}: {tested}"
+        );
         assert!(error.is_null() || tested["error"] == error, "{named}: {tested}");
         let came = receiver.next();
         assert_eq!(came.header("x-vomeet-event"), Some("webhook.test"));
@@ -164,7 +189,8 @@ fn redirects_are_not_followed() {
     let inside = Receiver::taking();
     for status in [301, 302, 303, 307, 308] {
         let to = inside.url();
-        let answer = format!("HTTP/1.1 {status} Elsewhere\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
+        let answer =
+            format!("HTTP/1.1 {status} Elsewhere\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
         let outside = Receiver::answering(move |_| Some(answer.clone()));
         let server = setup().start();
         let key = user_of(&server);
@@ -203,11 +229,13 @@ fn a_user_tests_one_at_a_time() {
     }
 }
 
-/// No route shows it, not even to the one who sent it, and no line of the log at its most talkative.
+/// No route shows it, not even to the one who sent it, and no line of the log at its most
+/// talkative.
 #[test]
 fn the_secret_is_nowhere_but_in_the_file() {
     let (folder, receiver) = (tempfile::tempdir().expect("a folder"), Receiver::taking());
-    let launch = Launch::serve(folder.path()).env("VOMEET_LOG", "trace").env("ADMIN_API_TOKEN", "token");
+    let launch =
+        Launch::serve(folder.path()).env("VOMEET_LOG", "trace").env("ADMIN_API_TOKEN", "token");
     let server = launch.env("VOMEET_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8").start();
     let key = user_of(&server);
     let mut said = vec![
@@ -221,7 +249,8 @@ fn the_secret_is_nowhere_but_in_the_file() {
     for path in ["/user", "/user/webhook", "/user/webhook/deliveries", "/meetings"] {
         said.push(server.get(path).user(&key.text).send());
     }
-    for path in ["/admin/users", "/admin/users/1", "/admin/users/1/tokens", "/metrics", "/healthz"] {
+    for path in ["/admin/users", "/admin/users/1", "/admin/users/1/tokens", "/metrics", "/healthz"]
+    {
         said.push(server.get(path).admin().send());
     }
     for answer in &said {

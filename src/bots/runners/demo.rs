@@ -237,7 +237,11 @@ impl Callbacks {
         }
     }
 
-    async fn send(&self, path: &str, body: &Value) -> Result<StatusCode, Box<dyn Error + Send + Sync>> {
+    async fn send(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> Result<StatusCode, Box<dyn Error + Send + Sync>> {
         let stream = TcpStream::connect(&self.server).await?;
         let mut connection = Connection::over(stream).await?;
         let request = Request::post(format!("{}{path}", self.path))

@@ -3,8 +3,12 @@
 use crate::bots::launch::{BotExit, LaunchSpec, pairs};
 use crate::config::DockerBots;
 use bollard::errors::Error;
-use bollard::models::{ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, HostConfig};
-use bollard::query_parameters::{CreateContainerOptions, RemoveContainerOptions, StopContainerOptions};
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, HostConfig,
+};
+use bollard::query_parameters::{
+    CreateContainerOptions, RemoveContainerOptions, StopContainerOptions,
+};
 use bollard::{ClientVersion, Docker};
 use futures_util::StreamExt;
 use std::collections::HashMap;
@@ -47,7 +51,10 @@ impl Engine {
             return Err("there is no image; set bots.docker_image.".to_owned());
         }
         let client = self.client().await.map_err(|error| self.explain(&error))?;
-        let named = CreateContainerOptions { name: Some(spec.name.clone()), ..CreateContainerOptions::default() };
+        let named = CreateContainerOptions {
+            name: Some(spec.name.clone()),
+            ..CreateContainerOptions::default()
+        };
         let created = client.create_container(Some(named), self.body(spec)).await;
         let id = created.map_err(|error| self.explain(&error))?.id;
         match client.start_container(&id, None).await {
@@ -60,7 +67,8 @@ impl Engine {
     }
 
     fn body(&self, spec: &LaunchSpec) -> ContainerCreateBody {
-        let DockerBots { image, network, environment, labels, memory_mib, cpu_percent, .. } = &self.settings;
+        let DockerBots { image, network, environment, labels, memory_mib, cpu_percent, .. } =
+            &self.settings;
         let mut env = Vec::new();
         for (name, value) in pairs(environment).iter().chain(&spec.environment) {
             env.push(format!("{name}={value}"));
@@ -88,7 +96,9 @@ impl Engine {
     pub async fn stop(&self, id: &str) {
         let t = i32::try_from(self.grace.as_secs()).ok();
         let stopped = match self.client().await {
-            Ok(client) => client.stop_container(id, Some(StopContainerOptions { t, signal: None })).await,
+            Ok(client) => {
+                client.stop_container(id, Some(StopContainerOptions { t, signal: None })).await
+            }
             Err(error) => Err(error),
         };
         match stopped {
@@ -164,7 +174,9 @@ impl Engine {
     async fn client(&self) -> Result<&Docker, Error> {
         let seconds_max = self.grace.as_secs() + RESPONSE_SECONDS_MAX;
         let connect = || async {
-            Docker::connect_with_unix(&self.settings.socket, seconds_max, &VERSION)?.negotiate_version().await
+            Docker::connect_with_unix(&self.settings.socket, seconds_max, &VERSION)?
+                .negotiate_version()
+                .await
         };
         self.client.get_or_try_init(connect).await
     }
@@ -174,7 +186,9 @@ impl Engine {
         let DockerBots { socket, image, network, .. } = &self.settings;
         match error {
             // Docker's status for it is 404, Podman's 500.
-            Error::DockerResponseServerError { message, .. } if !network.is_empty() && message.contains("network") => {
+            Error::DockerResponseServerError { message, .. }
+                if !network.is_empty() && message.contains("network") =>
+            {
                 format!(
                     "the engine has no network {network} ({message}); create it, or change \
                      bots.docker_network."

@@ -16,7 +16,13 @@ pub struct Line {
     pub at_first: Option<&'static str>,
 }
 
-const fn line(start: f64, end: f64, speaker: &'static str, language: &'static str, text: &'static str) -> Line {
+const fn line(
+    start: f64,
+    end: f64,
+    speaker: &'static str,
+    language: &'static str,
+    text: &'static str,
+) -> Line {
     Line { start, end, speaker, language, text, at_first: None }
 }
 

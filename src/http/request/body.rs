@@ -32,7 +32,12 @@ impl BodyState {
 
 /// Reads a body to its end into one buffer, of at most the configured size or `row_max` bytes,
 /// whichever is more.
-pub async fn read(body: Incoming, limits: &Http, row_max: usize, body_state: &BodyState) -> Result<Vec<u8>> {
+pub async fn read(
+    body: Incoming,
+    limits: &Http,
+    row_max: usize,
+    body_state: &BodyState,
+) -> Result<Vec<u8>> {
     if body.is_end_stream() {
         return Ok(Vec::new());
     }
@@ -50,7 +55,8 @@ pub async fn read(body: Incoming, limits: &Http, row_max: usize, body_state: &Bo
 async fn collect(mut body: Incoming, max: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Error::Malformed("The body ended before it was complete."))?;
+        let frame =
+            frame.map_err(|_| Error::Malformed("The body ended before it was complete."))?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > max {
             return Err(Error::TooLarge(max));

@@ -64,7 +64,8 @@ mod tests {
         for line in lines {
             headers.append(FORWARDED_FOR, HeaderValue::from_bytes(line).expect("a value"));
         }
-        let proxies: Vec<IpNet> = proxies.iter().map(|network| network.parse().expect("a network")).collect();
+        let proxies: Vec<IpNet> =
+            proxies.iter().map(|network| network.parse().expect("a network")).collect();
         client_address(peer.parse().expect("an address"), &headers, &proxies).to_string()
     }
 
@@ -93,7 +94,9 @@ mod tests {
 
     #[test]
     fn a_peer_that_is_not_trusted_speaks_for_itself() {
-        for (peer, expected) in [("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("::1", "::1")] {
+        for (peer, expected) in
+            [("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("::1", "::1")]
+        {
             assert_eq!(client(peer, &[b"203.0.113.7"], &PROXIES), expected);
         }
         assert_eq!(client("10.0.0.1", &[b"203.0.113.7"], &[]), "10.0.0.1");

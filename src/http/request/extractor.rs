@@ -10,11 +10,10 @@ use crate::domain::Patch;
 use crate::domain::field::{Field, Invalid, Raw};
 use crate::domain::field_error::{FieldError, LocStep, SentValue};
 use crate::error::{Error, Result};
+use crate::http::request::members::Members;
 use percent_encoding::percent_decode_str;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
 use url::form_urlencoded;
 use utoipa::openapi::schema::{Object, Schema};
 
@@ -119,7 +118,8 @@ impl<'a> Extractor<'a> {
             Ok(body) => (body, Vec::new()),
             Err(fault) => (Body::Faulty, vec![fault]),
         };
-        let mut extractor = Self { source: Source::Request { parts, body }, at: Vec::new(), faults };
+        let mut extractor =
+            Self { source: Source::Request { parts, body }, at: Vec::new(), faults };
         let input = I::read(&mut extractor);
         match input {
             Some(input) if extractor.faults.is_empty() => Ok(input),
@@ -129,7 +129,8 @@ impl<'a> Extractor<'a> {
 
     /// Lists the fields of an input.
     pub fn describe<I: FromRequest>() -> Vec<FieldDoc> {
-        let mut extractor = Extractor { source: Source::Nothing(Vec::new()), at: Vec::new(), faults: Vec::new() };
+        let mut extractor =
+            Extractor { source: Source::Nothing(Vec::new()), at: Vec::new(), faults: Vec::new() };
         I::read(&mut extractor);
         match extractor.source {
             Source::Nothing(fields) => fields,
@@ -143,9 +144,14 @@ impl<'a> Extractor<'a> {
         let decoded = percent_decode_str((parts.path)(name)?).decode_utf8();
         let read = match &decoded {
             Ok(text) => T::read(Raw::Text(text)),
-            Err(_) => Err(Invalid::new("string_unicode", "Input should be valid UTF-8 after percent-decoding")),
+            Err(_) => Err(Invalid::new(
+                "string_unicode",
+                "Input should be valid UTF-8 after percent-decoding",
+            )),
         };
-        self.checked(Place::Path, name, read, || SentValue::Text(decoded.unwrap_or_default().into_owned()))
+        self.checked(Place::Path, name, read, || {
+            SentValue::Text(decoded.unwrap_or_default().into_owned())
+        })
     }
 
     /// A query parameter; the last one counts. The inner `None` means that it is absent.
@@ -157,7 +163,11 @@ impl<'a> Extractor<'a> {
     }
 
     /// A query parameter with a default.
-    pub fn query_or<T: Field + serde::Serialize>(&mut self, name: &'static str, default: T) -> Option<T> {
+    pub fn query_or<T: Field + serde::Serialize>(
+        &mut self,
+        name: &'static str,
+        default: T,
+    ) -> Option<T> {
         let documented = serde_json::to_value(&default).ok();
         let value = self.query(name);
         if let Source::Nothing(fields) = &mut self.source
@@ -175,7 +185,11 @@ impl<'a> Extractor<'a> {
         let (whole, member) = (*whole, members.get(name));
         let Some(json) = member else {
             let loc = self.loc(Place::Body, name);
-            self.faults.push(FieldError::new(loc, shown(whole), Invalid::new("missing", "Field required")));
+            self.faults.push(FieldError::new(
+                loc,
+                shown(whole),
+                Invalid::new("missing", "Field required"),
+            ));
             return None;
         };
         self.checked(Place::Body, name, T::read(Raw::Json(json)), || shown(json))
@@ -243,7 +257,8 @@ impl<'a> Extractor<'a> {
         read: std::result::Result<T, Invalid>,
         input: impl FnOnce() -> SentValue,
     ) -> Option<T> {
-        let refused = |invalid| self.faults.push(FieldError::new(self.loc(place, name), input(), invalid));
+        let refused =
+            |invalid| self.faults.push(FieldError::new(self.loc(place, name), input(), invalid));
         read.map_err(refused).ok()
     }
 
@@ -265,7 +280,8 @@ impl<'a> Body<'a> {
         if bytes.trim_ascii().is_empty() {
             return Ok(Self::Absent);
         }
-        let whole: &RawValue = serde_json::from_slice(bytes).map_err(|error| no_json(bytes, &error))?;
+        let whole: &RawValue =
+            serde_json::from_slice(bytes).map_err(|error| no_json(bytes, &error))?;
         match serde_json::from_str(whole.get()) {
             Ok(members) => Ok(Self::Object(whole, members)),
             Err(error) if whole.get().starts_with('{') => Err(no_json(bytes, &error)),
@@ -275,19 +291,32 @@ impl<'a> Body<'a> {
 }
 
 fn no_body() -> FieldError {
-    FieldError::new(vec![LocStep::Name("body")], SentValue::Nothing, Invalid::new("missing", "Field required"))
+    FieldError::new(
+        vec![LocStep::Name("body")],
+        SentValue::Nothing,
+        Invalid::new("missing", "Field required"),
+    )
 }
 
 fn no_object(whole: &RawValue) -> FieldError {
     let msg = "Input should be a valid dictionary or object to extract fields from";
-    FieldError::new(vec![LocStep::Name("body")], shown(whole), Invalid::new("model_attributes_type", msg))
+    FieldError::new(
+        vec![LocStep::Name("body")],
+        shown(whole),
+        Invalid::new("model_attributes_type", msg),
+    )
 }
 
 fn no_json(bytes: &[u8], error: &serde_json::Error) -> FieldError {
     let lines = bytes.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1));
     let offset = lines.map(<[u8]>::len).sum::<usize>() + error.column().saturating_sub(1);
-    let invalid = Invalid::new("json_invalid", "JSON decode error").with("error", error.to_string());
-    FieldError::new(vec![LocStep::Name("body"), LocStep::Number(offset)], SentValue::Unreadable, invalid)
+    let invalid =
+        Invalid::new("json_invalid", "JSON decode error").with("error", error.to_string());
+    FieldError::new(
+        vec![LocStep::Name("body"), LocStep::Number(offset)],
+        SentValue::Unreadable,
+        invalid,
+    )
 }
 
 /// The value as a fault shows it; nothing where it would make the response unreadable for some
@@ -296,40 +325,6 @@ pub(crate) fn shown(json: &RawValue) -> SentValue {
     match serde_json::from_str::<serde_json::Value>(json.get()) {
         Ok(_) => SentValue::Json(json.to_owned()),
         Err(_) => SentValue::Nothing,
-    }
-}
-
-/// The members of a JSON object, unparsed. Of two with one name the last counts, as in Python and
-/// JavaScript.
-pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'a> Members<'a> {
-    fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
-    }
-}
-
-impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Collect;
-
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    members.push((Cow::Owned(name), map.next_value()?));
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Collect)
     }
 }
 

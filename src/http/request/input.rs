@@ -5,7 +5,7 @@
 /// A field is `method name: Type`, where the method is one of
 /// [`Extractor`](crate::http::Extractor):
 ///
-/// ```ignore
+/// ```text
 /// input! {
 ///     /// Path and body of `POST /admin/users/{id}/tokens`; no body is needed.
 ///     pub struct CreateTokenInput, body Optional {
@@ -16,11 +16,12 @@
 /// ```
 ///
 /// - `as "id"` is the field's name in the request, where it is another one than in the struct.
-/// - What the method takes besides the name stands in brackets: `query_or(BoundedInt(100)) limit: PageLimit`.
-/// - `body Optional` and `body Required` are the [`BodyRule`](crate::http::request::extractor::BodyRule); without
-///   either the body is not read.
-/// - `for Name { … }` reads a struct that is declared elsewhere. There `=> expression` makes the struct's value of
-///   what was read, and `..rest` gives the fields that are not read.
+/// - What the method takes besides the name stands in brackets: `query_or(BoundedInt(100)) limit:
+///   PageLimit`.
+/// - `body Optional` and `body Required` are the
+///   [`BodyRule`](crate::http::request::extractor::BodyRule); without either the body is not read.
+/// - `for Name { … }` reads a struct that is declared elsewhere. There `=> expression` makes the
+///   struct's value of what was read, and `..rest` gives the fields that are not read.
 ///
 /// The same list describes the fields in the OpenAPI document, in this order.
 macro_rules! input {

@@ -4,6 +4,7 @@ pub mod body;
 pub mod client_address;
 pub mod extractor;
 pub mod input;
+mod members;
 mod nested;
 
 pub use nested::object_schema;

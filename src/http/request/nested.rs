@@ -2,7 +2,10 @@
 
 use crate::domain::field::{Field, Invalid, Raw};
 use crate::domain::field_error::{FieldError, LocStep};
-use crate::http::request::extractor::{Body, Extractor, FieldDoc, FromRequest, Members, Place, Source, shown};
+use crate::http::request::extractor::{
+    Body, Extractor, FieldDoc, FromRequest, Place, Source, shown,
+};
+use crate::http::request::members::Members;
 use serde_json::value::RawValue;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
 
@@ -49,7 +52,11 @@ impl<'a> Extractor<'a> {
     }
 
     /// A member of the body that is a list of at most `max` values; null is the same as absent.
-    pub fn optional_list<T: Field>(&mut self, name: &'static str, max: usize) -> Option<Option<Vec<T>>> {
+    pub fn optional_list<T: Field>(
+        &mut self,
+        name: &'static str,
+        max: usize,
+    ) -> Option<Option<Vec<T>>> {
         let schema = || ArrayBuilder::new().items(T::schema()).max_items(Some(max)).into();
         if self.describes(name, false, schema) {
             return None;
@@ -65,7 +72,12 @@ impl<'a> Extractor<'a> {
         values.map(Some)
     }
 
-    fn value_in_list<T: Field>(&mut self, name: &'static str, at: usize, item: &RawValue) -> Option<T> {
+    fn value_in_list<T: Field>(
+        &mut self,
+        name: &'static str,
+        at: usize,
+        item: &RawValue,
+    ) -> Option<T> {
         match T::read(Raw::Json(item)) {
             Ok(value) => Some(value),
             Err(invalid) => {
@@ -84,13 +96,21 @@ impl<'a> Extractor<'a> {
     }
 
     /// The items of a list that is not too long.
-    fn items(&mut self, name: &'static str, whole: &'a RawValue, max: usize) -> Option<Vec<&'a RawValue>> {
+    fn items(
+        &mut self,
+        name: &'static str,
+        whole: &'a RawValue,
+        max: usize,
+    ) -> Option<Vec<&'a RawValue>> {
         let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(whole.get()) else {
             self.refuse(name, Invalid::new("list_type", "Input should be a valid list"));
             return None;
         };
         if items.len() > max {
-            let msg = format!("List should have at most {max} items after validation, not {}", items.len());
+            let msg = format!(
+                "List should have at most {max} items after validation, not {}",
+                items.len()
+            );
             self.refuse(name, Invalid::new("too_long", msg).with("max_length", max));
             return None;
         }
@@ -98,9 +118,20 @@ impl<'a> Extractor<'a> {
     }
 
     /// Describes the field where there is no request; false where there is one.
-    fn describes(&mut self, name: &'static str, required: bool, schema: impl FnOnce() -> Schema) -> bool {
+    fn describes(
+        &mut self,
+        name: &'static str,
+        required: bool,
+        schema: impl FnOnce() -> Schema,
+    ) -> bool {
         let Source::Nothing(fields) = &mut self.source else { return false };
-        fields.push(FieldDoc { place: Place::Body, name, required, nullable: !required, schema: schema() });
+        fields.push(FieldDoc {
+            place: Place::Body,
+            name,
+            required,
+            nullable: !required,
+            schema: schema(),
+        });
         true
     }
 
@@ -123,7 +154,11 @@ impl<'a> Extractor<'a> {
         let Ok(members) = serde_json::from_str::<Members<'a>>(whole.get()) else {
             let msg = "Input should be a valid dictionary or object to extract fields from";
             let loc = [&[LocStep::Name("body")], at.as_slice()].concat();
-            self.faults.push(FieldError::new(loc, shown(whole), Invalid::new("model_attributes_type", msg)));
+            self.faults.push(FieldError::new(
+                loc,
+                shown(whole),
+                Invalid::new("model_attributes_type", msg),
+            ));
             return None;
         };
         let source = Source::Request { parts, body: Body::Object(whole, members) };

@@ -23,7 +23,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 const VERSION: &str = "13";
 /// Some clients make up 22 letters instead of encoding 16 bytes, so that 4 bits are left over; they
 /// are ignored.
-const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, PAD.with_decode_allow_trailing_bits(true));
+const KEY_BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, PAD.with_decode_allow_trailing_bits(true));
 /// Length of a decoded key, in bytes.
 const KEY_BYTES: usize = 16;
 
@@ -41,7 +42,8 @@ impl Handshake {
         let asks_for_websocket = head.method == Method::GET
             && has_token(headers, &header::UPGRADE, "websocket")
             && has_token(headers, &header::CONNECTION, "upgrade")
-            && single(headers, &header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == VERSION);
+            && single(headers, &header::SEC_WEBSOCKET_VERSION)
+                .is_some_and(|version| version == VERSION);
         if !asks_for_websocket {
             return Err(Error::NoWebSocket);
         }
@@ -51,7 +53,11 @@ impl Handshake {
         };
         let key = match single(headers, &header::SEC_WEBSOCKET_KEY) {
             Some(key) if is_key(key.as_bytes()) => key,
-            _ => return Err(Error::Malformed("A Sec-WebSocket-Key is 16 bytes in base64, and there is one.")),
+            _ => {
+                return Err(Error::Malformed(
+                    "A Sec-WebSocket-Key is 16 bytes in base64, and there is one.",
+                ));
+            }
         };
         match HeaderValue::try_from(derive_accept_key(key.as_bytes())) {
             Ok(accept) => Ok(Self { accept, upgrade: upgrade.clone() }),
@@ -70,9 +76,13 @@ impl Handshake {
             match upgrade.await {
                 Ok(upgraded) => match Socket::over(upgraded).await {
                     Some(socket) => talk(socket, permit).await,
-                    None => log::error!("a connection that was switched to a WebSocket is of another kind"),
+                    None => log::error!(
+                        "a connection that was switched to a WebSocket is of another kind"
+                    ),
                 },
-                Err(error) => log::debug!("the connection ended before it was a WebSocket: {error}"),
+                Err(error) => {
+                    log::debug!("the connection ended before it was a WebSocket: {error}");
+                }
             }
         });
         Switching(accept)

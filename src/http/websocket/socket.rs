@@ -115,7 +115,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
         let mut pings = interval_at(Instant::now() + PING_PERIOD, PING_PERIOD);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let stream = WebSocketStream::from_partially_read(stream, begun.into(), Role::Server, Some(config)).await;
+        let stream =
+            WebSocketStream::from_partially_read(stream, begun.into(), Role::Server, Some(config))
+                .await;
         Self { stream, pings, has_pong: true }
     }
 
@@ -169,7 +171,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let _ = timeout(CLOSE_TIME_MAX, self.closing_handshake(end, last_text)).await;
     }
 
-    async fn closing_handshake(&mut self, end: End, last_text: Option<Utf8Bytes>) -> Result<(), Error> {
+    async fn closing_handshake(
+        &mut self,
+        end: End,
+        last_text: Option<Utf8Bytes>,
+    ) -> Result<(), Error> {
         if let Some(frame) = end.frame() {
             if let Some(text) = last_text {
                 self.stream.feed(Message::Text(text)).await?;

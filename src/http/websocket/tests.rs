@@ -72,7 +72,8 @@ async fn a_peer_that_does_not_read_is_slow_and_its_end_takes_a_second() {
 #[tokio::test(start_paused = true)]
 async fn last_words_and_the_code_arrive() {
     let (socket, mut peer) = pair().await;
-    let closing = tokio::spawn(socket.close(End::KeyRefused, Some(Utf8Bytes::from_static("last words"))));
+    let closing =
+        tokio::spawn(socket.close(End::KeyRefused, Some(Utf8Bytes::from_static("last words"))));
     assert_eq!(peer.next().await.expect("a text").expect("a text"), Message::text("last words"));
     let Some(Ok(Message::Close(Some(frame)))) = peer.next().await else { panic!("no close") };
     assert_eq!(u16::from(frame.code), 4401);
@@ -104,8 +105,9 @@ fn frame(first: u8, length: usize, payload: &[u8]) -> Vec<u8> {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_text_ends_it() {
-    let fragments =
-        |count: usize| [frame(0x01, 900, &[b'x'; 900]), frame(0x00, 900, &[b'x'; 900]).repeat(count)].concat();
+    let fragments = |count: usize| {
+        [frame(0x01, 900, &[b'x'; 900]), frame(0x00, 900, &[b'x'; 900]).repeat(count)].concat()
+    };
     for (name, bytes, end) in [
         ("binary", frame(0x82, 1, b"x"), End::NoText),
         ("no UTF-8", frame(0x81, 2, b"\xff\xfe"), End::NoUtf8),
@@ -152,7 +154,12 @@ async fn texts_up_to_the_limit_are_heard_whole_or_in_fragments_and_after_what_ca
     let (ours, mut theirs) = duplex(4 * MESSAGE_BYTES_MAX);
     let mut socket = Socket::new(ours, early).await;
     theirs.write_all(&frame(0x81, longest.len(), longest.as_bytes())).await.expect("room");
-    let parts = [frame(0x01, 2, b"\xc3\xa9"), frame(0x89, 1, b"p"), frame(0x00, 0, b""), frame(0x80, 1, b"!")];
+    let parts = [
+        frame(0x01, 2, b"\xc3\xa9"),
+        frame(0x89, 1, b"p"),
+        frame(0x00, 0, b""),
+        frame(0x80, 1, b"!"),
+    ];
     theirs.write_all(&parts.concat()).await.expect("room");
     for expected in ["early", &longest, "é!"] {
         assert_eq!(socket.next().await.as_deref(), Ok(expected));

@@ -10,7 +10,11 @@ columns!(key_columns, key_at: AdminKey of "k" { id, name, hint, created_at, expi
 
 /// The key with this id.
 pub fn find(db: &Connection, id: AdminKeyId) -> rusqlite::Result<Option<AdminKey>> {
-    let mut statement = db.prepare_cached(concat!("SELECT ", key_columns!(), " FROM admin_keys k WHERE k.id = ?1"))?;
+    let mut statement = db.prepare_cached(concat!(
+        "SELECT ",
+        key_columns!(),
+        " FROM admin_keys k WHERE k.id = ?1"
+    ))?;
     statement.query_row([id], |row| key_at(row, 0)).optional()
 }
 
@@ -29,8 +33,11 @@ impl Store {
     /// Every named admin key, in the order of their ids.
     pub fn admin_keys(&self) -> Result<Vec<AdminKey>> {
         self.read(|db| {
-            let mut statement =
-                db.prepare_cached(concat!("SELECT ", key_columns!(), " FROM admin_keys k ORDER BY k.id"))?;
+            let mut statement = db.prepare_cached(concat!(
+                "SELECT ",
+                key_columns!(),
+                " FROM admin_keys k ORDER BY k.id"
+            ))?;
             statement.query_map([], |row| key_at(row, 0))?.collect()
         })
     }

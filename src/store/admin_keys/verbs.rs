@@ -67,12 +67,15 @@ impl Verb for RotateAdminKey {
 
     fn apply(&self, db: &Connection) -> Result<AdminKey> {
         let key = find(db, self.id)?.ok_or(Error::AdminKeyNotFound)?;
-        // The secret before an earlier rotation ends now: the way to shut out both is to rotate twice.
+        // The secret before an earlier rotation ends now: the way to shut out both is to rotate
+        // twice.
         end_hash(db, "SELECT old_hash FROM admin_keys WHERE id = ?1", self.id, self.now)?;
         if self.grace_seconds == 0 {
             end_hash(db, "SELECT hash FROM admin_keys WHERE id = ?1", self.id, self.now)?;
         }
-        let lifetime = key.expires_at.map(|end| end.as_millis() - key.rotated_at.unwrap_or(key.created_at).as_millis());
+        let lifetime = key
+            .expires_at
+            .map(|end| end.as_millis() - key.rotated_at.unwrap_or(key.created_at).as_millis());
         let mut update = db.prepare_cached(
             "UPDATE admin_keys SET old_hash = iif(?6 > 0, hash, NULL), old_until = iif(?6 > 0, min(?5, coalesce(expires_at, ?5)), NULL),
                hash = ?2, hint = ?3, rotated_at = ?4, expires_at = ?7 WHERE id = ?1",
@@ -145,9 +148,13 @@ fn snapshot(db: &Connection, id: AdminKeyId) -> Result<Option<Snapshot>> {
 
 /// Remembers a hash of a key as ended, if the query finds one.
 fn end_hash(db: &Connection, query: &str, id: AdminKeyId, now: Time) -> Result<()> {
-    let hash = db.prepare_cached(query)?.query_row([id], |row| row.get::<_, Option<TokenHash>>(0)).optional()?;
+    let hash = db
+        .prepare_cached(query)?
+        .query_row([id], |row| row.get::<_, Option<TokenHash>>(0))
+        .optional()?;
     let Some(hash) = hash.flatten() else { return Ok(()) };
-    let mut remember = db.prepare_cached("INSERT OR REPLACE INTO ended_keys (hash, ended_at) VALUES (?1, ?2)")?;
+    let mut remember =
+        db.prepare_cached("INSERT OR REPLACE INTO ended_keys (hash, ended_at) VALUES (?1, ?2)")?;
     remember.execute(params![hash, now])?;
     Ok(())
 }

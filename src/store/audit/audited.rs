@@ -1,4 +1,5 @@
-//! A change with its entry in the audit log: both in one savepoint, so neither is there without the other.
+//! A change with its entry in the audit log: both in one savepoint, so neither is there without the
+//! other.
 
 use crate::domain::{Action, Actor, Subject};
 use crate::error::Result;
@@ -8,7 +9,8 @@ use crate::store::writer::verb::{Change, Numbered, Verb};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-/// A verb with an entry in the audit log. It hands over what stands in the entry, so the log need not know the nouns.
+/// A verb with an entry in the audit log. It hands over what stands in the entry, so the log need
+/// not know the nouns.
 pub trait Audited: Verb {
     /// What the entry calls it.
     const ACTION: Action;
@@ -18,7 +20,8 @@ pub trait Audited: Verb {
         Ok(None)
     }
 
-    /// What it changed, and how that is now; `None` where nothing was changed, which makes no entry.
+    /// What it changed, and how that is now; `None` where nothing was changed, which makes no
+    /// entry.
     fn after(&self, answer: &Self::Answer) -> Option<(Subject, Option<Snapshot>)>;
 }
 

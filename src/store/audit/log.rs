@@ -32,7 +32,8 @@ impl Snapshot {
 
 /// Whom a subject concerns.
 fn owner(subject: Subject, details: &Details) -> Option<UserId> {
-    let of = |snapshot: &Option<Snapshot>| snapshot.as_ref()?.0.get("user_id")?.as_i64().map(UserId);
+    let of =
+        |snapshot: &Option<Snapshot>| snapshot.as_ref()?.0.get("user_id")?.as_i64().map(UserId);
     match subject {
         Subject::User(id) => Some(id),
         _ => of(&details.after).or_else(|| of(&details.before)),
@@ -71,7 +72,9 @@ fn text(members: &Map<String, Value>) -> Option<String> {
 /// The number and the hash of the newest entry; of the base where none is kept.
 pub(crate) fn newest(db: &Connection) -> rusqlite::Result<(i64, [u8; 32])> {
     let pair = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let entry = db.prepare_cached("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1")?.query_row([], pair);
+    let entry = db
+        .prepare_cached("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1")?
+        .query_row([], pair);
     match entry.optional()? {
         Some(newest) => Ok(newest),
         None => base(db),
@@ -81,11 +84,20 @@ pub(crate) fn newest(db: &Connection) -> rusqlite::Result<(i64, [u8; 32])> {
 /// The number and the hash of the entry before the oldest that is kept.
 pub(crate) fn base(db: &Connection) -> rusqlite::Result<(i64, [u8; 32])> {
     let mut statement = db.prepare_cached("SELECT id, hash FROM audit_base")?;
-    Ok(statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?.unwrap_or((0, [0; 32])))
+    Ok(statement
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?
+        .unwrap_or((0, [0; 32])))
 }
 
 /// Adds an entry. Of an erased user nothing but the number is written.
-pub fn append(db: &Connection, actor: &Actor, action: Action, subject: Subject, details: &Details) -> Result<()> {
+pub fn append(
+    db: &Connection,
+    actor: &Actor,
+    action: Action,
+    subject: Subject,
+    details: &Details,
+) -> Result<()> {
     let (last, previous) = newest(db)?;
     let user_id = owner(subject, details);
     let is_erasure = action == Action::UserDelete;
@@ -104,9 +116,11 @@ pub fn append(db: &Connection, actor: &Actor, action: Action, subject: Subject, 
         details_hash: &details_hash,
     };
     insert(db, &bound, &bound.hash(&previous))?;
-    // They go with the user whom the entry concerns; those of the erasure itself are written after it, and stay.
-    let mut insert =
-        db.prepare_cached("INSERT INTO audit_details (audit_id, salt, before, after) VALUES (?1, ?2, ?3, ?4)")?;
+    // They go with the user whom the entry concerns; those of the erasure itself are written after
+    // it, and stay.
+    let mut insert = db.prepare_cached(
+        "INSERT INTO audit_details (audit_id, salt, before, after) VALUES (?1, ?2, ?3, ?4)",
+    )?;
     insert.execute(params![bound.id, actor.salt, before, after])?;
     Ok(())
 }
@@ -128,5 +142,9 @@ fn insert(db: &Connection, bound: &Bound<'_>, hash: &[u8; 32]) -> Result<()> {
         bound.details_hash,
         hash
     ])?;
-    if inserted == 1 { Ok(()) } else { Err(Error::Internal("an entry of the record was not written".to_owned())) }
+    if inserted == 1 {
+        Ok(())
+    } else {
+        Err(Error::Internal("an entry of the record was not written".to_owned()))
+    }
 }

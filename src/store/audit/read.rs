@@ -52,8 +52,8 @@ pub struct Verification {
     /// The number of the newest one.
     #[schema(required)]
     pub last_id: Option<i64>,
-    /// The hash of the newest one, in hexadecimal. Whoever notes it elsewhere can tell later whether the whole record
-    /// was rewritten.
+    /// The hash of the newest one, in hexadecimal. Whoever notes it elsewhere can tell later
+    /// whether the whole record was rewritten.
     pub head: String,
     /// What is wrong, at most a hundred of it.
     pub faults: Vec<AuditFault>,
@@ -75,7 +75,8 @@ impl Store {
         self.read_long(move |db| select(db, &page)).await
     }
 
-    /// Holds every entry against its hash and its neighbours; a long read, a few seconds for a million.
+    /// Holds every entry against its hash and its neighbours; a long read, a few seconds for a
+    /// million.
     pub async fn verify_audit(&self) -> Result<Verification> {
         self.read_long(verify).await
     }
@@ -85,7 +86,8 @@ fn select(db: &Connection, page: &AuditPage) -> rusqlite::Result<Vec<Entry>> {
     let mut conditions = String::from("a.id > :after AND a.id < :before");
     let (after, before) = (page.after.unwrap_or(0), page.before.unwrap_or(i64::MAX));
     let action = page.action.map(Action::as_str);
-    let mut values: Vec<(&str, &dyn ToSql)> = vec![(":after", &after), (":before", &before), (":limit", &page.limit)];
+    let mut values: Vec<(&str, &dyn ToSql)> =
+        vec![(":after", &after), (":before", &before), (":limit", &page.limit)];
     let filters: [(&str, &str, &dyn ToSql, bool); 5] = [
         ("a.user_id =", ":user", &page.user_id, page.user_id.is_some()),
         ("a.action =", ":action", &action, action.is_some()),
@@ -109,7 +111,9 @@ fn select(db: &Connection, page: &AuditPage) -> rusqlite::Result<Vec<Entry>> {
 fn entry_at(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let json = |column: usize| {
         let text = row.get::<_, Option<String>>(column)?;
-        Ok::<_, rusqlite::Error>(text.and_then(|text| serde_json::value::RawValue::from_string(text).ok()))
+        Ok::<_, rusqlite::Error>(
+            text.and_then(|text| serde_json::value::RawValue::from_string(text).ok()),
+        )
     };
     Ok(Entry {
         id: row.get(0)?,
@@ -162,14 +166,16 @@ fn verify(db: &Connection) -> rusqlite::Result<Verification> {
     while let Some(row) = rows.next()? {
         walk.step(row)?;
     }
-    let written = tx.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'audit'", [], |row| row.get(0));
+    let written =
+        tx.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'audit'", [], |row| row.get(0));
     walk.end(start, written.optional()?.unwrap_or(0));
     Ok(walk.found)
 }
 
 impl Walk {
     fn step(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
-        let text = |column: usize| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
+        let text =
+            |column: usize| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
         let bound = Bound {
             id: row.get(0)?,
             at: row.get(1)?,
@@ -216,7 +222,10 @@ impl Walk {
     fn end(&mut self, start: (i64, [u8; 32]), written: i64) {
         let last = self.last.0;
         if written > last {
-            self.fault(last + 1, format!("is missing, and all up to {written}: the newest were removed"));
+            self.fault(
+                last + 1,
+                format!("is missing, and all up to {written}: the newest were removed"),
+            );
         }
         // Details go with the person, and that leaves an entry.
         let unexplained = |(user, id): (&Option<i64>, &i64)| {
@@ -229,7 +238,10 @@ impl Walk {
             self.fault(id, "has lost what it tells of, and nobody was erased".to_owned());
         }
         if start.0 > 0 && self.pruned.as_deref() != Some(pruned(start.0, &start.1).as_str()) {
-            self.fault(start.0, "and those before are missing, and no entry tells of it".to_owned());
+            self.fault(
+                start.0,
+                "and those before are missing, and no entry tells of it".to_owned(),
+            );
         }
         self.found.head = hex(&self.last.1);
         self.found.intact = self.found.faults.is_empty();

@@ -12,7 +12,8 @@ use serde_json::json;
 /// Most entries that are deleted in one write.
 const PRUNED_MAX: i64 = 1000;
 
-/// Deletes the oldest entries, a bounded number of them, and appends an entry with the hash of the last one deleted.
+/// Deletes the oldest entries, a bounded number of them, and appends an entry with the hash of the
+/// last one deleted.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PruneAudit {
     /// The actor of the new entry: the server itself.
@@ -27,8 +28,10 @@ impl Verb for PruneAudit {
 
     fn apply(&self, db: &Connection) -> Result<i64> {
         let (start, _) = base(db)?;
-        let mut oldest = db.prepare_cached("SELECT id, hash, at FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2")?;
-        let rows = oldest.query_map([start, PRUNED_MAX], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let mut oldest =
+            db.prepare_cached("SELECT id, hash, at FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+        let rows = oldest
+            .query_map([start, PRUNED_MAX], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let rows: Vec<(i64, [u8; 32], Time)> = rows.collect::<rusqlite::Result<_>>()?;
         let (newest, _) = newest(db)?;
         let mut last_old = None;
@@ -42,9 +45,16 @@ impl Verb for PruneAudit {
         let Some((up_to, hash)) = last_old else { return Ok(0) };
         db.prepare_cached("DELETE FROM audit WHERE id <= ?1")?.execute([up_to])?;
         db.prepare_cached("DELETE FROM audit_base")?.execute([])?;
-        db.prepare_cached("INSERT INTO audit_base (id, hash) VALUES (?1, ?2)")?.execute(params![up_to, hash])?;
+        db.prepare_cached("INSERT INTO audit_base (id, hash) VALUES (?1, ?2)")?
+            .execute(params![up_to, hash])?;
         let after = Snapshot::of(&json!({ "hash": hex(hash), "up_to": up_to }));
-        append(db, &self.actor, Action::AuditPrune, Subject::Audit, &Details { before: None, after })?;
+        append(
+            db,
+            &self.actor,
+            Action::AuditPrune,
+            Subject::Audit,
+            &Details { before: None, after },
+        )?;
         Ok(up_to - start)
     }
 }

@@ -1,9 +1,10 @@
-//! What a report does to a meeting: the step of its life, and all that goes with it in one transaction.
+//! What a report does to a meeting: the step of its life, and all that goes with it in one
+//! transaction.
 
 use crate::domain::lifecycle::{TransitionOutcome, step};
 use crate::domain::{
-    Action, CompletionReason, Data, FailureStage, Meeting, MeetingId, MeetingStatus, StatusReport, Subject, Time,
-    TokenId, TransitionSource,
+    Action, CompletionReason, Data, FailureStage, Meeting, MeetingId, MeetingStatus, StatusReport,
+    Subject, Time, TokenId, TransitionSource,
 };
 use crate::error::Result;
 use crate::store::audit::audited::Audited;
@@ -38,7 +39,8 @@ pub struct Advance {
     pub meeting_ref: MeetingRef,
     /// What is reported.
     pub report: StatusReport,
-    /// What runs the bot, as the bot says; noted with the step. What the server started it by is another matter.
+    /// What runs the bot, as the bot says; noted with the step. What the server started it by is
+    /// another matter.
     pub container_id: Option<String>,
     /// The time of the change.
     pub now: Time,
@@ -102,14 +104,17 @@ impl Audited for Advance {
     }
 
     fn after(&self, advanced: &Self::Answer) -> Option<(Subject, Option<Snapshot>)> {
-        let advanced = advanced.as_ref().filter(|advanced| advanced.step == TransitionOutcome::Move)?;
+        let advanced =
+            advanced.as_ref().filter(|advanced| advanced.step == TransitionOutcome::Move)?;
         Some((Subject::Meeting(advanced.meeting.id), snapshot(&advanced.meeting)))
     }
 }
 
 /// A meeting as the audit log tells of it.
 fn snapshot(meeting: &Meeting) -> Option<Snapshot> {
-    Snapshot::of(&serde_json::json!({ "id": meeting.id, "user_id": meeting.user_id, "status": meeting.status }))
+    Snapshot::of(
+        &serde_json::json!({ "id": meeting.id, "user_id": meeting.user_id, "status": meeting.status }),
+    )
 }
 
 /// Writes the step into the row, and into the meeting at hand.
@@ -133,7 +138,14 @@ fn advance(db: &Connection, meeting: &mut Meeting, verb: &Advance) -> Result<()>
     let mut update = db.prepare_cached(
         "UPDATE meetings SET status = ?2, start_time = ?3, end_time = ?4, data = ?5, updated_at = ?6 WHERE id = ?1",
     )?;
-    update.execute(params![meeting.id, meeting.status, meeting.start_time, meeting.end_time, meeting.data, now])?;
+    update.execute(params![
+        meeting.id,
+        meeting.status,
+        meeting.start_time,
+        meeting.end_time,
+        meeting.data,
+        now
+    ])?;
     Ok(())
 }
 
@@ -149,9 +161,11 @@ fn start_clock(db: &Connection, id: MeetingId, now: Time) -> Result<()> {
 
 /// Its bot reports no more, and its time is counted; not of a bot that was sent before any was.
 fn end_session(db: &Connection, meeting: &Meeting, now: Time) -> Result<()> {
-    let mut end =
-        db.prepare_cached("UPDATE sessions SET token_hash = NULL WHERE meeting_id = ?1 RETURNING token_id")?;
-    let token_id: Option<Option<TokenId>> = end.query_row([meeting.id], |row| row.get(0)).optional()?;
+    let mut end = db.prepare_cached(
+        "UPDATE sessions SET token_hash = NULL WHERE meeting_id = ?1 RETURNING token_id",
+    )?;
+    let token_id: Option<Option<TokenId>> =
+        end.query_row([meeting.id], |row| row.get(0)).optional()?;
     let Some(token_id) = token_id.flatten() else { return Ok(()) };
     Ok(usage::verbs::bot_ended(db, meeting, token_id, ran(meeting), now)?)
 }
@@ -178,12 +192,17 @@ impl Ending {
     fn of(meeting: &Meeting, report: &StatusReport) -> Self {
         match report.to {
             MeetingStatus::Completed => Self {
-                completion_reason: Some(report.completion_reason.unwrap_or(CompletionReason::Stopped)),
+                completion_reason: Some(
+                    report.completion_reason.unwrap_or(CompletionReason::Stopped),
+                ),
                 failure_stage: None,
             },
             MeetingStatus::Failed => {
                 let stage = report.failure_stage.or_else(|| meeting.status.failure_stage());
-                Self { completion_reason: None, failure_stage: stage.or_else(|| stage_before(&meeting.data)) }
+                Self {
+                    completion_reason: None,
+                    failure_stage: stage.or_else(|| stage_before(&meeting.data)),
+                }
             }
             _ => Self::default(),
         }
@@ -197,10 +216,17 @@ impl Ending {
         if let Some(stage) = self.failure_stage {
             data = data.with("failure_stage", Some(&stage));
         }
-        match (report.to.is_over(), &report.error_details, &report.platform_specific_error, &report.reason) {
+        match (
+            report.to.is_over(),
+            &report.error_details,
+            &report.platform_specific_error,
+            &report.reason,
+        ) {
             (true, Some(details), ..) => data.with("error", Some(details)),
             (true, None, Some(text), _) => data.with("error", Some(text)),
-            (true, None, None, Some(text)) if report.to == MeetingStatus::Failed => data.with("error", Some(text)),
+            (true, None, None, Some(text)) if report.to == MeetingStatus::Failed => {
+                data.with("error", Some(text))
+            }
             _ => data,
         }
     }
@@ -257,7 +283,10 @@ fn transitions(data: &Data, entry: &Transition<'_>) -> Vec<serde_json::Value> {
 
 fn past(data: &Data) -> Vec<serde_json::Value> {
     let members = data.members();
-    members.get("status_transition").and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+    members
+        .get("status_transition")
+        .and_then(|raw| serde_json::from_str(raw.get()).ok())
+        .unwrap_or_default()
 }
 
 /// Where a meeting stood before its bot was told to leave.
@@ -277,7 +306,8 @@ fn with_gathered(db: &Connection, meeting: &Meeting) -> Result<Data> {
             "SELECT {column} FROM segments WHERE meeting_id = ?1 AND {column} IS NOT NULL
              GROUP BY {column} ORDER BY min(absolute_start), {column} LIMIT ?2"
         ))?;
-        let found = gather.query_map(params![meeting.id, PARTICIPANTS_MAX], |row| row.get::<_, String>(0))?;
+        let found = gather
+            .query_map(params![meeting.id, PARTICIPANTS_MAX], |row| row.get::<_, String>(0))?;
         let found = found.collect::<rusqlite::Result<Vec<_>>>()?;
         data = data.with(name, Some(&found));
     }

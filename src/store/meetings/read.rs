@@ -39,7 +39,8 @@ impl Store {
             && filter.platform.is_none();
         if whole && filter.skip <= MEETINGS_INLINE_MAX {
             let limit = filter.limit.unwrap_or(i64::MAX).min(MEETINGS_INLINE_MAX + 1);
-            let few = self.read(|db| select(db, &MeetingFilter { limit: Some(limit), ..filter.clone() }))?;
+            let few = self
+                .read(|db| select(db, &MeetingFilter { limit: Some(limit), ..filter.clone() }))?;
             if i64::try_from(few.rows.len()).is_ok_and(|few| few <= MEETINGS_INLINE_MAX) {
                 return Ok(few);
             }
@@ -64,7 +65,11 @@ fn select(db: &Connection, filter: &MeetingFilter) -> rusqlite::Result<Page<Meet
          ORDER BY id DESC LIMIT :limit OFFSET :skip"
     ))?;
     let only = filter.scope.meeting.as_ref();
-    let platforms = filter.scope.platforms.iter().fold(String::from(","), |list, one| list + one.as_str() + ",");
+    let platforms = filter
+        .scope
+        .platforms
+        .iter()
+        .fold(String::from(","), |list, one| list + one.as_str() + ",");
     let platforms = (platforms.len() > 1).then_some(platforms);
     let values = named_params! {
         ":user": filter.user_id,
@@ -110,7 +115,10 @@ impl MeetingName {
             return db.prepare_cached(sql)?.query_row(name, |row| meeting_at(row, 0)).optional();
         };
         let is_named = |meeting: &Meeting| {
-            let named = meeting.native_meeting_id.as_ref().is_none_or(|name| *name == self.native_meeting_id);
+            let named = meeting
+                .native_meeting_id
+                .as_ref()
+                .is_none_or(|name| *name == self.native_meeting_id);
             named && meeting.user_id == self.user_id && meeting.platform == self.platform
         };
         Ok(by_id(db, id)?.filter(is_named))
@@ -118,7 +126,8 @@ impl MeetingName {
 
     /// The meeting, or [`Error::MeetingNotFound`]; somebody else's is not found either.
     pub(crate) fn find(&self, db: &Connection) -> Result<Meeting> {
-        self.look_up(db)?.ok_or_else(|| Error::MeetingNotFound(self.platform, self.native_meeting_id.clone()))
+        self.look_up(db)?
+            .ok_or_else(|| Error::MeetingNotFound(self.platform, self.native_meeting_id.clone()))
     }
 }
 

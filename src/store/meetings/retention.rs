@@ -20,9 +20,14 @@ pub enum RetentionTarget {
 }
 
 impl Store {
-    /// Some meetings that were over before `end` and still have what is to go, behind `after` by id; a long read. A meeting
-    /// that has no end counts from its last change.
-    pub async fn old_meetings(&self, of: RetentionTarget, end: Time, after: MeetingId) -> Result<Vec<MeetingName>> {
+    /// Some meetings that were over before `end` and still have what is to go, behind `after` by
+    /// id; a long read. A meeting that has no end counts from its last change.
+    pub async fn old_meetings(
+        &self,
+        of: RetentionTarget,
+        end: Time,
+        after: MeetingId,
+    ) -> Result<Vec<MeetingName>> {
         self.read_long(move |db| {
             let mut list = db.prepare_cached(&format!(
                 "SELECT id, user_id, platform, coalesce(native_meeting_id, '') FROM meetings

@@ -23,12 +23,16 @@ fn list(fits: fn(MeetingStatus) -> bool) -> String {
 mod tests {
     use super::{OVER, SEATED};
 
-    /// A partial index is used only where the statement has the same list, so the schema has it to the letter.
+    /// A partial index is used only where the statement has the same list, so the schema has it to
+    /// the letter.
     #[test]
     fn the_schema_lists_the_states_of_the_rule() {
         let schema = include_str!("../../../schema.sql");
         assert!(schema.contains(&format!("WHERE status IN {};", *SEATED)), "{}", *SEATED);
         assert!(schema.contains(&format!("WHERE status NOT IN {};", *OVER)), "{}", *OVER);
-        assert_eq!(schema.matches("status IN (").count() + schema.matches("status NOT IN (").count(), 2);
+        assert_eq!(
+            schema.matches("status IN (").count() + schema.matches("status NOT IN (").count(),
+            2
+        );
     }
 }

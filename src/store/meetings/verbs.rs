@@ -33,7 +33,8 @@ impl Verb for NoteMeeting {
         members.extend(self.members.iter().map(|(name, value)| (name.clone(), value.clone())));
         meeting.data = Data::of(&members);
         meeting.updated_at = self.now;
-        let mut update = db.prepare_cached("UPDATE meetings SET data = ?2, updated_at = ?3 WHERE id = ?1")?;
+        let mut update =
+            db.prepare_cached("UPDATE meetings SET data = ?2, updated_at = ?3 WHERE id = ?1")?;
         update.execute(params![meeting.id, meeting.data, self.now])?;
         Ok(meeting)
     }
@@ -71,7 +72,10 @@ impl Verb for DeleteSegments {
                 if !meeting.status.is_over() {
                     return Err(Error::NotOver(meeting.status));
                 }
-                ("SELECT id FROM segments WHERE meeting_id = ?1 ORDER BY absolute_start, id LIMIT ?2", meeting.id.0)
+                (
+                    "SELECT id FROM segments WHERE meeting_id = ?1 ORDER BY absolute_start, id LIMIT ?2",
+                    meeting.id.0,
+                )
             }
             TranscriptOf::User(id) => {
                 crate::store::users::verbs::check_deletable(db, *id)?;
@@ -129,7 +133,8 @@ impl Verb for RedactMeeting {
     }
 }
 
-/// Deletes a meeting that is over, with its session and its events. Its segments go first: [`Store::delete_segments`].
+/// Deletes a meeting that is over, with its session and its events. Its segments go first:
+/// [`Store::delete_segments`].
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DeleteMeeting {
     /// The meeting.
@@ -158,7 +163,8 @@ impl Verb for DeleteMeeting {
 }
 
 impl Store {
-    /// Deletes all segments, some in each transaction. An error on the way leaves the rest as it was.
+    /// Deletes all segments, some in each transaction. An error on the way leaves the rest as it
+    /// was.
     pub async fn delete_segments(&self, of: TranscriptOf) -> Result<()> {
         while self.write(DeleteSegments { of: of.clone() }).await? {}
         Ok(())

@@ -108,5 +108,12 @@ impl Filter {
 /// What was found, from a row that begins with the columns of both statements.
 pub fn found_at(row: &Row<'_>, marked: String) -> rusqlite::Result<Found> {
     let (id, segment) = segment_at(row)?;
-    Ok(Found { id, segment, meeting_id: row.get(9)?, platform: row.get(10)?, native_meeting_id: row.get(11)?, marked })
+    Ok(Found {
+        id,
+        segment,
+        meeting_id: row.get(9)?,
+        platform: row.get(10)?,
+        native_meeting_id: row.get(11)?,
+        marked,
+    })
 }

@@ -1,9 +1,10 @@
 //! The word index: segments enter it once they rest, many in one verb.
 //!
-//! A segment grows while it is spoken, and FTS5 pays for every change: it takes the old words out of its pages, and writes
-//! what it has in memory at each savepoint. So a segment that is new or has other words than before is only marked
-//! (`unindexed_user_id`), and `moving.rs` finds it by reading it. [`IndexSegments`] brings it in once it rests. What the
-//! index has of a segment that is marked is old, and is passed over until then.
+//! A segment grows while it is spoken, and FTS5 pays for every change: it takes the old words out
+//! of its pages, and writes what it has in memory at each savepoint. So a segment that is new or
+//! has other words than before is only marked (`unindexed_user_id`), and `moving.rs` finds it by
+//! reading it. [`IndexSegments`] brings it in once it rests. What the index has of a segment that
+//! is marked is old, and is passed over until then.
 
 use crate::domain::search::spaced;
 use crate::domain::{MeetingId, SegmentId, Time, UserId};
@@ -15,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 /// A segment that has not changed for so long rests.
 const RESTS_AFTER_SECONDS: i64 = 20;
-/// One after which its session has begun another rests sooner: bots send the last few again and again.
+/// One after which its session has begun another rests sooner: bots send the last few again and
+/// again.
 const FOLLOWED_RESTS_AFTER_SECONDS: i64 = 5;
 /// Segments that are indexed in one verb: others wait behind it.
 const INDEXED_AT_ONCE: usize = 200;
@@ -23,9 +25,11 @@ const INDEXED_AT_ONCE: usize = 200;
 const RESTING_READ: u16 = 1000;
 /// Most segments of a meeting that a search reads by itself.
 const UNINDEXED_MAX: i64 = 200;
-/// By how many the bounds of meetings differ: those that began together must not all write in the same commit.
+/// By how many the bounds of meetings differ: those that began together must not all write in the
+/// same commit.
 const UNINDEXED_SPREAD: i64 = 100;
-/// How many of them stay when there would be more: so that the index is written seldom, and many at once.
+/// How many of them stay when there would be more: so that the index is written seldom, and many at
+/// once.
 const UNINDEXED_KEPT: u16 = 20;
 
 /// The word that stands for a user in the index.
@@ -71,7 +75,8 @@ fn resting(db: &Connection, now: Time) -> rusqlite::Result<Vec<SegmentId>> {
     ))?;
     let rests_since = now.plus_seconds(-RESTS_AFTER_SECONDS);
     let followed_rests_since = now.plus_seconds(-FOLLOWED_RESTS_AFTER_SECONDS);
-    let ids = list.query_map(params![rests_since, followed_rests_since, RESTING_READ], segment_id)?;
+    let ids =
+        list.query_map(params![rests_since, followed_rests_since, RESTING_READ], segment_id)?;
     ids.collect()
 }
 
@@ -79,7 +84,8 @@ fn segment_id(row: &Row<'_>) -> rusqlite::Result<SegmentId> {
     row.get(0)
 }
 
-/// Brings segments into the index as they are now; those that are gone, or in it already, are passed over.
+/// Brings segments into the index as they are now; those that are gone, or in it already, are
+/// passed over.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct IndexSegments {
     /// The segments.
@@ -98,11 +104,17 @@ fn index(db: &Connection, ids: &[SegmentId]) -> rusqlite::Result<()> {
     let mut find = db.prepare_cached(
         "SELECT unindexed_user_id, speaker, text FROM segments WHERE id = ?1 AND unindexed_user_id IS NOT NULL",
     )?;
-    let mut index = db.prepare_cached("REPLACE INTO words (rowid, owner, speaker, text) VALUES (?1, ?2, ?3, ?4)")?;
-    let mut mark = db.prepare_cached("UPDATE segments SET unindexed_user_id = NULL WHERE id = ?1")?;
+    let mut index = db.prepare_cached(
+        "REPLACE INTO words (rowid, owner, speaker, text) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    let mut mark =
+        db.prepare_cached("UPDATE segments SET unindexed_user_id = NULL WHERE id = ?1")?;
     for id in ids {
-        let found = find.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
-        let Some((user_id, speaker, text)): Option<(UserId, Option<String>, String)> = found else { continue };
+        let found =
+            find.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+        let Some((user_id, speaker, text)): Option<(UserId, Option<String>, String)> = found else {
+            continue;
+        };
         let speaker = speaker.as_deref().map(spaced).unwrap_or_default();
         index.execute(params![id, owner(user_id), speaker, spaced(&text)])?;
         mark.execute([id])?;
@@ -116,8 +128,13 @@ fn unindexed_max(meeting_id: MeetingId) -> i64 {
     UNINDEXED_MAX - meeting_id.0.wrapping_mul(37).rem_euclid(UNINDEXED_SPREAD)
 }
 
-/// Keeps small what a search must read by itself: indexes a meeting's oldest segments where too many are not.
-pub fn index_oldest(db: &Connection, user_id: UserId, meeting_id: MeetingId) -> rusqlite::Result<()> {
+/// Keeps small what a search must read by itself: indexes a meeting's oldest segments where too
+/// many are not.
+pub fn index_oldest(
+    db: &Connection,
+    user_id: UserId,
+    meeting_id: MeetingId,
+) -> rusqlite::Result<()> {
     let mut too_many = db.prepare_cached(
         "SELECT 1 FROM segments INDEXED BY unindexed_segments
          WHERE unindexed_user_id = ?1 AND meeting_id = ?2 LIMIT 1 OFFSET ?3",

@@ -1,4 +1,5 @@
-//! The search in segments that the index does not have yet: some rows of the caller's, read by the very same tokenizer.
+//! The search in segments that the index does not have yet: some rows of the caller's, read by the
+//! very same tokenizer.
 
 use crate::domain::SegmentId;
 use crate::domain::search::{MARK_END, MARK_START, spaced};
@@ -13,7 +14,8 @@ const READ_MAX: u16 = 1000;
 /// After how many bytes of text no more are read for it.
 const READ_BYTES_MAX: usize = 1024 * 1024;
 
-/// Those that the index does not have as they are now, newest first, as far as the other filters fit.
+/// Those that the index does not have as they are now, newest first, as far as the other filters
+/// fit.
 const SELECT: &str = concat!(
     "SELECT ",
     segment_columns!(),
@@ -33,7 +35,8 @@ pub fn search(db: &Connection, search: &Search, expression: &str) -> rusqlite::R
     let index = index_in_memory(db, search, segments.values())?;
     let mut find = index
         .prepare("SELECT rowid, highlight(words, 2, ?2, ?3) FROM words WHERE words MATCH ?1 ORDER BY rowid DESC")?;
-    let mut rows = find.query(params![expression, String::from(MARK_START), String::from(MARK_END)])?;
+    let mut rows =
+        find.query(params![expression, String::from(MARK_START), String::from(MARK_END)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let id: SegmentId = row.get(0)?;
@@ -71,8 +74,9 @@ fn candidates(db: &Connection, search: &Search) -> rusqlite::Result<Candidates> 
     Ok(Candidates { segments, next: None })
 }
 
-/// An index of these segments alone, which nobody else sees: made as the file says how its own is made, so that they are
-/// read by the same tokenizer. A reader of the file must not write, not even into a table of its own.
+/// An index of these segments alone, which nobody else sees: made as the file says how its own is
+/// made, so that they are read by the same tokenizer. A reader of the file must not write, not even
+/// into a table of its own.
 fn index_in_memory<'a>(
     db: &Connection,
     search: &Search,
@@ -83,7 +87,8 @@ fn index_in_memory<'a>(
     let index = Connection::open_in_memory()?;
     index.execute_batch(&format!("{definition}; BEGIN"))?;
     let owner = owner(search.user_id);
-    let mut insert = index.prepare("INSERT INTO words (rowid, owner, speaker, text) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut insert =
+        index.prepare("INSERT INTO words (rowid, owner, speaker, text) VALUES (?1, ?2, ?3, ?4)")?;
     for Found { id, segment, .. } in segments {
         let speaker = segment.speaker.as_deref().map(spaced).unwrap_or_default();
         insert.execute(params![id, owner, speaker, spaced(&segment.text)])?;

@@ -33,10 +33,13 @@ pub fn segment_at(row: &Row<'_>) -> rusqlite::Result<(SegmentId, Segment)> {
 impl Store {
     /// Whether some meeting that is not over has this secret; a small read.
     pub fn has_session(&self, token_hash: &TokenHash) -> Result<bool> {
-        self.read(|db| db.prepare_cached("SELECT 1 FROM sessions WHERE token_hash = ?1")?.exists([token_hash]))
+        self.read(|db| {
+            db.prepare_cached("SELECT 1 FROM sessions WHERE token_hash = ?1")?.exists([token_hash])
+        })
     }
 
-    /// A page of a meeting's segments by absolute start, after the one that the last page ended with; a long read.
+    /// A page of a meeting's segments by absolute start, after the one that the last page ended
+    /// with; a long read.
     pub async fn segments(
         &self,
         id: MeetingId,

@@ -33,13 +33,15 @@ impl Store {
         }
         let place = timeout(PLACE_TIME_MAX, self.searches.acquire());
         let Ok(Ok(_place)) = place.await else { return Err(Error::Busy) };
-        let found = self.read_long(move |db| within_time(db, SEARCH_TIME_MAX, || select(db, &search))).await?;
+        let found = self
+            .read_long(move |db| within_time(db, SEARCH_TIME_MAX, || select(db, &search)))
+            .await?;
         found.ok_or(Error::TooBroad)
     }
 }
 
-/// The highlight is made only of what fits, and without it a row does not fit. What the index has of a segment that was
-/// changed since is old: that one is found as it is now, by `moving.rs`.
+/// The highlight is made only of what fits, and without it a row does not fit. What the index has
+/// of a segment that was changed since is old: that one is found as it is now, by `moving.rs`.
 const SELECT: &str = concat!(
     "SELECT ",
     segment_columns!(),
@@ -61,13 +63,15 @@ fn within_time<T>(
     let found = query();
     db.progress_handler(0, None::<fn() -> bool>)?;
     match found {
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+            Ok(None)
+        }
         found => found.map(Some),
     }
 }
 
-/// A page of both: of the index, and of what it does not have yet. Read as of one moment, so that a segment that enters the
-/// index meanwhile is found once.
+/// A page of both: of the index, and of what it does not have yet. Read as of one moment, so that a
+/// segment that enters the index meanwhile is found once.
 fn select(db: &Connection, search: &Search) -> rusqlite::Result<SearchPage> {
     let moment = db.unchecked_transaction()?;
     let expression = expression(search);
@@ -76,7 +80,8 @@ fn select(db: &Connection, search: &Search) -> rusqlite::Result<SearchPage> {
     Ok(united(indexed, moving, search.limit))
 }
 
-/// One page of two. Each was looked through down to its `next`, so what is below either of them is left for later.
+/// One page of two. Each was looked through down to its `next`, so what is below either of them is
+/// left for later.
 fn united(one: SearchPage, other: SearchPage, limit: usize) -> SearchPage {
     let mut next = one.next.max(other.next);
     let mut found = one.found;
@@ -90,7 +95,11 @@ fn united(one: SearchPage, other: SearchPage, limit: usize) -> SearchPage {
     SearchPage { found, next }
 }
 
-fn select_indexed(db: &Connection, search: &Search, expression: &str) -> rusqlite::Result<SearchPage> {
+fn select_indexed(
+    db: &Connection,
+    search: &Search,
+    expression: &str,
+) -> rusqlite::Result<SearchPage> {
     let (mark_start, mark_end) = (String::from(MARK_START), String::from(MARK_END));
     let filter = Filter::of(search);
     let mut values = filter.values();
@@ -117,12 +126,14 @@ fn select_indexed(db: &Connection, search: &Search, expression: &str) -> rusqlit
     Ok(page)
 }
 
-/// The search as FTS5 says it. Everything that was typed stands in quotes, so none of it is syntax; what holds no word
-/// drops out by FTS5's own rule, and where nothing is left nothing is found.
+/// The search as FTS5 says it. Everything that was typed stands in quotes, so none of it is syntax;
+/// what holds no word drops out by FTS5's own rule, and where nothing is left nothing is found.
 fn expression(search: &Search) -> String {
     let mut expression = format!("owner:{}", quoted(&owner(search.user_id)));
     // The filter above decides; here a name only makes the search quick, if it holds words.
-    if let Some(speaker) = search.speaker.as_deref().filter(|name| name.chars().any(char::is_alphanumeric)) {
+    if let Some(speaker) =
+        search.speaker.as_deref().filter(|name| name.chars().any(char::is_alphanumeric))
+    {
         let _ = write!(expression, " AND speaker:{}", quoted(&spaced(speaker)));
     }
     let mut terms = String::new();
@@ -146,8 +157,7 @@ mod tests {
     fn a_query_ends_with_its_time_and_the_next_one_is_free() {
         let db = Connection::open_in_memory().expect("memory");
         let count = |max: i64| {
-            let sql =
-                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) SELECT count(*) FROM n";
+            let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) SELECT count(*) FROM n";
             db.query_row(sql, [max], |row| row.get::<_, i64>(0))
         };
         let in_transaction = || {
@@ -157,6 +167,9 @@ mod tests {
         assert_eq!(within_time(&db, Duration::ZERO, in_transaction).expect("no fault"), None);
         assert!(db.is_autocommit(), "the transaction goes on");
         assert_eq!(count(100_000).expect("counted"), 100_000);
-        assert_eq!(within_time(&db, Duration::from_hours(1), || count(3)).expect("no fault"), Some(3));
+        assert_eq!(
+            within_time(&db, Duration::from_hours(1), || count(3)).expect("no fault"),
+            Some(3)
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! Segments: what bots heard, by session and start.
 
-use crate::domain::{MeetingId, Offset, Platform, Segment, SegmentInput, Time, TokenHash, TokenId, UserId};
+use crate::domain::{
+    MeetingId, Offset, Platform, Segment, SegmentInput, Time, TokenHash, TokenId, UserId,
+};
 use crate::error::{Error, Result};
 use crate::store::meetings::states::OVER;
 use crate::store::writer::verb::{Change, Stored, Verb};
@@ -148,9 +150,14 @@ impl Session {
         .optional()
     }
 
-    /// Inserts or replaces, and says by how many milliseconds it became longer; `None` where it was there to the letter,
-    /// as when a bot sends twice.
-    fn store(&self, db: &Connection, heard: &SegmentInput, now: Time) -> Result<Option<(Segment, i64)>> {
+    /// Inserts or replaces, and says by how many milliseconds it became longer; `None` where it was
+    /// there to the letter, as when a bot sends twice.
+    fn store(
+        &self,
+        db: &Connection,
+        heard: &SegmentInput,
+        now: Time,
+    ) -> Result<Option<(Segment, i64)>> {
         let duration_ms = heard.end.0 - heard.start.0;
         let Some(row) = self.present(db, heard.start)? else {
             let absolute_start = self.started_at + heard.start.0;
@@ -174,7 +181,8 @@ impl Session {
         )?;
         find.query_row(params![self.id, start], |row| {
             let (end, text) = (row.get(3)?, row.get(4)?);
-            let heard = SegmentInput { start, end, text, speaker: row.get(5)?, language: row.get(6)? };
+            let heard =
+                SegmentInput { start, end, text, speaker: row.get(5)?, language: row.get(6)? };
             Ok(Present {
                 id: row.get(0)?,
                 absolute_start: row.get(1)?,
@@ -223,9 +231,11 @@ impl Session {
             segment.language,
             now
         ])?;
-        let has_other_words = (&row.heard.text, &row.heard.speaker) != (&segment.text, &segment.speaker);
+        let has_other_words =
+            (&row.heard.text, &row.heard.speaker) != (&segment.text, &segment.speaker);
         if has_other_words && row.is_indexed {
-            let mut mark = db.prepare_cached("UPDATE segments SET unindexed_user_id = ?2 WHERE id = ?1")?;
+            let mut mark =
+                db.prepare_cached("UPDATE segments SET unindexed_user_id = ?2 WHERE id = ?1")?;
             mark.execute(params![row.id, self.user_id])?;
         }
         Ok(())

@@ -35,9 +35,14 @@ macro_rules! bot_select {
 }
 
 /// The meetings of a query that begins with [`bot_select`].
-fn bots_at_work(db: &Connection, sql: &str, user_id: Option<UserId>) -> rusqlite::Result<Vec<BotAtWork>> {
-    let at_work =
-        |row: &Row<'_>| Ok(BotAtWork { meeting: meeting_at(row, 0)?, uid: row.get(12)?, bot_name: row.get(13)? });
+fn bots_at_work(
+    db: &Connection,
+    sql: &str,
+    user_id: Option<UserId>,
+) -> rusqlite::Result<Vec<BotAtWork>> {
+    let at_work = |row: &Row<'_>| {
+        Ok(BotAtWork { meeting: meeting_at(row, 0)?, uid: row.get(12)?, bot_name: row.get(13)? })
+    };
     let mut statement = db.prepare_cached(sql)?;
     match user_id {
         Some(id) => statement.query_map([id], at_work)?.collect(),
@@ -77,7 +82,8 @@ impl Store {
     /// The meetings of a user; a long read.
     pub async fn meeting_ids(&self, user_id: UserId) -> Result<Vec<MeetingId>> {
         self.read_long(move |db| {
-            let mut ids = db.prepare_cached("SELECT id FROM meetings WHERE user_id = ?1 ORDER BY id")?;
+            let mut ids =
+                db.prepare_cached("SELECT id FROM meetings WHERE user_id = ?1 ORDER BY id")?;
             ids.query_map([user_id], |row| row.get(0))?.collect()
         })
         .await

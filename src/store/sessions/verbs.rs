@@ -1,7 +1,8 @@
 //! Bots: sent under the user's limit, told what to do.
 
 use crate::domain::{
-    Data, Language, Meeting, MeetingId, MeetingStatus, Platform, Task, Time, TokenHash, TokenId, UserId,
+    Data, Language, Meeting, MeetingId, MeetingStatus, Platform, Task, Time, TokenHash, TokenId,
+    UserId,
 };
 use crate::error::{Error, Result};
 use crate::store::meetings::read::{MeetingName, by_id};
@@ -44,7 +45,10 @@ impl Verb for SendBot {
 
     fn apply(&self, db: &Connection) -> Result<Meeting> {
         let mut limit = db.prepare_cached("SELECT max_concurrent_bots FROM users WHERE id = ?1")?;
-        let limit: i64 = limit.query_row([self.user_id], |row| row.get(0)).optional()?.ok_or(Error::UserNotFound)?;
+        let limit: i64 = limit
+            .query_row([self.user_id], |row| row.get(0))
+            .optional()?
+            .ok_or(Error::UserNotFound)?;
         let mut taken = db.prepare_cached(&format!(
             "SELECT 1 FROM meetings
              WHERE user_id = ?1 AND platform = ?2 AND native_meeting_id = ?3 AND status IN {}",
@@ -75,7 +79,14 @@ impl SendBot {
                created_at, updated_at)
              VALUES (?1, ?2, ?3, ?4, ?5, '{}', ?6, ?6)",
         )?;
-        meeting.execute(params![self.user_id, self.platform, self.native_meeting_id, self.url, status, now])?;
+        meeting.execute(params![
+            self.user_id,
+            self.platform,
+            self.native_meeting_id,
+            self.url,
+            status,
+            now
+        ])?;
         let id = MeetingId(db.last_insert_rowid());
         let mut session = db.prepare_cached(
             "INSERT INTO sessions (meeting_id, uid, token_hash, bot_name, language, task, started_at, token_id)
@@ -126,9 +137,12 @@ impl Verb for NoteContainer {
     const ESSENTIAL: bool = true;
 
     fn apply(&self, db: &Connection) -> Result<Meeting> {
-        let mut note = db.prepare_cached("UPDATE meetings SET bot_container_id = ?2, updated_at = ?3 WHERE id = ?1")?;
+        let mut note = db.prepare_cached(
+            "UPDATE meetings SET bot_container_id = ?2, updated_at = ?3 WHERE id = ?1",
+        )?;
         note.execute(params![self.meeting_id, self.container_id, self.now])?;
-        by_id(db, self.meeting_id)?.ok_or_else(|| Error::Internal("a meeting is gone while its bot starts".to_owned()))
+        by_id(db, self.meeting_id)?
+            .ok_or_else(|| Error::Internal("a meeting is gone while its bot starts".to_owned()))
     }
 }
 
@@ -172,7 +186,8 @@ impl Verb for NoteCleared {
     type Answer = ();
 
     fn apply(&self, db: &Connection) -> Result<()> {
-        let mut note = db.prepare_cached("UPDATE sessions SET cleared_at = ?2 WHERE meeting_id = ?1")?;
+        let mut note =
+            db.prepare_cached("UPDATE sessions SET cleared_at = ?2 WHERE meeting_id = ?1")?;
         note.execute(params![self.meeting_id, self.now])?;
         Ok(())
     }

@@ -8,7 +8,8 @@ use crate::store::sessions::read::seats_taken;
 use crate::store::users::read::{USER_COLUMNS, user_at, user_columns};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-/// How many of a user's tokens are read where the request runs; what is more goes to the blocking pool.
+/// How many of a user's tokens are read where the request runs; what is more goes to the blocking
+/// pool.
 const TOKENS_INLINE_MAX: usize = 100;
 
 columns!(token_columns, token_at: Token of "t" {
@@ -18,12 +19,17 @@ columns!(token_columns, token_at: Token of "t" {
 
 /// The token with this id.
 pub fn find(db: &Connection, id: TokenId) -> rusqlite::Result<Option<Token>> {
-    let mut statement = db.prepare_cached(concat!("SELECT ", token_columns!(), " FROM tokens t WHERE t.id = ?1"))?;
+    let mut statement =
+        db.prepare_cached(concat!("SELECT ", token_columns!(), " FROM tokens t WHERE t.id = ?1"))?;
     statement.query_row([id], |row| token_at(row, 0)).optional()
 }
 
 /// A user and at most `max` of their tokens; one statement, so as of one moment.
-fn find_with_tokens(db: &Connection, id: UserId, max: usize) -> rusqlite::Result<Option<(User, Vec<Token>)>> {
+fn find_with_tokens(
+    db: &Connection,
+    id: UserId,
+    max: usize,
+) -> rusqlite::Result<Option<(User, Vec<Token>)>> {
     let mut statement = db.prepare_cached(concat!(
         "SELECT ",
         user_columns!(),
@@ -69,13 +75,18 @@ pub struct TokenPage {
 }
 
 impl Store {
-    /// The user with this id and all their tokens: a few are read here and now, many on the blocking pool.
+    /// The user with this id and all their tokens: a few are read here and now, many on the
+    /// blocking pool.
     pub async fn user_with_tokens(&self, id: UserId) -> Result<(User, Vec<Token>)> {
-        let few = self.read(|db| find_with_tokens(db, id, TOKENS_INLINE_MAX + 1))?.ok_or(Error::UserNotFound)?;
+        let few = self
+            .read(|db| find_with_tokens(db, id, TOKENS_INLINE_MAX + 1))?
+            .ok_or(Error::UserNotFound)?;
         if few.1.len() <= TOKENS_INLINE_MAX {
             return Ok(few);
         }
-        self.read_long(move |db| find_with_tokens(db, id, usize::MAX)).await?.ok_or(Error::UserNotFound)
+        self.read_long(move |db| find_with_tokens(db, id, usize::MAX))
+            .await?
+            .ok_or(Error::UserNotFound)
     }
 
     /// The token with this hash and its user; a small read.
@@ -89,7 +100,9 @@ impl Store {
                 " FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = ?1"
             ))?;
             let known = |row: &Row<'_>| Ok((user_at(row, 0)?, token_at(row, USER_COLUMNS)?));
-            let Some((user, token)) = statement.query_row([hash], known).optional()? else { return Ok(None) };
+            let Some((user, token)) = statement.query_row([hash], known).optional()? else {
+                return Ok(None);
+            };
             let seats = seats_taken(db, user.id)?;
             Ok(Some(KnownToken { token, user, seats }))
         })
@@ -98,7 +111,8 @@ impl Store {
     /// When the key with this hash ended, if it did and is remembered.
     pub fn revoked_key(&self, hash: &TokenHash) -> Result<Option<Time>> {
         self.read(|db| {
-            let mut statement = db.prepare_cached("SELECT ended_at FROM ended_keys WHERE hash = ?1")?;
+            let mut statement =
+                db.prepare_cached("SELECT ended_at FROM ended_keys WHERE hash = ?1")?;
             statement.query_row([hash], |row| row.get(0)).optional()
         })
     }

@@ -89,9 +89,15 @@ fn find_with_hash(db: &Connection, id: TokenId) -> Result<(Token, TokenHash)> {
 }
 
 /// Deletes a token, and remembers its hash for whoever still uses it.
-pub(crate) fn revoke_row(db: &Connection, token: &Token, hash: &TokenHash, now: Time) -> Result<()> {
-    let mut remember =
-        db.prepare_cached("INSERT OR REPLACE INTO ended_keys (hash, user_id, ended_at) VALUES (?1, ?2, ?3)")?;
+pub(crate) fn revoke_row(
+    db: &Connection,
+    token: &Token,
+    hash: &TokenHash,
+    now: Time,
+) -> Result<()> {
+    let mut remember = db.prepare_cached(
+        "INSERT OR REPLACE INTO ended_keys (hash, user_id, ended_at) VALUES (?1, ?2, ?3)",
+    )?;
     remember.execute(params![hash, token.user_id, now])?;
     db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([token.id])?;
     Ok(())
@@ -132,7 +138,13 @@ impl Verb for UpdateToken {
         let mut update = db.prepare_cached(
             "UPDATE tokens SET name = ?2, expires_at = ?3, disuse_seconds = ?4, disabled_at = ?5 WHERE id = ?1",
         )?;
-        update.execute(params![token.id, token.name, token.expires_at, token.disuse_seconds, token.disabled_at])?;
+        update.execute(params![
+            token.id,
+            token.name,
+            token.expires_at,
+            token.disuse_seconds,
+            token.disabled_at
+        ])?;
         Ok((token, hash))
     }
 
@@ -194,7 +206,8 @@ impl Verb for RotateToken {
         if old.disabled_at.is_some() {
             return Err(Error::TokenDisabled);
         }
-        let lifetime = old.expires_at.map(|end| (end.as_millis() - old.created_at.as_millis()) / 1000);
+        let lifetime =
+            old.expires_at.map(|end| (end.as_millis() - old.created_at.as_millis()) / 1000);
         let create = CreateToken {
             user_id: old.user_id,
             hash: self.hash,
@@ -212,7 +225,9 @@ impl Verb for RotateToken {
         if self.grace_seconds == 0 {
             revoke_row(db, &old, &old_hash, self.now)?;
         } else {
-            let mut update = db.prepare_cached("UPDATE tokens SET expires_at = ?2, replaced_by = ?3 WHERE id = ?1")?;
+            let mut update = db.prepare_cached(
+                "UPDATE tokens SET expires_at = ?2, replaced_by = ?3 WHERE id = ?1",
+            )?;
             update.execute(params![old.id, old.expires_at, new.id])?;
         }
         Ok(Rotated { new, old, old_hash })
@@ -287,7 +302,9 @@ impl Verb for TouchTokens {
     type Answer = ();
 
     fn apply(&self, db: &Connection) -> Result<()> {
-        let mut update = db.prepare_cached("UPDATE tokens SET last_used_at = ?2, last_address = ?3 WHERE id = ?1")?;
+        let mut update = db.prepare_cached(
+            "UPDATE tokens SET last_used_at = ?2, last_address = ?3 WHERE id = ?1",
+        )?;
         for (id, at, address) in &self.used {
             update.execute(params![id, at, address])?;
         }

@@ -1,4 +1,5 @@
-//! Use: counted by day, user and token. Bots are counted with the change itself, the rest is brought in batches.
+//! Use: counted by day, user and token. Bots are counted with the change itself, the rest is
+//! brought in batches.
 
 use crate::domain::{Day, TokenId, UsageBy, UsageCounts, UsageLine, UsagePlace, UserId};
 use crate::error::Result;
@@ -37,13 +38,20 @@ pub struct UsagePage {
 }
 
 impl UsageFilter {
-    /// A statement of its own for each kind of filter, for what may be absent is not looked up in an index.
+    /// A statement of its own for each kind of filter, for what may be absent is not looked up in
+    /// an index.
     fn sql(&self) -> String {
         let (columns, group, after) = match self.by {
-            None => ("day, user_id, token_id", "day, user_id, token_id", "(day, user_id, token_id) > (?5, ?6, ?7)"),
+            None => (
+                "day, user_id, token_id",
+                "day, user_id, token_id",
+                "(day, user_id, token_id) > (?5, ?6, ?7)",
+            ),
             Some(UsageBy::Day) => ("day, 0, 0", "day", "day > ?5"),
             Some(UsageBy::User) => ("0, user_id, 0", "user_id", "user_id > ?6"),
-            Some(UsageBy::Token) => ("0, user_id, token_id", "user_id, token_id", "(user_id, token_id) > (?6, ?7)"),
+            Some(UsageBy::Token) => {
+                ("0, user_id, token_id", "user_id, token_id", "(user_id, token_id) > (?6, ?7)")
+            }
         };
         let user = if self.user_id.is_some() { "AND user_id = ?3" } else { "" };
         let token = if self.token_id.is_some() { "AND token_id = ?4" } else { "" };
@@ -60,8 +68,12 @@ impl UsageFilter {
     fn line_at(&self, row: &Row<'_>) -> rusqlite::Result<UsageLine> {
         let (user, token): (i64, i64) = (row.get(1)?, row.get(2)?);
         let day: Day = row.get(0)?;
-        let counts =
-            UsageCounts { requests: row.get(3)?, bots: row.get(4)?, bot_ms: row.get(5)?, transcript_ms: row.get(6)? };
+        let counts = UsageCounts {
+            requests: row.get(3)?,
+            bots: row.get(4)?,
+            bot_ms: row.get(5)?,
+            transcript_ms: row.get(6)?,
+        };
         Ok(UsageLine {
             day: self.has_days().then_some(day),
             user_id: (user > 0).then_some(UserId(user)),
@@ -101,6 +113,8 @@ impl Store {
 
     /// Whether anything is counted of before a day; a small read.
     pub fn has_usage_before(&self, day: Day) -> Result<bool> {
-        self.read(|db| db.prepare_cached("SELECT 1 FROM usage WHERE day < ?1")?.exists([day.number()]))
+        self.read(|db| {
+            db.prepare_cached("SELECT 1 FROM usage WHERE day < ?1")?.exists([day.number()])
+        })
     }
 }

@@ -31,12 +31,18 @@ fn add(db: &Connection, key: &UsageKey, counts: &UsageCounts) -> rusqlite::Resul
 }
 
 /// Counts a bot that is being started.
-pub(crate) fn bot_sent(db: &Connection, user_id: UserId, token_id: TokenId, now: Time) -> rusqlite::Result<()> {
+pub(crate) fn bot_sent(
+    db: &Connection,
+    user_id: UserId,
+    token_id: TokenId,
+    now: Time,
+) -> rusqlite::Result<()> {
     let key = UsageKey { user_id, day: Day::of(now), token_id };
     add(db, &key, &UsageCounts { bots: 1, ..UsageCounts::default() })
 }
 
-/// Counts the time of a bot at its end; one that never ran is no bot, so the day that counted it takes it back.
+/// Counts the time of a bot at its end; one that never ran is no bot, so the day that counted it
+/// takes it back.
 pub(crate) fn bot_ended(
     db: &Connection,
     meeting: &Meeting,

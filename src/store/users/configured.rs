@@ -13,8 +13,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// Makes users and tokens what the settings say. Users whom they do not name stay as they are; tokens that they named once
-/// and name no more are revoked. Each change has its entry in the audit log.
+/// Makes users and tokens what the settings say. Users whom they do not name stay as they are;
+/// tokens that they named once and name no more are revoked. Each change has its entry in the audit
+/// log.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ApplyConfiguredUsers {
     /// All configured users.
@@ -56,7 +57,8 @@ impl Verb for ApplyConfiguredUsers {
         if let Some(taken) = self.taken(db)? {
             return Ok(Err(taken));
         }
-        let mut applying = Applying { db, actor: &self.actor, steps: 0, changes: ConfiguredChanges::default() };
+        let mut applying =
+            Applying { db, actor: &self.actor, steps: 0, changes: ConfiguredChanges::default() };
         applying.revoke_others(&self.users)?;
         for user in &self.users {
             let id = applying.user(user)?;
@@ -76,7 +78,10 @@ impl ApplyConfiguredUsers {
         for user in &self.users {
             for token in &user.tokens {
                 if find.exists(params![token.hash, user.email.key()])? {
-                    return Ok(Some(TokenTaken { email: user.email.clone(), hint: token.hint.0.clone() }));
+                    return Ok(Some(TokenTaken {
+                        email: user.email.clone(),
+                        hint: token.hint.0.clone(),
+                    }));
                 }
             }
         }
@@ -105,7 +110,8 @@ impl Applying<'_> {
 
     /// Revokes tokens that were configured once and are no more.
     fn revoke_others(&mut self, users: &[ConfiguredUser]) -> Result<()> {
-        let mut list = self.db.prepare_cached("SELECT id, hash FROM tokens WHERE declared = 1 ORDER BY id")?;
+        let mut list =
+            self.db.prepare_cached("SELECT id, hash FROM tokens WHERE declared = 1 ORDER BY id")?;
         let known = list.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let known: Vec<(TokenId, TokenHash)> = known.collect::<rusqlite::Result<_>>()?;
         let mut configured = HashSet::new();
@@ -164,7 +170,11 @@ impl Applying<'_> {
 
     /// What was revoked by hand stays revoked, whatever the settings say.
     fn token(&mut self, user_id: UserId, token: &ConfiguredToken) -> Result<()> {
-        if self.db.prepare_cached("SELECT 1 FROM ended_keys WHERE hash = ?1")?.exists([token.hash])? {
+        if self
+            .db
+            .prepare_cached("SELECT 1 FROM ended_keys WHERE hash = ?1")?
+            .exists([token.hash])?
+        {
             self.changes.ended.push(token.hint.0.clone());
             return Ok(());
         }
@@ -173,7 +183,9 @@ impl Applying<'_> {
             Some(id) => id,
             None => self.create_token(user_id, token)?.0,
         };
-        self.db.prepare_cached("UPDATE tokens SET declared = 1 WHERE id = ?1 AND declared = 0")?.execute([id])?;
+        self.db
+            .prepare_cached("UPDATE tokens SET declared = 1 WHERE id = ?1 AND declared = 0")?
+            .execute([id])?;
         Ok(())
     }
 
@@ -182,7 +194,16 @@ impl Applying<'_> {
         self.changes.added += 1;
         let (hash, hint) = (token.hash, token.hint.clone());
         let (name, expires_at, disuse_seconds) = (None, None, None);
-        let new = CreateToken { user_id, hash, hint, name, expires_at, disuse_seconds, scope: Scope::default(), now };
+        let new = CreateToken {
+            user_id,
+            hash,
+            hint,
+            name,
+            expires_at,
+            disuse_seconds,
+            scope: Scope::default(),
+            now,
+        };
         Ok(self.apply(new)?.id)
     }
 }
@@ -190,6 +211,8 @@ impl Applying<'_> {
 impl Store {
     /// Whether some token in the file came from the settings; a small read.
     pub fn has_configured_users(&self) -> Result<bool> {
-        self.read(|db| db.prepare_cached("SELECT 1 FROM tokens WHERE declared = 1 LIMIT 1")?.exists([]))
+        self.read(|db| {
+            db.prepare_cached("SELECT 1 FROM tokens WHERE declared = 1 LIMIT 1")?.exists([])
+        })
     }
 }

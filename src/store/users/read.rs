@@ -18,13 +18,18 @@ pub const USER_COLUMNS: usize = 8;
 
 /// The user with this id.
 pub fn find(db: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
-    let mut statement = db.prepare_cached(concat!("SELECT ", user_columns!(), " FROM users u WHERE id = ?1"))?;
+    let mut statement =
+        db.prepare_cached(concat!("SELECT ", user_columns!(), " FROM users u WHERE id = ?1"))?;
     statement.query_row([id], |row| user_at(row, 0)).optional()
 }
 
 /// The user with the address of this key.
 pub(crate) fn find_by_email(db: &Connection, key: &str) -> rusqlite::Result<Option<User>> {
-    let mut statement = db.prepare_cached(concat!("SELECT ", user_columns!(), " FROM users u WHERE email_key = ?1"))?;
+    let mut statement = db.prepare_cached(concat!(
+        "SELECT ",
+        user_columns!(),
+        " FROM users u WHERE email_key = ?1"
+    ))?;
     statement.query_row([key], |row| user_at(row, 0)).optional()
 }
 

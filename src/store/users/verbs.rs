@@ -149,7 +149,8 @@ pub fn replace_data(db: &Connection, user: &User) -> rusqlite::Result<()> {
     update.execute(params![user.id, user.data]).map(drop)
 }
 
-/// Checks that a user may be deleted: there is one with this id, and none of their bots is in a meeting.
+/// Checks that a user may be deleted: there is one with this id, and none of their bots is in a
+/// meeting.
 pub fn check_deletable(db: &Connection, id: UserId) -> Result<()> {
     let sql = format!("SELECT 1 FROM meetings WHERE user_id = ?1 AND status NOT IN {}", *OVER);
     let mut open = db.prepare_cached(&sql)?;

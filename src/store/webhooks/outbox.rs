@@ -1,6 +1,9 @@
-//! Events for the users' webhooks: written in the transaction that changes the state, so that none is lost and none invented.
+//! Events for the users' webhooks: written in the transaction that changes the state, so that none
+//! is lost and none invented.
 
-use crate::domain::{CompletionReason, Data, Meeting, MeetingStatus, StatusReport, Time, TransitionSource, UserId};
+use crate::domain::{
+    CompletionReason, Data, Meeting, MeetingStatus, StatusReport, Time, TransitionSource, UserId,
+};
 use crate::error::{Error, Result};
 use crate::store::webhooks::settings::url_in;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -24,17 +27,29 @@ struct Step<'a> {
 }
 
 /// Queues the event of a meeting that has moved on, if its owner has a webhook.
-pub fn queue(db: &Connection, meeting: &Meeting, from: MeetingStatus, report: &StatusReport, now: Time) -> Result<()> {
+pub fn queue(
+    db: &Connection,
+    meeting: &Meeting,
+    from: MeetingStatus,
+    report: &StatusReport,
+    now: Time,
+) -> Result<()> {
     if webhook_url(db, meeting.user_id)?.is_none() {
         return Ok(());
     }
-    let stopped = (meeting.status == MeetingStatus::Completed).then_some(CompletionReason::Stopped.as_str());
-    let reason = report.completion_reason.map(CompletionReason::as_str).or(report.reason.as_deref()).or(stopped);
+    let stopped =
+        (meeting.status == MeetingStatus::Completed).then_some(CompletionReason::Stopped.as_str());
+    let reason = report
+        .completion_reason
+        .map(CompletionReason::as_str)
+        .or(report.reason.as_deref())
+        .or(stopped);
     let (to, transition_source) = (meeting.status, report.by);
     let status_change = Step { from, to, reason, timestamp: now, transition_source };
     let event = Posted { event_type: "meeting.status_change", meeting, status_change };
     let body = serde_json::to_string(&event).map_err(|error| Error::Internal(error.to_string()))?;
-    // A meeting takes each step once, so no two events have one body; and the same verbs on a copy give the same names.
+    // A meeting takes each step once, so no two events have one body; and the same verbs on a copy
+    // give the same names.
     let uid = &blake3::hash(body.as_bytes()).to_hex()[..32];
     let mut insert = db.prepare_cached(
         "INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts, next_at) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?5)",

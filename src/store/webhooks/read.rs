@@ -79,8 +79,8 @@ impl Due {
     }
 }
 
-/// As many as there is room for; the next place is always for the user who has the fewest, so that nobody's dead receivers
-/// take them all.
+/// As many as there is room for; the next place is always for the user who has the fewest, so that
+/// nobody's dead receivers take them all.
 fn fairly(mut due: Vec<(DeliveryId, InFlight)>, mut busy: Capacity) -> Vec<(DeliveryId, InFlight)> {
     let mut heads = Vec::new();
     while !busy.is_full() {
@@ -172,11 +172,12 @@ impl Store {
         .await
     }
 
-    /// Some events that are over and happened before `end`; a long read. The table is in the order of time, so it ends at
-    /// the first younger one.
+    /// Some events that are over and happened before `end`; a long read. The table is in the order
+    /// of time, so it ends at the first younger one.
     pub async fn old_deliveries(&self, end: Time) -> Result<Vec<DeliveryId>> {
         self.read_long(move |db| {
-            let mut oldest = db.prepare_cached("SELECT id, created_at, next_at FROM deliveries ORDER BY id")?;
+            let mut oldest =
+                db.prepare_cached("SELECT id, created_at, next_at FROM deliveries ORDER BY id")?;
             let (mut rows, mut found) = (oldest.query([])?, Vec::new());
             while found.len() < FORGET_MAX
                 && let Some(row) = rows.next()?
@@ -237,7 +238,9 @@ mod tests {
     #[test]
     fn the_next_place_is_for_who_has_the_fewest() {
         // Users 1 to 3 have waited longest and have all places but one; user 4 has just come.
-        let due = (0..12).map(|n| (DeliveryId(n), head(1 + n % 3, 100 + n))).chain([(DeliveryId(99), head(4, 999))]);
+        let due = (0..12)
+            .map(|n| (DeliveryId(n), head(1 + n % 3, 100 + n)))
+            .chain([(DeliveryId(99), head(4, 999))]);
         let in_flight = (0..7).map(|n| head(1 + n % 3, n)).collect();
         let busy = Capacity { in_flight, all_max: 8, user_max: 4 };
         let ids: Vec<_> = fairly(due.collect(), busy).into_iter().map(|(id, _)| id).collect();

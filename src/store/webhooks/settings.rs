@@ -5,7 +5,8 @@ use crate::error::{Error, Result};
 use crate::store::doors::Store;
 use rusqlite::{OptionalExtension, Row};
 
-/// The member of a user's data that holds the address; others can read it there, and existing clients do.
+/// The member of a user's data that holds the address; others can read it there, and existing
+/// clients do.
 pub(crate) const URL: &str = "webhook_url";
 
 /// A user's webhook.

@@ -51,7 +51,14 @@ impl Verb for EndAttempt {
             "UPDATE deliveries SET attempts = ?2, next_at = ?3, delivered_at = ?4, last_status = ?5, last_error = ?6
              WHERE id = ?1 AND next_at IS NOT NULL",
         )?;
-        note.execute(params![self.id, self.attempts, next_at, delivered_at, self.status, self.error])?;
+        note.execute(params![
+            self.id,
+            self.attempts,
+            next_at,
+            delivered_at,
+            self.status,
+            self.error
+        ])?;
         Ok(())
     }
 }
@@ -67,7 +74,8 @@ impl Verb for ForgetDeliveries {
     type Answer = ();
 
     fn apply(&self, db: &Connection) -> Result<()> {
-        let mut forget = db.prepare_cached("DELETE FROM deliveries WHERE id = ?1 AND next_at IS NULL")?;
+        let mut forget =
+            db.prepare_cached("DELETE FROM deliveries WHERE id = ?1 AND next_at IS NULL")?;
         for id in &self.ids {
             forget.execute([id])?;
         }
@@ -99,11 +107,13 @@ impl Verb for SetWebhook {
         replace_data(db, &user)?;
         match &self.secret {
             Patch::Keep => 0,
-            Patch::Clear => {
-                db.prepare_cached("DELETE FROM webhook_secrets WHERE user_id = ?1")?.execute([self.user_id])?
-            }
+            Patch::Clear => db
+                .prepare_cached("DELETE FROM webhook_secrets WHERE user_id = ?1")?
+                .execute([self.user_id])?,
             Patch::Set(secret) => db
-                .prepare_cached("INSERT OR REPLACE INTO webhook_secrets (user_id, secret) VALUES (?1, ?2)")?
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO webhook_secrets (user_id, secret) VALUES (?1, ?2)",
+                )?
                 .execute(params![self.user_id, secret.key()])?,
         };
         Ok(user)

@@ -62,7 +62,8 @@ impl<V: Verb> Job for Pending<V> {
     }
 
     fn answer(self: Box<Self>, commit: Result<()>) {
-        let never_applied = || Err(Error::Internal("a verb was answered before it was applied".to_owned()));
+        let never_applied =
+            || Err(Error::Internal("a verb was answered before it was applied".to_owned()));
         let Self { outcome, reply, .. } = *self;
         // Whoever asked may have gone; what was committed stays.
         let _ = reply.send(commit.and_then(|()| outcome.unwrap_or_else(never_applied)));
@@ -77,7 +78,9 @@ fn in_savepoint<T>(db: &Connection, verb: impl FnOnce() -> Result<T>) -> Result<
         let end = |sql| db.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
         let undone = if outcome.is_err() { end("ROLLBACK TO verb").map(drop) } else { Ok(()) };
         // What cannot be undone must not be committed with the rest of the batch.
-        undone.and_then(|()| end("RELEASE verb")).map_err(|error| Error::StoreFailed(error.to_string()))?;
+        undone
+            .and_then(|()| end("RELEASE verb"))
+            .map_err(|error| Error::StoreFailed(error.to_string()))?;
     }
     outcome
 }

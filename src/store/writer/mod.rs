@@ -1,4 +1,5 @@
-//! The one writer: verbs wait in a bounded queue, share a commit, and their callers get the result after it.
+//! The one writer: verbs wait in a bounded queue, share a commit, and their callers get the result
+//! after it.
 
 pub mod job;
 pub mod queue;

@@ -61,7 +61,8 @@ impl Writer {
         self.ask(Message::Job(Box::new(Pending { verb, outcome: None, reply })), answer).await
     }
 
-    /// Checkpoints the whole WAL and truncates it, after all writes that wait. False where a reader still needs it.
+    /// Checkpoints the whole WAL and truncates it, after all writes that wait. False where a reader
+    /// still needs it.
     pub async fn checkpoint(&self) -> Result<bool> {
         let (reply, answer) = oneshot::channel();
         self.ask(Message::Checkpoint(reply), answer).await

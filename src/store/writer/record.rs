@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Keeps every verb that the writer commits, in their order. Tests give one and replay what it kept; a server has none,
-/// and encodes nothing.
+/// Keeps every verb that the writer commits, in their order. Tests give one and replay what it
+/// kept; a server has none, and encodes nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder(Arc<Mutex<Vec<Recorded>>>);
 
@@ -33,7 +33,8 @@ pub struct Recorded {
     pub name: &'static str,
     /// The verb as JSON, as [`RecordedVerb`] reads it.
     pub json: String,
-    /// How the verb failed; then it changed nothing, and must fail in the same way when it is applied again.
+    /// How the verb failed; then it changed nothing, and must fail in the same way when it is
+    /// applied again.
     pub failure: Option<String>,
 }
 

@@ -1,4 +1,5 @@
-//! The one writer: verbs wait in a bounded queue, share a commit, and their callers get the result after it.
+//! The one writer: verbs wait in a bounded queue, share a commit, and their callers get the result
+//! after it.
 
 use crate::error::{Error, Result};
 use crate::store::connection;
@@ -61,7 +62,9 @@ impl WriterThread {
             }
         }
         let fit = self.failed.borrow().is_none();
-        if fit && let Err(error) = self.files.still_there().and_then(|()| self.checkpoint("TRUNCATE")) {
+        if fit
+            && let Err(error) = self.files.still_there().and_then(|()| self.checkpoint("TRUNCATE"))
+        {
             fail_on(&error, &self.failed);
         }
     }
@@ -88,8 +91,8 @@ impl WriterThread {
         }
     }
 
-    /// Checkpoints a long WAL, and any WAL while the disk is short of space. What fails there may have failed before,
-    /// so nobody is told of a success.
+    /// Checkpoints a long WAL, and any WAL while the disk is short of space. What fails there may
+    /// have failed before, so nobody is told of a success.
     fn checkpoint_if_long(&mut self) -> Result<()> {
         if connection::log_is_long() || self.reserve.is_short() {
             return self.checkpoint("PASSIVE").map(drop);
@@ -97,7 +100,8 @@ impl WriterThread {
         Ok(())
     }
 
-    /// Checkpoints the whole WAL and truncates it. It waits for a reader that needs the WAL, at most [`CHECKPOINT_WAIT`].
+    /// Checkpoints the whole WAL and truncates it. It waits for a reader that needs the WAL, at
+    /// most [`CHECKPOINT_WAIT`].
     fn truncate_wal(&self) -> Result<bool> {
         if let Some(cause) = &*self.failed.borrow() {
             return Err(Error::StoreFailed(cause.clone()));
@@ -128,7 +132,8 @@ impl WriterThread {
         Ok(tx.commit()?)
     }
 
-    /// Records every verb that was applied, failed ones as well: a failure must be the same when it is replayed.
+    /// Records every verb that was applied, failed ones as well: a failure must be the same when it
+    /// is replayed.
     fn record(&self, batch: &[Box<dyn Job>]) {
         let Some(recorder) = &self.recorder else { return };
         for job in batch {
@@ -148,11 +153,14 @@ impl WriterThread {
         }
     }
 
-    /// Checkpoints the WAL in one of SQLite's modes; false if a reader was in the way. A full disk may refuse; the WAL
-    /// then keeps everything.
+    /// Checkpoints the WAL in one of SQLite's modes; false if a reader was in the way. A full disk
+    /// may refuse; the WAL then keeps everything.
     fn checkpoint(&self, mode: &str) -> Result<bool> {
         let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
-        let blocked = self.connection.query_row(&checkpoint, [], |row| row.get::<_, bool>(0)).map_err(Error::from);
+        let blocked = self
+            .connection
+            .query_row(&checkpoint, [], |row| row.get::<_, bool>(0))
+            .map_err(Error::from);
         match blocked {
             Ok(blocked) => Ok(!blocked),
             Err(Error::DiskFull | Error::Busy) => {
@@ -165,7 +173,10 @@ impl WriterThread {
 }
 
 /// A batch that begins with this verb, of those that wait, and the message that ended it.
-fn gather(first: Box<dyn Job>, waiting: &Receiver<Message>) -> (Vec<Box<dyn Job>>, Option<Message>) {
+fn gather(
+    first: Box<dyn Job>,
+    waiting: &Receiver<Message>,
+) -> (Vec<Box<dyn Job>>, Option<Message>) {
     let mut batch = vec![first];
     while batch.len() < BATCH_MAX {
         match waiting.try_recv() {

@@ -1,6 +1,8 @@
 //! A write as a value, and what others must know of it after its commit.
 
-use crate::domain::{Meeting, MeetingId, MeetingStatus, Platform, Segment, Time, TokenHash, UserId};
+use crate::domain::{
+    Meeting, MeetingId, MeetingStatus, Platform, Segment, Time, TokenHash, UserId,
+};
 use crate::error::Result;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -17,9 +19,10 @@ pub trait Numbered {
     const IS_AUDITED: bool = false;
 }
 
-/// A change as a value, which can be recorded and comes back. Time and randomness come in with it: `apply` reads the verb
-/// and the database and nothing else (no clock, settings, disk space or memory, and no order that is not sorted), so the
-/// same verbs on a copy give the same rows. The replay of every test's verbs holds that.
+/// A change as a value, which can be recorded and comes back. Time and randomness come in with it:
+/// `apply` reads the verb and the database and nothing else (no clock, settings, disk space or
+/// memory, and no order that is not sorted), so the same verbs on a copy give the same rows. The
+/// replay of every test's verbs holds that.
 pub trait Verb: Numbered + Serialize + DeserializeOwned + Send + 'static {
     /// What the caller gets after the commit.
     type Answer: Send + 'static;

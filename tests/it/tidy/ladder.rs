@@ -1,4 +1,5 @@
-//! The ladder of rooms: a room names those above it and never those below, and no files name each other in a circle.
+//! The ladder of rooms: a room names those above it and never those below, and no files name each
+//! other in a circle.
 
 use super::{Source, rust_files};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,8 +58,10 @@ impl House {
         let mut at = path.to_owned();
         for _ in 0..8 {
             let parts: Vec<&str> = at.split("::").collect();
-            let prefixes = (1..=parts.len()).rev().map(|count| (parts[..count].join("::"), parts.get(count)));
-            let (module, rest) = prefixes.into_iter().find(|(prefix, _)| self.modules.contains_key(prefix))?;
+            let prefixes =
+                (1..=parts.len()).rev().map(|count| (parts[..count].join("::"), parts.get(count)));
+            let (module, rest) =
+                prefixes.into_iter().find(|(prefix, _)| self.modules.contains_key(prefix))?;
             let passed_on = rest.and_then(|name| self.modules[&module].passed_on.get(*name));
             match passed_on {
                 Some(next) => at.clone_from(next),
@@ -72,7 +75,8 @@ impl House {
     fn arrows(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let mut arrows = BTreeMap::new();
         for (from, module) in &self.modules {
-            let mut to: BTreeSet<&str> = module.named.iter().filter_map(|path| self.file_of(path)).collect();
+            let mut to: BTreeSet<&str> =
+                module.named.iter().filter_map(|path| self.file_of(path)).collect();
             to.remove(from.as_str());
             arrows.insert(from.as_str(), to);
         }
@@ -121,8 +125,9 @@ impl Module {
             let is_passed_on = statement.starts_with("pub");
             let tree = statement.split_once("use ").map_or("", |(_, tree)| tree);
             for leaf in leaves(tree) {
-                let (leaf, name) =
-                    leaf.split_once(" as ").map_or((leaf.as_str(), None), |(leaf, name)| (leaf, Some(name)));
+                let (leaf, name) = leaf
+                    .split_once(" as ")
+                    .map_or((leaf.as_str(), None), |(leaf, name)| (leaf, Some(name)));
                 let absolute = match leaf.strip_prefix("crate::") {
                     Some(rest) => rest.to_owned(),
                     None if is_passed_on => format!("{path}::{leaf}"),
@@ -141,7 +146,8 @@ impl Module {
             let rest = &code[at + "crate::".len()..];
             let end = rest.find(|c| !is_path(c)).unwrap_or(rest.len());
             let inline = rest[..end].trim_end_matches(':');
-            let is_in_use = code[..at].rsplit('\n').next().is_some_and(|line| line.contains("use "));
+            let is_in_use =
+                code[..at].rsplit('\n').next().is_some_and(|line| line.contains("use "));
             if !is_in_use && !inline.is_empty() {
                 module.named.insert(inline.to_owned());
             }
@@ -160,7 +166,10 @@ fn module_path(file: &str) -> String {
 /// How far down the ladder a module's room is.
 fn place(module: &str) -> usize {
     let room = module.split("::").next().unwrap_or(module);
-    LADDER.iter().position(|known| *known == room).unwrap_or_else(|| panic!("{room} has no place on the ladder"))
+    LADDER
+        .iter()
+        .position(|known| *known == room)
+        .unwrap_or_else(|| panic!("{room} has no place on the ladder"))
 }
 
 /// The `use` statements of a text, each in one line, without the semicolon.
@@ -228,7 +237,8 @@ fn no_arrow_goes_back_up_and_no_files_form_a_circle() {
 }
 
 fn planted(files: &[(&str, &str)]) -> Vec<Source> {
-    let source = |(path, text): &(&str, &str)| Source { path: (*path).to_owned(), text: (*text).to_owned() };
+    let source =
+        |(path, text): &(&str, &str)| Source { path: (*path).to_owned(), text: (*text).to_owned() };
     files.iter().map(source).collect()
 }
 
@@ -236,7 +246,10 @@ fn planted(files: &[(&str, &str)]) -> Vec<Source> {
 fn a_planted_arrow_and_a_planted_circle_are_found() {
     let sound = [
         ("src/store/mod.rs", "pub use doors::Store;\n"),
-        ("src/store/doors.rs", "use crate::domain::Time;\nuse crate::store::pages::{Page, page};\n"),
+        (
+            "src/store/doors.rs",
+            "use crate::domain::Time;\nuse crate::store::pages::{Page, page};\n",
+        ),
         ("src/store/pages.rs", "pub struct Page;\n"),
         ("src/domain/mod.rs", "pub use time::Time;\n"),
         ("src/domain/time.rs", "pub struct Time;\n"),
@@ -248,13 +261,22 @@ fn a_planted_arrow_and_a_planted_circle_are_found() {
         ("src/domain/time.rs", "use crate::store::Store;\n", 1, 1),
         ("src/domain/time.rs", "fn now() { crate::store::pages::page() }\n", 1, 0),
         ("src/store/pages.rs", "use crate::store::{\n    doors::{Store, self},\n};\n", 0, 1),
-        ("src/store/pages.rs", "#[cfg(test)]\nmod tests {\n    use crate::store::Store;\n}\n", 0, 0),
+        (
+            "src/store/pages.rs",
+            "#[cfg(test)]\nmod tests {\n    use crate::store::Store;\n}\n",
+            0,
+            0,
+        ),
     ] {
         let mut files = sound.to_vec();
         files.retain(|(path, _)| *path != file);
         files.push((file, text));
         let sources = planted(&files);
         let house = House::of(&sources);
-        assert_eq!((house.arrows_back_up().len(), house.circles().len()), (back_up, circles), "{file}: {text}");
+        assert_eq!(
+            (house.arrows_back_up().len(), house.circles().len()),
+            (back_up, circles),
+            "{file}: {text}"
+        );
     }
 }
