@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 /// Changes that wait to be delivered.
 const EVENTS_MAX: usize = 1024;
 /// Most meetings that one WebSocket may subscribe to.
-pub const SUBSCRIPTIONS_MAX: usize = 1000;
+pub(crate) const SUBSCRIPTIONS_MAX: usize = 1000;
 /// Subscribers that are served before other tasks may use the thread.
 const SERVED_TOGETHER: usize = 256;
 

@@ -22,7 +22,7 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// Why there is no response, or not all of it.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The server took too long.
     Slow,
     /// The response is too long.
@@ -44,7 +44,7 @@ impl fmt::Display for Failure {
 impl Error for Failure {}
 
 /// A connection to a server, for one request after the other. Dropping it closes it.
-pub struct Connection {
+pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     driver: JoinHandle<()>,
     wait_max: Duration,
@@ -53,7 +53,7 @@ pub struct Connection {
 impl Connection {
     /// A connection over a stream, without a time limit: the caller's own limit also covers looking
     /// up the name and connecting. Call it in a runtime.
-    pub async fn over<S>(stream: S) -> Result<Self, Failure>
+    pub(crate) async fn over<S>(stream: S) -> Result<Self, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -70,13 +70,13 @@ impl Connection {
     /// Waits at most this long for the head of a response, and for each piece of its body: for
     /// responses that may take any time as a whole.
     #[must_use]
-    pub fn waiting_at_most(mut self, wait_max: Duration) -> Self {
+    pub(crate) fn waiting_at_most(mut self, wait_max: Duration) -> Self {
         self.wait_max = wait_max;
         self
     }
 
     /// Sends a request, and waits for the head of its response.
-    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
+    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
         let exchange = async {
             self.sender.ready().await?;
             self.sender.send_request(request).await
@@ -102,7 +102,7 @@ impl Drop for Connection {
 }
 
 /// A response, of which the head is read. Of its body no more is read than is asked for.
-pub struct Answer {
+pub(crate) struct Answer {
     /// Its status.
     pub status: StatusCode,
     body: Incoming,
@@ -111,7 +111,7 @@ pub struct Answer {
 
 impl Answer {
     /// The next piece of the body; `None` at its end.
-    pub async fn piece(&mut self) -> Result<Option<Bytes>, Failure> {
+    pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
             let frame = match timeout(self.wait_max, self.body.frame()).await {
                 Ok(Some(Ok(frame))) => frame,
@@ -127,7 +127,7 @@ impl Answer {
     }
 
     /// The whole body; [`Failure::TooLong`] where it is longer than `bytes_max`.
-    pub async fn whole(mut self, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+    pub(crate) async fn whole(mut self, bytes_max: usize) -> Result<Vec<u8>, Failure> {
         let mut whole = Vec::new();
         while let Some(piece) = self.piece().await? {
             if whole.len() + piece.len() > bytes_max {

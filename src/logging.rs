@@ -24,7 +24,7 @@ const WAITING_BYTES_MAX: usize = 1024 * 1024;
 static WAITING: Waiting = Waiting::new();
 
 /// Checks a filter.
-pub fn check(filter: &str) -> Result<(), StartupError> {
+pub(crate) fn check(filter: &str) -> Result<(), StartupError> {
     let mut builder = env_filter::Builder::new();
     match builder.try_parse(filter) {
         Ok(_) => Ok(()),
@@ -39,7 +39,7 @@ pub fn check(filter: &str) -> Result<(), StartupError> {
 
 /// Starts logging to standard error. Keep the guard until the end: dropping it writes the lines
 /// that wait.
-pub fn start(filter: &str) -> Result<Flush, StartupError> {
+pub(crate) fn start(filter: &str) -> Result<Flush, StartupError> {
     check(filter)?;
     let mut logger = filtered(filter);
     logger.format(format_of_lines());
@@ -56,12 +56,12 @@ pub fn start(filter: &str) -> Result<Flush, StartupError> {
 }
 
 /// Writes the lines that wait. A process that exits at once calls it; others keep [`Flush`].
-pub fn flush() {
+pub(crate) fn flush() {
     WAITING.write();
 }
 
 /// Writes the lines that wait when it is dropped.
-pub struct Flush;
+pub(crate) struct Flush;
 
 impl Drop for Flush {
     fn drop(&mut self) {

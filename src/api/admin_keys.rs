@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 input! {
     /// Body of `POST /admin/keys`.
-    pub struct CreateAdminKeyInput, body Required {
+    pub(crate) struct CreateAdminKeyInput, body Required {
         required name: KeyName,
         optional expires_in: Option<Lifetime>,
     }
@@ -24,7 +24,7 @@ input! {
 
 /// An admin key that was just created.
 #[derive(Serialize, ToSchema)]
-pub struct NewAdminKey {
+pub(crate) struct NewAdminKey {
     #[serde(flatten)]
     admin_key: AdminKey,
     /// The key itself: 40 characters that are shown this once.
@@ -39,7 +39,7 @@ impl NewAdminKey {
 }
 
 /// Creates an admin key; the response is the only place where the key itself is ever shown.
-pub async fn create_admin_key(
+pub(crate) async fn create_admin_key(
     app: Arc<App>,
     admin: Admin,
     input: CreateAdminKeyInput,
@@ -58,20 +58,24 @@ pub async fn create_admin_key(
 }
 
 /// Lists the named admin keys, without the secrets; the configured key is not among them.
-pub async fn list_admin_keys(app: Arc<App>, _: Admin, (): ()) -> Result<Json<Vec<AdminKey>>> {
+pub(crate) async fn list_admin_keys(
+    app: Arc<App>,
+    _: Admin,
+    (): (),
+) -> Result<Json<Vec<AdminKey>>> {
     Ok(Json(app.store.admin_keys()?))
 }
 
 input! {
     /// Path and body of `POST /admin/keys/{id}/rotate`; no body is needed.
-    pub struct RotateAdminKeyInput, body Optional {
+    pub(crate) struct RotateAdminKeyInput, body Optional {
         path id: AdminKeyId,
         optional grace_seconds: Option<Grace>,
     }
 }
 
 /// Rotates an admin key: the new one has the same name, the old one is accepted for a grace period.
-pub async fn rotate_admin_key(
+pub(crate) async fn rotate_admin_key(
     app: Arc<App>,
     admin: Admin,
     input: RotateAdminKeyInput,
@@ -89,7 +93,7 @@ pub async fn rotate_admin_key(
 }
 
 /// Revokes an admin key: it is refused from the next request on.
-pub async fn revoke_admin_key(
+pub(crate) async fn revoke_admin_key(
     app: Arc<App>,
     admin: Admin,
     ById(id): ById<AdminKeyId>,

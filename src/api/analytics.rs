@@ -23,7 +23,7 @@ input! {
 }
 
 /// Lists the meetings of all users with their users, newest first.
-pub async fn list_meetings_with_users(
+pub(crate) async fn list_meetings_with_users(
     app: Arc<App>,
     _: Admin,
     page: ListPage,
@@ -32,7 +32,7 @@ pub async fn list_meetings_with_users(
 }
 
 /// Lists all users by id, without their data.
-pub async fn list_user_summaries(
+pub(crate) async fn list_user_summaries(
     app: Arc<App>,
     _: Admin,
     page: ListPage,
@@ -50,7 +50,7 @@ input! {
 }
 
 /// Lists the meetings of all users without their data, newest first.
-pub async fn list_meeting_summaries(
+pub(crate) async fn list_meeting_summaries(
     app: Arc<App>,
     _: Admin,
     wanted: MeetingsWanted,
@@ -67,7 +67,7 @@ input! {
 }
 
 /// Gets sessions, transcription statistics and timings of a meeting.
-pub async fn get_telematics(
+pub(crate) async fn get_telematics(
     app: Arc<App>,
     _: Admin,
     wanted: TelematicsWanted,
@@ -77,14 +77,14 @@ pub async fn get_telematics(
 
 input! {
     /// Path and query of `GET /admin/analytics/users/{id}/details`.
-    pub struct UserDetailsInput {
+    pub(crate) struct UserDetailsInput {
         path id: UserId,
         query_or(false) include_tokens: bool,
     }
 }
 
 /// Gets statistics of a user's meetings.
-pub async fn get_user_details(
+pub(crate) async fn get_user_details(
     app: Arc<App>,
     _: Admin,
     input: UserDetailsInput,

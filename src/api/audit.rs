@@ -40,7 +40,7 @@ input! {
 
 /// A page of the audit log.
 #[derive(Serialize, ToSchema)]
-pub struct Entries {
+pub(crate) struct Entries {
     /// The entries, newest first.
     entries: Vec<Entry>,
     /// `before` of the next page; null on the last page.
@@ -49,7 +49,11 @@ pub struct Entries {
 }
 
 /// Lists a page of the audit log, newest first.
-pub async fn list_audit_log(app: Arc<App>, _: Admin, page: AuditPage) -> Result<Json<Entries>> {
+pub(crate) async fn list_audit_log(
+    app: Arc<App>,
+    _: Admin,
+    page: AuditPage,
+) -> Result<Json<Entries>> {
     let entries = app.store.audit(page.clone()).await?;
     let is_full = i64::try_from(entries.len()).is_ok_and(|count| count == page.limit);
     let mut next = None;
@@ -62,12 +66,16 @@ pub async fn list_audit_log(app: Arc<App>, _: Admin, page: AuditPage) -> Result<
 }
 
 /// Verifies the hash of every entry and the chain of entries.
-pub async fn verify_audit_log(app: Arc<App>, _: Admin, (): ()) -> Result<Json<Verification>> {
+pub(crate) async fn verify_audit_log(
+    app: Arc<App>,
+    _: Admin,
+    (): (),
+) -> Result<Json<Verification>> {
     Ok(Json(app.store.verify_audit().await?))
 }
 
 /// An export of the audit log that is being sent, an entry a line.
-pub struct AuditLines {
+pub(crate) struct AuditLines {
     app: Arc<App>,
     last: Option<i64>,
 }
@@ -106,7 +114,7 @@ impl PageSource for AuditLines {
 }
 
 /// Exports the audit log as JSON lines, oldest first.
-pub async fn export_audit_log(
+pub(crate) async fn export_audit_log(
     app: Arc<App>,
     _: Admin,
     (): (),

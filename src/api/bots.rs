@@ -25,7 +25,7 @@ use std::time::Duration;
 use utoipa::ToSchema;
 
 /// Body of `POST /bots`. Written out, because what two of the fields may be depends on a third.
-pub struct SendBotInput {
+pub(crate) struct SendBotInput {
     platform: Platform,
     native_meeting_id: String,
     bot_name: Option<SingleLine<100>>,
@@ -65,7 +65,7 @@ impl FromRequest for SendBotInput {
 }
 
 /// Sends a bot to a meeting; the response is sent once the bot runs.
-pub async fn send_bot(
+pub(crate) async fn send_bot(
     app: Arc<App>,
     caller: User,
     input: SendBotInput,
@@ -182,7 +182,7 @@ fn spec(
 
 /// A running bot.
 #[derive(Serialize, ToSchema)]
-pub struct RunningBot {
+pub(crate) struct RunningBot {
     /// The id of the container or process that runs the bot.
     #[schema(required)]
     container_id: Option<String>,
@@ -241,13 +241,17 @@ fn normalized(status: MeetingStatus) -> &'static str {
 
 /// The caller's running bots.
 #[derive(Serialize, ToSchema)]
-pub struct RunningBots {
+pub(crate) struct RunningBots {
     /// The bots, oldest first.
     running_bots: Vec<RunningBot>,
 }
 
 /// Lists the caller's running bots.
-pub async fn list_running_bots(app: Arc<App>, caller: User, (): ()) -> Result<Json<RunningBots>> {
+pub(crate) async fn list_running_bots(
+    app: Arc<App>,
+    caller: User,
+    (): (),
+) -> Result<Json<RunningBots>> {
     let mut open = app.store.open_meetings(Some(caller.user.id)).await?;
     open.retain(|bot| caller.token.scope.reaches(&bot.meeting));
     Ok(Json(RunningBots { running_bots: open.into_iter().map(RunningBot::from).collect() }))
@@ -255,7 +259,7 @@ pub async fn list_running_bots(app: Arc<App>, caller: User, (): ()) -> Result<Js
 
 input! {
     /// Path and body of `PUT /bots/{platform}/{native_meeting_id}/config`.
-    pub struct ConfigureBotInput, body Required {
+    pub(crate) struct ConfigureBotInput, body Required {
         flatten name: NameInPath,
         optional language: Option<Language>,
         optional task: Option<Task>,
@@ -263,7 +267,7 @@ input! {
 }
 
 /// Changes language or task of an active bot; the bot gets both in the response to its next report.
-pub async fn configure_bot(
+pub(crate) async fn configure_bot(
     app: Arc<App>,
     caller: User,
     input: ConfigureBotInput,
@@ -274,7 +278,11 @@ pub async fn configure_bot(
 }
 
 /// Stops a bot; a meeting that is over stays as it is.
-pub async fn stop_bot(app: Arc<App>, caller: User, name: NameInPath) -> Result<Accepted<Message>> {
+pub(crate) async fn stop_bot(
+    app: Arc<App>,
+    caller: User,
+    name: NameInPath,
+) -> Result<Accepted<Message>> {
     let meeting_ref = MeetingRef::Named(owned(&caller, name, None)?);
     let report = StatusReport::new(MeetingStatus::Stopping, TransitionSource::User);
     let advanced = app
@@ -285,7 +293,7 @@ pub async fn stop_bot(app: Arc<App>, caller: User, name: NameInPath) -> Result<A
 }
 
 /// Stops the bot of any meeting; a meeting that is over stays as it is.
-pub async fn stop_meeting(
+pub(crate) async fn stop_meeting(
     app: Arc<App>,
     admin: Admin,
     ById(id): ById<MeetingId>,
@@ -315,6 +323,6 @@ fn stopped(advanced: &Advanced) -> Message {
 }
 
 /// The error of a bot that is not active, for the route table.
-pub fn not_active() -> Error {
+pub(crate) fn not_active() -> Error {
     Error::NotActive(MeetingStatus::Joining)
 }

@@ -24,7 +24,7 @@ type ConnectionId = SingleLine<64>;
 type ExitCode = BoundedInt<{ i32::MIN as i64 }, { i32::MAX as i64 }>;
 
 /// Which session a report is about.
-pub struct ReportedSession {
+pub(crate) struct ReportedSession {
     connection_id: String,
     container_id: Option<String>,
 }
@@ -38,7 +38,7 @@ input! {
 
 input! {
     /// What a report may say besides the status.
-    pub struct ReportDetails {
+    pub(crate) struct ReportDetails {
         optional reason: Option<Truncated<1024>>,
         optional error_details: Option<Details>,
         optional platform_specific_error: Option<Truncated<1024>>,
@@ -67,7 +67,7 @@ impl ReportDetails {
 
 input! {
     /// Body of `…/status_change`.
-    pub struct StatusChangeInput, body Required {
+    pub(crate) struct StatusChangeInput, body Required {
         flatten session: ReportedSession,
         required status: MeetingStatus,
         optional exit_code: Option<ExitCode>,
@@ -77,7 +77,7 @@ input! {
 
 input! {
     /// Body of `…/exited`: exit code 0 is an end as intended, any other a failure.
-    pub struct ExitedInput, body Required {
+    pub(crate) struct ExitedInput, body Required {
         flatten session: ReportedSession,
         required exit_code: ExitCode,
         flatten details: ReportDetails,
@@ -86,14 +86,14 @@ input! {
 
 input! {
     /// Body of `…/joining`, `…/awaiting_admission` and `…/started`.
-    pub struct PhaseInput, body Required {
+    pub(crate) struct PhaseInput, body Required {
         flatten session: ReportedSession,
     }
 }
 
 /// What was done with a report.
 #[derive(Serialize, ToSchema)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// `processed`, `container_updated` (active already), `ignored`, or `error` (no such session).
     #[schema(example = "processed")]
     status: &'static str,
@@ -158,7 +158,7 @@ async fn advance_to(app: &App, input: PhaseInput, to: MeetingStatus) -> Result<J
 }
 
 /// A bot reports its status, or how it ended.
-pub async fn report_status_change(
+pub(crate) async fn report_status_change(
     app: Arc<App>,
     _: Session,
     input: StatusChangeInput,
@@ -168,12 +168,16 @@ pub async fn report_status_change(
 }
 
 /// A bot is joining its meeting.
-pub async fn report_joining(app: Arc<App>, _: Session, input: PhaseInput) -> Result<Json<Outcome>> {
+pub(crate) async fn report_joining(
+    app: Arc<App>,
+    _: Session,
+    input: PhaseInput,
+) -> Result<Json<Outcome>> {
     advance_to(&app, input, MeetingStatus::Joining).await
 }
 
 /// A bot waits to be admitted.
-pub async fn report_awaiting_admission(
+pub(crate) async fn report_awaiting_admission(
     app: Arc<App>,
     _: Session,
     input: PhaseInput,
@@ -182,12 +186,20 @@ pub async fn report_awaiting_admission(
 }
 
 /// A bot was admitted.
-pub async fn report_started(app: Arc<App>, _: Session, input: PhaseInput) -> Result<Json<Outcome>> {
+pub(crate) async fn report_started(
+    app: Arc<App>,
+    _: Session,
+    input: PhaseInput,
+) -> Result<Json<Outcome>> {
     advance_to(&app, input, MeetingStatus::Active).await
 }
 
 /// A bot has exited.
-pub async fn report_exited(app: Arc<App>, _: Session, input: ExitedInput) -> Result<Json<Outcome>> {
+pub(crate) async fn report_exited(
+    app: Arc<App>,
+    _: Session,
+    input: ExitedInput,
+) -> Result<Json<Outcome>> {
     let is_success = input.exit_code.0 == 0;
     let to = if is_success { MeetingStatus::Completed } else { MeetingStatus::Failed };
     let report = input.details.report(to, Some(input.exit_code));

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 /// The user who calls, and the token of the request.
 #[derive(Serialize, ToSchema)]
-pub struct CallerView<'a> {
+pub(crate) struct CallerView<'a> {
     /// The user's id.
     id: UserId,
     /// The user's e-mail address.
@@ -38,7 +38,7 @@ pub struct CallerView<'a> {
 
 /// The token of the request, without its secret.
 #[derive(Serialize, ToSchema)]
-pub struct TokenView<'a> {
+pub(crate) struct TokenView<'a> {
     /// The token's id.
     id: TokenId,
     /// The first four characters of the token.
@@ -50,7 +50,7 @@ pub struct TokenView<'a> {
 }
 
 /// The response to `GET /user`: serialised once for each token in the cache.
-pub struct CallerResponse(User);
+pub(crate) struct CallerResponse(User);
 
 impl IntoResponse for CallerResponse {
     fn into_response(self) -> Result<Response> {
@@ -88,12 +88,16 @@ fn view(identity: &Identity) -> CallerView<'_> {
 }
 
 /// Gets the caller and the token of the request.
-pub async fn get_caller(_: Arc<App>, caller: User, (): ()) -> Result<CallerResponse> {
+pub(crate) async fn get_caller(_: Arc<App>, caller: User, (): ()) -> Result<CallerResponse> {
     Ok(CallerResponse(caller))
 }
 
 /// Lists the caller's tokens, without the secrets.
-pub async fn list_own_tokens(app: Arc<App>, caller: User, (): ()) -> Result<Json<Vec<Token>>> {
+pub(crate) async fn list_own_tokens(
+    app: Arc<App>,
+    caller: User,
+    (): (),
+) -> Result<Json<Vec<Token>>> {
     let (_, tokens) = app.auth.user_with_tokens(caller.user.id, &app.store).await?;
     Ok(Json(tokens))
 }
@@ -101,13 +105,13 @@ pub async fn list_own_tokens(app: Arc<App>, caller: User, (): ()) -> Result<Json
 input! {
     /// Body of `POST /user/tokens/rotate`; none is needed. How long tokens live is the
     /// administrator's to say.
-    pub struct RotateOwnTokenInput, body Optional {
+    pub(crate) struct RotateOwnTokenInput, body Optional {
         optional grace_seconds: Option<Grace>,
     }
 }
 
 /// Rotates the token of the request: the new one has the same scope and the same lifetime.
-pub async fn rotate_own_token(
+pub(crate) async fn rotate_own_token(
     app: Arc<App>,
     caller: User,
     input: RotateOwnTokenInput,

@@ -21,7 +21,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
 
 /// Gets the page of the API documentation.
-pub async fn get_docs(_: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
+pub(crate) async fn get_docs(_: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
     let headers = vec![
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
@@ -31,13 +31,13 @@ pub async fn get_docs(_: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
 
 input! {
     /// Path of `GET /docs/{file}`.
-    pub struct DocsFileInput {
+    pub(crate) struct DocsFileInput {
         path file: SingleLine<64>,
     }
 }
 
 /// Gets a file of the page: its own script and style, or a file of Swagger UI.
-pub async fn get_docs_file(_: Arc<App>, _: Anonymous, input: DocsFileInput) -> Result<Page> {
+pub(crate) async fn get_docs_file(_: Arc<App>, _: Anonymous, input: DocsFileInput) -> Result<Page> {
     let name = input.file.0;
     match name.as_str() {
         "start.js" => Ok(text(START, "text/javascript; charset=utf-8")),
@@ -48,7 +48,7 @@ pub async fn get_docs_file(_: Arc<App>, _: Anonymous, input: DocsFileInput) -> R
 }
 
 /// Gets the OpenAPI document.
-pub async fn get_openapi(app: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
+pub(crate) async fn get_openapi(app: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
     Ok(text((app.table.document)()?, "application/json"))
 }
 

@@ -45,7 +45,7 @@ impl Part {
 }
 
 /// An export that is being sent.
-pub struct ExportPages {
+pub(crate) struct ExportPages {
     app: Arc<App>,
     user_id: UserId,
     part: Part,
@@ -193,7 +193,7 @@ impl ExportPages {
 }
 
 /// Exports all data of a user, without secrets; the export is an entry in the audit log.
-pub async fn export_user(
+pub(crate) async fn export_user(
     app: Arc<App>,
     admin: Admin,
     ById(user_id): ById<UserId>,

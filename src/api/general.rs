@@ -14,11 +14,11 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// The version of this program.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Server information.
 #[derive(Serialize, ToSchema)]
-pub struct Welcome {
+pub(crate) struct Welcome {
     /// A greeting.
     #[schema(example = "Welcome to Vomeet")]
     message: &'static str,
@@ -30,7 +30,7 @@ pub struct Welcome {
 }
 
 /// The server information; a browser is redirected to the documentation.
-pub struct Front {
+pub(crate) struct Front {
     is_browser: bool,
 }
 
@@ -58,13 +58,13 @@ impl IntoResponse for Front {
 }
 
 /// Gets the server information, or redirects a browser to the documentation.
-pub async fn get_server_info(_: Arc<App>, visitor: Anonymous, (): ()) -> Result<Front> {
+pub(crate) async fn get_server_info(_: Arc<App>, visitor: Anonymous, (): ()) -> Result<Front> {
     Ok(Front { is_browser: visitor.wants_page })
 }
 
 /// The health of the server.
 #[derive(Serialize, Deserialize, ToSchema)]
-pub struct Health {
+pub(crate) struct Health {
     /// Always `ok`; otherwise the status of the response is 503.
     #[schema(example = "ok")]
     pub status: String,
@@ -79,7 +79,7 @@ pub struct Health {
 
 /// Details of the server, which only callers on the same machine get.
 #[derive(Serialize, Deserialize, ToSchema)]
-pub struct Inside {
+pub(crate) struct Inside {
     /// The address on which the server listens.
     pub address: String,
     /// The path of the database file.
@@ -93,7 +93,7 @@ pub struct Inside {
 }
 
 /// Checks that the database can be read.
-pub async fn get_health(app: Arc<App>, visitor: Anonymous, (): ()) -> Result<Json<Health>> {
+pub(crate) async fn get_health(app: Arc<App>, visitor: Anonymous, (): ()) -> Result<Json<Health>> {
     app.store.check()?;
     let server = if visitor.is_local { Some(inside(&app).await?) } else { None };
     Ok(Json(Health {
@@ -116,7 +116,7 @@ async fn inside(app: &App) -> Result<Inside> {
 }
 
 /// Gets the metrics, in the text format of Prometheus.
-pub async fn get_metrics(app: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
+pub(crate) async fn get_metrics(app: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
     let written = app.store.written();
     let readings = [
         ("http_connections", "Open connections", app.transport.connections.count() as u64),

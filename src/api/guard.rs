@@ -4,6 +4,7 @@
 use crate::api::call::Call;
 use crate::app::App;
 use crate::auth;
+use crate::auth::Auth;
 use crate::auth::{ADMIN_HEADER, Admin, Bot, ResponseHeaders, USER_HEADER, User};
 use crate::domain::TokenHash;
 use crate::error::{Error, Result};
@@ -105,7 +106,7 @@ impl Guard for Admin {
 
     fn authenticate(call: &Call) -> Result<Self> {
         match &call.request.peer {
-            Origin::Local(user) => Ok(call.app.auth.local(user, call.now)),
+            Origin::Local(user) => Ok(Auth::local(user, call.now)),
             Origin::Network(_) => call.app.auth.admin(
                 &call.request.head.headers,
                 &call.app.store,
@@ -142,7 +143,7 @@ impl Guard for Bot {
     const ACCESS: Access = Access::Bot;
 
     fn authenticate(call: &Call) -> Result<Self> {
-        call.app.auth.bot(&call.request.head.headers, &call.app.store)
+        Auth::bot(&call.request.head.headers, &call.app.store)
     }
 }
 

@@ -80,7 +80,11 @@ struct Fault {
 type Members<'a> = HashMap<String, &'a RawValue>;
 
 /// Opens a socket on which the caller follows their meetings.
-pub async fn open_live_feed(app: Arc<App>, caller: WebSocketCaller, (): ()) -> Result<Switching> {
+pub(crate) async fn open_live_feed(
+    app: Arc<App>,
+    caller: WebSocketCaller,
+    (): (),
+) -> Result<Switching> {
     let WebSocketCaller { who, handshake } = caller;
     let permit = app.transport.sockets.take(who.is_ok())?;
     Ok(handshake.accept(permit, async move |socket, permit| {

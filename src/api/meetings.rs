@@ -24,7 +24,7 @@ const LIST_MAX: usize = 100;
 
 input! {
     /// Query of `GET /meetings`.
-    pub struct ListMeetingsInput {
+    pub(crate) struct ListMeetingsInput {
         query limit: Option<PageLimit>,
         query_or(BoundedInt(0)) skip: Skip,
         query status: Option<MeetingStatus>,
@@ -34,13 +34,13 @@ input! {
 
 /// A list of meetings.
 #[derive(Serialize, ToSchema)]
-pub struct Meetings {
+pub(crate) struct Meetings {
     /// The meetings, newest first.
     meetings: Vec<Meeting>,
 }
 
 /// A list of meetings that is being sent.
-pub struct MeetingPages {
+pub(crate) struct MeetingPages {
     app: Arc<App>,
     /// What is left to read.
     filter: MeetingFilter,
@@ -81,7 +81,7 @@ impl PageSource for MeetingPages {
 }
 
 /// Lists the caller's meetings, newest first.
-pub async fn list_meetings(
+pub(crate) async fn list_meetings(
     app: Arc<App>,
     caller: User,
     input: ListMeetingsInput,
@@ -100,7 +100,7 @@ pub async fn list_meetings(
 }
 
 /// The platform and the native id of a meeting, as a path names it.
-pub struct NameInPath {
+pub(crate) struct NameInPath {
     /// `{platform}`.
     pub platform: Platform,
     /// `{native_meeting_id}`.
@@ -116,7 +116,7 @@ input! {
 
 /// The caller's newest meeting of that name, or the one with this id; refused where it is beyond
 /// the caller's token.
-pub fn owned(
+pub(crate) fn owned(
     caller: &User,
     name: NameInPath,
     meeting_id: Option<MeetingId>,
@@ -135,14 +135,14 @@ pub fn owned(
 
 input! {
     /// Path and body of `PATCH /meetings/{platform}/{native_meeting_id}`.
-    pub struct UpdateMeetingInput, body Required {
+    pub(crate) struct UpdateMeetingInput, body Required {
         flatten name: NameInPath,
         object data: MeetingNotes,
     }
 }
 
 /// The members of a meeting's `data` that change, as JSON.
-pub struct MeetingNotes(BTreeMap<String, Box<RawValue>>);
+pub(crate) struct MeetingNotes(BTreeMap<String, Box<RawValue>>);
 
 impl FromRequest for MeetingNotes {
     fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
@@ -172,7 +172,7 @@ fn insert<T: Serialize>(
 }
 
 /// Updates the notes about a meeting; a member that is left out stays as it is.
-pub async fn update_meeting(
+pub(crate) async fn update_meeting(
     app: Arc<App>,
     caller: User,
     input: UpdateMeetingInput,
@@ -187,14 +187,14 @@ pub async fn update_meeting(
 
 input! {
     /// Path and query of `DELETE /meetings/{platform}/{native_meeting_id}`.
-    pub struct DeleteTranscriptInput {
+    pub(crate) struct DeleteTranscriptInput {
         flatten name: NameInPath,
         query meeting_id: Option<MeetingId>,
     }
 }
 
 /// Deletes the transcript and the personal data of a finished meeting.
-pub async fn delete_transcript(
+pub(crate) async fn delete_transcript(
     app: Arc<App>,
     caller: User,
     input: DeleteTranscriptInput,
@@ -205,11 +205,11 @@ pub async fn delete_transcript(
 }
 
 /// The error of a meeting that the caller does not have, for the route table.
-pub fn missing() -> Error {
+pub(crate) fn missing() -> Error {
     Error::MeetingNotFound(Platform::GoogleMeet, "abc-defg-hij".to_owned())
 }
 
 /// The error of a deletion while the meeting is not over, for the route table.
-pub fn not_over() -> Error {
+pub(crate) fn not_over() -> Error {
     Error::NotOver(MeetingStatus::Active)
 }

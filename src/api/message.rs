@@ -5,14 +5,14 @@ use utoipa::ToSchema;
 
 /// A sentence that says what was done.
 #[derive(Serialize, ToSchema)]
-pub struct Message {
+pub(crate) struct Message {
     /// The sentence.
     pub message: String,
 }
 
 impl Message {
     /// A message.
-    pub fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into() }
     }
 }

@@ -38,7 +38,7 @@ const TOO_MANY_KEYS: Error = Error::TooManyFailedKeys { retry_after: 1 };
 const TOO_MANY_REQUESTS: Error = Error::TooManyRequests { retry_after: 1 };
 
 /// The document of a table, as JSON.
-pub fn openapi(table: &[Route]) -> Result<String> {
+pub(crate) fn openapi(table: &[Route]) -> Result<String> {
     document(table).to_json().map_err(|error| Error::Internal(error.to_string()))
 }
 

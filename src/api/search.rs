@@ -52,7 +52,7 @@ impl Field for Typed {
 
 input! {
     /// Query of `GET /transcripts/search`.
-    pub struct SearchInput {
+    pub(crate) struct SearchInput {
         query q: Option<Typed>,
         query speaker: Option<SingleLine<255>>,
         query platform: Option<Platform>,
@@ -66,7 +66,7 @@ input! {
 
 /// The meeting of a search result.
 #[derive(Serialize, ToSchema)]
-pub struct FoundIn {
+pub(crate) struct FoundIn {
     /// The meeting's id.
     id: MeetingId,
     /// The platform of the meeting.
@@ -78,7 +78,7 @@ pub struct FoundIn {
 
 /// A search result: a segment that contains all words.
 #[derive(Serialize, ToSchema)]
-pub struct SearchResult {
+pub(crate) struct SearchResult {
     /// The segment's id.
     id: SegmentId,
     /// The meeting of the segment.
@@ -93,7 +93,7 @@ pub struct SearchResult {
 
 /// A page of search results.
 #[derive(Serialize, ToSchema)]
-pub struct SearchResults {
+pub(crate) struct SearchResults {
     /// The results, newest stored segment first; none without a word to search for.
     results: Vec<SearchResult>,
     /// `before` of the next page; null on the last page. A page before the last may be short or
@@ -109,7 +109,7 @@ fn result(found: Found) -> SearchResult {
 }
 
 /// Searches the segments of the caller's meetings for all given words.
-pub async fn search_transcripts(
+pub(crate) async fn search_transcripts(
     app: Arc<App>,
     caller: User,
     input: SearchInput,

@@ -16,11 +16,11 @@ use utoipa::ToSchema;
 /// Most segments in one request.
 const SEGMENTS_MAX: usize = 1000;
 /// The longest body of `POST /bots/internal/segments`, in bytes.
-pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 input! {
     /// Body of `POST /bots/internal/segments`.
-    pub struct StoreSegmentsInput, body Required {
+    pub(crate) struct StoreSegmentsInput, body Required {
         required uid: SingleLine<255>,
         list(SEGMENTS_MAX) segments: Vec<SegmentInput>,
     }
@@ -43,7 +43,7 @@ fn trimmed(text: &str) -> Option<String> {
 
 /// How many segments of a batch were stored, and the bot's language and task from now on.
 #[derive(Serialize, ToSchema)]
-pub struct BatchAccepted {
+pub(crate) struct BatchAccepted {
     /// How many segments are stored; those without words or without length are left out.
     accepted: usize,
     /// The language that is spoken; null where none was set.
@@ -55,7 +55,7 @@ pub struct BatchAccepted {
 }
 
 /// Stores the segments of a bot; the response is sent once they are durable.
-pub async fn store_segments(
+pub(crate) async fn store_segments(
     app: Arc<App>,
     bot: Bot,
     input: StoreSegmentsInput,

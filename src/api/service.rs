@@ -10,14 +10,14 @@ use hyper::Method;
 use std::sync::Arc;
 
 /// The routes of a table, over one [`App`].
-pub struct Api {
+pub(crate) struct Api {
     app: Arc<App>,
     table: &'static [Route],
 }
 
 impl Api {
     /// Serves the routes of `table`.
-    pub fn new(app: Arc<App>, table: &'static [Route]) -> Self {
+    pub(crate) fn new(app: Arc<App>, table: &'static [Route]) -> Self {
         Self { app, table }
     }
 }

@@ -18,12 +18,12 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// A span in seconds: at most a hundred years.
-pub type Lifetime = BoundedInt<1, 3_155_760_000>;
+pub(crate) type Lifetime = BoundedInt<1, 3_155_760_000>;
 /// How long the old key is still accepted after a rotation, in seconds: at most a year.
-pub type Grace = BoundedInt<0, 31_557_600>;
+pub(crate) type Grace = BoundedInt<0, 31_557_600>;
 /// The grace period by default, in seconds: a client that did not get the response can still use
 /// its old key.
-pub const GRACE_SECONDS_USUAL: i64 = 3600;
+pub(crate) const GRACE_SECONDS_USUAL: i64 = 3600;
 /// What a token is for.
 type TokenName = SingleLine<255>;
 
@@ -32,7 +32,7 @@ const PLATFORMS_MAX: usize = 16;
 
 input! {
     /// Path and body of `POST /admin/users/{id}/tokens`; no body is needed.
-    pub struct CreateTokenInput, body Optional {
+    pub(crate) struct CreateTokenInput, body Optional {
         path user_id: UserId as "id",
         optional name: Option<TokenName>,
         optional expires_in: Option<Lifetime>,
@@ -58,7 +58,7 @@ input! {
 
 /// What a token is for, how long it is accepted, and what it may do.
 #[derive(Serialize, ToSchema)]
-pub struct TokenTerms {
+pub(crate) struct TokenTerms {
     /// What the token is for.
     #[schema(required)]
     name: Option<String>,
@@ -81,7 +81,7 @@ impl From<Token> for TokenTerms {
 
 /// A token that was just created.
 #[derive(Serialize, ToSchema)]
-pub struct NewToken {
+pub(crate) struct NewToken {
     /// The token's id, by which it is revoked.
     id: TokenId,
     /// The token itself: 40 characters that are shown this once.
@@ -108,12 +108,12 @@ impl NewToken {
 }
 
 /// Generates the secret of a new key.
-pub fn secret() -> Result<PlainToken> {
+pub(crate) fn secret() -> Result<PlainToken> {
     PlainToken::generate().map_err(|error| Error::Internal(format!("no randomness: {error}")))
 }
 
 /// Creates a token; the response is the only place where the token itself is ever shown.
-pub async fn create_token(
+pub(crate) async fn create_token(
     app: Arc<App>,
     admin: Admin,
     input: CreateTokenInput,
@@ -135,7 +135,7 @@ pub async fn create_token(
 }
 
 /// Lists the tokens of a user, without the secrets.
-pub async fn list_user_tokens(
+pub(crate) async fn list_user_tokens(
     app: Arc<App>,
     _: Admin,
     ById(id): ById<UserId>,
@@ -153,18 +153,26 @@ input! {
 }
 
 /// Lists a page of the tokens of all users, or of one.
-pub async fn list_tokens(app: Arc<App>, _: Admin, page: TokenPage) -> Result<Json<Vec<Token>>> {
+pub(crate) async fn list_tokens(
+    app: Arc<App>,
+    _: Admin,
+    page: TokenPage,
+) -> Result<Json<Vec<Token>>> {
     Ok(Json(app.auth.tokens(page, &app.store).await?))
 }
 
 /// Gets a token, without its secret.
-pub async fn get_token(app: Arc<App>, _: Admin, ById(id): ById<TokenId>) -> Result<Json<Token>> {
+pub(crate) async fn get_token(
+    app: Arc<App>,
+    _: Admin,
+    ById(id): ById<TokenId>,
+) -> Result<Json<Token>> {
     Ok(Json(app.auth.token(id, &app.store)?))
 }
 
 input! {
     /// Path and body of `PATCH /admin/tokens/{id}`.
-    pub struct UpdateTokenInput, body Required {
+    pub(crate) struct UpdateTokenInput, body Required {
         path id: TokenId,
         patch name: Patch<TokenName>,
         optional disabled: Option<bool>,
@@ -174,7 +182,7 @@ input! {
 }
 
 /// Updates the given fields of a token; a disabled token is refused until it is enabled again.
-pub async fn update_token(
+pub(crate) async fn update_token(
     app: Arc<App>,
     admin: Admin,
     input: UpdateTokenInput,
@@ -194,7 +202,7 @@ pub async fn update_token(
 
 /// How a token is rotated.
 #[derive(Debug, Clone, Copy)]
-pub struct Rotation {
+pub(crate) struct Rotation {
     grace_seconds: i64,
     expires_in: Option<i64>,
 }
@@ -207,18 +215,18 @@ input! {
 }
 
 /// How many seconds the old key is accepted for: as many as were asked for, or the usual ones.
-pub fn grace_or_usual(grace_seconds: Option<Grace>) -> i64 {
+pub(crate) fn grace_or_usual(grace_seconds: Option<Grace>) -> i64 {
     grace_seconds.map_or(GRACE_SECONDS_USUAL, |grace| grace.0)
 }
 
 impl Rotation {
     /// Of a token whose lifetime stays as it is.
-    pub fn within(grace: Option<Grace>) -> Self {
+    pub(crate) fn within(grace: Option<Grace>) -> Self {
         Self { grace_seconds: grace_or_usual(grace), expires_in: None }
     }
 
     /// The verb that rotates the token, and the secret of the new one.
-    pub fn verb(self, id: TokenId, now: Time) -> Result<(RotateToken, PlainToken)> {
+    pub(crate) fn verb(self, id: TokenId, now: Time) -> Result<(RotateToken, PlainToken)> {
         let secret = secret()?;
         let verb = RotateToken {
             id,
@@ -234,7 +242,7 @@ impl Rotation {
 
 input! {
     /// Path and body of `POST /admin/tokens/{id}/rotate`; no body is needed.
-    pub struct RotateTokenInput, body Optional {
+    pub(crate) struct RotateTokenInput, body Optional {
         path id: TokenId,
         flatten rotation: Rotation,
     }
@@ -242,7 +250,7 @@ input! {
 
 /// The token that was rotated.
 #[derive(Serialize, ToSchema)]
-pub struct PreviousToken {
+pub(crate) struct PreviousToken {
     /// The token's id.
     id: TokenId,
     /// Until when the old token is accepted beside the new one.
@@ -252,7 +260,7 @@ pub struct PreviousToken {
 
 /// A new token, and when the one that it replaces expires.
 #[derive(Serialize, ToSchema)]
-pub struct RotatedToken {
+pub(crate) struct RotatedToken {
     /// The new token.
     #[serde(flatten)]
     new: NewToken,
@@ -262,14 +270,14 @@ pub struct RotatedToken {
 
 impl RotatedToken {
     /// The response to a rotation.
-    pub fn new(secret: &PlainToken, Rotated { new, old, .. }: Rotated) -> Self {
+    pub(crate) fn new(secret: &PlainToken, Rotated { new, old, .. }: Rotated) -> Self {
         let replaces = PreviousToken { id: old.id, expires_at: old.expires_at };
         Self { new: NewToken::new(secret, new), replaces }
     }
 }
 
 /// Rotates a token: the new one has the same scope, the old one is accepted for a grace period.
-pub async fn rotate_token(
+pub(crate) async fn rotate_token(
     app: Arc<App>,
     admin: Admin,
     input: RotateTokenInput,
@@ -280,12 +288,12 @@ pub async fn rotate_token(
 }
 
 /// The error of a token that was rotated already, for the route table.
-pub fn already_rotated() -> Error {
+pub(crate) fn already_rotated() -> Error {
     Error::TokenReplaced(TokenId(2))
 }
 
 /// Revokes a token: it is refused from the next request on.
-pub async fn revoke_token(
+pub(crate) async fn revoke_token(
     app: Arc<App>,
     admin: Admin,
     ById(id): ById<TokenId>,
@@ -296,14 +304,14 @@ pub async fn revoke_token(
 
 input! {
     /// Body of `POST /admin/tokens/explain`.
-    pub struct ExplainTokenInput, body Required {
+    pub(crate) struct ExplainTokenInput, body Required {
         secret token: SingleLine<1024>,
     }
 }
 
 /// Whether a token is accepted, and why.
 #[derive(Serialize, ToSchema)]
-pub struct Explanation {
+pub(crate) struct Explanation {
     /// `accepted`, or the reason code of the refusal.
     #[schema(example = "expired")]
     code: &'static str,
@@ -318,7 +326,7 @@ pub struct Explanation {
 }
 
 /// Explains whether a token is accepted; this does not count as a use of the token.
-pub async fn explain_token(
+pub(crate) async fn explain_token(
     app: Arc<App>,
     _: Admin,
     input: ExplainTokenInput,

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 input! {
     /// Path and query of `GET /transcripts/{platform}/{native_meeting_id}`.
-    pub struct GetTranscriptInput {
+    pub(crate) struct GetTranscriptInput {
         flatten name: NameInPath,
         query meeting_id: Option<MeetingId>,
         query format: Option<Subtitles>,
@@ -24,7 +24,7 @@ input! {
 
 /// A meeting with its transcript.
 #[derive(Serialize, ToSchema)]
-pub struct Transcript {
+pub(crate) struct Transcript {
     /// The meeting.
     #[serde(flatten)]
     meeting: Meeting,
@@ -33,7 +33,7 @@ pub struct Transcript {
 }
 
 /// A transcript that is being sent.
-pub struct TranscriptPages {
+pub(crate) struct TranscriptPages {
     app: Arc<App>,
     meeting: Meeting,
     format: Option<Subtitles>,
@@ -103,7 +103,7 @@ impl TranscriptPages {
 }
 
 /// Gets the transcript of the newest meeting with that name, or of the one with the given id.
-pub async fn get_transcript(
+pub(crate) async fn get_transcript(
     app: Arc<App>,
     caller: User,
     input: GetTranscriptInput,

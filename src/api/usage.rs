@@ -22,7 +22,7 @@ type LineLimit = BoundedInt<1, 10_000>;
 
 input! {
     /// Query of `GET /user/usage`.
-    pub struct OwnUsageInput {
+    pub(crate) struct OwnUsageInput {
         query from: Option<Day>,
         query to: Option<Day>,
         query token_id: Option<TokenId>,
@@ -35,7 +35,7 @@ input! {
 
 input! {
     /// Query of `GET /admin/usage`.
-    pub struct UsageInput {
+    pub(crate) struct UsageInput {
         query user_id: Option<UserId>,
         flatten of: OwnUsageInput,
     }
@@ -43,7 +43,7 @@ input! {
 
 /// A list of usage.
 #[derive(Serialize, ToSchema)]
-pub struct UsageList {
+pub(crate) struct UsageList {
     /// The lines, ordered by day, user and token, or by what they are summed by.
     usage: Vec<UsageLine>,
     /// `after` of the next page; null on the last page.
@@ -52,7 +52,7 @@ pub struct UsageList {
 }
 
 /// A list of usage that is being sent.
-pub struct UsagePages {
+pub(crate) struct UsagePages {
     app: Arc<App>,
     filter: UsageFilter,
     format: UsageFormat,
@@ -126,7 +126,7 @@ impl UsagePages {
 }
 
 /// Gets the usage of all users.
-pub async fn get_usage(
+pub(crate) async fn get_usage(
     app: Arc<App>,
     _: Admin,
     input: UsageInput,
@@ -135,7 +135,7 @@ pub async fn get_usage(
 }
 
 /// Gets the caller's usage.
-pub async fn get_own_usage(
+pub(crate) async fn get_own_usage(
     app: Arc<App>,
     caller: User,
     input: OwnUsageInput,

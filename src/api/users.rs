@@ -16,13 +16,13 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// The most users on a page.
-pub type PageLimit = BoundedInt<1, 1000>;
+pub(crate) type PageLimit = BoundedInt<1, 1000>;
 /// How many rows to skip.
-pub type Skip = BoundedInt<0, EXACT_MAX>;
+pub(crate) type Skip = BoundedInt<0, EXACT_MAX>;
 
 input! {
     /// Body of `POST /admin/users`.
-    pub struct CreateUserInput, body Required {
+    pub(crate) struct CreateUserInput, body Required {
         required email: Email,
         optional name: Option<PersonName>,
         optional image_url: Option<ImageUrl>,
@@ -32,7 +32,7 @@ input! {
 }
 
 /// Creates a user, or gets the user with that e-mail address, unchanged.
-pub async fn create_user(
+pub(crate) async fn create_user(
     app: Arc<App>,
     admin: Admin,
     input: CreateUserInput,
@@ -63,12 +63,12 @@ fn not_empty(text: SingleLine<254>) -> Option<String> {
 }
 
 /// Lists a page of users by id.
-pub async fn list_users(app: Arc<App>, _: Admin, page: UserPage) -> Result<Json<Vec<User>>> {
+pub(crate) async fn list_users(app: Arc<App>, _: Admin, page: UserPage) -> Result<Json<Vec<User>>> {
     Ok(Json(app.store.users(page).await?))
 }
 
 /// `{id}` in the path.
-pub struct ById<Id>(pub Id);
+pub(crate) struct ById<Id>(pub Id);
 
 impl<Id: Field + Send + 'static> FromRequest for ById<Id> {
     fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
@@ -79,7 +79,7 @@ impl<Id: Field + Send + 'static> FromRequest for ById<Id> {
 
 /// A user with their tokens.
 #[derive(Serialize, ToSchema)]
-pub struct UserWithTokens {
+pub(crate) struct UserWithTokens {
     /// The user.
     #[serde(flatten)]
     pub user: User,
@@ -88,7 +88,7 @@ pub struct UserWithTokens {
 }
 
 /// Gets a user with all their tokens.
-pub async fn get_user(
+pub(crate) async fn get_user(
     app: Arc<App>,
     _: Admin,
     ById(id): ById<UserId>,
@@ -99,19 +99,23 @@ pub async fn get_user(
 
 input! {
     /// Path of `GET /admin/users/email/{email}`.
-    pub struct EmailInput {
+    pub(crate) struct EmailInput {
         path email: Email,
     }
 }
 
 /// Gets a user by e-mail address.
-pub async fn get_user_by_email(app: Arc<App>, _: Admin, input: EmailInput) -> Result<Json<User>> {
+pub(crate) async fn get_user_by_email(
+    app: Arc<App>,
+    _: Admin,
+    input: EmailInput,
+) -> Result<Json<User>> {
     Ok(Json(app.store.user_by_email(&input.email)?))
 }
 
 input! {
     /// Path and body of `PATCH /admin/users/{id}`.
-    pub struct UpdateUserInput, body Required {
+    pub(crate) struct UpdateUserInput, body Required {
         path id: UserId,
         patch name: Patch<PersonName>,
         optional max_concurrent_bots: Option<BotLimit>,
@@ -123,7 +127,7 @@ input! {
 }
 
 /// Updates the given fields of a user.
-pub async fn update_user(
+pub(crate) async fn update_user(
     app: Arc<App>,
     admin: Admin,
     input: UpdateUserInput,
@@ -142,7 +146,11 @@ pub async fn update_user(
 }
 
 /// Deletes a user with all their data, from the database files too.
-pub async fn delete_user(app: Arc<App>, admin: Admin, ById(id): ById<UserId>) -> Result<NoContent> {
+pub(crate) async fn delete_user(
+    app: Arc<App>,
+    admin: Admin,
+    ById(id): ById<UserId>,
+) -> Result<NoContent> {
     app.erasure.delete_user(admin.actor()?, id).await?;
     Ok(NoContent)
 }

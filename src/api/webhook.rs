@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 
 /// Body of `PUT /user/webhook`: a new address, a new secret, or both; null deletes either, and so
 /// does an empty address. Written out, because one of the two must be there.
-pub struct SetWebhookInput {
+pub(crate) struct SetWebhookInput {
     url: Patch<WebhookUrl>,
     secret: Patch<WebhookSecret>,
 }
@@ -37,7 +37,7 @@ impl FromRequest for SetWebhookInput {
 }
 
 /// Sets the caller's webhook.
-pub async fn set_webhook(
+pub(crate) async fn set_webhook(
     app: Arc<App>,
     caller: Caller,
     input: SetWebhookInput,
@@ -65,7 +65,7 @@ fn private(url: WebhookUrl) -> Error {
 
 /// The caller's webhook.
 #[derive(Serialize, ToSchema)]
-pub struct WebhookView {
+pub(crate) struct WebhookView {
     /// The URL to which events are posted; null where there is no webhook.
     #[schema(required, format = "uri", example = "https://example.com/hook")]
     webhook_url: Option<String>,
@@ -74,14 +74,18 @@ pub struct WebhookView {
 }
 
 /// Gets the caller's webhook.
-pub async fn get_webhook(app: Arc<App>, caller: Caller, (): ()) -> Result<Json<WebhookView>> {
+pub(crate) async fn get_webhook(
+    app: Arc<App>,
+    caller: Caller,
+    (): (),
+) -> Result<Json<WebhookView>> {
     let Webhook { url, secret } = app.store.webhook(caller.user.id)?;
     Ok(Json(WebhookView { webhook_url: url, has_secret: secret.is_some() }))
 }
 
 input! {
     /// Query of `GET /user/webhook/deliveries`.
-    pub struct ListDeliveriesInput {
+    pub(crate) struct ListDeliveriesInput {
         query_or(BoundedInt(100)) limit: PageLimit,
         query before: Option<DeliveryId>,
     }
@@ -89,13 +93,13 @@ input! {
 
 /// A list of deliveries.
 #[derive(Serialize, ToSchema)]
-pub struct Deliveries {
+pub(crate) struct Deliveries {
     /// The deliveries, newest first.
     deliveries: Vec<Delivery>,
 }
 
 /// Lists the caller's webhook deliveries, newest first.
-pub async fn list_webhook_deliveries(
+pub(crate) async fn list_webhook_deliveries(
     app: Arc<App>,
     caller: Caller,
     input: ListDeliveriesInput,
@@ -106,7 +110,7 @@ pub async fn list_webhook_deliveries(
 
 /// The result of a test.
 #[derive(Serialize, ToSchema)]
-pub struct TestView {
+pub(crate) struct TestView {
     /// Whether the receiver accepted the event.
     delivered: bool,
     /// The HTTP status of the receiver's response; null where none came.
@@ -120,7 +124,7 @@ pub struct TestView {
 }
 
 /// Posts a signed test event to the caller's webhook.
-pub async fn test_webhook(app: Arc<App>, caller: Caller, (): ()) -> Result<Json<TestView>> {
+pub(crate) async fn test_webhook(app: Arc<App>, caller: Caller, (): ()) -> Result<Json<TestView>> {
     let webhook = app.store.webhook(caller.user.id)?;
     let url = webhook.url.ok_or(Error::NoWebhook)?;
     let tested = app.dispatcher.test(caller.user.id, &url, webhook.secret).await?;

@@ -14,9 +14,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The header of the admin key.
-pub const ADMIN_HEADER: HeaderName = HeaderName::from_static("x-admin-api-key");
+pub(crate) const ADMIN_HEADER: HeaderName = HeaderName::from_static("x-admin-api-key");
 /// The header of a user's token.
-pub const USER_HEADER: HeaderName = HeaderName::from_static("x-api-key");
+pub(crate) const USER_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
 /// How a bot's credential begins (RFC 6750, section 2.1).
 const BEARER: &[u8] = b"Bearer ";
@@ -144,7 +144,7 @@ impl Auth {
 
     /// An administrator who needs no key: a user of this machine who may use the admin socket, or
     /// open the database itself.
-    pub fn local(&self, user: &str, now: Time) -> Admin {
+    pub(crate) fn local(user: &str, now: Time) -> Admin {
         Admin { name: Cow::Owned(format!("local:{user}")), address: None, at: now }
     }
 
@@ -202,7 +202,7 @@ impl Auth {
 
     /// Authenticates a bot by `Authorization: Bearer`; [`Error::BotRefused`] otherwise. What cannot
     /// be a token costs no read of the database.
-    pub fn bot(&self, headers: &HeaderMap, store: &Store) -> Result<Bot> {
+    pub(crate) fn bot(headers: &HeaderMap, store: &Store) -> Result<Bot> {
         let Single::Value(value) = single(headers, &AUTHORIZATION) else {
             return Err(Error::BotRefused);
         };

@@ -9,13 +9,13 @@ const COUNT_BITS: u32 = 40;
 /// Counts the requests with one token since the last batch. Day and count change in one step, so a
 /// request is counted on its own day, whoever else counts at midnight.
 #[derive(Debug)]
-pub struct Counter {
+pub(crate) struct Counter {
     user_id: UserId,
     token_id: TokenId,
     day_and_count: AtomicI64,
 }
 
-/// What was counted before a request, which [`crate::auth::PendingUsage`] must keep.
+/// What was counted before a request, which [`crate::auth::pending_usage::PendingUsage`] must keep.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Before {
     /// Nothing: the counter is not in the next batch yet.
@@ -26,7 +26,7 @@ pub(crate) enum Before {
 
 impl Counter {
     /// Nothing is counted yet.
-    pub fn new(user_id: UserId, token_id: TokenId) -> Self {
+    pub(crate) fn new(user_id: UserId, token_id: TokenId) -> Self {
         Self { user_id, token_id, day_and_count: AtomicI64::new(0) }
     }
 

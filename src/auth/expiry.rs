@@ -6,12 +6,16 @@ use crate::domain::Time;
 use hyper::header::{HeaderName, HeaderValue};
 
 /// When the token expires, as in RFC 3339.
-pub const EXPIRES_AT: HeaderName = HeaderName::from_static("x-token-expires-at");
+pub(super) const EXPIRES_AT: HeaderName = HeaderName::from_static("x-token-expires-at");
 /// How long before its end a token is told of it, in seconds: a week.
 const NOTICE_SECONDS: i64 = 7 * 24 * 60 * 60;
 
 /// Adds `X-Token-Expires-At` to the response where the token expires within a week.
-pub fn add_expiry_header(identity: &Identity, now: Time, response_headers: &mut ResponseHeaders) {
+pub(crate) fn add_expiry_header(
+    identity: &Identity,
+    now: Time,
+    response_headers: &mut ResponseHeaders,
+) {
     let Some(end) = identity.token.expires_at else { return };
     if end > now.plus_seconds(NOTICE_SECONDS) {
         return;

@@ -15,7 +15,7 @@ const WAYS: usize = 4;
 
 /// So many in a minute, and as many at once where none came before.
 #[derive(Debug, Clone, Copy)]
-pub struct Quota {
+pub(super) struct Quota {
     /// How long one takes to be forgotten, in nanoseconds.
     interval: u64,
     /// How long a full minute's worth takes, in nanoseconds.
@@ -24,7 +24,7 @@ pub struct Quota {
 
 /// What a limiter says of one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decision {
+pub(super) struct Decision {
     /// Whether it is within the quota.
     pub allowed: bool,
     /// How many more may come at once.
@@ -37,7 +37,7 @@ pub struct Decision {
 
 impl Quota {
     /// `None` is no limit: what 0 stands for.
-    pub fn per_minute(count: u32) -> Option<Self> {
+    pub(super) fn per_minute(count: u32) -> Option<Self> {
         let interval = MINUTE_NANOS.checked_div(count.into())?;
         Some(Self { interval, full: interval * u64::from(count) })
     }
@@ -73,7 +73,7 @@ struct Slot {
 
 /// A quota for each of any number of keys, in memory that does not grow: the key that is forgotten
 /// first makes room.
-pub struct RateLimiter {
+pub(super) struct RateLimiter {
     rate: Quota,
     sets: usize,
     began: Instant,
@@ -84,7 +84,7 @@ pub struct RateLimiter {
 
 impl RateLimiter {
     /// A table of `slots` keys, each 16 bytes; `None` where there is no limit.
-    pub fn new(per_minute: u32, slots: usize) -> Option<Self> {
+    pub(super) fn new(per_minute: u32, slots: usize) -> Option<Self> {
         let rate = Quota::per_minute(per_minute)?;
         let slots = slots.max(WAYS);
         Some(Self {
@@ -97,7 +97,7 @@ impl RateLimiter {
     }
 
     /// Decides on one more of a key.
-    pub fn check(&self, key: impl Hash, now: Instant) -> Decision {
+    pub(super) fn check(&self, key: impl Hash, now: Instant) -> Decision {
         let key = self.hasher.hash_one(key);
         let elapsed = now.saturating_duration_since(self.began).as_nanos();
         let now = u64::try_from(elapsed).unwrap_or(u64::MAX / 2);

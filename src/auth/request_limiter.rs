@@ -16,7 +16,7 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const KEYS_MAX: usize = 64 * 1024;
 
 /// Headers that a response carries, whether the request succeeds or fails.
-pub type ResponseHeaders = Vec<(HeaderName, HeaderValue)>;
+pub(crate) type ResponseHeaders = Vec<(HeaderName, HeaderValue)>;
 
 /// Counts the requests of authenticated users.
 pub struct RequestLimiter {

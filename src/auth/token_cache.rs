@@ -19,7 +19,7 @@ const MARKS_MAX: usize = 4 * GENERATION_MAX;
 
 /// How many changes were published: an identity that was read before the latest is used but not
 /// kept.
-pub type Epoch = u64;
+pub(super) type Epoch = u64;
 
 /// The cache. Two generations bound it: a token that was not used during a whole generation is
 /// dropped.

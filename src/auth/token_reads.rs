@@ -2,7 +2,7 @@
 //! ([`PendingUsage`]); these functions apply it to what the database says, so that no handler can
 //! forget to.
 //!
-//! [`PendingUsage`]: crate::auth::PendingUsage
+//! [`PendingUsage`]: crate::auth::pending_usage::PendingUsage
 
 use crate::auth::authenticator::Auth;
 use crate::domain::{KeyRejection, Time, Token, TokenId, User, UserId};

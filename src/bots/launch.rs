@@ -17,7 +17,7 @@ pub struct LaunchSpec {
 
 /// How a bot ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BotExit {
+pub(super) struct BotExit {
     /// Its exit code, where it had one and it is known.
     pub exit_code: Option<i64>,
     /// How it ended, in a sentence.
@@ -26,12 +26,12 @@ pub struct BotExit {
 
 impl BotExit {
     /// The exit of a bot whose exit code is not known.
-    pub fn unseen(how: impl Into<String>) -> Self {
+    pub(super) fn unseen(how: impl Into<String>) -> Self {
         Self { exit_code: None, how: how.into() }
     }
 
     /// The exit of a bot that ended by itself.
-    pub fn with_code(exit_code: i64) -> Self {
+    pub(super) fn with_code(exit_code: i64) -> Self {
         Self {
             exit_code: Some(exit_code),
             how: format!("the bot ended with exit code {exit_code}"),

@@ -25,7 +25,7 @@ const LAST_CALLBACK_TIME_MAX: Duration = Duration::from_millis(500);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// What all meeting tasks share.
-pub struct Context {
+pub(super) struct Context {
     /// Where meetings are written.
     pub store: Arc<Store>,
     /// The clock of their time-outs.
@@ -49,7 +49,7 @@ enum Next {
 }
 
 /// Supervises one meeting.
-pub struct MeetingTask {
+pub(super) struct MeetingTask {
     /// What it shares with the other tasks.
     pub context: Arc<Context>,
     /// Its meeting.
@@ -61,7 +61,7 @@ pub struct MeetingTask {
 
 impl MeetingTask {
     /// Runs until the meeting is over and nothing of its bot is left, or the server stops.
-    pub async fn run(self) {
+    pub(super) async fn run(self) {
         let mut states = self.watch.states.clone();
         let mut closing = self.context.closing.subscribe();
         let mut bot_exit = pin!(self.bot_exit());
@@ -204,7 +204,7 @@ impl MeetingTask {
 
     /// Writes a status report, and returns whether it changed the meeting's state. A write that is
     /// only refused for now is tried again until the server stops.
-    pub async fn advance(&self, report: StatusReport) -> bool {
+    pub(super) async fn advance(&self, report: StatusReport) -> bool {
         let mut closing = self.context.closing.subscribe();
         loop {
             let advance = Advance {

@@ -17,30 +17,30 @@ const DROPPED: &[u8] = b"... (older output was dropped)\n";
 
 /// The folder of the logs.
 #[derive(Clone)]
-pub struct BotOutputs {
+pub(super) struct BotOutputs {
     folder: PathBuf,
     bytes_max: u64,
 }
 
 impl BotOutputs {
     /// Logs of at most `bytes_max` bytes.
-    pub fn new(folder: &Path, bytes_max: u64) -> Self {
+    pub(super) fn new(folder: &Path, bytes_max: u64) -> Self {
         Self { folder: folder.to_owned(), bytes_max }
     }
 
     /// The log of a meeting.
-    pub fn path(&self, id: MeetingId) -> PathBuf {
+    pub(super) fn path(&self, id: MeetingId) -> PathBuf {
         self.folder.join(format!("meeting-{id}.log"))
     }
 
     /// Opens the log of a meeting for appending; file (mode 600) and folder (mode 700) are created.
-    pub fn open(&self, id: MeetingId) -> io::Result<File> {
+    pub(super) fn open(&self, id: MeetingId) -> io::Result<File> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         OpenOptions::new().create(true).append(true).mode(0o600).open(self.path(id))
     }
 
     /// Deletes the log of a meeting, if there is one.
-    pub async fn remove(&self, id: MeetingId) {
+    pub(super) async fn remove(&self, id: MeetingId) {
         let path = self.path(id);
         let removed = tokio::task::spawn_blocking(move || std::fs::remove_file(path)).await;
         if let Ok(Err(error)) = removed
@@ -51,13 +51,13 @@ impl BotOutputs {
     }
 
     /// The meetings whose logs were last written before `end`.
-    pub async fn older_than(&self, end: Time) -> Vec<MeetingId> {
+    pub(super) async fn older_than(&self, end: Time) -> Vec<MeetingId> {
         let folder = self.folder.clone();
         tokio::task::spawn_blocking(move || older_than(&folder, end)).await.unwrap_or_default()
     }
 
     /// Truncates the log of a meeting where it has become too long.
-    pub async fn keep_short(&self, id: MeetingId) {
+    pub(super) async fn keep_short(&self, id: MeetingId) {
         let path = self.path(id);
         let bytes_max = self.bytes_max;
         if !is_longer(&path, bytes_max) {

@@ -10,7 +10,7 @@ use crate::domain::{MeetingId, Time};
 
 /// Runs bots by the configured runner. Bots that another runner started, before the setting
 /// changed, are still waited for and stopped.
-pub struct Runner {
+pub(super) struct Runner {
     kind: RunnerKind,
     demos: Demos,
     processes: Processes,
@@ -30,7 +30,7 @@ enum Owner {
 
 impl Runner {
     /// A runner by the settings; nothing is started or connected yet.
-    pub fn new(bots: &Bots) -> Self {
+    pub(super) fn new(bots: &Bots) -> Self {
         Self {
             kind: bots.runner,
             demos: Demos::new(bots.demo_pace),
@@ -41,7 +41,7 @@ impl Runner {
 
     /// Starts a bot and returns its handle, or the sentence that says why it could not be started
     /// and what to do.
-    pub async fn start(&self, spec: LaunchSpec) -> Result<String, String> {
+    pub(super) async fn start(&self, spec: LaunchSpec) -> Result<String, String> {
         match self.kind {
             RunnerKind::None => {
                 Err("nothing is configured that runs bots; set bots.runner.".to_owned())
@@ -53,7 +53,7 @@ impl Runner {
     }
 
     /// Stops a bot, and kills it after the grace period; a bot that no longer runs is fine.
-    pub async fn stop(&self, handle: &str) {
+    pub(super) async fn stop(&self, handle: &str) {
         match self.owner(handle) {
             Owner::Demos(id) => self.demos.stop(id).await,
             Owner::Processes(run) => self.processes.stop(run).await,
@@ -64,7 +64,7 @@ impl Runner {
 
     /// Resolves when a bot no longer runs. While it is waited for, its log is kept within its
     /// limit.
-    pub async fn wait(&self, meeting_id: MeetingId, handle: &str) -> BotExit {
+    pub(super) async fn wait(&self, meeting_id: MeetingId, handle: &str) -> BotExit {
         match self.owner(handle) {
             Owner::Demos(id) => self.demos.wait(id).await,
             Owner::Processes(run) => self.processes.wait(meeting_id, run).await,
@@ -77,7 +77,7 @@ impl Runner {
 
     /// Looks for the bot of a session whose handle was lost, because the server was killed before
     /// it was written. Fails where the runner cannot be asked now.
-    pub async fn find(&self, name: &str, uid: &str) -> Result<Option<String>, String> {
+    pub(super) async fn find(&self, name: &str, uid: &str) -> Result<Option<String>, String> {
         match self.kind {
             RunnerKind::Process => {
                 let uid = uid.to_owned();
@@ -90,17 +90,17 @@ impl Runner {
     }
 
     /// Deletes the log of a meeting's bot.
-    pub async fn delete_log(&self, id: MeetingId) {
+    pub(super) async fn delete_log(&self, id: MeetingId) {
         self.processes.delete_log(id).await;
     }
 
     /// The meetings whose bots have printed nothing since `end`.
-    pub async fn old_logs(&self, end: Time) -> Vec<MeetingId> {
+    pub(super) async fn old_logs(&self, end: Time) -> Vec<MeetingId> {
         self.processes.old_logs(end).await
     }
 
     /// Clears away what is left of a bot that no longer runs.
-    pub async fn clear(&self, handle: &str) {
+    pub(super) async fn clear(&self, handle: &str) {
         match self.owner(handle) {
             Owner::Demos(id) => self.demos.forget(id),
             Owner::Processes(run) => self.processes.forget(run),
@@ -110,17 +110,17 @@ impl Runner {
     }
 
     /// Whether a runner is configured.
-    pub fn runs_any(&self) -> bool {
+    pub(super) fn runs_any(&self) -> bool {
         self.kind != RunnerKind::None
     }
 
     /// Whether a runner of ours made this handle.
-    pub fn knows(&self, handle: &str) -> bool {
+    pub(super) fn knows(&self, handle: &str) -> bool {
         !matches!(self.owner(handle), Owner::Nobody)
     }
 
     /// Whether a bot cannot outlive the server.
-    pub fn ends_with_server(&self, handle: &str) -> bool {
+    pub(super) fn ends_with_server(&self, handle: &str) -> bool {
         matches!(self.owner(handle), Owner::Demos(_))
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 /// The state of a meeting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MeetingState {
+pub(crate) struct MeetingState {
     /// The status.
     pub status: MeetingStatus,
     /// When the status last changed.
@@ -24,7 +24,7 @@ struct Transition {
 
 impl MeetingState {
     /// From a stored meeting: the time of its last change of status, not of any change.
-    pub fn of(meeting: &Meeting) -> Self {
+    pub(crate) fn of(meeting: &Meeting) -> Self {
         let mut since = meeting.created_at;
         if let Some(raw) = meeting.data.members().get("status_transition")
             && let Ok(transitions) = serde_json::from_str::<Vec<Transition>>(raw.get())
@@ -72,7 +72,7 @@ impl WatchRegistry {
 }
 
 /// The registration of a meeting; dropping it ends it.
-pub struct WatchHandle {
+pub(crate) struct WatchHandle {
     watch_registry: Arc<WatchRegistry>,
     /// The meeting.
     pub id: MeetingId,
@@ -83,13 +83,13 @@ pub struct WatchHandle {
 
 impl WatchHandle {
     /// The state of the meeting now.
-    pub fn state(&self) -> MeetingState {
+    pub(crate) fn state(&self) -> MeetingState {
         *self.states.borrow()
     }
 
     /// Corrects the state by what was read from the database after the registration. A change that
     /// came since is newer, and stays.
-    pub fn correct(&self, read: MeetingState) {
+    pub(crate) fn correct(&self, read: MeetingState) {
         let watched = self.watch_registry.lock();
         let Some(sender) = watched.get(&self.id) else { return };
         let unchanged = *sender.borrow() == self.at_registration;

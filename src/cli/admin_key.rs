@@ -23,7 +23,7 @@ const COLUMNS: &[Column] = &[
 
 /// Commands for admin keys.
 #[derive(Subcommand)]
-pub enum AdminKeyCommand {
+pub(super) enum AdminKeyCommand {
     /// Create a named admin key, and print it this once
     Create(Create),
     /// List the named admin keys
@@ -36,7 +36,7 @@ pub enum AdminKeyCommand {
 
 /// Arguments of `create`.
 #[derive(Args)]
-pub struct Create {
+pub(super) struct Create {
     /// Name of the administrator or program
     name: String,
     /// When it expires, such as 90d from now [default: never]
@@ -46,7 +46,7 @@ pub struct Create {
 
 /// Arguments of `rotate`.
 #[derive(Args)]
-pub struct Rotate {
+pub(super) struct Rotate {
     /// Id or name
     key: String,
     /// How long the old key still works, such as 15m
@@ -56,7 +56,7 @@ pub struct Rotate {
 
 /// Arguments of `revoke`.
 #[derive(Args)]
-pub struct Revoke {
+pub(super) struct Revoke {
     /// Id or name
     key: String,
     #[command(flatten)]
@@ -64,7 +64,7 @@ pub struct Revoke {
 }
 
 /// Runs the command.
-pub async fn run(
+pub(super) async fn run(
     client: &mut Client,
     output: Output,
     command: AdminKeyCommand,

@@ -30,7 +30,7 @@ const FAULTS: &[Column] = &[("ENTRY", "/id"), ("FAULT", "/what")];
 
 /// Commands for the audit log.
 #[derive(Subcommand)]
-pub enum AuditCommand {
+pub(super) enum AuditCommand {
     /// List entries, newest first
     List(List),
     /// Find entries that were changed, deleted or reordered
@@ -41,7 +41,7 @@ pub enum AuditCommand {
 
 /// Filters of `list`.
 #[derive(Args)]
-pub struct List {
+pub(super) struct List {
     /// Only changes of this user
     #[arg(long)]
     user: Option<String>,
@@ -69,7 +69,7 @@ pub struct List {
 }
 
 /// Runs the command.
-pub async fn run(
+pub(super) async fn run(
     client: &mut Client,
     output: Output,
     command: AuditCommand,

@@ -19,11 +19,11 @@ const RESPONSE_TIME_MAX: Duration = Duration::from_mins(1);
 const RESPONSE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// A path with its query, encoded.
-pub struct Target(String);
+pub(super) struct Target(String);
 
 impl Target {
     /// The path that these segments make.
-    pub fn path<const N: usize>(segments: [&str; N]) -> Self {
+    pub(super) fn path<const N: usize>(segments: [&str; N]) -> Self {
         let mut path = String::new();
         for segment in segments {
             path.push('/');
@@ -34,7 +34,7 @@ impl Target {
 
     /// The same with a query parameter, if there is a value for it.
     #[must_use]
-    pub fn with(mut self, name: &str, value: Option<impl ToString>) -> Self {
+    pub(super) fn with(mut self, name: &str, value: Option<impl ToString>) -> Self {
         if let Some(value) = value {
             let value = value.to_string();
             let separator = if self.0.contains('?') { '&' } else { '?' };
@@ -48,7 +48,7 @@ impl Target {
 }
 
 /// A JSON object of those fields that have a value.
-pub fn object_of<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+pub(super) fn object_of<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
     let mut object = Map::new();
     for (field, value) in fields {
         if let Some(value) = value {
@@ -59,7 +59,7 @@ pub fn object_of<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
 }
 
 /// A successful response.
-pub struct Response {
+pub(super) struct Response {
     /// Its status.
     pub status: StatusCode,
     /// Its body, as it was received.
@@ -68,13 +68,13 @@ pub struct Response {
 
 impl Response {
     /// The body as JSON.
-    pub fn json(&self) -> Result<Value, StartupError> {
+    pub(super) fn json(&self) -> Result<Value, StartupError> {
         serde_json::from_str(&self.body).map_err(|error| broken(&error))
     }
 }
 
 /// A connection to a server, or to the database that this process has opened itself.
-pub struct Client {
+pub(super) struct Client {
     connection: Connection,
     file: Option<Arc<App>>,
 }
@@ -82,7 +82,7 @@ pub struct Client {
 impl Client {
     /// A client over a stream; `file` is the database at its other end, if that is in this
     /// process. Call it in a runtime.
-    pub async fn over<S>(stream: S, file: Option<Arc<App>>) -> Result<Self, StartupError>
+    pub(super) async fn over<S>(stream: S, file: Option<Arc<App>>) -> Result<Self, StartupError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -92,19 +92,19 @@ impl Client {
     }
 
     /// Sends a GET request.
-    pub async fn get(&mut self, target: Target) -> Result<Response, StartupError> {
+    pub(super) async fn get(&mut self, target: Target) -> Result<Response, StartupError> {
         self.send(Method::GET, target, None).await
     }
 
     /// Sends a GET request and reads the body as JSON.
-    pub async fn get_json(&mut self, target: Target) -> Result<Value, StartupError> {
+    pub(super) async fn get_json(&mut self, target: Target) -> Result<Value, StartupError> {
         let response = self.get(target).await?;
         response.json()
     }
 
     /// Sends a request with a body, if there is one, and reads the whole response; an error
     /// response becomes a [`StartupError`].
-    pub async fn send(
+    pub(super) async fn send(
         &mut self,
         method: Method,
         target: Target,
@@ -122,7 +122,7 @@ impl Client {
 
     /// Sends a GET request and passes the lines of the body on as they are received, each with its
     /// line break.
-    pub async fn get_lines(
+    pub(super) async fn get_lines(
         &mut self,
         target: Target,
         mut take: impl FnMut(&str),
@@ -164,7 +164,7 @@ impl Client {
     }
 
     /// Closes the connection, and the database if this process has opened it.
-    pub fn close(self) {
+    pub(super) fn close(self) {
         drop(self.connection);
         if let Some(app) = self.file {
             app.store.close();

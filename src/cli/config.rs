@@ -9,7 +9,7 @@ use crate::logging;
 use toml::Value;
 
 /// Says whether a server would start with these settings.
-pub fn check(settings: &Settings) -> Result<(), StartupError> {
+pub(super) fn check(settings: &Settings) -> Result<(), StartupError> {
     settings.check_admin_key()?;
     settings.check_callback_url()?;
     AdminSocket::check(&settings.config)?;
@@ -19,7 +19,7 @@ pub fn check(settings: &Settings) -> Result<(), StartupError> {
 }
 
 /// Lists the settings as TOML, each with its source; secrets are hidden.
-pub fn show(settings: &Settings) {
+pub(super) fn show(settings: &Settings) {
     let mut section = "";
     for (key, (value, source)) in KEYS.iter().zip(&settings.origins) {
         if key.section() != section {

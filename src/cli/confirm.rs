@@ -7,7 +7,7 @@ use std::io::{IsTerminal, stdin};
 
 /// Whether to ask for confirmation.
 #[derive(Args)]
-pub struct Consent {
+pub(super) struct Consent {
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
@@ -16,7 +16,7 @@ pub struct Consent {
 impl Consent {
     /// Asks on a terminal, unless `--yes` was given. Without a terminal, and without `--yes`, it
     /// refuses.
-    pub fn ask(&self, question: &str) -> Result<(), StartupError> {
+    pub(super) fn ask(&self, question: &str) -> Result<(), StartupError> {
         if self.yes {
             return Ok(());
         }

@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 
 /// Arguments of `man`.
 #[derive(Args)]
-pub struct ManArgs {
+pub(super) struct ManArgs {
     /// Write a page for each command into this folder, such as /usr/local/share/man/man1
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
 }
 
 /// The exit codes, for the end of `--help` and of the manual.
-pub fn exit_codes() -> String {
+pub(super) fn exit_codes() -> String {
     let mut text = "Exit codes:\n   0  Done".to_owned();
     for (code, meaning) in every_code() {
         // Writing into a string does not fail.
@@ -37,14 +37,14 @@ fn every_code() -> Vec<(u8, String)> {
 }
 
 /// Prints the completion script of a shell.
-pub fn completions(shell: Shell) {
+pub(super) fn completions(shell: Shell) {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "vomeet", &mut script);
     say(String::from_utf8_lossy(&script));
 }
 
 /// Prints the page of the whole program, or writes the pages of all commands.
-pub fn man(args: &ManArgs) -> Result<(), StartupError> {
+pub(super) fn man(args: &ManArgs) -> Result<(), StartupError> {
     match &args.folder {
         Some(folder) => write_pages(folder),
         None => print_page(),

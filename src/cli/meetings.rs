@@ -36,7 +36,7 @@ const FIELDS: &[Column] = &[
 
 /// Commands for meetings.
 #[derive(Subcommand)]
-pub enum MeetingsCommand {
+pub(super) enum MeetingsCommand {
     /// List meetings, newest first
     List(List),
     /// Show a meeting: status, times, reason of its end, number of segments
@@ -47,14 +47,14 @@ pub enum MeetingsCommand {
 
 /// Selects one meeting.
 #[derive(Args)]
-pub struct Which {
+pub(super) struct Which {
     /// Id, or platform and the platform's id such as google_meet/abc-defg-hij (the newest of them)
     meeting: String,
 }
 
 /// Filters of `list`.
 #[derive(Args)]
-pub struct List {
+pub(super) struct List {
     /// Only those of this user
     #[arg(long)]
     user: Option<String>,
@@ -70,7 +70,7 @@ pub struct List {
 }
 
 /// Runs the command.
-pub async fn run(
+pub(super) async fn run(
     client: &mut Client,
     output: Output,
     command: MeetingsCommand,

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 
 /// How responses are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub(super) enum Output {
     /// For people
     Table,
     /// For scripts: the JSON body of the API's response
@@ -18,7 +18,7 @@ pub enum Output {
 
 impl Output {
     /// A list; `more` gives the flag that requests the next page, if this one is full.
-    pub fn list(
+    pub(super) fn list(
         self,
         response: &Response,
         columns: &[Column],
@@ -36,7 +36,7 @@ impl Output {
     }
 
     /// One object, field by field.
-    pub fn one(self, response: &Response, fields: &[Column]) -> Result<(), StartupError> {
+    pub(super) fn one(self, response: &Response, fields: &[Column]) -> Result<(), StartupError> {
         match self {
             Self::Json => json(response),
             Self::Table => say(card(fields, &response.json()?)),
@@ -45,7 +45,7 @@ impl Output {
     }
 
     /// A new secret, alone on its line, so that a script can take it.
-    pub fn secret(
+    pub(super) fn secret(
         self,
         response: &Response,
         member: &str,
@@ -64,7 +64,7 @@ impl Output {
     }
 
     /// What was done, where the response has nothing to show.
-    pub fn done(self, response: &Response, about: &str) {
+    pub(super) fn done(self, response: &Response, about: &str) {
         if self == Self::Json && !response.body.is_empty() {
             json(response);
         }
@@ -73,7 +73,10 @@ impl Output {
 }
 
 /// The flag that requests the rows after the last one of a full page of `limit` rows.
-pub fn after_last(flag: &str, limit: usize) -> impl FnOnce(&[serde_json::Value]) -> Option<String> {
+pub(super) fn after_last(
+    flag: &str,
+    limit: usize,
+) -> impl FnOnce(&[serde_json::Value]) -> Option<String> {
     move |rows| {
         if rows.len() < limit {
             return None;
@@ -84,11 +87,11 @@ pub fn after_last(flag: &str, limit: usize) -> impl FnOnce(&[serde_json::Value])
 }
 
 /// The body as it was received.
-pub fn json(response: &Response) {
+pub(super) fn json(response: &Response) {
     say(format_args!("{}\n", plain_lines(response.body.trim_end())));
 }
 
 /// A note for people, on standard error.
-pub fn note(text: &str) {
+pub(super) fn note(text: &str) {
     eprintln!("{}", plain(text));
 }

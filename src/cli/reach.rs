@@ -29,7 +29,7 @@ const PIPE_BYTES: usize = 64 * 1024;
 
 /// What a command does where the database does not exist yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
+pub(super) enum Missing {
     /// It creates the database.
     Create,
     /// It fails: there is nothing to show or change.
@@ -37,7 +37,7 @@ pub enum Missing {
 }
 
 /// Runs a command with a client that reaches the data.
-pub fn with_client<F>(place: Place, missing: Missing, command: F) -> Result<(), StartupError>
+pub(super) fn with_client<F>(place: Place, missing: Missing, command: F) -> Result<(), StartupError>
 where
     F: AsyncFnOnce(&mut Client) -> Result<(), StartupError>,
 {

@@ -13,7 +13,7 @@ const PAGE_ROWS: usize = 1000;
 const CANDIDATES_MAX: usize = 10;
 
 /// A user, by id, address or name: the row of the API.
-pub async fn user(client: &mut Client, selector: &str) -> Result<Value, StartupError> {
+pub(super) async fn user(client: &mut Client, selector: &str) -> Result<Value, StartupError> {
     if is_id(selector) {
         return client.get_json(Target::path(["admin", "users", selector])).await;
     }
@@ -38,7 +38,7 @@ pub async fn user(client: &mut Client, selector: &str) -> Result<Value, StartupE
 }
 
 /// The id of a user, by id, address or name.
-pub async fn user_id(
+pub(super) async fn user_id(
     client: &mut Client,
     selector: Option<&str>,
 ) -> Result<Option<String>, StartupError> {
@@ -52,7 +52,7 @@ pub async fn user_id(
 
 /// A token of one user, or of any, by id, name or first four characters: its id, and how messages
 /// name it.
-pub async fn token(
+pub(super) async fn token(
     client: &mut Client,
     selector: &str,
     of: Option<&str>,
@@ -91,7 +91,7 @@ pub async fn token(
 }
 
 /// A meeting, by id or as `platform/native_meeting_id` (the newest of them): its id.
-pub async fn meeting(client: &mut Client, selector: &str) -> Result<String, StartupError> {
+pub(super) async fn meeting(client: &mut Client, selector: &str) -> Result<String, StartupError> {
     if is_id(selector) {
         return Ok(selector.to_owned());
     }
@@ -113,7 +113,7 @@ pub async fn meeting(client: &mut Client, selector: &str) -> Result<String, Star
 }
 
 /// A named admin key, by id or name: its id, and how messages name it.
-pub async fn admin_key(
+pub(super) async fn admin_key(
     client: &mut Client,
     selector: &str,
 ) -> Result<(String, String), StartupError> {
@@ -136,7 +136,7 @@ pub async fn admin_key(
 
 /// Refuses a secret as an argument: every user of the machine can see it there, and the shell keeps
 /// it in its history.
-pub fn refuse_secret(argument: &str) -> Result<(), StartupError> {
+pub(super) fn refuse_secret(argument: &str) -> Result<(), StartupError> {
     let is_alphanumeric = argument.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if argument.len() != TOKEN_CHARS || !is_alphanumeric {
         return Ok(());
@@ -149,7 +149,7 @@ pub fn refuse_secret(argument: &str) -> Result<(), StartupError> {
 }
 
 /// The rows of a list: the array itself, or the one array of an object.
-pub fn rows(list: &Value) -> &[Value] {
+pub(super) fn rows(list: &Value) -> &[Value] {
     match list {
         Value::Array(rows) => rows,
         Value::Object(object) => match object.values().find_map(Value::as_array) {
@@ -161,7 +161,7 @@ pub fn rows(list: &Value) -> &[Value] {
 }
 
 /// The id of a row, as text.
-pub fn id(row: &Value) -> String {
+pub(super) fn id(row: &Value) -> String {
     row["id"].to_string()
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// Arguments of `scan`.
 #[derive(Args)]
-pub struct ScanArgs {
+pub(super) struct ScanArgs {
     /// Files, folders (recursively), and - for standard input
     #[arg(value_name = "PATH", default_value = ".")]
     paths: Vec<PathBuf>,
@@ -23,7 +23,7 @@ pub struct ScanArgs {
 }
 
 /// Scans, and prints the findings.
-pub fn run(args: &ScanArgs) -> Result<(), StartupError> {
+pub(super) fn run(args: &ScanArgs) -> Result<(), StartupError> {
     let mut findings = Findings { output: args.output, tokens: 0, unread: 0 };
     match &args.report {
         Some(report) => scan_report::check(report, &mut findings),

@@ -19,7 +19,7 @@ const STANDARD_INPUT: &str = "-";
 
 /// A token that was found; the token itself is not kept.
 #[derive(Debug, Serialize)]
-pub struct Finding<'a> {
+pub(super) struct Finding<'a> {
     /// The file.
     pub file: &'a str,
     /// The line in it, from 1; `None` where the report has none.
@@ -31,7 +31,7 @@ pub struct Finding<'a> {
 }
 
 /// Prints findings, and counts them and what could not be read.
-pub struct Findings {
+pub(super) struct Findings {
     /// How findings are printed.
     pub(crate) output: Output,
     /// Tokens found so far.
@@ -41,7 +41,7 @@ pub struct Findings {
 }
 
 /// Opens a path of the command line: standard input, or a file.
-pub fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
     match path.as_os_str() == STANDARD_INPUT {
         true => Ok(Box::new(io::stdin().lock())),
         false => Ok(Box::new(File::open(path)?)),
@@ -118,7 +118,7 @@ impl Findings {
     }
 
     /// Prints a finding at once: a list of all might be long.
-    pub fn found(&mut self, finding: &Finding) {
+    pub(super) fn found(&mut self, finding: &Finding) {
         self.tokens += 1;
         match self.output {
             Output::Table => say(format_args!("{}\n", plain(&line_of(finding)))),
@@ -132,13 +132,13 @@ impl Findings {
     }
 
     /// Notes that something could not be read; the scan goes on.
-    pub fn unreadable(&mut self, path: &Path, error: &dyn Display) {
+    pub(super) fn unreadable(&mut self, path: &Path, error: &dyn Display) {
         self.unread += 1;
         note(&format!("Cannot read {} ({error}).", path.display()));
     }
 
     /// Notes that a report has entries that cannot be checked.
-    pub fn unchecked(&mut self, message: &str) {
+    pub(super) fn unchecked(&mut self, message: &str) {
         self.unread += 1;
         note(message);
     }

@@ -50,7 +50,7 @@ struct Place {
 }
 
 /// Reads a report, an entry at a time, and passes those on that are tokens.
-pub fn check(report: &Path, findings: &mut Findings) {
+pub(super) fn check(report: &Path, findings: &mut Findings) {
     let file = match open(report) {
         Ok(file) => file,
         Err(error) => return findings.unreadable(report, &error),

@@ -20,7 +20,7 @@ const OTHER_BLOCKING_THREADS: usize = 8;
 const OTHER_FILES: u64 = 64;
 
 /// Serves until SIGTERM or SIGINT.
-pub fn run(settings: Settings) -> Result<(), StartupError> {
+pub(super) fn run(settings: Settings) -> Result<(), StartupError> {
     settings.check_admin_key()?;
     settings.check_callback_url()?;
     AdminSocket::check(&settings.config)?;
@@ -142,7 +142,7 @@ fn welcome(settings: &Settings, address: SocketAddr) -> String {
 }
 
 /// The address as people type it.
-pub fn url(address: SocketAddr) -> String {
+pub(super) fn url(address: SocketAddr) -> String {
     let ip = address.ip();
     let is_localhost = ip.is_unspecified() || (ip.is_ipv4() && ip.is_loopback());
     match is_localhost {

@@ -4,7 +4,7 @@ use jiff::{Span, SpanRelativeTo};
 
 /// Seconds, from a whole number of them or from numbers with units up to weeks. Months and years
 /// differ in length and are refused.
-pub fn seconds(text: &str) -> Result<i64, String> {
+pub(super) fn seconds(text: &str) -> Result<i64, String> {
     if let Ok(number) = text.parse() {
         return Ok(number);
     }

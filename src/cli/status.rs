@@ -21,7 +21,7 @@ const RESPONSE_TIME_MAX: Duration = Duration::from_secs(5);
 const RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
 /// Prints the health of the server, or ends with [`Code::NotRunning`].
-pub fn run(settings: &Settings) -> Result<(), StartupError> {
+pub(super) fn run(settings: &Settings) -> Result<(), StartupError> {
     let address = reachable(settings.config.listen);
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = built.map_err(|error| not_running(address, &error))?;

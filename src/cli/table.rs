@@ -13,7 +13,7 @@ use terminal_size::{Width, terminal_size_of};
 use unicode_width::UnicodeWidthStr;
 
 /// A title, and where its value is in the JSON (RFC 6901).
-pub type Column = (&'static str, &'static str);
+pub(super) type Column = (&'static str, &'static str);
 
 /// Shown where there is no value.
 const NOTHING: &str = "-";
@@ -21,7 +21,7 @@ const NOTHING: &str = "-";
 const GAP: u16 = 2;
 
 /// A table of rows, with titles.
-pub fn table(columns: &[Column], rows: &[Value]) -> String {
+pub(super) fn table(columns: &[Column], rows: &[Value]) -> String {
     table_within(terminal_width(), columns, rows)
 }
 
@@ -42,7 +42,7 @@ fn table_within(width: Option<u16>, columns: &[Column], rows: &[Value]) -> Strin
 }
 
 /// One object, a line for each field that it has.
-pub fn card(fields: &[Column], object: &Value) -> String {
+pub(super) fn card(fields: &[Column], object: &Value) -> String {
     let mut lines = Vec::new();
     for (title, pointer) in fields {
         if let Some(value) = object.pointer(pointer) {
@@ -130,12 +130,12 @@ fn cell(value: Option<&Value>) -> String {
 
 /// Text in one line, without control sequences for the terminal: such characters are written as
 /// JSON writes them, so JSON keeps its meaning.
-pub fn plain(text: &str) -> Cow<'_, str> {
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
     escape(text, is_control)
 }
 
 /// The same for a text of several lines.
-pub fn plain_lines(text: &str) -> Cow<'_, str> {
+pub(super) fn plain_lines(text: &str) -> Cow<'_, str> {
     escape(text, |c| c != '\n' && is_control(c))
 }
 

@@ -15,7 +15,7 @@ use std::io::{IsTerminal, stdin};
 /// The code of `explain` for a token that would be accepted.
 const ACCEPTED: &str = "accepted";
 /// The columns of a list of tokens.
-pub const COLUMNS: &[Column] = &[
+pub(super) const COLUMNS: &[Column] = &[
     ("TOKEN", "/id"),
     ("USER", "/user_id"),
     ("HINT", "/hint"),
@@ -53,7 +53,7 @@ const EXPLAINED: &[Column] = &[
 
 /// Commands for tokens.
 #[derive(Subcommand)]
-pub enum TokenCommand {
+pub(super) enum TokenCommand {
     /// Create a token for a user, and print it this once
     Create(Create),
     /// List tokens by id
@@ -74,7 +74,7 @@ pub enum TokenCommand {
 
 /// Selects one token.
 #[derive(Args)]
-pub struct Which {
+pub(super) struct Which {
     /// Id, name or first four characters
     token: String,
     /// Only among the tokens of this user
@@ -84,7 +84,7 @@ pub struct Which {
 
 /// Arguments of `create`.
 #[derive(Args)]
-pub struct Create {
+pub(super) struct Create {
     /// Id, e-mail address or name of the user
     user: String,
     /// Name, such as what it is for
@@ -109,7 +109,7 @@ pub struct Create {
 
 /// Filters of `list`.
 #[derive(Args)]
-pub struct List {
+pub(super) struct List {
     /// Only those of this user
     #[arg(long)]
     user: Option<String>,
@@ -123,7 +123,7 @@ pub struct List {
 
 /// Arguments of `rotate`.
 #[derive(Args)]
-pub struct Rotate {
+pub(super) struct Rotate {
     #[command(flatten)]
     which: Which,
     /// How long the old token still works, such as 15m
@@ -136,7 +136,7 @@ pub struct Rotate {
 
 /// Arguments of `revoke`.
 #[derive(Args)]
-pub struct Revoke {
+pub(super) struct Revoke {
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
@@ -145,14 +145,14 @@ pub struct Revoke {
 
 /// Arguments of `explain`.
 #[derive(Args)]
-pub struct Explain {
+pub(super) struct Explain {
     // Accepted by the parser so that it can be refused without being printed.
     #[arg(hide = true)]
     token: Option<String>,
 }
 
 /// Runs the command.
-pub async fn run(
+pub(super) async fn run(
     client: &mut Client,
     output: Output,
     command: TokenCommand,

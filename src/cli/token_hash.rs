@@ -13,14 +13,14 @@ const INPUT_BYTES_MAX: u64 = 4096;
 
 /// Arguments of `token hash`.
 #[derive(Args)]
-pub struct HashArgs {
+pub(super) struct HashArgs {
     /// Generate a new token: it is printed once, to standard error, and its hash to standard output
     #[arg(long)]
     new: bool,
 }
 
 /// Prints `HINT:HASH` of the token on standard input, or of a new one.
-pub fn run(args: &HashArgs) -> Result<(), StartupError> {
+pub(super) fn run(args: &HashArgs) -> Result<(), StartupError> {
     let token = match args.new {
         true => generate()?,
         false => read()?,

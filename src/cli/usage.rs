@@ -19,7 +19,7 @@ const COLUMNS: &[Column] = &[
 
 /// Filters of `usage`.
 #[derive(Args)]
-pub struct Usage {
+pub(super) struct Usage {
     /// Only the usage of this user
     #[arg(long)]
     user: Option<String>,
@@ -41,7 +41,11 @@ pub struct Usage {
 }
 
 /// Runs the command.
-pub async fn run(client: &mut Client, output: Output, usage: Usage) -> Result<(), StartupError> {
+pub(super) async fn run(
+    client: &mut Client,
+    output: Output,
+    usage: Usage,
+) -> Result<(), StartupError> {
     let user = resolve::user_id(client, usage.user.as_deref()).await?;
     let target = Target::path(["admin", "usage"])
         .with("user_id", user)

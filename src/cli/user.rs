@@ -32,7 +32,7 @@ const FIELDS: &[Column] = &[
 
 /// Commands for users.
 #[derive(Subcommand)]
-pub enum UserCommand {
+pub(super) enum UserCommand {
     /// Create a user, or show the one who has this e-mail address
     Add(Add),
     /// List users by id
@@ -51,14 +51,14 @@ pub enum UserCommand {
 
 /// Selects one user.
 #[derive(Args)]
-pub struct Who {
+pub(super) struct Who {
     /// Id, e-mail address or name
     user: String,
 }
 
 /// Arguments of `add`.
 #[derive(Args)]
-pub struct Add {
+pub(super) struct Add {
     /// E-mail address
     email: String,
     /// Display name
@@ -77,7 +77,7 @@ pub struct Add {
 
 /// Filters of `list`.
 #[derive(Args)]
-pub struct List {
+pub(super) struct List {
     /// Only those with this text in their e-mail address or name
     text: Option<String>,
     /// Most users
@@ -90,7 +90,7 @@ pub struct List {
 
 /// Arguments of `set`: the fields to change.
 #[derive(Args)]
-pub struct Set {
+pub(super) struct Set {
     /// Id, e-mail address or name
     user: String,
     /// Display name; "" removes it
@@ -109,7 +109,7 @@ pub struct Set {
 
 /// Arguments of `remove`.
 #[derive(Args)]
-pub struct Remove {
+pub(super) struct Remove {
     /// Id, e-mail address or name
     user: String,
     #[command(flatten)]
@@ -117,7 +117,7 @@ pub struct Remove {
 }
 
 /// Runs the command.
-pub async fn run(
+pub(super) async fn run(
     client: &mut Client,
     output: Output,
     command: UserCommand,

@@ -11,14 +11,13 @@ mod source;
 mod sources;
 mod values;
 
-pub use admin_key::ConfiguredKey;
-pub use cors::Cors;
+pub(crate) use admin_key::ConfiguredKey;
+#[cfg(test)]
+pub(crate) use cors::Cors;
 pub use key::Key;
 pub use loaded::Settings;
 pub use runner_kind::RunnerKind;
-pub use settings::{
-    Bots, Config, DockerBots, Http, KEYS, Leave, Limits, Live, ProcessBots, Retention,
-    StateTimeouts, Store, Tokens, Webhooks,
-};
+pub use settings::{Bots, KEYS, StateTimeouts, Webhooks};
+pub(crate) use settings::{Config, DockerBots, Http, ProcessBots, Retention};
 pub use source::Source;
 pub use sources::{Environment, Flags};

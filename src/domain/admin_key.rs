@@ -10,12 +10,12 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::Object;
 
 /// The name that the settings' own key has in the record.
-pub const SETTINGS: &str = "settings";
+pub(crate) const SETTINGS: &str = "settings";
 
 /// Whose an admin key is: 1 to 64 characters of one line, and not the name of the settings' own
 /// key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyName(pub String);
+pub(crate) struct KeyName(pub String);
 
 impl Field for KeyName {
     fn schema() -> Object {

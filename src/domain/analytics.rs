@@ -189,7 +189,7 @@ pub struct UsagePatterns {
 
 /// All that is known of one user.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct UserAnalytics {
+pub(crate) struct UserAnalytics {
     /// The user.
     pub user: User,
     /// Their meetings in figures.
@@ -249,13 +249,13 @@ fn between(from: Option<Time>, to: Option<Time>) -> Option<f64> {
 
 /// Milliseconds in seconds.
 #[expect(clippy::cast_precision_loss, reason = "a duration in milliseconds is far below 2^53")]
-pub fn seconds(millis: i64) -> f64 {
+pub(crate) fn seconds(millis: i64) -> f64 {
     millis as f64 / 1000.0
 }
 
 /// So many things on so many days, a day.
 #[expect(clippy::cast_precision_loss, reason = "counts of rows and of days are far below 2^53")]
-pub fn per_day(count: i64, days: i64) -> f64 {
+pub(crate) fn per_day(count: i64, days: i64) -> f64 {
     if days > 0 { count as f64 / days as f64 } else { 0.0 }
 }
 

@@ -137,7 +137,7 @@ pub struct Entry {
 
 /// What of an entry is bound by its hash.
 #[derive(Debug, Clone, Copy)]
-pub struct Bound<'a> {
+pub(crate) struct Bound<'a> {
     /// Its number.
     pub id: i64,
     /// When, in milliseconds since 1970.
@@ -160,7 +160,7 @@ pub struct Bound<'a> {
 
 impl Bound<'_> {
     /// The hash of the entry after the one with the hash `previous`.
-    pub fn hash(&self, previous: &[u8; 32]) -> [u8; 32] {
+    pub(crate) fn hash(&self, previous: &[u8; 32]) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
         hasher.update(previous).update(self.details_hash);
         for number in [Some(self.id), Some(self.at), self.subject_id, self.user_id] {
@@ -174,7 +174,7 @@ impl Bound<'_> {
 }
 
 /// The hash of what was before and after, with a salt that is gone when they are.
-pub fn details_hash(salt: &[u8], before: Option<&str>, after: Option<&str>) -> [u8; 32] {
+pub(crate) fn details_hash(salt: &[u8], before: Option<&str>, after: Option<&str>) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
     for part in [Some(salt), before.map(str::as_bytes), after.map(str::as_bytes)] {
         put(&mut hasher, part);

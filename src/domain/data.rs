@@ -9,9 +9,9 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 /// Longest `data`, in bytes of JSON without white space.
-pub const DATA_BYTES_MAX: usize = 16 * 1024;
+pub(crate) const DATA_BYTES_MAX: usize = 16 * 1024;
 /// Deepest nesting of `data`; the object itself is level 1.
-pub const DATA_LEVELS_MAX: usize = 16;
+pub(crate) const DATA_LEVELS_MAX: usize = 16;
 
 /// A JSON object, kept to the letter but for white space between its parts.
 #[derive(Debug, Clone, Serialize, Deserialize)]

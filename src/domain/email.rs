@@ -8,7 +8,7 @@ use std::str::FromStr;
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
 /// Longest address in characters (RFC 3696, erratum 1690).
-pub const EMAIL_CHARS_MAX: usize = 254;
+pub(crate) const EMAIL_CHARS_MAX: usize = 254;
 
 /// A valid address (RFC 5321: `local@domain.tld`), as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 /// All that the server has of a user, as of about one moment.
 #[derive(Serialize, ToSchema)]
-pub struct PersonalData {
+pub(crate) struct PersonalData {
     /// When the export began.
     pub exported_at: Time,
     /// The user.

@@ -10,9 +10,9 @@ use unicode_normalization::char::is_combining_mark;
 const JOINER: char = '\u{2060}';
 /// What stands before a word that was found, until it is shown; never in text, because it is a
 /// control character.
-pub const MARK_START: char = '\u{1}';
+pub(crate) const MARK_START: char = '\u{1}';
 /// What stands after it.
-pub const MARK_END: char = '\u{2}';
+pub(crate) const MARK_END: char = '\u{2}';
 
 /// Where scripts that put no spaces between words lie: each of their characters is searched as a
 /// word of its own.
@@ -42,7 +42,7 @@ const UNSPACED: &[(char, char)] = &[
 
 /// Text as it is searched: composed, and with something that separates words around each character
 /// that is one by itself. These are those of scripts without spaces, and signs such as emoji.
-pub fn spaced(text: &str) -> Cow<'_, str> {
+pub(crate) fn spaced(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
     }
@@ -84,7 +84,7 @@ pub struct Term {
 
 /// The terms of what somebody typed: words, `"words in a row"`, and a `*` at the end of either for
 /// any ending. There is no way to type it wrong.
-pub fn terms(typed: &str) -> Vec<Term> {
+pub(crate) fn terms(typed: &str) -> Vec<Term> {
     let mut terms = Vec::new();
     for (at, part) in typed.split('"').enumerate() {
         let is_quoted = at % 2 == 1;
@@ -114,7 +114,7 @@ fn term(text: &str) -> Term {
 }
 
 /// Text in which words are marked, as HTML: escaped, with `<mark>` around them.
-pub fn marked(found: &str) -> String {
+pub(crate) fn marked(found: &str) -> String {
     let text: String = found.chars().filter(|&c| c != JOINER).collect();
     // Characters that were searched one by one are shown as the one word that they are.
     let text = text.replace(&format!("{MARK_END}{MARK_START}"), "");

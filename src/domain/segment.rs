@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// Longest text of a segment, in characters.
-pub const TEXT_CHARS_MAX: usize = 8192;
+pub(crate) const TEXT_CHARS_MAX: usize = 8192;
 /// Longest time from the start of a session, in milliseconds: thirty days.
-pub const OFFSET_MS_MAX: i64 = 30 * 24 * 3600 * 1000;
+pub(crate) const OFFSET_MS_MAX: i64 = 30 * 24 * 3600 * 1000;
 
 /// A time from the start of a session, in milliseconds; written in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,7 +68,7 @@ impl Field for Offset {
 /// At most `MAX` characters of what a bot says somebody said; control characters in it become
 /// spaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpokenText<const MAX: usize>(pub String);
+pub(crate) struct SpokenText<const MAX: usize>(pub String);
 
 impl<const MAX: usize> Field for SpokenText<MAX> {
     fn schema() -> Object {

@@ -6,10 +6,12 @@ macro_rules! string_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[allow(unreachable_pub, reason = "an enum is as public as the file that it is in")]
         pub enum $name {
             $($(#[$about])* #[serde(rename = $word)] $variant),+
         }
 
+        #[allow(dead_code, unreachable_pub, reason = "not every enum needs all of it")]
         impl $name {
             /// Every word, in the order of the list.
             pub const WORDS: &[&str] = &[$($word),+];

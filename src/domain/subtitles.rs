@@ -20,7 +20,7 @@ string_enum!(
 
 impl Subtitles {
     /// The media type of the whole.
-    pub fn content_type(self) -> &'static str {
+    pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::Txt => "text/plain; charset=utf-8",
             Self::Srt => "application/x-subrip; charset=utf-8",
@@ -29,7 +29,7 @@ impl Subtitles {
     }
 
     /// What stands before the first segment.
-    pub fn header(self) -> &'static str {
+    pub(crate) fn header(self) -> &'static str {
         match self {
             Self::Txt | Self::Srt => "",
             Self::Vtt => "WEBVTT\n\n",
@@ -37,7 +37,7 @@ impl Subtitles {
     }
 
     /// Segment `number`, counted from 1, with the empty line that ends it where there is one.
-    pub fn entry(self, number: u64, segment: &Segment) -> String {
+    pub(crate) fn entry(self, number: u64, segment: &Segment) -> String {
         match self {
             Self::Txt => format!("[{}] {}\n", clock(segment.start, None), spoken(segment)),
             Self::Srt => {
@@ -88,7 +88,7 @@ fn on_one_line(text: &str) -> String {
 }
 
 /// The text without what would begin a tag, an entity or an arrow; in `WebVTT` as in HTML.
-pub fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

@@ -10,7 +10,7 @@ const PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 /// At most `MAX` characters of text without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SingleLine<const MAX: usize>(pub String);
+pub(crate) struct SingleLine<const MAX: usize>(pub String);
 
 impl<const MAX: usize> Field for SingleLine<MAX> {
     fn schema() -> Object {
@@ -40,7 +40,7 @@ impl<const MAX: usize> Field for SingleLine<MAX> {
 /// What a machine says for people to read: cut at `MAX` characters, control characters become
 /// spaces. A report is never refused for its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Truncated<const MAX: usize>(pub String);
+pub(crate) struct Truncated<const MAX: usize>(pub String);
 
 impl<const MAX: usize> Field for Truncated<MAX> {
     fn schema() -> Object {
@@ -61,7 +61,7 @@ impl<const MAX: usize> Field for Truncated<MAX> {
 /// At most `MAX` characters of text in any number of lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct MultiLine<const MAX: usize>(pub String);
+pub(crate) struct MultiLine<const MAX: usize>(pub String);
 
 impl<const MAX: usize> Field for MultiLine<MAX> {
     fn schema() -> Object {
@@ -89,7 +89,7 @@ impl<const MAX: usize> Field for MultiLine<MAX> {
 
 /// Text as it is compared without case: Unicode full case folding over NFC (Unicode 3.13,
 /// definition D145).
-pub fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
     let composed: String = text.nfc().collect();
     unicase::UniCase::unicode(composed).to_folded_case().nfc().collect()

@@ -9,7 +9,7 @@ use std::fmt;
 use utoipa::ToSchema;
 
 /// Length of a token, in characters of `[0-9A-Za-z]`.
-pub const TOKEN_CHARS: usize = 40;
+pub(crate) const TOKEN_CHARS: usize = 40;
 /// The random part: 34 characters of 62, which is 202 bits.
 const RANDOM_CHARS: usize = 34;
 const CHECK_CHARS: usize = TOKEN_CHARS - RANDOM_CHARS;

@@ -10,11 +10,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// A display name.
-pub type PersonName = SingleLine<255>;
+pub(crate) type PersonName = SingleLine<255>;
 /// The address of a picture.
-pub type ImageUrl = SingleLine<2048>;
+pub(crate) type ImageUrl = SingleLine<2048>;
 /// How many bots a user may run at once; 0 means none.
-pub type BotLimit = BoundedInt<0, { i32::MAX as i64 }>;
+pub(crate) type BotLimit = BoundedInt<0, { i32::MAX as i64 }>;
 
 /// A user as every route shows one.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// Shortest secret, in characters.
-pub const SECRET_CHARS_MIN: usize = 16;
+pub(crate) const SECRET_CHARS_MIN: usize = 16;
 /// Longest secret, in characters.
-pub const SECRET_CHARS_MAX: usize = 256;
+pub(crate) const SECRET_CHARS_MAX: usize = 256;
 /// What a secret matches, as the API document says it (ECMA-262).
 const PATTERN: &str = "^[!-~]*$";
 

@@ -5,4 +5,4 @@ mod deletion;
 mod retention;
 mod scrubber;
 
-pub use deletion::Erasure;
+pub(crate) use deletion::Erasure;

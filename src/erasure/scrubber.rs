@@ -15,14 +15,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Scrubs what was deleted; one scrub at a time.
 #[derive(Default)]
-pub struct Scrubber {
+pub(crate) struct Scrubber {
     turn: Mutex<()>,
     left: Notify,
 }
 
 impl Scrubber {
     /// Scrubs all that was deleted before. After [`WAIT`] it lets the caller go, and goes on alone.
-    pub async fn scrub(&self, store: &Store) {
+    pub(crate) async fn scrub(&self, store: &Store) {
         let finished = timeout(WAIT, self.scrub_in_turn(store)).await;
         if !matches!(finished, Ok(Ok(()))) {
             log::warn!(
@@ -34,7 +34,7 @@ impl Scrubber {
 
     /// Scrubs what the last run of the server left, and what nobody waits for any more. It never
     /// ends by itself.
-    pub async fn run(&self, store: &Store) {
+    pub(crate) async fn run(&self, store: &Store) {
         loop {
             while let Err(error) = self.scrub_in_turn(store).await {
                 let cause = error.store_cause();

@@ -51,7 +51,7 @@ struct SpokenText<'a> {
 }
 
 /// The meeting whose subscribers get a change; `None` where nobody does.
-pub fn meeting_of(change: &Change) -> Option<MeetingId> {
+pub(super) fn meeting_of(change: &Change) -> Option<MeetingId> {
     match change {
         Change::MeetingMoved(moved) => Some(moved.meeting.id),
         Change::SegmentsStored(stored) => Some(stored.meeting_id),
@@ -60,7 +60,7 @@ pub fn meeting_of(change: &Change) -> Option<MeetingId> {
 }
 
 /// The texts of a change, in order.
-pub fn texts(change: &Change) -> Vec<Utf8Bytes> {
+pub(super) fn texts(change: &Change) -> Vec<Utf8Bytes> {
     let mut texts = Vec::new();
     match change {
         Change::MeetingMoved(moved) => texts.extend(status_text(moved)),

@@ -12,7 +12,7 @@ const LINE_BYTES: usize = 160;
 
 /// Writes the line of a request. Put together by hand: `format!` costs more than the response to
 /// `GET /user`.
-pub fn log(
+pub(crate) fn log(
     method: &Method,
     route: &str,
     status: StatusCode,
@@ -36,7 +36,7 @@ pub fn log(
 }
 
 /// Writes the line of a request that could not be read.
-pub fn log_unreadable(status: StatusCode, peer: &str) {
+pub(crate) fn log_unreadable(status: StatusCode, peer: &str) {
     log::info!(target: TARGET, "- - {} 0us id=- from={peer}", status.as_u16());
 }
 

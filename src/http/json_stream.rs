@@ -8,7 +8,7 @@ use serde::Serialize;
 ///
 /// Each method writes to the end of `out`, which may be another buffer every time.
 #[derive(Default)]
-pub struct JsonStream {
+pub(crate) struct JsonStream {
     open: Vec<Level>,
 }
 
@@ -20,12 +20,12 @@ struct Level {
 
 impl JsonStream {
     /// A document of which nothing is written yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Opens an object: the document itself, or an item of the open list.
-    pub fn begin_object(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn begin_object(&mut self, out: &mut Vec<u8>) {
         self.separate(out);
         out.push(b'{');
         self.open.push(Level { end: b'}', is_empty: true });
@@ -33,7 +33,11 @@ impl JsonStream {
 
     /// Opens an object with all members of `value`, which is a struct or a map; more members can
     /// follow.
-    pub fn begin_object_with<T: Serialize>(&mut self, out: &mut Vec<u8>, value: &T) -> Result<()> {
+    pub(crate) fn begin_object_with<T: Serialize>(
+        &mut self,
+        out: &mut Vec<u8>,
+        value: &T,
+    ) -> Result<()> {
         self.separate(out);
         write(out, value)?;
         let end = out.pop();
@@ -44,7 +48,7 @@ impl JsonStream {
     }
 
     /// Opens a list, which is a member of the open object.
-    pub fn begin_list(&mut self, out: &mut Vec<u8>, name: &str) -> Result<()> {
+    pub(crate) fn begin_list(&mut self, out: &mut Vec<u8>, name: &str) -> Result<()> {
         self.name(out, name)?;
         out.push(b'[');
         self.open.push(Level { end: b']', is_empty: true });
@@ -52,7 +56,7 @@ impl JsonStream {
     }
 
     /// Ends the list or the object that was opened last.
-    pub fn end(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
         let level = self.open.pop();
         debug_assert!(level.is_some(), "nothing is open");
         if let Some(level) = level {
@@ -61,20 +65,25 @@ impl JsonStream {
     }
 
     /// Adds a member to the open object.
-    pub fn member<T: Serialize>(&mut self, out: &mut Vec<u8>, name: &str, value: &T) -> Result<()> {
+    pub(crate) fn member<T: Serialize>(
+        &mut self,
+        out: &mut Vec<u8>,
+        name: &str,
+        value: &T,
+    ) -> Result<()> {
         self.name(out, name)?;
         write(out, value)
     }
 
     /// Adds an item to the open list.
-    pub fn item<T: Serialize>(&mut self, out: &mut Vec<u8>, item: &T) -> Result<()> {
+    pub(crate) fn item<T: Serialize>(&mut self, out: &mut Vec<u8>, item: &T) -> Result<()> {
         debug_assert!(self.open.last().is_some_and(|level| level.end == b']'), "no list is open");
         self.separate(out);
         write(out, item)
     }
 
     /// Adds items to the open list.
-    pub fn items<T: Serialize>(&mut self, out: &mut Vec<u8>, items: &[T]) -> Result<()> {
+    pub(crate) fn items<T: Serialize>(&mut self, out: &mut Vec<u8>, items: &[T]) -> Result<()> {
         for item in items {
             self.item(out, item)?;
         }
@@ -100,7 +109,7 @@ impl JsonStream {
 }
 
 /// Writes a value on a line of its own (JSON lines).
-pub fn write_line<T: Serialize>(out: &mut Vec<u8>, value: &T) -> Result<()> {
+pub(crate) fn write_line<T: Serialize>(out: &mut Vec<u8>, value: &T) -> Result<()> {
     write(out, value)?;
     out.push(b'\n');
     Ok(())

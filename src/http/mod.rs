@@ -7,28 +7,28 @@
 //! status; [`access_log`] logs it. After a [`websocket::handshake`], [`websocket::socket`] speaks
 //! on the connection.
 
-pub mod access_log;
+pub(crate) mod access_log;
 pub mod admin_socket;
-pub mod connections;
-pub mod hosts;
-pub mod json_stream;
+pub(crate) mod connections;
+pub(crate) mod hosts;
+pub(crate) mod json_stream;
 pub mod peer;
-pub mod pipeline;
-pub mod problem;
+pub(crate) mod pipeline;
+pub(crate) mod problem;
 pub mod request;
-pub mod request_ids;
-pub mod response;
+pub(crate) mod request_ids;
+pub(crate) mod response;
 pub mod serve;
-pub mod service;
-pub mod streamed_response;
-pub mod tracked_body;
-pub mod tracked_stream;
-pub mod transport;
-pub mod websocket;
+pub(crate) mod service;
+pub(crate) mod streamed_response;
+pub(crate) mod tracked_body;
+pub(crate) mod tracked_stream;
+pub(crate) mod transport;
+pub(crate) mod websocket;
 
-pub use json_stream::JsonStream;
-pub use request::extractor::{BodyRule, Extractor, FromRequest};
-pub use response::{
+pub(crate) use json_stream::JsonStream;
+pub(crate) use request::extractor::{BodyRule, Extractor, FromRequest};
+pub(crate) use response::{
     Accepted, Created, CreatedOrFound, IntoResponse, Json, NoContent, Page, Response,
 };
-pub use streamed_response::{PageSource, StreamedResponse};
+pub(crate) use streamed_response::{PageSource, StreamedResponse};

@@ -31,12 +31,12 @@ const READABLE: HeaderValue = HeaderValue::from_static(
 );
 /// Most headers in a request; hyper's own limit is 100, and a lower one given to it costs each
 /// request.
-pub const HEADERS_MAX: usize = 64;
+pub(crate) const HEADERS_MAX: usize = 64;
 /// Longest request id that is taken from a client, in characters.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
 /// Responds to a request; a failure is a response too.
-pub async fn respond<S: Service>(
+pub(crate) async fn respond<S: Service>(
     transport: &Transport,
     service: &S,
     peer: &Peer,

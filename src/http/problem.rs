@@ -9,7 +9,7 @@ use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 /// The status that goes with an error.
-pub fn status(error: &Error) -> StatusCode {
+pub(crate) fn status(error: &Error) -> StatusCode {
     match error {
         Error::Malformed(_) | Error::EmailFixed | Error::NothingToUpdate | Error::TooBroad => {
             StatusCode::BAD_REQUEST
@@ -57,7 +57,7 @@ pub fn status(error: &Error) -> StatusCode {
 /// The value of `detail` in the body of an error: a sentence, or every field error.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub enum Detail<'a> {
+pub(crate) enum Detail<'a> {
     /// A sentence.
     Sentence(String),
     /// Every field error.
@@ -66,7 +66,7 @@ pub enum Detail<'a> {
 
 impl<'a> Detail<'a> {
     /// The detail of an error; its cause is not in it.
-    pub fn of(error: &'a Error) -> Self {
+    pub(crate) fn of(error: &'a Error) -> Self {
         match error {
             Error::Invalid(errors) => Self::Faults(errors),
             error => Self::Sentence(error.to_string()),
@@ -85,7 +85,7 @@ struct Problem<'a> {
 }
 
 /// The one place that makes a response of an error.
-pub fn error_response(error: &Error) -> Response {
+pub(crate) fn error_response(error: &Error) -> Response {
     let status = status(error);
     let (code, reason) = error.reason().unzip();
     let problem = Problem { detail: Detail::of(error), code, reason };

@@ -17,10 +17,10 @@ const HEADERS_USUAL: usize = 6;
 const JSON_BYTES_USUAL: usize = 512;
 
 /// A response of the server.
-pub type Response = hyper::Response<Body>;
+pub(crate) type Response = hyper::Response<Body>;
 
 /// A body: whole, or streamed.
-pub type Body = Either<Full<Bytes>, Channel<Bytes, Broken>>;
+pub(crate) type Body = Either<Full<Bytes>, Channel<Bytes, Broken>>;
 
 /// Why a streamed body ends too early: the connection is closed, so that no client takes it for
 /// complete.
@@ -36,7 +36,7 @@ impl std::fmt::Display for Broken {
 impl std::error::Error for Broken {}
 
 /// A response with a whole body.
-pub fn whole(status: StatusCode, bytes: Bytes) -> Response {
+pub(crate) fn whole(status: StatusCode, bytes: Bytes) -> Response {
     let mut response = Response::new(Body::Left(Full::new(bytes)));
     *response.status_mut() = status;
     response
@@ -64,16 +64,16 @@ pub trait IntoResponse: Send {
 }
 
 /// 200 with a JSON body.
-pub struct Json<T>(pub T);
+pub(crate) struct Json<T>(pub T);
 
 /// 201 with a JSON body.
-pub struct Created<T>(pub T);
+pub(crate) struct Created<T>(pub T);
 
 /// 202 with a JSON body.
-pub struct Accepted<T>(pub T);
+pub(crate) struct Accepted<T>(pub T);
 
 /// 201 with a JSON body if the value is new, 200 if it existed.
-pub struct CreatedOrFound<T> {
+pub(crate) struct CreatedOrFound<T> {
     /// The value that was created or found.
     pub value: T,
     /// Whether it was created.
@@ -81,10 +81,10 @@ pub struct CreatedOrFound<T> {
 }
 
 /// 204 without a body.
-pub struct NoContent;
+pub(crate) struct NoContent;
 
 /// 200 with a body of any other media type, which a browser may show.
-pub struct Page {
+pub(crate) struct Page {
     /// The body.
     pub bytes: Bytes,
     /// Its media type.
@@ -173,14 +173,14 @@ impl IntoResponse for Page {
 }
 
 /// A response whose body is this value as JSON.
-pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response> {
+pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response> {
     let mut bytes = Vec::with_capacity(JSON_BYTES_USUAL);
     serde_json::to_writer(&mut bytes, value).map_err(|error| Error::Internal(error.to_string()))?;
     Ok(json_bytes(status, bytes.into()))
 }
 
 /// A response of JSON that is serialised already. It may hold secrets, so no cache may keep it.
-pub fn json_bytes(status: StatusCode, bytes: Bytes) -> Response {
+pub(crate) fn json_bytes(status: StatusCode, bytes: Bytes) -> Response {
     let mut response = whole(status, bytes);
     *response.headers_mut() = HeaderMap::with_capacity(HEADERS_USUAL);
     response
@@ -191,7 +191,7 @@ pub fn json_bytes(status: StatusCode, bytes: Bytes) -> Response {
 }
 
 /// Describes a JSON response.
-pub fn json_doc<T: ToSchema>(status: StatusCode, about: &'static str) -> AnswerDoc {
+pub(crate) fn json_doc<T: ToSchema>(status: StatusCode, about: &'static str) -> AnswerDoc {
     let mut schemas = Vec::new();
     T::schemas(&mut schemas);
     // A list has no name of its own; what it holds has.

@@ -28,10 +28,10 @@ pub struct Request {
 }
 
 /// The response or the error of a request, and the headers that its response carries in any case.
-pub type Outcome = (Result<Response>, ResponseHeaders);
+pub(crate) type Outcome = (Result<Response>, ResponseHeaders);
 
 /// A handler that runs.
-pub type Answering = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// A route, as the transport sees it. Its pattern stands in logs and metrics, never the path: a
 /// path can hold an e-mail address or a mistaken secret.

@@ -15,7 +15,7 @@ use std::panic::AssertUnwindSafe;
 const PAGES_READY_MAX: usize = 1;
 
 /// Where the pages of a response come from.
-pub trait PageSource: Send + 'static {
+pub(crate) trait PageSource: Send + 'static {
     /// The media type of the response.
     fn content_type(&self) -> &'static str;
 
@@ -32,7 +32,7 @@ pub trait PageSource: Send + 'static {
 }
 
 /// 200 with all pages: one alone is sent whole, more are sent as they are read.
-pub struct StreamedResponse<P> {
+pub(crate) struct StreamedResponse<P> {
     response: Response,
     of: PhantomData<P>,
 }
@@ -40,7 +40,7 @@ pub struct StreamedResponse<P> {
 impl<P: PageSource> StreamedResponse<P> {
     /// Reads the first page; an error in it becomes an error response, a later one closes the
     /// connection.
-    pub async fn begin(mut pages: P) -> Result<Self> {
+    pub(crate) async fn begin(mut pages: P) -> Result<Self> {
         let content_type = HeaderValue::from_static(pages.content_type());
         let disposition = pages
             .file_name()

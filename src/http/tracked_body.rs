@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// A body, and the connection that waits for the next request after it.
-pub struct TrackedBody {
+pub(crate) struct TrackedBody {
     body: Body,
     /// `None` where the body is one piece.
     guard: Option<Arc<ConnectionGuard>>,
@@ -17,7 +17,7 @@ pub struct TrackedBody {
 
 impl TrackedBody {
     /// Tracks a body; one that is a single piece counts as sent.
-    pub fn new(body: Body, guard: &Arc<ConnectionGuard>) -> Self {
+    pub(crate) fn new(body: Body, guard: &Arc<ConnectionGuard>) -> Self {
         match body {
             Body::Left(_) => {
                 guard.finished();

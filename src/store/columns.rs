@@ -20,7 +20,7 @@ macro_rules! columns {
         pub(crate) use $list;
 
         /// The noun from a row that has all its columns, from the column `first` on.
-        pub fn $at(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<$noun> {
+        pub(crate) fn $at(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<$noun> {
             let mut columns = first..;
             let mut next = || columns.next().unwrap_or_default();
             Ok($noun { $head: row.get(next())? $(, $column: row.get(next())?)* })

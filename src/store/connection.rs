@@ -20,7 +20,7 @@ const CHECKPOINT_PAGES: c_int = 4000;
 /// grows is slower.
 const LOG_BYTES_KEPT: u32 = 20 * 1024 * 1024;
 /// How long a read waits for a connection, and a connection for a lock.
-pub const WAIT: Duration = Duration::from_secs(5);
+pub(super) const WAIT: Duration = Duration::from_secs(5);
 const STATEMENTS_CACHED: usize = 64;
 
 const IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
@@ -39,14 +39,14 @@ fn flags() -> OpenFlags {
 }
 
 /// A connection that has changed nothing yet, and changes nothing when it is closed.
-pub fn open(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(address(path), flags())?;
     prepare(&connection)?;
     Ok(connection)
 }
 
 /// Makes it the one connection that writes.
-pub fn make_writer(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn make_writer(connection: &Connection) -> rusqlite::Result<()> {
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(rusqlite::Error::InvalidParameterName(format!(
@@ -75,7 +75,7 @@ fn note_log_pages(_: &Wal, pages: c_int) -> rusqlite::Result<()> {
 }
 
 /// Whether the WAL is long enough for a checkpoint, after the last commit on this thread.
-pub fn log_is_long() -> bool {
+pub(super) fn log_is_long() -> bool {
     LOG_PAGES.get() >= CHECKPOINT_PAGES
 }
 
@@ -97,12 +97,16 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Connections that only read; as many as there are threads that may ask at once.
 #[derive(Clone)]
-pub struct Readers(r2d2::Pool<SqliteConnectionManager>);
+pub(super) struct Readers(r2d2::Pool<SqliteConnectionManager>);
 
 impl Readers {
     /// Opens the first one; the others follow on demand, up to `max`. Each keeps at most
     /// `cache_kib` KiB of pages.
-    pub fn open(path: &Path, max: u32, cache_kib: u32) -> std::result::Result<Self, StartupError> {
+    pub(super) fn open(
+        path: &Path,
+        max: u32,
+        cache_kib: u32,
+    ) -> std::result::Result<Self, StartupError> {
         let manager = SqliteConnectionManager::file(address(path)).with_flags(flags()).with_init(
             move |connection| {
                 prepare(connection)?;
@@ -132,7 +136,10 @@ impl Readers {
     }
 
     /// Runs a query on a connection of the pool; [`Error::Busy`] if none came free.
-    pub fn run<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+    pub(super) fn run<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
         // Asked with a time-out, the pool reads the clock twice; most often one is free.
         let connection = self.0.try_get().map_or_else(|| self.0.get(), Ok).map_err(|error| {
             log::warn!("no connection to read with: {error}");

@@ -13,18 +13,18 @@ const LOCK_TIME_MAX: Duration = Duration::from_millis(500);
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// The path of a file beside the database: the WAL, the lock, the reserve.
-pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
 /// Held as long as the server runs: two processes on one file would each believe their own memory.
-pub struct Lock(#[expect(dead_code, reason = "the lock goes with the open file")] File);
+pub(super) struct Lock(#[expect(dead_code, reason = "the lock goes with the open file")] File);
 
 impl Lock {
     /// Takes `flock` on `<database>.lock`, or says who has it.
-    pub fn take(database: &Path) -> Result<Self, StartupError> {
+    pub(super) fn take(database: &Path) -> Result<Self, StartupError> {
         let path = beside(database, ".lock");
         let file = open_private(&path).map_err(|error| cannot_create(&path, &error))?;
         match try_for_a_while(&file) {
@@ -55,11 +55,11 @@ fn try_for_a_while(file: &File) -> Result<(), TryLockError> {
 
 /// The WAL of a database that is ours. It is deleted once it is empty, after a checkpoint of all of
 /// it: one file is easier to copy than two.
-pub struct OwnLog(PathBuf);
+pub(super) struct OwnLog(PathBuf);
 
 impl OwnLog {
     /// The WAL of this database.
-    pub fn of(database: &Path) -> Self {
+    pub(super) fn of(database: &Path) -> Self {
         Self(beside(database, "-wal"))
     }
 }
@@ -74,7 +74,7 @@ impl Drop for OwnLog {
 
 /// Makes the database file where it is missing, readable by its owner alone; SQLite gives its log
 /// the same mode.
-pub fn create_private(database: &Path) -> Result<(), StartupError> {
+pub(super) fn create_private(database: &Path) -> Result<(), StartupError> {
     open_private(database).map(drop).map_err(|error| cannot_create(database, &error))
 }
 
@@ -136,17 +136,17 @@ impl Identity {
 /// The database and its log, as they were when they were opened. A file that is moved, deleted or
 /// replaced under a running server would take every write into nowhere.
 #[derive(Debug)]
-pub struct Files([(PathBuf, Identity); 2]);
+pub(crate) struct Files([(PathBuf, Identity); 2]);
 
 impl Files {
     /// Remembers the files of an open database.
-    pub fn remember(database: &Path) -> io::Result<Self> {
+    pub(crate) fn remember(database: &Path) -> io::Result<Self> {
         let identify = |path: PathBuf| Identity::of(&path).map(|identity| (path, identity));
         Ok(Self([identify(database.to_owned())?, identify(beside(database, "-wal"))?]))
     }
 
     /// Fails with [`Error::StoreFailed`] if one of them is not what its path leads to any more.
-    pub fn still_there(&self) -> Result<(), Error> {
+    pub(crate) fn still_there(&self) -> Result<(), Error> {
         for (path, identity) in &self.0 {
             if Identity::of(path).ok().as_ref() != Some(identity) {
                 return Err(Error::StoreFailed(format!(

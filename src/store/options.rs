@@ -11,6 +11,6 @@ pub struct Options {
     pub small_readers: u32,
     /// Connections for long reads: one for each that may run at once.
     pub long_readers: u32,
-    /// Most writes that wait; one more is refused with [`Error::Busy`].
+    /// Most writes that wait; one more is refused with [`crate::error::Error::Busy`].
     pub queue_max: usize,
 }

@@ -18,7 +18,7 @@ pub struct Page<T> {
 }
 
 /// Reads rows until the page is full; `read` gives the row and about how many bytes it takes.
-pub fn page<T>(
+pub(super) fn page<T>(
     mut rows: Rows<'_>,
     read: impl Fn(&Row<'_>) -> rusqlite::Result<(T, usize)>,
 ) -> rusqlite::Result<Page<T>> {

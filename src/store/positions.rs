@@ -18,7 +18,7 @@ const BLOCKS_MAX: usize = 1 << 18;
 
 /// A table of which lists leave out rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Table {
+pub(crate) enum Table {
     /// All users.
     Users,
     /// Everybody's meetings.
@@ -51,7 +51,7 @@ impl Table {
 
 /// Where a page begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Start {
+pub(crate) struct Start {
     /// The page lies above this id, or below it where the newest come first.
     pub id: i64,
     /// How many rows from there on are left out as well; fewer than a block has.
@@ -69,7 +69,7 @@ struct Block {
 
 /// The counts of all blocks, in memory.
 #[derive(Default)]
-pub struct Positions {
+pub(crate) struct Positions {
     users: Mutex<Vec<Block>>,
     meetings: Mutex<Vec<Block>>,
     /// Rows that the transaction at work has added or removed.
@@ -78,7 +78,7 @@ pub struct Positions {
 
 impl Positions {
     /// Begins to note what the writer adds and removes.
-    pub fn watch(self: &Arc<Self>, writer: &Connection) -> rusqlite::Result<()> {
+    pub(crate) fn watch(self: &Arc<Self>, writer: &Connection) -> rusqlite::Result<()> {
         let positions = Arc::clone(self);
         writer.update_hook(Some(move |action, _: &str, table: &str, id| {
             positions.note(action, table, id);
@@ -97,7 +97,7 @@ impl Positions {
 
     /// Makes the counts of what was noted unknown, once it is committed. What was undone costs a
     /// count and no more.
-    pub fn publish(&self) {
+    pub(crate) fn publish(&self) {
         let touched = std::mem::take(&mut *locked(&self.touched));
         for (table, id) in touched {
             let at = block_of(id);
@@ -114,7 +114,7 @@ impl Positions {
     ///
     /// Call it before anything is read in a transaction: the counts must not be newer than what is
     /// read.
-    pub fn behind_first(
+    pub(crate) fn behind_first(
         &self,
         db: &Connection,
         table: Table,
@@ -137,7 +137,7 @@ impl Positions {
     /// Where the page begins that leaves out the newest `skip` rows; it goes on to older ones.
     ///
     /// Call it before anything is read in a transaction, as [`Positions::behind_first`].
-    pub fn behind_newest(
+    pub(crate) fn behind_newest(
         &self,
         db: &Connection,
         table: Table,

@@ -18,7 +18,7 @@ pub enum ReplayMode {
 }
 
 /// How a recorded verb comes back.
-pub type Decode = fn(&RecordedVerb<'_>) -> Result<DecodedVerb>;
+pub(super) type Decode = fn(&RecordedVerb<'_>) -> Result<DecodedVerb>;
 
 /// Applies the verbs to this file, which is created where it is missing; local ones are left out.
 /// Fails where a verb does not come back, or does not end as it did when it was recorded.

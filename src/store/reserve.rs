@@ -14,7 +14,7 @@ const RESERVE_BYTES: usize = 4 * 1024 * 1024;
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 /// The reserve: `<database>.ballast`.
-pub struct Reserve {
+pub(super) struct Reserve {
     path: PathBuf,
     tried: Instant,
     held: bool,
@@ -22,7 +22,7 @@ pub struct Reserve {
 
 impl Reserve {
     /// Takes the reserve, if there is room for it.
-    pub fn take(database: &Path) -> Self {
+    pub(super) fn take(database: &Path) -> Self {
         let mut reserve =
             Self { path: beside(database, ".ballast"), tried: Instant::now(), held: false };
         reserve.fill();
@@ -30,7 +30,7 @@ impl Reserve {
     }
 
     /// Whether the disk is full: the reserve is gone and cannot be had again yet.
-    pub fn is_short(&mut self) -> bool {
+    pub(super) fn is_short(&mut self) -> bool {
         if !self.held && self.tried.elapsed() >= RETRY_EVERY {
             self.fill();
         }
@@ -38,7 +38,7 @@ impl Reserve {
     }
 
     /// Gives the space to whoever needs it most.
-    pub fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         log::warn!(
             "the disk is full: {} is given up so that tokens can still be revoked",
             self.path.display()

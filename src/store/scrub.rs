@@ -30,7 +30,7 @@ const PAGES_MAX: u32 = 1 << 25;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 /// Notes that something of what this transaction removes may be left in the files.
-pub fn mark_for_scrub(db: &Connection) -> rusqlite::Result<()> {
+pub(super) fn mark_for_scrub(db: &Connection) -> rusqlite::Result<()> {
     db.prepare_cached("INSERT INTO erasures DEFAULT VALUES")?.execute([]).map(drop)
 }
 
@@ -155,7 +155,7 @@ fn leftover(page: u32, bytes: &[u8]) -> Option<Range<usize>> {
 
 /// Wipes the free space of pages.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct WipePages {
+pub(super) struct WipePages {
     /// Their numbers.
     pub pages: Vec<u32>,
 }
@@ -186,7 +186,7 @@ impl Verb for WipePages {
 /// The beginning of a word by which FTS5 finds the page of a segment of its index where the word
 /// may be.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Separator {
+pub(super) struct Separator {
     segment: i64,
     /// With the letter of the index in front.
     term: Vec<u8>,
@@ -237,7 +237,7 @@ fn dead_separators(
 
 /// Replaces separators that are of nobody's words any more.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct MendIndex {
+pub(super) struct MendIndex {
     /// Which; those that are somebody's by now stay.
     pub dead: Vec<Separator>,
 }
@@ -262,7 +262,7 @@ impl Verb for MendIndex {
 
 /// Notes that nothing is left of what was removed up to then.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct NoteErased {
+pub(super) struct NoteErased {
     up_to: i64,
 }
 

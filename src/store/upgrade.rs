@@ -24,7 +24,7 @@ const SQLITE_MIN: i32 = 3_051_003;
 
 /// Opens a file for writing, with the tables as they are today; one that is not ours or newer is
 /// left as it was.
-pub fn open(path: &Path) -> Result<Connection, StartupError> {
+pub(super) fn open(path: &Path) -> Result<Connection, StartupError> {
     if rusqlite::version_number() < SQLITE_MIN {
         let message = format!(
             "SQLite {} can corrupt this database; build with the bundled one.",

@@ -12,7 +12,7 @@ const STEPS: u64 = 1 << 20;
 
 /// The wait after so many attempts, from the wait after the first. `random` is a uniformly
 /// distributed number.
-pub fn wait(first: Duration, attempts: u32, random: u64) -> Duration {
+pub(super) fn wait(first: Duration, attempts: u32, random: u64) -> Duration {
     debug_assert!(attempts > 0, "a wait follows an attempt");
     let factor = GROWTH.saturating_pow(attempts.saturating_sub(1));
     let grown = first.saturating_mul(factor);

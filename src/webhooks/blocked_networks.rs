@@ -56,7 +56,7 @@ const TRANSLATED: Ipv6Net = v6([0x0064, 0xff9b, 0, 0], 96);
 
 /// Whether a webhook may reach this address, which must be canonical (see
 /// [`IpAddr::to_canonical`]).
-pub fn may_reach(address: IpAddr, allowed: &[IpNet]) -> bool {
+pub(super) fn may_reach(address: IpAddr, allowed: &[IpNet]) -> bool {
     let is_global = match address {
         IpAddr::V4(address) => is_global_v4(address),
         IpAddr::V6(address) => is_global_v6(address),

@@ -11,5 +11,4 @@ mod test_permits;
 mod tls;
 
 pub use dispatcher::Dispatcher;
-pub use request::Outcome;
-pub use target::WebhookUrl;
+pub(crate) use target::WebhookUrl;

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 /// Longest attempt, from the name to the status.
-pub const TIME_MAX: Duration = Duration::from_secs(5);
+pub(super) const TIME_MAX: Duration = Duration::from_secs(5);
 /// Most addresses of a name that are tried; each gets its part of the time.
 const ADDRESSES_MAX: usize = 4;
 
@@ -37,7 +37,7 @@ const USER_AGENT: &str = concat!("vomeet/", env!("CARGO_PKG_VERSION"));
 /// | `X-Vomeet-Delivery` | the name of the event: unique, the same on retries |
 /// | `X-Vomeet-Timestamp` | when this attempt began, in seconds since 1970; later on a retry |
 /// | `X-Vomeet-Signature` | `sha256=` and the HMAC-SHA256 of the body in hexadecimal, if there is a secret |
-pub struct WebhookRequest {
+pub(super) struct WebhookRequest {
     /// The event's type, such as `meeting.status_change`.
     pub event_type: String,
     /// The unique name of the event, the same on retries.
@@ -80,10 +80,10 @@ impl Outcome {
 }
 
 /// A look-up that outlived its attempt: the system's resolver cannot be hurried.
-pub type Lookup = oneshot::Receiver<Result<Vec<SocketAddr>, String>>;
+pub(super) type Lookup = oneshot::Receiver<Result<Vec<SocketAddr>, String>>;
 
 /// Posts events to webhooks.
-pub struct WebhookClient {
+pub(super) struct WebhookClient {
     clock: Clock,
     allowed: Vec<IpNet>,
     tls: Tls,
@@ -91,19 +91,19 @@ pub struct WebhookClient {
 
 impl WebhookClient {
     /// Reaches global addresses, and private ones in these networks.
-    pub fn new(allowed: Vec<IpNet>, clock: Clock) -> Self {
+    pub(super) fn new(allowed: Vec<IpNet>, clock: Clock) -> Self {
         Self { clock, allowed, tls: Tls::default() }
     }
 
     /// Whether an address of this form names a private one outright; a name is checked at each
     /// attempt.
-    pub fn refuses(&self, target: &Target) -> bool {
+    pub(super) fn refuses(&self, target: &Target) -> bool {
         target.is_refused(&self.allowed)
     }
 
     /// One attempt, of at most [`TIME_MAX`]; a look-up that is still under way comes with the
     /// outcome.
-    pub async fn send(
+    pub(super) async fn send(
         &self,
         url: &str,
         webhook_request: &WebhookRequest,

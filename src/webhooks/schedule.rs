@@ -14,25 +14,25 @@ type TaskEnd = Result<(Id, ()), JoinError>;
 
 /// The attempts in flight; dropping it cancels them.
 #[derive(Default)]
-pub struct Schedule {
+pub(super) struct Schedule {
     attempts: JoinSet<()>,
     in_flight: HashMap<Id, InFlight>,
 }
 
 impl Schedule {
     /// Whether no attempt may begin now.
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.in_flight.len() >= ATTEMPTS_MAX
     }
 
     /// What the store must know to choose the events that may be tried now.
-    pub fn capacity(&self) -> Capacity {
+    pub(super) fn capacity(&self) -> Capacity {
         let in_flight = self.in_flight.values().copied().collect();
         Capacity { in_flight, all_max: ATTEMPTS_MAX, user_max: ATTEMPTS_OF_USER_MAX }
     }
 
     /// Begins an attempt.
-    pub fn begin(
+    pub(super) fn begin(
         &mut self,
         in_flight: InFlight,
         attempt: impl Future<Output = ()> + Send + 'static,
@@ -44,7 +44,7 @@ impl Schedule {
 
     /// Waits until an attempt ends, and makes room for another; `None` where none is in flight. May
     /// be cancelled.
-    pub async fn next_end(&mut self) -> Option<()> {
+    pub(super) async fn next_end(&mut self) -> Option<()> {
         let ended = self.attempts.join_next_with_id().await?;
         self.free(ended);
         while let Some(ended) = self.attempts.try_join_next_with_id() {
@@ -54,7 +54,7 @@ impl Schedule {
     }
 
     /// Waits until no attempt is in flight.
-    pub async fn all_ended(&mut self) {
+    pub(super) async fn all_ended(&mut self) {
         while self.next_end().await.is_some() {}
     }
 

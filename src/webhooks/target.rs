@@ -15,7 +15,7 @@ const URL_CHARS_MAX: usize = 2048;
 
 /// Why an address is not reached. It does not name the address, which may be what somebody wants to
 /// find out.
-pub const PRIVATE: &str =
+pub(super) const PRIVATE: &str =
     "The address of the webhook is private or reserved; the operator can allow it.";
 
 /// An address as a user wrote it, of a form that can be posted to.
@@ -47,13 +47,13 @@ impl Field for WebhookUrl {
 
 /// An address that can be posted to.
 #[derive(Debug)]
-pub struct Target {
+pub(super) struct Target {
     url: Url,
 }
 
 impl Target {
     /// Reads an address as browsers do (WHATWG URL), or says why it cannot be posted to.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let refused = |why: &str| Err(format!("Input should be a valid URL, {why}"));
         if text.chars().count() > URL_CHARS_MAX
             || text.contains(|c: char| c.is_control() || c.is_whitespace())
@@ -82,23 +82,23 @@ impl Target {
     }
 
     /// Whether its scheme is https.
-    pub fn is_https(&self) -> bool {
+    pub(super) fn is_https(&self) -> bool {
         self.url.scheme() == "https"
     }
 
     /// Path and query, for the first line of a request.
-    pub fn path(&self) -> &str {
+    pub(super) fn path(&self) -> &str {
         &self.url[Position::BeforePath..Position::AfterQuery]
     }
 
     /// The value of `Host`: the port only where it is not the scheme's default.
-    pub fn authority(&self) -> &str {
+    pub(super) fn authority(&self) -> &str {
         &self.url[Position::BeforeHost..Position::AfterPort]
     }
 
     /// The name that its certificate must be for: an IP address without brackets, a name without a
     /// final dot.
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match self.url.host() {
             Some(Host::Domain(name)) => name.trim_end_matches('.').to_owned(),
             Some(Host::Ipv4(address)) => address.to_string(),
@@ -108,7 +108,7 @@ impl Target {
     }
 
     /// Whether it is written as an IP address that may not be reached.
-    pub fn is_refused(&self, allowed: &[IpNet]) -> bool {
+    pub(super) fn is_refused(&self, allowed: &[IpNet]) -> bool {
         self.literal().is_some_and(|address| !may_reach(address, allowed))
     }
 
@@ -123,7 +123,7 @@ impl Target {
     /// Starts to look up its addresses; the receiver gets them in canonical form, or why there are
     /// none. The system's resolver has no time limit, so it has a thread of its own, which the end
     /// of the server does not wait for.
-    pub fn look_up(&self) -> oneshot::Receiver<Result<Vec<SocketAddr>, String>> {
+    pub(super) fn look_up(&self) -> oneshot::Receiver<Result<Vec<SocketAddr>, String>> {
         let (found, receiver) = oneshot::channel();
         let port = self.url.port_or_known_default().unwrap_or_default();
         if let Some(address) = self.literal() {

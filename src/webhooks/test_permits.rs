@@ -10,10 +10,10 @@ const TESTS_MAX: usize = 16;
 
 /// The users whose webhooks are being tested.
 #[derive(Default)]
-pub struct TestPermits(Mutex<HashSet<UserId>>);
+pub(super) struct TestPermits(Mutex<HashSet<UserId>>);
 
 /// The permit of one user; it is given back when this is dropped.
-pub struct TestPermit {
+pub(super) struct TestPermit {
     user: UserId,
     all: Arc<TestPermits>,
 }
@@ -21,7 +21,7 @@ pub struct TestPermit {
 impl TestPermits {
     /// A permit for a user, or [`Error::Busy`] while another test of theirs runs, or too many of
     /// others.
-    pub fn take(self: &Arc<Self>, user: UserId) -> Result<TestPermit> {
+    pub(super) fn take(self: &Arc<Self>, user: UserId) -> Result<TestPermit> {
         let mut users = self.lock();
         if users.len() >= TESTS_MAX || !users.insert(user) {
             return Err(Error::Busy);

@@ -12,11 +12,11 @@ const UNUSABLE: &str = "TLS cannot be used on this server.";
 /// Made at the first delivery that needs it: root certificates take memory, and many a server has
 /// no such webhook.
 #[derive(Default)]
-pub struct Tls(OnceCell<TlsConnector>);
+pub(super) struct Tls(OnceCell<TlsConnector>);
 
 impl Tls {
     /// The connector, or a sentence that says why there is none.
-    pub async fn connector(&self) -> Result<&TlsConnector, String> {
+    pub(super) async fn connector(&self) -> Result<&TlsConnector, String> {
         self.0.get_or_try_init(make_connector).await
     }
 }

@@ -6,7 +6,6 @@ use crate::process::{Launch, Process};
 use rustix::process::Signal;
 use serde_json::json;
 use std::fs::{self, OpenOptions};
-use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::thread;

@@ -35,6 +35,7 @@
 //! Each test has a server and a folder of its own. Nobody sleeps but between two looks: what is
 //! waited for is an event, for at most [`patience::PATIENCE`].
 
+#![allow(unreachable_pub, reason = "nobody names what a test crate has")]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

@@ -29,7 +29,7 @@ const RESPONSE_TIME_MAX: Duration = Duration::from_secs(10);
 const RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
 /// The meeting of a handle, `demo:<meeting>`; `None` is another runner's.
-pub fn parse(handle: &str) -> Option<MeetingId> {
+pub(crate) fn parse(handle: &str) -> Option<MeetingId> {
     let number = handle.strip_prefix("demo:")?.parse().ok()?;
     Some(MeetingId(number))
 }
@@ -52,19 +52,19 @@ struct Playing {
 }
 
 /// Runs demo bots.
-pub struct Demos {
+pub(crate) struct Demos {
     pace: Duration,
     playing: Mutex<HashMap<MeetingId, Playing>>,
 }
 
 impl Demos {
     /// A runner whose bots wait for `pace` between two steps; 1.2 s where it is not given.
-    pub fn new(pace: Option<Duration>) -> Self {
+    pub(crate) fn new(pace: Option<Duration>) -> Self {
         Self { pace: pace.unwrap_or(PACE), playing: Mutex::default() }
     }
 
     /// Starts a bot, and returns its handle.
-    pub fn start(&self, spec: &LaunchSpec) -> Result<String, String> {
+    pub(crate) fn start(&self, spec: &LaunchSpec) -> Result<String, String> {
         let callbacks = Callbacks::of(spec)?;
         let (leave, leave_receiver) = watch::channel(false);
         let (exit_sender, exit) = watch::channel(None);
@@ -78,7 +78,7 @@ impl Demos {
     }
 
     /// Stops a bot, and waits until it has ended.
-    pub async fn stop(&self, id: MeetingId) {
+    pub(crate) async fn stop(&self, id: MeetingId) {
         if let Some(playing) = self.playing().get(&id) {
             playing.leave.send_replace(true);
         }
@@ -86,7 +86,7 @@ impl Demos {
     }
 
     /// Waits until a bot has ended; a bot of an earlier server ended with that.
-    pub async fn wait(&self, id: MeetingId) -> BotExit {
+    pub(crate) async fn wait(&self, id: MeetingId) -> BotExit {
         let running = self.playing().get(&id).map(|playing| playing.exit.clone());
         if let Some(mut exit) = running
             && let Ok(ended) = exit.wait_for(Option::is_some).await
@@ -98,7 +98,7 @@ impl Demos {
     }
 
     /// Forgets a bot that has ended.
-    pub fn forget(&self, id: MeetingId) {
+    pub(crate) fn forget(&self, id: MeetingId) {
         self.playing().remove(&id);
     }
 

@@ -28,12 +28,12 @@ const BYTES_PER_MIB: i64 = 1024 * 1024;
 const NANO_CPUS_PER_PERCENT: i64 = 10_000_000;
 
 /// Whether this is the id of a container.
-pub fn is_id(handle: &str) -> bool {
+pub(crate) fn is_id(handle: &str) -> bool {
     handle.len() == 64 && handle.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Runs bots as containers.
-pub struct Engine {
+pub(crate) struct Engine {
     settings: DockerBots,
     grace: Duration,
     client: OnceCell<Docker>,
@@ -41,12 +41,12 @@ pub struct Engine {
 
 impl Engine {
     /// A runner by the settings; the engine is not connected yet.
-    pub fn new(settings: &DockerBots, grace: Duration) -> Self {
+    pub(crate) fn new(settings: &DockerBots, grace: Duration) -> Self {
         Self { settings: settings.clone(), grace, client: OnceCell::new() }
     }
 
     /// Creates a container and starts it; one that does not start is removed.
-    pub async fn start(&self, spec: &LaunchSpec) -> Result<String, String> {
+    pub(crate) async fn start(&self, spec: &LaunchSpec) -> Result<String, String> {
         if self.settings.image.is_empty() {
             return Err("there is no image; set bots.docker_image.".to_owned());
         }
@@ -93,7 +93,7 @@ impl Engine {
     }
 
     /// SIGTERM, and after the grace period SIGKILL; the engine does both.
-    pub async fn stop(&self, id: &str) {
+    pub(crate) async fn stop(&self, id: &str) {
         let t = i32::try_from(self.grace.as_secs()).ok();
         let stopped = match self.client().await {
             Ok(client) => {
@@ -110,7 +110,7 @@ impl Engine {
 
     /// Waits until the container has ended. An engine that does not respond is no end: the
     /// container may well run.
-    pub async fn wait(&self, id: &str) -> BotExit {
+    pub(crate) async fn wait(&self, id: &str) -> BotExit {
         loop {
             if let Some(exit) = self.try_to_wait(id).await {
                 return exit;
@@ -141,7 +141,7 @@ impl Engine {
 
     /// The container of this name, if it is this session's, running or not. Fails where the engine
     /// does not respond: the container may well be there.
-    pub async fn find(&self, name: &str, uid: &str) -> Result<Option<String>, String> {
+    pub(crate) async fn find(&self, name: &str, uid: &str) -> Result<Option<String>, String> {
         let client = self.client().await.map_err(|error| self.explain(&error))?;
         let container = match client.inspect_container(name, None).await {
             Err(error) if is_gone(&error) => return Ok(None),
@@ -157,7 +157,7 @@ impl Engine {
     }
 
     /// Removes a container, even one that runs.
-    pub async fn remove(&self, id: &str) {
+    pub(crate) async fn remove(&self, id: &str) {
         let how = RemoveContainerOptions { force: true, v: true, link: false };
         let removed = match self.client().await {
             Ok(client) => client.remove_container(id, Some(how)).await,

@@ -1,6 +1,6 @@
 //! The runners: processes, containers, and the demo bot.
 
-pub mod demo;
-pub mod docker;
-pub mod process;
-pub mod script;
+pub(crate) mod demo;
+pub(crate) mod docker;
+pub(crate) mod process;
+pub(crate) mod script;

@@ -25,7 +25,7 @@ const KILLED_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A process, which cannot be mistaken for a later one with the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Run {
+pub(crate) struct Run {
     pid: Pid,
     /// When it began, in clock ticks since the system started; 0 where the system does not say.
     began: u64,
@@ -33,7 +33,7 @@ pub struct Run {
 
 impl Run {
     /// From a handle, `process:<pid>:<when it began>`; `None` is another runner's.
-    pub fn parse(handle: &str) -> Option<Self> {
+    pub(crate) fn parse(handle: &str) -> Option<Self> {
         let (pid, began) = handle.strip_prefix("process:")?.split_once(':')?;
         let pid = pid.parse().ok()?;
         // 1 is the system's own, and as a group it would be every process.
@@ -108,7 +108,7 @@ fn process_state(pid: Pid) -> Option<ProcessState> {
 
 /// The handle of a session's bot, looked for among all processes: the leader of a process group
 /// with the session's uid in its environment.
-pub fn find(uid: &str) -> Option<String> {
+pub(crate) fn find(uid: &str) -> Option<String> {
     if uid.is_empty() {
         return None;
     }
@@ -146,7 +146,7 @@ fn has_in_environment(pid: Pid, uid: &str) -> bool {
 type Exit = watch::Receiver<Option<BotExit>>;
 
 /// Runs bots as processes.
-pub struct Processes {
+pub(crate) struct Processes {
     settings: ProcessBots,
     grace: Duration,
     outputs: BotOutputs,
@@ -155,13 +155,13 @@ pub struct Processes {
 
 impl Processes {
     /// A runner by the settings; `grace` is from SIGTERM to SIGKILL.
-    pub fn new(settings: &ProcessBots, grace: Duration) -> Self {
+    pub(crate) fn new(settings: &ProcessBots, grace: Duration) -> Self {
         let outputs = BotOutputs::new(&settings.log_folder, settings.log_bytes_max);
         Self { settings: settings.clone(), grace, outputs, children: Mutex::default() }
     }
 
     /// Starts the configured command, and returns its handle.
-    pub fn start(&self, spec: &LaunchSpec) -> Result<String, String> {
+    pub(crate) fn start(&self, spec: &LaunchSpec) -> Result<String, String> {
         let mut child = self.spawn(spec)?;
         let Some(pid) = pid_of_child(&child) else {
             return Err("its process ended before it was noted.".to_owned());
@@ -215,7 +215,7 @@ impl Processes {
     }
 
     /// SIGTERM to the whole group, and after the grace period SIGKILL.
-    pub async fn stop(&self, run: Run) {
+    pub(crate) async fn stop(&self, run: Run) {
         if !run.is_alive() {
             return;
         }
@@ -231,7 +231,7 @@ impl Processes {
     }
 
     /// Waits until the process has ended, and keeps its log within the limit meanwhile.
-    pub async fn wait(&self, id: MeetingId, run: Run) -> BotExit {
+    pub(crate) async fn wait(&self, id: MeetingId, run: Run) -> BotExit {
         let mut exit = std::pin::pin!(self.exit(run));
         loop {
             let ended = timeout(TICK, &mut exit).await;
@@ -259,17 +259,17 @@ impl Processes {
     }
 
     /// Deletes the log of a meeting's bot.
-    pub async fn delete_log(&self, id: MeetingId) {
+    pub(crate) async fn delete_log(&self, id: MeetingId) {
         self.outputs.remove(id).await;
     }
 
     /// The meetings with a log to which their bots have printed nothing since `end`.
-    pub async fn old_logs(&self, end: Time) -> Vec<MeetingId> {
+    pub(crate) async fn old_logs(&self, end: Time) -> Vec<MeetingId> {
         self.outputs.older_than(end).await
     }
 
     /// Forgets a process that has ended.
-    pub fn forget(&self, run: Run) {
+    pub(crate) fn forget(&self, run: Run) {
         self.children().remove(&run);
     }
 

@@ -1,7 +1,7 @@
 //! The meeting that the demo bot plays.
 
 /// One speaker's sentence.
-pub struct Line {
+pub(crate) struct Line {
     /// When it begins, in seconds from the start of the meeting.
     pub start: f64,
     /// When it ends, in seconds from the start of the meeting.
@@ -34,7 +34,7 @@ impl Line {
 
 /// The sentences, in order.
 #[rustfmt::skip]
-pub static SCRIPT: &[Line] = &[
+pub(crate) static SCRIPT: &[Line] = &[
     line(0.4, 2.1, "Ada", "en", "Good morning, everybody. Shall we begin?")
         .at_first("Good morning, every body."),
     line(2.4, 3.6, "Grace", "en", "Good morning! Yes, let us begin."),

@@ -32,7 +32,7 @@ impl BodyState {
 
 /// Reads a body to its end into one buffer, of at most the configured size or `row_max` bytes,
 /// whichever is more.
-pub async fn read(
+pub(crate) async fn read(
     body: Incoming,
     limits: &Http,
     row_max: usize,

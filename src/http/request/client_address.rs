@@ -11,7 +11,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The address of the client: the right-most one of `X-Forwarded-For` that is no trusted proxy.
 /// Where all are proxies it is the left-most, and the peer's own where the peer is not trusted, or
 /// the header is missing or malformed.
-pub fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
+pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
     if !is_proxy(peer, proxies) {
         return peer;

@@ -1,10 +1,10 @@
 //! The request: its body, its fields, and the address of the client.
 
-pub mod body;
-pub mod client_address;
+pub(crate) mod body;
+pub(crate) mod client_address;
 pub mod extractor;
-pub mod input;
+pub(crate) mod input;
 mod members;
 mod nested;
 
-pub use nested::object_schema;
+pub(crate) use nested::object_schema;

@@ -175,7 +175,7 @@ fn schema_of<I: FromRequest>() -> Object {
 }
 
 /// The schema of an object with these members.
-pub fn object_schema(fields: &[FieldDoc]) -> Object {
+pub(crate) fn object_schema(fields: &[FieldDoc]) -> Object {
     let mut object = ObjectBuilder::new().schema_type(Type::Object);
     for field in fields.iter().filter(|field| field.place == Place::Body) {
         object = object.property(field.name, nullable(field));

@@ -1,5 +1,5 @@
 //! WebSockets (RFC 6455): the opening handshake, how many may be open, and the socket itself.
 
-pub mod handshake;
-pub mod permits;
-pub mod socket;
+pub(crate) mod handshake;
+pub(crate) mod permits;
+pub(crate) mod socket;

@@ -17,9 +17,9 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 /// How often a ping is sent, and how long the peer may take for the pong.
-pub const PING_PERIOD: Duration = Duration::from_secs(20);
+pub(crate) const PING_PERIOD: Duration = Duration::from_secs(20);
 /// How long the peer may take for one message.
-pub const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
+pub(crate) const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long the closing handshake may take.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(1);
 /// Longest message from the peer, in bytes.

@@ -1,4 +1,4 @@
 //! Named admin keys.
 
-pub mod read;
-pub mod verbs;
+pub(crate) mod read;
+pub(crate) mod verbs;

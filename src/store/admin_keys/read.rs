@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 columns!(key_columns, key_at: AdminKey of "k" { id, name, hint, created_at, expires_at, rotated_at, old_until });
 
 /// The key with this id.
-pub fn find(db: &Connection, id: AdminKeyId) -> rusqlite::Result<Option<AdminKey>> {
+pub(crate) fn find(db: &Connection, id: AdminKeyId) -> rusqlite::Result<Option<AdminKey>> {
     let mut statement = db.prepare_cached(concat!(
         "SELECT ",
         key_columns!(),

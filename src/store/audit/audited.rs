@@ -27,7 +27,7 @@ pub trait Audited: Verb {
 
 /// A verb, and who sends it.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct AuditedVerb<V> {
+pub(crate) struct AuditedVerb<V> {
     actor: Actor,
     verb: V,
 }
@@ -41,7 +41,7 @@ impl<V: Audited> Numbered for AuditedVerb<V> {
 
 impl<V: Audited> AuditedVerb<V> {
     /// `verb`, sent by `actor`.
-    pub fn new(actor: Actor, verb: V) -> Self {
+    pub(crate) fn new(actor: Actor, verb: V) -> Self {
         Self { actor, verb }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 /// What was before and after.
 #[derive(Debug, Default)]
-pub struct Details {
+pub(crate) struct Details {
     /// Before; none where there was nothing.
     pub before: Option<Snapshot>,
     /// After; none where there is nothing.
@@ -91,7 +91,7 @@ pub(crate) fn base(db: &Connection) -> rusqlite::Result<(i64, [u8; 32])> {
 }
 
 /// Adds an entry. Of an erased user nothing but the number is written.
-pub fn append(
+pub(crate) fn append(
     db: &Connection,
     actor: &Actor,
     action: Action,

@@ -1,7 +1,7 @@
 //! Meetings.
 
-pub mod advance;
-pub mod read;
-pub mod retention;
-pub mod states;
-pub mod verbs;
+pub(crate) mod advance;
+pub(crate) mod read;
+pub(crate) mod retention;
+pub(crate) mod states;
+pub(crate) mod verbs;

@@ -132,7 +132,7 @@ impl MeetingName {
 }
 
 /// The meeting with this id.
-pub fn by_id(db: &Connection, id: MeetingId) -> rusqlite::Result<Option<Meeting>> {
+pub(crate) fn by_id(db: &Connection, id: MeetingId) -> rusqlite::Result<Option<Meeting>> {
     let sql = concat!("SELECT ", meeting_columns!(), " FROM meetings m WHERE m.id = ?1");
     db.prepare_cached(sql)?.query_row([id], |row| meeting_at(row, 0)).optional()
 }

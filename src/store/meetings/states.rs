@@ -4,10 +4,10 @@ use crate::domain::MeetingStatus;
 use std::sync::LazyLock;
 
 /// `('completed', 'failed')`: the meetings that are over.
-pub static OVER: LazyLock<String> = LazyLock::new(|| list(MeetingStatus::is_over));
+pub(crate) static OVER: LazyLock<String> = LazyLock::new(|| list(MeetingStatus::is_over));
 
 /// The meetings whose bots take a seat of their user's.
-pub static SEATED: LazyLock<String> = LazyLock::new(|| list(MeetingStatus::takes_seat));
+pub(crate) static SEATED: LazyLock<String> = LazyLock::new(|| list(MeetingStatus::takes_seat));
 
 fn list(fits: fn(MeetingStatus) -> bool) -> String {
     let mut words = Vec::new();

@@ -54,7 +54,7 @@ pub enum TranscriptOf {
 
 /// Deletes some segments, before what they belong to is deleted.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct DeleteSegments {
+pub(crate) struct DeleteSegments {
     /// What they belong to.
     pub of: TranscriptOf,
 }

@@ -67,7 +67,7 @@ macro_rules! fits {
 pub(crate) use fits;
 
 /// The values of [`fits`], and where a page begins.
-pub struct Filter {
+pub(crate) struct Filter {
     user_id: UserId,
     platform: Option<Platform>,
     meeting_id: Option<MeetingId>,
@@ -79,7 +79,7 @@ pub struct Filter {
 
 impl Filter {
     /// The filters of a search.
-    pub fn of(search: &Search) -> Self {
+    pub(crate) fn of(search: &Search) -> Self {
         Self {
             user_id: search.user_id,
             platform: search.platform,
@@ -92,7 +92,7 @@ impl Filter {
     }
 
     /// As a statement takes them.
-    pub fn values(&self) -> Vec<(&str, &dyn ToSql)> {
+    pub(crate) fn values(&self) -> Vec<(&str, &dyn ToSql)> {
         vec![
             (":user", &self.user_id),
             (":platform", &self.platform),
@@ -106,7 +106,7 @@ impl Filter {
 }
 
 /// What was found, from a row that begins with the columns of both statements.
-pub fn found_at(row: &Row<'_>, marked: String) -> rusqlite::Result<Found> {
+pub(crate) fn found_at(row: &Row<'_>, marked: String) -> rusqlite::Result<Found> {
     let (id, segment) = segment_at(row)?;
     Ok(Found {
         id,

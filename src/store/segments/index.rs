@@ -33,7 +33,7 @@ const UNINDEXED_SPREAD: i64 = 100;
 const UNINDEXED_KEPT: u16 = 20;
 
 /// The word that stands for a user in the index.
-pub fn owner(id: UserId) -> String {
+pub(crate) fn owner(id: UserId) -> String {
     format!("u{}", id.0)
 }
 
@@ -130,7 +130,7 @@ fn unindexed_max(meeting_id: MeetingId) -> i64 {
 
 /// Keeps small what a search must read by itself: indexes a meeting's oldest segments where too
 /// many are not.
-pub fn index_oldest(
+pub(crate) fn index_oldest(
     db: &Connection,
     user_id: UserId,
     meeting_id: MeetingId,

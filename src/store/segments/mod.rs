@@ -1,8 +1,8 @@
 //! Segments, and the index of their words.
 
-pub mod found;
-pub mod index;
-pub mod moving;
-pub mod read;
-pub mod search;
-pub mod verbs;
+pub(crate) mod found;
+pub(crate) mod index;
+pub(crate) mod moving;
+pub(crate) mod read;
+pub(crate) mod search;
+pub(crate) mod verbs;

@@ -27,7 +27,11 @@ const SELECT: &str = concat!(
 );
 
 /// What is found among them by this expression of FTS5.
-pub fn search(db: &Connection, search: &Search, expression: &str) -> rusqlite::Result<SearchPage> {
+pub(crate) fn search(
+    db: &Connection,
+    search: &Search,
+    expression: &str,
+) -> rusqlite::Result<SearchPage> {
     let Candidates { mut segments, next } = candidates(db, search)?;
     if segments.is_empty() {
         return Ok(SearchPage::default());

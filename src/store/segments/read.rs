@@ -16,7 +16,7 @@ macro_rules! segment_columns {
 pub(crate) use segment_columns;
 
 /// A segment from a row that begins with [`segment_columns`].
-pub fn segment_at(row: &Row<'_>) -> rusqlite::Result<(SegmentId, Segment)> {
+pub(crate) fn segment_at(row: &Row<'_>) -> rusqlite::Result<(SegmentId, Segment)> {
     let segment = Segment {
         start: row.get(1)?,
         end: row.get(2)?,

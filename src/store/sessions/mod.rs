@@ -1,4 +1,4 @@
 //! Sessions of bots.
 
-pub mod read;
-pub mod verbs;
+pub(crate) mod read;
+pub(crate) mod verbs;

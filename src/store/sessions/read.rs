@@ -8,7 +8,7 @@ use crate::store::meetings::states::{OVER, SEATED};
 use rusqlite::{Connection, Row};
 
 /// How many seats a user's bots take: those that were not told to leave.
-pub fn seats_taken(db: &Connection, user_id: UserId) -> rusqlite::Result<i64> {
+pub(crate) fn seats_taken(db: &Connection, user_id: UserId) -> rusqlite::Result<i64> {
     let mut seats = db.prepare_cached(&format!(
         "SELECT count(*) FROM meetings INDEXED BY seats WHERE user_id = ?1 AND status IN {}",
         *SEATED

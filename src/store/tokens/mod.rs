@@ -1,4 +1,4 @@
 //! API tokens.
 
-pub mod read;
-pub mod verbs;
+pub(crate) mod read;
+pub(crate) mod verbs;

@@ -18,7 +18,7 @@ columns!(token_columns, token_at: Token of "t" {
 });
 
 /// The token with this id.
-pub fn find(db: &Connection, id: TokenId) -> rusqlite::Result<Option<Token>> {
+pub(crate) fn find(db: &Connection, id: TokenId) -> rusqlite::Result<Option<Token>> {
     let mut statement =
         db.prepare_cached(concat!("SELECT ", token_columns!(), " FROM tokens t WHERE t.id = ?1"))?;
     statement.query_row([id], |row| token_at(row, 0)).optional()

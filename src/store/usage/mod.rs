@@ -1,4 +1,4 @@
 //! Usage by user, token and day.
 
-pub mod read;
-pub mod verbs;
+pub(crate) mod read;
+pub(crate) mod verbs;

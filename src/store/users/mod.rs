@@ -1,5 +1,5 @@
 //! Users.
 
-pub mod configured;
-pub mod read;
-pub mod verbs;
+pub(crate) mod configured;
+pub(crate) mod read;
+pub(crate) mod verbs;

@@ -14,10 +14,10 @@ columns!(user_columns, user_at: User of "u" {
 });
 
 /// How many columns those are.
-pub const USER_COLUMNS: usize = 8;
+pub(crate) const USER_COLUMNS: usize = 8;
 
 /// The user with this id.
-pub fn find(db: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
+pub(crate) fn find(db: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
     let mut statement =
         db.prepare_cached(concat!("SELECT ", user_columns!(), " FROM users u WHERE id = ?1"))?;
     statement.query_row([id], |row| user_at(row, 0)).optional()

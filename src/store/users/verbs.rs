@@ -144,14 +144,14 @@ impl Audited for UpdateUser {
 }
 
 /// Stores the data of a user after a change.
-pub fn replace_data(db: &Connection, user: &User) -> rusqlite::Result<()> {
+pub(crate) fn replace_data(db: &Connection, user: &User) -> rusqlite::Result<()> {
     let mut update = db.prepare_cached("UPDATE users SET data = ?2 WHERE id = ?1")?;
     update.execute(params![user.id, user.data]).map(drop)
 }
 
 /// Checks that a user may be deleted: there is one with this id, and none of their bots is in a
 /// meeting.
-pub fn check_deletable(db: &Connection, id: UserId) -> Result<()> {
+pub(crate) fn check_deletable(db: &Connection, id: UserId) -> Result<()> {
     let sql = format!("SELECT 1 FROM meetings WHERE user_id = ?1 AND status NOT IN {}", *OVER);
     let mut open = db.prepare_cached(&sql)?;
     match open.exists([id])? {

@@ -1,6 +1,6 @@
 //! Webhooks: where events go, and the events on their way.
 
-pub mod outbox;
-pub mod read;
-pub mod settings;
-pub mod verbs;
+pub(crate) mod outbox;
+pub(crate) mod read;
+pub(crate) mod settings;
+pub(crate) mod verbs;

@@ -27,7 +27,7 @@ struct Step<'a> {
 }
 
 /// Queues the event of a meeting that has moved on, if its owner has a webhook.
-pub fn queue(
+pub(crate) fn queue(
     db: &Connection,
     meeting: &Meeting,
     from: MeetingStatus,

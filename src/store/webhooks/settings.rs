@@ -27,7 +27,7 @@ impl Webhook {
 }
 
 /// The address in a user's data, which whoever holds the admin key may fill with anything.
-pub fn url_in(data: &Data) -> Option<String> {
+pub(crate) fn url_in(data: &Data) -> Option<String> {
     data.text(URL).filter(|url| !url.is_empty())
 }
 

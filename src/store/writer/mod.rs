@@ -1,12 +1,12 @@
 //! The one writer: verbs wait in a bounded queue, share a commit, and their callers get the result
 //! after it.
 
-pub mod job;
-pub mod queue;
-pub mod record;
-pub mod thread;
-pub mod verb;
+pub(crate) mod job;
+pub(crate) mod queue;
+pub(crate) mod record;
+pub(crate) mod thread;
+pub(crate) mod verb;
 
-pub use job::Written;
 pub use record::{Recorded, RecordedVerb, Recorder};
-pub use verb::{Change, Moved, Numbered, Stored, Verb};
+pub(crate) use verb::Moved;
+pub use verb::{Change, Numbered, Stored, Verb};

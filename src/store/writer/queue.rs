@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{oneshot, watch};
 
 /// The door to the writer's thread.
-pub struct Writer {
+pub(crate) struct Writer {
     queue: SyncSender<Message>,
     thread: Mutex<Option<JoinHandle<()>>>,
     counters: Arc<Counters>,
@@ -26,7 +26,7 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the thread, which owns the connection until [`Writer::close`].
-    pub fn start(
+    pub(crate) fn start(
         connection: Connection,
         options: &Options,
         files: Arc<Files>,
@@ -56,14 +56,14 @@ impl Writer {
     }
 
     /// Queues a verb and waits for its commit; [`Error::Busy`] at once if the queue is full.
-    pub async fn send<V: Verb>(&self, verb: V) -> Result<V::Answer> {
+    pub(crate) async fn send<V: Verb>(&self, verb: V) -> Result<V::Answer> {
         let (reply, answer) = oneshot::channel();
         self.ask(Message::Job(Box::new(Pending { verb, outcome: None, reply })), answer).await
     }
 
     /// Checkpoints the whole WAL and truncates it, after all writes that wait. False where a reader
     /// still needs it.
-    pub async fn checkpoint(&self) -> Result<bool> {
+    pub(crate) async fn checkpoint(&self) -> Result<bool> {
         let (reply, answer) = oneshot::channel();
         self.ask(Message::Checkpoint(reply), answer).await
     }
@@ -78,13 +78,13 @@ impl Writer {
     }
 
     /// Counts since the start.
-    pub fn written(&self) -> Written {
+    pub(crate) fn written(&self) -> Written {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Written { verbs: count(&self.counters.verbs), commits: count(&self.counters.commits) }
     }
 
     /// Writes what waits, checkpoints the WAL, ends the thread.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let _ = self.queue.send(Message::Stop);
         let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
         if thread.is_some_and(|thread| thread.join().is_err()) {
