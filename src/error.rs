@@ -169,51 +169,53 @@ impl Error {
 /// The message for the caller; causes are not in it.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let message = match self {
-            Self::Invalid(_) => "The request does not validate.",
-            Self::Malformed(message) => message,
+        match self {
+            Self::Malformed(message) => f.write_str(message),
             Self::MeetingNotFound(platform, id) => {
-                return write!(
-                    f,
-                    "Meeting not found for platform {} and ID {id}",
-                    platform.as_str()
-                );
+                write!(f, "Meeting not found for platform {} and ID {id}", platform.as_str())
             }
             Self::BotLimitReached { limit, .. } => {
-                return write!(f, "User has reached the maximum concurrent bot limit ({limit}).");
+                write!(f, "User has reached the maximum concurrent bot limit ({limit}).")
             }
             Self::NotActive(status) => {
                 let status = status.as_str();
-                return write!(
+                write!(
                     f,
                     "Meeting found but is not active (status: '{status}'). Cannot reconfigure."
-                );
+                )
             }
             Self::NotOver(status) => {
                 let status = status.as_str();
-                return write!(
+                write!(
                     f,
                     "Meeting not finalized; cannot delete transcripts. Current status: {status}"
-                );
+                )
             }
-            Self::BotNotStarted(why) => return write!(f, "The bot could not be started: {why}"),
-            Self::TooManyHeaders(max) => return write!(f, "A request has at most {max} headers."),
-            Self::TooLarge(max) => return write!(f, "The body is longer than {max} bytes."),
+            Self::BotNotStarted(why) => write!(f, "The bot could not be started: {why}"),
+            Self::TooManyHeaders(max) => write!(f, "A request has at most {max} headers."),
+            Self::TooLarge(max) => write!(f, "The body is longer than {max} bytes."),
             Self::TooManyFailedKeys { retry_after } => {
-                return write!(
-                    f,
-                    "Too many wrong keys from your address. Try again in {retry_after} s."
-                );
+                write!(f, "Too many wrong keys from your address. Try again in {retry_after} s.")
             }
             Self::TooManyRequests { retry_after } => {
-                return write!(f, "Too many requests. Try again in {retry_after} s.");
+                write!(f, "Too many requests. Try again in {retry_after} s.")
             }
+            Self::TokenReplaced(by) => {
+                write!(f, "Token was already exchanged for token {by}.")
+            }
+            other => f.write_str(other.fixed_message()),
+        }
+    }
+}
+
+impl Error {
+    /// The message of an error whose message holds no value of its own.
+    fn fixed_message(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "The request does not validate.",
             Self::WrongHost => "Unknown Host. Add the name to http.allowed_hosts in vomeet.toml.",
             Self::NoRoute | Self::PageNotFound => "Not Found",
             Self::WrongMethod(_) => "Method Not Allowed",
-            Self::TokenReplaced(by) => {
-                return write!(f, "Token was already exchanged for token {by}.");
-            }
             Self::NotAllowed(_) => "This token may not do that.",
             Self::TokenDisabled => "Token is disabled; enable it first.",
             Self::AdminKeyNotFound => "Admin key not found",
@@ -247,8 +249,18 @@ impl fmt::Display for Error {
             Self::DiskFull => "The disk is full. Free some space on the server and try again.",
             Self::StoreFailed(_) => "The database cannot be written; the server is stopping.",
             Self::Internal(_) => "Internal Server Error",
-        };
-        f.write_str(message)
+            Self::Malformed(..)
+            | Self::MeetingNotFound(..)
+            | Self::BotLimitReached { .. }
+            | Self::NotActive(..)
+            | Self::NotOver(..)
+            | Self::BotNotStarted(..)
+            | Self::TooManyHeaders(..)
+            | Self::TooLarge(..)
+            | Self::TooManyFailedKeys { .. }
+            | Self::TooManyRequests { .. }
+            | Self::TokenReplaced(..) => "",
+        }
     }
 }
 

@@ -115,6 +115,24 @@ fn assert_kept(client: &Client, emails: &[String], revoked: &[Token], kept: &Tok
     client.whoami(&kept.text).expect(200);
 }
 
+/// What would need room is refused.
+fn assert_refused(client: &Client, user: i64) {
+    let (name, refused) = (
+        json!({"name": "x".repeat(200)}),
+        "The disk is full. Free some space on the server and try again.",
+    );
+    for call in [
+        client
+            .post("/admin/users")
+            .admin()
+            .json(&json!({"email": "no@example.com", "data": {"p": "x".repeat(8000)}})),
+        client.post(format!("/admin/users/{user}/tokens")).admin(),
+        client.patch(format!("/admin/users/{user}")).admin().json(&name),
+    ] {
+        assert_eq!(call.send().refusal(), (507, refused.to_owned()));
+    }
+}
+
 #[test]
 fn a_full_disk_loses_nothing_and_still_revokes() {
     for end in [Signal::TERM, Signal::KILL] {
@@ -126,20 +144,7 @@ fn a_full_disk_loses_nothing_and_still_revokes() {
         let (kept, revoked) = tokens.split_first().expect("tokens");
         let mut emails = create_until_full_after(&server, client);
 
-        let (name, refused) = (
-            json!({"name": "x".repeat(200)}),
-            "The disk is full. Free some space on the server and try again.",
-        );
-        for call in [
-            client
-                .post("/admin/users")
-                .admin()
-                .json(&json!({"email": "no@example.com", "data": {"p": "x".repeat(8000)}})),
-            client.post(format!("/admin/users/{user}/tokens")).admin(),
-            client.patch(format!("/admin/users/{user}")).admin().json(&name),
-        ] {
-            assert_eq!(call.send().refusal(), (507, refused.to_owned()));
-        }
+        assert_refused(&client, user);
         for token in revoked {
             let answer = client.revoke(token);
             assert_eq!(answer.status, 204, "on a full disk: {}", answer.text());

@@ -1,4 +1,5 @@
-//! A disk whose syncs fail, and a file that is damaged: the server stops, and loses nothing that it acknowledged.
+//! A disk whose syncs fail, and a file that is damaged: the server stops, and loses nothing that it
+//! acknowledged.
 
 use crate::client::{Client, PATIENCE, Token};
 use crate::durability::assert_one_line;

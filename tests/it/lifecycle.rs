@@ -154,11 +154,12 @@ fn each_step_is_noted_with_who_and_when() {
     assert_eq!(meeting["end_time"], steps[4]["timestamp"]);
 }
 
-#[test]
-fn ends_say_why() {
-    let server = patient().start();
-    let token = user(&server, "one@example.com", 100);
-    for (n, (state, exited, status, reason, stage, error)) in [
+/// The state before, what a bot reports of its end, the status after, and what is noted: reason,
+/// stage, error.
+type End = (&'static str, Value, &'static str, Value, Value, Value);
+
+fn ends() -> [End; 8] {
+    [
         (
             "active",
             json!({ "exit_code": 0 }),
@@ -224,9 +225,13 @@ fn ends_say_why() {
             json!("no camera"),
         ),
     ]
-    .into_iter()
-    .enumerate()
-    {
+}
+
+#[test]
+fn ends_say_why() {
+    let server = patient().start();
+    let token = user(&server, "one@example.com", 100);
+    for (n, (state, exited, status, reason, stage, error)) in ends().into_iter().enumerate() {
         let session = bring(&server, &token, &meet_code(n), state);
         call(&server, &session, &("exited", exited.clone(), status)).expect(200);
         let meeting = newest(&server, &token);

@@ -192,30 +192,7 @@ fn look(client: &Client, model: &mut Model, operation: &Operation) {
                 }
             }
         }
-        Operation::Show { user } => {
-            let id = model.user(user);
-            let answer = client.get(format!("/admin/users/{id}")).admin().send();
-            if model.users.contains_key(&id) {
-                let mut shown = without_time(answer.expect(200));
-                let tokens =
-                    shown.as_object_mut().expect("a user").remove("api_tokens").expect("tokens");
-                let ids: Vec<i64> = tokens
-                    .as_array()
-                    .expect("an array")
-                    .iter()
-                    .filter_map(|token| token["id"].as_i64())
-                    .collect();
-                let expected: Vec<i64> = model
-                    .tokens
-                    .iter()
-                    .filter(|(_, (owner, _))| *owner == id)
-                    .map(|(&id, _)| id)
-                    .collect();
-                assert_eq!((shown, ids), (model.shown(id), expected));
-            } else {
-                assert_eq!(answer.refusal(), missing("User"));
-            }
-        }
+        Operation::Show { user } => show(client, model, user),
         Operation::List { after, limit } => {
             let after = i64::from(after) % (model.users_made + 1);
             let page = client
@@ -234,6 +211,26 @@ fn look(client: &Client, model: &mut Model, operation: &Operation) {
             assert_eq!(page, expected);
         }
         _ => unreachable!("done by `step` or by the test itself"),
+    }
+}
+
+fn show(client: &Client, model: &mut Model, user: u8) {
+    let id = model.user(user);
+    let answer = client.get(format!("/admin/users/{id}")).admin().send();
+    if model.users.contains_key(&id) {
+        let mut shown = without_time(answer.expect(200));
+        let tokens = shown.as_object_mut().expect("a user").remove("api_tokens").expect("tokens");
+        let ids: Vec<i64> = tokens
+            .as_array()
+            .expect("an array")
+            .iter()
+            .filter_map(|token| token["id"].as_i64())
+            .collect();
+        let expected: Vec<i64> =
+            model.tokens.iter().filter(|(_, (owner, _))| *owner == id).map(|(&id, _)| id).collect();
+        assert_eq!((shown, ids), (model.shown(id), expected));
+    } else {
+        assert_eq!(answer.refusal(), missing("User"));
     }
 }
 

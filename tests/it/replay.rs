@@ -80,7 +80,7 @@ fn name(native: &str) -> MeetingName {
     }
 }
 
-/// Users, keys and tokens.
+/// Users and their tokens.
 async fn write_keys(store: &Store) -> Result<()> {
     let user_id = UserId(1);
     store.write_by(actor(1), create_user("ada@example.com")).await?;
@@ -135,6 +135,11 @@ async fn write_keys(store: &Store) -> Result<()> {
     store.write_by(actor(6), rotate).await?;
     store.write_by(actor(7), RevokeToken { id: TokenId(2), now: now() }).await?;
     store.write(TouchTokens { used: vec![(TokenId(1), now(), Some("::1".to_owned()))] }).await?;
+    Ok(())
+}
+
+/// Admin keys, and users of the configuration.
+async fn write_admin_keys(store: &Store) -> Result<()> {
     let key = CreateAdminKey {
         name: "alice".to_owned(),
         hash: hash(4),
@@ -221,6 +226,7 @@ async fn write_meeting(store: &Store, native: &str, number: u8) -> Result<Meetin
 async fn write_everything(store: &Store) -> Result<()> {
     let user_id = UserId(1);
     write_keys(store).await?;
+    write_admin_keys(store).await?;
     let secret = serde_json::from_str("\"a secret of some length\"").expect("a secret");
     let url = Patch::Set("https://example.com/hook".to_owned());
     store.write(SetWebhook { user_id, url, secret: Patch::Set(secret) }).await?;

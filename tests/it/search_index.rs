@@ -1,4 +1,5 @@
-//! The word index as a search meets it: in step with the segments, nothing of what was deleted, bounded.
+//! The word index as a search meets it: in step with the segments, nothing of what was deleted,
+//! bounded.
 
 use crate::client::segment as encoded;
 use crate::search::{highlights, page, three_meetings};

@@ -124,7 +124,7 @@ const RULES: &[Rule] = &[
     ("src/", &["bollard"], &["src/bots/runners/docker.rs", "src/logging.rs"]),
     ("src/feed", &["hyper", "std::net"], &[]),
     ("src/", &["tokio_tungstenite"], &["src/http/", "src/feed", "src/api/live.rs", "src/logging.rs"]),
-    ("src/http_client.rs", &["crate", "tokio::net"], &[]),
+    ("src/http_client.rs", &["crate::", "tokio::net"], &[]),
     ("src/", &["hyper::client"], &["src/http_client.rs"]),
     ("src/main.rs", &["hyper", "tokio", "rusqlite", "crate"], &[]),
     ("src/routes.rs", &["crate::store", "async"], &[]),

@@ -93,61 +93,69 @@ fn lines(client: &Client, token: i64) -> Value {
 
 type Row<'a> = (&'a str, Vec<(f64, Event)>, Value);
 
-#[test]
-fn bots_and_their_minutes_are_counted() {
+/// Minutes of the day.
+const NIGHT: f64 = 1430.0;
+const NEXT_DAY: f64 = 1440.0;
+
+/// What befalls a bot, and what is counted of it.
+fn rows() -> [Row<'static>; 8] {
     use Event::{Runs, To};
     use MeetingStatus::{Active, Completed, Failed, Joining, Stopping};
     let by_bot = |status| To(status, TransitionSource::Bot);
     let by_server = |status| To(status, TransitionSource::Server);
-    let (night, midnight) = (1430.0, 1440.0);
-    let rows: [Row; 8] = [
+    [
         (
             "over midnight, with a wait before it was let in, and told to end twice",
             vec![
-                (night, Runs),
-                (night + 1.0, by_bot(Joining)),
-                (night + 5.0, by_bot(Active)),
-                (midnight + 20.5, by_bot(Completed)),
-                (midnight + 30.0, by_bot(Completed)),
-                (midnight + 40.0, by_bot(Failed)),
+                (NIGHT, Runs),
+                (NIGHT + 1.0, by_bot(Joining)),
+                (NIGHT + 5.0, by_bot(Active)),
+                (NEXT_DAY + 20.5, by_bot(Completed)),
+                (NEXT_DAY + 30.0, by_bot(Completed)),
+                (NEXT_DAY + 40.0, by_bot(Failed)),
             ],
             json!([["2025-10-10", 1, 0.0], ["2025-10-11", 0, 30.5]]),
         ),
         (
             "started, and never heard of",
-            vec![(night, Runs), (night + 3.0, by_server(Failed))],
+            vec![(NIGHT, Runs), (NIGHT + 3.0, by_server(Failed))],
             json!([["2025-10-10", 1, 3.0]]),
         ),
         (
             "its end is all that it reported",
-            vec![(night + 0.25, by_bot(Failed))],
+            vec![(NIGHT + 0.25, by_bot(Failed))],
             json!([["2025-10-10", 1, 0.25]]),
         ),
         (
             "a report came, and its start was never noted",
-            vec![(night, by_bot(Joining)), (night + 2.0, by_server(Failed))],
+            vec![(NIGHT, by_bot(Joining)), (NIGHT + 2.0, by_server(Failed))],
             json!([["2025-10-10", 1, 2.0]]),
         ),
         (
             "never started",
-            vec![(midnight + 1.0, by_server(Failed))],
+            vec![(NEXT_DAY + 1.0, by_server(Failed))],
             json!([["2025-10-10", 0, 0.0]]),
         ),
         (
             "told to leave before it was started",
             vec![
-                (night, To(Stopping, TransitionSource::User)),
-                (night + 1.0, by_server(Completed)),
+                (NIGHT, To(Stopping, TransitionSource::User)),
+                (NIGHT + 1.0, by_server(Completed)),
             ],
             json!([["2025-10-10", 0, 0.0]]),
         ),
         (
             "a clock that was set back",
-            vec![(night, Runs), (night - 9.0, by_bot(Completed))],
+            vec![(NIGHT, Runs), (NIGHT - 9.0, by_bot(Completed))],
             json!([["2025-10-10", 1, 0.0]]),
         ),
-        ("not over", vec![(night, Runs), (night, by_bot(Active))], json!([["2025-10-10", 1, 0.0]])),
-    ];
+        ("not over", vec![(NIGHT, Runs), (NIGHT, by_bot(Active))], json!([["2025-10-10", 1, 0.0]])),
+    ]
+}
+
+#[test]
+fn bots_and_their_minutes_are_counted() {
+    let rows = rows();
     let setup = Setup::new();
     open_file(&setup.database(), |db| (1..=8).for_each(|user| _ = insert_token(db, user, None)));
     let options =
@@ -156,7 +164,7 @@ fn bots_and_their_minutes_are_counted() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let house = House { store, runtime };
     for (token, (_, events, _)) in (1..).zip(&rows) {
-        house.bot(token, night, events);
+        house.bot(token, NIGHT, events);
     }
     house.store.close();
     drop(house);
