@@ -32,7 +32,7 @@ lint: needs-lint ## Check format, lints, documentation and dependencies
 test: ## Run every test: Rust, then Python against a real server; installs what is missing
 	@tests/prerequisites.sh rust python
 	@$(MAKE) --no-print-directory test-rust
-	@$(MAKE) --no-print-directory test-python
+	@$(MAKE) --no-print-directory test-python T=
 
 test-rust: needs-rust ## Run the Rust tests
 	cargo test

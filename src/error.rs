@@ -209,7 +209,8 @@ impl fmt::Display for Error {
 }
 
 impl Error {
-    /// The message of an error whose message holds no value of its own.
+    /// The message of an error whose message holds no value of its own; those that hold one are
+    /// written by `fmt`.
     fn fixed_message(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "The request does not validate.",
@@ -248,8 +249,8 @@ impl Error {
             Self::Busy => "The server is busy. Try again in a second.",
             Self::DiskFull => "The disk is full. Free some space on the server and try again.",
             Self::StoreFailed(_) => "The database cannot be written; the server is stopping.",
-            Self::Internal(_) => "Internal Server Error",
-            Self::Malformed(..)
+            Self::Internal(_)
+            | Self::Malformed(..)
             | Self::MeetingNotFound(..)
             | Self::BotLimitReached { .. }
             | Self::NotActive(..)
@@ -259,7 +260,7 @@ impl Error {
             | Self::TooLarge(..)
             | Self::TooManyFailedKeys { .. }
             | Self::TooManyRequests { .. }
-            | Self::TokenReplaced(..) => "",
+            | Self::TokenReplaced(..) => "Internal Server Error",
         }
     }
 }

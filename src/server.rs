@@ -166,14 +166,16 @@ impl Jobs {
 /// Writes pending usage periodically and once at the end, and deletes old deliveries and usage.
 async fn flush_pending(app: Arc<App>, mut ended: oneshot::Receiver<()>) {
     let period = app.config.tokens.last_used_period;
-    let mut next_at = later(app.started_at, period);
+    let mut began_at = app.started_at;
     loop {
+        // A clock that was set back meanwhile does not lengthen the period.
+        let next_at = later(began_at.min(app.clock.now()), period);
         tokio::select! {
             biased;
             _ = &mut ended => break,
             () = app.clock.sleep_until(next_at) => {}
         }
-        next_at = later(app.clock.now(), period);
+        began_at = app.clock.now();
         if let Err(error) = app.auth.usage().write(&app.store).await {
             log::warn!("usage could not be written: {}", error.store_cause());
         }

@@ -12,13 +12,15 @@ use crate::domain::bot::container_name;
 use crate::domain::{Meeting, MeetingId, MeetingStatus, StatusReport, Time, TransitionSource};
 use crate::store::{BotAtWork, Change, NoteContainer, Store};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How often the supervisor looks for open meetings without a task.
 const ROUND: Duration = Duration::from_secs(10);
+/// How long the next round waits after one that took longer than that.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How long a requested meeting may be without a bot because its start is on the way, in seconds.
 const START_SECONDS_MAX: i64 = 30;
 /// Longest wait at the end for bots that leave, beyond their grace period.
@@ -134,7 +136,12 @@ impl Supervisor {
         self.take_up_uncleared().await;
         loop {
             let next_round = later(self.context.clock.now(), ROUND);
+            let began = Instant::now();
             self.take_up_open().await;
+            if began.elapsed() >= ROUND {
+                // An engine that hangs is not asked again at once.
+                sleep(PAUSE).await;
+            }
             tokio::select! {
                 biased;
                 _ = closing.wait_for(|closing| *closing) => return,

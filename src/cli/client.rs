@@ -178,7 +178,11 @@ fn failed(failure: Failure) -> StartupError {
             Code::Unavailable,
             "The server takes too long; look at its log and try again.",
         ),
-        failure => broken(&failure),
+        Failure::TooLong => StartupError::new(
+            Code::Unavailable,
+            "The response of the server is too long to be shown; ask for less of it.",
+        ),
+        failure @ Failure::Broken(_) => broken(&failure),
     }
 }
 

@@ -23,7 +23,7 @@ impl Erasure {
                 let cause = error.store_cause();
                 log::warn!("retention is incomplete and continues in an hour: {cause}");
             }
-            self.clock.sleep_until(later(now, PERIOD)).await;
+            self.clock.sleep_until(later(now.min(self.clock.now()), PERIOD)).await;
         }
     }
 

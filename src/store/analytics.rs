@@ -83,7 +83,8 @@ impl Store {
     pub async fn user_summaries(&self, page: ListPage) -> Result<Vec<UserSummary>> {
         let positions = Arc::clone(&self.positions);
         self.read_long(move |db| {
-            let start = positions.behind_first(db, Table::Users, 0, page.skip)?;
+            let db = db.unchecked_transaction()?;
+            let start = positions.behind_first(&db, Table::Users, 0, page.skip)?;
             let mut statement = db.prepare_cached(
                 "SELECT id, email, name, image_url, max_concurrent_bots, created_at FROM users
                  WHERE id > ?1 ORDER BY id LIMIT ?2 OFFSET ?3",
@@ -97,11 +98,12 @@ impl Store {
     pub async fn meeting_summaries(&self, wanted: MeetingsWanted) -> Result<Vec<MeetingSummary>> {
         let positions = Arc::clone(&self.positions);
         self.read_long(move |db| {
+            let db = db.unchecked_transaction()?;
             let skip = wanted.page.skip;
             let is_everything =
                 wanted.user_id.is_none() && wanted.platform.is_none() && wanted.native_meeting_id.is_none();
             let start = match is_everything {
-                true => positions.behind_newest(db, Table::Meetings, skip)?,
+                true => positions.behind_newest(&db, Table::Meetings, skip)?,
                 false => Start { id: i64::MAX, skip },
             };
             // Spelled out, so that a user's meetings are found by their index.

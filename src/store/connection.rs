@@ -13,12 +13,11 @@ use std::ffi::c_int;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Pages of 4 KiB in the WAL before the writer checkpoints it. Most are pages of indexes that the
-/// WAL has many times and the file once: a quarter as often, tokens are created a quarter faster.
-const CHECKPOINT_PAGES: c_int = 4000;
-/// What the WAL may keep of its size after a checkpoint, in bytes: the whole of it, for a WAL that
-/// grows is slower.
-const LOG_BYTES_KEPT: u32 = 20 * 1024 * 1024;
+/// Pages of 4 KiB in the WAL before the writer checkpoints it. What they add to the file must fit
+/// into the reserve of a full disk: `reserve.rs`.
+const CHECKPOINT_PAGES: c_int = 1000;
+/// What the WAL may keep of its size after a checkpoint, in bytes.
+const LOG_BYTES_KEPT: u32 = 8 * 1024 * 1024;
 /// How long a read waits for a connection, and a connection for a lock.
 pub(super) const WAIT: Duration = Duration::from_secs(5);
 const STATEMENTS_CACHED: usize = 64;

@@ -72,8 +72,8 @@ struct Block {
 pub(crate) struct Positions {
     users: Mutex<Vec<Block>>,
     meetings: Mutex<Vec<Block>>,
-    /// Rows that the transaction at work has added or removed.
-    touched: Mutex<Vec<(Table, i64)>>,
+    /// Blocks in which the transaction at work has added or removed rows.
+    touched: Mutex<Vec<(Table, usize)>>,
 }
 
 impl Positions {
@@ -90,8 +90,12 @@ impl Positions {
         if action == Action::SQLITE_UPDATE {
             return;
         }
-        if let Some(table) = Table::from_name(table) {
-            locked(&self.touched).push((table, id));
+        let Some(table) = Table::from_name(table) else { return };
+        let block = (table, block_of(id));
+        let mut touched = locked(&self.touched);
+        // A deletion that takes many rows with it goes through them in the order of their ids.
+        if touched.last() != Some(&block) {
+            touched.push(block);
         }
     }
 
@@ -99,8 +103,7 @@ impl Positions {
     /// count and no more.
     pub(crate) fn publish(&self) {
         let touched = std::mem::take(&mut *locked(&self.touched));
-        for (table, id) in touched {
-            let at = block_of(id);
+        for (table, at) in touched {
             let mut blocks = locked(self.blocks(table));
             grow(&mut blocks, at + 1);
             if let Some(block) = blocks.get_mut(at) {
@@ -113,7 +116,8 @@ impl Positions {
     /// Where the page begins that leaves out `skip` rows above `after`.
     ///
     /// Call it before anything is read in a transaction: the counts must not be newer than what is
-    /// read.
+    /// read. Older ones may be met between a commit and its publication, when nobody has been told of
+    /// it yet.
     pub(crate) fn behind_first(
         &self,
         db: &Connection,

@@ -108,6 +108,7 @@ impl Dispatcher {
         // Attempts that have not ended by then are cancelled with the schedule, and their events
         // still wait.
         let _ = timeout(TIME_MAX + PAUSE, schedule.all_ended()).await;
+        schedule.cancel().await;
     }
 
     /// Sleeps until then; for [`PAUSE`] where the database could not be read, so that there is no

@@ -58,6 +58,11 @@ impl Schedule {
         while self.next_end().await.is_some() {}
     }
 
+    /// Cancels the attempts that are in flight, and waits until they are gone.
+    pub(super) async fn cancel(&mut self) {
+        self.attempts.shutdown().await;
+    }
+
     /// An attempt that panicked keeps its place, so that its event is not tried again and again.
     fn free(&mut self, ended: TaskEnd) {
         match ended {

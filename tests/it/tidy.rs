@@ -108,7 +108,7 @@ const RULES: &[Rule] = &[
     ("src/", &[".unwrap()", ".expect(", "panic!", "unreachable!"], &[]),
     ("src/", &["reveal"], &["src/domain/token.rs", "src/api/tokens.rs", "src/api/admin_keys.rs", "src/api/bots.rs", "src/cli/token_hash.rs"]),
     ("src/domain/", &["tokio", "hyper", "std::net", "std::time", "async"], &[]),
-    ("src/store/", &["hyper", "std::net"], &[]),
+    ("src/store/", &["hyper", "std::net", "crate::config", "crate::clock"], &[]),
     ("src/auth/", &["hyper::body", "http_body_util"], &[]),
     // Reads of tokens go through auth, which applies the usage that is still in memory.
     ("src/", &["store.token(", "store.tokens(", "store.user_with_tokens(", "store.known_token(", "apply_pending"], &["src/auth/", "src/store/"]),
@@ -122,7 +122,7 @@ const RULES: &[Rule] = &[
     ("src/webhooks/", &["hyper::server"], &[]),
     ("src/bots/", &["hyper::server", "TcpListener"], &[]),
     ("src/", &["bollard"], &["src/bots/runners/docker.rs", "src/logging.rs"]),
-    ("src/feed", &["hyper", "std::net"], &[]),
+    ("src/feed", &["hyper", "std::net", "crate::config", "crate::auth", "crate::clock"], &[]),
     ("src/", &["tokio_tungstenite"], &["src/http/", "src/feed", "src/api/live.rs", "src/logging.rs"]),
     ("src/http_client.rs", &["crate::", "tokio::net"], &[]),
     ("src/", &["hyper::client"], &["src/http_client.rs"]),

@@ -129,7 +129,7 @@ impl DemoBot {
         match self.callbacks.exited(reason).await {
             Ok(()) => BotExit::with_code(0),
             Err(why) => {
-                BotExit { exit_code: Some(0), how: format!("its last callback failed: {why}") }
+                BotExit { exit_code: Some(0), how: format!("its end was not heard: {why}") }
             }
         }
     }

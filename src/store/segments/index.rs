@@ -23,7 +23,8 @@ const FOLLOWED_RESTS_AFTER_SECONDS: i64 = 5;
 const INDEXED_AT_ONCE: usize = 200;
 /// Segments that are looked up in one read.
 const RESTING_READ: u16 = 1000;
-/// Most segments of a meeting that a search reads by itself.
+/// Most segments of a meeting that a search reads by itself. This and the two below are part of what
+/// `StoreSegments` does: they stay as its number stays.
 const UNINDEXED_MAX: i64 = 200;
 /// By how many the bounds of meetings differ: those that began together must not all write in the
 /// same commit.

@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 
 /// Most segments that are read for one page.
-const READ_MAX: u16 = 1000;
+const READ_MAX: u16 = 5000;
 /// After how many bytes of text no more are read for it.
 const READ_BYTES_MAX: usize = 1024 * 1024;
 

@@ -3,7 +3,7 @@
 -- What is there already is in the index.
 ALTER TABLE segments ADD COLUMN unindexed_user_id INTEGER;
 
--- The few that a search must read by itself, and that enter `words` once they rest: store/index.rs.
+-- The few that a search must read by itself, and that enter `words` once they rest: store/segments/index.rs.
 CREATE INDEX unindexed_segments ON segments (unindexed_user_id, meeting_id) WHERE unindexed_user_id IS NOT NULL;
 
 DROP INDEX tokens_of_user;

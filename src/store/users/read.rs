@@ -56,6 +56,9 @@ impl Store {
     pub async fn users(&self, page: UserPage) -> Result<Vec<User>> {
         let positions = Arc::clone(&self.positions);
         self.read_long(move |db| {
+            // The counts and the page as of one moment.
+            let db = db.unchecked_transaction()?;
+            let db = &*db;
             let after = page.after.map_or(0, |id| id.0);
             // Of those that do not match nothing is known without looking.
             let (filter, start) = match page.matching {
