@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, watch};
 
 /// Pages that a connection for small reads keeps: they come back to the same ones. Filled only as
 /// far as it is used.
-const SMALL_READ_CACHE_KIB: u32 = 32 * 1024;
+const SMALL_READ_CACHE_KIB: u32 = 48 * 1024;
 
 /// Pages that a connection for long reads keeps: they pass by once.
 const LONG_READ_CACHE_KIB: u32 = 768;
