@@ -196,6 +196,8 @@ fn when_full_the_oldest_that_finished_nothing_makes_room() {
         let mut line = server.line();
         line.send("GET / HTTP/1.1\r\nHost: loc").expect("sent");
         slow.push(line);
+        // A connection stands in the system's queue until the server accepts it, and is as old as that.
+        wait_for(|| (server.app.transport.connections.count() == slow.len() + 1).then_some(()));
         // The one that works has finished a request since.
         ask.over(&mut busy).expect("the one that works");
     }

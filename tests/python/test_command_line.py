@@ -62,7 +62,7 @@ def test_a_deletion_asks_and_accepts_no(tmp_path, typed, is_deleted, beside_a_se
 
     def ask():
         done = on_a_terminal(tmp_path, "user", "remove", "1", typed=typed)
-        assert "Remove user 1 (ada@example.com)" in done.stderr, done
+        assert "Delete user 1 (ada@example.com)" in done.stderr, done
         assert "[y/N]" in done.stderr, done
         assert done.returncode == (0 if is_deleted else 9), done
         assert ("ada@example.com" in vomeet(tmp_path, "user", "list").stdout) is not is_deleted
@@ -86,7 +86,7 @@ def test_the_manual_is_a_page_that_groff_can_set(tmp_path):
         check=True,
     )
     assert done.stderr == ""
-    assert "EXIT STATUS" in done.stdout
+    assert "Exit codes:" in done.stdout
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
