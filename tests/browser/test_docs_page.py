@@ -85,7 +85,7 @@ def picture(page, name):
 
 def test_the_admin_key_goes_into_its_header(page):
     authorize(page, "AdminKey", ADMIN_KEY)
-    request, answer = execute(page, "admin_users_get")
+    request, answer = execute(page, "listUsers")
     assert request.headers["x-admin-api-key"] == ADMIN_KEY
     assert "x-api-key" not in request.headers
     assert (answer.status, answer.json()) == (200, [])
@@ -95,7 +95,7 @@ def test_the_admin_key_goes_into_its_header(page):
 def test_a_user_token_goes_into_its_header(page, server):
     token = token_for(page, server)
     authorize(page, "UserToken", token)
-    request, answer = execute(page, "user_get")
+    request, answer = execute(page, "getCaller")
     assert request.headers["x-api-key"] == token
     assert "x-admin-api-key" not in request.headers
     assert (answer.status, answer.json()["email"]) == (200, "page@example.com")
