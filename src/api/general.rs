@@ -58,8 +58,8 @@ impl IntoResponse for Front {
 }
 
 /// Gets the server information, or redirects a browser to the documentation.
-pub(crate) async fn get_server_info(_: Arc<App>, visitor: Anonymous, (): ()) -> Result<Front> {
-    Ok(Front { is_browser: visitor.wants_page })
+pub(crate) async fn get_server_info(_: Arc<App>, caller: Anonymous, (): ()) -> Result<Front> {
+    Ok(Front { is_browser: caller.wants_page })
 }
 
 /// The health of the server.
@@ -93,9 +93,9 @@ pub(crate) struct Inside {
 }
 
 /// Checks that the database can be read.
-pub(crate) async fn get_health(app: Arc<App>, visitor: Anonymous, (): ()) -> Result<Json<Health>> {
+pub(crate) async fn get_health(app: Arc<App>, caller: Anonymous, (): ()) -> Result<Json<Health>> {
     app.store.check()?;
-    let server = if visitor.is_local { Some(inside(&app).await?) } else { None };
+    let server = if caller.is_local { Some(inside(&app).await?) } else { None };
     Ok(Json(Health {
         status: "ok".to_owned(),
         version: VERSION.to_owned(),

@@ -1,4 +1,4 @@
-//! One function a route, one file a family: read the input, ask the store, return the answer.
+//! One function a route, one file a family: read the input, ask the store, return the response.
 
 pub(crate) mod admin_keys;
 pub(crate) mod analytics;

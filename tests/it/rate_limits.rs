@@ -23,14 +23,14 @@ const SEGMENTS: &str = "/bots/internal/segments";
 
 /// A server with two users, of whom the first has two tokens, and a bot at work. Its clock stands
 /// still, so that no slow machine gives back what was counted.
-struct House {
+struct Fixture {
     clock: Clock,
     server: Server,
     tokens: [String; 3],
     bot: String,
 }
 
-fn house(settings: &[(&str, &str)]) -> House {
+fn fixture(settings: &[(&str, &str)]) -> Fixture {
     let (mut tokens, mut bot) = (<[String; 3]>::default(), String::new());
     let setup = settings.iter().fold(Setup::new(), |setup, (name, value)| setup.set(name, value));
     let setup = setup.rows(|db| {
@@ -38,7 +38,7 @@ fn house(settings: &[(&str, &str)]) -> House {
         bot = insert_session(db, 1, "abc-defg-hij").token;
     });
     let clock = still_clock();
-    House { server: setup.clock(&clock).start(), clock, tokens, bot }
+    Fixture { server: setup.clock(&clock).start(), clock, tokens, bot }
 }
 
 /// A call with a wrong key for each door, and what the door says to it.
@@ -66,7 +66,7 @@ fn retry_after(answer: &Answer) -> u64 {
 
 #[test]
 fn wrong_keys_are_limited_at_every_door_and_good_ones_at_none() {
-    let House { server, tokens, bot, .. } = house(&[(FAILED_KEYS, "3")]);
+    let Fixture { server, tokens, bot, .. } = fixture(&[(FAILED_KEYS, "3")]);
     for (call, status) in wrong(&server) {
         assert_eq!(call.send().status, status);
     }
@@ -91,7 +91,7 @@ fn wrong_keys_are_limited_at_every_door_and_good_ones_at_none() {
 
 #[test]
 fn a_missing_key_is_not_counted() {
-    let House { server, .. } = house(&[(FAILED_KEYS, "1")]);
+    let Fixture { server, .. } = fixture(&[(FAILED_KEYS, "1")]);
     for _ in 0..10 {
         assert_eq!(server.get("/user").send().status, 403);
         assert_eq!(server.get("/admin/users").header("X-Admin-API-Key", "").send().status, 403);
@@ -104,7 +104,7 @@ fn a_missing_key_is_not_counted() {
 
 #[test]
 fn sockets_are_limited_before_they_are_opened() {
-    let House { server, tokens, .. } = house(&[(FAILED_KEYS, "2")]);
+    let Fixture { server, tokens, .. } = fixture(&[(FAILED_KEYS, "2")]);
     for path in ["/ws", "/ws?api_key=wrong"] {
         let keys: &[&[u8]] = if path == "/ws" { &[b"wrong"] } else { &[] };
         let mut socket = Watcher::with(&server, path, keys);
@@ -122,7 +122,7 @@ fn sockets_are_limited_before_they_are_opened() {
 
 #[test]
 fn an_address_recovers() {
-    let House { server, clock, .. } = house(&[(FAILED_KEYS, "120")]);
+    let Fixture { server, clock, .. } = fixture(&[(FAILED_KEYS, "120")]);
     let looked_at = || (0..1000).take_while(|_| server.whoami("wrong").status == 403).count();
     assert_eq!(looked_at(), 120);
     // Half a second gives one back.
@@ -134,7 +134,7 @@ fn an_address_recovers() {
 
 #[test]
 fn a_good_client_is_served_while_a_bad_one_is_at_its_limit() {
-    let House { server, tokens, .. } = house(&[(FAILED_KEYS, "5")]);
+    let Fixture { server, tokens, .. } = fixture(&[(FAILED_KEYS, "5")]);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let bad = scope.spawn(|| {
@@ -166,7 +166,7 @@ fn a_good_client_is_served_while_a_bad_one_is_at_its_limit() {
 
 #[test]
 fn behind_a_trusted_proxy_each_client_has_a_limit_of_its_own() {
-    let House { server, .. } = house(&[(FAILED_KEYS, "1"), (PROXIES, "127.0.0.1/32")]);
+    let Fixture { server, .. } = fixture(&[(FAILED_KEYS, "1"), (PROXIES, "127.0.0.1/32")]);
     let from = |addresses: &str| {
         server.get("/user").user("wrong").header("X-Forwarded-For", addresses).send().status
     };
@@ -190,7 +190,7 @@ fn behind_a_trusted_proxy_each_client_has_a_limit_of_its_own() {
 #[test]
 fn nobody_else_is_believed_about_an_address() {
     for proxies in ["", "192.0.2.0/24"] {
-        let House { server, .. } = house(&[(FAILED_KEYS, "1"), (PROXIES, proxies)]);
+        let Fixture { server, .. } = fixture(&[(FAILED_KEYS, "1"), (PROXIES, proxies)]);
         for (address, status) in [("192.0.2.1", 403), ("192.0.2.2", 429)] {
             let call = server.get("/user").user("wrong").header("X-Forwarded-For", address);
             assert_eq!(call.send().status, status, "{address} behind {proxies:?}");
@@ -200,7 +200,7 @@ fn nobody_else_is_believed_about_an_address() {
 
 #[test]
 fn the_inside_is_not_shown_through_a_proxy() {
-    let House { server, .. } = house(&[(PROXIES, "127.0.0.1")]);
+    let Fixture { server, .. } = fixture(&[(PROXIES, "127.0.0.1")]);
     let health = |address: &str| {
         server.get("/healthz").header("X-Forwarded-For", address).send().expect(200)
     };
@@ -233,7 +233,7 @@ fn limit(answer: &Answer, policy: &str) -> Option<(u64, u64)> {
 
 #[test]
 fn requests_are_counted_by_token_whatever_becomes_of_them() {
-    let House { server, tokens: [one, other, _], .. } = house(&[(BY_TOKEN, "4")]);
+    let Fixture { server, tokens: [one, other, _], .. } = fixture(&[(BY_TOKEN, "4")]);
     let calls = [
         (server.get("/user"), 200),
         (server.get("/transcripts/google_meet/none"), 404),
@@ -257,7 +257,8 @@ fn requests_are_counted_by_token_whatever_becomes_of_them() {
 
 #[test]
 fn requests_are_counted_by_user_and_the_others_have_theirs() {
-    let House { server, tokens: [one, two, other], .. } = house(&[(BY_TOKEN, "3"), (BY_USER, "4")]);
+    let Fixture { server, tokens: [one, two, other], .. } =
+        fixture(&[(BY_TOKEN, "3"), (BY_USER, "4")]);
     let policy = Some("\"token\";q=3;w=60, \"user\";q=4;w=60");
     for (token, left) in [(&one, (2, 3)), (&one, (1, 2)), (&one, (0, 1))] {
         let answer = server.whoami(token);
@@ -279,7 +280,7 @@ fn requests_are_counted_by_user_and_the_others_have_theirs() {
 
 #[test]
 fn a_user_who_changes_is_still_the_same() {
-    let House { server, tokens, .. } = house(&[(BY_USER, "2")]);
+    let Fixture { server, tokens, .. } = fixture(&[(BY_USER, "2")]);
     for _ in 0..2 {
         let body = json!({ "webhook_url": "https://example.com/hook" });
         assert_eq!(
@@ -292,15 +293,15 @@ fn a_user_who_changes_is_still_the_same() {
 
 #[test]
 fn sockets_count_as_requests() {
-    let House { server, tokens, .. } = house(&[(BY_TOKEN, "1")]);
+    let Fixture { server, tokens, .. } = fixture(&[(BY_TOKEN, "1")]);
     Watcher::open(&server, &tokens[0]).expect_nothing();
     retry_after(&server.whoami(&tokens[0]));
 }
 
 #[test]
 fn who_is_not_limited_hears_of_no_limit() {
-    let limited = house(&[(BY_TOKEN, "1"), (BY_USER, "1")]);
-    let House { server, tokens, .. } = house(&[]);
+    let limited = fixture(&[(BY_TOKEN, "1"), (BY_USER, "1")]);
+    let Fixture { server, tokens, .. } = fixture(&[]);
     for answer in [
         limited.server.get("/admin/users").admin().send(),
         limited.server.get("/admin/users").admin().send(),

@@ -145,6 +145,6 @@ fn insert(db: &Connection, bound: &Bound<'_>, hash: &[u8; 32]) -> Result<()> {
     if inserted == 1 {
         Ok(())
     } else {
-        Err(Error::Internal("an entry of the record was not written".to_owned()))
+        Err(Error::Internal("an entry of the audit log was not written".to_owned()))
     }
 }
