@@ -218,11 +218,17 @@ impl Dispatcher {
         let request = WebhookRequest { event_type, delivery, body: body.to_string(), secret, at };
         let (outcome, lookup) = self.client.send(url, &request).await;
         let took = self.clock.instant().saturating_duration_since(began);
-        // The permit is held as long as the look-up holds a thread.
-        tokio::spawn(async move {
-            wait_for(lookup).await;
-            drop(permit);
-        });
+        match lookup {
+            // Before the response, so that the user can test again at once.
+            None => drop(permit),
+            // The permit is held as long as the look-up holds a thread.
+            Some(_) => {
+                tokio::spawn(async move {
+                    wait_for(lookup).await;
+                    drop(permit);
+                });
+            }
+        }
         Ok(Tested { outcome, took })
     }
 }
