@@ -70,7 +70,7 @@ pub(crate) async fn send_bot(
     caller: User,
     input: SendBotInput,
 ) -> Result<Created<Meeting>> {
-    let scope = &caller.token.scope;
+    let scope = &caller.token.terms.scope;
     scope
         .check_meeting(input.platform, Some(&input.native_meeting_id))
         .map_err(Error::NotAllowed)?;
@@ -253,7 +253,7 @@ pub(crate) async fn list_running_bots(
     (): (),
 ) -> Result<Json<RunningBots>> {
     let mut open = app.store.open_meetings(Some(caller.user.id)).await?;
-    open.retain(|bot| caller.token.scope.reaches(&bot.meeting));
+    open.retain(|bot| caller.token.terms.scope.reaches(&bot.meeting));
     Ok(Json(RunningBots { running_bots: open.into_iter().map(RunningBot::from).collect() }))
 }
 

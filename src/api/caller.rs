@@ -1,9 +1,9 @@
 //! The caller: the user and the token of the request.
 
-use crate::api::tokens::{Grace, RotatedToken, Rotation, TokenTerms};
+use crate::api::tokens::{Grace, RotatedToken, Rotation};
 use crate::app::App;
 use crate::auth::{Identity, User};
-use crate::domain::{Hint, Time, Token, TokenId, UserId};
+use crate::domain::{Hint, Time, Token, TokenId, TokenTerms, UserId};
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
 use crate::http::response::{AnswerDoc, json_bytes};
@@ -82,7 +82,7 @@ fn view(identity: &Identity) -> CallerView<'_> {
             id: token.id,
             hint: &token.hint,
             created_at: token.created_at,
-            terms: TokenTerms::from(token.clone()),
+            terms: token.terms.clone(),
         },
     }
 }

@@ -127,7 +127,7 @@ impl Guard for User {
             call.request.client,
             call.now,
         )?;
-        user.token.scope.check(call.permission).map_err(Error::NotAllowed)?;
+        user.token.terms.scope.check(call.permission).map_err(Error::NotAllowed)?;
         Ok(user)
     }
 

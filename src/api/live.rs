@@ -140,7 +140,7 @@ async fn follow(
         biased;
         () = permit.stopping() => End::Stopping,
         end = cut_off(cut) => end,
-        () = refusal(app, &token, user.token.expires_at) => End::KeyRefused,
+        () = refusal(app, &token, user.token.terms.expires_at) => End::KeyRefused,
         end = talk(app, user, watcher, socket) => end,
     }
 }

@@ -88,7 +88,7 @@ pub(crate) async fn list_meetings(
 ) -> Result<StreamedResponse<MeetingPages>> {
     let filter = MeetingFilter {
         user_id: caller.user.id,
-        scope: caller.token.scope.clone(),
+        scope: caller.token.terms.scope.clone(),
         status: input.status,
         platform: input.platform,
         before: None,
@@ -122,7 +122,7 @@ pub(crate) fn owned(
     meeting_id: Option<MeetingId>,
 ) -> Result<MeetingName> {
     let NameInPath { platform, native_meeting_id } = name;
-    let scope = &caller.token.scope;
+    let scope = &caller.token.terms.scope;
     scope.check_meeting(platform, Some(&native_meeting_id)).map_err(Error::NotAllowed)?;
     if meeting_id.is_some() && scope.meeting.is_some() {
         // A meeting whose name was deleted is found by its id alone, and may have had any name.

@@ -126,7 +126,7 @@ pub(crate) async fn search_transcripts(
         limit: usize::try_from(input.limit.0).unwrap_or(1),
     });
     let mut page = page.await?;
-    let scope = &caller.token.scope;
+    let scope = &caller.token.terms.scope;
     page.found.retain(|found| {
         scope.check_meeting(found.platform, found.native_meeting_id.as_deref()).is_ok()
     });

@@ -7,7 +7,8 @@ use crate::domain::bot::NativeId;
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::text::SingleLine;
 use crate::domain::{
-    Patch, PlainToken, Platform, Scope, ScopedMeeting, Time, Token, TokenId, User, UserId,
+    Patch, PlainToken, Platform, Scope, ScopedMeeting, Time, Token, TokenChanges, TokenId,
+    TokenTerms, User, UserId,
 };
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
@@ -34,9 +35,7 @@ input! {
     /// Path and body of `POST /admin/users/{id}/tokens`; no body is needed.
     pub(crate) struct CreateTokenInput, body Optional {
         path user_id: UserId as "id",
-        optional name: Option<TokenName>,
-        optional expires_in: Option<Lifetime>,
-        optional disuse_seconds: Option<Lifetime>,
+        flatten terms: TermsInput,
         flatten scope: Scope,
     }
 }
@@ -56,26 +55,23 @@ input! {
     }
 }
 
-/// What a token is for, how long it is accepted, and what it may do.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct TokenTerms {
-    /// What the token is for.
-    #[schema(required)]
-    name: Option<String>,
-    /// When the token expires; null for never.
-    #[schema(required)]
-    expires_at: Option<Time>,
-    /// How many seconds the token may be unused before it ends; null for any number.
-    #[schema(required)]
-    disuse_seconds: Option<i64>,
-    /// What the token may do.
-    scope: Scope,
+input! {
+    /// What can be said of a token when it is created, and changed later.
+    pub(crate) struct TermsInput {
+        patch name: Patch<TokenName>,
+        patch expires_in: Patch<Lifetime>,
+        patch disuse_seconds: Patch<Lifetime>,
+    }
 }
 
-impl From<Token> for TokenTerms {
-    fn from(token: Token) -> Self {
-        let Token { name, expires_at, disuse_seconds, scope, .. } = token;
-        Self { name, expires_at, disuse_seconds, scope }
+impl TermsInput {
+    /// The changes that are asked for; spans begin now.
+    fn changes(self, now: Time) -> TokenChanges {
+        TokenChanges {
+            name: self.name.map(|name| name.0),
+            expires_at: self.expires_in.map(|seconds| now.plus_seconds(seconds.0)),
+            disuse_seconds: self.disuse_seconds.map(|seconds| seconds.0),
+        }
     }
 }
 
@@ -102,7 +98,7 @@ impl NewToken {
             token: secret.reveal().to_owned(),
             user_id: token.user_id,
             created_at: token.created_at,
-            terms: TokenTerms::from(token),
+            terms: token.terms,
         }
     }
 }
@@ -120,16 +116,10 @@ pub(crate) async fn create_token(
 ) -> Result<Created<NewToken>> {
     let secret = secret()?;
     let now = app.clock.now();
-    let verb = CreateToken {
-        user_id: input.user_id,
-        hash: secret.hash(),
-        hint: secret.hint(),
-        name: input.name.map(|name| name.0),
-        expires_at: input.expires_in.map(|seconds| now.plus_seconds(seconds.0)),
-        disuse_seconds: input.disuse_seconds.map(|seconds| seconds.0),
-        scope: input.scope,
-        now,
-    };
+    let mut terms = TokenTerms { scope: input.scope, ..TokenTerms::default() };
+    input.terms.changes(now).apply(&mut terms);
+    let (hash, hint) = (secret.hash(), secret.hint());
+    let verb = CreateToken { user_id: input.user_id, hash, hint, terms, now };
     let token = app.store.write_by(admin.actor()?, verb).await?;
     Ok(Created(NewToken::new(&secret, token)))
 }
@@ -174,10 +164,8 @@ input! {
     /// Path and body of `PATCH /admin/tokens/{id}`.
     pub(crate) struct UpdateTokenInput, body Required {
         path id: TokenId,
-        patch name: Patch<TokenName>,
+        flatten terms: TermsInput,
         optional disabled: Option<bool>,
-        patch expires_in: Patch<Lifetime>,
-        patch disuse_seconds: Patch<Lifetime>,
     }
 }
 
@@ -190,10 +178,8 @@ pub(crate) async fn update_token(
     let now = app.clock.now();
     let verb = UpdateToken {
         id: input.id,
-        name: input.name.map(|name| name.0),
+        terms: input.terms.changes(now),
         disabled: input.disabled,
-        expires_at: input.expires_in.map(|seconds| now.plus_seconds(seconds.0)),
-        disuse_seconds: input.disuse_seconds.map(|seconds| seconds.0),
         now,
     };
     let (token, _) = app.store.write_by(admin.actor()?, verb).await?;
@@ -271,7 +257,7 @@ pub(crate) struct RotatedToken {
 impl RotatedToken {
     /// The response to a rotation.
     pub(crate) fn new(secret: &PlainToken, Rotated { new, old, .. }: Rotated) -> Self {
-        let replaces = PreviousToken { id: old.id, expires_at: old.expires_at };
+        let replaces = PreviousToken { id: old.id, expires_at: old.terms.expires_at };
         Self { new: NewToken::new(secret, new), replaces }
     }
 }

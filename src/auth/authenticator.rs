@@ -197,7 +197,7 @@ impl Auth {
             return Err(Error::TokenRefused(why_unknown(hash, store)?));
         };
         identity.check(now).map_err(Error::TokenRefused)?;
-        Ok(identity.token.expires_at)
+        Ok(identity.token.terms.expires_at)
     }
 
     /// Authenticates a bot by `Authorization: Bearer`; [`Error::BotRefused`] otherwise. What cannot

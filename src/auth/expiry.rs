@@ -16,7 +16,7 @@ pub(crate) fn add_expiry_header(
     now: Time,
     response_headers: &mut ResponseHeaders,
 ) {
-    let Some(end) = identity.token.expires_at else { return };
+    let Some(end) = identity.token.terms.expires_at else { return };
     if end > now.plus_seconds(NOTICE_SECONDS) {
         return;
     }

@@ -204,7 +204,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Data, Email, Hint, Scope, Time, Token, TokenId, User};
+    use crate::domain::{Data, Email, Hint, Time, Token, TokenId, TokenTerms, User};
 
     fn hash(n: i64) -> TokenHash {
         TokenHash(*blake3::hash(&n.to_le_bytes()).as_bytes())
@@ -226,16 +226,13 @@ mod tests {
         let token = Token {
             id: TokenId(n),
             user_id: user.id,
-            name: None,
             hint: Hint("AbCd".to_owned()),
             created_at: now,
-            expires_at: None,
             last_used_at: None,
             last_address: None,
             disabled_at: None,
-            disuse_seconds: None,
             replaced_by: None,
-            scope: Scope::default(),
+            terms: TokenTerms::default(),
         };
         token_cache.write().keep(hash(n), KnownToken { token, user, seats: 0 }, epoch);
     }

@@ -4,10 +4,9 @@ use crate::domain::data::Data;
 use crate::domain::day::Day;
 use crate::domain::id::TokenId;
 use crate::domain::meeting::Meeting;
-use crate::domain::scope::Scope;
 use crate::domain::segment::Segment;
 use crate::domain::time::Time;
-use crate::domain::token::Hint;
+use crate::domain::token::{Hint, TokenTerms};
 use crate::domain::usage::Shown;
 use crate::domain::user::User;
 use crate::domain::webhook::Delivery;
@@ -52,16 +51,10 @@ pub struct ExportedWebhook {
 pub struct ExportedToken {
     /// The token's id.
     pub id: TokenId,
-    /// What it was named.
-    #[schema(required)]
-    pub name: Option<String>,
     /// The first four characters of the token.
     pub hint: Hint,
     /// When it was made.
     pub created_at: Time,
-    /// When it stops being accepted.
-    #[schema(required)]
-    pub expires_at: Option<Time>,
     /// When it last opened a door.
     #[schema(required)]
     pub last_used_at: Option<Time>,
@@ -71,11 +64,9 @@ pub struct ExportedToken {
     /// Since when it is refused.
     #[schema(required)]
     pub disabled_at: Option<Time>,
-    /// How long it may be unused before it ends, in seconds.
-    #[schema(required)]
-    pub disuse_seconds: Option<i64>,
-    /// What it may do.
-    pub scope: Scope,
+    /// What it was created with.
+    #[serde(flatten)]
+    pub terms: TokenTerms,
 }
 
 /// A meeting, its bot and what was said.

@@ -54,7 +54,7 @@ pub use segment::{Offset, Segment, SegmentInput};
 pub(crate) use subtitles::Subtitles;
 pub use time::Time;
 pub(crate) use token::Token;
-pub use token::{Hint, PlainToken, TokenHash};
+pub use token::{Hint, PlainToken, TokenChanges, TokenHash, TokenTerms};
 pub(crate) use usage::{UsageBy, UsageFormat, UsageLine, UsagePlace};
 pub use usage::{UsageCounts, UsageKey};
 pub(crate) use user::User;

@@ -2,6 +2,7 @@
 
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::key_rejection::KeyRejection;
+use crate::domain::patch::Patch;
 use crate::domain::scope::Scope;
 use crate::domain::time::Time;
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,49 @@ impl Hint {
     }
 }
 
+/// Declares what a token is created with, each field named once: [`TokenTerms`], and
+/// [`TokenChanges`] of them.
+macro_rules! terms {
+    ($($(#[$doc:meta])* $field:ident: $type:ty,)*) => {
+        /// What a token is for, how long it is accepted, and what it may do.
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+        pub struct TokenTerms {
+            $(
+                $(#[$doc])*
+                #[schema(required)]
+                pub $field: Option<$type>,
+            )*
+            /// What the token may do.
+            pub scope: Scope,
+        }
+
+        /// Changes of a token's terms; its scope never changes.
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        pub struct TokenChanges {
+            $(
+                $(#[$doc])*
+                pub $field: Patch<$type>,
+            )*
+        }
+
+        impl TokenChanges {
+            /// Applies them to the terms.
+            pub fn apply(&self, terms: &mut TokenTerms) {
+                $(self.$field.apply(&mut terms.$field);)*
+            }
+        }
+    };
+}
+
+terms! {
+    /// What the token is for.
+    name: String,
+    /// When the token expires; null for never.
+    expires_at: Time,
+    /// How many seconds the token may be unused before it expires; null for any number.
+    disuse_seconds: i64,
+}
+
 /// What is known of an API token; its secret is not.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Token)]
@@ -114,17 +158,11 @@ pub struct Token {
     pub id: TokenId,
     /// Whom it speaks for.
     pub user_id: UserId,
-    /// What it was named at creation.
-    #[schema(required)]
-    pub name: Option<String>,
     /// The first four characters of the token.
     #[schema(example = "AbCd")]
     pub hint: Hint,
     /// When it was made.
     pub created_at: Time,
-    /// When it stops being accepted; null for never.
-    #[schema(required)]
-    pub expires_at: Option<Time>,
     /// When it last opened a door, to within the batch that writes it; null for never.
     #[schema(required)]
     pub last_used_at: Option<Time>,
@@ -134,14 +172,12 @@ pub struct Token {
     /// Since when it is refused, until it is enabled again.
     #[schema(required)]
     pub disabled_at: Option<Time>,
-    /// How many seconds it may be unused before it ends; null for any number.
-    #[schema(required)]
-    pub disuse_seconds: Option<i64>,
     /// The token that it was exchanged for.
     #[schema(required)]
     pub replaced_by: Option<TokenId>,
-    /// What it may do.
-    pub scope: Scope,
+    /// What it was created with.
+    #[serde(flatten)]
+    pub terms: TokenTerms,
 }
 
 impl Token {
@@ -151,10 +187,10 @@ impl Token {
         if let Some(at) = self.disabled_at {
             return Err(KeyRejection::Disabled(at));
         }
-        if let Some(end) = self.expires_at.filter(|end| *end <= now) {
+        if let Some(end) = self.terms.expires_at.filter(|end| *end <= now) {
             return Err(KeyRejection::Expired(end, self.replaced_by));
         }
-        let Some(seconds) = self.disuse_seconds else { return Ok(()) };
+        let Some(seconds) = self.terms.disuse_seconds else { return Ok(()) };
         let since = last_used_at.max(self.last_used_at).unwrap_or(self.created_at);
         if since.plus_seconds(seconds) <= now { Err(KeyRejection::Unused(since)) } else { Ok(()) }
     }

@@ -8,11 +8,22 @@
 ///   from the column `first` on.
 ///
 /// A column has the name of its field.
+///
+/// `then terms: terms_at of term_columns` adds a field that has columns of its own, behind the
+/// others. `written term_names, term_marks, term_values` makes what an `INSERT` or `UPDATE` needs:
+/// the macros `term_names!()`, which is `"id, name"`, and `term_marks!()`, which is `"?, ?"`, and
+/// the function `term_values(&noun)`, the values in the same order.
 macro_rules! columns {
-    ($list:ident, $at:ident: $noun:ident of $table:literal { $head:ident $(, $column:ident)* $(,)? }) => {
+    (
+        $list:ident, $at:ident: $noun:ident of $table:literal { $head:ident $(, $column:ident)* $(,)? }
+        $(then $part:ident: $part_at:ident of $part_list:ident)?
+    ) => {
         macro_rules! $list {
             () => {
-                concat!($table, ".", stringify!($head) $(, ", ", $table, ".", stringify!($column))*)
+                concat!(
+                    $table, ".", stringify!($head) $(, ", ", $table, ".", stringify!($column))*
+                    $(, ", ", $part_list!())?
+                )
             };
         }
 
@@ -23,9 +34,43 @@ macro_rules! columns {
         pub(crate) fn $at(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<$noun> {
             let mut columns = first..;
             let mut next = || columns.next().unwrap_or_default();
-            Ok($noun { $head: row.get(next())? $(, $column: row.get(next())?)* })
+            Ok($noun {
+                $head: row.get(next())?
+                $(, $column: row.get(next())?)*
+                $(, $part: $part_at(row, next())?)?
+            })
+        }
+    };
+
+    (
+        $list:ident, $at:ident: $noun:ident of $table:literal { $head:ident $(, $column:ident)* $(,)? }
+        written $names:ident, $marks:ident, $values:ident
+    ) => {
+        columns!($list, $at: $noun of $table { $head $(, $column)* });
+
+        macro_rules! $names {
+            () => { concat!(stringify!($head) $(, ", ", stringify!($column))*) };
+        }
+
+        macro_rules! $marks {
+            () => { concat!("?" $(, $crate::store::columns::mark!($column))*) };
+        }
+
+        pub(crate) use {$marks, $names};
+
+        /// The values of the columns that are written, in their order.
+        pub(crate) fn $values(noun: &$noun) -> impl Iterator<Item = &dyn rusqlite::ToSql> {
+            let values: [&dyn rusqlite::ToSql; _] = [&noun.$head $(, &noun.$column)*];
+            values.into_iter()
         }
     };
 }
 
-pub(crate) use columns;
+/// The mark of a further column, whichever it is.
+macro_rules! mark {
+    ($column:ident) => {
+        ", ?"
+    };
+}
+
+pub(crate) use {columns, mark};

@@ -13,6 +13,7 @@ use crate::store::audit::log::Snapshot;
 use crate::store::doors::Store;
 use crate::store::meetings::read::{meeting_at, meeting_columns};
 use crate::store::pages::{Page, page};
+use crate::store::tokens::read::{term_columns, terms_at};
 use crate::store::users::read::find as find_user;
 use crate::store::webhooks::read::{delivery_at, event_type};
 use crate::store::webhooks::settings::Webhook;
@@ -62,8 +63,11 @@ impl Store {
 
     /// A page of a user's tokens behind this one; a long read.
     pub async fn export_tokens(&self, id: UserId, after: TokenId) -> Result<Page<ExportedToken>> {
-        let sql = "SELECT id, name, hint, created_at, expires_at, last_used_at, last_address, disabled_at, disuse_seconds, scope
-                   FROM tokens WHERE user_id = ?1 AND id > ?2 ORDER BY id";
+        let sql = concat!(
+            "SELECT t.id, t.hint, t.created_at, t.last_used_at, t.last_address, t.disabled_at, ",
+            term_columns!(),
+            " FROM tokens t WHERE t.user_id = ?1 AND t.id > ?2 ORDER BY t.id"
+        );
         self.read_long(move |db| list(db, sql, params![id, after], token_at)).await
     }
 
@@ -130,17 +134,14 @@ fn list<T>(
 fn token_at(row: &Row<'_>) -> rusqlite::Result<(ExportedToken, usize)> {
     let token = ExportedToken {
         id: row.get(0)?,
-        name: row.get(1)?,
-        hint: row.get(2)?,
-        created_at: row.get(3)?,
-        expires_at: row.get(4)?,
-        last_used_at: row.get(5)?,
-        last_address: row.get(6)?,
-        disabled_at: row.get(7)?,
-        disuse_seconds: row.get(8)?,
-        scope: row.get(9)?,
+        hint: row.get(1)?,
+        created_at: row.get(2)?,
+        last_used_at: row.get(3)?,
+        last_address: row.get(4)?,
+        disabled_at: row.get(5)?,
+        terms: terms_at(row, 6)?,
     };
-    let bytes = token.name.as_ref().map_or(0, String::len);
+    let bytes = token.terms.name.as_ref().map_or(0, String::len);
     Ok((token, bytes))
 }
 

@@ -13,8 +13,8 @@ use vomeet::clock::Clock;
 use vomeet::domain::lifecycle::StatusReport;
 use vomeet::domain::{
     Actor, AdminKeyId, Data, Day, DeliveryId, Email, Hint, Language, MeetingId, MeetingStatus,
-    Offset, Patch, Platform, Scope, SegmentId, SegmentInput, Task, Time, TokenHash, TokenId,
-    TransitionSource, UsageCounts, UsageKey, UserId,
+    Offset, Patch, Platform, Scope, SegmentId, SegmentInput, Task, Time, TokenChanges, TokenHash,
+    TokenId, TokenTerms, TransitionSource, UsageCounts, UsageKey, UserId,
 };
 use vomeet::error::Result;
 use vomeet::store::{
@@ -101,24 +101,18 @@ async fn write_keys(store: &Store) -> Result<()> {
         let scope = Scope { read_only: true, platforms: vec![Platform::Teams], meeting: None };
         let name = Some("phone".to_owned());
         let (hash, hint, expires_at) = (hash(number), hint(), Some(now().plus_seconds(3600)));
-        let token = CreateToken {
-            user_id,
-            hash,
-            hint,
-            name,
-            expires_at,
-            disuse_seconds: Some(60),
-            scope,
-            now: now(),
-        };
+        let terms = TokenTerms { name, expires_at, disuse_seconds: Some(60), scope };
+        let token = CreateToken { user_id, hash, hint, terms, now: now() };
         store.write_by(actor(10 + number), token).await?;
     }
     let update = UpdateToken {
         id: TokenId(1),
-        name: Patch::Keep,
+        terms: TokenChanges {
+            name: Patch::Keep,
+            expires_at: Patch::Set(now().plus_seconds(60)),
+            disuse_seconds: Patch::Clear,
+        },
         disabled: None,
-        expires_at: Patch::Set(now().plus_seconds(60)),
-        disuse_seconds: Patch::Clear,
         now: now(),
     };
     store.write_by(actor(5), update).await?;

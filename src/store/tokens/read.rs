@@ -1,6 +1,6 @@
 //! Tokens as they are kept: rows, pages, uses. The token itself never comes here, only its hash.
 
-use crate::domain::{Time, Token, TokenHash, TokenId, User, UserId};
+use crate::domain::{Time, Token, TokenHash, TokenId, TokenTerms, User, UserId};
 use crate::error::{Error, Result};
 use crate::store::columns::columns;
 use crate::store::doors::Store;
@@ -12,10 +12,12 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 /// pool.
 const TOKENS_INLINE_MAX: usize = 100;
 
+columns!(term_columns, terms_at: TokenTerms of "t" { name, expires_at, disuse_seconds, scope }
+    written term_names, term_marks, term_values);
+
 columns!(token_columns, token_at: Token of "t" {
-    id, user_id, name, hint, created_at, expires_at, last_used_at, last_address, disabled_at, disuse_seconds,
-    replaced_by, scope,
-});
+    id, user_id, hint, created_at, last_used_at, last_address, disabled_at, replaced_by,
+} then terms: terms_at of term_columns);
 
 /// The token with this id.
 pub(crate) fn find(db: &Connection, id: TokenId) -> rusqlite::Result<Option<Token>> {

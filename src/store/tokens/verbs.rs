@@ -1,12 +1,14 @@
 //! Writes of tokens: create, update, rotate, revoke, and when they were last used.
 
-use crate::domain::{Action, Hint, Patch, Scope, Subject, Time, Token, TokenHash, TokenId, UserId};
+use crate::domain::{
+    Action, Hint, Subject, Time, Token, TokenChanges, TokenHash, TokenId, TokenTerms, UserId,
+};
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
-use crate::store::tokens::read::find;
+use crate::store::tokens::read::{find, term_marks, term_names, term_values};
 use crate::store::writer::verb::{Change, Verb};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 use serde::{Deserialize, Serialize};
 
 /// Adds a token to a user.
@@ -18,14 +20,8 @@ pub struct CreateToken {
     pub hash: TokenHash,
     /// Its first characters.
     pub hint: Hint,
-    /// What it is for.
-    pub name: Option<String>,
-    /// When it ends by itself.
-    pub expires_at: Option<Time>,
-    /// How many seconds it may be unused before it ends.
-    pub disuse_seconds: Option<i64>,
-    /// What it may do.
-    pub scope: Scope,
+    /// What it is for, how long it is accepted, and what it may do.
+    pub terms: TokenTerms,
     /// The time of the change.
     pub now: Time,
 }
@@ -37,33 +33,25 @@ impl Verb for CreateToken {
         if !db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([self.user_id])? {
             return Err(Error::UserNotFound);
         }
-        let mut insert = db.prepare_cached(
-            "INSERT INTO tokens (user_id, hash, name, hint, created_at, expires_at, disuse_seconds, scope)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        )?;
-        insert.execute(params![
-            self.user_id,
-            self.hash,
-            self.name,
-            self.hint,
-            self.now,
-            self.expires_at,
-            self.disuse_seconds,
-            self.scope,
-        ])?;
+        let mut insert = db.prepare_cached(concat!(
+            "INSERT INTO tokens (user_id, hash, hint, created_at, ",
+            term_names!(),
+            ") VALUES (?, ?, ?, ?, ",
+            term_marks!(),
+            ")"
+        ))?;
+        let fixed: [&dyn ToSql; 4] = [&self.user_id, &self.hash, &self.hint, &self.now];
+        insert.execute(params_from_iter(fixed.into_iter().chain(term_values(&self.terms))))?;
         Ok(Token {
             id: TokenId(db.last_insert_rowid()),
             user_id: self.user_id,
-            name: self.name.clone(),
             hint: self.hint.clone(),
             created_at: self.now,
-            expires_at: self.expires_at,
             last_used_at: None,
             last_address: None,
             disabled_at: None,
-            disuse_seconds: self.disuse_seconds,
             replaced_by: None,
-            scope: self.scope.clone(),
+            terms: self.terms.clone(),
         })
     }
 }
@@ -108,14 +96,10 @@ pub(crate) fn revoke_row(
 pub struct UpdateToken {
     /// The token.
     pub id: TokenId,
-    /// What it is for.
-    pub name: Patch<String>,
+    /// What changes of its terms.
+    pub terms: TokenChanges,
     /// Whether it is refused until it is enabled again.
     pub disabled: Option<bool>,
-    /// When it ends by itself.
-    pub expires_at: Patch<Time>,
-    /// How many seconds it may be unused before it ends.
-    pub disuse_seconds: Patch<i64>,
     /// The time of the change.
     pub now: Time,
 }
@@ -127,24 +111,21 @@ impl Verb for UpdateToken {
 
     fn apply(&self, db: &Connection) -> Result<Self::Answer> {
         let (mut token, hash) = find_with_hash(db, self.id)?;
-        self.name.apply(&mut token.name);
-        self.expires_at.apply(&mut token.expires_at);
-        self.disuse_seconds.apply(&mut token.disuse_seconds);
+        self.terms.apply(&mut token.terms);
         token.disabled_at = match self.disabled {
             None => token.disabled_at,
             Some(false) => None,
             Some(true) => token.disabled_at.or(Some(self.now)),
         };
-        let mut update = db.prepare_cached(
-            "UPDATE tokens SET name = ?2, expires_at = ?3, disuse_seconds = ?4, disabled_at = ?5 WHERE id = ?1",
-        )?;
-        update.execute(params![
-            token.id,
-            token.name,
-            token.expires_at,
-            token.disuse_seconds,
-            token.disabled_at
-        ])?;
+        let mut update = db.prepare_cached(concat!(
+            "UPDATE tokens SET (",
+            term_names!(),
+            ", disabled_at) = (",
+            term_marks!(),
+            ", ?) WHERE id = ?"
+        ))?;
+        let fixed: [&dyn ToSql; 2] = [&token.disabled_at, &token.id];
+        update.execute(params_from_iter(term_values(&token.terms).chain(fixed)))?;
         Ok((token, hash))
     }
 
@@ -207,20 +188,19 @@ impl Verb for RotateToken {
             return Err(Error::TokenDisabled);
         }
         let lifetime =
-            old.expires_at.map(|end| (end.as_millis() - old.created_at.as_millis()) / 1000);
+            old.terms.expires_at.map(|end| (end.as_millis() - old.created_at.as_millis()) / 1000);
+        let expires_in = self.expires_in.or(lifetime);
+        let expires_at = expires_in.map(|seconds| self.now.plus_seconds(seconds));
         let create = CreateToken {
             user_id: old.user_id,
             hash: self.hash,
             hint: self.hint.clone(),
-            name: old.name.clone(),
-            expires_at: self.expires_in.or(lifetime).map(|seconds| self.now.plus_seconds(seconds)),
-            disuse_seconds: old.disuse_seconds,
-            scope: old.scope.clone(),
+            terms: TokenTerms { expires_at, ..old.terms.clone() },
             now: self.now,
         };
         let new = create.apply(db)?;
         let end = self.now.plus_seconds(self.grace_seconds);
-        old.expires_at = Some(old.expires_at.map_or(end, |before| before.min(end)));
+        old.terms.expires_at = Some(old.terms.expires_at.map_or(end, |before| before.min(end)));
         old.replaced_by = Some(new.id);
         if self.grace_seconds == 0 {
             revoke_row(db, &old, &old_hash, self.now)?;
@@ -228,7 +208,7 @@ impl Verb for RotateToken {
             let mut update = db.prepare_cached(
                 "UPDATE tokens SET expires_at = ?2, replaced_by = ?3 WHERE id = ?1",
             )?;
-            update.execute(params![old.id, old.expires_at, new.id])?;
+            update.execute(params![old.id, old.terms.expires_at, new.id])?;
         }
         Ok(Rotated { new, old, old_hash })
     }

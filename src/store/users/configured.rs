@@ -1,7 +1,9 @@
 //! Configured users: `[[users]]` of `vomeet.toml`, applied in one transaction.
 
 use crate::domain::configured::{ConfiguredToken, ConfiguredUser};
-use crate::domain::{Actor, Data, Email, Patch, Scope, Time, TokenHash, TokenId, User, UserId};
+use crate::domain::{
+    Actor, Data, Email, Patch, Time, TokenHash, TokenId, TokenTerms, User, UserId,
+};
 use crate::error::Result;
 use crate::store::audit::audited::{Audited, AuditedVerb};
 use crate::store::doors::Store;
@@ -193,17 +195,7 @@ impl Applying<'_> {
         let now = self.now();
         self.changes.added += 1;
         let (hash, hint) = (token.hash, token.hint.clone());
-        let (name, expires_at, disuse_seconds) = (None, None, None);
-        let new = CreateToken {
-            user_id,
-            hash,
-            hint,
-            name,
-            expires_at,
-            disuse_seconds,
-            scope: Scope::default(),
-            now,
-        };
+        let new = CreateToken { user_id, hash, hint, terms: TokenTerms::default(), now };
         Ok(self.apply(new)?.id)
     }
 }

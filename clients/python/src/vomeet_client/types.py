@@ -39,34 +39,35 @@ class Scope(TypedDict):
     meeting: ScopedMeeting | None
 
 
-class Token(TypedDict):
+class TokenTerms(TypedDict):
+    """What a token is for, how long it is accepted, and what it may do."""
+
+    name: str | None
+    expires_at: str | None
+    disuse_seconds: int | None
+    scope: Scope
+
+
+class Token(TokenTerms):
     """An API token without its secret; ``hint`` is the start of it."""
 
     id: int
     user_id: int
-    name: str | None
     hint: str
     created_at: str
-    expires_at: str | None
     last_used_at: str | None
     last_address: str | None
     disabled_at: str | None
-    disuse_seconds: int | None
     replaced_by: int | None
-    scope: Scope
 
 
-class NewToken(TypedDict):
+class NewToken(TokenTerms):
     """A token just created: the only response that holds the secret, in ``token``."""
 
     id: int
     token: str
     user_id: int
-    name: str | None
     created_at: str
-    expires_at: str | None
-    disuse_seconds: int | None
-    scope: Scope
 
 
 class Replaced(TypedDict):
@@ -140,16 +141,12 @@ class UserDetails(User):
     api_tokens: list[Token]
 
 
-class CallerToken(TypedDict):
+class CallerToken(TokenTerms):
     """The token that a request was made with."""
 
     id: int
-    name: str | None
     hint: str
     created_at: str
-    expires_at: str | None
-    disuse_seconds: int | None
-    scope: Scope
 
 
 class Caller(TypedDict):
