@@ -8,9 +8,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags};
+use scheduled_thread_pool::ScheduledThreadPool;
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Pages of 4 KiB in the WAL before the writer checkpoints it. What they add to the file must fit
@@ -94,17 +96,25 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
+/// The thread that opens connections for all pools: each pool by itself would start three, and each
+/// of them keep some memory.
+pub(super) fn opener() -> Arc<ScheduledThreadPool> {
+    let builder = ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("opener");
+    Arc::new(builder.build())
+}
+
 /// Connections that only read; as many as there are threads that may ask at once.
 #[derive(Clone)]
 pub(super) struct Readers(r2d2::Pool<SqliteConnectionManager>);
 
 impl Readers {
     /// Opens the first one; the others follow on demand, up to `max`. Each keeps at most
-    /// `cache_kib` KiB of pages.
+    /// `cache_kib` KiB of pages. `opener` is the thread that opens them.
     pub(super) fn open(
         path: &Path,
         max: u32,
         cache_kib: u32,
+        opener: &Arc<ScheduledThreadPool>,
     ) -> std::result::Result<Self, StartupError> {
         let manager = SqliteConnectionManager::file(address(path)).with_flags(flags()).with_init(
             move |connection| {
@@ -123,6 +133,7 @@ impl Readers {
             .test_on_check_out(false)
             .idle_timeout(None)
             .max_lifetime(None)
+            .thread_pool(Arc::clone(opener))
             .connection_timeout(WAIT)
             .build(manager);
         pool.map(Self).map_err(|error| {

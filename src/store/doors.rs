@@ -11,7 +11,7 @@ use crate::store::writer::job::Written;
 use crate::store::writer::queue::Writer;
 use crate::store::writer::record::Recorder;
 use crate::store::writer::verb::{Change, Verb};
-use crate::store::{file, upgrade};
+use crate::store::{connection, file, upgrade};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, watch};
 const SMALL_READ_CACHE_KIB: u32 = 48 * 1024;
 
 /// Pages that a connection for long reads keeps: they pass by once.
-const LONG_READ_CACHE_KIB: u32 = 768;
+const LONG_READ_CACHE_KIB: u32 = 256;
 
 /// The open database.
 pub struct Store {
@@ -62,9 +62,11 @@ impl Store {
         file::create_private(&options.path)?;
         let connection = upgrade::open(&options.path)?;
         let failed = Arc::new(watch::Sender::new(None));
+        let opener = connection::opener();
         let small_reads =
-            Readers::open(&options.path, options.small_readers, SMALL_READ_CACHE_KIB)?;
-        let long_reads = Readers::open(&options.path, options.long_readers, LONG_READ_CACHE_KIB)?;
+            Readers::open(&options.path, options.small_readers, SMALL_READ_CACHE_KIB, &opener)?;
+        let long_reads =
+            Readers::open(&options.path, options.long_readers, LONG_READ_CACHE_KIB, &opener)?;
         let searches_max = (options.long_readers as usize / 2).max(1);
         let cannot = |error: std::io::Error| {
             StartupError::new(

@@ -18,6 +18,7 @@ const STEPS: &[&str] = &[
     include_str!("upgrade/to_2.sql"),
     include_str!("upgrade/to_3.sql"),
     include_str!("upgrade/to_4.sql"),
+    include_str!("upgrade/to_5.sql"),
 ];
 /// Below 3.51.3 a WAL database with two connections can be corrupted.
 const SQLITE_MIN: i32 = 3_051_003;
@@ -136,7 +137,7 @@ mod tests {
     }
 
     /// Files as each older version left them, with rows in their tables.
-    fn older() -> [Connection; 3] {
+    fn older() -> [Connection; 4] {
         let rows = "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES ('a@b.c', 'a@b.c', 1, '{}', 0);
             INSERT INTO tokens (user_id, hash, hint, created_at) VALUES (1, zeroblob(32), 'AbCd', 0);
             INSERT INTO meetings (user_id, platform, status, data, created_at, updated_at) VALUES (1, 'teams', 'failed', '{}', 0, 0);";
@@ -147,12 +148,19 @@ mod tests {
         let recorded = "INSERT INTO audit (at, actor, action, subject, user_id, details_hash, hash)
               VALUES (0, 'file', 'user.create', 'user', 1, zeroblob(32), zeroblob(32));
             INSERT INTO audit_details (audit_id, user_id, salt, after) VALUES (1, 1, zeroblob(8), '{\"id\":1}');";
+        let recorded_of_4 = recorded
+            .replace("audit_id, user_id, salt", "audit_id, salt")
+            .replace("(1, 1, zeroblob(8)", "(1, zeroblob(8)");
         let older = [
             format!("{}{rows} PRAGMA user_version = 1;", include_str!("upgrade/at_1.sql")),
             format!("{}{rows}{said} PRAGMA user_version = 2;", include_str!("upgrade/at_2.sql")),
             format!(
                 "{}{rows}{said}{recorded} PRAGMA user_version = 3;",
                 include_str!("upgrade/at_3.sql")
+            ),
+            format!(
+                "{}{rows}{said}{recorded_of_4} PRAGMA user_version = 4;",
+                include_str!("upgrade/at_4.sql")
             ),
         ];
         older.map(|sql| {

@@ -29,9 +29,6 @@ const UNINDEXED_MAX: i64 = 200;
 /// By how many the bounds of meetings differ: those that began together must not all write in the
 /// same commit.
 const UNINDEXED_SPREAD: i64 = 100;
-/// How many of them stay when there would be more: so that the index is written seldom, and many at
-/// once.
-const UNINDEXED_KEPT: u16 = 20;
 
 /// The word that stands for a user in the index.
 pub(crate) fn owner(id: UserId) -> String {
@@ -140,14 +137,17 @@ pub(crate) fn index_oldest(
         "SELECT 1 FROM segments INDEXED BY unindexed_segments
          WHERE unindexed_user_id = ?1 AND meeting_id = ?2 LIMIT 1 OFFSET ?3",
     )?;
-    if !too_many.exists(params![user_id, meeting_id, unindexed_max(meeting_id)])? {
+    let bound = unindexed_max(meeting_id);
+    if !too_many.exists(params![user_id, meeting_id, bound])? {
         return Ok(());
     }
     let mut list = db.prepare_cached(
         "SELECT id FROM segments INDEXED BY unindexed_segments
          WHERE unindexed_user_id = ?1 AND meeting_id = ?2 ORDER BY id DESC LIMIT -1 OFFSET ?3",
     )?;
-    let oldest = list.query_map(params![user_id, meeting_id, UNINDEXED_KEPT], segment_id)?;
+    // Half of them stay: the index is written seldom, and no commit waits for very many.
+    let kept = bound / 2;
+    let oldest = list.query_map(params![user_id, meeting_id, kept], segment_id)?;
     let mut oldest: Vec<SegmentId> = oldest.collect::<rusqlite::Result<_>>()?;
     oldest.reverse();
     index(db, &oldest)
