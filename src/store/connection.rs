@@ -129,14 +129,16 @@ impl Readers {
         // query), no ageing.
         let pool = r2d2::Pool::builder()
             .max_size(max)
-            .min_idle(Some(1))
+            // None in advance: each has the tables' names and a cache of its own in memory.
+            .min_idle(Some(0))
             .test_on_check_out(false)
             .idle_timeout(None)
             .max_lifetime(None)
             .thread_pool(Arc::clone(opener))
             .connection_timeout(WAIT)
             .build(manager);
-        pool.map(Self).map_err(|error| {
+        let opened = pool.and_then(|pool| pool.get().map(|_| pool));
+        opened.map(Self).map_err(|error| {
             let message = format!(
                 "Cannot read the database {} ({error}); check its permissions.",
                 path.display()
