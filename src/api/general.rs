@@ -42,7 +42,7 @@ impl IntoResponse for Front {
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
         if self.is_browser {
             *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
-            response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/docs"));
+            response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("docs"));
         }
         Ok(response)
     }

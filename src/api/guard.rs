@@ -12,10 +12,10 @@ use crate::http::peer::Origin;
 use crate::http::request::extractor::query_value;
 use crate::http::websocket::handshake::Handshake;
 use hyper::body::Body;
-use hyper::header;
+use hyper::header::{self, HeaderMap, HeaderValue};
 
 /// The query parameter of a user's token: browsers cannot set headers on a WebSocket.
-const KEY_PARAMETER: &str = "api_key";
+pub(crate) const KEY_PARAMETER: &str = "api_key";
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -55,13 +55,23 @@ pub struct Anonymous {
     pub wants_page: bool,
     /// Whether the caller is on the server's own machine.
     pub is_local: bool,
+    /// Whether the caller takes gzip.
+    pub accepts_gzip: bool,
+    /// The versions that the caller has already (`If-None-Match`).
+    pub known_etags: Option<HeaderValue>,
 }
 
 impl Guard for Anonymous {
     const ACCESS: Access = Access::Open;
 
     fn authenticate(call: &Call) -> Result<Self> {
-        Ok(Self { wants_page: wants_page(call), is_local: is_local(call) })
+        let headers = &call.request.head.headers;
+        Ok(Self {
+            wants_page: wants_page(call),
+            is_local: is_local(call),
+            accepts_gzip: accepts_gzip(headers),
+            known_etags: headers.get(header::IF_NONE_MATCH).cloned(),
+        })
     }
 }
 
@@ -72,6 +82,21 @@ fn wants_page(call: &Call) -> bool {
             && accept.contains("text/html")
         {
             return true;
+        }
+    }
+    false
+}
+
+/// Whether `Accept-Encoding` names gzip, and not with a weight of zero (RFC 9110, section 12.5.3).
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    for value in headers.get_all(header::ACCEPT_ENCODING) {
+        for coding in value.to_str().unwrap_or_default().split(',') {
+            let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+            let weight = weight.trim().strip_prefix("q=").unwrap_or("1");
+            let is_refused = weight.trim_matches(['0', '.']).is_empty();
+            if name.trim().eq_ignore_ascii_case("gzip") {
+                return !is_refused;
+            }
         }
     }
     false

@@ -10,6 +10,7 @@ pub(crate) mod caller;
 pub(crate) mod docs;
 pub(crate) mod export;
 pub(crate) mod general;
+pub(crate) mod groups;
 pub mod guard;
 pub(crate) mod live;
 pub(crate) mod meetings;

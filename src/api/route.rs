@@ -46,6 +46,10 @@ pub struct Route {
     pub fields: fn() -> Vec<FieldDoc>,
     /// Its successful responses.
     pub answers: fn() -> Vec<AnswerDoc>,
+    /// The media types of a successful response that is no JSON.
+    pub media_types: &'static [&'static str],
+    /// A body that is accepted, as JSON; empty where there is none.
+    pub example: &'static str,
     handler: Box<dyn Fn(&'static Self, Box<Call>) -> Answering + Send + Sync>,
 }
 
@@ -195,6 +199,8 @@ impl Route {
             body_bytes_max: 0,
             fields: Extractor::describe::<I>,
             answers: O::describe,
+            media_types: &[],
+            example: "",
             handler: Box::new(answer),
         }
     }
@@ -203,6 +209,18 @@ impl Route {
     #[must_use]
     pub fn errors<const N: usize>(self, failures: [Error; N]) -> Self {
         Self { failures: failures.into(), ..self }
+    }
+
+    /// The same row with a body that is accepted.
+    #[must_use]
+    pub fn example(self, example: &'static str) -> Self {
+        Self { example, ..self }
+    }
+
+    /// The same row with the media types of its response, which is no JSON.
+    #[must_use]
+    pub fn responds_with(self, media_types: &'static [&'static str]) -> Self {
+        Self { media_types, ..self }
     }
 
     /// The same row with a longest body of its own, in bytes; a longer one that is configured

@@ -166,7 +166,7 @@ impl IntoResponse for Page {
         vec![AnswerDoc {
             status: StatusCode::OK,
             about: "The page",
-            content: Some(("*/*", None)),
+            content: None,
             schemas: Vec::new(),
         }]
     }

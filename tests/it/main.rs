@@ -70,6 +70,7 @@ mod deliveries;
 mod disk;
 mod disk_faults;
 mod dispatcher;
+mod docs_page;
 mod durability;
 mod edge;
 mod erasure;
