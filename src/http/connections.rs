@@ -106,9 +106,9 @@ impl Connections {
             return Err(NoPlace::ShareUsed);
         }
         let at_once = self.limits.connections_max.div_ceil(EVICTED_SHARES);
-        if from.is_some()
-            && open.permits.len() >= self.limits.connections_max
+        if open.permits.len() >= self.limits.connections_max
             && !self.evict(&mut open, at_once, |_| true)
+            && from.is_some()
         {
             return Err(NoPlace::Full);
         }

@@ -107,6 +107,7 @@ fn find<S: Service>(
         return Err(Error::WrongHost);
     }
     if let Err(Error::NoRoute) = found
+        && !path.starts_with("//")
         && let Some(path) = path.strip_suffix('/')
         && !matches!(service.find(&head.method, path), Err(Error::NoRoute))
     {
