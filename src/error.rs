@@ -19,6 +19,8 @@ pub enum Error {
     TooManyHeaders(usize),
     /// No route has this path.
     NoRoute,
+    /// The path has a slash too many at its end; the path without it, and the query.
+    Moved(String),
     /// The path has no such method; the value of `Allow`.
     WrongMethod(String),
     /// The admin key is refused.
@@ -216,6 +218,7 @@ impl Error {
             Self::Invalid(_) => "The request does not validate.",
             Self::WrongHost => "Unknown Host. Add the name to http.allowed_hosts in vomeet.toml.",
             Self::NoRoute | Self::PageNotFound => "Not Found",
+            Self::Moved(_) => "The path has no slash at its end.",
             Self::WrongMethod(_) => "Method Not Allowed",
             Self::NotAllowed(_) => "This token may not do that.",
             Self::TokenDisabled => "Token is disabled; enable it first.",

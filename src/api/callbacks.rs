@@ -18,6 +18,9 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
+/// Longest body of a report that may carry the log of its bot, in bytes.
+pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
+
 /// The name of a session, which is the bot's credential.
 type ConnectionId = SingleLine<64>;
 /// An exit code.

@@ -118,9 +118,23 @@ async fn inside(app: &App) -> Result<Inside> {
 /// Gets the metrics, in the text format of Prometheus.
 pub(crate) async fn get_metrics(app: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
     let written = app.store.written();
+    let budgets = &app.transport.budgets;
     let readings = [
         ("http_connections", "Open connections", app.transport.connections.count() as u64),
-        ("live_sockets", "Open live sockets", app.transport.sockets.count() as u64),
+        ("live_sockets", "Open live sockets", budgets.sockets.used()),
+        (
+            "connections_evicted",
+            "Connections closed since the start because another needed their place",
+            app.transport.connections.evicted(),
+        ),
+        ("body_bytes", "Bytes of request bodies that are counted", budgets.bodies.used()),
+        ("response_bytes", "Bytes of responses that are counted", budgets.responses.used()),
+        ("long_responses", "Responses of more than one page", budgets.long_responses.used()),
+        (
+            "budget_refusals",
+            "Requests refused since the start because their caller, or all, held too much",
+            budgets.refused(),
+        ),
         ("tokens_in_memory", "Tokens that are known in memory", app.auth.known_tokens() as u64),
         ("store_writes", "Writes committed since the start", written.verbs),
         ("store_commits", "Commits that they shared", written.commits),

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::auth;
 use crate::auth::Auth;
 use crate::auth::{ADMIN_HEADER, Admin, Bot, ResponseHeaders, USER_HEADER, User};
+use crate::budget::Holder;
 use crate::domain::TokenHash;
 use crate::error::{Error, Result};
 use crate::http::peer::Origin;
@@ -42,6 +43,14 @@ pub trait Guard: Sized + Send {
     /// Decides before a byte of the body is read.
     fn authenticate(call: &Call) -> Result<Self>;
 
+    /// Who holds what the request takes of the server.
+    fn holder(&self) -> Holder;
+
+    /// Who holds a response of more than one page.
+    fn holder_of_long(&self) -> Holder {
+        self.holder()
+    }
+
     /// Counts the request of an authenticated caller, and adds the headers that every response to
     /// it has.
     fn record_use(&self, _: &Call, _: &mut ResponseHeaders) -> Result<()> {
@@ -72,6 +81,10 @@ impl Guard for Anonymous {
             accepts_gzip: accepts_gzip(headers),
             known_etags: headers.get(header::IF_NONE_MATCH).cloned(),
         })
+    }
+
+    fn holder(&self) -> Holder {
+        Holder::Anonymous
     }
 }
 
@@ -124,6 +137,10 @@ impl Guard for Session {
     fn authenticate(_: &Call) -> Result<Self> {
         Ok(Self)
     }
+
+    fn holder(&self) -> Holder {
+        Holder::Anonymous
+    }
 }
 
 impl Guard for Admin {
@@ -139,6 +156,10 @@ impl Guard for Admin {
                 call.now,
             ),
         }
+    }
+
+    fn holder(&self) -> Holder {
+        Holder::Admin
     }
 }
 
@@ -156,9 +177,17 @@ impl Guard for User {
         Ok(user)
     }
 
+    fn holder(&self) -> Holder {
+        Holder::User(self.user.id)
+    }
+
+    fn holder_of_long(&self) -> Holder {
+        Holder::Token(self.token.id)
+    }
+
     fn record_use(&self, call: &Call, response_headers: &mut ResponseHeaders) -> Result<()> {
         auth::add_expiry_header(self, call.now, response_headers);
-        call.app.request_limiter.count(self, call.instant, response_headers)?;
+        call.app.request_limiter.count(self, call.cost, call.instant, response_headers)?;
         call.app.auth.usage().record_use(self, call.now, call.request.client);
         Ok(())
     }
@@ -169,6 +198,10 @@ impl Guard for Bot {
 
     fn authenticate(call: &Call) -> Result<Self> {
         Auth::bot(&call.request.head.headers, &call.app.store)
+    }
+
+    fn holder(&self) -> Holder {
+        Holder::Bot(self.token_hash())
     }
 }
 
@@ -204,6 +237,13 @@ impl Guard for WebSocketCaller {
                 refused @ Error::TokenRefused(_) => Ok(Self { who: Err(refused), handshake }),
                 error => Err(error),
             },
+        }
+    }
+
+    fn holder(&self) -> Holder {
+        match &self.who {
+            Ok((user, _)) => user.holder(),
+            Err(_) => Holder::Anonymous,
         }
     }
 

@@ -16,6 +16,7 @@ pub(crate) mod live;
 pub(crate) mod meetings;
 pub(crate) mod message;
 pub(crate) mod openapi;
+pub mod response_room;
 pub mod route;
 pub(crate) mod search;
 pub(crate) mod segments;

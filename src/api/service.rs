@@ -34,6 +34,6 @@ impl Service for Api {
         let now = app.clock.now();
         let instant = app.clock.instant();
         let permission = route.permission.unwrap_or(Permission::WriteAll);
-        route.answer(Box::new(Call { app, request, permission, now, instant }))
+        route.answer(Box::new(Call { app, request, permission, cost: route.cost, now, instant }))
     }
 }

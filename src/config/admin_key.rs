@@ -100,6 +100,13 @@ impl Settings {
     }
 }
 
+impl Config {
+    /// Whether the admin key is so weak that it works on loopback alone.
+    pub fn has_weak_admin_key(&self) -> bool {
+        weakness(&self.admin_key).is_some()
+    }
+}
+
 fn weakness(key: &str) -> Option<&'static str> {
     if key.is_empty() {
         return Some("is empty");

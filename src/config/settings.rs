@@ -95,15 +95,17 @@ settings! {
         workers: usize = 0, whole(0..=1024);
         /// Most connections at once.
         connections_max: usize = 8192, whole(1..=1_000_000);
-        /// Longest request body in bytes.
+        /// Longest request body in bytes; 16384 at most where a request needs no key.
         body_bytes_max: usize = 65536, whole(1024..=16 * MIB);
-        /// Longest wait for the head of a request, in seconds; idle connections are closed after it
-        /// too.
+        /// Longest wait for the head of a request, in seconds.
         header_time_max: Duration = 10, seconds_up_to(DAY), named("header_seconds_max");
+        /// How long a connection may be idle between two requests, in seconds; a proxy in front
+        /// must keep its own idle connections for a shorter time.
+        idle_time_max: Duration = 75, seconds_up_to(DAY), named("idle_seconds_max");
         /// Longest wait for a request body, in seconds.
         body_time_max: Duration = 10, seconds_up_to(DAY), named("body_seconds_max");
         /// Longest time for a client to take its response, in seconds, from when it first falls
-        /// behind.
+        /// behind; as much again after each 16 KiB a second that it has taken.
         response_time_max: Duration = 30, seconds_up_to(DAY), named("response_seconds_max");
         /// Longest wait for open requests when stopping, in seconds.
         stop_time_max: Duration = 10, seconds_up_to(DAY), named("stop_seconds_max");
@@ -145,10 +147,10 @@ settings! {
         /// Most refused keys from one address in a minute; further requests get 429. 0 is no limit.
         failed_keys_per_minute: u32 = 60, whole(0..=PER_MINUTE_MAX);
         /// Most requests with one token in a minute; further ones get 429. 0 is no limit.
-        requests_per_minute_token: u32 = 0, whole(0..=PER_MINUTE_MAX);
+        requests_per_minute_token: u32 = 600, whole(0..=PER_MINUTE_MAX);
         /// Most requests of one user in a minute, with all their tokens; further ones get 429. 0 is
         /// no limit.
-        requests_per_minute_user: u32 = 0, whole(0..=PER_MINUTE_MAX);
+        requests_per_minute_user: u32 = 1200, whole(0..=PER_MINUTE_MAX);
     }
 }
 
@@ -282,6 +284,8 @@ settings! {
     pub struct Live in "live" {
         /// Most live sockets at once; further ones get 503.
         sockets_max: usize = 4096, whole(1..=1_000_000);
+        /// Most live sockets of one user at once; further ones get 503.
+        sockets_max_user: usize = 1024, whole(1..=1_000_000);
         /// Most messages that wait for a subscriber; one more, and it is closed with 1013.
         queue_max: usize = 256, whole(1..=65_536);
     }

@@ -10,6 +10,7 @@
 pub(crate) mod access_log;
 pub mod admin_socket;
 pub(crate) mod asset;
+pub(crate) mod connection_activity;
 pub(crate) mod connections;
 pub(crate) mod hosts;
 pub(crate) mod json_stream;
@@ -19,6 +20,7 @@ pub(crate) mod problem;
 pub mod request;
 pub(crate) mod request_ids;
 pub(crate) mod response;
+pub(crate) mod response_body;
 pub mod serve;
 pub(crate) mod service;
 pub(crate) mod streamed_response;

@@ -46,6 +46,8 @@ pub struct Peer {
     pub origin: Origin,
     /// The same as text, made once.
     pub name: String,
+    /// The address of the server to which it was made; `None` by the admin socket.
+    pub local: Option<SocketAddr>,
 }
 
 impl Peer {
@@ -61,7 +63,7 @@ impl Peer {
 
 impl From<Origin> for Peer {
     fn from(origin: Origin) -> Self {
-        Self { name: origin.to_string(), origin }
+        Self { name: origin.to_string(), origin, local: None }
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
             StatusCode::BAD_REQUEST
         }
         Error::WrongHost => StatusCode::MISDIRECTED_REQUEST,
+        Error::Moved(_) => StatusCode::PERMANENT_REDIRECT,
         Error::TooManyHeaders(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Error::NoRoute
         | Error::UserNotFound
@@ -103,6 +104,11 @@ fn add_headers(error: &Error, headers: &mut HeaderMap) {
         Error::WrongMethod(allowed) => {
             if let Ok(allowed) = HeaderValue::from_str(allowed) {
                 headers.insert(header::ALLOW, allowed);
+            }
+        }
+        Error::Moved(path) => {
+            if let Ok(path) = HeaderValue::from_str(path) {
+                headers.insert(header::LOCATION, path);
             }
         }
         Error::NoWebSocket => {

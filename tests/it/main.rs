@@ -17,6 +17,8 @@
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`cors`], [`limits`] | HTTP's rules, limits and time-outs |
+//! | [`names`] | by which names and addresses the server is reached |
+//! | [`budgets`], [`shares`] | what slow and unread requests take, and who is served meanwhile |
 //! | [`rate_limits`] | wrong keys by address, requests by token and user |
 //! | [`races`], [`model`] | many callers at once; random sequences against a model |
 //! | [`replay`], [`recording`] | the verbs of every server, applied to another file: the same rows |
@@ -57,6 +59,7 @@ mod bad_body;
 mod bad_input;
 mod bot_kill;
 mod bots;
+mod budgets;
 mod cli;
 mod cli_manual;
 mod cli_requests;
@@ -88,6 +91,7 @@ mod local_socket;
 mod matrix;
 mod meetings;
 mod model;
+mod names;
 mod notes;
 mod openapi;
 mod positions;
@@ -106,6 +110,7 @@ mod search;
 mod search_index;
 mod secrets;
 mod segments;
+mod shares;
 mod startup;
 mod tidy;
 mod tokens;

@@ -130,9 +130,15 @@ impl Launch {
 
     /// A client of the tests may be as slow as the machine is.
     fn for_slow_clients(self) -> Self {
-        ["HEADER", "BODY", "RESPONSE"].iter().fold(self, |launch, limit| {
+        ["HEADER", "IDLE", "BODY", "RESPONSE"].iter().fold(self, |launch, limit| {
             launch.env(&format!("VOMEET_HTTP_{limit}_SECONDS_MAX"), "600")
         })
+    }
+
+    /// Lets tokens and users ask as often as they like.
+    pub fn any_requests(self) -> Self {
+        self.env("VOMEET_LIMITS_REQUESTS_PER_MINUTE_TOKEN", "0")
+            .env("VOMEET_LIMITS_REQUESTS_PER_MINUTE_USER", "0")
     }
 
     /// Lets an address try as many wrong keys as it likes.

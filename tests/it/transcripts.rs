@@ -272,7 +272,8 @@ fn slow_readers_hold_nobody_up_and_are_ended() {
     let (setup, key) = long();
     let server = setup.start();
     let ask = server.get(PATH).user(&key).bytes();
-    let mut stalled: Vec<_> = (0..20)
+    // A token may have four responses under way that are more than a page.
+    let mut stalled: Vec<_> = (0..3)
         .map(|_| {
             let mut line = server.line();
             line.send(&ask).expect("sent");
