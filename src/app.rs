@@ -7,7 +7,7 @@ use crate::config::{Bots, Config};
 use crate::domain::Time;
 use crate::erasure::Erasure;
 use crate::error::Result;
-use crate::exit::StartupError;
+use crate::exit::{Code, StartupError};
 use crate::feed::Feed;
 use crate::http::transport::Transport;
 use crate::metrics::{Metrics, RouteLabel};
@@ -109,7 +109,11 @@ impl App {
         let sockets_max = config.live.sockets_max;
         let transport =
             Transport::new(config.http.clone(), address, sockets_max, Arc::clone(&metrics));
-        let auth = Auth::new(&config.admin_keys(), token_cache);
+        let has_foreign_keys = store.has_foreign_keys().map_err(|error| {
+            let message = format!("Cannot read the tokens ({}).", error.store_cause());
+            StartupError::new(Code::DatabaseUnusable, message)
+        })?;
+        let auth = Auth::new(&config.admin_keys(), token_cache, has_foreign_keys);
         let limits = &config.limits;
         let failed_auth_limiter = FailedAuthLimiter::new(limits.failed_keys_per_minute);
         let request_limiter =

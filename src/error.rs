@@ -2,7 +2,7 @@
 //! with it is in `http/problem.rs`.
 
 use crate::domain::field_error::FieldError;
-use crate::domain::{KeyRejection, MeetingStatus, Platform, TokenId};
+use crate::domain::{KeyRejection, MeetingStatus, Platform, SentInstead, TokenId};
 use std::fmt;
 
 /// What every fallible function of the server returns.
@@ -24,7 +24,7 @@ pub enum Error {
     /// The admin key is refused.
     AdminKeyRefused(KeyRejection),
     /// There is no user token.
-    TokenMissing,
+    TokenMissing(SentInstead),
     /// The user token is refused.
     TokenRefused(KeyRejection),
     /// Too many keys from the caller's address were refused; this one would have been too.
@@ -43,6 +43,8 @@ pub enum Error {
     TokenReplaced(TokenId),
     /// The token is disabled.
     TokenDisabled,
+    /// A named admin key may not do this; the sentence says why.
+    AdminKeyLimited(String),
     /// No such admin key.
     AdminKeyNotFound,
     /// An admin key has this name.
@@ -111,23 +113,24 @@ impl Error {
     /// authorisation and limits have them.
     pub fn reason(&self) -> Option<(&'static str, String)> {
         Some(match self {
-            Self::TokenMissing => (
-                KeyRejection::Missing.code(),
-                "Send an API token in the header X-API-Key.".to_owned(),
-            ),
-            Self::AdminKeyRefused(KeyRejection::Missing) => (
-                KeyRejection::Missing.code(),
-                "Send the admin key in the header X-Admin-API-Key.".to_owned(),
-            ),
+            Self::TokenMissing(instead) => {
+                let message = "Send an API token in the header X-API-Key.";
+                (KeyRejection::Missing(*instead).code(), format!("{message}{}", instead.hint()))
+            }
+            Self::AdminKeyRefused(missing @ KeyRejection::Missing(instead)) => {
+                let message = "Send the admin key in the header X-Admin-API-Key.";
+                (missing.code(), format!("{message}{}", instead.hint()))
+            }
             Self::AdminKeyRefused(KeyRejection::Unknown) => {
-                let message =
-                    "No such admin key is known here. It may be mistyped, or of another server.";
+                let message = "No such admin key is known here. It may be mistyped, or of another \
+                               server; a weak key of the settings is accepted from the server's \
+                               own machine alone.";
                 (KeyRejection::Unknown.code(), message.to_owned())
             }
             Self::AdminKeyRefused(rejection) | Self::TokenRefused(rejection) => {
                 (rejection.code(), rejection.reason())
             }
-            Self::NotAllowed(why) => ("not_allowed", why.clone()),
+            Self::NotAllowed(why) | Self::AdminKeyLimited(why) => ("not_allowed", why.clone()),
             Self::TooManyFailedKeys { retry_after } => (
                 "too_many_failed_keys",
                 format!("Keys from your address are looked at again in {retry_after} s."),
@@ -218,13 +221,14 @@ impl Error {
             Self::NoRoute | Self::PageNotFound => "Not Found",
             Self::WrongMethod(_) => "Method Not Allowed",
             Self::NotAllowed(_) => "This token may not do that.",
+            Self::AdminKeyLimited(_) => "This admin key may not do that.",
             Self::TokenDisabled => "Token is disabled; enable it first.",
             Self::AdminKeyNotFound => "Admin key not found",
             Self::AdminKeyTaken => {
                 "An admin key has this name already; rotate it, or choose another name."
             }
             Self::AdminKeyRefused(_) => "Invalid or missing admin token.",
-            Self::TokenMissing => "Missing API token (X-API-Key header)",
+            Self::TokenMissing(_) => "Missing API token (X-API-Key header)",
             Self::TokenRefused(_) => "Invalid API token",
             Self::TooSlow => "The body did not arrive in time.",
             Self::UserNotFound => "User not found",

@@ -4,7 +4,7 @@ use crate::api::general::VERSION;
 use crate::api::guard::Access;
 use crate::api::route::Route;
 use crate::domain::field_error::FieldError;
-use crate::domain::{KeyRejection, Permission};
+use crate::domain::{KeyRejection, Permission, SentInstead};
 use crate::error::{Error, Result};
 use crate::http::pipeline::HEADERS_MAX;
 use crate::http::problem::{Detail, status};
@@ -221,7 +221,7 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
             failures.extend([Error::AdminKeyRefused(KeyRejection::Unknown), TOO_MANY_KEYS]);
         }
         Access::User => failures.extend([
-            Error::TokenMissing,
+            Error::TokenMissing(SentInstead::Nothing),
             Error::TokenRefused(KeyRejection::Unknown),
             TOO_MANY_KEYS,
             TOO_MANY_REQUESTS,

@@ -18,6 +18,7 @@ use hyper::{HeaderMap, Method, StatusCode};
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
@@ -39,7 +40,7 @@ const REQUEST_ID_CHARS_MAX: usize = 64;
 pub(crate) async fn respond<S: Service>(
     transport: &Transport,
     service: &S,
-    peer: &Peer,
+    peer: &Arc<Peer>,
     request: hyper::Request<Incoming>,
 ) -> Response {
     let began = Instant::now();
@@ -56,7 +57,7 @@ pub(crate) async fn respond<S: Service>(
     let (outcome, extra_headers) = match target {
         Ok(target) => {
             let body_state = body_state.clone();
-            let peer = peer.origin.clone();
+            let peer = Arc::clone(peer);
             run(service.call(target, Request { head, body, body_state, peer, client })).await
         }
         Err(Error::WrongMethod(allowed)) if method == Method::OPTIONS && origin.is_some() => {

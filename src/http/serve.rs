@@ -117,7 +117,7 @@ async fn serve_connection<S: Service>(
     ended: oneshot::Receiver<End>,
 ) {
     let peer = match prepare(&transport, &stream, address).await {
-        Ok(peer) => peer,
+        Ok(peer) => Arc::new(peer),
         Err(error) => return log::debug!("a connection from {address:?}: {error}"),
     };
     let guard = Arc::new(guard);
@@ -195,6 +195,7 @@ pub async fn serve_one<S: Service>(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: Peer,
 ) {
+    let peer = Arc::new(peer);
     let respond_to = service_fn(|request| {
         let (transport, service, peer) = (&transport, &service, &peer);
         async move {

@@ -10,6 +10,7 @@
 //! | [`bot_kill`] | kill -9 of bots and servers in each state |
 //! | [`webhooks`], [`deliveries`], [`dispatcher`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
+//! | [`chains`], [`chains_model`] | what holders rotate their tokens to; any history of it against a model |
 //! | [`keys`], [`record`] | the life of keys, the reasons of refusals; the record of changes |
 //! | [`segments`], [`transcripts`], [`search`], [`search_index`] | what bots hear, how it is shown, how it is found |
 //! | [`indexing`], [`positions`] | the word index and what is not in it yet; where the n-th row of a list is |
@@ -57,6 +58,8 @@ mod bad_body;
 mod bad_input;
 mod bot_kill;
 mod bots;
+mod chains;
+mod chains_model;
 mod cli;
 mod cli_manual;
 mod cli_requests;

@@ -19,6 +19,22 @@ columns!(token_columns, token_at: Token of "t" {
     id, user_id, hint, created_at, last_used_at, last_address, disabled_at, replaced_by,
 } then terms: terms_at of term_columns);
 
+columns!(kept_columns, kept_at: Kept of "t" { hash, lifetime_seconds, is_foreign }
+    then token: token_at of token_columns);
+
+/// A token with what is never shown of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    /// BLAKE3 of it.
+    pub hash: TokenHash,
+    /// How long it is meant to live; `None` for ever.
+    pub lifetime_seconds: Option<i64>,
+    /// Whether another installation issued it.
+    pub is_foreign: bool,
+    /// The token.
+    pub token: Token,
+}
+
 /// The token with this id.
 pub(crate) fn find(db: &Connection, id: TokenId) -> rusqlite::Result<Option<Token>> {
     let mut statement =
@@ -116,6 +132,17 @@ impl Store {
             let mut statement =
                 db.prepare_cached("SELECT ended_at FROM ended_keys WHERE hash = ?1")?;
             statement.query_row([hash], |row| row.get(0)).optional()
+        })
+    }
+
+    /// Whether there is, or was, a token that another installation issued; a small read.
+    pub fn has_foreign_keys(&self) -> Result<bool> {
+        self.read(|db| {
+            let mut find = db.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM tokens WHERE is_foreign = 1)
+                     OR EXISTS (SELECT 1 FROM ended_keys WHERE is_foreign = 1)",
+            )?;
+            find.query_row([], |row| row.get(0))
         })
     }
 
