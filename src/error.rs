@@ -96,6 +96,8 @@ pub enum Error {
     NoWebhook,
     /// The request is no WebSocket handshake.
     NoWebSocket,
+    /// The WebSocket is asked for by a web page of another site.
+    ForeignOrigin,
     /// No such page of the documentation.
     PageNotFound,
     /// A queue is full; the same request may succeed in a second.
@@ -249,6 +251,10 @@ impl Error {
                  to process, docker or demo."
             }
             Self::NoWebhook => "No webhook URL is set. Set one with PUT /user/webhook.",
+            Self::ForeignOrigin => {
+                "Pages of this origin may not open a WebSocket. Add the origin to \
+                 http.cors_origins in vomeet.toml."
+            }
             Self::NoWebSocket => "This route speaks WebSocket; send an upgrade request (RFC 6455).",
             Self::Busy => "The server is busy. Try again in a second.",
             Self::DiskFull => "The disk is full. Free some space on the server and try again.",

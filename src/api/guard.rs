@@ -12,6 +12,7 @@ use crate::http::peer::Origin;
 use crate::http::request::extractor::query_value;
 use crate::http::this_machine::Locality;
 use crate::http::websocket::handshake::Handshake;
+use crate::http::websocket::origin;
 use hyper::body::Body;
 use hyper::header;
 
@@ -159,6 +160,9 @@ impl Guard for WebSocketCaller {
             return Err(Error::NoWebSocket);
         }
         let handshake = Handshake::read(&call.request.head)?;
+        if !origin::is_allowed(&call.request.head.headers, &call.app.config.http) {
+            return Err(Error::ForeignOrigin);
+        }
         let in_query = query_value(call.request.head.uri.query().unwrap_or(""), KEY_PARAMETER);
         let App { auth, store, .. } = &*call.app;
         let who = auth.watcher(

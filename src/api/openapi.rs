@@ -226,7 +226,12 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
             TOO_MANY_KEYS,
             TOO_MANY_REQUESTS,
         ]),
-        Access::Socket => failures.extend([Error::NoWebSocket, TOO_MANY_KEYS, TOO_MANY_REQUESTS]),
+        Access::Socket => failures.extend([
+            Error::NoWebSocket,
+            Error::ForeignOrigin,
+            TOO_MANY_KEYS,
+            TOO_MANY_REQUESTS,
+        ]),
         Access::Bot => failures.extend([Error::BotRefused, TOO_MANY_KEYS]),
     }
     if route.permission.is_some_and(|permission| permission != Permission::Nothing) {

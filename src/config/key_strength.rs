@@ -62,15 +62,15 @@ fn is_placeholder(text: &[char]) -> bool {
     !plain.is_empty() && PLACEHOLDERS.iter().any(|word| plain.replace(word, "").is_empty())
 }
 
-/// How many characters are left, where a common word and a row count as one, and what stood before
-/// as none.
+/// How many characters are left, where a common word, a row and a year count as one, and what stood
+/// before as none.
 fn unguessable(text: &[char]) -> usize {
     let mut count = 0;
     let mut at = 0;
     while at < text.len() {
         let (before, rest) = text.split_at(at);
         let repeated = repeated(before, rest);
-        let known = common(rest).max(row(rest)).max(same(rest));
+        let known = common(rest).max(row(rest)).max(same(rest)).max(year(rest));
         if repeated >= PART_MIN && repeated >= known {
             at += repeated;
             continue;
@@ -134,6 +134,17 @@ fn row(rest: &[char]) -> usize {
         }
     }
     if longest < PART_MIN { 0 } else { longest }
+}
+
+/// How long the year is that comes next, such as 1987 or 2026; 0 where none does.
+fn year(rest: &[char]) -> usize {
+    let is_year = match rest {
+        ['1', '9', third, fourth, ..] | ['2', '0', third, fourth, ..] => {
+            third.is_ascii_digit() && fourth.is_ascii_digit()
+        }
+        _ => false,
+    };
+    if is_year { 4 } else { 0 }
 }
 
 /// How often the next character stands there, one beside the other; 0 where not often enough.

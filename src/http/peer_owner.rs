@@ -51,11 +51,16 @@ fn finds_own_connection() -> std::io::Result<bool> {
 
 /// The users of all sockets with this address and this port at the other end.
 fn uids_of(peer: SocketAddr, port: u16) -> Vec<u32> {
+    // A busy machine has thousands of lines: what cannot be the one is not read further.
+    let local_port = format!(":{:04X} ", peer.port());
+    let remote_port = format!(":{port:04X} ");
     let mut uids = Vec::new();
     for table in TABLES {
         let text = fs::read_to_string(table).unwrap_or_default();
         for line in text.lines() {
-            if let Some(socket) = Socket::parse(line)
+            if line.contains(&local_port)
+                && line.contains(&remote_port)
+                && let Some(socket) = Socket::parse(line)
                 && is_same(socket.local, peer)
                 && socket.remote.port() == port
             {

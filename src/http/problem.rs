@@ -31,6 +31,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::TokenRefused(_)
         | Error::NotAllowed(_)
         | Error::AdminKeyLimited(_)
+        | Error::ForeignOrigin
         | Error::BotLimitReached { .. } => StatusCode::FORBIDDEN,
         Error::BotRefused => StatusCode::UNAUTHORIZED,
         Error::TooManyFailedKeys { .. } | Error::TooManyRequests { .. } => {

@@ -176,9 +176,6 @@ impl IntoResponse for Page {
     fn into_response(self) -> Result<Response> {
         let mut response = whole(StatusCode::OK, self.bytes);
         response.headers_mut().insert(header::CONTENT_TYPE, self.content_type);
-        response
-            .headers_mut()
-            .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response.headers_mut().extend(self.headers);
         Ok(response)
     }

@@ -4,7 +4,7 @@ use crate::domain::{Time, Token, TokenHash, TokenId, TokenTerms, User, UserId};
 use crate::error::{Error, Result};
 use crate::store::columns::columns;
 use crate::store::doors::Store;
-use crate::store::sessions::read::seats_taken;
+use crate::store::sessions::read::seats_within;
 use crate::store::users::read::{USER_COLUMNS, user_at, user_columns};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
@@ -77,7 +77,7 @@ pub struct KnownToken {
     pub token: Token,
     /// Its user.
     pub user: User,
-    /// How many seats the user's bots take.
+    /// How many seats the user's bots take in meetings within the token's scope.
     pub seats: i64,
 }
 
@@ -121,7 +121,7 @@ impl Store {
             let Some((user, token)) = statement.query_row([hash], known).optional()? else {
                 return Ok(None);
             };
-            let seats = seats_taken(db, user.id)?;
+            let seats = seats_within(db, user.id, &token.terms.scope)?;
             Ok(Some(KnownToken { token, user, seats }))
         })
     }
