@@ -27,7 +27,10 @@ CREATE TABLE tokens (
   disuse_seconds INTEGER,                    -- how long it may be unused before it expires
   replaced_by    INTEGER,                    -- the token that it was rotated to
   scope          TEXT,                       -- what it is limited to: src/domain/scope.rs
-  declared       INTEGER NOT NULL DEFAULT 0  -- whether vomeet.toml configures it
+  declared       INTEGER NOT NULL DEFAULT 0, -- whether vomeet.toml configures it
+  lifetime_seconds INTEGER,                  -- how long it is meant to live: what an administrator said last; null for ever
+  chain_id       INTEGER,                    -- the first token of its chain, where its holder rotated an older one to it
+  is_foreign     INTEGER NOT NULL DEFAULT 0  -- whether another installation issued it
 ) STRICT;
 
 -- Narrow: every new token writes to a page of it, and the fewer those are, the more tokens share a page of a commit.
@@ -36,14 +39,28 @@ CREATE INDEX tokens_of_user ON tokens (user_id);
 -- Configured tokens, found at each start without a scan of all the others.
 CREATE INDEX declared_tokens ON tokens (id) WHERE declared = 1;
 
+CREATE INDEX tokens_of_chain ON tokens (chain_id) WHERE chain_id IS NOT NULL;
+
+CREATE INDEX foreign_tokens ON tokens (id) WHERE is_foreign = 1;
+
 -- Revoked keys, so that whoever still uses one is told why.
 CREATE TABLE ended_keys (
   hash     BLOB    PRIMARY KEY CHECK (length(hash) = 32),
   user_id  INTEGER REFERENCES users (id) ON DELETE CASCADE,  -- null for an admin key
-  ended_at INTEGER NOT NULL
+  ended_at INTEGER NOT NULL,
+  token_id INTEGER,                                           -- of a token that its holder rotated without grace: its id,
+  chain_id INTEGER,                                           -- the first token of its chain,
+  issued_at INTEGER,                                          -- and when it was made
+  is_foreign INTEGER NOT NULL DEFAULT 0                       -- whether another installation issued it
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX ended_keys_of_user ON ended_keys (user_id);
+
+CREATE INDEX ended_keys_by_token ON ended_keys (token_id) WHERE token_id IS NOT NULL;
+
+CREATE INDEX ended_keys_of_chain ON ended_keys (chain_id) WHERE chain_id IS NOT NULL;
+
+CREATE INDEX foreign_ended_keys ON ended_keys (ended_at) WHERE is_foreign = 1;
 
 -- The named admin keys; one more may stand in the settings.
 CREATE TABLE admin_keys (
@@ -55,7 +72,8 @@ CREATE TABLE admin_keys (
   expires_at   INTEGER,
   rotated_at   INTEGER,
   old_hash     BLOB    UNIQUE CHECK (length(old_hash) = 32),  -- before the rotation; accepted until `old_until`
-  old_until    INTEGER
+  old_until    INTEGER,
+  lifetime_seconds INTEGER                                    -- how long a new secret is meant to live; null for ever
 ) STRICT;
 
 CREATE TABLE meetings (

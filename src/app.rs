@@ -7,7 +7,7 @@ use crate::config::{Bots, Config};
 use crate::domain::Time;
 use crate::erasure::Erasure;
 use crate::error::Result;
-use crate::exit::StartupError;
+use crate::exit::{Code, StartupError};
 use crate::feed::Feed;
 use crate::http::transport::Transport;
 use crate::metrics::{Metrics, RouteLabel};
@@ -107,7 +107,11 @@ impl App {
         let erasure = Erasure::new(Arc::clone(&store), Arc::clone(&bots), clock.clone());
         let metrics = Arc::new(Metrics::new((table.labels)()));
         let transport = Transport::new(&config, address, Arc::clone(&metrics));
-        let auth = Auth::new(&config.admin_keys(), token_cache);
+        let has_foreign_keys = store.has_foreign_keys().map_err(|error| {
+            let message = format!("Cannot read the tokens ({}).", error.store_cause());
+            StartupError::new(Code::DatabaseUnusable, message)
+        })?;
+        let auth = Auth::new(&config.admin_keys(), token_cache, has_foreign_keys);
         let limits = &config.limits;
         let failed_auth_limiter = FailedAuthLimiter::new(limits.failed_keys_per_minute);
         let request_limiter =

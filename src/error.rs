@@ -2,7 +2,7 @@
 //! with it is in `http/problem.rs`.
 
 use crate::domain::field_error::FieldError;
-use crate::domain::{KeyRejection, MeetingStatus, Platform, TokenId};
+use crate::domain::{KeyRejection, MeetingStatus, Platform, SentInstead, TokenId};
 use std::fmt;
 
 /// What every fallible function of the server returns.
@@ -26,7 +26,7 @@ pub enum Error {
     /// The admin key is refused.
     AdminKeyRefused(KeyRejection),
     /// There is no user token.
-    TokenMissing,
+    TokenMissing(SentInstead),
     /// The user token is refused.
     TokenRefused(KeyRejection),
     /// Too many keys from the caller's address were refused; this one would have been too.
@@ -45,6 +45,8 @@ pub enum Error {
     TokenReplaced(TokenId),
     /// The token is disabled.
     TokenDisabled,
+    /// A named admin key may not do this; the sentence says why.
+    AdminKeyLimited(String),
     /// No such admin key.
     AdminKeyNotFound,
     /// An admin key has this name.
@@ -96,6 +98,8 @@ pub enum Error {
     NoWebhook,
     /// The request is no WebSocket handshake.
     NoWebSocket,
+    /// The WebSocket is asked for by a web page of another site.
+    ForeignOrigin,
     /// No such page of the documentation.
     PageNotFound,
     /// A queue is full; the same request may succeed in a second.
@@ -113,23 +117,24 @@ impl Error {
     /// authorisation and limits have them.
     pub fn reason(&self) -> Option<(&'static str, String)> {
         Some(match self {
-            Self::TokenMissing => (
-                KeyRejection::Missing.code(),
-                "Send an API token in the header X-API-Key.".to_owned(),
-            ),
-            Self::AdminKeyRefused(KeyRejection::Missing) => (
-                KeyRejection::Missing.code(),
-                "Send the admin key in the header X-Admin-API-Key.".to_owned(),
-            ),
+            Self::TokenMissing(instead) => {
+                let message = "Send an API token in the header X-API-Key.";
+                (KeyRejection::Missing(*instead).code(), format!("{message}{}", instead.hint()))
+            }
+            Self::AdminKeyRefused(missing @ KeyRejection::Missing(instead)) => {
+                let message = "Send the admin key in the header X-Admin-API-Key.";
+                (missing.code(), format!("{message}{}", instead.hint()))
+            }
             Self::AdminKeyRefused(KeyRejection::Unknown) => {
-                let message =
-                    "No such admin key is known here. It may be mistyped, or of another server.";
+                let message = "No such admin key is known here. It may be mistyped, or of another \
+                               server; a weak key of the settings is accepted from the server's \
+                               own machine alone.";
                 (KeyRejection::Unknown.code(), message.to_owned())
             }
             Self::AdminKeyRefused(rejection) | Self::TokenRefused(rejection) => {
                 (rejection.code(), rejection.reason())
             }
-            Self::NotAllowed(why) => ("not_allowed", why.clone()),
+            Self::NotAllowed(why) | Self::AdminKeyLimited(why) => ("not_allowed", why.clone()),
             Self::TooManyFailedKeys { retry_after } => (
                 "too_many_failed_keys",
                 format!("Keys from your address are looked at again in {retry_after} s."),
@@ -221,13 +226,14 @@ impl Error {
             Self::Moved(_) => "The path has no slash at its end.",
             Self::WrongMethod(_) => "Method Not Allowed",
             Self::NotAllowed(_) => "This token may not do that.",
+            Self::AdminKeyLimited(_) => "This admin key may not do that.",
             Self::TokenDisabled => "Token is disabled; enable it first.",
             Self::AdminKeyNotFound => "Admin key not found",
             Self::AdminKeyTaken => {
                 "An admin key has this name already; rotate it, or choose another name."
             }
             Self::AdminKeyRefused(_) => "Invalid or missing admin token.",
-            Self::TokenMissing => "Missing API token (X-API-Key header)",
+            Self::TokenMissing(_) => "Missing API token (X-API-Key header)",
             Self::TokenRefused(_) => "Invalid API token",
             Self::TooSlow => "The body did not arrive in time.",
             Self::UserNotFound => "User not found",
@@ -248,6 +254,10 @@ impl Error {
                  to process, docker or demo."
             }
             Self::NoWebhook => "No webhook URL is set. Set one with PUT /user/webhook.",
+            Self::ForeignOrigin => {
+                "Pages of this origin may not open a WebSocket. Add the origin to \
+                 http.cors_origins in vomeet.toml."
+            }
             Self::NoWebSocket => "This route speaks WebSocket; send an upgrade request (RFC 6455).",
             Self::Busy => "The server is busy. Try again in a second.",
             Self::DiskFull => "The disk is full. Free some space on the server and try again.",

@@ -13,7 +13,7 @@ use crate::store::Change;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Changes that wait to be delivered.
@@ -57,6 +57,8 @@ struct Subscriber {
     user_id: UserId,
     token: TokenHash,
     queue: mpsc::Sender<Message>,
+    /// The token has changed, so that its end may be another.
+    changed: Arc<Notify>,
     /// Nothing is sent to it any more.
     is_closed: AtomicBool,
     end: Mutex<Option<oneshot::Sender<CloseReason>>>,
@@ -106,9 +108,16 @@ impl Feed {
     /// closed before this returns.
     pub fn on_change(&self, change: &Change) {
         match change {
-            Change::TokenRevoked(hash) => self.close_token(hash),
+            Change::TokensRevoked(hashes) => {
+                self.each_with_token(hashes, |subscriber| {
+                    subscriber.close(CloseReason::KeyRefused)
+                });
+            }
+            Change::TokensChanged(hashes) => {
+                self.each_with_token(hashes, |subscriber| subscriber.changed.notify_one());
+            }
             Change::UserRemoved(id) | Change::UserDisabled(id) => self.close_user(*id),
-            Change::UserChanged(_) | Change::SeatsChanged(_) | Change::TokenChanged(_) => {}
+            Change::UserChanged(_) | Change::SeatsChanged(_) => {}
             Change::MeetingRedacted(id) => {
                 self.lock().meetings.remove(id);
             }
@@ -117,10 +126,10 @@ impl Feed {
         }
     }
 
-    fn close_token(&self, hash: &TokenHash) {
+    fn each_with_token(&self, hashes: &[TokenHash], tell: impl Fn(&Subscriber)) {
         for subscriber in self.lock().subscribers.values() {
-            if subscriber.token == *hash {
-                subscriber.close(CloseReason::KeyRefused);
+            if hashes.contains(&subscriber.token) {
+                tell(subscriber);
             }
         }
     }
@@ -187,7 +196,9 @@ impl Feed {
         let (end, ended) = oneshot::channel();
         let end = Mutex::new(Some(end));
         let is_closed = AtomicBool::new(false);
-        let subscriber = Arc::new(Subscriber { user_id, token, queue, is_closed, end });
+        let changed = Arc::default();
+        let subscriber = Subscriber { user_id, token, queue, changed, is_closed, end };
+        let subscriber = Arc::new(subscriber);
         let mut hub = self.lock();
         hub.numbers += 1;
         let number = hub.numbers;
@@ -236,6 +247,11 @@ pub struct Watcher {
 }
 
 impl Watcher {
+    /// Is notified when the token has changed, also where nobody waits yet.
+    pub fn token_changed(&self) -> Arc<Notify> {
+        Arc::clone(&self.subscriber.changed)
+    }
+
     /// Subscribes to a meeting; once more changes nothing. `false` where it has
     /// [`SUBSCRIPTIONS_MAX`] already.
     pub fn subscribe(&mut self, meeting: &Meeting, native_id: &str) -> bool {

@@ -1,12 +1,12 @@
 //! Named admin keys, for callers with an admin key.
 
-use crate::api::tokens::{Grace, Lifetime, grace_or_usual, secret};
+use crate::api::tokens::{GRACE_SECONDS_HOLDER_MAX, Grace, Lifetime, secret};
 use crate::api::users::ById;
 use crate::app::App;
 use crate::auth::Admin;
 use crate::domain::admin_key::KeyName;
-use crate::domain::{AdminKey, AdminKeyId, PlainToken};
-use crate::error::Result;
+use crate::domain::{AdminKey, AdminKeyId, PlainToken, Time};
+use crate::error::{Error, Result};
 use crate::http::request::input::input;
 use crate::http::{Created, Json, NoContent};
 use crate::store::{CreateAdminKey, RevokeAdminKey, RotateAdminKey};
@@ -46,15 +46,50 @@ pub(crate) async fn create_admin_key(
 ) -> Result<Created<NewAdminKey>> {
     let secret = secret()?;
     let now = app.clock.now();
+    let expires_at = input.expires_in.map(|seconds| now.plus_seconds(seconds.0));
+    refuse_to_outlive(&admin, expires_at)?;
     let verb = CreateAdminKey {
         name: input.name.0,
         hash: secret.hash(),
         hint: secret.hint(),
-        expires_at: input.expires_in.map(|seconds| now.plus_seconds(seconds.0)),
+        expires_at,
         now,
     };
     let key = app.store.write_by(admin.actor()?, verb).await?;
     Ok(Created(NewAdminKey::new(&secret, key)))
+}
+
+/// Refuses a new key that would end later than the named key that makes it.
+fn refuse_to_outlive(admin: &Admin, expires_at: Option<Time>) -> Result<()> {
+    let Some(end) = admin.named_key().and_then(|key| key.expires_at) else { return Ok(()) };
+    if expires_at.is_some_and(|new_end| new_end <= end) {
+        return Ok(());
+    }
+    let why =
+        format!("This key ends on {end}, and a key that it makes ends no later; give expires_in.");
+    Err(Error::AdminKeyLimited(why))
+}
+
+/// Whether the holder of a named key rotates it; a named key rotates no other one, and not by the
+/// secret that it had before.
+fn is_by_holder(admin: &Admin, id: AdminKeyId, grace_seconds: i64) -> Result<bool> {
+    let Some(key) = admin.named_key() else { return Ok(false) };
+    if key.id != id {
+        let why =
+            "A named key rotates itself alone; use the key of the settings, or the command line.";
+        return Err(Error::AdminKeyLimited(why.to_owned()));
+    }
+    if key.is_old {
+        let why = "This key was rotated already; rotate it by the new one.";
+        return Err(Error::AdminKeyLimited(why.to_owned()));
+    }
+    if grace_seconds > GRACE_SECONDS_HOLDER_MAX {
+        let why = format!(
+            "A key that rotates itself has a grace of at most {GRACE_SECONDS_HOLDER_MAX} seconds."
+        );
+        return Err(Error::AdminKeyLimited(why));
+    }
+    Ok(true)
 }
 
 /// Lists the named admin keys, without the secrets; the configured key is not among them.
@@ -74,19 +109,23 @@ input! {
     }
 }
 
-/// Rotates an admin key: the new one has the same name, the old one is accepted for a grace period.
+/// Rotates an admin key: the new one has the same name, the old one is accepted for a grace period if
+/// one is given. A named key rotates itself alone, and keeps its end.
 pub(crate) async fn rotate_admin_key(
     app: Arc<App>,
     admin: Admin,
     input: RotateAdminKeyInput,
 ) -> Result<Created<NewAdminKey>> {
+    let grace_seconds = input.grace_seconds.map_or(0, |grace| grace.0);
+    let by_holder = is_by_holder(&admin, input.id, grace_seconds)?;
     let secret = secret()?;
     let verb = RotateAdminKey {
         id: input.id,
         hash: secret.hash(),
         hint: secret.hint(),
-        grace_seconds: grace_or_usual(input.grace_seconds),
+        grace_seconds,
         now: app.clock.now(),
+        by_holder,
     };
     let key = app.store.write_by(admin.actor()?, verb).await?;
     Ok(Created(NewAdminKey::new(&secret, key)))

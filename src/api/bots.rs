@@ -99,7 +99,13 @@ pub(crate) async fn send_bot(
     };
     let uid = verb.uid.clone();
     let bot_name = verb.bot_name.clone();
-    let meeting = app.store.write(verb).await?;
+    let meeting = match app.store.write(verb).await {
+        // How many bots are in other meetings is not told.
+        Err(Error::BotLimitReached { limit, .. }) if scope.is_narrow() => {
+            return Err(Error::BotLimitReached { seats: limit, limit });
+        }
+        sent => sent?,
+    };
     let spec = spec(&app, &meeting, &uid, &bot_name, &secret, (input.language, input.task))?;
     match app.bots.send(spec).await {
         Ok(container_id) => {
@@ -252,8 +258,8 @@ pub(crate) async fn list_running_bots(
     caller: User,
     (): (),
 ) -> Result<Json<RunningBots>> {
-    let mut open = app.store.open_meetings(Some(caller.user.id)).await?;
-    open.retain(|bot| caller.token.terms.scope.reaches(&bot.meeting));
+    let scope = caller.token.terms.scope.clone();
+    let open = app.store.open_meetings_of(caller.user.id, scope).await?;
     Ok(Json(RunningBots { running_bots: open.into_iter().map(RunningBot::from).collect() }))
 }
 

@@ -1,6 +1,6 @@
 //! The caller: the user and the token of the request.
 
-use crate::api::tokens::{Grace, RotatedToken, Rotation};
+use crate::api::tokens::{HolderGrace, RotatedToken, Rotation};
 use crate::app::App;
 use crate::auth::{Identity, User};
 use crate::domain::{Hint, Time, Token, TokenId, TokenTerms, UserId};
@@ -103,21 +103,22 @@ pub(crate) async fn list_own_tokens(
 }
 
 input! {
-    /// Body of `POST /user/tokens/rotate`; none is needed. How long tokens live is the
-    /// administrator's to say.
+    /// Body of `POST /user/tokens/rotate`; none is needed. When tokens end is the administrator's
+    /// to say.
     pub(crate) struct RotateOwnTokenInput, body Optional {
-        optional grace_seconds: Option<Grace>,
+        optional grace_seconds: Option<HolderGrace>,
     }
 }
 
-/// Rotates the token of the request: the new one has the same scope and the same lifetime.
+/// Rotates the token of the request: the new one has the same scope and the same end. Possible five
+/// times an hour.
 pub(crate) async fn rotate_own_token(
     app: Arc<App>,
     caller: User,
     input: RotateOwnTokenInput,
 ) -> Result<Created<RotatedToken>> {
     let now = app.clock.now();
-    let (verb, secret) = Rotation::within(input.grace_seconds).verb(caller.token.id, now)?;
+    let (verb, secret) = Rotation::by_holder(input.grace_seconds).verb(caller.token.id, now)?;
     let rotated = app.store.write_by(caller.actor(now)?, verb).await?;
     Ok(Created(RotatedToken::new(&secret, rotated)))
 }

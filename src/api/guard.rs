@@ -11,7 +11,9 @@ use crate::domain::TokenHash;
 use crate::error::{Error, Result};
 use crate::http::peer::Origin;
 use crate::http::request::extractor::query_value;
+use crate::http::this_machine::Locality;
 use crate::http::websocket::handshake::Handshake;
+use crate::http::websocket::origin;
 use hyper::body::Body;
 use hyper::header::{self, HeaderMap, HeaderValue};
 
@@ -63,7 +65,7 @@ pub struct Anonymous {
     /// Whether the caller is a browser that asks for a page.
     pub wants_page: bool,
     /// Whether the caller is on the server's own machine.
-    pub is_local: bool,
+    pub(crate) locality: Locality,
     /// Whether the caller takes gzip.
     pub accepts_gzip: bool,
     /// The versions that the caller has already (`If-None-Match`).
@@ -77,7 +79,7 @@ impl Guard for Anonymous {
         let headers = &call.request.head.headers;
         Ok(Self {
             wants_page: wants_page(call),
-            is_local: is_local(call),
+            locality: locality(call),
             accepts_gzip: accepts_gzip(headers),
             known_etags: headers.get(header::IF_NONE_MATCH).cloned(),
         })
@@ -115,16 +117,9 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     false
 }
 
-/// Whether the peer, and behind a proxy the client too, is on the server's own machine.
-fn is_local(call: &Call) -> bool {
-    let server = call.app.transport.address;
-    if !call.request.peer.is_on_this_machine(server) {
-        return false;
-    }
-    match call.request.client {
-        Some(client) => client.is_loopback() || client == server.ip().to_canonical(),
-        None => true,
-    }
+/// Whether the request comes from this machine.
+fn locality(call: &Call) -> Locality {
+    Locality::of(&call.request.peer, &call.request.head, call.app.transport.address)
 }
 
 /// The bot of a session that the body names. A report of an unknown session gets a response, and
@@ -147,10 +142,11 @@ impl Guard for Admin {
     const ACCESS: Access = Access::Admin;
 
     fn authenticate(call: &Call) -> Result<Self> {
-        match &call.request.peer {
+        match &call.request.peer.origin {
             Origin::Local(user) => Ok(Auth::local(user, call.now)),
             Origin::Network(_) => call.app.auth.admin(
-                &call.request.head.headers,
+                &call.request.head,
+                || locality(call).is_sure(),
                 &call.app.store,
                 call.request.client,
                 call.now,
@@ -168,7 +164,7 @@ impl Guard for User {
 
     fn authenticate(call: &Call) -> Result<Self> {
         let user = call.app.auth.user(
-            &call.request.head.headers,
+            &call.request.head,
             &call.app.store,
             call.request.client,
             call.now,
@@ -222,17 +218,20 @@ impl Guard for WebSocketCaller {
             return Err(Error::NoWebSocket);
         }
         let handshake = Handshake::read(&call.request.head)?;
+        if !origin::is_allowed(&call.request.head.headers, &call.app.config.http) {
+            return Err(Error::ForeignOrigin);
+        }
         let in_query = query_value(call.request.head.uri.query().unwrap_or(""), KEY_PARAMETER);
         let App { auth, store, .. } = &*call.app;
         let who = auth.watcher(
-            &call.request.head.headers,
+            &call.request.head,
             in_query.as_deref(),
             store,
             call.request.client,
             call.now,
         );
         match who {
-            Ok(_) | Err(Error::TokenMissing) => Ok(Self { who, handshake }),
+            Ok(_) | Err(Error::TokenMissing(_)) => Ok(Self { who, handshake }),
             Err(error) => match count_failed_auth(call, Self::ACCESS, error) {
                 refused @ Error::TokenRefused(_) => Ok(Self { who: Err(refused), handshake }),
                 error => Err(error),

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::auth::{ResponseHeaders, User};
 use crate::budget::Holder;
 use crate::clock::later;
-use crate::domain::{Platform, Time, TokenHash};
+use crate::domain::{Platform, TokenHash};
 use crate::error::{Error, Result};
 use crate::feed::{CloseReason, SUBSCRIPTIONS_MAX, Watcher};
 use crate::http::tracked_stream::TrackedStream;
@@ -18,11 +18,11 @@ use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// How often the token of an open socket is checked; a revoked one closes its sockets at once,
-/// without a check.
+/// How often the token of an open socket is checked for disuse; a revoked one closes its sockets at
+/// once, and a changed one is checked at once.
 const LOOK_PERIOD: Duration = Duration::from_secs(30);
 
 /// Most meetings in one message.
@@ -122,7 +122,7 @@ async fn serve_connection(
 /// The last message to a caller whose key is refused: the documented error, and the reason where
 /// there is one.
 fn last_words(refused: Option<&Error>) -> Option<Utf8Bytes> {
-    let is_missing = matches!(refused, Some(Error::TokenMissing));
+    let is_missing = matches!(refused, Some(Error::TokenMissing(_)));
     let error = if is_missing { "missing_api_key" } else { "invalid_api_key" };
     let why = refused.and_then(Error::reason).map(|(code, reason)| Why { code, reason });
     serde_json::to_string(&Answer::Error { error, details: Vec::new(), why })
@@ -140,6 +140,7 @@ async fn follow(
     permit: &mut Permit,
 ) -> End {
     let (watcher, cut) = app.feed.watch(user.user.id, token);
+    let changed = watcher.token_changed();
     // The key may have been revoked since it was authenticated, when the feed did not know this
     // subscriber yet.
     if app.auth.revalidate(&token, &app.store, app.clock.now()).is_err() {
@@ -149,7 +150,7 @@ async fn follow(
         biased;
         () = permit.stopping() => End::Stopping,
         end = cut_off(cut) => end,
-        () = refusal(app, &token, user.token.terms.expires_at) => End::KeyRefused,
+        () = refusal(app, &token, &changed) => End::KeyRefused,
         end = talk(app, user, watcher, socket) => end,
     }
 }
@@ -163,15 +164,18 @@ async fn cut_off(cut: oneshot::Receiver<CloseReason>) -> End {
 }
 
 /// Waits until a token is refused: its time may end, and that end may change meanwhile.
-async fn refusal(app: &App, token: &TokenHash, mut expires_at: Option<Time>) {
+async fn refusal(app: &App, token: &TokenHash, changed: &Notify) {
     loop {
-        let next_look = later(app.clock.now(), LOOK_PERIOD);
-        app.clock.sleep_until(expires_at.map_or(next_look, |end| end.min(next_look))).await;
+        let mut next_look = later(app.clock.now(), LOOK_PERIOD);
         match app.auth.revalidate(token, &app.store, app.clock.now()) {
-            Ok(end) => expires_at = end,
+            Ok(Some(end)) => next_look = next_look.min(end),
             Err(Error::TokenRefused(_)) => return,
             // The database cannot be read now; a revoked token is closed by the feed.
-            Err(_) => {}
+            Ok(None) | Err(_) => {}
+        }
+        tokio::select! {
+            () = app.clock.sleep_until(next_look) => {}
+            () = changed.notified() => {}
         }
     }
 }

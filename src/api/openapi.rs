@@ -5,7 +5,7 @@ use crate::api::groups;
 use crate::api::guard::{Access, KEY_PARAMETER};
 use crate::api::route::Route;
 use crate::domain::field_error::FieldError;
-use crate::domain::{KeyRejection, Permission};
+use crate::domain::{KeyRejection, Permission, SentInstead};
 use crate::error::{Error, Result};
 use crate::http::pipeline::HEADERS_MAX;
 use crate::http::problem::{Detail, status};
@@ -254,12 +254,17 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
             failures.extend([Error::AdminKeyRefused(KeyRejection::Unknown), TOO_MANY_KEYS]);
         }
         Access::User => failures.extend([
-            Error::TokenMissing,
+            Error::TokenMissing(SentInstead::Nothing),
             Error::TokenRefused(KeyRejection::Unknown),
             TOO_MANY_KEYS,
             TOO_MANY_REQUESTS,
         ]),
-        Access::Socket => failures.extend([Error::NoWebSocket, TOO_MANY_KEYS, TOO_MANY_REQUESTS]),
+        Access::Socket => failures.extend([
+            Error::NoWebSocket,
+            Error::ForeignOrigin,
+            TOO_MANY_KEYS,
+            TOO_MANY_REQUESTS,
+        ]),
         Access::Bot => failures.extend([Error::BotRefused, TOO_MANY_KEYS]),
     }
     if route.permission.is_some_and(|permission| permission != Permission::Nothing) {

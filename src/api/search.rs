@@ -116,6 +116,7 @@ pub(crate) async fn search_transcripts(
 ) -> Result<Json<SearchResults>> {
     let page = app.store.search(Search {
         user_id: caller.user.id,
+        scope: caller.token.terms.scope.clone(),
         terms: input.q.map(|typed| terms(&typed.0)).unwrap_or_default(),
         speaker: input.speaker.map(|name| name.0),
         platform: input.platform,
@@ -125,11 +126,7 @@ pub(crate) async fn search_transcripts(
         before: input.before,
         limit: usize::try_from(input.limit.0).unwrap_or(1),
     });
-    let mut page = page.await?;
-    let scope = &caller.token.terms.scope;
-    page.found.retain(|found| {
-        scope.check_meeting(found.platform, found.native_meeting_id.as_deref()).is_ok()
-    });
+    let page = page.await?;
     Ok(Json(SearchResults {
         results: page.found.into_iter().map(result).collect(),
         next: page.next,

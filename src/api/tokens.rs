@@ -12,19 +12,26 @@ use crate::domain::{
 };
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
-use crate::http::{Created, Json, NoContent};
-use crate::store::{CreateToken, RevokeToken, RotateToken, Rotated, TokenPage, UpdateToken};
+use crate::http::{Created, Json, NoContent, WithHeader};
+use crate::store::{
+    Affected, CreateToken, RevokeToken, RotateToken, Rotated, TokenPage, UpdateToken,
+};
+use hyper::header::{HeaderName, HeaderValue};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// A span in seconds: at most a hundred years.
 pub(crate) type Lifetime = BoundedInt<1, 3_155_760_000>;
-/// How long the old key is still accepted after a rotation, in seconds: at most a year.
+/// How long the old key is still accepted after a rotation by an administrator, in seconds: at most
+/// a year.
 pub(crate) type Grace = BoundedInt<0, 31_557_600>;
-/// The grace period by default, in seconds: a client that did not get the response can still use
-/// its old key.
-pub(crate) const GRACE_SECONDS_USUAL: i64 = 3600;
+/// The same after a rotation by its holder: at most an hour.
+pub(crate) type HolderGrace = BoundedInt<0, GRACE_SECONDS_HOLDER_MAX>;
+/// Longest grace period of a key that its holder rotates, in seconds.
+pub(crate) const GRACE_SECONDS_HOLDER_MAX: i64 = 3600;
+/// How many tokens were changed: a chain is one, so they may be more than the one that was named.
+const TOKENS_AFFECTED: HeaderName = HeaderName::from_static("x-tokens-affected");
 /// What a token is for.
 type TokenName = SingleLine<255>;
 
@@ -169,12 +176,14 @@ input! {
     }
 }
 
-/// Updates the given fields of a token; a disabled token is refused until it is enabled again.
+/// Updates the given fields of a token; a disabled token is refused until it is enabled again. What
+/// disables, enables or shortens it does the same to the tokens that its holder rotated it to; the
+/// header `X-Tokens-Affected` says how many tokens were changed.
 pub(crate) async fn update_token(
     app: Arc<App>,
     admin: Admin,
     input: UpdateTokenInput,
-) -> Result<Json<Token>> {
+) -> Result<WithHeader<Json<Token>>> {
     let now = app.clock.now();
     let verb = UpdateToken {
         id: input.id,
@@ -182,8 +191,8 @@ pub(crate) async fn update_token(
         disabled: input.disabled,
         now,
     };
-    let (token, _) = app.store.write_by(admin.actor()?, verb).await?;
-    Ok(Json(app.auth.with_pending(token)))
+    let updated = app.store.write_by(admin.actor()?, verb).await?;
+    Ok(counted(Json(app.auth.with_pending(updated.token)), &updated.affected))
 }
 
 /// How a token is rotated.
@@ -191,24 +200,30 @@ pub(crate) async fn update_token(
 pub(crate) struct Rotation {
     grace_seconds: i64,
     expires_in: Option<i64>,
+    by_holder: bool,
 }
 
 input! {
-    for Rotation, body Optional {
-        optional grace_seconds: Option<Grace> => grace_or_usual(grace_seconds),
-        optional expires_in: Option<Lifetime> => expires_in.map(|seconds| seconds.0),
+    /// What an administrator says of a rotation.
+    pub(crate) struct RotationInput, body Optional {
+        optional grace_seconds: Option<Grace>,
+        optional expires_in: Option<Lifetime>,
     }
 }
 
-/// How many seconds the old key is accepted for: as many as were asked for, or the usual ones.
-pub(crate) fn grace_or_usual(grace_seconds: Option<Grace>) -> i64 {
-    grace_seconds.map_or(GRACE_SECONDS_USUAL, |grace| grace.0)
+impl From<RotationInput> for Rotation {
+    fn from(input: RotationInput) -> Self {
+        let grace_seconds = input.grace_seconds.map_or(0, |grace| grace.0);
+        let expires_in = input.expires_in.map(|seconds| seconds.0);
+        Self { grace_seconds, expires_in, by_holder: false }
+    }
 }
 
 impl Rotation {
-    /// Of a token whose lifetime stays as it is.
-    pub(crate) fn within(grace: Option<Grace>) -> Self {
-        Self { grace_seconds: grace_or_usual(grace), expires_in: None }
+    /// Of a token by its holder, which ends when the old one would have.
+    pub(crate) fn by_holder(grace: Option<HolderGrace>) -> Self {
+        let grace_seconds = grace.map_or(0, |grace| grace.0);
+        Self { grace_seconds, expires_in: None, by_holder: true }
     }
 
     /// The verb that rotates the token, and the secret of the new one.
@@ -221,6 +236,7 @@ impl Rotation {
             grace_seconds: self.grace_seconds,
             expires_in: self.expires_in,
             now,
+            by_holder: self.by_holder,
         };
         Ok((verb, secret))
     }
@@ -230,7 +246,7 @@ input! {
     /// Path and body of `POST /admin/tokens/{id}/rotate`; no body is needed.
     pub(crate) struct RotateTokenInput, body Optional {
         path id: TokenId,
-        flatten rotation: Rotation,
+        flatten rotation: RotationInput,
     }
 }
 
@@ -262,13 +278,14 @@ impl RotatedToken {
     }
 }
 
-/// Rotates a token: the new one has the same scope, the old one is accepted for a grace period.
+/// Rotates a token: the new one has the same scope, the old one is accepted for a grace period if
+/// one is given.
 pub(crate) async fn rotate_token(
     app: Arc<App>,
     admin: Admin,
     input: RotateTokenInput,
 ) -> Result<Created<RotatedToken>> {
-    let (verb, secret) = input.rotation.verb(input.id, app.clock.now())?;
+    let (verb, secret) = Rotation::from(input.rotation).verb(input.id, app.clock.now())?;
     let rotated = app.store.write_by(admin.actor()?, verb).await?;
     Ok(Created(RotatedToken::new(&secret, rotated)))
 }
@@ -278,14 +295,21 @@ pub(crate) fn already_rotated() -> Error {
     Error::TokenReplaced(TokenId(2))
 }
 
-/// Revokes a token: it is refused from the next request on.
+/// Revokes a token, and those that its holder rotated it to: they are refused from the next request
+/// on. The header `X-Tokens-Affected` says how many they were.
 pub(crate) async fn revoke_token(
     app: Arc<App>,
     admin: Admin,
     ById(id): ById<TokenId>,
-) -> Result<NoContent> {
-    app.store.write_by(admin.actor()?, RevokeToken { id, now: app.clock.now() }).await?;
-    Ok(NoContent)
+) -> Result<WithHeader<NoContent>> {
+    let verb = RevokeToken { id, now: app.clock.now() };
+    let affected = app.store.write_by(admin.actor()?, verb).await?;
+    Ok(counted(NoContent, &affected))
+}
+
+/// A response that says how many tokens were changed.
+fn counted<T>(response: T, affected: &Affected) -> WithHeader<T> {
+    WithHeader { response, header: (TOKENS_AFFECTED, HeaderValue::from(affected.count())) }
 }
 
 input! {

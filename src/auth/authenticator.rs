@@ -1,22 +1,20 @@
 //! Authenticates callers from the headers alone. Keys are compared as hashes.
 
+use crate::auth::headers::{ADMIN_HEADER, USER_HEADER};
 use crate::auth::identity::Identity;
 use crate::auth::pending_usage::PendingUsage;
+use crate::auth::sent_instead::sent_instead;
 use crate::auth::token_cache::TokenCache;
 use crate::config::ConfiguredKey;
-use crate::domain::{Actor, KeyRejection, PlainToken, Time, TokenHash};
+use crate::domain::{Actor, AdminKeyId, KeyRejection, PlainToken, SentInstead, Time, TokenHash};
 use crate::error::{Error, Result};
 use crate::store::Store;
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
-
-/// The header of the admin key.
-pub(crate) const ADMIN_HEADER: HeaderName = HeaderName::from_static("x-admin-api-key");
-/// The header of a user's token.
-pub(crate) const USER_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
 /// How a bot's credential begins (RFC 6750, section 2.1).
 const BEARER: &[u8] = b"Bearer ";
@@ -24,14 +22,31 @@ const BEARER: &[u8] = b"Bearer ";
 /// An authenticated administrator. Only [`Auth`] makes one.
 pub struct Admin {
     name: Cow<'static, str>,
+    key: Option<NamedKey>,
     address: Option<IpAddr>,
     at: Time,
+}
+
+/// The named admin key of a request.
+pub struct NamedKey {
+    /// Its id.
+    pub id: AdminKeyId,
+    /// Whether it was rotated since, so that this is its old secret.
+    pub is_old: bool,
+    /// When the secret stops being accepted.
+    pub expires_at: Option<Time>,
 }
 
 impl Admin {
     /// The actor of one audit log entry; every entry needs a call of its own, for its own salt.
     pub fn actor(&self) -> Result<Actor> {
         actor(self.name.clone().into_owned(), self.address, self.at)
+    }
+
+    /// The named key by which the administrator came; `None` for a key of the settings and for the
+    /// admin socket.
+    pub fn named_key(&self) -> Option<&NamedKey> {
+        self.key.as_ref()
     }
 }
 
@@ -79,6 +94,8 @@ pub fn actor(name: String, address: Option<IpAddr>, at: Time) -> Result<Actor> {
 /// An admin key of the settings.
 struct ConfiguredHash {
     hash: blake3::Hash,
+    /// Whether it is accepted from this machine alone.
+    is_weak: bool,
     /// When the key expires; `None` is never.
     expires_at: Option<Time>,
 }
@@ -87,79 +104,103 @@ struct ConfiguredHash {
 pub struct Auth {
     configured_keys: Vec<ConfiguredHash>,
     token_cache: Arc<TokenCache>,
+    /// Whether the file has keys that another installation issued, which look otherwise than ours.
+    has_foreign_keys: bool,
     usage: PendingUsage,
 }
 
 impl Auth {
     /// Accepts these admin keys besides the named ones in the database. `token_cache` must be told
     /// of every change that the store commits ([`TokenCache::on_change`]).
-    pub fn new(keys: &[ConfiguredKey], token_cache: Arc<TokenCache>) -> Self {
+    pub fn new(
+        keys: &[ConfiguredKey],
+        token_cache: Arc<TokenCache>,
+        has_foreign_keys: bool,
+    ) -> Self {
         let mut configured_keys = Vec::new();
         for key in keys {
             let hash = blake3::hash(key.key.as_bytes());
-            configured_keys.push(ConfiguredHash { hash, expires_at: key.until });
+            let is_weak = key.weakness().is_some();
+            configured_keys.push(ConfiguredHash { hash, is_weak, expires_at: key.until });
         }
-        Self { configured_keys, token_cache, usage: PendingUsage::default() }
+        Self { configured_keys, token_cache, has_foreign_keys, usage: PendingUsage::default() }
     }
 
     /// Authenticates an administrator by an admin key: one of the settings, or a named one.
-    /// [`Error::AdminKeyRefused`] otherwise.
+    /// [`Error::AdminKeyRefused`] otherwise. `is_local` says whether the request surely comes from
+    /// this machine; it is asked only where a weak key is brought.
     pub fn admin(
         &self,
-        headers: &HeaderMap,
+        head: &Parts,
+        is_local: impl FnOnce() -> bool,
         store: &Store,
         address: Option<IpAddr>,
         now: Time,
     ) -> Result<Admin> {
-        let presented = match single(headers, &ADMIN_HEADER) {
-            Single::Value(value) => value.as_bytes(),
-            Single::Missing => return Err(Error::AdminKeyRefused(KeyRejection::Missing)),
+        let presented = match single(&head.headers, &ADMIN_HEADER) {
+            Single::Value(value) if !value.is_empty() => value.as_bytes(),
+            Single::Value(_) | Single::Missing => {
+                let instead = sent_instead(head, &ADMIN_HEADER);
+                return Err(Error::AdminKeyRefused(KeyRejection::Missing(instead)));
+            }
             Single::Repeated => return Err(Error::AdminKeyRefused(KeyRejection::Repeated)),
         };
-        let (name, expires_at) = self.admin_key(presented, store)?;
+        let (name, key, expires_at) = self.admin_key(presented, is_local, store)?;
         if let Some(end) = expires_at
             && end <= now
         {
             return Err(Error::AdminKeyRefused(KeyRejection::Expired(end, None)));
         }
-        Ok(Admin { name, address, at: now })
+        Ok(Admin { name, key, address, at: now })
     }
 
-    /// The name of an admin key as the audit log writes it, and when the key expires.
+    /// The name of an admin key as the audit log writes it, the key if it is a named one, and when
+    /// it expires.
     fn admin_key(
         &self,
         presented: &[u8],
+        is_local: impl FnOnce() -> bool,
         store: &Store,
-    ) -> Result<(Cow<'static, str>, Option<Time>)> {
+    ) -> Result<(Cow<'static, str>, Option<NamedKey>, Option<Time>)> {
         let hash = blake3::hash(presented);
         for configured in &self.configured_keys {
             // Comparing two `blake3::Hash` takes the same time wherever they differ.
-            if configured.hash == hash {
-                return Ok((Cow::Borrowed("key:settings"), configured.expires_at));
+            if configured.hash != hash {
+                continue;
             }
+            if configured.is_weak && !is_local() {
+                log::warn!(
+                    "the admin key of the settings is weak and was refused: the request does not \
+                     surely come from this machine; set ADMIN_API_TOKEN to a strong one"
+                );
+                // Whoever guesses at keys does not learn that this one was right.
+                return Err(Error::AdminKeyRefused(KeyRejection::Unknown));
+            }
+            return Ok((Cow::Borrowed("key:settings"), None, configured.expires_at));
         }
-        let (name, expires_at) = named_admin_key(presented, store)?;
-        Ok((Cow::Owned(name), expires_at))
+        let (name, key) = named_admin_key(presented, store)?;
+        let expires_at = key.expires_at;
+        Ok((Cow::Owned(name), Some(key), expires_at))
     }
 
     /// An administrator who needs no key: a user of this machine who may use the admin socket, or
     /// open the database itself.
     pub(crate) fn local(user: &str, now: Time) -> Admin {
-        Admin { name: Cow::Owned(format!("local:{user}")), address: None, at: now }
+        Admin { name: Cow::Owned(format!("local:{user}")), key: None, address: None, at: now }
     }
 
     /// Authenticates a user by `X-API-Key`. A token that is not in memory costs one small read of
     /// the database. [`Error::TokenMissing`] or [`Error::TokenRefused`] otherwise.
     pub fn user(
         &self,
-        headers: &HeaderMap,
+        head: &Parts,
         store: &Store,
         address: Option<IpAddr>,
         now: Time,
     ) -> Result<User> {
-        let presented = match single(headers, &USER_HEADER) {
-            Single::Value(value) => value.as_bytes(),
-            Single::Missing => return Err(Error::TokenMissing),
+        let presented = match single(&head.headers, &USER_HEADER) {
+            Single::Value(value) if !value.is_empty() => value.as_bytes(),
+            Single::Value(_) | Single::Missing => return Err(token_missing(head)),
             Single::Repeated => return Err(Error::TokenRefused(KeyRejection::Repeated)),
         };
         let identity = self.authenticate(presented, store, now)?;
@@ -170,18 +211,21 @@ impl Auth {
     /// WebSocket; the header wins. The hash is for [`Auth::revalidate`].
     pub fn watcher(
         &self,
-        headers: &HeaderMap,
+        head: &Parts,
         in_query: Option<&str>,
         store: &Store,
         address: Option<IpAddr>,
         now: Time,
     ) -> Result<(User, TokenHash)> {
-        let presented = match (single(headers, &USER_HEADER), in_query) {
+        let presented = match (single(&head.headers, &USER_HEADER), in_query) {
             (Single::Value(value), _) => value.as_bytes(),
             (Single::Repeated, _) => return Err(Error::TokenRefused(KeyRejection::Repeated)),
             (Single::Missing, Some(value)) => value.as_bytes(),
-            (Single::Missing, None) => return Err(Error::TokenMissing),
+            (Single::Missing, None) => return Err(token_missing(head)),
         };
+        if presented.is_empty() {
+            return Err(Error::TokenMissing(SentInstead::Empty));
+        }
         let identity = self.authenticate(presented, store, now)?;
         Ok((User { identity, address }, TokenHash::of(presented)))
     }
@@ -221,28 +265,31 @@ impl Auth {
 
     /// The identity of a token that is accepted now.
     fn authenticate(&self, presented: &[u8], store: &Store, now: Time) -> Result<Arc<Identity>> {
-        if presented.is_empty() {
-            return Err(Error::TokenMissing);
-        }
         let identity = self.identity(presented, store)?;
         identity.check(now).map_err(Error::TokenRefused)?;
         Ok(identity)
     }
 
     /// The identity of a token, accepted or not: from memory, else from the database. What cannot
-    /// be a token is not looked for.
+    /// be a token is not looked for, unless another installation issued some of them.
     pub(crate) fn identity(&self, presented: &[u8], store: &Store) -> Result<Arc<Identity>> {
         let hash = TokenHash::of(presented);
         let epoch = match self.token_cache.get(&hash) {
             Ok(identity) => return Ok(identity),
             Err(epoch) => epoch,
         };
-        if !PlainToken::is_wellformed(presented) {
+        let is_wellformed = PlainToken::is_wellformed(presented);
+        if !is_wellformed && !self.has_foreign_keys {
             return Err(Error::TokenRefused(KeyRejection::Mistyped));
         }
-        match self.token_cache.load(&hash, store, epoch, &self.usage)? {
-            Some(identity) => Ok(identity),
-            None => Err(Error::TokenRefused(why_unknown(&hash, store)?)),
+        if let Some(identity) = self.token_cache.load(&hash, store, epoch, &self.usage)? {
+            return Ok(identity);
+        }
+        match why_unknown(&hash, store)? {
+            KeyRejection::Unknown if !is_wellformed => {
+                Err(Error::TokenRefused(KeyRejection::Mistyped))
+            }
+            rejection => Err(Error::TokenRefused(rejection)),
         }
     }
 
@@ -257,16 +304,23 @@ impl Auth {
     }
 }
 
-/// The name of a named admin key as the audit log writes it, and when the key expires.
-fn named_admin_key(presented: &[u8], store: &Store) -> Result<(String, Option<Time>)> {
+/// The refusal of a request without a token.
+fn token_missing(head: &Parts) -> Error {
+    Error::TokenMissing(sent_instead(head, &USER_HEADER))
+}
+
+/// The name of a named admin key as the audit log writes it, and the key.
+fn named_admin_key(presented: &[u8], store: &Store) -> Result<(String, NamedKey)> {
     if !PlainToken::is_wellformed(presented) {
         return Err(Error::AdminKeyRefused(KeyRejection::Unknown));
     }
     let hash = TokenHash::of(presented);
-    match store.known_admin_key(&hash)? {
-        Some(key) => Ok((format!("key:{}", key.name), key.expires_at)),
-        None => Err(Error::AdminKeyRefused(why_unknown(&hash, store)?)),
-    }
+    let Some(key) = store.known_admin_key(&hash)? else {
+        return Err(Error::AdminKeyRefused(why_unknown(&hash, store)?));
+    };
+    // The name may be given to another key later; the id may not.
+    let name = format!("key:{}#{}", key.name, key.id);
+    Ok((name, NamedKey { id: key.id, is_old: key.is_old, expires_at: key.expires_at }))
 }
 
 /// Why no key has this hash: it was revoked, or it never existed.

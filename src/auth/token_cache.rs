@@ -79,11 +79,13 @@ impl TokenCache {
     /// Drops what a committed change outdates; on the writer's thread.
     pub fn on_change(&self, change: &Change) {
         match change {
-            Change::TokenRevoked(hash) | Change::TokenChanged(hash) => {
+            Change::TokensRevoked(hashes) | Change::TokensChanged(hashes) => {
                 let mut memory = self.write();
                 memory.epoch += 1;
-                memory.young.remove(hash);
-                memory.old.remove(hash);
+                for hash in hashes {
+                    memory.young.remove(hash);
+                    memory.old.remove(hash);
+                }
             }
             Change::UserChanged(id)
             | Change::UserDisabled(id)
@@ -246,7 +248,7 @@ mod tests {
         let token_cache = TokenCache::default();
         keep(&token_cache, 1, 0);
         assert!(knows(&token_cache, 1));
-        token_cache.on_change(&Change::TokenRevoked(hash(1)));
+        token_cache.on_change(&Change::TokensRevoked(vec![hash(1)]));
         assert!(!knows(&token_cache, 1));
     }
 
@@ -254,7 +256,7 @@ mod tests {
     fn an_identity_read_before_a_change_is_not_kept_after_it() {
         let token_cache = TokenCache::default();
         let before = token_cache.get(&hash(1)).expect_err("nothing is known");
-        token_cache.on_change(&Change::TokenRevoked(hash(1)));
+        token_cache.on_change(&Change::TokensRevoked(vec![hash(1)]));
         keep(&token_cache, 1, before);
         assert!(!knows(&token_cache, 1));
     }
@@ -276,7 +278,7 @@ mod tests {
         for n in (0..2_000_000).step_by(10) {
             let epoch = token_cache.read().epoch;
             keep(&token_cache, n, epoch);
-            token_cache.on_change(&Change::TokenRevoked(hash(n)));
+            token_cache.on_change(&Change::TokensRevoked(vec![hash(n)]));
         }
         assert!(token_cache.is_empty());
         assert!(token_cache.read().marks.len() <= MARKS_MAX);

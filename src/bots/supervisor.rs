@@ -152,7 +152,7 @@ impl Supervisor {
 
     /// Takes up the open meetings that have no task.
     async fn take_up_open(&self) {
-        match self.context.store.open_meetings(None).await {
+        match self.context.store.open_meetings().await {
             Ok(open) => {
                 for bot in open {
                     self.take_up(bot).await;

@@ -28,7 +28,7 @@ pub(super) enum AdminKeyCommand {
     Create(Create),
     /// List the named admin keys
     List,
-    /// Rotate an admin key: the new one is printed this once, the old one works for a while
+    /// Rotate an admin key: the new one is printed this once, the old one works for --grace more
     Rotate(Rotate),
     /// Revoke an admin key: it is refused from the next request on
     Revoke(Revoke),
@@ -49,8 +49,8 @@ pub(super) struct Create {
 pub(super) struct Rotate {
     /// Id or name
     key: String,
-    /// How long the old key still works, such as 15m
-    #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "1h")]
+    /// How long the old key still works, such as 15m; give one for a planned rotation
+    #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "0")]
     grace: i64,
 }
 

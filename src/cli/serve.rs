@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::exit::{Code, StartupError};
 use crate::http::admin_socket::AdminSocket;
+use crate::http::peer_owner;
 use crate::http::serve::{Listeners, listen};
 use crate::routes::TABLE_INFO;
 use crate::{logging, server};
@@ -63,9 +64,16 @@ async fn serve(mut settings: Settings) -> Result<(), StartupError> {
     say(welcome(&settings, address));
     if let Some(why) = settings.admin_key_weakness() {
         log::warn!(
-            "the admin key {why}: good enough for this machine alone; set ADMIN_API_TOKEN before \
-             others can reach it"
+            "the admin key {why}: it is accepted from this machine alone, from programs of the \
+             server's own user and of root; set ADMIN_API_TOKEN before others can reach it, also \
+             through a proxy that root runs"
         );
+        if !peer_owner::is_told() {
+            log::warn!(
+                "this system does not say whose a connection is: the weak admin key is accepted \
+                 from every user of this machine"
+            );
+        }
     }
     server::run(app, Listeners { network: listener, admin }, stop).await
 }
@@ -117,7 +125,9 @@ fn fit_connections(config: &mut Config) {
 fn welcome(settings: &Settings, address: SocketAddr) -> String {
     let url = url(address);
     let warning = match settings.admin_key_weakness() {
-        Some(why) => format!(" ({why}: for this machine only)"),
+        Some(why) => {
+            format!(" ({why}: for this machine only, where a proxy of root counts as well)")
+        }
         None => String::new(),
     };
     let (key, first) = settings.admin_key_for_shell();

@@ -60,7 +60,7 @@ pub(super) enum TokenCommand {
     List(List),
     /// Show a token without its secret
     Show(Which),
-    /// Rotate a token: the new one is printed this once, the old one works for a while
+    /// Rotate a token: the new one is printed this once, the old one works for --grace more
     Rotate(Rotate),
     /// Revoke a token: it is refused from the next request on
     Revoke(Revoke),
@@ -126,8 +126,8 @@ pub(super) struct List {
 pub(super) struct Rotate {
     #[command(flatten)]
     which: Which,
-    /// How long the old token still works, such as 15m
-    #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "1h")]
+    /// How long the old token still works, such as 15m; give one for a planned rotation
+    #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "0")]
     grace: i64,
     /// When the new token expires, such as 90d from now
     #[arg(long, value_name = "TIME", value_parser = seconds)]
@@ -222,8 +222,11 @@ async fn rotate(client: &mut Client, output: Output, args: Rotate) -> Result<(),
     let target = Target::path(["admin", "tokens", &id, "rotate"]);
     let response = client.send(Method::POST, target, Some(body)).await?;
     let new = response.json()?;
-    let end = new["replaces"]["expires_at"].as_str().unwrap_or("now");
-    let message = format!("This is token {}; {about} works until {end}.", new["id"]);
+    let old = match new["replaces"]["expires_at"].as_str() {
+        Some(end) if args.grace > 0 => format!("works until {end}"),
+        _ => "is refused from now on".to_owned(),
+    };
+    let message = format!("This is token {}; {about} {old}.", new["id"]);
     output.secret(&response, "token", &message)
 }
 

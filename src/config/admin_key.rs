@@ -1,16 +1,12 @@
 //! The admin keys of the settings: where the key came from, and whether it is strong enough.
 
+use crate::config::key_strength::{CHARS_MIN, weakness};
 use crate::config::loaded::Settings;
 use crate::config::settings::Config;
 use crate::config::source::Source;
 use crate::domain::Time;
 use crate::exit::{Code, StartupError};
-
-/// Shortest admin key that is accepted where others can reach the server, in characters.
-const ADMIN_KEY_CHARS_MIN: usize = 16;
-/// Words that guides and examples use in place of a key.
-const PLACEHOLDERS: [&str; 6] =
-    ["token", "changeme", "secret", "password", "admintoken", "youradmintoken"];
+use url::{Host, Url};
 
 /// An admin key of the settings.
 #[derive(Clone)]
@@ -19,6 +15,13 @@ pub struct ConfiguredKey {
     pub key: String,
     /// When it stops being accepted; `None` is never.
     pub until: Option<Time>,
+}
+
+impl ConfiguredKey {
+    /// Why it is easy to guess, if it is: then it counts from this machine alone.
+    pub fn weakness(&self) -> Option<&'static str> {
+        weakness(&self.key)
+    }
 }
 
 impl Config {
@@ -66,23 +69,20 @@ impl Settings {
         }
     }
 
-    /// Why the admin key is too weak for an address that others can reach, if it is.
+    /// Why the admin key is too weak for others than this machine, if it is.
     pub fn admin_key_weakness(&self) -> Option<&'static str> {
         weakness(&self.config.admin_key)
     }
 
-    /// Refuses a weak admin key, and a weak old one, on an address that others can reach.
+    /// Refuses a weak admin key, and a weak old one, where others can reach the server.
     pub fn check_admin_key(&self) -> Result<(), StartupError> {
-        let listen = self.config.listen;
-        if listen.ip().to_canonical().is_loopback() {
-            return Ok(());
-        }
+        let Some(exposure) = self.exposure() else { return Ok(()) };
         if let Some(why) = self.admin_key_weakness() {
             let source = self.admin_key_source();
             let message = format!(
-                "The admin key ({source}) {why}, and {listen} can be reached by others; set \
-                 ADMIN_API_TOKEN to at least {ADMIN_KEY_CHARS_MIN} random characters (`openssl \
-                 rand -hex 24` makes some) or listen on 127.0.0.1."
+                "The admin key ({source}) {why}, and {exposure}; set ADMIN_API_TOKEN to at least \
+                 {CHARS_MIN} random characters (`openssl rand -hex 24` makes some), or leave the \
+                 server to this machine alone."
             );
             return Err(StartupError::new(Code::WeakAdminKey, message));
         }
@@ -91,59 +91,53 @@ impl Settings {
         }
         if let Some(why) = weakness(&self.config.old_admin_key) {
             let message = format!(
-                "The old admin key (admin_api_token_old) {why}, and {listen} can be reached by \
-                 others; leave it out or listen on 127.0.0.1."
+                "The old admin key (admin_api_token_old) {why}, and {exposure}; leave it out, or \
+                 leave the server to this machine alone."
             );
             return Err(StartupError::new(Code::WeakAdminKey, message));
         }
         Ok(())
     }
+
+    /// What says that others than this machine reach the server, or are meant to.
+    fn exposure(&self) -> Option<String> {
+        let Config { listen, http, bots, .. } = &self.config;
+        if !listen.ip().to_canonical().is_loopback() {
+            return Some(format!("{listen} can be reached by others"));
+        }
+        if !http.allowed_hosts.is_empty() {
+            return Some("http.allowed_hosts names the server for others".to_owned());
+        }
+        if !http.trusted_proxies.is_empty() {
+            return Some("http.trusted_proxies says that others come through a proxy".to_owned());
+        }
+        if !http.cors.0.is_empty() {
+            return Some("http.cors_origins lets pages of other servers in".to_owned());
+        }
+        if !is_loopback_url(&bots.callback_url) {
+            return Some("bots.callback_url is an address that others reach".to_owned());
+        }
+        None
+    }
 }
 
 impl Config {
-    /// Whether the admin key is so weak that it works on loopback alone.
+    /// Whether the admin key is so weak that it is accepted from this machine alone.
     pub fn has_weak_admin_key(&self) -> bool {
         weakness(&self.admin_key).is_some()
     }
 }
 
-fn weakness(key: &str) -> Option<&'static str> {
-    if key.is_empty() {
-        return Some("is empty");
+/// Whether an address is of this machine alone; none is.
+fn is_loopback_url(url: &str) -> bool {
+    if url.is_empty() {
+        return true;
     }
-    let mut plain = key.to_lowercase();
-    plain.retain(|c| c.is_ascii_alphanumeric());
-    if !plain.is_empty() {
-        for word in PLACEHOLDERS {
-            if plain.replace(word, "").is_empty() {
-                return Some("is a known placeholder");
-            }
-        }
-    }
-    if key.chars().count() < ADMIN_KEY_CHARS_MIN {
-        return Some("is short");
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::weakness;
-
-    #[test]
-    fn weak_keys_are_known() {
-        for (key, expected) in [
-            ("", Some("is empty")),
-            ("token", Some("is a known placeholder")),
-            ("Token", Some("is a known placeholder")),
-            ("changemechangemechangeme", Some("is a known placeholder")),
-            ("change-me-change-me", Some("is a known placeholder")),
-            ("!@#$%^&*()!@#$%^&*()", None),
-            ("ключключключключ", None),
-            ("fifteen-chars-x", Some("is short")),
-            ("sixteen-chars-xy", None),
-        ] {
-            assert_eq!(weakness(key), expected, "{key:?}");
-        }
+    let Ok(url) = Url::parse(url) else { return false };
+    match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+        None => false,
     }
 }

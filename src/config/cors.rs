@@ -17,12 +17,12 @@ impl Cors {
             return None;
         }
         let origin = headers.get(header::ORIGIN)?;
-        for allowed in &self.0 {
-            if allowed == "*" || allowed.as_bytes() == origin.as_bytes() {
-                return Some(origin.clone());
-            }
-        }
-        None
+        if self.allows(origin) { Some(origin.clone()) } else { None }
+    }
+
+    /// Whether an origin is among them.
+    pub fn allows(&self, origin: &HeaderValue) -> bool {
+        self.0.iter().any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes())
     }
 }
 

@@ -4,6 +4,7 @@ mod admin_key;
 mod configured_users;
 mod cors;
 mod key;
+mod key_strength;
 mod loaded;
 mod runner_kind;
 mod settings;

@@ -48,7 +48,7 @@ string_enum!(
 /// Who changes something, from where and when.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Actor {
-    /// `key:` and the name of an admin key, `local:` and a user of the machine, `token:` and the id
+    /// `key:`, the name and after a `#` the id of an admin key, `key:settings`, `local:` and a user of the machine, `token:` and the id
     /// of the holder's token, `file` for vomeet.toml, `server` for the server itself.
     pub name: String,
     /// The address of the caller, if there is one.
@@ -105,9 +105,9 @@ pub struct Entry {
     pub id: i64,
     /// When.
     pub at: Time,
-    /// Who: `key:` and the name of an admin key, `local:` and a user of the machine, `token:` and
-    /// an id, `file` or `server`.
-    #[schema(example = "key:alice")]
+    /// Who: `key:`, the name and after a `#` the id of an admin key, `key:settings`, `local:` and a
+    /// user of the machine, `token:` and an id, `file` or `server`.
+    #[schema(example = "key:alice#1")]
     pub actor: String,
     /// From where; null where it came from the machine itself.
     #[schema(required)]

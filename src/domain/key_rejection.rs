@@ -3,19 +3,44 @@
 use crate::domain::id::TokenId;
 use crate::domain::time::Time;
 
+/// What a request brought in place of the key that it should have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SentInstead {
+    /// Nothing that looks like a key.
+    Nothing,
+    /// The right header, empty.
+    Empty,
+    /// A key in this header.
+    Header(&'static str),
+    /// A key in the query.
+    Query,
+}
+
+impl SentInstead {
+    /// The end of a sentence that says which header was expected.
+    pub(crate) fn hint(self) -> String {
+        match self {
+            Self::Nothing => String::new(),
+            Self::Empty => " That header is there and empty.".to_owned(),
+            Self::Header(name) => format!(" The request has the header {name} instead."),
+            Self::Query => " The request has a key in its query instead.".to_owned(),
+        }
+    }
+}
+
 /// What is wrong with a key. Whoever does not hold the secret learns of the first four alone, which
 /// tell nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyRejection {
     /// None was sent.
-    Missing,
+    Missing(SentInstead),
     /// The header was sent twice.
     Repeated,
     /// Length, characters or checksum are wrong: it was cut or mistyped on the way.
     Mistyped,
     /// No such key.
     Unknown,
-    /// Its time is over; it may have been exchanged for another.
+    /// Its time is over; it may have been rotated to another.
     Expired(Time, Option<TokenId>),
     /// It was not used for as long as it might be; since then.
     Unused(Time),
@@ -31,7 +56,7 @@ impl KeyRejection {
     /// The machine's word for it.
     pub fn code(self) -> &'static str {
         match self {
-            Self::Missing => "missing",
+            Self::Missing(_) => "missing",
             Self::Repeated => "repeated",
             Self::Mistyped => "mistyped",
             Self::Unknown => "unknown",
@@ -46,10 +71,10 @@ impl KeyRejection {
     /// What is wrong and what to do, in a sentence or two.
     pub fn reason(self) -> String {
         match self {
-            Self::Missing => "No key was sent.".to_owned(),
+            Self::Missing(instead) => format!("No key was sent.{}", instead.hint()),
             Self::Repeated => "The header of the key was sent twice; send it once.".to_owned(),
             Self::Mistyped => {
-                "The key is mistyped: its length, its characters or its checksum are wrong. Copy it anew.".to_owned()
+                "The key is mistyped: its length, its characters or its checksum are wrong. Copy it anew, without quotes or words before it.".to_owned()
             }
             Self::Unknown => {
                 "No such key is known here. It may be of another server, or of a user who was removed.".to_owned()

@@ -42,7 +42,7 @@ pub use day::Day;
 pub use email::Email;
 pub(crate) use id::SessionId;
 pub use id::{AdminKeyId, DeliveryId, MeetingId, SegmentId, TokenId, UserId};
-pub(crate) use key_rejection::KeyRejection;
+pub(crate) use key_rejection::{KeyRejection, SentInstead};
 pub use language::Language;
 pub(crate) use lifecycle::{CompletionReason, FailureStage};
 pub use lifecycle::{StatusReport, TransitionSource};

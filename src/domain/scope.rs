@@ -1,6 +1,6 @@
 //! What a token may do: everything of its user's, or less.
 
-use crate::domain::meeting::{Meeting, Platform};
+use crate::domain::meeting::Platform;
 use crate::domain::string_enum::string_enum;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -79,11 +79,6 @@ impl Scope {
         });
         let platform = self.platforms.is_empty() || self.platforms.contains(&platform);
         if meeting && platform { Ok(()) } else { Err(format!("This token is limited to {self}.")) }
-    }
-
-    /// Whether a meeting is within it.
-    pub fn reaches(&self, meeting: &Meeting) -> bool {
-        self.check_meeting(meeting.platform, meeting.native_meeting_id.as_deref()).is_ok()
     }
 
     /// From what the store keeps; what cannot be read allows the least.

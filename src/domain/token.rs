@@ -141,6 +141,19 @@ macro_rules! terms {
     };
 }
 
+impl TokenChanges {
+    /// Applies to the terms of another token of the chain what ends it sooner, and nothing else.
+    pub(crate) fn shorten(&self, terms: &mut TokenTerms) {
+        if let Patch::Set(end) = self.expires_at {
+            terms.expires_at = Some(terms.expires_at.map_or(end, |before| before.min(end)));
+        }
+        if let Patch::Set(seconds) = self.disuse_seconds {
+            let shorter = terms.disuse_seconds.map_or(seconds, |before| before.min(seconds));
+            terms.disuse_seconds = Some(shorter);
+        }
+    }
+}
+
 terms! {
     /// What the token is for.
     name: String,
@@ -172,7 +185,7 @@ pub struct Token {
     /// Since when it is refused, until it is enabled again.
     #[schema(required)]
     pub disabled_at: Option<Time>,
-    /// The token that it was exchanged for.
+    /// The token that it was rotated to.
     #[schema(required)]
     pub replaced_by: Option<TokenId>,
     /// What it was created with.

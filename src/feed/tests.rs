@@ -172,7 +172,7 @@ async fn a_key_that_is_revoked_gets_nothing_more() {
     let feed = feed(8);
     let other = || feed.watch(UserId(2), TokenHash([2; 32]));
     for (change, both) in [
-        (Change::TokenRevoked(TokenHash([1; 32])), true),
+        (Change::TokensRevoked(vec![TokenHash([1; 32])]), true),
         (Change::UserRemoved(UserId(1)), true),
         (Change::UserChanged(UserId(1)), false),
     ] {

@@ -15,6 +15,7 @@ pub(crate) mod connections;
 pub(crate) mod hosts;
 pub(crate) mod json_stream;
 pub mod peer;
+pub(crate) mod peer_owner;
 pub(crate) mod pipeline;
 pub(crate) mod problem;
 pub mod request;
@@ -24,6 +25,7 @@ pub(crate) mod response_body;
 pub mod serve;
 pub(crate) mod service;
 pub(crate) mod streamed_response;
+pub(crate) mod this_machine;
 pub(crate) mod tracked_body;
 pub(crate) mod tracked_stream;
 pub(crate) mod transport;
@@ -33,6 +35,6 @@ pub(crate) use asset::Asset;
 pub(crate) use json_stream::JsonStream;
 pub(crate) use request::extractor::{BodyRule, Extractor, FromRequest};
 pub(crate) use response::{
-    Accepted, Created, CreatedOrFound, IntoResponse, Json, NoContent, Page, Response,
+    Accepted, Created, CreatedOrFound, IntoResponse, Json, NoContent, Page, Response, WithHeader,
 };
 pub(crate) use streamed_response::{PageSource, StreamedResponse};

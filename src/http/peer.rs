@@ -1,9 +1,10 @@
 //! The peer of a connection: an address, or a user of this machine.
 
+use crate::http::peer_owner::{Owner, owner_of};
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use uzers::get_user_by_uid;
 
 /// Where a connection comes from.
@@ -24,11 +25,6 @@ impl Origin {
             Self::Local(_) => None,
         }
     }
-
-    /// Whether it is on the machine of the server that listens on `server`.
-    pub fn is_on_this_machine(&self, server: SocketAddr) -> bool {
-        self.address().is_none_or(|ip| ip.is_loopback() || ip == server.ip().to_canonical())
-    }
 }
 
 impl fmt::Display for Origin {
@@ -48,9 +44,22 @@ pub struct Peer {
     pub name: String,
     /// The address of the server to which it was made; `None` by the admin socket.
     pub local: Option<SocketAddr>,
+    owner: OnceLock<Owner>,
 }
 
 impl Peer {
+    /// The same, connected to this address of the server.
+    pub(crate) fn at(self, local: Option<SocketAddr>) -> Self {
+        Self { local, ..self }
+    }
+
+    /// Whose program is at the other end of a connection to this port of this machine; looked up
+    /// once.
+    pub(crate) fn owner(&self, port: u16) -> Owner {
+        let Origin::Network(address) = self.origin else { return Owner::Trusted };
+        *self.owner.get_or_init(|| owner_of(address, port))
+    }
+
     /// The name of a client in the log: its own address where a proxy stands between, else the
     /// peer's name.
     pub fn name_of(&self, client: Option<IpAddr>) -> Cow<'_, str> {
@@ -63,7 +72,7 @@ impl Peer {
 
 impl From<Origin> for Peer {
     fn from(origin: Origin) -> Self {
-        Self { name: origin.to_string(), origin, local: None }
+        Self { name: origin.to_string(), origin, local: None, owner: OnceLock::new() }
     }
 }
 
@@ -91,22 +100,5 @@ mod tests {
     fn users_have_their_names_or_their_numbers() {
         assert_eq!(user_name(0), "root");
         assert_eq!(user_name(4_000_000_123), "4000000123");
-    }
-
-    #[test]
-    fn who_is_local_is_told_by_the_address_or_the_socket() {
-        let server = "192.0.2.1:80".parse().expect("an address");
-        for (origin, is_here) in [
-            ("127.0.0.1:9", true),
-            ("[::1]:9", true),
-            ("[::ffff:192.0.2.1]:9", true),
-            ("192.0.2.2:9", false),
-        ] {
-            let origin = Origin::Network(origin.parse().expect("an address"));
-            assert_eq!(origin.is_on_this_machine(server), is_here, "{origin}");
-        }
-        let local = Origin::Local("ada".into());
-        assert!(local.is_on_this_machine(server));
-        assert_eq!(local.to_string(), "local:ada");
     }
 }

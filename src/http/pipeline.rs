@@ -1,6 +1,9 @@
 //! The pipeline around every request: the rules of HTTP before the service, the access log and the
 //! common headers after it.
 
+use crate::auth::{ADMIN_HEADER, USER_HEADER};
+use crate::domain::PlainToken;
+use crate::domain::token::TOKEN_CHARS;
 use crate::error::{Error, Result};
 use crate::http::access_log;
 use crate::http::peer::{Origin, Peer};
@@ -18,12 +21,15 @@ use hyper::{HeaderMap, Method, StatusCode, Version};
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
 /// What stands in the log where a request has no route.
 const NO_PATTERN: &str = "-";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Keeps what is answered out of the processes of other sites (Fetch, section 3.7).
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 /// The response headers that a web page may read, besides those that every page may (Fetch, section
 /// 3.2.3).
 const READABLE: HeaderValue = HeaderValue::from_static(
@@ -39,7 +45,7 @@ const REQUEST_ID_CHARS_MAX: usize = 64;
 pub(crate) async fn respond<S: Service>(
     transport: &Transport,
     service: &S,
-    peer: &Peer,
+    peer: &Arc<Peer>,
     request: hyper::Request<Incoming>,
     body_state: BodyState,
 ) -> Response {
@@ -56,7 +62,7 @@ pub(crate) async fn respond<S: Service>(
     let (outcome, extra_headers) = match target {
         Ok(target) => {
             let body_state = body_state.clone();
-            let peer = peer.origin.clone();
+            let peer = Arc::clone(peer);
             run(service.call(target, Request { head, body, body_state, peer, client })).await
         }
         Err(Error::WrongMethod(allowed)) if method == Method::OPTIONS && origin.is_some() => {
@@ -184,12 +190,31 @@ fn has_plain_coding(headers: &HeaderMap) -> bool {
     }
 }
 
-/// The client's own id for the request, if it is short and plain; else a new one.
+/// The client's own id for the request, if it is short and plain and no key; else a new one.
 fn request_id(transport: &Transport, headers: &HeaderMap) -> HeaderValue {
     match headers.get(&REQUEST_ID) {
-        Some(id) if is_plain_id(id.as_bytes()) => id.clone(),
+        Some(id) if is_plain_id(id.as_bytes()) && !is_key(id, headers) => id.clone(),
         _ => transport.request_ids.next(),
     }
+}
+
+/// Whether an id is a key, or holds one: ids stand in the log. A token is known by its checksum, and
+/// any key by the header that it came in as well.
+fn is_key(id: &HeaderValue, headers: &HeaderMap) -> bool {
+    let id = id.as_bytes();
+    if id.windows(TOKEN_CHARS).any(PlainToken::is_wellformed) {
+        return true;
+    }
+    for name in [ADMIN_HEADER, USER_HEADER, header::AUTHORIZATION] {
+        for key in headers.get_all(name) {
+            let key = key.as_bytes();
+            let key = key.rsplit(|&byte| byte == b' ').next().unwrap_or(key);
+            if !key.is_empty() && id.windows(key.len()).any(|part| part == key) {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 fn is_plain_id(id: &[u8]) -> bool {
@@ -202,6 +227,8 @@ fn is_plain_id(id: &[u8]) -> bool {
 /// Adds the headers that every response carries.
 fn finish(headers: &mut HeaderMap, id: HeaderValue, origin: Option<HeaderValue>, close: bool) {
     headers.insert(REQUEST_ID, id);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     if close {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -28,9 +28,11 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::PageNotFound => StatusCode::NOT_FOUND,
         Error::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
         Error::AdminKeyRefused(_)
-        | Error::TokenMissing
+        | Error::TokenMissing(_)
         | Error::TokenRefused(_)
         | Error::NotAllowed(_)
+        | Error::AdminKeyLimited(_)
+        | Error::ForeignOrigin
         | Error::BotLimitReached { .. } => StatusCode::FORBIDDEN,
         Error::BotRefused => StatusCode::UNAUTHORIZED,
         Error::TooManyFailedKeys { .. } | Error::TooManyRequests { .. } => {

@@ -66,6 +66,14 @@ pub(crate) struct CreatedOrFound<T> {
 /// 204 without a body.
 pub(crate) struct NoContent;
 
+/// A response with one more header.
+pub(crate) struct WithHeader<T> {
+    /// The response.
+    pub response: T,
+    /// The name and the value of the header.
+    pub header: (HeaderName, HeaderValue),
+}
+
 /// 200 with a body of any other media type, which a browser may show.
 pub(crate) struct Page {
     /// The body.
@@ -134,13 +142,23 @@ impl IntoResponse for NoContent {
     }
 }
 
+impl<T: IntoResponse> IntoResponse for WithHeader<T> {
+    fn into_response(self) -> Result<Response> {
+        let (name, value) = self.header;
+        let mut response = self.response.into_response()?;
+        response.headers_mut().insert(name, value);
+        Ok(response)
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        T::describe()
+    }
+}
+
 impl IntoResponse for Page {
     fn into_response(self) -> Result<Response> {
         let mut response = whole(StatusCode::OK, self.bytes);
         response.headers_mut().insert(header::CONTENT_TYPE, self.content_type);
-        response
-            .headers_mut()
-            .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response.headers_mut().extend(self.headers);
         Ok(response)
     }

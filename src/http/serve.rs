@@ -157,7 +157,7 @@ async fn serve_connection<S: Service>(
     ended: oneshot::Receiver<End>,
 ) {
     let peer = match prepare(&transport, &stream, address).await {
-        Ok(peer) => peer,
+        Ok(peer) => Arc::new(peer),
         Err(error) => return log::debug!("a connection from {address:?}: {error}"),
     };
     let guard = Arc::new(guard);
@@ -201,7 +201,7 @@ async fn prepare(
     stream.prepare(transport.limits.response_time_max)?;
     let origin = origin(stream, address).await?;
     let local = stream.local_address();
-    Ok(Peer { local, ..Peer::from(origin) })
+    Ok(Peer::from(origin).at(local))
 }
 
 /// A request that hyper could not parse was refused by hyper, with a status and no body; it is
@@ -238,6 +238,7 @@ pub async fn serve_one<S: Service>(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: Peer,
 ) {
+    let peer = Arc::new(peer);
     let respond_to = service_fn(|request: hyper::Request<Incoming>| {
         let (transport, service, peer) = (&transport, &service, &peer);
         let body_state = BodyState::watch(request.body(), None);

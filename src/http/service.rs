@@ -3,7 +3,7 @@
 
 use crate::auth::ResponseHeaders;
 use crate::error::Result;
-use crate::http::peer::Origin;
+use crate::http::peer::Peer;
 use crate::http::request::body::BodyState;
 use crate::http::response::Response;
 use hyper::Method;
@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// A request that keeps the rules of HTTP.
 pub struct Request {
@@ -21,7 +22,7 @@ pub struct Request {
     /// Tells the transport whether the body was read to its end.
     pub body_state: BodyState,
     /// The peer of the connection.
-    pub peer: Origin,
+    pub peer: Arc<Peer>,
     /// The address of the client: the peer's, or the one that a trusted proxy names; `None` where
     /// the request comes through the admin socket.
     pub client: Option<IpAddr>,

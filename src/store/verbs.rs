@@ -15,9 +15,8 @@ use crate::store::scrub::{MendIndex, NoteErased, WipePages};
 use crate::store::segments::index::IndexSegments;
 use crate::store::segments::verbs::StoreSegments;
 use crate::store::sessions::verbs::{NoteCleared, NoteContainer, Reconfigure, SendBot};
-use crate::store::tokens::verbs::{
-    CreateToken, RevokeToken, RotateToken, TouchTokens, UpdateToken,
-};
+use crate::store::tokens::rotate::RotateToken;
+use crate::store::tokens::verbs::{CreateToken, RevokeToken, TouchTokens, UpdateToken};
 use crate::store::usage::verbs::{ForgetUsage, WriteUsage};
 use crate::store::users::configured::ApplyConfiguredUsers;
 use crate::store::users::verbs::{CreateUser, DeleteUser, UpdateUser};

@@ -1,6 +1,7 @@
 //! Bodies that are not accepted: no JSON, wrong types, too deep, too long, badly framed.
 
 use crate::bad_input::server;
+use crate::client::ADMIN_KEY;
 use serde_json::{Value, json};
 
 type Faults = &'static [(&'static str, &'static str)];
@@ -267,16 +268,18 @@ fn a_body_has_a_longest_length() {
     // Announced only: refused at once, whatever comes.
     for length in ["65537", "4294967297", "9223372036854775807"] {
         let head = format!(
-            "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: token\r\nContent-Length: {length}\r\n\r\n"
+            "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: {ADMIN_KEY}\r\nContent-Length: {length}\r\n\r\n"
         );
         let answer = server.raw(head).expect("an answer");
         assert_eq!(answer.refusal(), too_large, "{length}");
         assert_eq!(answer.header("connection"), Some("close"), "{length}");
     }
     // Unannounced: refused as soon as it is too long.
-    let head = "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: token\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = format!(
+        "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: {ADMIN_KEY}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
     let mut line = server.line();
-    line.send(head).expect("sent");
+    line.send(&head).expect("sent");
     line.send(format!("10001\r\n{}", " ".repeat(0x10001))).expect("sent");
     assert_eq!(line.answer(false).expect("an answer").refusal(), too_large);
     line.ended().expect("the end");
@@ -286,10 +289,12 @@ fn a_body_has_a_longest_length() {
 #[test]
 fn chunks_are_put_together() {
     let server = server();
-    let head = "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: token\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = format!(
+        "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: {ADMIN_KEY}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
     let body = r#"{"email":"chunked@example.com","name":"ä"}"#;
     let mut line = server.line();
-    line.send(head).expect("sent");
+    line.send(&head).expect("sent");
     for byte in body.bytes() {
         let chunk = [b"1;ext=\"x\"\r\n", &[byte][..], b"\r\n"].concat();
         line.send(chunk).expect("sent");

@@ -1,7 +1,7 @@
 //! What is not accepted in a path or a query, and what is said about it. Bodies are in
 //! [`crate::bad_body`].
 
-use crate::client::segment;
+use crate::client::{ADMIN_KEY, segment};
 use crate::server::Server;
 use serde_json::json;
 use vomeet::routes::TABLE;
@@ -271,7 +271,7 @@ fn a_coding_is_named_in_any_case_and_a_tunnel_in_none() {
     for (n, coding) in ["Chunked", "CHUNKED", "chunked"].into_iter().enumerate() {
         let body = format!(r#"{{"email":"chunked{n}@example.com"}}"#);
         let request = format!(
-            "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: token\r\n\
+            "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: {ADMIN_KEY}\r\n\
              Transfer-Encoding: {coding}\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
             body.len()
         );

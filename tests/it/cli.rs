@@ -228,7 +228,7 @@ fn a_token_that_a_command_revokes_is_refused_from_the_next_request_on() {
     done(folder.path(), &["user", "add", "ada@example.com"]);
     for id in 1..=5 {
         let token = done(folder.path(), &["token", "create", "1"]).trim().to_owned();
-        let (client, revoked) = (Client { address: server.address }, AtomicBool::new(false));
+        let (client, revoked) = (*server, AtomicBool::new(false));
         std::thread::scope(|scope| {
             let threads: Vec<_> =
                 (0..3).map(|_| scope.spawn(|| hammer(&client, &token, &revoked))).collect();

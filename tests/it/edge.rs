@@ -1,7 +1,7 @@
 //! the rules of hardening, table "HTTP": what a request must look like, and what every answer
 //! carries.
 
-use crate::client::{Line, is_end};
+use crate::client::{ADMIN_KEY, Line, is_end};
 use crate::process::Launch;
 use crate::server::{Server, Setup};
 use std::collections::HashSet;
@@ -98,10 +98,7 @@ fn further_hosts_can_be_allowed() {
 
 #[test]
 fn a_server_that_others_reach_takes_any_host_unless_told() {
-    let base = || {
-        let setup = Setup::new().set("VOMEET_LISTEN", "0.0.0.0:0");
-        setup.set("ADMIN_API_TOKEN", "a-key-of-more-than-sixteen-characters")
-    };
+    let base = || Setup::new().set("VOMEET_LISTEN", "0.0.0.0:0");
     let any = base().start();
     assert_eq!(with_host(&any, "/healthz", "vomeet.example.com"), 200);
     let named = base().set("VOMEET_HTTP_ALLOWED_HOSTS", "vomeet.example.com").start();
@@ -117,7 +114,7 @@ const USER: &str = r#"{"email":"smuggled@example.com"}"#;
 fn nothing_can_be_smuggled() {
     let server = Server::start();
     let inner = format!(
-        "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: token\r\nContent-Length: {}\r\n\r\n{USER}",
+        "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: {ADMIN_KEY}\r\nContent-Length: {}\r\n\r\n{USER}",
         USER.len()
     );
     for framing in [

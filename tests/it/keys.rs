@@ -326,5 +326,7 @@ fn named_admin_keys_are_made_exchanged_and_revoked() {
         .expect("entries")
         .iter()
         .find(|entry| entry["action"] == "user.create");
-    assert_eq!(created.expect("the entry")["actor"], "key:alice");
+    assert_eq!(created.expect("the entry")["actor"], format!("key:alice#{id}"));
+    let by_name = server.get("/admin/audit?actor=key:alice").admin().send().expect(200);
+    assert_eq!(&by_name["entries"][0], created.expect("the entry"));
 }

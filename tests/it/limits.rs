@@ -1,6 +1,6 @@
 //! the rules of hardening, table "HTTP": limits in size, time and number, and how connections end.
 
-use crate::client::{Line, PATIENCE, is_end, wait_for};
+use crate::client::{ADMIN_KEY, Line, PATIENCE, is_end, wait_for};
 use crate::server::{Server, Setup};
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -104,7 +104,9 @@ fn a_body_that_does_not_come_is_408() {
         "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"em",
     ];
     let open = |body: &&str| {
-        let head = "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: token\r\n";
+        let head = format!(
+            "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: {ADMIN_KEY}\r\n"
+        );
         let mut line = server.line();
         line.send(format!("{head}{body}")).expect("sent");
         line
@@ -130,7 +132,7 @@ fn a_body_that_breaks_off_changes_nothing() {
     for cut in [0, 1, 10, whole.len()] {
         let mut line = server.line();
         let head = format!(
-            "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: token\r\nContent-Length: {}\r\n\r\n",
+            "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: {ADMIN_KEY}\r\nContent-Length: {}\r\n\r\n",
             whole.len() + 1
         );
         line.send(head + &whole[..cut]).expect("sent");
@@ -244,7 +246,7 @@ fn a_stop_finishes_what_has_begun_and_refuses_the_rest() {
     server.new_user("one@example.com");
     let body = r#"{"email":"late@example.com"}"#;
     let head = format!(
-        "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: token\r\nContent-Length: {}\r\n\r\n",
+        "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: {ADMIN_KEY}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     let mut open = server.line();
@@ -270,7 +272,7 @@ fn a_stop_does_not_wait_for_ever() {
     let mut server = Setup::new().set("VOMEET_HTTP_STOP_SECONDS_MAX", "1").start();
     let mut stuck = server.line();
     stuck
-        .send("POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: token\r\nContent-Length: 9\r\n\r\n{")
+        .send(format!("POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: {ADMIN_KEY}\r\nContent-Length: 9\r\n\r\n{{"))
         .expect("sent");
     server.get("/healthz").send();
     server.ask_to_stop();

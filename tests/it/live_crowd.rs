@@ -106,8 +106,7 @@ fn no_socket_outlives_a_key_that_is_revoked_while_it_opens() {
         let (opened, first) = sync_channel(1);
         let opening: Vec<_> = (0..4)
             .map(|_| {
-                let (client, key, opened) =
-                    (Client { address: server.address }, token.text.clone(), opened.clone());
+                let (client, key, opened) = (*server, token.text.clone(), opened.clone());
                 std::thread::spawn(move || -> Vec<Watcher> {
                     let open = |_| {
                         let watcher = Watcher::open(&client, &key);

@@ -10,7 +10,9 @@
 //! | [`bot_kill`] | kill -9 of bots and servers in each state |
 //! | [`webhooks`], [`deliveries`], [`dispatcher`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
+//! | [`chains`], [`chains_model`] | what holders rotate their tokens to; any history of it against a model |
 //! | [`keys`], [`record`] | the life of keys, the reasons of refusals; the record of changes |
+//! | [`scopes`] | two databases that differ only outside of a token's scope: the same answers |
 //! | [`segments`], [`transcripts`], [`search`], [`search_index`] | what bots hear, how it is shown, how it is found |
 //! | [`indexing`], [`positions`] | the word index and what is not in it yet; where the n-th row of a list is |
 //! | [`usage`], [`usage_lists`], [`usage_bots`] | what is counted of requests, transcripts and bots, and how it is shown |
@@ -60,6 +62,8 @@ mod bad_input;
 mod bot_kill;
 mod bots;
 mod budgets;
+mod chains;
+mod chains_model;
 mod cli;
 mod cli_manual;
 mod cli_requests;
@@ -106,6 +110,7 @@ mod runner_limits;
 mod runner_process;
 mod scan;
 mod scanners;
+mod scopes;
 mod search;
 mod search_index;
 mod secrets;

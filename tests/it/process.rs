@@ -1,6 +1,6 @@
 //! The real binary as a process: started, watched, signalled, and read to its end.
 
-use crate::client::{Client, PATIENCE, wait_for};
+use crate::client::{Client, GUIDE_KEY, PATIENCE, wait_for};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
@@ -163,7 +163,7 @@ impl Launch {
         let mut child = self.0.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.0));
         let stdout = Output::of(child.stdout.take().expect("stdout"));
         let stderr = Output::of(child.stderr.take().expect("stderr"));
-        let client = Client { address: ([127, 0, 0, 1], 0).into() };
+        let client = Client { address: ([127, 0, 0, 1], 0).into(), admin_key: GUIDE_KEY };
         Process { child, client, stdout, stderr }
     }
 

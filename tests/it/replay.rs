@@ -125,6 +125,7 @@ async fn write_keys(store: &Store) -> Result<()> {
         grace_seconds: 30,
         expires_in: None,
         now: now(),
+        by_holder: true,
     };
     store.write_by(actor(6), rotate).await?;
     store.write_by(actor(7), RevokeToken { id: TokenId(2), now: now() }).await?;
@@ -143,7 +144,14 @@ async fn write_admin_keys(store: &Store) -> Result<()> {
     };
     store.write_by(actor(8), key).await?;
     let id = AdminKeyId(1);
-    let rotate = RotateAdminKey { id, hash: hash(5), hint: hint(), grace_seconds: 5, now: now() };
+    let rotate = RotateAdminKey {
+        id,
+        hash: hash(5),
+        hint: hint(),
+        grace_seconds: 5,
+        now: now(),
+        by_holder: true,
+    };
     store.write_by(actor(9), rotate).await?;
     store.write_by(actor(20), RevokeAdminKey { id, now: now() }).await?;
     let declared = serde_json::json!([{

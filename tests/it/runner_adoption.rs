@@ -128,7 +128,7 @@ async fn meetings_without_a_bot_end_with_their_reason() {
     ] {
         let mut ended = None;
         while ended.is_none() {
-            let open = context.store.open_meetings(None).await.expect("meetings");
+            let open = context.store.open_meetings().await.expect("meetings");
             let name = |bot: &vomeet::store::BotAtWork| bot.meeting.id == id;
             if open.iter().any(name) {
                 context.next().await;

@@ -1,6 +1,6 @@
 //! A server in this process, on a port and a folder of its own.
 
-use crate::client::{Client, PATIENCE, wait_for};
+use crate::client::{ADMIN_KEY, Client, PATIENCE, wait_for};
 use crate::recording::Recording;
 use rusqlite::Connection;
 use std::collections::HashMap;
@@ -48,6 +48,7 @@ impl Setup {
         let folder = tempfile::tempdir().expect("a folder");
         let environment = [
             ("VOMEET_LISTEN", "127.0.0.1:0"),
+            ("ADMIN_API_TOKEN", ADMIN_KEY),
             ("VOMEET_HTTP_STOP_SECONDS_MAX", "2"),
             // A client of the tests may be as slow as the machine is; what they say of time-outs,
             // they set.
@@ -132,7 +133,7 @@ impl Setup {
         let Ok((address, app)) = started.recv_timeout(PATIENCE) else {
             panic!("the server does not start: {:?}", thread.is_finished().then(|| thread.join()));
         };
-        let client = Client { address };
+        let client = Client { address, admin_key: ADMIN_KEY };
         let recording = Some(recording);
         Server { client, app, setup: Some(self), stop: Some(stop), thread: Some(thread), recording }
     }

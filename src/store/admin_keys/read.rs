@@ -23,8 +23,12 @@ pub(crate) fn find(db: &Connection, id: AdminKeyId) -> rusqlite::Result<Option<A
 pub struct KnownAdminKey {
     /// BLAKE3 of the secret.
     pub hash: TokenHash,
+    /// The key's id.
+    pub id: AdminKeyId,
     /// The name of the key.
     pub name: String,
+    /// Whether the key was rotated since, so that this is its old secret.
+    pub is_old: bool,
     /// When the secret stops being accepted.
     pub expires_at: Option<Time>,
 }
@@ -46,14 +50,20 @@ impl Store {
     pub fn known_admin_key(&self, hash: &TokenHash) -> Result<Option<KnownAdminKey>> {
         self.read(|db| {
             let mut statement = db.prepare_cached(
-                "SELECT name, expires_at, NULL FROM admin_keys WHERE hash = ?1
-                 UNION ALL SELECT name, expires_at, old_until FROM admin_keys WHERE old_hash = ?1",
+                "SELECT id, name, 0, expires_at, NULL FROM admin_keys WHERE hash = ?1
+                 UNION ALL SELECT id, name, 1, expires_at, old_until FROM admin_keys WHERE old_hash = ?1",
             )?;
             let known = |row: &Row<'_>| {
-                let own_end: Option<Time> = row.get(1)?;
-                let end_after_rotation: Option<Time> = row.get(2)?;
+                let own_end: Option<Time> = row.get(3)?;
+                let end_after_rotation: Option<Time> = row.get(4)?;
                 let expires_at = own_end.into_iter().chain(end_after_rotation).min();
-                Ok(KnownAdminKey { hash: *hash, name: row.get(0)?, expires_at })
+                Ok(KnownAdminKey {
+                    hash: *hash,
+                    id: row.get(0)?,
+                    name: row.get(1)?,
+                    is_old: row.get(2)?,
+                    expires_at,
+                })
             };
             statement.query_row([hash], known).optional()
         })

@@ -32,7 +32,8 @@ impl Verb for CreateAdminKey {
             return Err(Error::AdminKeyTaken);
         }
         let mut insert = db.prepare_cached(
-            "INSERT INTO admin_keys (name, hash, hint, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO admin_keys (name, hash, hint, created_at, expires_at, lifetime_seconds)
+             VALUES (?1, ?2, ?3, ?4, ?5, (?5 - ?4) / 1000)",
         )?;
         insert.execute(params![self.name, self.hash, self.hint, self.now, self.expires_at])?;
         find(db, AdminKeyId(db.last_insert_rowid()))?.ok_or(Error::AdminKeyNotFound)
@@ -47,7 +48,8 @@ impl Audited for CreateAdminKey {
     }
 }
 
-/// Rotates an admin key: a new secret under the same name.
+/// Rotates an admin key: a new secret under the same name. By its holder, it ends when the old one
+/// would have; otherwise it lives as long as the key was meant to.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RotateAdminKey {
     /// The key.
@@ -60,25 +62,27 @@ pub struct RotateAdminKey {
     pub grace_seconds: i64,
     /// The time of the change.
     pub now: Time,
+    /// Whether the holder of the key asks for it.
+    #[serde(default)]
+    pub by_holder: bool,
 }
 
 impl Verb for RotateAdminKey {
     type Answer = AdminKey;
 
     fn apply(&self, db: &Connection) -> Result<AdminKey> {
-        let key = find(db, self.id)?.ok_or(Error::AdminKeyNotFound)?;
+        if find(db, self.id)?.is_none() {
+            return Err(Error::AdminKeyNotFound);
+        }
         // The secret before an earlier rotation ends now: the way to shut out both is to rotate
         // twice.
         end_hash(db, "SELECT old_hash FROM admin_keys WHERE id = ?1", self.id, self.now)?;
         if self.grace_seconds == 0 {
             end_hash(db, "SELECT hash FROM admin_keys WHERE id = ?1", self.id, self.now)?;
         }
-        let lifetime = key
-            .expires_at
-            .map(|end| end.as_millis() - key.rotated_at.unwrap_or(key.created_at).as_millis());
         let mut update = db.prepare_cached(
             "UPDATE admin_keys SET old_hash = iif(?6 > 0, hash, NULL), old_until = iif(?6 > 0, min(?5, coalesce(expires_at, ?5)), NULL),
-               hash = ?2, hint = ?3, rotated_at = ?4, expires_at = ?7 WHERE id = ?1",
+               hash = ?2, hint = ?3, rotated_at = ?4, expires_at = iif(?7, expires_at, ?4 + 1000 * lifetime_seconds) WHERE id = ?1",
         )?;
         update.execute(params![
             self.id,
@@ -87,7 +91,7 @@ impl Verb for RotateAdminKey {
             self.now,
             self.now.plus_seconds(self.grace_seconds),
             self.grace_seconds,
-            lifetime.map(|millis| self.now.as_millis().saturating_add(millis)),
+            self.by_holder,
         ])?;
         find(db, self.id)?.ok_or(Error::AdminKeyNotFound)
     }

@@ -28,6 +28,12 @@ impl Snapshot {
             _ => None,
         }
     }
+
+    /// The same, with the members of another besides its own.
+    pub(crate) fn with(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
 }
 
 /// Whom a subject concerns.

@@ -88,10 +88,9 @@ fn select(db: &Connection, page: &AuditPage) -> rusqlite::Result<Vec<Entry>> {
     let action = page.action.map(Action::as_str);
     let mut values: Vec<(&str, &dyn ToSql)> =
         vec![(":after", &after), (":before", &before), (":limit", &page.limit)];
-    let filters: [(&str, &str, &dyn ToSql, bool); 5] = [
+    let filters: [(&str, &str, &dyn ToSql, bool); 4] = [
         ("a.user_id =", ":user", &page.user_id, page.user_id.is_some()),
         ("a.action =", ":action", &action, action.is_some()),
-        ("a.actor =", ":actor", &page.actor, page.actor.is_some()),
         ("a.at >=", ":from", &page.from, page.from.is_some()),
         ("a.at <", ":to", &page.to, page.to.is_some()),
     ];
@@ -99,6 +98,12 @@ fn select(db: &Connection, page: &AuditPage) -> rusqlite::Result<Vec<Entry>> {
         // Writing to a string cannot fail.
         let _ = write!(conditions, " AND {condition} {name}");
         values.push((name, value));
+    }
+    if page.actor.is_some() {
+        // A named key is found by its name alone as well.
+        conditions
+            .push_str(" AND (a.actor = :actor OR rtrim(a.actor, '0123456789') = :actor || '#')");
+        values.push((":actor", &page.actor));
     }
     let order = if page.ascending { "ASC" } else { "DESC" };
     let mut statement = db.prepare_cached(&format!(

@@ -5,3 +5,4 @@ pub(crate) mod read;
 pub(crate) mod retention;
 pub(crate) mod states;
 pub(crate) mod verbs;
+pub(crate) mod within;

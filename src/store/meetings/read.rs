@@ -4,6 +4,7 @@ use crate::domain::{Meeting, MeetingId, MeetingStatus, Platform, Scope, UserId};
 use crate::error::{Error, Result};
 use crate::store::columns::columns;
 use crate::store::doors::Store;
+use crate::store::meetings::within::{Within, within};
 use crate::store::pages::{Page, page};
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use serde::{Deserialize, Serialize};
@@ -60,29 +61,24 @@ fn select(db: &Connection, filter: &MeetingFilter) -> rusqlite::Result<Page<Meet
         meeting_columns!(),
         " FROM meetings m
          WHERE user_id = :user AND id < :before AND (:status IS NULL OR status = :status) AND (:platform IS NULL OR platform = :platform)
-           AND (:platforms IS NULL OR instr(:platforms, ',' || platform || ','))
-           AND (:only IS NULL OR (platform = :only AND native_meeting_id = :only_id))
-         ORDER BY id DESC LIMIT :limit OFFSET :skip"
+           AND ",
+        within!(),
+        " ORDER BY id DESC LIMIT :limit OFFSET :skip"
     ))?;
-    let only = filter.scope.meeting.as_ref();
-    let platforms = filter
-        .scope
-        .platforms
-        .iter()
-        .fold(String::from(","), |list, one| list + one.as_str() + ",");
-    let platforms = (platforms.len() > 1).then_some(platforms);
-    let values = named_params! {
+    let within = Within::of(&filter.scope);
+    let before = filter.before.map_or(i64::MAX, |id| id.0);
+    let limit = filter.limit.unwrap_or(-1);
+    let mut values = named_params! {
         ":user": filter.user_id,
-        ":before": filter.before.map_or(i64::MAX, |id| id.0),
+        ":before": before,
         ":status": filter.status,
         ":platform": filter.platform,
-        ":platforms": platforms,
-        ":only": only.map(|meeting| meeting.platform),
-        ":only_id": only.map(|meeting| meeting.native_meeting_id.as_str()),
-        ":limit": filter.limit.unwrap_or(-1),
+        ":limit": limit,
         ":skip": filter.skip,
-    };
-    page(statement.query(values)?, |row| {
+    }
+    .to_vec();
+    values.extend(within.values());
+    page(statement.query(values.as_slice())?, |row| {
         let meeting = meeting_at(row, 0)?;
         let bytes = meeting.data.as_json().len();
         Ok((meeting, bytes))

@@ -2,7 +2,8 @@
 
 use crate::domain::search::Term;
 use crate::domain::text::fold;
-use crate::domain::{MeetingId, Platform, Segment, SegmentId, Time, UserId};
+use crate::domain::{MeetingId, Platform, Scope, Segment, SegmentId, Time, UserId};
+use crate::store::meetings::within::Within;
 use crate::store::segments::read::segment_at;
 use rusqlite::{Row, ToSql};
 
@@ -11,6 +12,8 @@ use rusqlite::{Row, ToSql};
 pub struct Search {
     /// The owner of the transcripts.
     pub user_id: UserId,
+    /// Only meetings within it.
+    pub scope: Scope,
     /// What must be in the text; nothing is found without any.
     pub terms: Vec<Term>,
     /// Who must have said it, without case.
@@ -69,6 +72,7 @@ pub(crate) use fits;
 /// The values of [`fits`], and where a page begins.
 pub(crate) struct Filter {
     user_id: UserId,
+    within: Within,
     platform: Option<Platform>,
     meeting_id: Option<MeetingId>,
     from: Option<Time>,
@@ -82,6 +86,7 @@ impl Filter {
     pub(crate) fn of(search: &Search) -> Self {
         Self {
             user_id: search.user_id,
+            within: Within::of(&search.scope),
             platform: search.platform,
             meeting_id: search.meeting_id,
             from: search.from,
@@ -93,7 +98,8 @@ impl Filter {
 
     /// As a statement takes them.
     pub(crate) fn values(&self) -> Vec<(&str, &dyn ToSql)> {
-        vec![
+        let mut values = self.within.values().to_vec();
+        let own: [(&str, &dyn ToSql); 7] = [
             (":user", &self.user_id),
             (":platform", &self.platform),
             (":meeting", &self.meeting_id),
@@ -101,7 +107,9 @@ impl Filter {
             (":to", &self.to),
             (":speaker", &self.speaker),
             (":before", &self.before),
-        ]
+        ];
+        values.extend(own);
+        values
     }
 }
 

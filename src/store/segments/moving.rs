@@ -3,6 +3,7 @@
 
 use crate::domain::SegmentId;
 use crate::domain::search::{MARK_END, MARK_START, spaced};
+use crate::store::meetings::within::within;
 use crate::store::segments::found::{Filter, Found, Search, SearchPage, fits, found_at};
 use crate::store::segments::index::owner;
 use crate::store::segments::read::segment_columns;
@@ -23,6 +24,8 @@ const SELECT: &str = concat!(
      FROM segments s INDEXED BY unindexed_segments JOIN meetings m ON m.id = s.meeting_id
      WHERE s.unindexed_user_id = :user AND s.id < :before AND ",
     fits!(),
+    " AND ",
+    within!(),
     " ORDER BY s.id DESC LIMIT :examined"
 );
 

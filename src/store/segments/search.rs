@@ -3,6 +3,7 @@
 use crate::domain::search::{MARK_END, MARK_START, spaced};
 use crate::error::{Error, Result};
 use crate::store::Store;
+use crate::store::meetings::within::within;
 use crate::store::segments::found::{Filter, Search, SearchPage, fits, found_at};
 use crate::store::segments::index::owner;
 use crate::store::segments::moving;
@@ -40,7 +41,8 @@ impl Store {
     }
 }
 
-/// The highlight is made only of what fits, and without it a row does not fit. What the index has
+/// What is outside of a token's scope is not even a row: where a page ends would tell of it. The
+/// highlight is made only of what fits, and without it a row does not fit. What the index has
 /// of a segment that was changed since is old: that one is found as it is now, by `moving.rs`.
 const SELECT: &str = concat!(
     "SELECT ",
@@ -49,7 +51,9 @@ const SELECT: &str = concat!(
     fits!(),
     " THEN highlight(words, 2, :mark_start, :mark_end) END
      FROM words CROSS JOIN segments s ON s.id = words.rowid CROSS JOIN meetings m ON m.id = s.meeting_id
-     WHERE words MATCH :match AND words.rowid < :before ORDER BY words.rowid DESC LIMIT :examined"
+     WHERE words MATCH :match AND words.rowid < :before AND ",
+    within!(),
+    " ORDER BY words.rowid DESC LIMIT :examined"
 );
 
 /// Ends a query that takes too long, wherever it is: `None` then.

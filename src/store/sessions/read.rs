@@ -1,11 +1,32 @@
 //! Sessions of bots as they are read, and the seats that they take.
 
-use crate::domain::{Meeting, MeetingId, UserId};
+use crate::domain::{Meeting, MeetingId, Scope, UserId};
 use crate::error::Result;
 use crate::store::doors::Store;
 use crate::store::meetings::read::{by_id, meeting_at, meeting_columns};
 use crate::store::meetings::states::{OVER, SEATED};
-use rusqlite::{Connection, Row};
+use crate::store::meetings::within::{Within, within};
+use rusqlite::{Connection, Row, ToSql};
+
+/// How many seats a user's bots take in the meetings within a scope.
+pub(crate) fn seats_within(
+    db: &Connection,
+    user_id: UserId,
+    scope: &Scope,
+) -> rusqlite::Result<i64> {
+    if !scope.is_narrow() {
+        return seats_taken(db, user_id);
+    }
+    let within = Within::of(scope);
+    let mut values: Vec<(&str, &dyn ToSql)> = vec![(":user", &user_id)];
+    values.extend(within.values());
+    let mut seats = db.prepare_cached(&format!(
+        "SELECT count(*) FROM meetings m INDEXED BY seats WHERE m.user_id = :user AND m.status IN {} AND {}",
+        *SEATED,
+        within!()
+    ))?;
+    seats.query_row(values.as_slice(), |row| row.get(0))
+}
 
 /// How many seats a user's bots take: those that were not told to leave.
 pub(crate) fn seats_taken(db: &Connection, user_id: UserId) -> rusqlite::Result<i64> {
@@ -38,16 +59,13 @@ macro_rules! bot_select {
 fn bots_at_work(
     db: &Connection,
     sql: &str,
-    user_id: Option<UserId>,
+    values: &[(&str, &dyn ToSql)],
 ) -> rusqlite::Result<Vec<BotAtWork>> {
     let at_work = |row: &Row<'_>| {
         Ok(BotAtWork { meeting: meeting_at(row, 0)?, uid: row.get(12)?, bot_name: row.get(13)? })
     };
     let mut statement = db.prepare_cached(sql)?;
-    match user_id {
-        Some(id) => statement.query_map([id], at_work)?.collect(),
-        None => statement.query_map([], at_work)?.collect(),
-    }
+    statement.query_map(values, at_work)?.collect()
 }
 
 impl Store {
@@ -61,12 +79,28 @@ impl Store {
         self.read(|db| db.prepare_cached("SELECT 1 FROM sessions WHERE uid = ?1")?.exists([uid]))
     }
 
-    /// The meetings that are not over, of one user or of all, oldest first; a long read.
-    pub async fn open_meetings(&self, user_id: Option<UserId>) -> Result<Vec<BotAtWork>> {
-        let whose = if user_id.is_some() { "m.user_id = ?1 AND" } else { "" };
+    /// The meetings that are not over, oldest first; a long read.
+    pub async fn open_meetings(&self) -> Result<Vec<BotAtWork>> {
         let select = bot_select!("FROM meetings m JOIN sessions s ON s.meeting_id = m.id");
-        let sql = format!("{select} WHERE {whose} m.status NOT IN {} ORDER BY m.id", *OVER);
-        self.read_long(move |db| bots_at_work(db, &sql, user_id)).await
+        let sql = format!("{select} WHERE m.status NOT IN {} ORDER BY m.id", *OVER);
+        self.read_long(move |db| bots_at_work(db, &sql, &[])).await
+    }
+
+    /// Those of one user that are within a scope; a long read.
+    pub async fn open_meetings_of(&self, user_id: UserId, scope: Scope) -> Result<Vec<BotAtWork>> {
+        let select = bot_select!("FROM meetings m JOIN sessions s ON s.meeting_id = m.id");
+        let sql = format!(
+            "{select} WHERE m.user_id = :user AND m.status NOT IN {} AND {} ORDER BY m.id",
+            *OVER,
+            within!()
+        );
+        self.read_long(move |db| {
+            let within = Within::of(&scope);
+            let mut values: Vec<(&str, &dyn ToSql)> = vec![(":user", &user_id)];
+            values.extend(within.values());
+            bots_at_work(db, &sql, &values)
+        })
+        .await
     }
 
     /// The meetings that are over, of whose bots something may be left; a long read.
@@ -76,7 +110,7 @@ impl Store {
              WHERE s.cleared_at IS NULL AND m.bot_container_id IS NOT NULL"
         );
         let sql = format!("{select} AND m.status IN {}", *OVER);
-        self.read_long(move |db| bots_at_work(db, &sql, None)).await
+        self.read_long(move |db| bots_at_work(db, &sql, &[])).await
     }
 
     /// The meetings of a user; a long read.

@@ -1,4 +1,6 @@
 //! API tokens.
 
+pub(crate) mod chain;
 pub(crate) mod read;
+pub(crate) mod rotate;
 pub(crate) mod verbs;

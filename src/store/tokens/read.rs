@@ -4,7 +4,7 @@ use crate::domain::{Time, Token, TokenHash, TokenId, TokenTerms, User, UserId};
 use crate::error::{Error, Result};
 use crate::store::columns::columns;
 use crate::store::doors::Store;
-use crate::store::sessions::read::seats_taken;
+use crate::store::sessions::read::seats_within;
 use crate::store::users::read::{USER_COLUMNS, user_at, user_columns};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
@@ -18,6 +18,22 @@ columns!(term_columns, terms_at: TokenTerms of "t" { name, expires_at, disuse_se
 columns!(token_columns, token_at: Token of "t" {
     id, user_id, hint, created_at, last_used_at, last_address, disabled_at, replaced_by,
 } then terms: terms_at of term_columns);
+
+columns!(kept_columns, kept_at: Kept of "t" { hash, lifetime_seconds, is_foreign }
+    then token: token_at of token_columns);
+
+/// A token with what is never shown of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    /// BLAKE3 of it.
+    pub hash: TokenHash,
+    /// How long it is meant to live; `None` for ever.
+    pub lifetime_seconds: Option<i64>,
+    /// Whether another installation issued it.
+    pub is_foreign: bool,
+    /// The token.
+    pub token: Token,
+}
 
 /// The token with this id.
 pub(crate) fn find(db: &Connection, id: TokenId) -> rusqlite::Result<Option<Token>> {
@@ -61,7 +77,7 @@ pub struct KnownToken {
     pub token: Token,
     /// Its user.
     pub user: User,
-    /// How many seats the user's bots take.
+    /// How many seats the user's bots take in meetings within the token's scope.
     pub seats: i64,
 }
 
@@ -105,7 +121,7 @@ impl Store {
             let Some((user, token)) = statement.query_row([hash], known).optional()? else {
                 return Ok(None);
             };
-            let seats = seats_taken(db, user.id)?;
+            let seats = seats_within(db, user.id, &token.terms.scope)?;
             Ok(Some(KnownToken { token, user, seats }))
         })
     }
@@ -116,6 +132,17 @@ impl Store {
             let mut statement =
                 db.prepare_cached("SELECT ended_at FROM ended_keys WHERE hash = ?1")?;
             statement.query_row([hash], |row| row.get(0)).optional()
+        })
+    }
+
+    /// Whether there is, or was, a token that another installation issued; a small read.
+    pub fn has_foreign_keys(&self) -> Result<bool> {
+        self.read(|db| {
+            let mut find = db.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM tokens WHERE is_foreign = 1)
+                     OR EXISTS (SELECT 1 FROM ended_keys WHERE is_foreign = 1)",
+            )?;
+            find.query_row([], |row| row.get(0))
         })
     }
 

@@ -1,15 +1,17 @@
-//! Writes of tokens: create, update, rotate, revoke, and when they were last used.
+//! Writes of tokens: create, update, revoke, and when they were last used.
 
 use crate::domain::{
-    Action, Hint, Subject, Time, Token, TokenChanges, TokenHash, TokenId, TokenTerms, UserId,
+    Action, Hint, Patch, Subject, Time, Token, TokenChanges, TokenHash, TokenId, TokenTerms, UserId,
 };
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
-use crate::store::tokens::read::{find, term_marks, term_names, term_values};
+use crate::store::tokens::chain::{Affected, Chain, revoke, store};
+use crate::store::tokens::read::{term_marks, term_names, term_values};
 use crate::store::writer::verb::{Change, Verb};
-use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
+use rusqlite::{Connection, ToSql, params, params_from_iter};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// Adds a token to a user.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,27 +35,43 @@ impl Verb for CreateToken {
         if !db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([self.user_id])? {
             return Err(Error::UserNotFound);
         }
-        let mut insert = db.prepare_cached(concat!(
-            "INSERT INTO tokens (user_id, hash, hint, created_at, ",
-            term_names!(),
-            ") VALUES (?, ?, ?, ?, ",
-            term_marks!(),
-            ")"
-        ))?;
-        let fixed: [&dyn ToSql; 4] = [&self.user_id, &self.hash, &self.hint, &self.now];
-        insert.execute(params_from_iter(fixed.into_iter().chain(term_values(&self.terms))))?;
-        Ok(Token {
-            id: TokenId(db.last_insert_rowid()),
-            user_id: self.user_id,
-            hint: self.hint.clone(),
-            created_at: self.now,
-            last_used_at: None,
-            last_address: None,
-            disabled_at: None,
-            replaced_by: None,
-            terms: self.terms.clone(),
-        })
+        insert(db, self, lifetime(self.terms.expires_at, self.now), None)
     }
+}
+
+/// How long a token with this end is meant to live, in seconds; `None` for ever.
+pub(crate) fn lifetime(expires_at: Option<Time>, now: Time) -> Option<i64> {
+    expires_at.map(|end| (end.as_millis() - now.as_millis()) / 1000)
+}
+
+/// Stores a new token; `chain_id` is the first token of its chain, where its holder makes it.
+pub(crate) fn insert(
+    db: &Connection,
+    new: &CreateToken,
+    lifetime_seconds: Option<i64>,
+    chain_id: Option<TokenId>,
+) -> Result<Token> {
+    let mut insert = db.prepare_cached(concat!(
+        "INSERT INTO tokens (user_id, hash, hint, created_at, lifetime_seconds, chain_id, ",
+        term_names!(),
+        ") VALUES (?, ?, ?, ?, ?, ?, ",
+        term_marks!(),
+        ")"
+    ))?;
+    let fixed: [&dyn ToSql; 6] =
+        [&new.user_id, &new.hash, &new.hint, &new.now, &lifetime_seconds, &chain_id];
+    insert.execute(params_from_iter(fixed.into_iter().chain(term_values(&new.terms))))?;
+    Ok(Token {
+        id: TokenId(db.last_insert_rowid()),
+        user_id: new.user_id,
+        hint: new.hint.clone(),
+        created_at: new.now,
+        last_used_at: None,
+        last_address: None,
+        disabled_at: None,
+        replaced_by: None,
+        terms: new.terms.clone(),
+    })
 }
 
 impl Audited for CreateToken {
@@ -64,34 +82,33 @@ impl Audited for CreateToken {
     }
 }
 
-/// A token as the audit log tells of it.
-fn snapshot(db: &Connection, id: TokenId) -> Result<Option<Snapshot>> {
-    Ok(find(db, id)?.as_ref().and_then(Snapshot::of))
+/// The token that is meant by an id, as the audit log tells of it.
+pub(crate) fn snapshot(db: &Connection, id: TokenId) -> Result<Option<Snapshot>> {
+    match Chain::of(db, id) {
+        Ok(chain) => Ok(Snapshot::of(&chain.meant.token)),
+        Err(Error::TokenNotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
-/// A token as it is kept, and its hash.
-fn find_with_hash(db: &Connection, id: TokenId) -> Result<(Token, TokenHash)> {
-    let mut hash = db.prepare_cached("SELECT hash FROM tokens WHERE id = ?1")?;
-    let hash = hash.query_row([id], |row| row.get(0)).optional()?;
-    find(db, id)?.zip(hash).ok_or(Error::TokenNotFound)
+/// What the audit log says of the other tokens of a chain; nothing where there are none.
+pub(crate) fn note_others(snapshot: Option<Snapshot>, affected: &Affected) -> Option<Snapshot> {
+    if affected.others.is_empty() {
+        return snapshot;
+    }
+    let others = Snapshot::of(&json!({
+        "tokens_affected": affected.count(),
+        "other_tokens": affected.others,
+    }));
+    match (snapshot, others) {
+        (Some(snapshot), Some(others)) => Some(snapshot.with(others)),
+        (None, others) => others,
+        (snapshot, None) => snapshot,
+    }
 }
 
-/// Deletes a token, and remembers its hash for whoever still uses it.
-pub(crate) fn revoke_row(
-    db: &Connection,
-    token: &Token,
-    hash: &TokenHash,
-    now: Time,
-) -> Result<()> {
-    let mut remember = db.prepare_cached(
-        "INSERT OR REPLACE INTO ended_keys (hash, user_id, ended_at) VALUES (?1, ?2, ?3)",
-    )?;
-    remember.execute(params![hash, token.user_id, now])?;
-    db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([token.id])?;
-    Ok(())
-}
-
-/// Changes what is given of a token.
+/// Changes what is given of a token. What disables or shortens it does the same to its whole chain,
+/// and so does what enables it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct UpdateToken {
     /// The token.
@@ -104,35 +121,60 @@ pub struct UpdateToken {
     pub now: Time,
 }
 
+/// A token that was updated.
+#[derive(Debug, Clone)]
+pub struct Updated {
+    /// The token as it is now.
+    pub token: Token,
+    /// All tokens that were changed.
+    pub affected: Affected,
+}
+
+impl UpdateToken {
+    fn disabled_at(&self, before: Option<Time>) -> Option<Time> {
+        match self.disabled {
+            None => before,
+            Some(false) => None,
+            Some(true) => before.or(Some(self.now)),
+        }
+    }
+}
+
 impl Verb for UpdateToken {
-    type Answer = (Token, TokenHash);
+    type Answer = Updated;
 
     const ESSENTIAL: bool = true;
 
-    fn apply(&self, db: &Connection) -> Result<Self::Answer> {
-        let (mut token, hash) = find_with_hash(db, self.id)?;
-        self.terms.apply(&mut token.terms);
-        token.disabled_at = match self.disabled {
-            None => token.disabled_at,
-            Some(false) => None,
-            Some(true) => token.disabled_at.or(Some(self.now)),
-        };
-        let mut update = db.prepare_cached(concat!(
-            "UPDATE tokens SET (",
-            term_names!(),
-            ", disabled_at) = (",
-            term_marks!(),
-            ", ?) WHERE id = ?"
-        ))?;
-        let fixed: [&dyn ToSql; 2] = [&token.disabled_at, &token.id];
-        update.execute(params_from_iter(term_values(&token.terms).chain(fixed)))?;
-        Ok((token, hash))
+    fn apply(&self, db: &Connection) -> Result<Updated> {
+        let Chain { mut meant, others, .. } = Chain::of(db, self.id)?;
+        let mut affected = Affected::one(&meant);
+        self.terms.apply(&mut meant.token.terms);
+        meant.token.disabled_at = self.disabled_at(meant.token.disabled_at);
+        if !matches!(self.terms.expires_at, Patch::Keep) {
+            meant.lifetime_seconds = lifetime(meant.token.terms.expires_at, self.now);
+        }
+        store(db, &meant)?;
+        for mut other in others {
+            let before = other.token.clone();
+            self.terms.shorten(&mut other.token.terms);
+            other.token.disabled_at = self.disabled_at(before.disabled_at);
+            if other.token == before {
+                continue;
+            }
+            if other.token.terms.expires_at != before.terms.expires_at {
+                other.lifetime_seconds = lifetime(other.token.terms.expires_at, self.now);
+            }
+            store(db, &other)?;
+            affected.add(&other);
+        }
+        Ok(Updated { token: meant.token, affected })
     }
 
-    fn change(&self, (token, hash): &Self::Answer) -> Option<Change> {
-        match token.disabled_at {
-            Some(_) => Some(Change::TokenRevoked(*hash)),
-            None => Some(Change::TokenChanged(*hash)),
+    fn change(&self, updated: &Updated) -> Option<Change> {
+        let hashes = updated.affected.hashes.clone();
+        match updated.token.disabled_at {
+            Some(_) => Some(Change::TokensRevoked(hashes)),
+            None => Some(Change::TokensChanged(hashes)),
         }
     }
 }
@@ -144,96 +186,13 @@ impl Audited for UpdateToken {
         snapshot(db, self.id)
     }
 
-    fn after(&self, (token, _): &Self::Answer) -> Option<(Subject, Option<Snapshot>)> {
-        Some((Subject::Token(self.id), Snapshot::of(token)))
+    fn after(&self, updated: &Updated) -> Option<(Subject, Option<Snapshot>)> {
+        let Updated { token, affected } = updated;
+        Some((Subject::Token(token.id), note_others(Snapshot::of(token), affected)))
     }
 }
 
-/// Rotates a token: a new one with the same name and scope, and an end for the old one.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct RotateToken {
-    /// The token.
-    pub id: TokenId,
-    /// BLAKE3 of the new one.
-    pub hash: TokenHash,
-    /// The first characters of the new one.
-    pub hint: Hint,
-    /// How long the old one is accepted yet, in seconds, and never longer than it would have been.
-    pub grace_seconds: i64,
-    /// How long the new one lives, in seconds; as long as the old one was meant to where absent.
-    pub expires_in: Option<i64>,
-    /// The time of the change.
-    pub now: Time,
-}
-
-/// A token that was rotated.
-#[derive(Debug, Clone)]
-pub struct Rotated {
-    /// The new one.
-    pub new: Token,
-    /// The old one, with its end.
-    pub old: Token,
-    old_hash: TokenHash,
-}
-
-impl Verb for RotateToken {
-    type Answer = Rotated;
-
-    fn apply(&self, db: &Connection) -> Result<Rotated> {
-        let (mut old, old_hash) = find_with_hash(db, self.id)?;
-        if let Some(by) = old.replaced_by {
-            return Err(Error::TokenReplaced(by));
-        }
-        if old.disabled_at.is_some() {
-            return Err(Error::TokenDisabled);
-        }
-        let lifetime =
-            old.terms.expires_at.map(|end| (end.as_millis() - old.created_at.as_millis()) / 1000);
-        let expires_in = self.expires_in.or(lifetime);
-        let expires_at = expires_in.map(|seconds| self.now.plus_seconds(seconds));
-        let create = CreateToken {
-            user_id: old.user_id,
-            hash: self.hash,
-            hint: self.hint.clone(),
-            terms: TokenTerms { expires_at, ..old.terms.clone() },
-            now: self.now,
-        };
-        let new = create.apply(db)?;
-        let end = self.now.plus_seconds(self.grace_seconds);
-        old.terms.expires_at = Some(old.terms.expires_at.map_or(end, |before| before.min(end)));
-        old.replaced_by = Some(new.id);
-        if self.grace_seconds == 0 {
-            revoke_row(db, &old, &old_hash, self.now)?;
-        } else {
-            let mut update = db.prepare_cached(
-                "UPDATE tokens SET expires_at = ?2, replaced_by = ?3 WHERE id = ?1",
-            )?;
-            update.execute(params![old.id, old.terms.expires_at, new.id])?;
-        }
-        Ok(Rotated { new, old, old_hash })
-    }
-
-    fn change(&self, rotated: &Rotated) -> Option<Change> {
-        match self.grace_seconds {
-            0 => Some(Change::TokenRevoked(rotated.old_hash)),
-            _ => Some(Change::TokenChanged(rotated.old_hash)),
-        }
-    }
-}
-
-impl Audited for RotateToken {
-    const ACTION: Action = Action::TokenRotate;
-
-    fn before(&self, db: &Connection) -> Result<Option<Snapshot>> {
-        snapshot(db, self.id)
-    }
-
-    fn after(&self, rotated: &Rotated) -> Option<(Subject, Option<Snapshot>)> {
-        Some((Subject::Token(rotated.new.id), Snapshot::of(&rotated.new)))
-    }
-}
-
-/// Ends a token for good.
+/// Ends a token for good, and its whole chain with it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RevokeToken {
     /// The token.
@@ -243,19 +202,24 @@ pub struct RevokeToken {
 }
 
 impl Verb for RevokeToken {
-    /// The hash that is refused from now on.
-    type Answer = TokenHash;
+    /// The tokens that are refused from now on.
+    type Answer = Affected;
 
     const ESSENTIAL: bool = true;
 
-    fn apply(&self, db: &Connection) -> Result<TokenHash> {
-        let (token, hash) = find_with_hash(db, self.id)?;
-        revoke_row(db, &token, &hash, self.now)?;
-        Ok(hash)
+    fn apply(&self, db: &Connection) -> Result<Affected> {
+        let Chain { meant, others, .. } = Chain::of(db, self.id)?;
+        let mut affected = Affected::one(&meant);
+        revoke(db, &meant, self.now)?;
+        for other in others {
+            revoke(db, &other, self.now)?;
+            affected.add(&other);
+        }
+        Ok(affected)
     }
 
-    fn change(&self, hash: &TokenHash) -> Option<Change> {
-        Some(Change::TokenRevoked(*hash))
+    fn change(&self, affected: &Affected) -> Option<Change> {
+        Some(Change::TokensRevoked(affected.hashes.clone()))
     }
 }
 
@@ -266,8 +230,8 @@ impl Audited for RevokeToken {
         snapshot(db, self.id)
     }
 
-    fn after(&self, _: &TokenHash) -> Option<(Subject, Option<Snapshot>)> {
-        Some((Subject::Token(self.id), None))
+    fn after(&self, affected: &Affected) -> Option<(Subject, Option<Snapshot>)> {
+        Some((Subject::Token(self.id), note_others(None, affected)))
     }
 }
 

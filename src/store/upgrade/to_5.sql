@@ -2,3 +2,35 @@
 
 INSERT INTO words (words, rank) VALUES ('automerge', 16);
 INSERT INTO words (words, rank) VALUES ('crisismerge', 64);
+
+-- How long a key is meant to live is stored, and no more derived from an end that may have been changed.
+ALTER TABLE tokens ADD COLUMN lifetime_seconds INTEGER;
+UPDATE tokens SET lifetime_seconds = (expires_at - created_at) / 1000 WHERE expires_at IS NOT NULL AND replaced_by IS NULL;
+ALTER TABLE admin_keys ADD COLUMN lifetime_seconds INTEGER;
+UPDATE admin_keys SET lifetime_seconds = (expires_at - coalesce(rotated_at, created_at)) / 1000 WHERE expires_at IS NOT NULL;
+
+-- A chain is a token and all that its holder rotated it to, which the audit log tells of tokens that are there.
+ALTER TABLE tokens ADD COLUMN chain_id INTEGER;
+CREATE INDEX tokens_of_chain ON tokens (chain_id) WHERE chain_id IS NOT NULL;
+WITH RECURSIVE
+  rotated (old, new) AS (
+    SELECT CAST(substr(actor, 7) AS INTEGER), subject_id FROM audit WHERE action = 'token.rotate' AND actor GLOB 'token:[0-9]*'
+  ),
+  chains (first, id) AS (
+    SELECT old, new FROM rotated WHERE old NOT IN (SELECT new FROM rotated)
+    UNION ALL SELECT chains.first, rotated.new FROM chains JOIN rotated ON rotated.old = chains.id
+  )
+UPDATE tokens SET chain_id = chains.first FROM chains WHERE chains.id = tokens.id;
+
+-- Tokens that another installation issued look otherwise than our own.
+ALTER TABLE tokens ADD COLUMN is_foreign INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX foreign_tokens ON tokens (id) WHERE is_foreign = 1;
+
+-- What is left of a token that its holder rotated without grace: its chain is found by its id.
+ALTER TABLE ended_keys ADD COLUMN token_id INTEGER;
+ALTER TABLE ended_keys ADD COLUMN chain_id INTEGER;
+ALTER TABLE ended_keys ADD COLUMN issued_at INTEGER;
+ALTER TABLE ended_keys ADD COLUMN is_foreign INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX ended_keys_by_token ON ended_keys (token_id) WHERE token_id IS NOT NULL;
+CREATE INDEX ended_keys_of_chain ON ended_keys (chain_id) WHERE chain_id IS NOT NULL;
+CREATE INDEX foreign_ended_keys ON ended_keys (ended_at) WHERE is_foreign = 1;

@@ -1,12 +1,11 @@
 //! Configured users: `[[users]]` of `vomeet.toml`, applied in one transaction.
 
 use crate::domain::configured::{ConfiguredToken, ConfiguredUser};
-use crate::domain::{
-    Actor, Data, Email, Patch, Time, TokenHash, TokenId, TokenTerms, User, UserId,
-};
+use crate::domain::{Actor, Data, Email, Patch, Time, TokenId, TokenTerms, User, UserId};
 use crate::error::Result;
 use crate::store::audit::audited::{Audited, AuditedVerb};
 use crate::store::doors::Store;
+use crate::store::tokens::chain::hashes_of_chain;
 use crate::store::tokens::verbs::{CreateToken, RevokeToken};
 use crate::store::users::read::find_by_email;
 use crate::store::users::verbs::{CreateUser, UpdateUser};
@@ -113,17 +112,20 @@ impl Applying<'_> {
     /// Revokes tokens that were configured once and are no more.
     fn revoke_others(&mut self, users: &[ConfiguredUser]) -> Result<()> {
         let mut list =
-            self.db.prepare_cached("SELECT id, hash FROM tokens WHERE declared = 1 ORDER BY id")?;
-        let known = list.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let known: Vec<(TokenId, TokenHash)> = known.collect::<rusqlite::Result<_>>()?;
+            self.db.prepare_cached("SELECT id FROM tokens WHERE declared = 1 ORDER BY id")?;
+        let known = list.query_map([], |row| row.get(0))?;
+        let known: Vec<TokenId> = known.collect::<rusqlite::Result<_>>()?;
         let mut configured = HashSet::new();
         for user in users {
             for token in &user.tokens {
                 configured.insert(token.hash);
             }
         }
-        for (id, hash) in known {
-            if configured.contains(&hash) {
+        for id in known {
+            // What its holder rotated it to is configured as long as one of them is named; and
+            // nothing is left of one that was revoked with another of its chain.
+            let chain = hashes_of_chain(self.db, id)?;
+            if chain.is_empty() || chain.iter().any(|hash| configured.contains(hash)) {
                 continue;
             }
             let now = self.now();

@@ -42,10 +42,10 @@ pub trait Verb: Numbered + Serialize + DeserializeOwned + Send + 'static {
 /// What was committed, for those who keep some of it in memory.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// A token is refused from now on.
-    TokenRevoked(TokenHash),
-    /// A token is no longer as it was.
-    TokenChanged(TokenHash),
+    /// Tokens are refused from now on.
+    TokensRevoked(Vec<TokenHash>),
+    /// Tokens are no longer as they were.
+    TokensChanged(Vec<TokenHash>),
     /// A user is no longer as they were.
     UserChanged(UserId),
     /// All tokens of a user are refused from now on.
