@@ -10,8 +10,13 @@ CREATE TABLE users (
   max_concurrent_bots INTEGER NOT NULL CHECK (max_concurrent_bots >= 0),
   data                TEXT    NOT NULL,         -- a JSON object
   created_at          INTEGER NOT NULL,
-  disabled_at         INTEGER                   -- since when all their tokens are refused
+  disabled_at         INTEGER,                  -- since when all their tokens are refused
+  webhook_url         TEXT,                     -- where events go; shown in `data`, where clients look for it
+  erasing_at          INTEGER                   -- since when they are being erased: they are refused and found nowhere
 ) STRICT;
+
+-- Erasures that are under way, or were when the server ended.
+CREATE INDEX users_being_erased ON users (id) WHERE erasing_at IS NOT NULL;
 
 CREATE TABLE tokens (
   id             INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -138,6 +138,7 @@ impl Jobs {
         let cancellable = vec![
             tokio::spawn(Arc::clone(&app.feed).deliver()),
             tokio::spawn(Arc::clone(&app.erasure).scrub_forever()),
+            tokio::spawn(Arc::clone(&app.erasure).finish_forever()),
             tokio::spawn(Arc::clone(&app.erasure).keep_applying_retention(retention)),
             tokio::spawn(keep_indexing(Arc::clone(app))),
         ];

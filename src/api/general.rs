@@ -10,6 +10,7 @@ use crate::metrics;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 use serde::{Deserialize, Serialize};
+use std::path::absolute;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -108,7 +109,7 @@ async fn inside(app: &App) -> Result<Inside> {
     let (users, tokens) = app.store.count().await?;
     Ok(Inside {
         address: app.transport.address.to_string(),
-        database: app.store.path().display().to_string(),
+        database: absolute(app.store.path()).unwrap_or_default().display().to_string(),
         database_bytes: app.store.size_bytes(),
         users,
         tokens,

@@ -213,6 +213,7 @@ async fn send_all(
 
 /// Does what a message asks for, and gives the responses.
 fn respond(app: &App, user: &User, watcher: &mut Watcher, text: &str) -> Vec<Answer> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let whole = serde_json::from_str::<&RawValue>(text);
     let members: Members<'_> = match &whole {
         Ok(whole) => serde_json::from_str(whole.get()).unwrap_or_default(),

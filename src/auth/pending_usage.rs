@@ -81,13 +81,23 @@ impl PendingUsage {
     /// Sets the last use of tokens that were read from the database, where a later one is recorded
     /// here.
     pub(crate) fn apply_pending(&self, tokens: &mut [Token]) {
-        let last_uses = self.last();
         for token in tokens {
-            let Some(last) = last_uses.get(&token.id) else { continue };
-            if token.last_used_at <= Some(last.at) {
-                token.last_used_at = Some(last.at);
-                token.last_address = last.address.map(|address| address.to_string());
-            }
+            self.apply_last_use(token.id, &mut token.last_used_at, &mut token.last_address);
+        }
+    }
+
+    /// The same for one token: when it was last used, and from which address.
+    pub(crate) fn apply_last_use(
+        &self,
+        id: TokenId,
+        used_at: &mut Option<Time>,
+        address: &mut Option<String>,
+    ) {
+        let last_uses = self.last();
+        let Some(last) = last_uses.get(&id) else { return };
+        if *used_at <= Some(last.at) {
+            *used_at = Some(last.at);
+            *address = last.address.map(|address| address.to_string());
         }
     }
 

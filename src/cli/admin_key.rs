@@ -2,7 +2,7 @@
 
 use crate::cli::client::{Client, Target, object_of};
 use crate::cli::confirm::Consent;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, Secret};
 use crate::cli::resolve::admin_key;
 use crate::cli::span::seconds;
 use crate::cli::table::Column;
@@ -81,14 +81,14 @@ pub(super) async fn run(
 }
 
 async fn create(client: &mut Client, output: Output, new: Create) -> Result<(), StartupError> {
-    let message = format!("This is the admin key {}.", new.name);
+    let about = &format!("This is the admin key {}.", new.name);
     let body = object_of([
         ("name", Some(new.name.into())),
         ("expires_in", new.expires_in.map(Value::from)),
     ]);
     let target = Target::path(["admin", "keys"]);
     let response = client.send(Method::POST, target, Some(body)).await?;
-    output.secret(&response, "key", &message)
+    output.secret(client, &response, Secret { member: "key", about, noun: "keys" }).await
 }
 
 async fn rotate(client: &mut Client, output: Output, args: &Rotate) -> Result<(), StartupError> {
@@ -96,7 +96,8 @@ async fn rotate(client: &mut Client, output: Output, args: &Rotate) -> Result<()
     let body = json!({ "grace_seconds": args.grace });
     let target = Target::path(["admin", "keys", &id, "rotate"]);
     let response = client.send(Method::POST, target, Some(body)).await?;
-    output.secret(&response, "key", &format!("This is the new key of {about}."))
+    let about = &format!("This is the new key of {about}.");
+    output.secret(client, &response, Secret { member: "key", about, noun: "keys" }).await
 }
 
 async fn revoke(client: &mut Client, output: Output, args: &Revoke) -> Result<(), StartupError> {
@@ -104,6 +105,5 @@ async fn revoke(client: &mut Client, output: Output, args: &Revoke) -> Result<()
     args.consent.ask(&format!("Revoke {about}?"))?;
     let target = Target::path(["admin", "keys", &id]);
     let response = client.send(Method::DELETE, target, None).await?;
-    output.done(&response, &format!("Revoked {about}; it is refused from now on."));
-    Ok(())
+    output.done(&response, &format!("Revoked {about}; it is refused from now on."))
 }

@@ -2,8 +2,9 @@
 
 use crate::cli::client::{Client, Target};
 use crate::cli::output::Output;
+use crate::cli::print::say;
+use crate::cli::resolve;
 use crate::cli::table::{Column, plain_lines, table};
-use crate::cli::{resolve, say};
 use crate::exit::{Code, StartupError};
 use clap::{Args, Subcommand};
 
@@ -110,7 +111,7 @@ async fn verify(client: &mut Client, output: Output) -> Result<(), StartupError>
     }
     if output == Output::Table {
         let faults = resolve::rows(&verified["faults"]);
-        say(format_args!("\n{}", table(FAULTS, faults)));
+        say(format_args!("\n{}", table(FAULTS, faults)))?;
     }
     Err(StartupError::new(
         Code::AuditLogChanged,

@@ -125,7 +125,7 @@ impl Client {
     pub(super) async fn get_lines(
         &mut self,
         target: Target,
-        mut take: impl FnMut(&str),
+        mut take: impl FnMut(&str) -> Result<(), StartupError>,
     ) -> Result<(), StartupError> {
         let mut response = self.begin(Method::GET, target, None).await?;
         if !response.status.is_success() {
@@ -138,12 +138,11 @@ impl Client {
             buffer.extend_from_slice(&piece);
             let last_line_break = buffer.iter().rposition(|&byte| byte == b'\n');
             if let Some(end) = last_line_break {
-                take(&String::from_utf8_lossy(&buffer[..=end]));
+                take(&String::from_utf8_lossy(&buffer[..=end]))?;
                 buffer.drain(..=end);
             }
         }
-        take(&String::from_utf8_lossy(&buffer));
-        Ok(())
+        take(&String::from_utf8_lossy(&buffer))
     }
 
     async fn begin(

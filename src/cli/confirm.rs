@@ -1,6 +1,6 @@
 //! Asks before anything is deleted or revoked.
 
-use crate::cli::table::plain;
+use crate::cli::print::prompt;
 use crate::exit::{Code, StartupError};
 use clap::Args;
 use std::io::{IsTerminal, stdin};
@@ -25,7 +25,7 @@ impl Consent {
                 format!("{question} There is no terminal to ask on; give --yes to do it.");
             return Err(StartupError::new(Code::NotConfirmed, message));
         }
-        eprint!("{} [y/N] ", plain(question));
+        prompt(&format!("{question} [y/N]"));
         let mut answer = String::new();
         // A terminal that was closed means no.
         let _ = stdin().read_line(&mut answer);

@@ -89,8 +89,7 @@ pub(super) async fn run(
             let id = resolve::meeting(client, &which.meeting).await?;
             let target = Target::path(["admin", "meetings", &id, "stop"]);
             let response = client.send(Method::POST, target, None).await?;
-            output.done(&response, &format!("The bot of meeting {id} is stopping."));
-            Ok(())
+            output.done(&response, &format!("The bot of meeting {id} is stopping."))
         }
     }
 }

@@ -8,6 +8,7 @@ mod confirm;
 mod manual;
 mod meetings;
 mod output;
+mod print;
 mod reach;
 mod resolve;
 mod scan;
@@ -24,16 +25,16 @@ mod user;
 
 use crate::config::{Environment, Flags, Settings};
 use crate::exit::StartupError;
+use crate::store::resolve as resolve_link;
 use admin_key::AdminKeyCommand;
 use audit::AuditCommand;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use meetings::MeetingsCommand;
 use output::Output;
+use print::note;
 use reach::{Missing, with_client};
 use scan::ScanArgs;
-use std::fmt::Display;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use token::TokenCommand;
@@ -151,7 +152,10 @@ struct FlagArgs {
 impl FlagArgs {
     fn load(self) -> Result<Settings, StartupError> {
         let Self { config, listen, database, socket } = self;
-        Settings::load(&Flags { config, listen, database, socket }, &Environment::of_process()?)
+        let flags = Flags { config, listen, database, socket };
+        let mut settings = Settings::load(&flags, &Environment::of_process()?)?;
+        settings.config.database = resolve_link(&settings.config.database)?;
+        Ok(settings)
     }
 }
 
@@ -162,19 +166,13 @@ impl Place {
     }
 }
 
-/// Prints to standard output. That its reader has gone (`| head`) is no error.
-fn say(text: impl Display) {
-    let mut out = std::io::stdout().lock();
-    let _ = write!(out, "{text}").and_then(|()| out.flush());
-}
-
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command.unwrap_or(Command::Serve(cli.flags)).run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
-            eprintln!("vomeet: {}", table::plain(&exit.message));
+            note(&format!("vomeet: {}", exit.message));
             ExitCode::from(exit.code as u8)
         }
     }
@@ -186,10 +184,7 @@ impl Command {
             Self::Serve(flags) => serve::run(flags.load()?),
             Self::Status(flags) => status::run(&flags.load()?),
             Self::Config(ConfigCommand::Check(flags)) => config::check(&flags.load()?),
-            Self::Config(ConfigCommand::Show(flags)) => {
-                config::show(&flags.load()?);
-                Ok(())
-            }
+            Self::Config(ConfigCommand::Show(flags)) => config::show(&flags.load()?),
             Self::User(Administration { place, command }) => {
                 let output = place.output;
                 let missing = match command {
@@ -236,10 +231,7 @@ impl Command {
                 })
             }
             Self::Scan(args) => scan::run(&args),
-            Self::Completions { shell } => {
-                manual::completions(shell);
-                Ok(())
-            }
+            Self::Completions { shell } => manual::completions(shell),
             Self::Man(args) => manual::man(&args),
         }
     }

@@ -2,7 +2,8 @@
 
 use crate::cli::client::{Client, Target, object_of};
 use crate::cli::confirm::Consent;
-use crate::cli::output::{Output, after_last, note};
+use crate::cli::output::{Output, Secret, after_last};
+use crate::cli::print::note;
 use crate::cli::resolve;
 use crate::cli::span::seconds;
 use crate::cli::table::Column;
@@ -200,7 +201,8 @@ async fn create(client: &mut Client, output: Output, new: Create) -> Result<(), 
     let response = client.send(Method::POST, target, Some(body)).await?;
     let token = response.json()?;
     let email = user["email"].as_str().unwrap_or("-");
-    output.secret(&response, "token", &format!("This is token {} of {email}.", token["id"]))
+    let about = &format!("This is token {} of {email}.", token["id"]);
+    output.secret(client, &response, Secret { member: "token", about, noun: "tokens" }).await
 }
 
 async fn list(client: &mut Client, output: Output, list: List) -> Result<(), StartupError> {
@@ -226,8 +228,8 @@ async fn rotate(client: &mut Client, output: Output, args: Rotate) -> Result<(),
         Some(end) if args.grace > 0 => format!("works until {end}"),
         _ => "is refused from now on".to_owned(),
     };
-    let message = format!("This is token {}; {about} {old}.", new["id"]);
-    output.secret(&response, "token", &message)
+    let about = &format!("This is token {}; {about} {old}.", new["id"]);
+    output.secret(client, &response, Secret { member: "token", about, noun: "tokens" }).await
 }
 
 async fn revoke(client: &mut Client, output: Output, args: &Revoke) -> Result<(), StartupError> {
@@ -235,8 +237,7 @@ async fn revoke(client: &mut Client, output: Output, args: &Revoke) -> Result<()
     args.consent.ask(&format!("Revoke {about}?"))?;
     let target = Target::path(["admin", "tokens", &id]);
     let response = client.send(Method::DELETE, target, None).await?;
-    output.done(&response, &format!("Revoked {about}; it is refused from now on."));
-    Ok(())
+    output.done(&response, &format!("Revoked {about}; it is refused from now on."))
 }
 
 async fn set_disabled(
@@ -261,7 +262,9 @@ async fn explain(client: &mut Client, output: Output, args: &Explain) -> Result<
         ));
     }
     let token = read_token()?;
-    let body = json!({ "token": token.trim() });
+    // Some programs begin a text with a byte order mark.
+    let token = token.trim_start_matches('\u{feff}').trim();
+    let body = json!({ "token": token });
     let target = Target::path(["admin", "tokens", "explain"]);
     let response = client.send(Method::POST, target, Some(body)).await?;
     output.one(&response, EXPLAINED)?;

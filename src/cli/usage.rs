@@ -2,8 +2,9 @@
 
 use crate::cli::client::{Client, Target};
 use crate::cli::output::Output;
+use crate::cli::print::say;
+use crate::cli::resolve;
 use crate::cli::table::{Column, plain_lines};
-use crate::cli::{resolve, say};
 use crate::exit::StartupError;
 use clap::Args;
 
@@ -57,7 +58,7 @@ pub(super) async fn run(
         let target = target.with("format", Some("csv"));
         let print = |lines: &str| {
             let lines = lines.replace("\r\n", "\n");
-            say(plain_lines(&lines));
+            say(plain_lines(&lines))
         };
         return client.get_lines(target, print).await;
     }

@@ -2,10 +2,11 @@
 
 use crate::cli::client::{Client, Target, object_of};
 use crate::cli::confirm::Consent;
-use crate::cli::output::{Output, after_last, note};
+use crate::cli::output::{Output, after_last};
+use crate::cli::print::{note, say};
+use crate::cli::resolve;
 use crate::cli::resolve::id;
 use crate::cli::table::{Column, card, table};
-use crate::cli::{resolve, say};
 use crate::exit::{Code, StartupError};
 use clap::{Args, Subcommand};
 use hyper::{Method, StatusCode};
@@ -171,10 +172,10 @@ async fn show(client: &mut Client, output: Output, user: &str) -> Result<(), Sta
         return output.one(&response, FIELDS);
     }
     let user = response.json()?;
-    say(card(FIELDS, &user));
+    say(card(FIELDS, &user))?;
     let tokens = resolve::rows(&user["api_tokens"]);
     if !tokens.is_empty() {
-        say(format_args!("\n{}", table(crate::cli::token::COLUMNS, tokens)));
+        say(format_args!("\n{}", table(crate::cli::token::COLUMNS, tokens)))?;
     }
     Ok(())
 }
@@ -225,8 +226,7 @@ async fn delete(client: &mut Client, output: Output, args: &Remove) -> Result<()
     ))?;
     let target = Target::path(["admin", "users", &id]);
     let response = client.send(Method::DELETE, target, None).await?;
-    output.done(&response, &format!("User {id} ({email}) is deleted."));
-    Ok(())
+    output.done(&response, &format!("User {id} ({email}) is deleted."))
 }
 
 fn object(text: &str) -> Result<Value, String> {

@@ -4,7 +4,7 @@ use crate::config::configured_users;
 use crate::config::runner_kind::RunnerKind;
 use crate::config::settings::{Config, Http, KEYS};
 use crate::config::source::Source;
-use crate::config::sources::{Environment, Flags, Found, find, invalid};
+use crate::config::sources::{Environment, Flags, Found, find, invalid, without_mark};
 use crate::domain::configured::ConfiguredUser;
 use crate::exit::{Code, StartupError};
 use std::collections::HashMap;
@@ -23,6 +23,8 @@ pub struct Settings {
     pub config: Config,
     /// For each of [`KEYS`], its value as TOML and its source.
     pub origins: Vec<(Value, Source)>,
+    /// The settings file, if there is one.
+    pub file: Option<PathBuf>,
 }
 
 impl Settings {
@@ -36,7 +38,9 @@ impl Settings {
         let mut config = Config::from_values(&values)?;
         config.users = users;
         config.bots.process.inherited = inherited(&around.environment);
-        let mut settings = Self { config, origins: values };
+        let file = around.folder.join(&file);
+        let file = file.exists().then_some(file);
+        let mut settings = Self { config, origins: values, file };
         settings.read_admin_key_file(&around.folder)?;
         let config = &mut settings.config;
         config.admin_key = header_value(&config.admin_key)?;
@@ -72,7 +76,7 @@ impl Settings {
         }
         match fs::read_to_string(folder.join(&path)) {
             Ok(text) => {
-                let first_line = text.lines().next().unwrap_or_default();
+                let first_line = without_mark(&text).lines().next().unwrap_or_default();
                 first_line.trim().clone_into(&mut self.config.admin_key);
                 Ok(())
             }

@@ -17,6 +17,10 @@ const LIKENESS_MIN: f64 = 0.7;
 /// The one list of tables in the file; it is no [`Key`], and no other source has it.
 const USERS: &str = "users";
 
+/// Stands for a `$` while `.env` is parsed: a code point that is no character and in no text
+/// (Unicode 16, section 23.7).
+const HIDDEN_DOLLAR: char = '\u{fdd0}';
+
 /// What was given on the command line.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
@@ -157,7 +161,7 @@ fn read_file(
             return Err(invalid(message));
         }
     };
-    let table = parse_file(&text, path)?;
+    let table = parse_file(without_mark(&text), path)?;
     let mut flat = HashMap::new();
     for (name, value) in table {
         let Value::Table(section) = value else {
@@ -175,6 +179,11 @@ fn read_file(
         }
     }
     Ok(flat)
+}
+
+/// A text without the byte order mark with which some editors begin a file.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 fn parse_file(text: &str, path: &Path) -> Result<toml::Table, StartupError> {
@@ -215,14 +224,27 @@ fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, StartupError> {
         Ok(text) => text,
         Err(error) => return Err(invalid(format!("Cannot read .env ({error})."))),
     };
+    let text = hide_dollars(without_mark(&text));
     let mut variables = HashMap::new();
     for item in dotenvy::from_read_iter(text.as_bytes()) {
         match item {
-            Ok((name, value)) => variables.insert(name, value),
+            Ok((name, value)) => variables.insert(name, value.replace(HIDDEN_DOLLAR, "$")),
             Err(error) => return Err(unreadable_dotenv(&error, &text)),
         };
     }
     Ok(variables)
+}
+
+/// Puts a character that means nothing in place of each `$` that is not written `\$`. The parser
+/// would replace `$NAME` by another variable, and a key that has a `$` would be another key.
+fn hide_dollars(text: &str) -> String {
+    let mut hidden = String::with_capacity(text.len());
+    let mut is_escaped = false;
+    for c in text.chars() {
+        hidden.push(if c == '$' && !is_escaped { HIDDEN_DOLLAR } else { c });
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    hidden
 }
 
 /// A line that cannot be read may contain a key, so the message names its number and not the line.

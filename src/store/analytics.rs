@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::store::doors::Store;
 use crate::store::meetings::read::{by_id, meeting_at, meeting_columns};
 use crate::store::positions::{Start, Table};
-use crate::store::users::read::{find, user_at, user_columns};
+use crate::store::users::read::{data_columns, find, user_at, user_columns};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use std::sync::Arc;
 
@@ -87,7 +87,7 @@ impl Store {
             let start = positions.behind_first(&db, Table::Users, 0, page.skip)?;
             let mut statement = db.prepare_cached(
                 "SELECT id, email, name, image_url, max_concurrent_bots, created_at FROM users
-                 WHERE id > ?1 ORDER BY id LIMIT ?2 OFFSET ?3",
+                 WHERE id > ?1 AND erasing_at IS NULL ORDER BY id LIMIT ?2 OFFSET ?3",
             )?;
             statement.query_map([start.id, page.limit, start.skip], user_summary)?.collect()
         })

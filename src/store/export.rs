@@ -58,7 +58,7 @@ impl Store {
 
     /// Whether there is such a user; a small read.
     pub fn has_user(&self, id: UserId) -> Result<bool> {
-        self.read(|db| db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([id]))
+        self.read(|db| find_user(db, id)).map(|user| user.is_some())
     }
 
     /// A page of a user's tokens behind this one; a long read.

@@ -10,7 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// `VOMT`: marks the file as ours (SQLite file format, section 1.3.15).
-const APPLICATION_ID: i64 = 0x564f_4d54;
+pub(super) const APPLICATION_ID: i64 = 0x564f_4d54;
 /// The tables as they are.
 const SCHEMA: &str = include_str!("../../schema.sql");
 /// `STEPS[n]` brings a file from version `n + 1` to `n + 2`; a new file begins at the last version.
@@ -34,9 +34,13 @@ pub(super) fn open(path: &Path) -> Result<Connection, StartupError> {
         return Err(StartupError::new(Code::DatabaseUnusable, message));
     }
     let opened = connection::open(path).map_err(Refusal::Sqlite).and_then(|mut connection| {
-        recognise(&connection, STEPS)?;
+        if recognise(&connection, STEPS)? == 0 {
+            // Before there is a WAL: the mark and the tables come into the file in one step.
+            bring_up(&mut connection, STEPS)?;
+        }
         connection::make_writer(&connection)?;
         bring_up(&mut connection, STEPS)?;
+        connection::checkpoint_all(&connection)?;
         Ok(connection)
     });
     opened.map_err(|refusal| match refusal {
@@ -44,12 +48,28 @@ pub(super) fn open(path: &Path) -> Result<Connection, StartupError> {
             let message = format!("{} {why}; choose another file with --database.", path.display());
             StartupError::new(Code::DatabaseForeign, message)
         }
+        Refusal::CopiedWithoutWal => {
+            let message = format!(
+                "{} has no tables: it was copied from a running server without its -wal; copy it \
+                 from a stopped server, or choose another file with --database.",
+                path.display()
+            );
+            StartupError::new(Code::DatabaseForeign, message)
+        }
         Refusal::Sqlite(error) => unusable(path, &error),
     })
 }
 
+/// Whether the file was written with a WAL.
+fn has_wal(connection: &Connection) -> rusqlite::Result<bool> {
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    Ok(mode == "wal")
+}
+
 enum Refusal {
     Foreign(String),
+    /// It has no tables, but is marked as ours or was written with a WAL, where its tables are.
+    CopiedWithoutWal,
     Sqlite(rusqlite::Error),
 }
 
@@ -67,6 +87,9 @@ fn recognise(connection: &Connection, steps: &[&str]) -> Result<usize, Refusal> 
         (ask("application_id")?, usize::try_from(ask("user_version")?).unwrap_or(0));
     let is_empty = !connection.prepare("SELECT 1 FROM sqlite_schema")?.exists([])?;
     let newest = steps.len() + 1;
+    if is_empty && (application == APPLICATION_ID || has_wal(connection)?) {
+        return Err(Refusal::CopiedWithoutWal);
+    }
     match (application, version) {
         (0, 0) if is_empty => Ok(0),
         (APPLICATION_ID, version) if version > newest => {
@@ -259,7 +282,10 @@ mod tests {
         for (prepare, expected) in [
             ("CREATE TABLE t (x)", "another program"),
             ("PRAGMA application_id = 7", "another program"),
-            ("PRAGMA application_id = 1448037716; PRAGMA user_version = 99", "newer vomeet"),
+            (
+                "PRAGMA application_id = 1448037716; PRAGMA user_version = 99; CREATE TABLE t (x)",
+                "newer vomeet",
+            ),
         ] {
             let mut connection = Connection::open_in_memory().expect("memory");
             connection.execute_batch(prepare).expect(prepare);

@@ -19,7 +19,7 @@ use crate::store::tokens::rotate::RotateToken;
 use crate::store::tokens::verbs::{CreateToken, RevokeToken, TouchTokens, UpdateToken};
 use crate::store::usage::verbs::{ForgetUsage, WriteUsage};
 use crate::store::users::configured::ApplyConfiguredUsers;
-use crate::store::users::verbs::{CreateUser, DeleteUser, UpdateUser};
+use crate::store::users::verbs::{BeginErasure, CreateUser, DeleteUser, UpdateUser};
 use crate::store::webhooks::verbs::{EndAttempt, ForgetDeliveries, SetWebhook};
 use crate::store::writer::job::{Job, Pending};
 use crate::store::writer::record::RecordedVerb;
@@ -86,6 +86,7 @@ verbs! {
     local   31 NoteErased,
     local   32 MendIndex,
     local   33 WipePages,
+    audited 57 BeginErasure,
 }
 
 /// A verb that came back.

@@ -29,6 +29,10 @@
 //! | [`runner_process`], [`runner_adoption`], [`runner_limits`] | bots as processes: their surroundings, ends, restarts of the server, time limits |
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
 //! | [`cli`], [`cli_words`], [`cli_requests`], [`cli_manual`] | the commands with and without a server; what they understand, ask and say; the manual |
+//! | [`files`] | the database as a file: copied, linked, mounted, in a shared folder |
+//! | [`lenient`] | what is taken although it is not written as it should be |
+//! | [`cli_output`] | answers of commands that cannot be written |
+//! | [`erasure_steps`] | a user's deletion, decided at once and carried out in steps |
 //! | [`local`], [`local_socket`] | who reaches the private socket and the file; the socket as a file and as a connection |
 //! | [`erasure`], [`export`], [`retention`] | what was removed, searched for in every file; all of one person's data; what goes by its age |
 //! | [`declared`] | users whom the settings declare, and `vomeet token hash` |
@@ -66,6 +70,7 @@ mod chains;
 mod chains_model;
 mod cli;
 mod cli_manual;
+mod cli_output;
 mod cli_requests;
 mod cli_words;
 mod config;
@@ -81,10 +86,13 @@ mod docs_page;
 mod durability;
 mod edge;
 mod erasure;
+mod erasure_steps;
 mod export;
+mod files;
 mod indexing;
 mod keys;
 mod kill;
+mod lenient;
 mod lifecycle;
 mod limits;
 mod live;

@@ -61,7 +61,7 @@ fn the_address_of_the_connection_is_a_name_of_the_server() {
     let setup = Setup::new().set(STRONG.0, STRONG.1).set("VOMEET_LISTEN", "0.0.0.0:0");
     let server = setup.set("VOMEET_HTTP_ALLOWED_HOSTS", "vomeet.example.com").start();
     let port = server.address.port();
-    let there = Client { address: ([127, 0, 0, 7], port).into() };
+    let there = Client { address: ([127, 0, 0, 7], port).into(), ..*server };
     assert_eq!(host(&there, "/", &format!("127.0.0.7:{port}")), 200);
     assert_eq!(host(&there, "/", "127.0.0.8"), 421, "it was made to another address");
 }

@@ -111,6 +111,13 @@ impl Launch {
         command.args(&who.each_ref().map(String::as_str)).args(&[BINARY]).args(arguments)
     }
 
+    /// Another program than `vomeet`, as another user of the machine; only root may.
+    pub fn other_as_user(uid: u32, folder: &Path, arguments: &[&str]) -> Process {
+        let who = [format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".to_owned()];
+        let command = Self::of(Command::new("setpriv"), folder);
+        command.args(&who.each_ref().map(String::as_str)).args(arguments).launch()
+    }
+
     fn of(mut command: Command, folder: &Path) -> Self {
         command.current_dir(folder).env_clear().process_group(0);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -154,6 +161,20 @@ impl Launch {
         self
     }
 
+    /// Sends its standard output to this file or device, and not to the test.
+    pub fn output_to(mut self, path: &str) -> Self {
+        let file = std::fs::OpenOptions::new().write(true).open(path).expect(path);
+        self.0.stdout(file);
+        self
+    }
+
+    /// The same with its standard error.
+    pub fn errors_to(mut self, path: &str) -> Self {
+        let file = std::fs::OpenOptions::new().write(true).open(path).expect(path);
+        self.0.stderr(file);
+        self
+    }
+
     /// Starts it, whatever becomes of it.
     pub fn launch(mut self) -> Process {
         self.spawn()
@@ -161,8 +182,8 @@ impl Launch {
 
     fn spawn(&mut self) -> Process {
         let mut child = self.0.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.0));
-        let stdout = Output::of(child.stdout.take().expect("stdout"));
-        let stderr = Output::of(child.stderr.take().expect("stderr"));
+        let stdout = child.stdout.take().map_or_else(|| Output::of(std::io::empty()), Output::of);
+        let stderr = child.stderr.take().map_or_else(|| Output::of(std::io::empty()), Output::of);
         let client = Client { address: ([127, 0, 0, 1], 0).into(), admin_key: GUIDE_KEY };
         Process { child, client, stdout, stderr }
     }

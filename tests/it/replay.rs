@@ -18,8 +18,8 @@ use vomeet::domain::{
 };
 use vomeet::error::Result;
 use vomeet::store::{
-    Advance, ApplyConfiguredUsers, AttemptEnd, CreateAdminKey, CreateToken, CreateUser,
-    DecodedVerb, DeleteMeeting, DeleteUser, EndAttempt, ForgetDeliveries, ForgetUsage,
+    Advance, ApplyConfiguredUsers, AttemptEnd, BeginErasure, CreateAdminKey, CreateToken,
+    CreateUser, DecodedVerb, DeleteMeeting, DeleteUser, EndAttempt, ForgetDeliveries, ForgetUsage,
     IndexSegments, MeetingName, MeetingRef, NoteCleared, NoteContainer, NoteExport, NoteMeeting,
     Numbered, Options, PruneAudit, Reconfigure, RecordedVerb, Recorder, RedactMeeting, ReplayMode,
     RevokeAdminKey, RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook, Store,
@@ -256,6 +256,7 @@ async fn write_everything(store: &Store) -> Result<()> {
     store.delete_segments(TranscriptOf::Meeting(name("one"))).await?;
     store.write(RedactMeeting { name: name("one"), now: now() }).await?;
     store.write(DeleteMeeting { name: name("two") }).await?;
+    store.write_by(actor(53), BeginErasure { id: UserId(3), now: now() }).await?;
     store.write_by(actor(50), DeleteUser { id: UserId(2) }).await?;
     store.write(PruneAudit { actor: actor(51), before: now().plus_seconds(1) }).await?;
     // Those that fail are replayed as well: they must fail once more.

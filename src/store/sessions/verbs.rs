@@ -44,7 +44,9 @@ impl Verb for SendBot {
     type Answer = Meeting;
 
     fn apply(&self, db: &Connection) -> Result<Meeting> {
-        let mut limit = db.prepare_cached("SELECT max_concurrent_bots FROM users WHERE id = ?1")?;
+        let mut limit = db.prepare_cached(
+            "SELECT max_concurrent_bots FROM users WHERE id = ?1 AND erasing_at IS NULL",
+        )?;
         let limit: i64 = limit
             .query_row([self.user_id], |row| row.get(0))
             .optional()?

@@ -34,3 +34,12 @@ ALTER TABLE ended_keys ADD COLUMN is_foreign INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX ended_keys_by_token ON ended_keys (token_id) WHERE token_id IS NOT NULL;
 CREATE INDEX ended_keys_of_chain ON ended_keys (chain_id) WHERE chain_id IS NOT NULL;
 CREATE INDEX foreign_ended_keys ON ended_keys (ended_at) WHERE is_foreign = 1;
+
+-- The address of a webhook has a column of its own, so that no change of the free data removes it.
+ALTER TABLE users ADD COLUMN webhook_url TEXT;
+UPDATE users SET webhook_url = nullif(json_extract(data, '$.webhook_url'), ''), data = json_remove(data, '$.webhook_url')
+  WHERE CASE WHEN json_valid(data) THEN json_type(data, '$.webhook_url') = 'text' END;
+
+-- An erasure is decided at once and carried out in steps.
+ALTER TABLE users ADD COLUMN erasing_at INTEGER;
+CREATE INDEX users_being_erased ON users (id) WHERE erasing_at IS NOT NULL;

@@ -2,10 +2,9 @@
 //! is lost and none invented.
 
 use crate::domain::{
-    CompletionReason, Data, Meeting, MeetingStatus, StatusReport, Time, TransitionSource, UserId,
+    CompletionReason, Meeting, MeetingStatus, StatusReport, Time, TransitionSource, UserId,
 };
 use crate::error::{Error, Result};
-use crate::store::webhooks::settings::url_in;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
@@ -60,7 +59,7 @@ pub(crate) fn queue(
 
 /// Where a user's events go.
 fn webhook_url(db: &Connection, user_id: UserId) -> Result<Option<String>> {
-    let mut find = db.prepare_cached("SELECT data FROM users WHERE id = ?1")?;
-    let data = find.query_row([user_id], |row| row.get(0)).optional()?.map(Data::stored);
-    Ok(data.as_ref().and_then(url_in))
+    let mut find = db.prepare_cached("SELECT webhook_url FROM users WHERE id = ?1")?;
+    let found: Option<Option<String>> = find.query_row([user_id], |row| row.get(0)).optional()?;
+    Ok(found.flatten())
 }

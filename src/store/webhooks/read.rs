@@ -150,7 +150,7 @@ impl Store {
             let mut find = db.prepare_cached(concat!(
                 "SELECT d.uid, ",
                 event_type!(),
-                ", d.body, d.created_at, d.attempts, u.data, s.secret FROM deliveries d JOIN users u ON u.id = d.user_id
+                ", d.body, d.created_at, d.attempts, u.webhook_url, s.secret FROM deliveries d JOIN users u ON u.id = d.user_id
                  LEFT JOIN webhook_secrets s ON s.user_id = u.id WHERE d.id = ?1 AND d.next_at IS NOT NULL"
             ))?;
             find.query_row([id], waiting_at).optional()

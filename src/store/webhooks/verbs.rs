@@ -104,7 +104,7 @@ impl Verb for SetWebhook {
             Patch::Clear => user.data = user.data.with::<()>(URL, None),
             Patch::Set(url) => user.data = user.data.with(URL, Some(url)),
         }
-        replace_data(db, &user)?;
+        replace_data(db, &mut user)?;
         match &self.secret {
             Patch::Keep => 0,
             Patch::Clear => db
