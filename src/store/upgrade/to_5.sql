@@ -34,3 +34,8 @@ ALTER TABLE ended_keys ADD COLUMN is_foreign INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX ended_keys_by_token ON ended_keys (token_id) WHERE token_id IS NOT NULL;
 CREATE INDEX ended_keys_of_chain ON ended_keys (chain_id) WHERE chain_id IS NOT NULL;
 CREATE INDEX foreign_ended_keys ON ended_keys (ended_at) WHERE is_foreign = 1;
+
+-- The domain of an address counts as the DNS has it, and no character of the local part becomes two. The program has
+-- made sure that no two users become one.
+UPDATE users SET email_key = ' ' || id WHERE email_key <> email_key(email);
+UPDATE users SET email_key = email_key(email) WHERE email_key LIKE ' %';
