@@ -34,6 +34,7 @@
 //! | [`declared`] | users whom the settings declare, and `vomeet token hash` |
 //! | [`scan`], [`scanners`] | `vomeet scan` in files and folders; the rules of gitleaks and trufflehog, and their reports |
 //! | [`secrets`], [`config`], [`config_admin_key`], [`openapi`] | what must not be found, settings, the API document |
+//! | [`security_page`] | the tests that docs/security.md names |
 //! | [`tidy`] | the rules of the house |
 //!
 //! Each test has a server and a folder of its own. Nobody sleeps but between two looks: what is
@@ -114,6 +115,7 @@ mod scopes;
 mod search;
 mod search_index;
 mod secrets;
+mod security_page;
 mod segments;
 mod startup;
 mod tidy;
