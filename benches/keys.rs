@@ -29,7 +29,7 @@ use vomeet::domain::PlainToken;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-const ADMIN_KEY: &str = "token";
+const ADMIN_KEY: &str = "bench-4f1c2a9be07d3358";
 /// Clients that end tokens.
 const ENDING: usize = 64;
 /// Tokens that live at the same time: four for each of these clients, so that three rest while one

@@ -1,10 +1,10 @@
-//! E-mail addresses: kept as written, compared without case.
+//! E-mail addresses: kept as written, compared without case and by what the domain is in the DNS.
 
 use crate::domain::field::{Field, Invalid, Raw};
-use crate::domain::text::fold;
 use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
+use unicode_normalization::UnicodeNormalization;
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
 /// Longest address in characters (RFC 3696, erratum 1690).
@@ -21,9 +21,19 @@ impl Email {
         &self.0
     }
 
-    /// What two spellings of one address have in common; unique in the store.
+    /// What two spellings of one address have in common; unique in the store. The domain is as the
+    /// DNS has it (UTS 46). Of the local part each character is folded by itself: what case folding
+    /// makes of `ß` is the mailbox of somebody else.
     pub fn key(&self) -> String {
-        fold(&self.0)
+        let composed: String = self.0.nfc().collect();
+        let (local, domain) = composed.rsplit_once('@').unwrap_or((composed.as_str(), ""));
+        let local: String = local.chars().map(fold_one).collect();
+        let domain = match a_label(domain) {
+            Some(domain) => domain,
+            // Of an address that an older version has stored.
+            None => domain.chars().map(fold_one).collect(),
+        };
+        format!("{local}@{domain}")
     }
 
     /// Wraps an address that was valid when it was stored.
@@ -57,6 +67,26 @@ impl Field for Email {
     }
 }
 
+/// A domain as the DNS has it, in lower case; `None` where it can be in no DNS.
+fn a_label(domain: &str) -> Option<String> {
+    idna::domain_to_ascii(domain).ok().map(|domain| domain.to_ascii_lowercase())
+}
+
+/// A character without its case, where that is one character as well.
+fn fold_one(c: char) -> char {
+    // The upper case of the dotless ı is the I of another letter.
+    if c == 'ı' {
+        return c;
+    }
+    let upper = only(c.to_uppercase()).unwrap_or(c);
+    only(upper.to_lowercase()).unwrap_or(upper)
+}
+
+fn only(mut characters: impl Iterator<Item = char>) -> Option<char> {
+    let first = characters.next();
+    first.filter(|_| characters.next().is_none())
+}
+
 fn reason_against(text: &str) -> Option<String> {
     if text.chars().count() > EMAIL_CHARS_MAX {
         return Some(format!("An address has at most {EMAIL_CHARS_MAX} characters."));
@@ -66,6 +96,10 @@ fn reason_against(text: &str) -> Option<String> {
     }
     if !text.contains('@') {
         return Some("An email address must have an @-sign.".to_owned());
+    }
+    let domain = text.rsplit_once('@').map_or("", |(_, domain)| domain);
+    if !domain.is_empty() && a_label(domain).is_none() {
+        return Some("The domain is not a valid international domain name.".to_owned());
     }
     let options =
         Options::default().with_required_tld().without_domain_literal().without_display_text();
@@ -115,9 +149,38 @@ mod tests {
             "a@@example.com",
             "a@example..com",
             "a@-example.com",
+            "a@xn--a.com",
             &long,
         ] {
             assert!(bad.parse::<Email>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn one_mailbox_has_one_key_and_two_have_two() {
+        let key = |text: &str| Email::stored(text.to_owned()).key();
+        for (one, other) in [
+            ("User@Example.COM", "user@example.com"),
+            ("u@münchen.de", "U@xn--mnchen-3ya.DE"),
+            ("u@MÜNCHEN.de", "u@mu\u{308}nchen.de"),
+            ("u@straße.de", "u@xn--strae-oqa.de"),
+            ("üser@example.com", "u\u{308}SER@example.com"),
+            ("ΣΑΣ@example.com", "σας@example.com"),
+            ("STRAẞE@example.com", "straße@example.com"),
+        ] {
+            assert_eq!(key(one), key(other), "{one} and {other}");
+        }
+        for (one, other) in [
+            ("ceo@straße.de", "ceo@strasse.de"),
+            ("strasse@example.com", "straße@example.com"),
+            ("ſtraſſe@example.com", "straße@example.com"),
+            ("hi@example.com", "hı@example.com"),
+            ("ﬁ@example.com", "fi@example.com"),
+            ("u@faß.de", "u@fass.de"),
+        ] {
+            assert_ne!(key(one), key(other), "{one} and {other}");
+        }
+        assert_eq!(key("User@sub.Example.com"), "user@sub.example.com");
+        assert_eq!(key("\"a@b\"@Example.com"), "\"a@b\"@example.com");
     }
 }

@@ -3,9 +3,11 @@
 //! By hand, for a step is SQL and a version in the file itself: crates for it keep a table of their
 //! own and undo steps, which nobody needs here.
 
+use crate::domain::Email;
 use crate::exit::{Code, StartupError};
 use crate::store::connection;
 use crate::store::failure::unusable;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
@@ -20,6 +22,8 @@ const STEPS: &[&str] = &[
     include_str!("upgrade/to_4.sql"),
     include_str!("upgrade/to_5.sql"),
 ];
+/// The version from which on the domain of an address counts as the DNS has it.
+const KEYS_OF_DOMAINS: usize = 5;
 /// Below 3.51.3 a WAL database with two connections can be corrupted.
 const SQLITE_MIN: i32 = 3_051_003;
 
@@ -56,6 +60,14 @@ pub(super) fn open(path: &Path) -> Result<Connection, StartupError> {
             );
             StartupError::new(Code::DatabaseForeign, message)
         }
+        Refusal::Twins(emails) => {
+            let message = format!(
+                "{} has users whose addresses are one and the same ({emails}); delete one of them \
+                 with the program that wrote the file, and start again.",
+                path.display()
+            );
+            StartupError::new(Code::DatabaseUnusable, message)
+        }
         Refusal::Sqlite(error) => unusable(path, &error),
     })
 }
@@ -70,6 +82,8 @@ enum Refusal {
     Foreign(String),
     /// It has no tables, but is marked as ours or was written with a WAL, where its tables are.
     CopiedWithoutWal,
+    /// Users whose addresses are one since version 5.
+    Twins(String),
     Sqlite(rusqlite::Error),
 }
 
@@ -110,6 +124,10 @@ fn bring_up(connection: &mut Connection, steps: &[&str]) -> Result<(), Refusal> 
     if version > steps.len() {
         return Ok(());
     }
+    if (1..KEYS_OF_DOMAINS).contains(&version) {
+        add_email_key(&tx)?;
+        refuse_twins(&tx)?;
+    }
     match version {
         0 => tx.execute_batch(SCHEMA)?,
         _ => steps[version - 1..].iter().try_for_each(|step| tx.execute_batch(step))?,
@@ -117,6 +135,26 @@ fn bring_up(connection: &mut Connection, steps: &[&str]) -> Result<(), Refusal> 
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", i64::try_from(steps.len() + 1).unwrap_or(i64::MAX))?;
     Ok(tx.commit()?)
+}
+
+/// Makes the key of an address known to the steps, which are SQL.
+fn add_email_key(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("email_key", 1, flags, |arguments| {
+        let email = Email::stored(arguments.get(0)?);
+        Ok(email.key())
+    })
+}
+
+/// Refuses a file with users whose addresses would be one, and names them.
+fn refuse_twins(connection: &Connection) -> Result<(), Refusal> {
+    let mut find = connection.prepare(
+        "SELECT group_concat(email, ' and ') FROM (SELECT id, email FROM users ORDER BY id)
+         GROUP BY email_key(email) HAVING count(*) > 1 ORDER BY min(id) LIMIT 10",
+    )?;
+    let twins = find.query_map([], |row| row.get(0))?;
+    let twins: Vec<String> = twins.collect::<rusqlite::Result<_>>()?;
+    if twins.is_empty() { Ok(()) } else { Err(Refusal::Twins(twins.join("; "))) }
 }
 
 #[cfg(test)]
@@ -239,6 +277,75 @@ mod tests {
         assert_eq!(count(details), 1);
         connection.execute("DELETE FROM users WHERE id = 1", []).expect("an end");
         assert_eq!((count(details), count("SELECT count(*) FROM audit")), (0, 1));
+    }
+
+    #[test]
+    fn addresses_count_by_what_the_dns_has_and_no_two_users_become_one() {
+        let add = "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES (?1, ?2, 1, '{}', 0)";
+        for mut connection in older() {
+            for (email, key) in [
+                ("ceo@straße.de", "ceo@strasse.de"),
+                ("U@MÜNCHEN.de", "u@münchen.de"),
+                ("straße@b.c", "strasse@b.c"),
+            ] {
+                connection.execute(add, [email, key]).expect("a user");
+            }
+            let before = shape(&connection);
+            connection.execute(add, ["u@xn--mnchen-3ya.de", "u@xn--mnchen-3ya.de"]).expect("twin");
+            let Err(Refusal::Twins(named)) = bring_up(&mut connection, STEPS) else {
+                panic!("two users became one")
+            };
+            assert_eq!(named, "U@MÜNCHEN.de and u@xn--mnchen-3ya.de");
+            assert_eq!(shape(&connection), before, "the file is as it was");
+            connection.execute("DELETE FROM users WHERE id = 5", []).expect("one less");
+            assert!(bring_up(&mut connection, STEPS).is_ok());
+            let mut keys =
+                connection.prepare("SELECT email_key FROM users ORDER BY id").expect("users");
+            let keys = keys.query_map([], |row| row.get(0)).expect("keys");
+            let keys: Vec<String> = keys.map(|key| key.expect("a key")).collect();
+            assert_eq!(
+                keys,
+                ["a@b.c", "ceo@xn--strae-oqa.de", "u@xn--mnchen-3ya.de", "straße@b.c"]
+            );
+        }
+    }
+
+    /// How long a token is meant to live was its end less its beginning; a chain is what the audit
+    /// log tells of its holders.
+    #[test]
+    fn tokens_get_their_lifetimes_and_chains() {
+        let [.., mut connection] = older();
+        let rows = "INSERT INTO tokens (id, user_id, hash, hint, created_at, expires_at) VALUES
+              (11, 1, randomblob(32), 'AbCd', 1000, 61000), (12, 1, randomblob(32), 'AbCd', 1000, NULL),
+              (13, 1, randomblob(32), 'AbCd', 1000, NULL), (15, 1, randomblob(32), 'AbCd', 1000, NULL);
+            INSERT INTO audit (at, actor, action, subject, subject_id, user_id, details_hash, hash) VALUES
+              (0, 'token:10', 'token.rotate', 'token', 11, 1, zeroblob(32), zeroblob(32)),
+              (0, 'token:11', 'token.rotate', 'token', 12, 1, zeroblob(32), zeroblob(32)),
+              (0, 'key:ada', 'token.rotate', 'token', 13, 1, zeroblob(32), zeroblob(32)),
+              (0, 'token:14', 'token.rotate', 'token', 15, 1, zeroblob(32), zeroblob(32));
+            INSERT INTO admin_keys (name, hash, hint, created_at, expires_at, rotated_at) VALUES
+              ('ada', randomblob(32), 'AbCd', 0, 90000, 30000);";
+        connection.execute_batch(rows).expect("rows");
+        assert!(bring_up(&mut connection, STEPS).is_ok());
+        let mut list = connection
+            .prepare("SELECT id, lifetime_seconds, chain_id FROM tokens WHERE id > 10 ORDER BY id")
+            .expect("tokens");
+        let list =
+            list.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).expect("rows");
+        let list: Vec<(i64, Option<i64>, Option<i64>)> =
+            list.map(|row| row.expect("row")).collect();
+        assert_eq!(
+            list,
+            [
+                (11, Some(60), Some(10)),
+                (12, None, Some(10)),
+                (13, None, None),
+                (15, None, Some(14))
+            ]
+        );
+        let key =
+            connection.query_row("SELECT lifetime_seconds FROM admin_keys", [], |row| row.get(0));
+        assert_eq!(key, Ok(60_i64));
     }
 
     #[test]

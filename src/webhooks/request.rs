@@ -5,7 +5,7 @@ use crate::clock::{Clock, later};
 use crate::domain::{Time, WebhookSecret};
 use crate::http_client::{Connection, Failure};
 use crate::webhooks::blocked_networks::may_reach;
-use crate::webhooks::target::{PRIVATE, Target};
+use crate::webhooks::target::{Target, UNREACHABLE};
 use crate::webhooks::tls::Tls;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -140,7 +140,7 @@ impl WebhookClient {
         let request = request(target, webhook_request)?;
         let mut addresses = match lookup.await {
             Ok(found) => found?,
-            Err(_) => return Err("The name of the webhook could not be looked up.".to_owned()),
+            Err(_) => return Err(UNREACHABLE.to_owned()),
         };
         addresses.retain(|address| may_reach(address.ip(), &self.allowed));
         addresses.truncate(ADDRESSES_MAX);
@@ -163,7 +163,7 @@ impl WebhookClient {
 /// name resolves to now.
 async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
     debug_assert!(addresses.len() <= ADDRESSES_MAX, "each address has its part of the time");
-    let mut failure = PRIVATE.to_owned();
+    let mut failure = UNREACHABLE.to_owned();
     let part = TIME_MAX / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     for address in addresses {
         match timeout(part, TcpStream::connect(address)).await {

@@ -13,10 +13,9 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 /// Longest address, in characters.
 const URL_CHARS_MAX: usize = 2048;
 
-/// Why an address is not reached. It does not name the address, which may be what somebody wants to
-/// find out.
-pub(super) const PRIVATE: &str =
-    "The address of the webhook is private or reserved; the operator can allow it.";
+/// Why an address is not reached, whether its name is unknown or it may not be reached: somebody may
+/// want to find out which names there are in the network of the server.
+pub(super) const UNREACHABLE: &str = "The address of the webhook is unknown, private or reserved; the operator can allow private ones.";
 
 /// An address as a user wrote it, of a form that can be posted to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +143,7 @@ impl Target {
 /// Asks the system's resolver.
 fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     let Ok(found) = (name, port).to_socket_addrs() else {
-        return Err("The name of the webhook cannot be resolved.".to_owned());
+        return Err(UNREACHABLE.to_owned());
     };
     let mut addresses = Vec::new();
     for address in found {

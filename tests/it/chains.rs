@@ -2,6 +2,7 @@
 
 use crate::client::{Answer, Token, token_of};
 use crate::server::{Server, Setup, still_clock};
+use crate::watcher::{Received, Watcher};
 use serde_json::{Value, json};
 use std::time::Duration;
 use vomeet::clock::Clock;
@@ -182,4 +183,23 @@ fn an_administrators_rotation_ends_a_chain_and_begins_another() {
     }
     assert_eq!(server.revoke(&chain[0]).status, 204);
     server.whoami(&new.text).expect(200);
+}
+
+#[test]
+fn a_socket_closes_at_an_end_that_is_brought_forward() {
+    let clock = still_clock();
+    let server = start(&clock);
+    for how in ["update", "rotate"] {
+        let token = create(&server, &json!({ "expires_in": YEAR }));
+        let mut watcher = Watcher::open(&server, &token.text);
+        // The server knows the socket when it answers.
+        watcher.expect_nothing();
+        match how {
+            "update" => update(&server, token.id, &json!({ "expires_in": 5 })).expect(200),
+            _ => rotate(&server, token.id, &json!({ "grace_seconds": 5 })).expect(201),
+        };
+        clock.advance(Duration::from_secs(5));
+        assert_eq!(watcher.json()["error"], "invalid_api_key", "{how}");
+        assert_eq!(watcher.receive(), Received::Closed(4401), "{how}");
+    }
 }

@@ -1,7 +1,7 @@
 //! `[[users]]` in `vomeet.toml` and `vomeet token hash`: what is declared is so after a start, and
 //! what is wrong is refused.
 
-use crate::client::{Client, Token};
+use crate::client::{Client, Token, token_of};
 use crate::durability::assert_one_line;
 use crate::process::{Launch, Process};
 use crate::server::open_file;
@@ -97,6 +97,24 @@ fn what_is_declared_is_so_after_every_start() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn what_a_holder_rotates_a_declared_token_to_is_declared_as_long_as_that_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let ((first, hash), user) = (token(), "[[users]]\nemail = \"ada@example.com\"\n");
+    let declared = format!("{user}tokens = [\"{hash}\"]\n");
+    let server = serve(folder, &declared);
+    let rotated = server.post("/user/tokens/rotate").user(&first).send().expect(201);
+    let second = token_of(&rotated).text;
+    assert!(is_let_in(&server, &second) && !is_let_in(&server, &first));
+    server.terminate();
+    let server = serve(folder, &declared);
+    assert!(is_let_in(&server, &second), "the file still names the token that it was");
+    server.terminate();
+    let server = serve(folder, user);
+    assert!(!is_let_in(&server, &second), "the file names none of the chain any more");
 }
 
 #[test]

@@ -11,6 +11,8 @@
 //! | [`webhooks`], [`deliveries`], [`dispatcher`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
 //! | [`chains`], [`chains_model`] | what holders rotate their tokens to; any history of it against a model |
+//! | [`admin_keys`], [`weak_keys`], [`refusals`] | what named admin keys may; from where weak ones count; what refused callers are told |
+//! | [`browsers`] | request ids, headers for browsers, origins of sockets, addresses |
 //! | [`keys`], [`record`] | the life of keys, the reasons of refusals; the record of changes |
 //! | [`scopes`] | two databases that differ only outside of a token's scope: the same answers |
 //! | [`segments`], [`transcripts`], [`search`], [`search_index`] | what bots hear, how it is shown, how it is found |
@@ -38,6 +40,7 @@
 //! | [`declared`] | users whom the settings declare, and `vomeet token hash` |
 //! | [`scan`], [`scanners`] | `vomeet scan` in files and folders; the rules of gitleaks and trufflehog, and their reports |
 //! | [`secrets`], [`config`], [`config_admin_key`], [`openapi`] | what must not be found, settings, the API document |
+//! | [`security_page`] | the tests that docs/security.md names |
 //! | [`tidy`] | the rules of the house |
 //!
 //! Each test has a server and a folder of its own. Nobody sleeps but between two looks: what is
@@ -60,11 +63,13 @@ mod runner_bots;
 mod server;
 mod watcher;
 
+mod admin_keys;
 mod analytics;
 mod bad_body;
 mod bad_input;
 mod bot_kill;
 mod bots;
+mod browsers;
 mod budgets;
 mod chains;
 mod chains_model;
@@ -110,6 +115,7 @@ mod positions;
 mod races;
 mod rate_limits;
 mod record;
+mod refusals;
 mod retention;
 mod runner_adoption;
 mod runner_demo;
@@ -122,6 +128,7 @@ mod scopes;
 mod search;
 mod search_index;
 mod secrets;
+mod security_page;
 mod segments;
 mod shares;
 mod startup;
@@ -134,5 +141,6 @@ mod usage_lists;
 mod users;
 mod vanished;
 mod watched;
+mod weak_keys;
 mod webhook_tls;
 mod webhooks;

@@ -1,7 +1,7 @@
 //! Starts that are refused: one sentence that says what to do, an exit code of its own, and no
 //! back-trace.
 
-use crate::client::Line;
+use crate::client::{ADMIN_KEY, Line};
 use crate::durability::{assert_one_line, names};
 use crate::process::Launch;
 use crate::server::open_file;
@@ -177,6 +177,7 @@ fn containers_that_could_not_reach_the_server_are_refused() {
     let check = |more: &[(&str, &str)]| {
         let launch =
             Launch::new(folder.path(), &["config", "check"]).env("VOMEET_BOTS_RUNNER", "docker");
+        let launch = launch.env("ADMIN_API_TOKEN", ADMIN_KEY);
         more.iter().fold(launch, |launch, (name, value)| launch.env(name, value)).run()
     };
     let refused = check(&[]);

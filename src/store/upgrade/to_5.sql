@@ -43,3 +43,8 @@ UPDATE users SET webhook_url = nullif(json_extract(data, '$.webhook_url'), ''), 
 -- An erasure is decided at once and carried out in steps.
 ALTER TABLE users ADD COLUMN erasing_at INTEGER;
 CREATE INDEX users_being_erased ON users (id) WHERE erasing_at IS NOT NULL;
+
+-- The domain of an address counts as the DNS has it, and no character of the local part becomes two. The program has
+-- made sure that no two users become one.
+UPDATE users SET email_key = ' ' || id WHERE email_key <> email_key(email);
+UPDATE users SET email_key = email_key(email) WHERE email_key LIKE ' %';

@@ -97,7 +97,10 @@ impl Store {
             let (filter, start) = match page.matching {
                 Some(_) => {
                     let start = Start { id: after, skip: page.skip };
-                    ("AND (instr(email_key, :text) OR instr(fold(name), :text))", start)
+                    (
+                        "AND (instr(fold(email), :text) OR instr(email_key, :text) OR instr(fold(name), :text))",
+                        start,
+                    )
                 }
                 None => (
                     "AND :text IS NULL",

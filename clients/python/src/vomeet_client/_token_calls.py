@@ -83,8 +83,8 @@ class TokenCalls(Connection):
     ) -> RotatedToken:
         """Rotate a token: create one in its place, with the same scope.
 
-        The old one works for ``grace_seconds`` more, an hour by default, and never longer than it
-        would have. Status 404 if unknown, 409 if it was rotated before or is disabled.
+        The old one is revoked, or works for ``grace_seconds`` more and never longer than it would
+        have. Status 404 if unknown, 409 if it was rotated before or is disabled.
         """
         path = path_of("admin", "tokens", token_id, "rotate")
         body = given(grace_seconds=grace_seconds, expires_in=expires_in)
@@ -109,7 +109,7 @@ class TokenCalls(Connection):
         return cast("list[AdminKey]", self._as_admin("GET", path_of("admin", "keys")))
 
     def rotate_admin_key(self, key_id: int, grace_seconds: int | None = None) -> NewAdminKey:
-        """Rotate an admin key; the old one works for an hour more, or ``grace_seconds``.
+        """Rotate an admin key; the old one is revoked, or works for ``grace_seconds`` more.
 
         Status 404 if unknown.
         """
@@ -130,7 +130,8 @@ class TokenCalls(Connection):
     def rotate_own_token(self, grace_seconds: int | None = None) -> RotatedToken:
         """Rotate the token in use, and use the new one from now on.
 
-        The old one works for an hour more, or ``grace_seconds``. Status 409 if it was rotated
+        It ends when the old one would have, which is revoked, or works for ``grace_seconds`` more,
+        at most 3600. Status 429 after five rotations in an hour, 409 if it was rotated
         before.
         """
         path = path_of("user", "tokens", "rotate")
