@@ -7,6 +7,7 @@ pub(crate) mod bots;
 pub(crate) mod call;
 pub(crate) mod callbacks;
 pub(crate) mod caller;
+pub mod dispatch;
 pub(crate) mod docs;
 pub(crate) mod export;
 pub(crate) mod general;

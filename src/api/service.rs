@@ -1,7 +1,8 @@
 //! The API as the transport calls it: finds the route of a request, and calls its handler.
 
 use crate::api::call::Call;
-use crate::api::route::{Route, find};
+use crate::api::dispatch::find;
+use crate::api::route::Route;
 use crate::app::App;
 use crate::domain::Permission;
 use crate::error::Result;

@@ -29,26 +29,18 @@ fn unknown_paths_are_404() {
     for path in [
         "/nowhere",
         "//",
-        "/user/",
         "/users",
         "/admin",
         "/admin/",
-        "/admin/users/",
-        "/admin/users/1/",
         "/admin//users",
-        "/admin/users/1/tokens/",
-        "/admin/tokens/1/",
         "/admin/users/email/",
         "/admin/users/1/tokens/1",
-        "/meetings/",
         "/USER",
-        "/docs/",
         "/docs/../user",
         "/%75ser",
         "/user;a=b",
         "/docs/nothing.js",
         "/docs/..%2f..%2fCargo.toml",
-        "/openapi.json/",
     ] {
         for method in ["GET", "POST", "DELETE", "OPTIONS", "BREW"] {
             if method != "GET"
