@@ -11,6 +11,7 @@ mod rate_limiter;
 mod request_limiter;
 mod token_cache;
 mod token_reads;
+mod usage_reads;
 
 pub use authenticator::actor;
 pub(crate) use authenticator::{ADMIN_HEADER, Admin, Auth, Bot, USER_HEADER, User};
