@@ -171,7 +171,8 @@ CREATE TABLE deliveries (
   next_at      INTEGER,
   delivered_at INTEGER,
   last_status  INTEGER,
-  last_error   TEXT
+  last_error   TEXT,
+  parts        TEXT                                        -- where its large members were: event_parts
 ) STRICT;
 
 CREATE INDEX deliveries_waiting ON deliveries (meeting_id, id) WHERE next_at IS NOT NULL;
@@ -179,6 +180,15 @@ CREATE INDEX deliveries_waiting ON deliveries (meeting_id, id) WHERE next_at IS 
 CREATE INDEX deliveries_of_user ON deliveries (user_id, id);
 
 CREATE INDEX deliveries_of_meeting ON deliveries (meeting_id, id);
+
+-- Large members of events, once for each meeting and compressed: src/store/webhooks/event_parts.rs.
+CREATE TABLE event_parts (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  meeting_id INTEGER NOT NULL REFERENCES meetings (id) ON DELETE CASCADE,
+  hash       BLOB    NOT NULL CHECK (length(hash) = 32),
+  json       BLOB    NOT NULL,
+  UNIQUE (meeting_id, hash)
+) STRICT;
 
 -- Must be read back to sign, so it is stored in plain text, and apart from what responses show.
 CREATE TABLE webhook_secrets (

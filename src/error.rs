@@ -80,6 +80,18 @@ pub enum Error {
         /// How many there may be.
         limit: i64,
     },
+    /// So many bots of the user still run, because those that were told to leave are not gone.
+    BotsStillLeaving {
+        /// How many run.
+        running: usize,
+        /// How many may be in meetings.
+        limit: i64,
+    },
+    /// As many bots run on the server as may.
+    TooManyBots {
+        /// How many may run.
+        max: usize,
+    },
     /// The meeting is not active, so its bot cannot be configured.
     NotActive(MeetingStatus),
     /// The meeting is not over.
@@ -145,6 +157,10 @@ impl Error {
             Self::BotLimitReached { seats, limit } => {
                 ("bot_limit", format!("{seats} of {limit} bots are in meetings."))
             }
+            Self::BotsStillLeaving { running, limit } => (
+                "bots_still_leaving",
+                format!("{running} bots still run, and {limit} may be in meetings."),
+            ),
             Self::BotRefused => (
                 "unknown",
                 "The secret of the meeting is missing or wrong, or the meeting is over.".to_owned(),
@@ -183,6 +199,12 @@ impl fmt::Display for Error {
             }
             Self::BotLimitReached { limit, .. } => {
                 write!(f, "User has reached the maximum concurrent bot limit ({limit}).")
+            }
+            Self::BotsStillLeaving { .. } => {
+                f.write_str("The bots that were told to leave still run. Try again in a moment.")
+            }
+            Self::TooManyBots { max } => {
+                write!(f, "The server runs {max} bots, and no more at once. Try again later.")
             }
             Self::NotActive(status) => {
                 let status = status.as_str();
@@ -266,6 +288,8 @@ impl Error {
             | Self::Malformed(..)
             | Self::MeetingNotFound(..)
             | Self::BotLimitReached { .. }
+            | Self::BotsStillLeaving { .. }
+            | Self::TooManyBots { .. }
             | Self::NotActive(..)
             | Self::NotOver(..)
             | Self::BotNotStarted(..)

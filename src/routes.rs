@@ -12,9 +12,10 @@ use crate::domain::Permission::{
     Nothing as NONE, Read as READ, ReadAll as READ_ALL, Write as WRITE, WriteAll as WRITE_ALL,
 };
 use crate::error::Error::{
-    AdminKeyNotFound, AdminKeyTaken, BotInMeeting, BotLimitReached, BotNotStarted, EmailFixed,
-    MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook, NothingToUpdate, PageNotFound,
-    TokenDisabled, TokenNotFound, TooBroad, UserNotFound,
+    AdminKeyNotFound, AdminKeyTaken, BotInMeeting, BotLimitReached, BotNotStarted,
+    BotsStillLeaving, EmailFixed, MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook,
+    NothingToUpdate, PageNotFound, TokenDisabled, TokenNotFound, TooBroad, TooManyBots,
+    UserNotFound,
 };
 use crate::error::Result;
 use crate::metrics::RouteLabel;
@@ -117,7 +118,7 @@ fn rows() -> Vec<Route> { vec![
     session(           POST,   "/bots/internal/callback/exited",              callbacks::report_exited,             "Bot callback: the bot has exited").max_body(callbacks::BODY_BYTES_MAX).example(r#"{"connection_id": "c0ffee00-1234-4abc-8def-1234567890ab", "exit_code": 0}"#),
     bot(               POST,   "/bots/internal/segments",                     segments::store_segments,             "Bot callback: store transcript segments").max_body(segments::BODY_BYTES_MAX).example(r#"{"uid": "c0ffee00-1234-4abc-8def-1234567890ab", "segments": [{"start": 0.0, "end": 2.5, "text": "Good morning.", "language": "en", "speaker": "Ada"}]}"#),
 
-    user(   WRITE,     POST,   "/bots",                                       bots::send_bot,                       "Send a bot to a meeting").errors([BotLimitReached { seats: 2, limit: 2 }, MeetingTaken, NoRunner, BotNotStarted("...".to_owned()), UserNotFound]).cost(5).example(r#"{"platform": "google_meet", "native_meeting_id": "abc-defg-hij", "bot_name": "Scribe", "language": "en"}"#),
+    user(   WRITE,     POST,   "/bots",                                       bots::send_bot,                       "Send a bot to a meeting").errors([BotLimitReached { seats: 2, limit: 2 }, BotsStillLeaving { running: 4, limit: 2 }, TooManyBots { max: 32 }, MeetingTaken, NoRunner, BotNotStarted("...".to_owned()), UserNotFound]).cost(5).example(r#"{"platform": "google_meet", "native_meeting_id": "abc-defg-hij", "bot_name": "Scribe", "language": "en"}"#),
     user(   READ,      GET,    "/bots/status",                                bots::list_running_bots,              "List the caller's running bots").paged(),
     user(   WRITE,     PUT,    "/bots/{platform}/{native_meeting_id}/config", bots::configure_bot,                  "Change language or task of an active bot").errors([meetings::missing(), bots::not_active()]).example(r#"{"language": "en", "task": "transcribe"}"#),
     user(   WRITE,     DELETE, "/bots/{platform}/{native_meeting_id}",        bots::stop_bot,                       "Stop a bot").errors([NoBotToStop]),

@@ -11,7 +11,7 @@ use crate::exit::{Code, StartupError};
 use crate::http::serve::{Listeners, serve};
 use crate::routes::TABLE;
 use crate::store::{
-    ApplyConfiguredUsers, ConfiguredChanges, ForgetDeliveries, ForgetUsage, TokenTaken,
+    ApplyConfiguredUsers, ConfiguredChanges, ForgetDeliveries, ForgetUsage, GiveUpHeld, TokenTaken,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,9 @@ use tokio::time::sleep;
 
 /// How long webhook deliveries that have ended are listed, in seconds.
 const DELIVERIES_KEPT_SECONDS: i64 = 30 * 86_400;
+
+/// How long the events of a disabled user are held back, in seconds; then they are given up.
+const HELD_SECONDS_MAX: i64 = 7 * 86_400;
 
 /// How often resting segments are brought into the word index.
 const INDEXING_PERIOD: Duration = Duration::from_secs(2);
@@ -183,6 +186,9 @@ async fn flush_pending(app: Arc<App>, mut ended: oneshot::Receiver<()>) {
         if let Err(error) = delete_old_deliveries(&app).await {
             log::warn!("old deliveries could not be deleted: {}", error.store_cause());
         }
+        if let Err(error) = give_up_held(&app).await {
+            log::warn!("events of disabled users cannot be given up: {}", error.store_cause());
+        }
         if let Err(error) = delete_old_usage(&app).await {
             log::warn!("old usage could not be deleted: {}", error.store_cause());
         }
@@ -213,6 +219,17 @@ async fn delete_old_usage(app: &App) -> Result<()> {
     let mut is_left = app.store.has_usage_before(before)?;
     while is_left {
         is_left = app.store.write(ForgetUsage { before }).await?;
+    }
+    Ok(())
+}
+
+/// Gives up the events of users who have been disabled for longer than [`HELD_SECONDS_MAX`].
+async fn give_up_held(app: &App) -> Result<()> {
+    let before = app.clock.now().plus_seconds(-HELD_SECONDS_MAX);
+    let mut is_left = app.store.has_held_event_before(before)?;
+    while is_left {
+        let error = "the user was disabled for 7 days".to_owned();
+        is_left = app.store.write(GiveUpHeld { before, error }).await?;
     }
     Ok(())
 }

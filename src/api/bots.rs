@@ -2,6 +2,7 @@
 
 use crate::api::meetings::{NameInPath, owned};
 use crate::api::message::Message;
+use crate::api::stop::stop_any;
 use crate::api::users::ById;
 use crate::app::App;
 use crate::auth::{Admin, User};
@@ -77,6 +78,8 @@ pub(crate) async fn send_bot(
     if !app.bots.runs_any() {
         return Err(Error::NoRunner);
     }
+    let limit = caller.user.max_concurrent_bots;
+    let permit = app.bots.permit(caller.user.id, limit)?;
     let bot_name = match input.bot_name {
         Some(name) if !name.0.is_empty() => name.0,
         _ => app.config.bots.name.clone(),
@@ -107,6 +110,7 @@ pub(crate) async fn send_bot(
         sent => sent?,
     };
     let spec = spec(&app, &meeting, &uid, &bot_name, &secret, (input.language, input.task))?;
+    let spec = LaunchSpec { permit: Some(permit), ..spec };
     match app.bots.send(spec).await {
         Ok(container_id) => {
             let note = NoteContainer { meeting_id: meeting.id, container_id, now: app.clock.now() };
@@ -183,7 +187,8 @@ fn spec(
     if !settings.whisper_live_url.is_empty() {
         environment.push(("WHISPER_LIVE_URL".to_owned(), settings.whisper_live_url.clone()));
     }
-    Ok(LaunchSpec { meeting_id: meeting.id, uid: uid.to_owned(), name, environment })
+    let uid = uid.to_owned();
+    Ok(LaunchSpec { meeting_id: meeting.id, uid, name, permit: None, environment })
 }
 
 /// A running bot.
@@ -304,16 +309,8 @@ pub(crate) async fn stop_meeting(
     admin: Admin,
     ById(id): ById<MeetingId>,
 ) -> Result<Accepted<Message>> {
-    let report = StatusReport::new(MeetingStatus::Stopping, TransitionSource::User);
-    let verb = Advance {
-        meeting_ref: MeetingRef::Meeting(id),
-        report,
-        container_id: None,
-        now: app.clock.now(),
-    };
-    Ok(Accepted(stopped(
-        &app.store.write_by(admin.actor()?, verb).await?.ok_or(Error::NoSuchMeeting)?,
-    )))
+    let advanced = stop_any(&app, &admin, id).await?;
+    Ok(Accepted(stopped(&advanced.ok_or(Error::NoSuchMeeting)?)))
 }
 
 /// The response to a stop request.

@@ -137,6 +137,12 @@ pub(crate) async fn get_metrics(app: Arc<App>, _: Anonymous, (): ()) -> Result<P
             budgets.refused(),
         ),
         ("tokens_in_memory", "Tokens that are known in memory", app.auth.known_tokens() as u64),
+        (
+            "tokens_in_memory_bytes",
+            "What the tokens in memory take, in bytes",
+            app.auth.known_bytes() as u64,
+        ),
+        ("bots_running", "Bots that run, those that are leaving too", app.bots.running()),
         ("store_writes", "Writes committed since the start", written.verbs),
         ("store_commits", "Commits that they shared", written.commits),
         (

@@ -22,6 +22,7 @@ pub mod route;
 pub(crate) mod search;
 pub(crate) mod segments;
 pub(crate) mod service;
+pub(crate) mod stop;
 pub(crate) mod tokens;
 pub(crate) mod transcripts;
 pub(crate) mod usage;

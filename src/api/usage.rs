@@ -69,7 +69,7 @@ impl PageSource for UsagePages {
     }
 
     async fn next(&mut self, out: &mut Vec<u8>) -> Result<bool> {
-        let page = self.app.auth.usage_lines(self.filter, &self.app.store).await?;
+        let page = self.app.auth.usage_page(&self.app.store, self.filter).await?;
         if let Some(line) = page.lines.last() {
             self.filter.after = line.place();
         }

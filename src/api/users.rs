@@ -1,5 +1,6 @@
 //! Users, for callers with an admin key.
 
+use crate::api::stop::stop_all_of;
 use crate::app::App;
 use crate::auth::Admin;
 use crate::domain::bounded_int::{BoundedInt, EXACT_MAX};
@@ -139,10 +140,12 @@ input! {
         optional data: Option<Data>,
         optional email: Option<Email>,
         optional disabled: Option<bool>,
+        optional stop_bots: Option<bool>,
     }
 }
 
-/// Updates the given fields of a user.
+/// Updates the given fields of a user. `stop_bots` stops the user's bots as well, which otherwise
+/// go on although the user is disabled.
 pub(crate) async fn update_user(
     app: Arc<App>,
     admin: Admin,
@@ -158,7 +161,11 @@ pub(crate) async fn update_user(
         disabled: input.disabled,
         now: app.clock.now(),
     };
-    Ok(Json(app.store.write_by(admin.actor()?, update).await?))
+    let user = app.store.write_by(admin.actor()?, update).await?;
+    if input.stop_bots == Some(true) {
+        stop_all_of(&app, &admin, user.id).await?;
+    }
+    Ok(Json(user))
 }
 
 /// Deletes a user with all their data, from the database files too.

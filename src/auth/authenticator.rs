@@ -298,6 +298,11 @@ impl Auth {
         &self.usage
     }
 
+    /// About how many bytes the tokens in memory take.
+    pub fn known_bytes(&self) -> usize {
+        self.token_cache.bytes()
+    }
+
     /// How many tokens are in memory.
     pub fn known_tokens(&self) -> usize {
         self.token_cache.len()

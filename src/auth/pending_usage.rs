@@ -120,8 +120,13 @@ impl PendingUsage {
         Ok(())
     }
 
+    /// The right to move counts from memory into the database; nobody else does while it is held.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
     /// Empties the counters into `counts`, and returns all of those.
-    fn gathered(&self) -> Vec<(UsageKey, UsageCounts)> {
+    pub(crate) fn gathered(&self) -> Vec<(UsageKey, UsageCounts)> {
         let mut unwritten = self.unwritten();
         for counter in std::mem::take(&mut unwritten.counters) {
             if let Some((key, counts)) = counter.take() {
@@ -211,7 +216,7 @@ mod tests {
             after: UsagePlace::default(),
             limit: None,
         };
-        let lines = store.usage(filter).await.expect("lines").lines;
+        let lines = store.usage(filter, Vec::new()).await.expect("lines").lines;
         let line = |line| serde_json::to_value(line).expect("JSON");
         lines
             .iter()

@@ -1,6 +1,5 @@
 //! Every read of usage for callers. Usage is counted in memory first
-//! ([`PendingUsage`]); these functions bring it into the database before they read, and apply what
-//! is still pending, so that no handler can forget to.
+//! ([`PendingUsage`]); these functions apply what is pending, so that no handler can forget to.
 //!
 //! [`PendingUsage`]: crate::auth::pending_usage::PendingUsage
 
@@ -11,10 +10,12 @@ use crate::error::{Error, Result};
 use crate::store::{Page, Store, UsageFilter, UsagePage};
 
 impl Auth {
-    /// A page of usage, up to this moment; a long read.
-    pub async fn usage_lines(&self, filter: UsageFilter, store: &Store) -> Result<UsagePage> {
-        self.write_counts(store).await?;
-        store.usage(filter).await
+    /// A page of usage up to this request. Nothing is written: what is in memory is added to what
+    /// the database has.
+    pub async fn usage_page(&self, store: &Store, filter: UsageFilter) -> Result<UsagePage> {
+        // While it is held, nothing goes from memory into the database.
+        let _turn = self.usage().turn().await;
+        store.usage(filter, self.usage().gathered()).await
     }
 
     /// A page of a user's usage for an export, up to this moment; a long read.

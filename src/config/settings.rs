@@ -186,6 +186,9 @@ settings! {
         redis_url: String = "", text;
         /// The name of a bot in a meeting, where the request gives none.
         name: String = "Vomeet", filled;
+        /// Most bots that run at once, those that are leaving too; further ones get 503. 0 is what
+        /// fits into 80 % of the memory with the runner docker, and 32 with process.
+        running_max: usize = 0, whole(0..=1_000_000);
         /// From SIGTERM to SIGKILL, in seconds.
         grace: Duration = 10, seconds_up_to(DAY), named("grace_seconds");
     }

@@ -33,7 +33,8 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NotAllowed(_)
         | Error::AdminKeyLimited(_)
         | Error::ForeignOrigin
-        | Error::BotLimitReached { .. } => StatusCode::FORBIDDEN,
+        | Error::BotLimitReached { .. }
+        | Error::BotsStillLeaving { .. } => StatusCode::FORBIDDEN,
         Error::BotRefused => StatusCode::UNAUTHORIZED,
         Error::TooManyFailedKeys { .. } | Error::TooManyRequests { .. } => {
             StatusCode::TOO_MANY_REQUESTS
@@ -49,9 +50,11 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::TokenDisabled
         | Error::AdminKeyTaken => StatusCode::CONFLICT,
         Error::NoWebSocket => StatusCode::UPGRADE_REQUIRED,
-        Error::Busy | Error::StoreFailed(_) | Error::NoRunner | Error::BotNotStarted(_) => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Error::Busy
+        | Error::StoreFailed(_)
+        | Error::NoRunner
+        | Error::TooManyBots { .. }
+        | Error::BotNotStarted(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -123,6 +126,9 @@ fn add_headers(error: &Error, headers: &mut HeaderMap) {
         }
         Error::TooManyFailedKeys { retry_after } | Error::TooManyRequests { retry_after } => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+        }
+        Error::TooManyBots { .. } => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
         }
         Error::Busy => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -70,6 +70,6 @@ pub use verbs::{DecodedVerb, VERBS, decode};
 pub use webhooks::read::DeliveryPage;
 pub(crate) use webhooks::read::{Capacity, InFlight, WaitingEvent};
 pub(crate) use webhooks::settings::Webhook;
-pub use webhooks::verbs::{AttemptEnd, EndAttempt, ForgetDeliveries, SetWebhook};
+pub use webhooks::verbs::{AttemptEnd, EndAttempt, ForgetDeliveries, GiveUpHeld, SetWebhook};
 pub(crate) use writer::Moved;
 pub use writer::{Change, Numbered, Recorded, RecordedVerb, Recorder, Stored, Verb};

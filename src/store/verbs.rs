@@ -20,7 +20,7 @@ use crate::store::tokens::verbs::{CreateToken, RevokeToken, TouchTokens, UpdateT
 use crate::store::usage::verbs::{ForgetUsage, WriteUsage};
 use crate::store::users::configured::ApplyConfiguredUsers;
 use crate::store::users::verbs::{BeginErasure, CreateUser, DeleteUser, UpdateUser};
-use crate::store::webhooks::verbs::{EndAttempt, ForgetDeliveries, SetWebhook};
+use crate::store::webhooks::verbs::{EndAttempt, ForgetDeliveries, GiveUpHeld, SetWebhook};
 use crate::store::writer::job::{Job, Pending};
 use crate::store::writer::record::RecordedVerb;
 use crate::store::writer::verb::{Numbered, Verb};
@@ -86,6 +86,7 @@ verbs! {
     local   31 NoteErased,
     local   32 MendIndex,
     local   33 WipePages,
+    plain   40 GiveUpHeld,
     audited 57 BeginErasure,
 }
 

@@ -23,6 +23,7 @@
 //! | [`edge`], [`cors`], [`limits`] | HTTP's rules, limits and time-outs |
 //! | [`names`] | by which names and addresses the server is reached |
 //! | [`budgets`], [`shares`] | what slow and unread requests take, and who is served meanwhile |
+//! | [`cost`] | what one caller may cause: bots, scrubs, commits, bytes in the file |
 //! | [`rate_limits`] | wrong keys by address, requests by token and user |
 //! | [`races`], [`model`] | many callers at once; random sequences against a model |
 //! | [`replay`], [`recording`] | the verbs of every server, applied to another file: the same rows |
@@ -82,6 +83,7 @@ mod config;
 mod config_admin_key;
 mod contract;
 mod cors;
+mod cost;
 mod declared;
 mod deliveries;
 mod disk;

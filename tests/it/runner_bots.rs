@@ -180,7 +180,8 @@ impl Context {
             ("WHISPER_LIVE_URL", String::new()),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
-        LaunchSpec { meeting_id, uid, name: container_name(meeting_id), environment }
+        let name = container_name(meeting_id);
+        LaunchSpec { meeting_id, uid, name, permit: None, environment }
     }
 
     /// Starts the bot of an order and notes its handle.

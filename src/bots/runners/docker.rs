@@ -16,6 +16,10 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
+/// Most processes and threads of a bot: a browser has some hundred.
+const PIDS_MAX: i64 = 2048;
+/// What root may still do in the container of a bot: what images need to become another user.
+const CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
 /// The newest version of the API that is used; with an older engine, its own version is used.
 const VERSION: ClientVersion = ClientVersion { major_version: 1, minor_version: 44 };
 /// Longest wait for a response of the engine, in seconds, besides the grace period.
@@ -81,6 +85,10 @@ impl Engine {
             network_mode,
             memory: limit(*memory_mib, BYTES_PER_MIB),
             nano_cpus: limit(*cpu_percent, NANO_CPUS_PER_PERCENT),
+            pids_limit: Some(PIDS_MAX),
+            security_opt: Some(vec!["no-new-privileges".to_owned()]),
+            cap_drop: Some(vec!["ALL".to_owned()]),
+            cap_add: Some(CAPABILITIES.map(str::to_owned).into()),
             ..HostConfig::default()
         };
         ContainerCreateBody {

@@ -113,12 +113,22 @@ impl Verb for RedactMeeting {
         let mut members = meeting.data.members();
         members.retain(|name, _| KEPT_OF_DATA.contains(&name.as_str()));
         let data = Data::of(&members).with("redacted", Some(&true));
+        let mut changed = 0;
         for sql in [
             "DELETE FROM segments WHERE meeting_id = ?1",
             "DELETE FROM deliveries WHERE meeting_id = ?1",
-            "UPDATE sessions SET bot_name = '', language = NULL WHERE meeting_id = ?1",
+            "DELETE FROM event_parts WHERE meeting_id = ?1",
+            "UPDATE sessions SET bot_name = '', language = NULL
+             WHERE meeting_id = ?1 AND (bot_name <> '' OR language IS NOT NULL)",
         ] {
-            db.prepare_cached(sql)?.execute([meeting.id])?;
+            changed += db.prepare_cached(sql)?.execute([meeting.id])?;
+        }
+        let is_redacted = meeting.native_meeting_id.is_none()
+            && meeting.constructed_meeting_url.is_none()
+            && meeting.data.as_json() == data.as_json();
+        if changed == 0 && is_redacted {
+            // It was redacted before, and nothing is left to scrub.
+            return Ok(meeting.id);
         }
         let mut redact = db.prepare_cached(
             "UPDATE meetings SET native_meeting_id = NULL, constructed_meeting_url = NULL, data = ?2, updated_at = ?3 WHERE id = ?1",

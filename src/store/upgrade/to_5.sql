@@ -48,3 +48,14 @@ CREATE INDEX users_being_erased ON users (id) WHERE erasing_at IS NOT NULL;
 -- made sure that no two users become one.
 UPDATE users SET email_key = ' ' || id WHERE email_key <> email_key(email);
 UPDATE users SET email_key = email_key(email) WHERE email_key LIKE ' %';
+
+-- Large members of events are kept once for each meeting; events that wait stay as they are.
+ALTER TABLE deliveries ADD COLUMN parts TEXT;
+
+CREATE TABLE event_parts (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  meeting_id INTEGER NOT NULL REFERENCES meetings (id) ON DELETE CASCADE,
+  hash       BLOB    NOT NULL CHECK (length(hash) = 32),
+  json       BLOB    NOT NULL,
+  UNIQUE (meeting_id, hash)
+) STRICT;

@@ -5,6 +5,7 @@ use crate::domain::{
     CompletionReason, Meeting, MeetingStatus, StatusReport, Time, TransitionSource, UserId,
 };
 use crate::error::{Error, Result};
+use crate::store::webhooks::event_parts::keep;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
@@ -50,10 +51,13 @@ pub(crate) fn queue(
     // A meeting takes each step once, so no two events have one body; and the same verbs on a copy
     // give the same names.
     let uid = &blake3::hash(body.as_bytes()).to_hex()[..32];
+    let kept = keep(db, meeting.id, &meeting.data, &body)?;
     let mut insert = db.prepare_cached(
-        "INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts, next_at) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?5)",
+        "INSERT INTO deliveries (user_id, meeting_id, uid, body, parts, created_at, attempts, next_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?6)",
     )?;
-    insert.execute(params![meeting.user_id, meeting.id, uid, body, now])?;
+    let (user_id, meeting_id) = (meeting.user_id, meeting.id);
+    insert.execute(params![user_id, meeting_id, uid, kept.body, kept.parts, now])?;
     Ok(())
 }
 
