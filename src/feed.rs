@@ -109,7 +109,9 @@ impl Feed {
     pub fn on_change(&self, change: &Change) {
         match change {
             Change::TokensRevoked(hashes) => {
-                self.each_with_token(hashes, |subscriber| subscriber.close(CloseReason::KeyRefused));
+                self.each_with_token(hashes, |subscriber| {
+                    subscriber.close(CloseReason::KeyRefused);
+                });
             }
             Change::TokensChanged(hashes) => {
                 self.each_with_token(hashes, |subscriber| subscriber.changed.notify_one());

@@ -1,6 +1,6 @@
 //! Named admin keys, for callers with an admin key.
 
-use crate::api::tokens::{Grace, GRACE_SECONDS_HOLDER_MAX, Lifetime, secret};
+use crate::api::tokens::{GRACE_SECONDS_HOLDER_MAX, Grace, Lifetime, secret};
 use crate::api::users::ById;
 use crate::app::App;
 use crate::auth::Admin;
@@ -65,7 +65,8 @@ fn refuse_to_outlive(admin: &Admin, expires_at: Option<Time>) -> Result<()> {
     if expires_at.is_some_and(|new_end| new_end <= end) {
         return Ok(());
     }
-    let why = format!("This key ends on {end}, and a key that it makes ends no later; give expires_in.");
+    let why =
+        format!("This key ends on {end}, and a key that it makes ends no later; give expires_in.");
     Err(Error::AdminKeyLimited(why))
 }
 
@@ -74,7 +75,8 @@ fn refuse_to_outlive(admin: &Admin, expires_at: Option<Time>) -> Result<()> {
 fn is_by_holder(admin: &Admin, id: AdminKeyId, grace_seconds: i64) -> Result<bool> {
     let Some(key) = admin.named_key() else { return Ok(false) };
     if key.id != id {
-        let why = "A named key rotates itself alone; use the key of the settings, or the command line.";
+        let why =
+            "A named key rotates itself alone; use the key of the settings, or the command line.";
         return Err(Error::AdminKeyLimited(why.to_owned()));
     }
     if key.is_old {
@@ -82,7 +84,9 @@ fn is_by_holder(admin: &Admin, id: AdminKeyId, grace_seconds: i64) -> Result<boo
         return Err(Error::AdminKeyLimited(why.to_owned()));
     }
     if grace_seconds > GRACE_SECONDS_HOLDER_MAX {
-        let why = format!("A key that rotates itself has a grace of at most {GRACE_SECONDS_HOLDER_MAX} seconds.");
+        let why = format!(
+            "A key that rotates itself has a grace of at most {GRACE_SECONDS_HOLDER_MAX} seconds."
+        );
         return Err(Error::AdminKeyLimited(why));
     }
     Ok(true)
@@ -135,4 +139,9 @@ pub(crate) async fn revoke_admin_key(
 ) -> Result<NoContent> {
     app.store.write_by(admin.actor()?, RevokeAdminKey { id, now: app.clock.now() }).await?;
     Ok(NoContent)
+}
+
+/// The error of a named key that may not do this, for the route table.
+pub(crate) fn limited() -> Error {
+    Error::AdminKeyLimited("A named key rotates itself alone.".to_owned())
 }

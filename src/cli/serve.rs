@@ -125,7 +125,9 @@ fn fit_connections(config: &mut Config) {
 fn welcome(settings: &Settings, address: SocketAddr) -> String {
     let url = url(address);
     let warning = match settings.admin_key_weakness() {
-        Some(why) => format!(" ({why}: for this machine only, where a proxy of root counts as well)"),
+        Some(why) => {
+            format!(" ({why}: for this machine only, where a proxy of root counts as well)")
+        }
         None => String::new(),
     };
     let (key, first) = settings.admin_key_for_shell();

@@ -16,11 +16,46 @@ const PLACEHOLDERS: [&str; 6] =
 /// Words that people take for keys; each counts as one character. Longer ones come before those
 /// that they begin with.
 const COMMON: [&str; 40] = [
-    "administrator", "admintoken", "administration", "admin", "apikey", "apitoken", "api",
-    "changeit", "changeme", "change", "database", "default", "dragon", "example", "football",
-    "iloveyou", "insecure", "key", "letmein", "login", "manager", "master", "meeting", "monkey",
-    "passphrase", "passwort", "password", "passwd", "please", "private", "root", "secret",
-    "server", "super", "test", "token", "user", "vomeet", "welcome", "your",
+    "administrator",
+    "admintoken",
+    "administration",
+    "admin",
+    "apikey",
+    "apitoken",
+    "api",
+    "changeit",
+    "changeme",
+    "change",
+    "database",
+    "default",
+    "dragon",
+    "example",
+    "football",
+    "iloveyou",
+    "insecure",
+    "key",
+    "letmein",
+    "login",
+    "manager",
+    "master",
+    "meeting",
+    "monkey",
+    "passphrase",
+    "passwort",
+    "password",
+    "passwd",
+    "please",
+    "private",
+    "root",
+    "secret",
+    "server",
+    "super",
+    "test",
+    "token",
+    "user",
+    "vomeet",
+    "welcome",
+    "your",
 ];
 /// Rows of a keyboard, and what else people type in order.
 const ROWS: [&str; 7] = [
@@ -161,7 +196,8 @@ mod tests {
     fn weak_keys_are_known() {
         const PLACEHOLDER: Option<&str> = Some("is a known placeholder");
         const FEW: Option<&str> = Some("has only a few different characters");
-        const COMMON: Option<&str> = Some("is made of common words, repetitions or rows of characters");
+        const COMMON: Option<&str> =
+            Some("is made of common words, repetitions or rows of characters");
         for (key, expected) in [
             ("", Some("is empty")),
             ("token", PLACEHOLDER),
@@ -200,9 +236,9 @@ mod tests {
     #[test]
     fn what_the_documents_tell_to_make_is_never_weak() {
         for _ in 0..2000 {
-            let mut bytes = [0; 24];
+            let mut bytes = [0u8; 24];
             getrandom::fill(&mut bytes).expect("randomness");
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = bytes.map(|byte| format!("{byte:02x}")).concat();
             assert_eq!(weakness(&hex), None, "{hex}");
             assert_eq!(weakness(&hex.to_uppercase()), None, "{hex}");
         }

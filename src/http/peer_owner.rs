@@ -144,7 +144,9 @@ mod tests {
             let closed = Socket::parse(&line(local, "0100007F:4688", 0, 0));
             assert_eq!(closed, None, "a socket that its program has closed");
         }
-        for torn in ["", "0:", "0: 0100007F 0100007F:4688 01 0 0 0 0 0 7", "0: XX:1 XX:1 01 0 0 0 0 0 7"] {
+        for torn in
+            ["", "0:", "0: 0100007F 0100007F:4688 01 0 0 0 0 0 7", "0: XX:1 XX:1 01 0 0 0 0 0 7"]
+        {
             assert_eq!(Socket::parse(torn), None, "{torn:?}");
         }
     }

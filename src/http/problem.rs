@@ -33,7 +33,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::AdminKeyLimited(_)
         | Error::ForeignOrigin
         | Error::BotLimitReached { .. } => StatusCode::FORBIDDEN,
-        Error::BotRefused => StatusCode::UNAUTHORIZED,
+        Error::BotRefused(_) => StatusCode::UNAUTHORIZED,
         Error::TooManyFailedKeys { .. } | Error::TooManyRequests { .. } => {
             StatusCode::TOO_MANY_REQUESTS
         }
@@ -112,7 +112,7 @@ fn add_headers(error: &Error, headers: &mut HeaderMap) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
-        Error::BotRefused => {
+        Error::BotRefused(_) => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         Error::TooManyFailedKeys { retry_after } | Error::TooManyRequests { retry_after } => {

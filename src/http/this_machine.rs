@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn only_a_plain_request_to_a_loopback_name_is_local() {
-        for host in ["localhost", "LocalHost:18056", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:9"] {
+        for host in ["localhost", "LocalHost:18056", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:9"]
+        {
             assert!(is_local("127.0.0.1:9", get(host)), "{host}");
             assert!(is_local("[::1]:9", get(host)), "{host}");
             assert!(is_local("[::ffff:127.0.0.1]:9", get(host)), "{host}");

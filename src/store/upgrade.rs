@@ -276,7 +276,8 @@ mod tests {
             assert_eq!(shape(&connection), before, "the file is as it was");
             connection.execute("DELETE FROM users WHERE id = 5", []).expect("one less");
             assert!(bring_up(&mut connection, STEPS).is_ok());
-            let mut keys = connection.prepare("SELECT email_key FROM users ORDER BY id").expect("users");
+            let mut keys =
+                connection.prepare("SELECT email_key FROM users ORDER BY id").expect("users");
             let keys = keys.query_map([], |row| row.get(0)).expect("keys");
             let keys: Vec<String> = keys.map(|key| key.expect("a key")).collect();
             assert_eq!(
@@ -306,15 +307,21 @@ mod tests {
         let mut list = connection
             .prepare("SELECT id, lifetime_seconds, chain_id FROM tokens WHERE id > 10 ORDER BY id")
             .expect("tokens");
-        let list = list
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .expect("rows");
-        let list: Vec<(i64, Option<i64>, Option<i64>)> = list.map(|row| row.expect("row")).collect();
+        let list =
+            list.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).expect("rows");
+        let list: Vec<(i64, Option<i64>, Option<i64>)> =
+            list.map(|row| row.expect("row")).collect();
         assert_eq!(
             list,
-            [(11, Some(60), Some(10)), (12, None, Some(10)), (13, None, None), (15, None, Some(14))]
+            [
+                (11, Some(60), Some(10)),
+                (12, None, Some(10)),
+                (13, None, None),
+                (15, None, Some(14))
+            ]
         );
-        let key = connection.query_row("SELECT lifetime_seconds FROM admin_keys", [], |row| row.get(0));
+        let key =
+            connection.query_row("SELECT lifetime_seconds FROM admin_keys", [], |row| row.get(0));
         assert_eq!(key, Ok(60_i64));
     }
 

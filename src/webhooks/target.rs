@@ -15,8 +15,7 @@ const URL_CHARS_MAX: usize = 2048;
 
 /// Why an address is not reached, whether its name is unknown or it may not be reached: somebody may
 /// want to find out which names there are in the network of the server.
-pub(super) const UNREACHABLE: &str =
-    "The address of the webhook is unknown, private or reserved; the operator can allow private ones.";
+pub(super) const UNREACHABLE: &str = "The address of the webhook is unknown, private or reserved; the operator can allow private ones.";
 
 /// An address as a user wrote it, of a form that can be posted to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Bodies that are not accepted: no JSON, wrong types, too deep, too long, badly framed.
 
-use crate::client::ADMIN_KEY;
 use crate::bad_input::server;
+use crate::client::ADMIN_KEY;
 use serde_json::{Value, json};
 
 type Faults = &'static [(&'static str, &'static str)];
@@ -275,7 +275,9 @@ fn a_body_has_a_longest_length() {
         assert_eq!(answer.header("connection"), Some("close"), "{length}");
     }
     // Unannounced: refused as soon as it is too long.
-    let head = format!("POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: {ADMIN_KEY}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let head = format!(
+        "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: {ADMIN_KEY}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
     let mut line = server.line();
     line.send(&head).expect("sent");
     line.send(format!("10001\r\n{}", " ".repeat(0x10001))).expect("sent");
@@ -287,7 +289,9 @@ fn a_body_has_a_longest_length() {
 #[test]
 fn chunks_are_put_together() {
     let server = server();
-    let head = format!("POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: {ADMIN_KEY}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let head = format!(
+        "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: {ADMIN_KEY}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
     let body = r#"{"email":"chunked@example.com","name":"ä"}"#;
     let mut line = server.line();
     line.send(&head).expect("sent");

@@ -116,7 +116,8 @@ fn an_address_is_one_by_what_the_dns_has_of_it() {
     let plain = server.new_user("ceo@strasse.de");
     assert_ne!(sharp, plain);
     let munich = server.new_user("u@münchen.de");
-    let again = server.post("/admin/users").admin().json(&json!({ "email": "U@xn--mnchen-3ya.DE" }));
+    let again =
+        server.post("/admin/users").admin().json(&json!({ "email": "U@xn--mnchen-3ya.DE" }));
     assert_eq!(again.send().expect(200)["id"], munich);
     for (email, id) in [
         ("ceo@STRASSE.de", plain),

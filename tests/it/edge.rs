@@ -98,9 +98,7 @@ fn further_hosts_can_be_allowed() {
 
 #[test]
 fn a_server_that_others_reach_takes_any_host_unless_told() {
-    let base = || {
-        Setup::new().set("VOMEET_LISTEN", "0.0.0.0:0")
-    };
+    let base = || Setup::new().set("VOMEET_LISTEN", "0.0.0.0:0");
     let any = base().start();
     assert_eq!(with_host(&any, "/healthz", "vomeet.example.com"), 200);
     let named = base().set("VOMEET_HTTP_ALLOWED_HOSTS", "vomeet.example.com").start();

@@ -104,7 +104,9 @@ fn a_body_that_does_not_come_is_408() {
         "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"em",
     ];
     let open = |body: &&str| {
-        let head = format!("POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: {ADMIN_KEY}\r\n");
+        let head = format!(
+            "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Admin-API-Key: {ADMIN_KEY}\r\n"
+        );
         let mut line = server.line();
         line.send(format!("{head}{body}")).expect("sent");
         line

@@ -144,10 +144,14 @@ fn requests(server: &Server) -> Vec<(String, Call)> {
         let method = route.method.as_str();
         match (method, route.path) {
             ("GET", "/transcripts/search") => {
-                SEARCHES.iter().for_each(|query| add(method, format!("{}?{query}", route.path), None));
+                for query in SEARCHES {
+                    add(method, format!("{}?{query}", route.path), None);
+                }
             }
             ("GET", "/meetings") => {
-                LISTS.iter().for_each(|query| add(method, format!("{}?{query}", route.path), None));
+                for query in LISTS {
+                    add(method, format!("{}?{query}", route.path), None);
+                }
             }
             ("POST", "/bots") => {
                 for (platform, id) in &names {
@@ -161,7 +165,9 @@ fn requests(server: &Server) -> Vec<(String, Call)> {
                 for (platform, id) in &names {
                     let path = path.replace("{platform}", platform);
                     let path = path.replace("{native_meeting_id}", id);
-                    for query in ["", "?meeting_id=1", "?meeting_id=2", "?meeting_id=3", "?meeting_id=99"] {
+                    for query in
+                        ["", "?meeting_id=1", "?meeting_id=2", "?meeting_id=3", "?meeting_id=99"]
+                    {
                         let body = json!({"data": {"name": "x"}, "language": "en"});
                         let body = (method == "PATCH" || method == "PUT").then_some(&body);
                         add(method, format!("{path}{query}"), body);

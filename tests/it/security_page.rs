@@ -26,9 +26,9 @@ fn place(name: &str) -> (PathBuf, &str) {
 /// Whether the file has a test of this name, which is run.
 fn is_there(name: &str) -> bool {
     let (file, test) = place(name);
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let Some(at) = text.find(&format!("fn {test}(")) else { return false };
-    let before = text[..at].trim_end().trim_end_matches("async").trim_end();
+    let code = fs::read_to_string(file).unwrap_or_default();
+    let Some(at) = code.find(&format!("fn {test}(")) else { return false };
+    let before = code[..at].trim_end().trim_end_matches("async").trim_end();
     let last = before.rsplit("\n\n").next().unwrap_or_default();
     last.contains("test]") && !last.contains("ignore")
 }
@@ -46,7 +46,8 @@ fn each_promise_names_its_tests_and_they_are_there() {
         }
     }
     assert!(promises >= 20, "only {promises} promises were read");
-    let missing: Vec<&str> = named_tests(&page).into_iter().filter(|name| !is_there(name)).collect();
+    let missing: Vec<&str> =
+        named_tests(&page).into_iter().filter(|name| !is_there(name)).collect();
     assert!(missing.is_empty(), "not in the suite: {missing:#?}");
 }
 

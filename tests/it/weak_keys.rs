@@ -51,7 +51,8 @@ fn no_proxy_brings_a_weak_key() {
     let old = "GET /admin/users HTTP/1.0";
     assert_eq!(status(&weak, old, HOST, GUIDE_KEY), 403, "HTTP/1.0");
     assert_eq!(status(&strong, old, HOST, STRONG), 200, "HTTP/1.0");
-    let refused = weak.get("/admin/users").header("Via", "1.1 x").header("X-Admin-API-Key", GUIDE_KEY);
+    let refused =
+        weak.get("/admin/users").header("Via", "1.1 x").header("X-Admin-API-Key", GUIDE_KEY);
     let wrong = weak.get("/admin/users").header("X-Admin-API-Key", "wrong").send();
     assert_eq!(refused.send().text(), wrong.text(), "nobody learns that the key was right");
     let said = weak.terminate().stderr;

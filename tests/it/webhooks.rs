@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const SECRET: &str = "Xq7-a-secret-of-a-webhook";
-const PRIVATE: &str =
-    "The address of the webhook is unknown, private or reserved; the operator can allow private ones.";
+const PRIVATE: &str = "The address of the webhook is unknown, private or reserved; the operator can allow private ones.";
 
 fn put(server: &Client, key: &Token, body: &Value) -> Answer {
     server.call("PUT", "/user/webhook").user(&key.text).json(body).send()

@@ -101,9 +101,8 @@ fn select(db: &Connection, page: &AuditPage) -> rusqlite::Result<Vec<Entry>> {
     }
     if page.actor.is_some() {
         // A named key is found by its name alone as well.
-        conditions.push_str(
-            " AND (a.actor = :actor OR rtrim(a.actor, '0123456789') = :actor || '#')",
-        );
+        conditions
+            .push_str(" AND (a.actor = :actor OR rtrim(a.actor, '0123456789') = :actor || '#')");
         values.push((":actor", &page.actor));
     }
     let order = if page.ascending { "ASC" } else { "DESC" };

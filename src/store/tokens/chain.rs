@@ -131,7 +131,12 @@ pub(crate) fn revoke(db: &Connection, kept: &Kept, now: Time) -> Result<()> {
 }
 
 /// The same for one that its holder has rotated: what became of it is found by its id.
-pub(crate) fn revoke_rotated(db: &Connection, kept: &Kept, first: TokenId, now: Time) -> Result<()> {
+pub(crate) fn revoke_rotated(
+    db: &Connection,
+    kept: &Kept,
+    first: TokenId,
+    now: Time,
+) -> Result<()> {
     revoke(db, kept, now)?;
     let mut note = db.prepare_cached(
         "UPDATE ended_keys SET token_id = ?2, chain_id = ?3, issued_at = ?4 WHERE hash = ?1",
