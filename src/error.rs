@@ -100,8 +100,8 @@ pub enum Error {
     TooBroad,
     /// The input changes nothing.
     NothingToUpdate,
-    /// A bot's token is missing or wrong, or its meeting is over.
-    BotRefused,
+    /// A bot's token is missing or wrong, or its meeting is over; what came instead.
+    BotRefused(SentInstead),
     /// No runner is configured.
     NoRunner,
     /// The bot could not be started; the sentence says why.
@@ -161,10 +161,11 @@ impl Error {
                 "bots_still_leaving",
                 format!("{running} bots still run, and {limit} may be in meetings."),
             ),
-            Self::BotRefused => (
-                "unknown",
-                "The secret of the meeting is missing or wrong, or the meeting is over.".to_owned(),
-            ),
+            Self::BotRefused(instead) => {
+                let message = "The secret of the meeting (Authorization: Bearer) is missing or \
+                               wrong, or the meeting is over.";
+                ("unknown", format!("{message}{}", instead.hint()))
+            }
             _ => return None,
         })
     }
@@ -172,7 +173,7 @@ impl Error {
     /// Whether it refuses a key, or a request without one, so that the address is limited
     /// ([`Error::TooManyFailedKeys`]).
     pub fn refuses_key(&self) -> bool {
-        matches!(self, Self::AdminKeyRefused(_) | Self::TokenRefused(_) | Self::BotRefused)
+        matches!(self, Self::AdminKeyRefused(_) | Self::TokenRefused(_) | Self::BotRefused(_))
     }
 
     /// The cause of an internal error or of a failed database, for the log alone.
@@ -270,7 +271,7 @@ impl Error {
             }
             Self::TooBroad => "The search takes too long; use longer beginnings, or none.",
             Self::NothingToUpdate => "No data provided for update.",
-            Self::BotRefused => "Invalid bot token",
+            Self::BotRefused(_) => "Invalid bot token",
             Self::NoRunner => {
                 "Nothing is configured that runs bots. Set runner in section [bots] of vomeet.toml \
                  to process, docker or demo."

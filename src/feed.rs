@@ -110,7 +110,7 @@ impl Feed {
         match change {
             Change::TokensRevoked(hashes) => {
                 self.each_with_token(hashes, |subscriber| {
-                    subscriber.close(CloseReason::KeyRefused)
+                    subscriber.close(CloseReason::KeyRefused);
                 });
             }
             Change::TokensChanged(hashes) => {

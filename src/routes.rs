@@ -93,8 +93,8 @@ fn rows() -> Vec<Route> { vec![
     admin(             DELETE, "/admin/tokens/{id}",                          tokens::revoke_token,                 "Revoke a token").errors([TokenNotFound]),
 
     admin(             GET,    "/admin/keys",                                 admin_keys::list_admin_keys,          "List the named admin keys"),
-    admin(             POST,   "/admin/keys",                                 admin_keys::create_admin_key,         "Create a named admin key").errors([AdminKeyTaken]).example(r#"{"name": "ada", "expires_in": 2592000}"#),
-    admin(             POST,   "/admin/keys/{id}/rotate",                     admin_keys::rotate_admin_key,         "Rotate an admin key").errors([AdminKeyNotFound]).example(r#"{"grace_seconds": 600}"#),
+    admin(             POST,   "/admin/keys",                                 admin_keys::create_admin_key,         "Create a named admin key").errors([AdminKeyTaken, admin_keys::limited()]).example(r#"{"name": "ada", "expires_in": 2592000}"#),
+    admin(             POST,   "/admin/keys/{id}/rotate",                     admin_keys::rotate_admin_key,         "Rotate an admin key").errors([AdminKeyNotFound, admin_keys::limited()]).example(r#"{"grace_seconds": 600}"#),
     admin(             DELETE, "/admin/keys/{id}",                            admin_keys::revoke_admin_key,         "Revoke an admin key").errors([AdminKeyNotFound]),
 
     admin(             GET,    "/admin/audit",                                audit::list_audit_log,                "List the audit log, newest first").large(),

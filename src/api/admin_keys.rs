@@ -140,3 +140,8 @@ pub(crate) async fn revoke_admin_key(
     app.store.write_by(admin.actor()?, RevokeAdminKey { id, now: app.clock.now() }).await?;
     Ok(NoContent)
 }
+
+/// The error of a named key that may not do this, for the route table.
+pub(crate) fn limited() -> Error {
+    Error::AdminKeyLimited("A named key rotates itself alone.".to_owned())
+}

@@ -193,7 +193,7 @@ impl Guard for Bot {
     const ACCESS: Access = Access::Bot;
 
     fn authenticate(call: &Call) -> Result<Self> {
-        Auth::bot(&call.request.head.headers, &call.app.store)
+        Auth::bot(&call.request.head, &call.app.store)
     }
 
     fn holder(&self) -> Holder {

@@ -265,7 +265,7 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
             TOO_MANY_KEYS,
             TOO_MANY_REQUESTS,
         ]),
-        Access::Bot => failures.extend([Error::BotRefused, TOO_MANY_KEYS]),
+        Access::Bot => failures.extend([Error::BotRefused(SentInstead::Nothing), TOO_MANY_KEYS]),
     }
     if route.permission.is_some_and(|permission| permission != Permission::Nothing) {
         failures.push(Error::NotAllowed("This token may only read.".to_owned()));

@@ -246,21 +246,21 @@ impl Auth {
 
     /// Authenticates a bot by `Authorization: Bearer`; [`Error::BotRefused`] otherwise. What cannot
     /// be a token costs no read of the database.
-    pub(crate) fn bot(headers: &HeaderMap, store: &Store) -> Result<Bot> {
-        let Single::Value(value) = single(headers, &AUTHORIZATION) else {
-            return Err(Error::BotRefused);
+    pub(crate) fn bot(head: &Parts, store: &Store) -> Result<Bot> {
+        let wrong = Error::BotRefused(SentInstead::Nothing);
+        let value = match single(&head.headers, &AUTHORIZATION) {
+            Single::Value(value) => value,
+            Single::Missing => return Err(Error::BotRefused(sent_instead(head, &AUTHORIZATION))),
+            Single::Repeated => return Err(wrong),
         };
         let Some((scheme, token)) = value.as_bytes().split_at_checked(BEARER.len()) else {
-            return Err(Error::BotRefused);
+            return Err(wrong);
         };
         if !scheme.eq_ignore_ascii_case(BEARER) || !PlainToken::is_wellformed(token) {
-            return Err(Error::BotRefused);
+            return Err(wrong);
         }
         let hash = TokenHash::of(token);
-        if !store.has_session(&hash)? {
-            return Err(Error::BotRefused);
-        }
-        Ok(Bot(hash))
+        if store.has_session(&hash)? { Ok(Bot(hash)) } else { Err(wrong) }
     }
 
     /// The identity of a token that is accepted now.

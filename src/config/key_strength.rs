@@ -236,9 +236,9 @@ mod tests {
     #[test]
     fn what_the_documents_tell_to_make_is_never_weak() {
         for _ in 0..2000 {
-            let mut bytes = [0; 24];
+            let mut bytes = [0u8; 24];
             getrandom::fill(&mut bytes).expect("randomness");
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = bytes.map(|byte| format!("{byte:02x}")).concat();
             assert_eq!(weakness(&hex), None, "{hex}");
             assert_eq!(weakness(&hex.to_uppercase()), None, "{hex}");
         }

@@ -243,13 +243,9 @@ impl Pair {
         self.forget(place);
     }
 
-    fn update(&mut self, place: usize, disabled: Option<bool>, end: Option<Option<u16>>) {
+    fn update(&mut self, place: usize, disabled: Option<bool>, end: &Patch<u16>) {
         let now = self.now();
-        let expires_at = match end {
-            None => Patch::Keep,
-            Some(None) => Patch::Clear,
-            Some(Some(seconds)) => Patch::Set(now.plus_seconds(seconds.into())),
-        };
+        let expires_at = end.clone().map(|seconds| now.plus_seconds(seconds.into()));
         let terms = TokenChanges { name: Patch::Keep, expires_at, disuse_seconds: Patch::Keep };
         let verb = UpdateToken { id: id(place), terms, disabled, now };
         let outcome = self.runtime.block_on(self.store.write(verb));
@@ -262,8 +258,11 @@ impl Pair {
             if let Some(disabled) = disabled {
                 self.model.tokens[at].is_disabled = disabled;
             }
-            let Some(seconds) = end else { continue };
-            let lifetime = seconds.map(i64::from);
+            let lifetime = match end {
+                Patch::Keep => continue,
+                Patch::Clear => None,
+                Patch::Set(seconds) => Some(i64::from(*seconds)),
+            };
             let wanted = lifetime.map(|seconds| self.model.now + seconds);
             let before = self.model.tokens[at].end;
             match wanted {
@@ -295,11 +294,11 @@ impl Pair {
             }
             Operation::Disable { token, disabled } => {
                 let Some(place) = self.place(token) else { return };
-                self.update(place, Some(disabled), None);
+                self.update(place, Some(disabled), &Patch::Keep);
             }
             Operation::SetEnd { token, expires_in } => {
                 let Some(place) = self.place(token) else { return };
-                self.update(place, None, Some(expires_in));
+                self.update(place, None, &expires_in.map_or(Patch::Clear, Patch::Set));
             }
         }
     }

@@ -268,10 +268,16 @@ fn any_sequence_of_operations_answers_as_the_model_does() {
 
 fn other_case(text: &str, pattern: u32) -> String {
     let flip = |(at, c): (usize, char)| match pattern >> (at % 32) & 1 {
-        0 => c.to_lowercase().to_string(),
-        _ => c.to_uppercase().to_string(),
+        0 => one(c, c.to_lowercase()),
+        _ => one(c, c.to_uppercase()),
     };
     text.chars().enumerate().map(flip).collect()
+}
+
+/// The other case of a character, if it is one character: SS is another mailbox than ß.
+fn one(c: char, other: impl Iterator<Item = char>) -> char {
+    let other: Vec<char> = other.collect();
+    if other.len() == 1 { other[0] } else { c }
 }
 
 #[test]
@@ -288,9 +294,12 @@ fn an_accepted_address_is_found_again_in_any_case() {
             return Ok(());
         }
         let id = created.json()["id"].clone();
-        for spelling in
-            [email.clone(), other_case(&email, pattern), email.to_lowercase(), email.to_uppercase()]
-        {
+        for spelling in [
+            email.clone(),
+            other_case(&email, pattern),
+            other_case(&email, 0),
+            other_case(&email, u32::MAX),
+        ] {
             let found =
                 server.get(format!("/admin/users/email/{}", segment(&spelling))).admin().send();
             let again =

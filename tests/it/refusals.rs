@@ -70,6 +70,9 @@ fn whoever_sends_no_key_is_told_what_came_instead() {
         (code.as_str(), told),
         ("missing", format!("{admin} The request has the header X-API-Key instead."))
     );
+    let bot = server.post("/bots/internal/segments").user("abc").json(&json!({}));
+    let (status, _, told) = reason(&bot);
+    assert!(status == 401 && told.ends_with("has the header X-API-Key instead."), "{told}");
     let (_, code, told) = reason(&server.get("/user").user("Bearer abc"));
     assert!(code == "mistyped" && told.contains("without quotes or words before it"), "{told}");
 }

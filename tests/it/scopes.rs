@@ -144,12 +144,14 @@ fn requests(server: &Server) -> Vec<(String, Call)> {
         let method = route.method.as_str();
         match (method, route.path) {
             ("GET", "/transcripts/search") => {
-                SEARCHES
-                    .iter()
-                    .for_each(|query| add(method, format!("{}?{query}", route.path), None));
+                for query in SEARCHES {
+                    add(method, format!("{}?{query}", route.path), None);
+                }
             }
             ("GET", "/meetings") => {
-                LISTS.iter().for_each(|query| add(method, format!("{}?{query}", route.path), None));
+                for query in LISTS {
+                    add(method, format!("{}?{query}", route.path), None);
+                }
             }
             ("POST", "/bots") => {
                 for (platform, id) in &names {

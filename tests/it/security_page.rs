@@ -26,9 +26,9 @@ fn place(name: &str) -> (PathBuf, &str) {
 /// Whether the file has a test of this name, which is run.
 fn is_there(name: &str) -> bool {
     let (file, test) = place(name);
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let Some(at) = text.find(&format!("fn {test}(")) else { return false };
-    let before = text[..at].trim_end().trim_end_matches("async").trim_end();
+    let code = fs::read_to_string(file).unwrap_or_default();
+    let Some(at) = code.find(&format!("fn {test}(")) else { return false };
+    let before = code[..at].trim_end().trim_end_matches("async").trim_end();
     let last = before.rsplit("\n\n").next().unwrap_or_default();
     last.contains("test]") && !last.contains("ignore")
 }

@@ -1,7 +1,8 @@
 //! Segments: what bots heard, by session and start.
 
 use crate::domain::{
-    MeetingId, Offset, Platform, Segment, SegmentInput, Time, TokenHash, TokenId, UserId,
+    MeetingId, Offset, Platform, Segment, SegmentInput, SentInstead, Time, TokenHash, TokenId,
+    UserId,
 };
 use crate::error::{Error, Result};
 use crate::store::meetings::states::OVER;
@@ -46,7 +47,8 @@ impl Verb for StoreSegments {
     type Answer = Accepted;
 
     fn apply(&self, db: &Connection) -> Result<Accepted> {
-        let session = Session::find(db, &self.token_hash, &self.uid)?.ok_or(Error::BotRefused)?;
+        let session = Session::find(db, &self.token_hash, &self.uid)?
+            .ok_or(Error::BotRefused(SentInstead::Nothing))?;
         let mut latest = BTreeMap::new();
         for heard in &self.heard {
             latest.insert(heard.start, heard);
