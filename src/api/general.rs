@@ -6,7 +6,7 @@ use crate::domain::Time;
 use crate::error::Result;
 use crate::http::response::AnswerDoc;
 use crate::http::{IntoResponse, Json, Page, Response};
-use crate::metrics;
+use crate::metrics::Format;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 use serde::{Deserialize, Serialize};
@@ -116,15 +116,13 @@ async fn inside(app: &App) -> Result<Inside> {
     })
 }
 
-/// Gets the metrics, in the text format of Prometheus.
-pub(crate) async fn get_metrics(app: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
+/// Gets the metrics, in the text format of Prometheus that is asked for.
+pub(crate) async fn get_metrics(app: Arc<App>, caller: Anonymous, (): ()) -> Result<Page> {
     let written = app.store.written();
     let readings = [
         ("http_connections", "Open connections", app.transport.connections.count() as u64),
         ("live_sockets", "Open live sockets", app.transport.sockets.count() as u64),
         ("tokens_in_memory", "Tokens that are known in memory", app.auth.known_tokens() as u64),
-        ("store_writes", "Writes committed since the start", written.verbs),
-        ("store_commits", "Commits that they shared", written.commits),
         (
             "erasures_waiting",
             "Deletions of which something may be left in the files",
@@ -132,10 +130,19 @@ pub(crate) async fn get_metrics(app: Arc<App>, _: Anonymous, (): ()) -> Result<P
         ),
         ("store_bytes", "Size of the database and its WAL", app.store.size_bytes()),
     ];
-    let text = app.metrics.text(&readings, app.started_at.as_millis() / 1000)?;
+    let counters = [
+        ("store_writes", "Writes committed since the start", written.verbs),
+        ("store_commits", "Commits that they shared", written.commits),
+    ];
+    let format = match caller.wants_openmetrics {
+        true => Format::OpenMetrics,
+        false => Format::Classic,
+    };
+    let started_at = app.started_at.as_millis() / 1000;
+    let text = app.metrics.text(format, &readings, &counters, started_at)?;
     Ok(Page {
         bytes: text.into(),
-        content_type: HeaderValue::from_static(metrics::CONTENT_TYPE),
-        headers: Vec::new(),
+        content_type: HeaderValue::from_static(format.content_type()),
+        headers: vec![(header::VARY, HeaderValue::from_static("Accept"))],
     })
 }

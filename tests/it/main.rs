@@ -33,6 +33,7 @@
 //! | [`erasure`], [`export`], [`retention`] | what was removed, searched for in every file; all of one person's data; what goes by its age |
 //! | [`declared`] | users whom the settings declare, and `vomeet token hash` |
 //! | [`scan`], [`scanners`] | `vomeet scan` in files and folders; the rules of gitleaks and trufflehog, and their reports |
+//! | [`config_faults`] | settings that would not do what they say; where a database is found |
 //! | [`secrets`], [`config`], [`config_admin_key`], [`openapi`] | what must not be found, settings, the API document |
 //! | [`tidy`] | the rules of the house |
 //!
@@ -68,6 +69,7 @@ mod cli_requests;
 mod cli_words;
 mod config;
 mod config_admin_key;
+mod config_faults;
 mod contract;
 mod cors;
 mod declared;

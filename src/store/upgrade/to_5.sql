@@ -11,3 +11,14 @@ UPDATE users SET webhook_url = nullif(json_extract(data, '$.webhook_url'), ''), 
 -- An erasure is decided at once and carried out in steps.
 ALTER TABLE users ADD COLUMN erasing_at INTEGER;
 CREATE INDEX users_being_erased ON users (id) WHERE erasing_at IS NOT NULL;
+
+-- The latest time that is known: a clock that is far beyond it may be wrong.
+CREATE TABLE clock (
+  id     INTEGER PRIMARY KEY CHECK (id = 1),
+  latest INTEGER NOT NULL
+) STRICT;
+INSERT INTO clock (id, latest)
+  SELECT 1, max(at) FROM (
+    SELECT max(at) AS at FROM audit UNION ALL SELECT max(updated_at) FROM meetings
+    UNION ALL SELECT max(created_at) FROM users UNION ALL SELECT max(last_used_at) FROM tokens
+  ) HAVING max(at) IS NOT NULL;
