@@ -252,3 +252,9 @@ CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
 CREATE TABLE erasures (
   id INTEGER PRIMARY KEY AUTOINCREMENT
 ) STRICT;
+
+-- The latest time that is known, in one row: a clock that is far beyond it may be wrong.
+CREATE TABLE clock (
+  id     INTEGER PRIMARY KEY CHECK (id = 1),
+  latest INTEGER NOT NULL
+) STRICT;

@@ -215,7 +215,8 @@ async fn delete_old_usage(app: &App) -> Result<()> {
     if days == 0 {
         return Ok(());
     }
-    let before = Day::of(app.clock.now()).plus(1 - days);
+    let Some(now) = app.erasure.sweep_time().await? else { return Ok(()) };
+    let before = Day::of(now).plus(1 - days);
     let mut is_left = app.store.has_usage_before(before)?;
     while is_left {
         is_left = app.store.write(ForgetUsage { before }).await?;
@@ -239,7 +240,8 @@ async fn give_up_held(app: &App) -> Result<()> {
 async fn delete_old_deliveries(app: &App) -> Result<()> {
     let tried = i64::try_from(app.dispatcher.gives_up_after().as_secs()).unwrap_or(i64::MAX);
     let kept = tried.saturating_add(DELIVERIES_KEPT_SECONDS);
-    let end = app.clock.now().plus_seconds(-kept);
+    let Some(now) = app.erasure.sweep_time().await? else { return Ok(()) };
+    let end = now.plus_seconds(-kept);
     let ids = app.store.old_deliveries(end).await?;
     if ids.is_empty() {
         return Ok(());

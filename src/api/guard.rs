@@ -64,6 +64,8 @@ pub trait Guard: Sized + Send {
 pub struct Anonymous {
     /// Whether the caller is a browser that asks for a page.
     pub wants_page: bool,
+    /// Whether the caller takes `OpenMetrics`.
+    pub wants_openmetrics: bool,
     /// Whether the caller is on the server's own machine.
     pub(crate) locality: Locality,
     /// Whether the caller takes gzip.
@@ -78,7 +80,8 @@ impl Guard for Anonymous {
     fn authenticate(call: &Call) -> Result<Self> {
         let headers = &call.request.head.headers;
         Ok(Self {
-            wants_page: wants_page(call),
+            wants_page: accepts(call, "text/html"),
+            wants_openmetrics: accepts(call, "application/openmetrics-text"),
             locality: locality(call),
             accepts_gzip: accepts_gzip(headers),
             known_etags: headers.get(header::IF_NONE_MATCH).cloned(),
@@ -90,13 +93,19 @@ impl Guard for Anonymous {
     }
 }
 
-/// Whether the caller is a browser that asks for a page.
-fn wants_page(call: &Call) -> bool {
+/// Whether the caller names this media type in `Accept`, and not to refuse it (RFC 9110, section
+/// 12.5.1).
+fn accepts(call: &Call, media_type: &str) -> bool {
     for value in call.request.head.headers.get_all(header::ACCEPT) {
-        if let Ok(accept) = value.to_str()
-            && accept.contains("text/html")
-        {
-            return true;
+        let Ok(value) = value.to_str() else { continue };
+        for item in value.split(',') {
+            let mut parts = item.split(';').map(str::trim);
+            let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(media_type));
+            let is_refused =
+                parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+            if is_named && !is_refused {
+                return true;
+            }
         }
     }
     false

@@ -82,21 +82,24 @@ impl PendingUsage {
     /// here.
     pub(crate) fn apply_pending(&self, tokens: &mut [Token]) {
         for token in tokens {
-            self.apply_last_use(token.id, &mut token.last_used_at, &mut token.last_address);
+            let (used_at, address) = (&mut token.last_used_at, &mut token.last_address);
+            self.apply_last_use(token.id, token.created_at, used_at, address);
         }
     }
 
-    /// The same for one token: when it was last used, and from which address.
+    /// The same for one token: when it was last used, which is not before it was created, and from
+    /// which address.
     pub(crate) fn apply_last_use(
         &self,
         id: TokenId,
+        created_at: Time,
         used_at: &mut Option<Time>,
         address: &mut Option<String>,
     ) {
         let last_uses = self.last();
         let Some(last) = last_uses.get(&id) else { return };
         if *used_at <= Some(last.at) {
-            *used_at = Some(last.at);
+            *used_at = Some(last.at.max(created_at));
             *address = last.address.map(|address| address.to_string());
         }
     }

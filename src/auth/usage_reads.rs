@@ -38,7 +38,8 @@ impl Auth {
     ) -> Result<Page<ExportedToken>> {
         let mut page = store.export_tokens(id, after).await?;
         for token in &mut page.rows {
-            self.usage().apply_last_use(token.id, &mut token.last_used_at, &mut token.last_address);
+            let (used_at, address) = (&mut token.last_used_at, &mut token.last_address);
+            self.usage().apply_last_use(token.id, token.created_at, used_at, address);
         }
         Ok(page)
     }

@@ -2,13 +2,16 @@
 //! responses into a [`StartupError`].
 
 use crate::app::App;
+use crate::error::Error;
 use crate::exit::{Code, StartupError};
+use crate::http::request::extractor::Parts;
+use crate::http::{Extractor, FromRequest};
 use crate::http_client::{self, Connection, Failure};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -56,6 +59,21 @@ pub(super) fn object_of<const N: usize>(fields: [(&str, Option<Value>); N]) -> V
         }
     }
     Value::Object(object)
+}
+
+/// Holds the body of a request against what the route takes, before a database is opened or
+/// created for it.
+pub(super) fn check<I: FromRequest>(body: &Value) -> Result<(), StartupError> {
+    let body = body.to_string();
+    let parts = Parts { path: &|_| None, query: "", body: body.as_bytes() };
+    match Extractor::fill::<I>(&parts) {
+        Err(Error::Invalid(faults)) => {
+            let detail = json!({ "detail": faults }).to_string();
+            Err(refused(StatusCode::UNPROCESSABLE_ENTITY, &detail))
+        }
+        // What else may be wrong with it, the server says.
+        _ => Ok(()),
+    }
 }
 
 /// A successful response.
@@ -243,7 +261,6 @@ fn field_error(error: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn paths_hold_whatever_is_in_them() {

@@ -5,15 +5,12 @@ use crate::config::{KEYS, Settings};
 use crate::domain::configured::ConfiguredUser;
 use crate::exit::StartupError;
 use crate::http::admin_socket::AdminSocket;
-use crate::logging;
 use toml::Value;
 
 /// Says whether a server would start with these settings.
 pub(super) fn check(settings: &Settings) -> Result<(), StartupError> {
     settings.check_admin_key()?;
-    settings.check_callback_url()?;
     AdminSocket::check(&settings.config)?;
-    logging::check(&settings.config.log).map(drop)?;
     say("The settings are sound; `vomeet config show` lists them.\n")
 }
 

@@ -2,11 +2,12 @@
 
 use crate::cli::client::{Client, Response, Target};
 use crate::cli::print::{note, say};
-use crate::cli::resolve::{id, rows};
+use crate::cli::resolve::{add_emails, id, rows};
 use crate::cli::table::{Column, card, plain, plain_lines, table};
 use crate::exit::StartupError;
 use clap::ValueEnum;
 use hyper::Method;
+use serde_json::Value;
 
 /// A secret in a response, and how it is revoked.
 pub(super) struct Secret<'a> {
@@ -33,7 +34,7 @@ impl Output {
         self,
         response: &Response,
         columns: &[Column],
-        more: impl FnOnce(&[serde_json::Value]) -> Option<String>,
+        more: impl FnOnce(&[Value]) -> Option<String>,
     ) -> Result<(), StartupError> {
         let list = response.json()?;
         match self {
@@ -41,6 +42,28 @@ impl Output {
             Self::Table => say(table(columns, rows(&list)))?,
         }
         if let Some(more) = more(rows(&list)) {
+            note(&format!("There may be more: {more}"));
+        }
+        Ok(())
+    }
+
+    /// A list whose rows have a `user_id`; people see the e-mail address beside it, as
+    /// `user_email`.
+    pub(super) async fn list_of_users(
+        self,
+        client: &mut Client,
+        response: &Response,
+        columns: &[Column],
+        more: impl FnOnce(&[Value]) -> Option<String>,
+    ) -> Result<(), StartupError> {
+        if self == Self::Json {
+            return self.list(response, columns, more);
+        }
+        let list = response.json()?;
+        let mut shown = rows(&list).to_vec();
+        add_emails(client, &mut shown).await?;
+        say(table(columns, &shown))?;
+        if let Some(more) = more(&shown) {
             note(&format!("There may be more: {more}"));
         }
         Ok(())
@@ -97,10 +120,7 @@ impl Output {
 }
 
 /// The flag that requests the rows after the last one of a full page of `limit` rows.
-pub(super) fn after_last(
-    flag: &str,
-    limit: usize,
-) -> impl FnOnce(&[serde_json::Value]) -> Option<String> {
+pub(super) fn after_last(flag: &str, limit: usize) -> impl FnOnce(&[Value]) -> Option<String> {
     move |rows| {
         if rows.len() < limit {
             return None;

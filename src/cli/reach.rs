@@ -5,7 +5,9 @@ use crate::api::service::Api;
 use crate::app::App;
 use crate::cli::Place;
 use crate::cli::client::Client;
+use crate::cli::confirm::confirm;
 use crate::cli::print::note;
+use crate::cli::progress;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::exit::{Code, StartupError};
@@ -15,7 +17,7 @@ use crate::routes::{TABLE, TABLE_INFO};
 use crate::store::is_trusted;
 use rustix::fs::{Access, Mode, access};
 use rustix::io::Errno;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal, stdin};
 use std::path::{Path, absolute};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +52,7 @@ where
     })?;
     runtime.block_on(async {
         let mut client = reach(settings, missing).await?;
-        let done = command(&mut client).await;
+        let done = progress::shown(command(&mut client)).await;
         client.close();
         done
     })
@@ -83,6 +85,15 @@ async fn reach(settings: Settings, missing: Missing) -> Result<Client, StartupEr
     }
 }
 
+/// Says that a database is created, and asks on a terminal: the folder may be the wrong one.
+fn agree_to_create(file: &str) -> Result<(), StartupError> {
+    if stdin().is_terminal() {
+        return confirm(&format!("There is no server and no database yet. Create {file}?"));
+    }
+    note(&format!("vomeet: there is no server and no database yet; creating {file}"));
+    Ok(())
+}
+
 /// Checks who serves the socket, before anything is sent: in a folder where everybody can make
 /// files, it may be anybody.
 pub(super) fn check_server(stream: &UnixStream, socket: &Path) -> Result<(), StartupError> {
@@ -103,12 +114,7 @@ pub(super) fn check_server(stream: &UnixStream, socket: &Path) -> Result<(), Sta
 async fn open_file(settings: &Settings, missing: Missing) -> Result<Client, StartupError> {
     let file = &settings.config.database;
     match access(file, Access::READ_OK | Access::WRITE_OK) {
-        Err(Errno::NOENT) if missing == Missing::Create => {
-            note(&format!(
-                "vomeet: there is no server and no database yet; creating {}",
-                shown(file)
-            ));
-        }
+        Err(Errno::NOENT) if missing == Missing::Create => agree_to_create(&shown(file))?,
         Err(Errno::NOENT) => return Err(no_database(file)),
         Err(Errno::ACCESS | Errno::PERM) => return Err(not_permitted(file)),
         // Other faults are reported when it is opened.

@@ -26,7 +26,6 @@ const OTHER_FILES: u64 = 64;
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(settings: Settings) -> Result<(), StartupError> {
     settings.check_admin_key()?;
-    settings.check_callback_url()?;
     AdminSocket::check(&settings.config)?;
     let _flush = logging::start(&settings.config.log)?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));

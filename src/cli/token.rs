@@ -15,10 +15,22 @@ use std::io::{IsTerminal, stdin};
 
 /// The code of `explain` for a token that would be accepted.
 const ACCEPTED: &str = "accepted";
-/// The columns of a list of tokens.
+/// The columns of a list of one user's tokens.
 pub(super) const COLUMNS: &[Column] = &[
     ("TOKEN", "/id"),
     ("USER", "/user_id"),
+    ("HINT", "/hint"),
+    ("NAME", "/name"),
+    ("CREATED", "/created_at"),
+    ("EXPIRES", "/expires_at"),
+    ("LAST USED", "/last_used_at"),
+    ("DISABLED", "/disabled_at"),
+];
+/// The columns of a list of everybody's tokens.
+const LISTED: &[Column] = &[
+    ("TOKEN", "/id"),
+    ("USER", "/user_id"),
+    ("E-MAIL", "/user_email"),
     ("HINT", "/hint"),
     ("NAME", "/name"),
     ("CREATED", "/created_at"),
@@ -92,10 +104,10 @@ pub(super) struct Create {
     #[arg(long)]
     name: Option<String>,
     /// When it expires, such as 90d or 12h from now [default: never]
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = seconds, allow_hyphen_values = true)]
     expires_in: Option<i64>,
     /// How long it may be unused before it expires, such as 30d
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = seconds, allow_hyphen_values = true)]
     disuse: Option<i64>,
     /// It may read, but not change anything
     #[arg(long)]
@@ -115,10 +127,10 @@ pub(super) struct List {
     #[arg(long)]
     user: Option<String>,
     /// Most tokens
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, allow_negative_numbers = true)]
     limit: usize,
     /// Only those with a greater id
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     after: Option<i64>,
 }
 
@@ -128,10 +140,10 @@ pub(super) struct Rotate {
     #[command(flatten)]
     which: Which,
     /// How long the old token still works, such as 15m; give one for a planned rotation
-    #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "0")]
+    #[arg(long, value_name = "TIME", value_parser = seconds, allow_hyphen_values = true, default_value = "0")]
     grace: i64,
     /// When the new token expires, such as 90d from now
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = seconds, allow_hyphen_values = true)]
     expires_in: Option<i64>,
 }
 
@@ -212,7 +224,8 @@ async fn list(client: &mut Client, output: Output, list: List) -> Result<(), Sta
         .with("after", list.after)
         .with("limit", Some(list.limit));
     let response = client.get(target).await?;
-    output.list(&response, COLUMNS, after_last("--after", list.limit))
+    let more = after_last("--after", list.limit);
+    output.list_of_users(client, &response, LISTED, more).await
 }
 
 async fn rotate(client: &mut Client, output: Output, args: Rotate) -> Result<(), StartupError> {

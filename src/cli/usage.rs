@@ -11,6 +11,7 @@ use clap::Args;
 const COLUMNS: &[Column] = &[
     ("DAY", "/day"),
     ("USER", "/user_id"),
+    ("E-MAIL", "/user_email"),
     ("TOKEN", "/token_id"),
     ("REQUESTS", "/requests"),
     ("BOTS", "/bots"),
@@ -25,7 +26,7 @@ pub(super) struct Usage {
     #[arg(long)]
     user: Option<String>,
     /// Only the usage with this token
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     token: Option<i64>,
     /// Group by day, user or token
     #[arg(long)]
@@ -63,5 +64,5 @@ pub(super) async fn run(
         return client.get_lines(target, print).await;
     }
     let response = client.get(target).await?;
-    output.list(&response, COLUMNS, |_| None)
+    output.list_of_users(client, &response, COLUMNS, |_| None).await
 }

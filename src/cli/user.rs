@@ -1,6 +1,7 @@
 //! `vomeet user`: users.
 
-use crate::cli::client::{Client, Target, object_of};
+use crate::api::users::CreateUserInput;
+use crate::cli::client::{Client, Target, check, object_of};
 use crate::cli::confirm::Consent;
 use crate::cli::output::{Output, after_last};
 use crate::cli::print::{note, say};
@@ -69,7 +70,7 @@ pub(super) struct Add {
     #[arg(long, value_name = "URL")]
     image_url: Option<String>,
     /// How many bots may be in meetings at once [default: none]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     max_bots: Option<i64>,
     /// Free-form data, a JSON object
     #[arg(long, value_name = "JSON", value_parser = object)]
@@ -82,10 +83,10 @@ pub(super) struct List {
     /// Only those with this text in their e-mail address or name
     text: Option<String>,
     /// Most users
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, allow_negative_numbers = true)]
     limit: usize,
     /// Only those with a greater id
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     after: Option<i64>,
 }
 
@@ -101,7 +102,7 @@ pub(super) struct Set {
     #[arg(long, value_name = "URL")]
     image_url: Option<String>,
     /// How many bots may be in meetings at once
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     max_bots: Option<i64>,
     /// Free-form data, a JSON object
     #[arg(long, value_name = "JSON", value_parser = object)]
@@ -124,7 +125,7 @@ pub(super) async fn run(
     command: UserCommand,
 ) -> Result<(), StartupError> {
     match command {
-        UserCommand::Add(new) => add(client, output, new).await,
+        UserCommand::Add(new) => add(client, output, &new).await,
         UserCommand::List(List { text, limit, after }) => {
             let target = Target::path(["admin", "users"])
                 .with("q", text)
@@ -148,14 +149,30 @@ pub(super) async fn run(
     }
 }
 
-async fn add(client: &mut Client, output: Output, new: Add) -> Result<(), StartupError> {
-    let body = object_of([
-        ("email", Some(new.email.into())),
-        ("name", new.name.map(Value::from)),
-        ("image_url", new.image_url.map(Value::from)),
-        ("max_concurrent_bots", new.max_bots.map(Value::from)),
-        ("data", new.data),
-    ]);
+impl UserCommand {
+    /// Checks what needs no database.
+    pub(super) fn check(&self) -> Result<(), StartupError> {
+        match self {
+            Self::Add(new) => check::<CreateUserInput>(&new.body()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Add {
+    fn body(&self) -> Value {
+        object_of([
+            ("email", Some(self.email.clone().into())),
+            ("name", self.name.clone().map(Value::from)),
+            ("image_url", self.image_url.clone().map(Value::from)),
+            ("max_concurrent_bots", self.max_bots.map(Value::from)),
+            ("data", self.data.clone()),
+        ])
+    }
+}
+
+async fn add(client: &mut Client, output: Output, new: &Add) -> Result<(), StartupError> {
+    let body = new.body();
     let target = Target::path(["admin", "users"]);
     let response = client.send(Method::POST, target, Some(body)).await?;
     output.one(&response, FIELDS)?;

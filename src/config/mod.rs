@@ -2,7 +2,9 @@
 
 mod admin_key;
 mod configured_users;
+mod contradictions;
 mod cors;
+mod hosts;
 mod key;
 mod key_strength;
 mod loaded;

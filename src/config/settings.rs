@@ -5,6 +5,7 @@
 //! which writes `vomeet.toml`.
 
 use crate::config::cors::{Cors, cors};
+use crate::config::hosts::hosts;
 use crate::config::key::{Key, Values, settings};
 use crate::config::runner_kind::{RunnerKind, runner_kind};
 use crate::config::source::Source;
@@ -110,7 +111,7 @@ settings! {
         /// Longest wait for open requests when stopping, in seconds.
         stop_time_max: Duration = 10, seconds_up_to(DAY), named("stop_seconds_max");
         /// Host names besides localhost that the server accepts, such as `["vomeet.example.com"]`.
-        allowed_hosts: Vec<String> = [], list;
+        allowed_hosts: Vec<String> = [], hosts;
         /// Origins whose pages may call the API, such as `["https://app.example.com"]`; `["*"]` is
         /// all.
         cors: Cors = [], cors, named("cors_origins");
@@ -308,9 +309,13 @@ settings! {
 }
 
 impl Config {
-    /// Fills the structs with the value that was found for each of [`KEYS`].
-    pub(crate) fn from_values(found: &[(Value, Source)]) -> Result<Self, StartupError> {
+    /// Fills the structs with the value that was found for each of [`KEYS`], and says what is wrong
+    /// with those for which the default stands.
+    pub(crate) fn from_values(
+        found: &[(Value, Source)],
+    ) -> Result<(Self, Vec<String>), StartupError> {
         let mut values = Values::new(&KEYS, found);
-        Self::read(&mut values)
+        let config = Self::read(&mut values)?;
+        Ok((config, values.faults))
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::bots::Supervisor;
 use crate::clock::Clock;
-use crate::domain::{Actor, UserId};
+use crate::domain::{Actor, Time, UserId};
 use crate::erasure::scrubber::Scrubber;
+use crate::erasure::sweep_time::SweepTime;
 use crate::error::{Error, Result};
 use crate::store::{
     BeginErasure, DeleteMeeting, DeleteUser, MeetingName, RedactMeeting, Store, TranscriptOf,
@@ -22,6 +23,7 @@ pub struct Erasure {
     pub(crate) bots: Arc<Supervisor>,
     pub(crate) clock: Clock,
     pub(crate) scrubber: Scrubber,
+    sweep_time: SweepTime,
     /// Wakes [`Self::finish_forever`].
     unfinished: Notify,
 }
@@ -29,7 +31,19 @@ pub struct Erasure {
 impl Erasure {
     /// Deletes from this database, and the logs of these bots with their meetings.
     pub fn new(store: Arc<Store>, bots: Arc<Supervisor>, clock: Clock) -> Self {
-        Self { store, bots, clock, scrubber: Scrubber::default(), unfinished: Notify::new() }
+        Self {
+            store,
+            bots,
+            clock,
+            scrubber: Scrubber::default(),
+            sweep_time: SweepTime::default(),
+            unfinished: Notify::new(),
+        }
+    }
+
+    /// The time by which old data is deleted; `None` while the clock is not believed.
+    pub async fn sweep_time(&self) -> Result<Option<Time>> {
+        self.sweep_time.get(&self.store, &self.clock).await
     }
 
     /// Deletes a user with their tokens, meetings and transcripts:

@@ -9,6 +9,7 @@ use crate::store::admin_keys::verbs::{CreateAdminKey, RevokeAdminKey, RotateAdmi
 use crate::store::audit::audited::{Audited, AuditedVerb};
 use crate::store::audit::verbs::PruneAudit;
 use crate::store::export::NoteExport;
+use crate::store::latest_time::NoteTime;
 use crate::store::meetings::advance::Advance;
 use crate::store::meetings::verbs::{DeleteMeeting, DeleteSegments, NoteMeeting, RedactMeeting};
 use crate::store::scrub::{MendIndex, NoteErased, WipePages};
@@ -88,6 +89,7 @@ verbs! {
     local   33 WipePages,
     plain   40 GiveUpHeld,
     audited 57 BeginErasure,
+    plain   58 NoteTime,
 }
 
 /// A verb that came back.

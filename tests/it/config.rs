@@ -54,6 +54,7 @@ fn every_key_can_be_set_in_every_way() {
             name if name.ends_with("_environment") || name.ends_with("_labels") => {
                 ("[\"a=1\", \"b=2\"]", "a=1, b=2")
             }
+            "http.cors_origins" => ("[\"http://a\", \"http://b\"]", "http://a, http://b"),
             _ if key.default == "[]" => ("[\"a\", \"b\"]", "a, b"),
             "log" => ("\"debug\"", "debug"),
             "admin_api_token_file" => ("\"key\"", "key"),

@@ -213,12 +213,19 @@ fn metrics_count_requests_by_route() {
         r#"vomeet_http_requests_total{method="POST",path="/admin/users",status="201"} 1"#,
         r#"path="-",status="404"} 1"#,
         r#"path="-",status="405"} 1"#,
-        "vomeet_store_writes 1",
+        "# TYPE vomeet_store_writes_total counter",
         "vomeet_http_connections ",
     ] {
         assert!(text.contains(wanted), "{wanted}\n{text}");
     }
-    assert!(text.ends_with("# EOF\n"), "{text}");
+    assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert!(!text.contains("# EOF"), "{text}");
+    let accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.1";
+    let open = server.get("/metrics").header("Accept", accept).send();
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!((open.header("content-type"), open.header("vary")), (Some(kind), Some("Accept")));
+    assert!(open.text().ends_with("# EOF\n"), "{}", open.text());
+    assert!(open.text().contains("# TYPE vomeet_store_writes counter\n"), "{}", open.text());
     assert!(
         !text.contains("secret-name") && !text.contains("BREW"),
         "a caller makes up labels:\n{text}"

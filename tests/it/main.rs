@@ -40,6 +40,7 @@
 //! | [`erasure`], [`export`], [`retention`] | what was removed, searched for in every file; all of one person's data; what goes by its age |
 //! | [`declared`] | users whom the settings declare, and `vomeet token hash` |
 //! | [`scan`], [`scanners`] | `vomeet scan` in files and folders; the rules of gitleaks and trufflehog, and their reports |
+//! | [`config_faults`] | settings that would not do what they say; where a database is found |
 //! | [`secrets`], [`config`], [`config_admin_key`], [`openapi`], [`docs_page`] | what must not be found, settings, the API document |
 //! | [`security_page`] | the tests that docs/security.md names |
 //! | [`tidy`] | the rules of the house |
@@ -81,6 +82,7 @@ mod cli_requests;
 mod cli_words;
 mod config;
 mod config_admin_key;
+mod config_faults;
 mod contract;
 mod cors;
 mod cost;

@@ -111,6 +111,11 @@ impl Launch {
         command.args(&who.each_ref().map(String::as_str)).args(&[BINARY]).args(arguments)
     }
 
+    /// Another program than `vomeet`.
+    pub fn other(program: &str, arguments: &[&str], folder: &Path) -> Self {
+        Self::of(Command::new(program), folder).args(arguments)
+    }
+
     /// Another program than `vomeet`, as another user of the machine; only root may.
     pub fn other_as_user(uid: u32, folder: &Path, arguments: &[&str]) -> Process {
         let who = [format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".to_owned()];

@@ -21,10 +21,10 @@ use vomeet::store::{
     Advance, ApplyConfiguredUsers, AttemptEnd, BeginErasure, CreateAdminKey, CreateToken,
     CreateUser, DecodedVerb, DeleteMeeting, DeleteUser, EndAttempt, ForgetDeliveries, ForgetUsage,
     IndexSegments, MeetingName, MeetingRef, NoteCleared, NoteContainer, NoteExport, NoteMeeting,
-    Numbered, Options, PruneAudit, Reconfigure, RecordedVerb, Recorder, RedactMeeting, ReplayMode,
-    RevokeAdminKey, RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook, Store,
-    StoreSegments, TouchTokens, TranscriptOf, UpdateToken, UpdateUser, VERBS, Verb, WriteUsage,
-    decode, replay_with,
+    NoteTime, Numbered, Options, PruneAudit, Reconfigure, RecordedVerb, Recorder, RedactMeeting,
+    ReplayMode, RevokeAdminKey, RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook,
+    Store, StoreSegments, TouchTokens, TranscriptOf, UpdateToken, UpdateUser, VERBS, Verb,
+    WriteUsage, decode, replay_with,
 };
 
 #[test]
@@ -253,6 +253,7 @@ async fn write_everything(store: &Store) -> Result<()> {
             .await?;
     }
     store.write(ForgetUsage { before: day.plus(-30) }).await?;
+    store.write(NoteTime { now: now() }).await?;
     store.delete_segments(TranscriptOf::Meeting(name("one"))).await?;
     store.write(RedactMeeting { name: name("one"), now: now() }).await?;
     store.write(DeleteMeeting { name: name("two") }).await?;

@@ -169,9 +169,12 @@ fn uses_are_written_by_themselves() {
     let token = server.new_token(1).text;
     let writes = || {
         let metrics = server.get("/metrics").send();
-        let line = metrics.text().lines().find(|line| line.starts_with("vomeet_store_writes "));
+        let line =
+            metrics.text().lines().find(|line| line.starts_with("vomeet_store_writes_total "));
         line.and_then(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).expect("a count")
     };
+    // The server notes the time once, when it starts.
+    wait_for(|| server.app.store.noted_time().expect("a time"));
     let before = writes();
     // Requests alone never write.
     for _ in 0..50 {

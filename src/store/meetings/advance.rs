@@ -77,7 +77,8 @@ impl Verb for Advance {
         };
         if step == TransitionOutcome::Move {
             advance(db, &mut meeting, self)?;
-            outbox::queue(db, &meeting, from, &self.report, self.now)?;
+            let now = meeting.updated_at;
+            outbox::queue(db, &meeting, from, &self.report, now)?;
         }
         Ok(Some(Advanced { meeting, from, step }))
     }
@@ -87,7 +88,8 @@ impl Verb for Advance {
         if advanced.step != TransitionOutcome::Move {
             return None;
         }
-        let moved = Moved { meeting: advanced.meeting.clone(), from: advanced.from, at: self.now };
+        let meeting = advanced.meeting.clone();
+        let moved = Moved { at: meeting.updated_at, meeting, from: advanced.from };
         Some(Change::MeetingMoved(Arc::new(moved)))
     }
 }
@@ -119,9 +121,11 @@ fn snapshot(meeting: &Meeting) -> Option<Snapshot> {
 
 /// Writes the step into the row, and into the meeting at hand.
 fn advance(db: &Connection, meeting: &mut Meeting, verb: &Advance) -> Result<()> {
-    let (report, now) = (&verb.report, verb.now);
+    let report = &verb.report;
+    // A clock that was set back must not end a meeting before it began.
+    let now = verb.now.max(meeting.updated_at);
     let ending = Ending::of(meeting, report);
-    let entry = Transition::new(meeting.status, ending, verb);
+    let entry = Transition::new(meeting.status, ending, verb, now);
     let data = meeting.data.with("status_transition", Some(&transitions(&meeting.data, &entry)));
     meeting.data = ending.note(&data, report);
     meeting.status = report.to;
@@ -256,12 +260,12 @@ struct Transition<'a> {
 }
 
 impl<'a> Transition<'a> {
-    fn new(from: MeetingStatus, ending: Ending, verb: &'a Advance) -> Self {
+    fn new(from: MeetingStatus, ending: Ending, verb: &'a Advance, now: Time) -> Self {
         let report = &verb.report;
         Self {
             from,
             to: report.to,
-            timestamp: verb.now,
+            timestamp: now,
             container_id: verb.container_id.as_deref(),
             source: report.by,
             ending,

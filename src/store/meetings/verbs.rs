@@ -32,10 +32,10 @@ impl Verb for NoteMeeting {
         let mut members = meeting.data.members();
         members.extend(self.members.iter().map(|(name, value)| (name.clone(), value.clone())));
         meeting.data = Data::of(&members);
-        meeting.updated_at = self.now;
+        meeting.updated_at = meeting.updated_at.max(self.now);
         let mut update =
             db.prepare_cached("UPDATE meetings SET data = ?2, updated_at = ?3 WHERE id = ?1")?;
-        update.execute(params![meeting.id, meeting.data, self.now])?;
+        update.execute(params![meeting.id, meeting.data, meeting.updated_at])?;
         Ok(meeting)
     }
 }
@@ -131,7 +131,7 @@ impl Verb for RedactMeeting {
             return Ok(meeting.id);
         }
         let mut redact = db.prepare_cached(
-            "UPDATE meetings SET native_meeting_id = NULL, constructed_meeting_url = NULL, data = ?2, updated_at = ?3 WHERE id = ?1",
+            "UPDATE meetings SET native_meeting_id = NULL, constructed_meeting_url = NULL, data = ?2, updated_at = max(updated_at, ?3) WHERE id = ?1",
         )?;
         redact.execute(params![meeting.id, data, self.now])?;
         crate::store::scrub::mark_for_scrub(db)?;

@@ -140,7 +140,7 @@ impl Verb for NoteContainer {
 
     fn apply(&self, db: &Connection) -> Result<Meeting> {
         let mut note = db.prepare_cached(
-            "UPDATE meetings SET bot_container_id = ?2, updated_at = ?3 WHERE id = ?1",
+            "UPDATE meetings SET bot_container_id = ?2, updated_at = max(updated_at, ?3) WHERE id = ?1",
         )?;
         note.execute(params![self.meeting_id, self.container_id, self.now])?;
         by_id(db, self.meeting_id)?
@@ -188,8 +188,9 @@ impl Verb for NoteCleared {
     type Answer = ();
 
     fn apply(&self, db: &Connection) -> Result<()> {
-        let mut note =
-            db.prepare_cached("UPDATE sessions SET cleared_at = ?2 WHERE meeting_id = ?1")?;
+        let mut note = db.prepare_cached(
+            "UPDATE sessions SET cleared_at = max(?2, started_at) WHERE meeting_id = ?1",
+        )?;
         note.execute(params![self.meeting_id, self.now])?;
         Ok(())
     }

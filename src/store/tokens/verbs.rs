@@ -249,7 +249,7 @@ impl Verb for TouchTokens {
 
     fn apply(&self, db: &Connection) -> Result<()> {
         let mut update = db.prepare_cached(
-            "UPDATE tokens SET last_used_at = ?2, last_address = ?3 WHERE id = ?1",
+            "UPDATE tokens SET last_used_at = max(?2, created_at), last_address = ?3 WHERE id = ?1",
         )?;
         for (id, at, address) in &self.used {
             update.execute(params![id, at, address])?;

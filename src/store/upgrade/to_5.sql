@@ -59,3 +59,14 @@ CREATE TABLE event_parts (
   json       BLOB    NOT NULL,
   UNIQUE (meeting_id, hash)
 ) STRICT;
+
+-- The latest time that is known: a clock that is far beyond it may be wrong.
+CREATE TABLE clock (
+  id     INTEGER PRIMARY KEY CHECK (id = 1),
+  latest INTEGER NOT NULL
+) STRICT;
+INSERT INTO clock (id, latest)
+  SELECT 1, max(at) FROM (
+    SELECT max(at) AS at FROM audit UNION ALL SELECT max(updated_at) FROM meetings
+    UNION ALL SELECT max(created_at) FROM users UNION ALL SELECT max(last_used_at) FROM tokens
+  ) HAVING max(at) IS NOT NULL;
