@@ -2,7 +2,7 @@
 //! with it is in `http/problem.rs`.
 
 use crate::domain::field_error::FieldError;
-use crate::domain::{KeyRejection, MeetingStatus, Platform, TokenId};
+use crate::domain::{KeyRejection, MeetingStatus, Platform, TokenId, Word};
 use std::fmt;
 
 /// What every fallible function of the server returns.
@@ -62,7 +62,7 @@ pub enum Error {
     /// The user has a bot in a meeting.
     BotInMeeting,
     /// The user has no such meeting.
-    MeetingNotFound(Platform, String),
+    MeetingNotFound(Word<Platform>, String),
     /// No user has such a meeting.
     NoSuchMeeting,
     /// The user has no such meeting whose bot could be stopped.
@@ -77,9 +77,9 @@ pub enum Error {
         limit: i64,
     },
     /// The meeting is not active, so its bot cannot be configured.
-    NotActive(MeetingStatus),
+    NotActive(Word<MeetingStatus>),
     /// The meeting is not over.
-    NotOver(MeetingStatus),
+    NotOver(Word<MeetingStatus>),
     /// The search would take too long.
     TooBroad,
     /// The input changes nothing.

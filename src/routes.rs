@@ -116,6 +116,7 @@ fn rows() -> Vec<Route> { vec![
     session(           POST,   "/bots/internal/callback/started",             callbacks::report_started,            "Bot callback: the bot was admitted"),
     session(           POST,   "/bots/internal/callback/exited",              callbacks::report_exited,             "Bot callback: the bot has exited"),
     bot(               POST,   "/bots/internal/segments",                     segments::store_segments,             "Bot callback: store transcript segments").max_body(segments::BODY_BYTES_MAX),
+    bot(               DELETE, "/bots/internal/segments",                     segments::retract_segments,           "Bot callback: delete segments that are taken back").max_body(segments::BODY_BYTES_MAX),
 
     user(   WRITE,     POST,   "/bots",                                       bots::send_bot,                       "Send a bot to a meeting").errors([BotLimitReached { seats: 2, limit: 2 }, MeetingTaken, NoRunner, BotNotStarted("...".to_owned()), UserNotFound]),
     user(   READ,      GET,    "/bots/status",                                bots::list_running_bots,              "List the caller's running bots"),

@@ -216,7 +216,7 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
         Error::TooManyHeaders(HEADERS_MAX),
     ];
     match route.access {
-        Access::Open | Access::Session => {}
+        Access::Open => {}
         Access::Admin => {
             failures.extend([Error::AdminKeyRefused(KeyRejection::Unknown), TOO_MANY_KEYS]);
         }
@@ -227,7 +227,7 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
             TOO_MANY_REQUESTS,
         ]),
         Access::Socket => failures.extend([Error::NoWebSocket, TOO_MANY_KEYS, TOO_MANY_REQUESTS]),
-        Access::Bot => failures.extend([Error::BotRefused, TOO_MANY_KEYS]),
+        Access::Bot | Access::Session => failures.extend([Error::BotRefused, TOO_MANY_KEYS]),
     }
     if route.permission.is_some_and(|permission| permission != Permission::Nothing) {
         failures.push(Error::NotAllowed("This token may only read.".to_owned()));

@@ -4,6 +4,7 @@
 //! see the macro `settings!`. To add a setting, add a row and run `make snapshots T=config::`,
 //! which writes `vomeet.toml`.
 
+use crate::config::bot_targets::{hosts, platforms};
 use crate::config::cors::{Cors, cors};
 use crate::config::key::{Key, Values, settings};
 use crate::config::runner_kind::{RunnerKind, runner_kind};
@@ -12,8 +13,8 @@ use crate::config::values::{
     address, filled, http_url, list, networks, optional_path, optional_time, pairs, path,
     seconds_up_to, text, whole,
 };
-use crate::domain::Time;
 use crate::domain::configured::ConfiguredUser;
+use crate::domain::{Platform, Time};
 use crate::exit::StartupError;
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -182,6 +183,11 @@ settings! {
         whisper_live_url: String = "", text;
         /// `redisUrl` in the configuration of bots, which only some bots need; empty is none.
         redis_url: String = "", text;
+        /// Platforms that bots are sent to: google_meet, teams, zoom, jitsi, generic.
+        platforms: Vec<Platform> = ["google_meet", "teams"], platforms;
+        /// Hosts of Jitsi and of pages of your own that bots may be sent to, such as
+        /// `["meet.example.org", "*.example.org"]`.
+        hosts: Vec<String> = [], hosts;
         /// The name of a bot in a meeting, where the request gives none.
         name: String = "Vomeet", filled;
         /// From SIGTERM to SIGKILL, in seconds.

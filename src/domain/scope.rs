@@ -2,6 +2,7 @@
 
 use crate::domain::meeting::{Meeting, Platform};
 use crate::domain::string_enum::string_enum;
+use crate::domain::word::Word;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -83,7 +84,20 @@ impl Scope {
 
     /// Whether a meeting is within it.
     pub fn reaches(&self, meeting: &Meeting) -> bool {
-        self.check_meeting(meeting.platform, meeting.native_meeting_id.as_deref()).is_ok()
+        self.reaches_named(&meeting.platform, meeting.native_meeting_id.as_deref())
+    }
+
+    /// Whether a meeting of that name is within it; one of a platform that is not of the list is
+    /// within none that is limited.
+    pub fn reaches_named(
+        &self,
+        platform: &Word<Platform>,
+        native_meeting_id: Option<&str>,
+    ) -> bool {
+        match platform.known() {
+            Some(platform) => self.check_meeting(platform, native_meeting_id).is_ok(),
+            None => !self.is_narrow(),
+        }
     }
 
     /// From what the store keeps; what cannot be read allows the least.

@@ -12,8 +12,10 @@ use crate::store::export::NoteExport;
 use crate::store::meetings::advance::Advance;
 use crate::store::meetings::verbs::{DeleteMeeting, DeleteSegments, NoteMeeting, RedactMeeting};
 use crate::store::scrub::{MendIndex, NoteErased, WipePages};
+use crate::store::segments::drafts::SettleDrafts;
 use crate::store::segments::index::IndexSegments;
-use crate::store::segments::verbs::StoreSegments;
+use crate::store::segments::older::StoreSegments;
+use crate::store::segments::verbs::{RetractSegments, StoreSegmentBatch};
 use crate::store::sessions::verbs::{NoteCleared, NoteContainer, Reconfigure, SendBot};
 use crate::store::tokens::verbs::{
     CreateToken, RevokeToken, RotateToken, TouchTokens, UpdateToken,
@@ -87,6 +89,9 @@ verbs! {
     local   31 NoteErased,
     local   32 MendIndex,
     local   33 WipePages,
+    plain   50 StoreSegmentBatch,
+    plain   51 RetractSegments,
+    plain   52 SettleDrafts,
 }
 
 /// A verb that came back.

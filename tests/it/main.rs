@@ -11,7 +11,9 @@
 //! | [`webhooks`], [`deliveries`], [`dispatcher`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
 //! | [`keys`], [`record`] | the life of keys, the reasons of refusals; the record of changes |
-//! | [`segments`], [`transcripts`], [`search`], [`search_index`] | what bots hear, how it is shown, how it is found |
+//! | [`segments`], [`batches`], [`transcripts`], [`search`], [`search_index`] | what bots hear, how it is shown, how it is found |
+//! | [`streams`], [`streams_order`] | streams, drafts, speakers and words after the end; the same rows in any order |
+//! | [`links`], [`reports`] | bots that are sent by a link; what bots report beyond the lists, and with which credential |
 //! | [`indexing`], [`positions`] | the word index and what is not in it yet; where the n-th row of a list is |
 //! | [`usage`], [`usage_lists`], [`usage_bots`] | what is counted of requests, transcripts and bots, and how it is shown |
 //! | [`matrix`] | every route of the table against every kind of caller |
@@ -55,6 +57,7 @@ mod watcher;
 mod analytics;
 mod bad_body;
 mod bad_input;
+mod batches;
 mod bot_kill;
 mod bots;
 mod cli;
@@ -79,6 +82,7 @@ mod keys;
 mod kill;
 mod lifecycle;
 mod limits;
+mod links;
 mod live;
 mod live_crowd;
 mod live_edge;
@@ -93,6 +97,7 @@ mod positions;
 mod races;
 mod rate_limits;
 mod record;
+mod reports;
 mod retention;
 mod runner_adoption;
 mod runner_demo;
@@ -106,6 +111,8 @@ mod search_index;
 mod secrets;
 mod segments;
 mod startup;
+mod streams;
+mod streams_order;
 mod tidy;
 mod tokens;
 mod transcripts;

@@ -115,8 +115,9 @@ impl Verb for RedactMeeting {
         let data = Data::of(&members).with("redacted", Some(&true));
         for sql in [
             "DELETE FROM segments WHERE meeting_id = ?1",
+            "DELETE FROM streams WHERE meeting_id = ?1",
             "DELETE FROM deliveries WHERE meeting_id = ?1",
-            "UPDATE sessions SET bot_name = '', language = NULL WHERE meeting_id = ?1",
+            "UPDATE sessions SET bot_name = '', language = NULL, token_hash = NULL WHERE meeting_id = ?1",
         ] {
             db.prepare_cached(sql)?.execute([meeting.id])?;
         }

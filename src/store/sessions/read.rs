@@ -1,11 +1,11 @@
 //! Sessions of bots as they are read, and the seats that they take.
 
-use crate::domain::{Meeting, MeetingId, UserId};
+use crate::domain::{Meeting, MeetingId, TokenHash, UserId};
 use crate::error::Result;
 use crate::store::doors::Store;
 use crate::store::meetings::read::{by_id, meeting_at, meeting_columns};
-use crate::store::meetings::states::{OVER, SEATED};
-use rusqlite::{Connection, Row};
+use crate::store::meetings::states::{OPEN, SEATED};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 /// How many seats a user's bots take: those that were not told to leave.
 pub(crate) fn seats_taken(db: &Connection, user_id: UserId) -> rusqlite::Result<i64> {
@@ -56,16 +56,20 @@ impl Store {
         self.read(|db| by_id(db, id))
     }
 
-    /// Whether there is such a session; a small read.
-    pub fn is_session(&self, uid: &str) -> Result<bool> {
-        self.read(|db| db.prepare_cached("SELECT 1 FROM sessions WHERE uid = ?1")?.exists([uid]))
+    /// The meeting of a session and BLAKE3 of its secret, if there is such a session; a small read.
+    pub fn session(&self, uid: &str) -> Result<Option<(MeetingId, Option<TokenHash>)>> {
+        self.read(|db| {
+            let sql = "SELECT meeting_id, token_hash FROM sessions WHERE uid = ?1";
+            let mut find = db.prepare_cached(sql)?;
+            find.query_row([uid], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })
     }
 
     /// The meetings that are not over, of one user or of all, oldest first; a long read.
     pub async fn open_meetings(&self, user_id: Option<UserId>) -> Result<Vec<BotAtWork>> {
         let whose = if user_id.is_some() { "m.user_id = ?1 AND" } else { "" };
         let select = bot_select!("FROM meetings m JOIN sessions s ON s.meeting_id = m.id");
-        let sql = format!("{select} WHERE {whose} m.status NOT IN {} ORDER BY m.id", *OVER);
+        let sql = format!("{select} WHERE {whose} m.status IN {} ORDER BY m.id", *OPEN);
         self.read_long(move |db| bots_at_work(db, &sql, user_id)).await
     }
 
@@ -75,7 +79,7 @@ impl Store {
             "FROM sessions s INDEXED BY uncleared JOIN meetings m ON m.id = s.meeting_id
              WHERE s.cleared_at IS NULL AND m.bot_container_id IS NOT NULL"
         );
-        let sql = format!("{select} AND m.status IN {}", *OVER);
+        let sql = format!("{select} AND m.status NOT IN {}", *OPEN);
         self.read_long(move |db| bots_at_work(db, &sql, None)).await
     }
 
