@@ -102,7 +102,8 @@ CREATE INDEX meetings_of_user ON meetings (user_id, id);
 CREATE UNIQUE INDEX seats ON meetings (user_id, platform, native_meeting_id)
   WHERE status IN ('requested', 'joining', 'awaiting_admission', 'active');
 
-CREATE INDEX open_meetings ON meetings (user_id, id) WHERE status NOT IN ('completed', 'failed');
+CREATE INDEX open_meetings ON meetings (user_id, id)
+  WHERE status IN ('requested', 'joining', 'awaiting_admission', 'active', 'stopping');
 
 CREATE INDEX meetings_by_name ON meetings (user_id, platform, native_meeting_id, id);
 
@@ -111,35 +112,61 @@ CREATE TABLE sessions (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,
   meeting_id INTEGER NOT NULL UNIQUE REFERENCES meetings (id) ON DELETE CASCADE,
   uid        TEXT    NOT NULL UNIQUE,                          -- its connectionId
-  token_hash BLOB    UNIQUE CHECK (length(token_hash) = 32),   -- BLAKE3; gone when the meeting is over
+  token_hash BLOB    UNIQUE CHECK (length(token_hash) = 32),   -- BLAKE3; it opens words until 120 s after the end of the meeting
   bot_name   TEXT    NOT NULL,
   language   TEXT,
   task       TEXT,
-  started_at INTEGER NOT NULL,                                 -- segments count from here
+  started_at INTEGER NOT NULL,                                 -- the clock of the meeting: segments are shown from here
   cleared_at INTEGER,                                          -- when its process or container was gone
   token_id   INTEGER                                           -- the API token by which it was sent
 ) STRICT;
 
 CREATE INDEX uncleared ON sessions (meeting_id) WHERE cleared_at IS NULL;
 
+-- The clocks of a meeting: that of its bot's session, and one for each connection of a recogniser.
+CREATE TABLE streams (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  meeting_id INTEGER NOT NULL REFERENCES meetings (id) ON DELETE CASCADE,
+  uid        TEXT    NOT NULL,
+  started_at INTEGER NOT NULL,                                 -- stored once: its segments and events count from here
+  UNIQUE (meeting_id, uid)
+) STRICT;
+
+-- Who began and ended to speak, by the clock; they name the segments that come without a speaker.
+CREATE TABLE speaker_events (
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  stream_id   INTEGER NOT NULL REFERENCES streams (id) ON DELETE CASCADE,
+  at          INTEGER NOT NULL,
+  is_start    INTEGER NOT NULL,
+  participant TEXT    NOT NULL,                                -- the platform's id, or else the name
+  name        TEXT    NOT NULL,
+  UNIQUE (stream_id, at, is_start, participant)
+) STRICT;
+
 CREATE TABLE segments (
   id             INTEGER PRIMARY KEY AUTOINCREMENT,
   meeting_id     INTEGER NOT NULL REFERENCES meetings (id) ON DELETE CASCADE,
-  session_id     INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
-  start_ms       INTEGER NOT NULL,                             -- from the start of the session
-  end_ms         INTEGER NOT NULL,
+  stream_id      INTEGER NOT NULL REFERENCES streams (id) ON DELETE CASCADE,
+  identity       TEXT    NOT NULL,                             -- what has the same one is replaced: src/store/segments/row.rs
   absolute_start INTEGER NOT NULL,
   absolute_end   INTEGER NOT NULL,
   text           TEXT    NOT NULL,
   speaker        TEXT,
+  speaker_source TEXT    NOT NULL,                             -- where the name comes from: src/domain/speaker.rs
   language       TEXT,
+  completed      INTEGER NOT NULL,                             -- 0 is a draft
   created_at     INTEGER NOT NULL,
   updated_at     INTEGER NOT NULL,
-  unindexed_user_id INTEGER,                                   -- whose it is, while `words` does not have it as it is now
-  UNIQUE (session_id, start_ms)
+  unindexed_user_id INTEGER,                                   -- whose it is, while `words` does not have it as it is now; null for a draft
+  UNIQUE (meeting_id, identity)
 ) STRICT;
 
 CREATE INDEX segments_in_order ON segments (meeting_id, absolute_start, id);
+
+CREATE INDEX segments_of_stream ON segments (stream_id);
+
+-- Segments whose words are not final.
+CREATE INDEX drafts ON segments (stream_id) WHERE completed = 0;
 
 -- Segments that a search reads itself, until they enter `words`: src/store/segments/index.rs.
 CREATE INDEX unindexed_segments ON segments (unindexed_user_id, meeting_id) WHERE unindexed_user_id IS NOT NULL;

@@ -2,7 +2,7 @@
 //! with it is in `http/problem.rs`.
 
 use crate::domain::field_error::FieldError;
-use crate::domain::{KeyRejection, MeetingStatus, Platform, SentInstead, TokenId};
+use crate::domain::{KeyRejection, MeetingStatus, Platform, SentInstead, TokenId, Word};
 use std::fmt;
 
 /// What every fallible function of the server returns.
@@ -66,7 +66,7 @@ pub enum Error {
     /// The user has a bot in a meeting.
     BotInMeeting,
     /// The user has no such meeting.
-    MeetingNotFound(Platform, String),
+    MeetingNotFound(Word<Platform>, String),
     /// No user has such a meeting.
     NoSuchMeeting,
     /// The user has no such meeting whose bot could be stopped.
@@ -93,9 +93,9 @@ pub enum Error {
         max: usize,
     },
     /// The meeting is not active, so its bot cannot be configured.
-    NotActive(MeetingStatus),
+    NotActive(Word<MeetingStatus>),
     /// The meeting is not over.
-    NotOver(MeetingStatus),
+    NotOver(Word<MeetingStatus>),
     /// The search would take too long.
     TooBroad,
     /// The input changes nothing.

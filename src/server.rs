@@ -249,11 +249,15 @@ async fn delete_old_deliveries(app: &App) -> Result<()> {
     app.store.write(ForgetDeliveries { ids }).await
 }
 
-/// Brings segments into the word index once they rest, those too that a stop or a crash left
+/// Makes drafts final and brings segments into the word index once they rest, those too that a stop or a crash left
 /// behind; it never ends by itself. A search finds them also before.
 async fn keep_indexing(app: Arc<App>) {
     loop {
-        let indexed = app.store.index_resting(app.clock.now()).await;
+        let now = app.clock.now();
+        if let Err(error) = app.store.settle_drafts(now).await {
+            log::warn!("drafts cannot be made final yet: {}", error.store_cause());
+        }
+        let indexed = app.store.index_resting(now).await;
         let period = match indexed {
             Ok(_) => INDEXING_PERIOD,
             Err(error) => {

@@ -133,13 +133,17 @@ fn locality(call: &Call) -> Locality {
 
 /// The bot of a session that the body names. A report of an unknown session gets a response, and
 /// changes nothing.
-pub struct Session;
+pub struct Session {
+    /// BLAKE3 of the meeting's secret, where it came too; then it must be right.
+    pub token_hash: Option<TokenHash>,
+}
 
 impl Guard for Session {
     const ACCESS: Access = Access::Session;
 
-    fn authenticate(_: &Call) -> Result<Self> {
-        Ok(Self)
+    fn authenticate(call: &Call) -> Result<Self> {
+        let token_hash = Auth::bearer(&call.request.head.headers)?;
+        Ok(Self { token_hash })
     }
 
     fn holder(&self) -> Holder {
@@ -202,7 +206,7 @@ impl Guard for Bot {
     const ACCESS: Access = Access::Bot;
 
     fn authenticate(call: &Call) -> Result<Self> {
-        Auth::bot(&call.request.head, &call.app.store)
+        Auth::bot(&call.request.head, &call.app.store, call.now)
     }
 
     fn holder(&self) -> Holder {
@@ -277,8 +281,8 @@ pub fn admit<D: Guard>(call: &Call, response_headers: &mut ResponseHeaders) -> R
 pub fn count_failed_auth(call: &Call, access: Access, error: Error) -> Error {
     let header = match access {
         Access::Admin => ADMIN_HEADER,
-        Access::Bot => header::AUTHORIZATION,
-        Access::User | Access::Socket | Access::Open | Access::Session => USER_HEADER,
+        Access::Bot | Access::Session => header::AUTHORIZATION,
+        Access::User | Access::Socket | Access::Open => USER_HEADER,
     };
     // A request without a key is no attempt to guess one.
     let brings_key = access == Access::Socket

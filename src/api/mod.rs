@@ -3,6 +3,7 @@
 pub(crate) mod admin_keys;
 pub(crate) mod analytics;
 pub(crate) mod audit;
+mod bot_target;
 pub(crate) mod bots;
 pub(crate) mod call;
 pub(crate) mod callbacks;

@@ -249,7 +249,7 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
         Error::TooManyHeaders(HEADERS_MAX),
     ];
     match route.access {
-        Access::Open | Access::Session => {}
+        Access::Open => {}
         Access::Admin => {
             failures.extend([Error::AdminKeyRefused(KeyRejection::Unknown), TOO_MANY_KEYS]);
         }
@@ -265,7 +265,9 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
             TOO_MANY_KEYS,
             TOO_MANY_REQUESTS,
         ]),
-        Access::Bot => failures.extend([Error::BotRefused(SentInstead::Nothing), TOO_MANY_KEYS]),
+        Access::Bot | Access::Session => {
+            failures.extend([Error::BotRefused(SentInstead::Nothing), TOO_MANY_KEYS]);
+        }
     }
     if route.permission.is_some_and(|permission| permission != Permission::Nothing) {
         failures.push(Error::NotAllowed("This token may only read.".to_owned()));

@@ -7,7 +7,7 @@ use url::Url;
 
 /// Parses the setting: a name may come with a scheme or a port, as people copy it, and counts
 /// without them, as a `Host` header is compared.
-pub(crate) fn hosts(value: &Value) -> Result<Vec<String>, String> {
+pub(crate) fn own_hosts(value: &Value) -> Result<Vec<String>, String> {
     let mut hosts = Vec::new();
     for item in list(value)? {
         hosts.push(host(&item)?);

@@ -1,6 +1,7 @@
 //! Settings: one row each in the table of `settings.rs`, and where each value came from.
 
 mod admin_key;
+mod bot_targets;
 mod configured_users;
 mod contradictions;
 mod cors;

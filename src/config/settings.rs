@@ -4,8 +4,9 @@
 //! see the macro `settings!`. To add a setting, add a row and run `make snapshots T=config::`,
 //! which writes `vomeet.toml`.
 
+use crate::config::bot_targets::{hosts, platforms};
 use crate::config::cors::{Cors, cors};
-use crate::config::hosts::hosts;
+use crate::config::hosts::own_hosts;
 use crate::config::key::{Key, Values, settings};
 use crate::config::runner_kind::{RunnerKind, runner_kind};
 use crate::config::source::Source;
@@ -13,8 +14,8 @@ use crate::config::values::{
     address, filled, http_url, list, networks, optional_path, optional_time, pairs, path,
     seconds_up_to, text, whole,
 };
-use crate::domain::Time;
 use crate::domain::configured::ConfiguredUser;
+use crate::domain::{Platform, Time};
 use crate::exit::StartupError;
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -111,7 +112,7 @@ settings! {
         /// Longest wait for open requests when stopping, in seconds.
         stop_time_max: Duration = 10, seconds_up_to(DAY), named("stop_seconds_max");
         /// Host names besides localhost that the server accepts, such as `["vomeet.example.com"]`.
-        allowed_hosts: Vec<String> = [], hosts;
+        allowed_hosts: Vec<String> = [], own_hosts;
         /// Origins whose pages may call the API, such as `["https://app.example.com"]`; `["*"]` is
         /// all.
         cors: Cors = [], cors, named("cors_origins");
@@ -185,6 +186,11 @@ settings! {
         whisper_live_url: String = "", text;
         /// `redisUrl` in the configuration of bots, which only some bots need; empty is none.
         redis_url: String = "", text;
+        /// Platforms that bots are sent to: google_meet, teams, zoom, jitsi, generic.
+        platforms: Vec<Platform> = ["google_meet", "teams"], platforms;
+        /// Hosts of Jitsi and of pages of your own that bots may be sent to, such as
+        /// `["meet.example.org", "*.example.org"]`.
+        hosts: Vec<String> = [], hosts;
         /// The name of a bot in a meeting, where the request gives none.
         name: String = "Vomeet", filled;
         /// Most bots that run at once, those that are leaving too; further ones get 503. 0 is what

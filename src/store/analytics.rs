@@ -5,6 +5,7 @@ use crate::domain::analytics::{
     MeetingStats, MeetingSummary, MeetingWithUser, MeetingsWithUsers, Performance, Session,
     Telematics, TranscriptionStats, UsagePatterns, UserSummary, per_day, seconds,
 };
+use crate::domain::bot::session_alias;
 use crate::domain::{MeetingId, MeetingStatus, Platform, Time, User, UserId};
 use crate::error::{Error, Result};
 use crate::store::doors::Store;
@@ -188,7 +189,7 @@ fn sessions(db: &Connection, id: MeetingId) -> rusqlite::Result<Vec<Session>> {
         Ok(Session {
             id: row.get(0)?,
             meeting_id: row.get(1)?,
-            session_uid: row.get(2)?,
+            session_uid: session_alias(&row.get::<_, String>(2)?),
             session_start_time: row.get(3)?,
         })
     };
@@ -197,11 +198,12 @@ fn sessions(db: &Connection, id: MeetingId) -> rusqlite::Result<Vec<Session>> {
 
 fn transcription_stats(db: &Connection, id: MeetingId) -> rusqlite::Result<TranscriptionStats> {
     let mut figures = db.prepare_cached(
-        "SELECT count(*), coalesce(sum(end_ms - start_ms), 0), count(DISTINCT speaker) FROM segments WHERE meeting_id = ?1",
+        "SELECT count(*), coalesce(sum(absolute_end - absolute_start), 0), count(DISTINCT speaker)
+         FROM segments WHERE meeting_id = ?1 AND completed",
     )?;
     let figures = figures.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let mut languages = db.prepare_cached(
-        "SELECT language FROM segments WHERE meeting_id = ?1 AND language IS NOT NULL
+        "SELECT language FROM segments WHERE meeting_id = ?1 AND language IS NOT NULL AND completed
          GROUP BY language ORDER BY min(absolute_start), language LIMIT ?2",
     )?;
     let languages = languages.query_map(params![id, LANGUAGES_MAX], |row| row.get(0))?;

@@ -1,5 +1,6 @@
 //! All that the file has of a user, in pages: each list by its key, oldest first.
 
+use crate::domain::bot::session_alias;
 use crate::domain::export::{
     ExportedDelivery, ExportedEntry, ExportedMeeting, ExportedSession, ExportedToken,
     ExportedUsage, ExportedWebhook,
@@ -154,7 +155,7 @@ fn exported_meeting_at(row: &Row<'_>) -> rusqlite::Result<(ExportedMeeting, usiz
     let session = match row.get::<_, Option<String>>(12)? {
         None => None,
         Some(uid) => Some(ExportedSession {
-            uid,
+            uid: session_alias(&uid),
             bot_name: row.get(13)?,
             language: row.get(14)?,
             task: row.get(15)?,

@@ -52,9 +52,11 @@ pub use meetings::verbs::{DeleteMeeting, NoteMeeting, RedactMeeting, TranscriptO
 pub use options::Options;
 pub(crate) use pages::Page;
 pub use replay::{ReplayMode, replay, replay_with};
+pub use segments::drafts::SettleDrafts;
 pub(crate) use segments::found::{Found, Search};
 pub use segments::index::IndexSegments;
-pub use segments::verbs::StoreSegments;
+pub use segments::older::{HeardSegment, StoreSegments};
+pub use segments::verbs::{RetractSegments, StoreSegmentBatch};
 pub use sessions::read::BotAtWork;
 pub use sessions::verbs::{NoteCleared, NoteContainer, Reconfigure, SendBot};
 pub(crate) use tokens::chain::Affected;

@@ -264,6 +264,44 @@ mod tests {
         }
     }
 
+    /// Segments of an older file have a stream and an identity, and ids do not come back; times in
+    /// the data of meetings have three digits.
+    #[test]
+    fn what_was_said_before_there_were_streams_has_one() {
+        let [.., mut connection] = older();
+        let more = r#"INSERT INTO meetings (user_id, platform, status, data, created_at, updated_at)
+              VALUES (1, 'teams', 'on_hold', '{"a":1.50,"status_transition":[{"to":"active","timestamp":"2025-10-10T12:00:00.1Z"},7,{"timestamp":"soon"},{}]}', 0, 0);
+            INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (2, 'silent', 'Vomeet', 5);
+            INSERT INTO segments (id, meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, speaker, language,
+                created_at, updated_at, unindexed_user_id)
+              VALUES (7, 1, 1, 1500, 2500, 1500, 2500, 'niño', 'Ada', 'es', 3, 4, NULL),
+                (8, 1, 1, 3000, 4000, 3000, 4000, 'last', NULL, NULL, 3, 4, 1);
+            DELETE FROM segments WHERE id = 8;"#;
+        connection.execute_batch(more).expect("rows");
+        assert!(bring_up(&mut connection, STEPS).is_ok());
+        let list = |sql: &str| -> Vec<String> {
+            let mut rows = connection.prepare(sql).expect(sql);
+            let rows = rows.query_map([], |row| row.get(0)).expect("rows");
+            rows.map(|row| row.expect("a row")).collect()
+        };
+        assert_eq!(list("SELECT meeting_id || uid || started_at FROM streams"), ["1u0"]);
+        let segments = "SELECT json_array(id, meeting_id, stream_id, identity, absolute_start, absolute_end, text,
+            speaker, speaker_source, language, completed, created_at, updated_at, unindexed_user_id) FROM segments";
+        let expected = [
+            r#"[1,1,1,"1:0:",0,1,"good morning",null,"unknown",null,1,0,0,null]"#,
+            r#"[7,1,1,"1:1500:Ada",1500,2500,"niño","Ada","stream","es",1,3,4,1]"#,
+        ];
+        assert_eq!(list(segments), expected);
+        let expected = r#"{"a":1.50,"status_transition":[{"to":"active","timestamp":"2025-10-10T12:00:00.100Z"},7,{"timestamp":"soon"},{}]}"#;
+        assert_eq!(list("SELECT data FROM meetings WHERE id = 2"), [expected]);
+        let next = "INSERT INTO segments (meeting_id, stream_id, identity, absolute_start, absolute_end, text,
+            speaker_source, completed, created_at, updated_at) VALUES (1, 1, 'x', 0, 1, 'x', 'unknown', 1, 0, 0)";
+        connection.execute(next, []).expect("a segment");
+        assert_eq!(connection.last_insert_rowid(), 9, "an id came back");
+        connection.execute("DELETE FROM segments WHERE id = 1", []).expect("gone");
+        assert_eq!(list("SELECT text FROM words"), Vec::<String>::new(), "the trigger is there");
+    }
+
     /// What the audit log says about a user goes with the user, by whichever version it was
     /// written.
     #[test]

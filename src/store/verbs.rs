@@ -13,8 +13,10 @@ use crate::store::latest_time::NoteTime;
 use crate::store::meetings::advance::Advance;
 use crate::store::meetings::verbs::{DeleteMeeting, DeleteSegments, NoteMeeting, RedactMeeting};
 use crate::store::scrub::{MendIndex, NoteErased, WipePages};
+use crate::store::segments::drafts::SettleDrafts;
 use crate::store::segments::index::IndexSegments;
-use crate::store::segments::verbs::StoreSegments;
+use crate::store::segments::older::StoreSegments;
+use crate::store::segments::verbs::{RetractSegments, StoreSegmentBatch};
 use crate::store::sessions::verbs::{NoteCleared, NoteContainer, Reconfigure, SendBot};
 use crate::store::tokens::rotate::RotateToken;
 use crate::store::tokens::verbs::{CreateToken, RevokeToken, TouchTokens, UpdateToken};
@@ -88,6 +90,9 @@ verbs! {
     local   32 MendIndex,
     local   33 WipePages,
     plain   40 GiveUpHeld,
+    plain   50 StoreSegmentBatch,
+    plain   51 RetractSegments,
+    plain   52 SettleDrafts,
     audited 57 BeginErasure,
     plain   58 NoteTime,
 }

@@ -89,7 +89,7 @@ fn everything_of_one_person_is_there_and_nothing_of_another() {
     assert_eq!(texts, ["word of 1 0", "word of 1 1", "word of 1 2"]);
     assert_eq!(
         (&whole["meetings"][1]["segments"], &whole["meetings"][1]["session"]["uid"]),
-        (&json!([]), &json!("session-2"))
+        (&json!([]), &json!(vomeet::domain::bot::session_alias("session-2")))
     );
     assert_eq!(whole["deliveries"][1]["body"]["number"], 2);
     assert_eq!(whole["audit"][0]["after"], json!({ "name": "person 1" }));

@@ -304,26 +304,11 @@ fn what_is_no_report_is_said() {
             json!({}),
             vec![("missing", "body.connection_id"), ("missing", "body.status")],
         ),
-        (
-            "status_change",
-            json!({ "connection_id": session, "status": "lost" }),
-            vec![("enum", "body.status")],
-        ),
         ("exited", json!({ "connection_id": session }), vec![("missing", "body.exit_code")]),
         (
             "exited",
             json!({ "connection_id": session, "exit_code": "none" }),
             vec![("int_parsing", "body.exit_code")],
-        ),
-        (
-            "exited",
-            json!({ "connection_id": session, "exit_code": 0, "error_details": 7 }),
-            vec![("string_type", "body.error_details")],
-        ),
-        (
-            "exited",
-            json!({ "connection_id": session, "exit_code": 0, "completion_reason": "bored" }),
-            vec![("enum", "body.completion_reason")],
         ),
         ("joining", json!({ "container_id": "c" }), vec![("missing", "body.connection_id")]),
     ] {

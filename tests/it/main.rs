@@ -15,7 +15,9 @@
 //! | [`browsers`] | request ids, headers for browsers, origins of sockets, addresses |
 //! | [`keys`], [`record`] | the life of keys, the reasons of refusals; the record of changes |
 //! | [`scopes`] | two databases that differ only outside of a token's scope: the same answers |
-//! | [`segments`], [`transcripts`], [`search`], [`search_index`] | what bots hear, how it is shown, how it is found |
+//! | [`segments`], [`batches`], [`transcripts`], [`search`], [`search_index`] | what bots hear, how it is shown, how it is found |
+//! | [`streams`], [`streams_order`] | streams, drafts, speakers and words after the end; the same rows in any order |
+//! | [`links`], [`reports`] | bots that are sent by a link; what bots report beyond the lists, and with which credential |
 //! | [`indexing`], [`positions`] | the word index and what is not in it yet; where the n-th row of a list is |
 //! | [`usage`], [`usage_lists`], [`usage_bots`] | what is counted of requests, transcripts and bots, and how it is shown |
 //! | [`matrix`] | every route of the table against every kind of caller |
@@ -69,6 +71,7 @@ mod admin_keys;
 mod analytics;
 mod bad_body;
 mod bad_input;
+mod batches;
 mod bot_kill;
 mod bots;
 mod browsers;
@@ -104,6 +107,7 @@ mod kill;
 mod lenient;
 mod lifecycle;
 mod limits;
+mod links;
 mod live;
 mod live_crowd;
 mod live_edge;
@@ -120,6 +124,7 @@ mod races;
 mod rate_limits;
 mod record;
 mod refusals;
+mod reports;
 mod retention;
 mod runner_adoption;
 mod runner_demo;
@@ -136,6 +141,8 @@ mod security_page;
 mod segments;
 mod shares;
 mod startup;
+mod streams;
+mod streams_order;
 mod tidy;
 mod tokens;
 mod transcripts;

@@ -275,7 +275,8 @@ pub fn outcome(meeting: &Meeting) -> (&'static str, String, String) {
         .last()
         .and_then(|step| step["reason"].as_str().map(str::to_owned))
         .unwrap_or_default();
-    (meeting.status.as_str(), why, reason)
+    let status = meeting.status.known().expect("a known status");
+    (status.as_str(), why, reason)
 }
 
 /// The last step of a meeting, as its data has it.

@@ -2,6 +2,7 @@
 
 use crate::bots::launch::{BotExit, LaunchSpec, pairs};
 use crate::config::DockerBots;
+use crate::domain::bot::session_alias;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, HostConfig,
@@ -79,7 +80,7 @@ impl Engine {
         }
         let mut labels: HashMap<String, String> = pairs(labels).into_iter().collect();
         labels.insert("vomeet.meeting_id".to_owned(), spec.meeting_id.to_string());
-        labels.insert("vomeet.uid".to_owned(), spec.uid.clone());
+        labels.insert("vomeet.uid".to_owned(), session_alias(&spec.uid));
         let network_mode = if network.is_empty() { None } else { Some(network.clone()) };
         let host_config = HostConfig {
             network_mode,
@@ -158,7 +159,9 @@ impl Engine {
         let Some(labels) = container.config.and_then(|config| config.labels) else {
             return Ok(None);
         };
-        if labels.get("vomeet.uid").map(String::as_str) != Some(uid) {
+        // Older versions labelled it with the name itself.
+        let label = labels.get("vomeet.uid").map(String::as_str);
+        if label != Some(uid) && label != Some(session_alias(uid).as_str()) {
             return Ok(None);
         }
         Ok(container.id)

@@ -116,10 +116,11 @@ impl Verb for RedactMeeting {
         let mut changed = 0;
         for sql in [
             "DELETE FROM segments WHERE meeting_id = ?1",
+            "DELETE FROM streams WHERE meeting_id = ?1",
             "DELETE FROM deliveries WHERE meeting_id = ?1",
             "DELETE FROM event_parts WHERE meeting_id = ?1",
-            "UPDATE sessions SET bot_name = '', language = NULL
-             WHERE meeting_id = ?1 AND (bot_name <> '' OR language IS NOT NULL)",
+            "UPDATE sessions SET bot_name = '', language = NULL, token_hash = NULL
+             WHERE meeting_id = ?1 AND (bot_name <> '' OR language IS NOT NULL OR token_hash IS NOT NULL)",
         ] {
             changed += db.prepare_cached(sql)?.execute([meeting.id])?;
         }

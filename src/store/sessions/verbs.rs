@@ -107,10 +107,10 @@ impl SendBot {
         Ok(Meeting {
             id,
             user_id: self.user_id,
-            platform: self.platform,
+            platform: self.platform.into(),
             native_meeting_id: Some(self.native_meeting_id.clone()),
             constructed_meeting_url: Some(self.url.clone()),
-            status,
+            status: status.into(),
             bot_container_id: None,
             start_time: None,
             end_time: None,

@@ -4,7 +4,7 @@ use crate::domain::{Action, Data, Email, Patch, Subject, Time, User, UserId};
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
-use crate::store::meetings::states::OVER;
+use crate::store::meetings::states::OPEN;
 use crate::store::users::read::{find, find_by_email};
 use crate::store::webhooks::settings::{URL, keep_url, split};
 use crate::store::writer::verb::{Change, Verb};
@@ -164,7 +164,7 @@ pub(crate) fn replace_data(db: &Connection, user: &mut User) -> rusqlite::Result
 /// Checks that a user may be deleted: there is one with this id, who may be being erased already,
 /// and none of their bots is in a meeting.
 pub(crate) fn check_deletable(db: &Connection, id: UserId) -> Result<()> {
-    let sql = format!("SELECT 1 FROM meetings WHERE user_id = ?1 AND status NOT IN {}", *OVER);
+    let sql = format!("SELECT 1 FROM meetings WHERE user_id = ?1 AND status IN {}", *OPEN);
     let mut open = db.prepare_cached(&sql)?;
     if open.exists([id])? {
         return Err(Error::BotInMeeting);

@@ -44,7 +44,7 @@ pub(crate) fn queue(
         .map(CompletionReason::as_str)
         .or(report.reason.as_deref())
         .or(stopped);
-    let (to, transition_source) = (meeting.status, report.by);
+    let (to, transition_source) = (report.to, report.by);
     let status_change = Step { from, to, reason, timestamp: now, transition_source };
     let event = Posted { event_type: "meeting.status_change", meeting, status_change };
     let body = serde_json::to_string(&event).map_err(|error| Error::Internal(error.to_string()))?;
