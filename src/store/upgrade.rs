@@ -201,7 +201,8 @@ mod tests {
     fn older() -> [Connection; 4] {
         let rows = "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES ('a@b.c', 'a@b.c', 1, '{}', 0);
             INSERT INTO tokens (user_id, hash, hint, created_at) VALUES (1, zeroblob(32), 'AbCd', 0);
-            INSERT INTO meetings (user_id, platform, status, data, created_at, updated_at) VALUES (1, 'teams', 'failed', '{}', 0, 0);";
+            INSERT INTO meetings (user_id, platform, status, data, created_at, updated_at) VALUES (1, 'teams', 'failed', '{}', 0, 7);
+            UPDATE users SET data = '{\"n\":1.50,\"webhook_url\":\"https://example.com/hook\"}';";
         let said = "INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (1, 'u', 'Vomeet', 0);
             INSERT INTO segments (meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, created_at, updated_at)
               VALUES (1, 1, 0, 1, 0, 1, 'good morning', 0, 0);
@@ -300,6 +301,42 @@ mod tests {
         assert_eq!(connection.last_insert_rowid(), 9, "an id came back");
         connection.execute("DELETE FROM segments WHERE id = 1", []).expect("gone");
         assert_eq!(list("SELECT text FROM words"), Vec::<String>::new(), "the trigger is there");
+    }
+
+    /// The address of a webhook stood in the user's data; it has a column, and the rest stays to the
+    /// letter. The latest time is that of the rows.
+    #[test]
+    fn webhooks_move_into_their_column_and_the_latest_time_is_noted() {
+        for mut connection in older() {
+            assert!(bring_up(&mut connection, STEPS).is_ok());
+            let user = connection.query_row("SELECT data, webhook_url FROM users", [], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            });
+            let expected = (r#"{"n":1.50}"#.to_owned(), "https://example.com/hook".to_owned());
+            assert_eq!(user, Ok(expected));
+            let latest = connection.query_row("SELECT latest FROM clock", [], |row| row.get(0));
+            assert_eq!(latest, Ok(7));
+        }
+    }
+
+    /// What is no address stays as it is, and an empty one is none.
+    #[test]
+    fn what_is_no_webhook_stays_in_the_data() {
+        for (data, kept, url) in [
+            (r#"{"webhook_url":5}"#, r#"{"webhook_url":5}"#, None),
+            (r#"{"webhook_url":null}"#, r#"{"webhook_url":null}"#, None),
+            (r#"{"webhook_url":""}"#, "{}", None),
+            ("no json", "no json", None),
+            (r#"{"webhook\u005furl":"https://x.example"}"#, "{}", Some("https://x.example")),
+        ] {
+            let [.., mut connection] = older();
+            connection.execute("UPDATE users SET data = ?1", [data]).expect("data");
+            assert!(bring_up(&mut connection, STEPS).is_ok(), "{data}");
+            let user = connection.query_row("SELECT data, webhook_url FROM users", [], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+            });
+            assert_eq!(user, Ok((kept.to_owned(), url.map(str::to_owned))), "{data}");
+        }
     }
 
     /// What the audit log says about a user goes with the user, by whichever version it was
