@@ -5,11 +5,11 @@ use crate::api::users::ById;
 use crate::app::App;
 use crate::auth::Admin;
 use crate::domain::admin_key::KeyName;
-use crate::domain::{AdminKey, AdminKeyId, PlainToken, Time};
+use crate::domain::{AdminKey, AdminKeyId, PlainToken, Time, TokenHash};
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
 use crate::http::{Created, Json, NoContent};
-use crate::store::{CreateAdminKey, RevokeAdminKey, RotateAdminKey};
+use crate::store::{CreateAdminKey, RevokeAdminKey, RotateAdminKey, rotated_already};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -53,6 +53,7 @@ pub(crate) async fn create_admin_key(
         hash: secret.hash(),
         hint: secret.hint(),
         expires_at,
+        made_by: admin.named_key().map(|key| key.hash),
         now,
     };
     let key = app.store.write_by(admin.actor()?, verb).await?;
@@ -70,18 +71,17 @@ fn refuse_to_outlive(admin: &Admin, expires_at: Option<Time>) -> Result<()> {
     Err(Error::AdminKeyLimited(why))
 }
 
-/// Whether the holder of a named key rotates it; a named key rotates no other one, and not by the
-/// secret that it had before.
-fn is_by_holder(admin: &Admin, id: AdminKeyId, grace_seconds: i64) -> Result<bool> {
-    let Some(key) = admin.named_key() else { return Ok(false) };
+/// BLAKE3 of the secret by which the holder of a named key rotates it, `None` for another
+/// administrator; a named key rotates no other one, and not by the secret that it had before.
+fn holders_secret(admin: &Admin, id: AdminKeyId, grace_seconds: i64) -> Result<Option<TokenHash>> {
+    let Some(key) = admin.named_key() else { return Ok(None) };
     if key.id != id {
         let why =
             "A named key rotates itself alone; use the key of the settings, or the command line.";
         return Err(Error::AdminKeyLimited(why.to_owned()));
     }
     if key.is_old {
-        let why = "This key was rotated already; rotate it by the new one.";
-        return Err(Error::AdminKeyLimited(why.to_owned()));
+        return Err(rotated_already());
     }
     if grace_seconds > GRACE_SECONDS_HOLDER_MAX {
         let why = format!(
@@ -89,7 +89,7 @@ fn is_by_holder(admin: &Admin, id: AdminKeyId, grace_seconds: i64) -> Result<boo
         );
         return Err(Error::AdminKeyLimited(why));
     }
-    Ok(true)
+    Ok(Some(key.hash))
 }
 
 /// Lists the named admin keys, without the secrets; the configured key is not among them.
@@ -117,7 +117,7 @@ pub(crate) async fn rotate_admin_key(
     input: RotateAdminKeyInput,
 ) -> Result<Created<NewAdminKey>> {
     let grace_seconds = input.grace_seconds.map_or(0, |grace| grace.0);
-    let by_holder = is_by_holder(&admin, input.id, grace_seconds)?;
+    let by_holder = holders_secret(&admin, input.id, grace_seconds)?;
     let secret = secret()?;
     let verb = RotateAdminKey {
         id: input.id,

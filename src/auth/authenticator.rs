@@ -31,6 +31,8 @@ pub struct Admin {
 pub struct NamedKey {
     /// Its id.
     pub id: AdminKeyId,
+    /// BLAKE3 of the secret that was sent.
+    pub hash: TokenHash,
     /// Whether it was rotated since, so that this is its old secret.
     pub is_old: bool,
     /// When the secret stops being accepted.
@@ -241,7 +243,7 @@ impl Auth {
             return Err(Error::TokenRefused(why_unknown(hash, store)?));
         };
         identity.check(now).map_err(Error::TokenRefused)?;
-        Ok(identity.token.terms.expires_at)
+        Ok(identity.ends_at())
     }
 
     /// Authenticates a bot by `Authorization: Bearer`; [`Error::BotRefused`] otherwise. What cannot
@@ -336,7 +338,10 @@ fn named_admin_key(presented: &[u8], store: &Store) -> Result<(String, NamedKey)
     };
     // The name may be given to another key later; the id may not.
     let name = format!("key:{}#{}", key.name, key.id);
-    Ok((name, NamedKey { id: key.id, is_old: key.is_old, expires_at: key.expires_at }))
+    Ok((
+        name,
+        NamedKey { id: key.id, hash: key.hash, is_old: key.is_old, expires_at: key.expires_at },
+    ))
 }
 
 /// Why no key has this hash: it was revoked, or it never existed.

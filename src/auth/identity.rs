@@ -33,9 +33,20 @@ impl Identity {
         if let Some(at) = self.user.disabled_at {
             return Err(KeyRejection::UserDisabled(at));
         }
-        let seconds = self.last_use_seconds.load(Ordering::Relaxed);
-        let last_use = if seconds > 0 { Some(Time::from_millis(seconds * 1000)) } else { None };
-        self.token.check(last_use, now)
+        self.token.check(self.last_use(), now)
+    }
+
+    /// When the token ends if nothing changes; `None` is never.
+    pub fn ends_at(&self) -> Option<Time> {
+        self.token.ends_at(self.last_use())
+    }
+
+    /// The last use since the identity was loaded.
+    fn last_use(&self) -> Option<Time> {
+        match self.last_use_seconds.load(Ordering::Relaxed) {
+            0 => None,
+            seconds => Some(Time::from_millis(seconds * 1000)),
+        }
     }
 }
 

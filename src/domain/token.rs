@@ -203,9 +203,23 @@ impl Token {
         if let Some(end) = self.terms.expires_at.filter(|end| *end <= now) {
             return Err(KeyRejection::Expired(end, self.replaced_by));
         }
-        let Some(seconds) = self.terms.disuse_seconds else { return Ok(()) };
+        match self.unused_end(last_used_at) {
+            Some((since, end)) if end <= now => Err(KeyRejection::Unused(since)),
+            _ => Ok(()),
+        }
+    }
+
+    /// When it ends if nothing changes: by itself, or because nobody uses it.
+    pub fn ends_at(&self, last_used_at: Option<Time>) -> Option<Time> {
+        let unused_end = self.unused_end(last_used_at).map(|(_, end)| end);
+        self.terms.expires_at.into_iter().chain(unused_end).min()
+    }
+
+    /// Since when nobody used it, and when it ends for that.
+    fn unused_end(&self, last_used_at: Option<Time>) -> Option<(Time, Time)> {
+        let seconds = self.terms.disuse_seconds?;
         let since = last_used_at.max(self.last_used_at).unwrap_or(self.created_at);
-        if since.plus_seconds(seconds) <= now { Err(KeyRejection::Unused(since)) } else { Ok(()) }
+        Some((since, since.plus_seconds(seconds)))
     }
 }
 

@@ -90,6 +90,9 @@ pub(super) fn open_to_look(path: &Path) -> Result<Option<File>, StartupError> {
 pub(super) fn check(path: &Path) -> Result<(), StartupError> {
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
     match fault(&found, path) {
+        None if found.is_file() && found.nlink() > 1 => {
+            Err(refused(path, "has another name too (a hard link)", "remove it"))
+        }
         None => Ok(()),
         Some(why) => Err(refused(path, why, "remove it")),
     }

@@ -93,13 +93,23 @@ pub(super) fn recognise(database: &Path, ours: i64) -> Result<Found, StartupErro
     for suffix in ["-wal", "-journal", "-shm"] {
         check(&beside(database, suffix))?;
     }
-    let Some(file) = open_to_look(database)? else { return Ok(Found::Nothing) };
+    // A link is removed when the reserve is made; what cannot be removed would keep it from being
+    // made, as if the disk were full.
+    let reserve = beside(database, ".ballast");
+    if std::fs::symlink_metadata(&reserve).is_ok_and(|found| !found.is_symlink()) {
+        check(&reserve)?;
+    }
+    let Some(file) = open_to_look(database)? else {
+        refuse_orphaned_log(database)?;
+        return Ok(Found::Nothing);
+    };
     check_mount(database)?;
     let mut header = Vec::with_capacity(HEADER_BYTES);
     file.take(HEADER_BYTES as u64)
         .read_to_end(&mut header)
         .map_err(|error| cannot_create(database, &error))?;
     if header.is_empty() {
+        refuse_orphaned_log(database)?;
         return Ok(Found::Nothing);
     }
     if header.len() < HEADER_BYTES || !header.starts_with(MAGIC) {
@@ -115,6 +125,23 @@ pub(super) fn recognise(database: &Path, ours: i64) -> Result<Found, StartupErro
         true => Ok(Found::Unmarked),
         false => Err(foreign(database, "is a database of another program")),
     }
+}
+
+/// Refuses a log without its database: SQLite would delete it, and with it what was written last.
+fn refuse_orphaned_log(database: &Path) -> Result<(), StartupError> {
+    for suffix in ["-wal", "-journal"] {
+        let log = beside(database, suffix);
+        if std::fs::metadata(&log).is_ok_and(|meta| meta.len() > 0) {
+            let message = format!(
+                "{} is missing or empty, and {} has what was written to it last; bring the database \
+                 back, or move the log away to begin anew.",
+                database.display(),
+                log.display()
+            );
+            return Err(StartupError::new(Code::DatabaseForeign, message));
+        }
+    }
+    Ok(())
 }
 
 fn foreign(database: &Path, why: &str) -> StartupError {

@@ -34,6 +34,7 @@ mod verbs;
 mod webhooks;
 mod writer;
 
+pub(crate) use admin_keys::verbs::rotated_already;
 pub use admin_keys::verbs::{CreateAdminKey, RevokeAdminKey, RotateAdminKey};
 pub(crate) use analytics::TelematicsWanted;
 pub use analytics::{ListPage, MeetingsWanted};

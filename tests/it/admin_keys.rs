@@ -114,3 +114,24 @@ fn the_audit_log_tells_two_keys_of_one_name_apart() {
     assert_eq!(by(&actors[0]), actors[..1]);
     assert_eq!(by("key:ad"), Vec::<String>::new());
 }
+
+/// Two rotations of one key at once: the second is decided after the first, by a secret that is no
+/// longer the key's, and gives no third secret.
+#[test]
+fn of_two_rotations_at_once_by_one_secret_one_is_made() {
+    let server = Server::start();
+    for round in 0..20 {
+        let key = create(&server, &json!({ "name": format!("ada-{round}") }));
+        let answers: Vec<Answer> = std::thread::scope(|scope| {
+            let rotations: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| rotate_by(&server, &key, key.id, 0))).collect();
+            rotations.into_iter().map(|rotation| rotation.join().expect("an answer")).collect()
+        });
+        let made: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 201).collect();
+        assert_eq!(made.len(), 1, "round {round}");
+        assert!(answers.iter().all(|answer| [201, 403].contains(&answer.status)));
+        let secret = made[0].json()["key"].as_str().expect("a key").to_owned();
+        let listed = server.get("/admin/keys").header("X-Admin-API-Key", &secret).send();
+        assert_eq!(listed.status, 200, "round {round}: the secret that was answered opens");
+    }
+}

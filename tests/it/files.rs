@@ -254,3 +254,39 @@ fn status_asks_the_server_of_this_database() {
     server.terminate();
     assert_eq!(refused(&one, &["status"]).0, 3);
 }
+
+/// SQLite deletes a log whose database is missing, and with it what was acknowledged last.
+#[test]
+fn a_log_without_its_database_is_not_begun_anew() {
+    for suffix in ["-wal", "-journal"] {
+        for is_empty in [false, true] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let log = folder.path().join(format!("vomeet.db{suffix}"));
+            fs::write(&log, "what was written last").expect("a log");
+            if is_empty {
+                fs::write(folder.path().join("vomeet.db"), "").expect("an empty file");
+            }
+            let ended = Launch::serve(folder.path()).run();
+            let said = assert_one_line(&ended, 14).to_owned();
+            assert!(said.contains(suffix) && said.contains("bring the database back"), "{said}");
+            assert_eq!(fs::read(&log).expect("the log"), b"what was written last");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_the_reserve_or_a_log_is_named_at_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let reserve = folder.path().join("vomeet.db.ballast");
+    fs::create_dir(&reserve).expect("a folder in its place");
+    let said = assert_one_line(&Launch::serve(folder.path()).run(), 15).to_owned();
+    assert!(said.contains("vomeet.db.ballast is no regular file"), "{said}");
+    fs::remove_dir(&reserve).expect("removed");
+
+    let elsewhere = folder.path().join("somebody's");
+    fs::write(&elsewhere, "precious").expect("a file");
+    fs::hard_link(&elsewhere, folder.path().join("vomeet.db-wal")).expect("a hard link");
+    let said = assert_one_line(&Launch::serve(folder.path()).run(), 15).to_owned();
+    assert!(said.contains("hard link"), "{said}");
+    assert_eq!(fs::read(&elsewhere).expect("the file"), b"precious");
+}

@@ -142,6 +142,7 @@ async fn write_admin_keys(store: &Store) -> Result<()> {
         hash: hash(4),
         hint: hint(),
         expires_at: None,
+        made_by: None,
         now: now(),
     };
     store.write_by(actor(8), key).await?;
@@ -152,7 +153,7 @@ async fn write_admin_keys(store: &Store) -> Result<()> {
         hint: hint(),
         grace_seconds: 5,
         now: now(),
-        by_holder: true,
+        by_holder: Some(hash(4)),
     };
     store.write_by(actor(9), rotate).await?;
     store.write_by(actor(20), RevokeAdminKey { id, now: now() }).await?;

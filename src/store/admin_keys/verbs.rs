@@ -20,8 +20,24 @@ pub struct CreateAdminKey {
     pub hint: Hint,
     /// When it ends by itself.
     pub expires_at: Option<Time>,
+    /// BLAKE3 of the named key that makes it; it must still be accepted.
+    #[serde(default)]
+    pub made_by: Option<TokenHash>,
     /// The time of the change.
     pub now: Time,
+}
+
+/// The error of a key that was rotated by somebody else first.
+pub(crate) fn rotated_already() -> Error {
+    let why = "This key was rotated already; rotate it by the new one.";
+    Error::AdminKeyLimited(why.to_owned())
+}
+
+/// Whether a key still has this secret, now or as the one before until its end.
+fn is_accepted(db: &Connection, hash: &TokenHash, now: Time) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM admin_keys WHERE hash = ?1
+               UNION ALL SELECT 1 FROM admin_keys WHERE old_hash = ?1 AND old_until > ?2";
+    db.prepare_cached(sql)?.exists(params![hash, now])
 }
 
 impl Verb for CreateAdminKey {
@@ -30,6 +46,11 @@ impl Verb for CreateAdminKey {
     fn apply(&self, db: &Connection) -> Result<AdminKey> {
         if db.prepare_cached("SELECT 1 FROM admin_keys WHERE name = ?1")?.exists([&self.name])? {
             return Err(Error::AdminKeyTaken);
+        }
+        if let Some(hash) = &self.made_by
+            && !is_accepted(db, hash, self.now)?
+        {
+            return Err(rotated_already());
         }
         let mut insert = db.prepare_cached(
             "INSERT INTO admin_keys (name, hash, hint, created_at, expires_at, lifetime_seconds)
@@ -62,9 +83,10 @@ pub struct RotateAdminKey {
     pub grace_seconds: i64,
     /// The time of the change.
     pub now: Time,
-    /// Whether the holder of the key asks for it.
+    /// BLAKE3 of the secret by which the holder of the key asks for it, which must still be the
+    /// key's; `None` where another administrator does.
     #[serde(default)]
-    pub by_holder: bool,
+    pub by_holder: Option<TokenHash>,
 }
 
 impl Verb for RotateAdminKey {
@@ -73,6 +95,12 @@ impl Verb for RotateAdminKey {
     fn apply(&self, db: &Connection) -> Result<AdminKey> {
         if find(db, self.id)?.is_none() {
             return Err(Error::AdminKeyNotFound);
+        }
+        if let Some(hash) = &self.by_holder {
+            let sql = "SELECT 1 FROM admin_keys WHERE id = ?1 AND hash = ?2";
+            if !db.prepare_cached(sql)?.exists(params![self.id, hash])? {
+                return Err(rotated_already());
+            }
         }
         // The secret before an earlier rotation ends now: the way to shut out both is to rotate
         // twice.
@@ -91,7 +119,7 @@ impl Verb for RotateAdminKey {
             self.now,
             self.now.plus_seconds(self.grace_seconds),
             self.grace_seconds,
-            self.by_holder,
+            self.by_holder.is_some(),
         ])?;
         find(db, self.id)?.ok_or(Error::AdminKeyNotFound)
     }
