@@ -17,8 +17,8 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 
 /// The statuses that are counted one by one; any other counts as the last.
 pub const STATUSES: [u16; 23] = [
-    101, 200, 201, 202, 204, 307, 308, 400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 426, 429, 431,
-    503, 507, 500,
+    101, 200, 201, 202, 204, 307, 308, 400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 426, 429,
+    431, 503, 507, 500,
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

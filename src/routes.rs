@@ -12,9 +12,10 @@ use crate::domain::Permission::{
     Nothing as NONE, Read as READ, ReadAll as READ_ALL, Write as WRITE, WriteAll as WRITE_ALL,
 };
 use crate::error::Error::{
-    AdminKeyNotFound, AdminKeyTaken, BotInMeeting, BotLimitReached, BotNotStarted, BotsStillLeaving, EmailFixed,
-    MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook, NothingToUpdate, PageNotFound,
-    TokenDisabled, TokenNotFound, TooBroad, TooManyBots, UserNotFound,
+    AdminKeyNotFound, AdminKeyTaken, BotInMeeting, BotLimitReached, BotNotStarted,
+    BotsStillLeaving, EmailFixed, MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook,
+    NothingToUpdate, PageNotFound, TokenDisabled, TokenNotFound, TooBroad, TooManyBots,
+    UserNotFound,
 };
 use crate::error::Result;
 use crate::metrics::RouteLabel;

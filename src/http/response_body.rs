@@ -69,9 +69,7 @@ impl Body {
         let held = Arc::new(held);
         match self {
             Self::Whole(bytes) => Self::Whole(bytes.map(|bytes| hold(bytes, &held))),
-            Self::Pieces(pieces) => {
-                Self::pieces(pieces.map(move |piece| Ok(hold(piece?, &held))))
-            }
+            Self::Pieces(pieces) => Self::pieces(pieces.map(move |piece| Ok(hold(piece?, &held)))),
         }
     }
 }

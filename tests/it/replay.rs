@@ -19,7 +19,7 @@ use vomeet::domain::{
 use vomeet::error::Result;
 use vomeet::store::{
     Advance, ApplyConfiguredUsers, AttemptEnd, CreateAdminKey, CreateToken, CreateUser,
-    DecodedVerb, DeleteMeeting, DeleteUser, EndAttempt, ForgetDeliveries, ForgetUsage,
+    DecodedVerb, DeleteMeeting, DeleteUser, EndAttempt, ForgetDeliveries, ForgetUsage, GiveUpHeld,
     IndexSegments, MeetingName, MeetingRef, NoteCleared, NoteContainer, NoteExport, NoteMeeting,
     Numbered, Options, PruneAudit, Reconfigure, RecordedVerb, Recorder, RedactMeeting, ReplayMode,
     RevokeAdminKey, RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook, Store,
@@ -235,6 +235,8 @@ async fn write_everything(store: &Store) -> Result<()> {
             .await?;
     }
     store.write(ForgetDeliveries { ids: vec![DeliveryId(1)] }).await?;
+    let error = "the user was disabled".to_owned();
+    store.write(GiveUpHeld { before: now().plus_seconds(1), error }).await?;
     let day = Day::of(now());
     for (days, requests) in [(0, 7), (-40, 3)] {
         let key = UsageKey { user_id, day: day.plus(days), token_id: TokenId(1) };

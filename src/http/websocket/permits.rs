@@ -24,7 +24,9 @@ pub struct Permit {
 /// What a WebSocket takes while it is open.
 enum Place {
     Known(#[expect(dead_code, reason = "it is given back when it is dropped")] Held),
-    Refused(#[expect(dead_code, reason = "it is given back when it is dropped")] OwnedSemaphorePermit),
+    Refused(
+        #[expect(dead_code, reason = "it is given back when it is dropped")] OwnedSemaphorePermit,
+    ),
 }
 
 impl Default for Sockets {

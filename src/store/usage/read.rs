@@ -1,9 +1,7 @@
 //! Use: counted by day, user and token. Bots are counted with the change itself, the rest is
 //! brought in batches.
 
-use crate::domain::{
-    Day, TokenId, UsageBy, UsageCounts, UsageKey, UsageLine, UsagePlace, UserId,
-};
+use crate::domain::{Day, TokenId, UsageBy, UsageCounts, UsageKey, UsageLine, UsagePlace, UserId};
 use crate::error::Result;
 use crate::store::doors::Store;
 use rusqlite::{Connection, Row, params};

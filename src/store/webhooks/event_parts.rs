@@ -29,7 +29,12 @@ pub(crate) struct Kept {
 }
 
 /// Keeps the large members of an event of a meeting apart.
-pub(crate) fn keep(db: &Connection, meeting_id: MeetingId, data: &Data, body: &str) -> Result<Kept> {
+pub(crate) fn keep(
+    db: &Connection,
+    meeting_id: MeetingId,
+    data: &Data,
+    body: &str,
+) -> Result<Kept> {
     let members = data.members();
     let whole = Kept { body: body.to_owned(), parts: None };
     let is_large = |value: &RawValue| value.get().len() > LARGE_BYTES;
@@ -101,9 +106,8 @@ fn part(db: &Connection, meeting_id: MeetingId, value: &str) -> Result<i64> {
     let mut compressed = ZlibEncoder::new(Vec::new(), Compression::default());
     compressed.write_all(value.as_bytes()).map_err(broken)?;
     let compressed = compressed.finish().map_err(broken)?;
-    let mut insert = db.prepare_cached(
-        "INSERT INTO event_parts (meeting_id, hash, json) VALUES (?1, ?2, ?3)",
-    )?;
+    let mut insert =
+        db.prepare_cached("INSERT INTO event_parts (meeting_id, hash, json) VALUES (?1, ?2, ?3)")?;
     insert.execute(params![meeting_id, hash, compressed])?;
     Ok(db.last_insert_rowid())
 }
