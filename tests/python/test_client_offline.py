@@ -1,6 +1,9 @@
 """What our Python client sends, and how it reads responses, without our server."""
 
 import socket
+import threading
+import time
+from contextlib import contextmanager
 
 import pytest
 from http_stub import stub_server
@@ -627,12 +630,11 @@ def hasty_server():
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}", came
         listener.shutdown(socket.SHUT_RDWR)
-    thread.join()
 
 
 def test_a_connection_that_was_closed_meanwhile_is_not_seen_by_what_is_safe():
     with hasty_server() as (url, came):
-        client = VomeetClient(base_url=url, api_key=USER_KEY, admin_key=ADMIN_KEY)
+        client = VomeetClient(url, api_key="user key", admin_key="admin key", timeout=60)
         for _ in range(3):
             client.set_webhook_url("https://example.com/hook")
         assert came == ["PUT"] * 5
@@ -640,7 +642,7 @@ def test_a_connection_that_was_closed_meanwhile_is_not_seen_by_what_is_safe():
 
 def test_what_is_not_safe_is_sent_once():
     with hasty_server() as (url, came):
-        client = VomeetClient(base_url=url, api_key=USER_KEY, admin_key=ADMIN_KEY)
+        client = VomeetClient(url, api_key="user key", admin_key="admin key", timeout=60)
         client.create_user("one@example.com")
         with pytest.raises(VomeetClientError, match="No connection for POST"):
             client.create_user("two@example.com")
@@ -649,7 +651,7 @@ def test_what_is_not_safe_is_sent_once():
 
 def test_connections_that_were_idle_for_long_are_not_used(monkeypatch):
     with hasty_server() as (url, came):
-        client = VomeetClient(base_url=url, api_key=USER_KEY, admin_key=ADMIN_KEY)
+        client = VomeetClient(url, api_key="user key", admin_key="admin key", timeout=60)
         client.create_user("one@example.com")
         now = time.monotonic()
         monkeypatch.setattr(time, "monotonic", lambda: now + 60)
