@@ -39,7 +39,7 @@ pub(crate) async fn send_bot(
         return Err(Error::NoRunner);
     }
     let limit = caller.user.max_concurrent_bots;
-    let permit = app.bots.permit(caller.user.id, limit)?;
+    app.bots.check(caller.user.id, limit)?;
     let bot_name = match input.bot_name {
         Some(name) if !name.0.is_empty() => name.0,
         _ => app.config.bots.name.clone(),
@@ -68,6 +68,14 @@ pub(crate) async fn send_bot(
             return Err(Error::BotLimitReached { seats: limit, limit });
         }
         sent => sent?,
+    };
+    // Others may have been started since.
+    let permit = match app.bots.permit(caller.user.id, limit) {
+        Ok(permit) => permit,
+        Err(error) => {
+            end_unstarted(&app, meeting.id, &error.to_string()).await?;
+            return Err(error);
+        }
     };
     let spec = spec(&app, &meeting, &uid, &bot_name, &secret, (input.language, input.task))?;
     let spec = LaunchSpec { permit: Some(permit), ..spec };

@@ -276,7 +276,7 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
         failures.push(Error::Invalid(Vec::new()));
     }
     if route.body != BodyRule::None {
-        failures.extend([Error::TooSlow, Error::TooLarge(route.body_bytes_max.max(65_536))]);
+        failures.extend([Error::TooSlow, Error::TooLarge(route.body_max(65_536))]);
     }
     if route.method != Method::GET {
         failures.push(Error::DiskFull);

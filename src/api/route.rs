@@ -9,7 +9,6 @@ use crate::api::response_room::{ResponseSize, Room};
 use crate::app::App;
 use crate::auth::{Admin, Bot, ResponseHeaders, User};
 use crate::budget::KEYLESS_BODY_BYTES_MAX;
-use crate::config::Http;
 use crate::domain::Permission;
 use crate::error::{Error, Result};
 use crate::http::request::body::{self, BodyLimits, ReadBody};
@@ -269,13 +268,14 @@ impl Route {
         Self { is_probe: true, ..self }
     }
 
-    /// The longest body in bytes. Before a key was seen a body is short, for anybody can send one.
-    pub fn body_max(&self, limits: &Http) -> usize {
+    /// The longest body in bytes, where `configured` is the setting. Before a key was seen a body is
+    /// short, for anybody can send one.
+    pub fn body_max(&self, configured: usize) -> usize {
         let of_kind = match self.access {
             Access::Open | Access::Session | Access::Socket => {
-                limits.body_bytes_max.min(KEYLESS_BODY_BYTES_MAX)
+                configured.min(KEYLESS_BODY_BYTES_MAX)
             }
-            Access::Admin | Access::User | Access::Bot => limits.body_bytes_max,
+            Access::Admin | Access::User | Access::Bot => configured,
         };
         self.body_bytes_max.max(of_kind)
     }
@@ -328,7 +328,7 @@ where
         BodyRule::None => ReadBody::default(),
         BodyRule::Optional | BodyRule::Required => {
             let limits = BodyLimits {
-                bytes_max: route.body_max(&transport.limits),
+                bytes_max: route.body_max(transport.limits.body_bytes_max),
                 time_max: transport.limits.body_time_max,
                 budget: &transport.budgets.bodies,
                 holder,

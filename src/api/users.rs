@@ -108,7 +108,8 @@ impl Field for AnyEmail {
     }
 
     fn read(raw: Raw<'_>) -> std::result::Result<Self, Invalid> {
-        Ok(Self(Email::read(raw).ok()))
+        let SingleLine(text) = SingleLine::<1024>::read(raw)?;
+        Ok(Self(Email::read(Raw::Text(&text)).ok()))
     }
 }
 

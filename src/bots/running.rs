@@ -44,18 +44,16 @@ impl RunningBots {
         Arc::new(Self { max: running_max(bots), counts: Mutex::default() })
     }
 
-    /// Counts one more bot of a user, who may have `limit` in meetings;
+    /// Whether one more bot of a user may run, who may have `limit` in meetings;
     /// [`Error::BotsStillLeaving`] or [`Error::TooManyBots`] where it is one too many.
+    pub(super) fn check(&self, user_id: UserId, limit: i64) -> Result<()> {
+        self.lock().check(user_id, limit, self.max)
+    }
+
+    /// Counts one more bot of a user, if it may run.
     pub(super) fn take(self: &Arc<Self>, user_id: UserId, limit: i64) -> Result<RunPermit> {
-        let of_user_max = usize::try_from(limit).unwrap_or(0).saturating_add(LEAVING_MAX);
         let mut counts = self.lock();
-        let of_user = counts.of_user.get(&user_id).copied().unwrap_or(0);
-        if of_user >= of_user_max {
-            return Err(Error::BotsStillLeaving { running: of_user, limit });
-        }
-        if counts.all >= self.max {
-            return Err(Error::TooManyBots { max: self.max });
-        }
+        counts.check(user_id, limit, self.max)?;
         counts.add(user_id);
         drop(counts);
         Ok(RunPermit { running: Arc::clone(self), user_id })
@@ -79,6 +77,18 @@ impl RunningBots {
 }
 
 impl Counts {
+    fn check(&self, user_id: UserId, limit: i64, max: usize) -> Result<()> {
+        let of_user_max = usize::try_from(limit).unwrap_or(0).saturating_add(LEAVING_MAX);
+        let running = self.of_user.get(&user_id).copied().unwrap_or(0);
+        if running >= of_user_max {
+            return Err(Error::BotsStillLeaving { running, limit });
+        }
+        if self.all >= max {
+            return Err(Error::TooManyBots { max });
+        }
+        Ok(())
+    }
+
     fn add(&mut self, user_id: UserId) {
         self.all += 1;
         *self.of_user.entry(user_id).or_default() += 1;

@@ -101,7 +101,12 @@ impl Supervisor {
         Ok(handle)
     }
 
-    /// Counts one more bot of a user before it is requested; the user may have `limit` in meetings.
+    /// Whether one more bot of a user may run, who may have `limit` in meetings.
+    pub fn check(&self, user_id: UserId, limit: i64) -> Result<()> {
+        self.running.check(user_id, limit)
+    }
+
+    /// Counts one more bot of a user before it is started, if it may run.
     pub fn permit(&self, user_id: UserId, limit: i64) -> Result<Arc<RunPermit>> {
         self.running.take(user_id, limit).map(Arc::new)
     }

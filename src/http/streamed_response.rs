@@ -99,3 +99,51 @@ async fn next_page<P: PageSource>(
     }
     Some((Err(Broken), None))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use hyper::body::Body as HttpBody;
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Waker};
+
+    /// Four pages, of which the last fails; counts those that were asked for.
+    struct Counted(Arc<AtomicUsize>);
+
+    impl PageSource for Counted {
+        fn content_type(&self) -> &'static str {
+            "text/plain"
+        }
+
+        async fn next(&mut self, out: &mut Vec<u8>) -> Result<bool> {
+            out.extend_from_slice(b"page");
+            match self.0.fetch_add(1, Ordering::Relaxed) {
+                3 => Err(Error::Busy),
+                _ => Ok(false),
+            }
+        }
+
+        fn describe() -> Vec<AnswerDoc> {
+            Vec::new()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_is_made_when_the_one_before_was_taken() {
+        let made = Arc::new(AtomicUsize::new(0));
+        let response = StreamedResponse::begin(Counted(Arc::clone(&made))).await;
+        let mut body = response.and_then(IntoResponse::into_response).expect("a page").into_body();
+        let mut context = Context::from_waker(Waker::noop());
+        for taken in 1..=3 {
+            assert_eq!(made.load(Ordering::Relaxed), taken.max(2) - 1, "before page {taken}");
+            let frame = Pin::new(&mut body).poll_frame(&mut context);
+            assert!(matches!(frame, Poll::Ready(Some(Ok(_)))), "page {taken}");
+        }
+        let frame = Pin::new(&mut body).poll_frame(&mut context);
+        assert!(matches!(frame, Poll::Ready(Some(Err(Broken)))), "a page that fails cuts it");
+        assert_eq!(made.load(Ordering::Relaxed), 4);
+    }
+}

@@ -198,7 +198,12 @@ fn an_address_is_an_address() {
         if !address.is_empty() {
             let answer =
                 server.get(format!("/admin/users/email/{}", segment(&address))).admin().send();
-            assert_eq!(answer.refusal(), (404, "User not found".to_owned()), "GET {address:?}");
+            // One that can be no address belongs to nobody.
+            if answer.status == 422 {
+                assert!(address.contains(char::is_control), "GET {address:?}");
+            } else {
+                assert_eq!(answer.refusal(), (404, "User not found".to_owned()), "{address:?}");
+            }
         }
     }
     let not_text = server.get("/admin/users/email/%ff@example.com").admin().send();

@@ -197,6 +197,63 @@ fn socket_kib() -> u64 {
     pages.parse::<u64>().expect("a number") * PAGE_KIB
 }
 
+/// What was seen while the slow clients were there.
+struct Seen {
+    /// Connections that were opened, and those that are open at the end.
+    opened: usize,
+    held: Vec<Slow>,
+    resident_max: u64,
+    sockets_max: u64,
+}
+
+impl Seen {
+    fn look(&mut self, server: &Process) {
+        self.resident_max = resident_kib(server).max(self.resident_max);
+        self.sockets_max = socket_kib().max(self.sockets_max);
+    }
+}
+
+/// Opens slow connections, again where they are closed, for as long as the storm lasts.
+fn rage(server: &Process, storm: &Storm, kinds: &[Vec<u8>]) -> Seen {
+    let mut seen = Seen { opened: 0, held: Vec::new(), resident_max: 0, sockets_max: 0 };
+    let began = Instant::now();
+    while seen.held.len() < storm.connections || began.elapsed() < storm.lasts {
+        if seen.opened >= storm.connections {
+            seen.held.retain_mut(|slow| !slow.is_closed());
+        }
+        while seen.held.len() < storm.connections {
+            seen.held.extend(Slow::open(server.address, seen.opened, kinds));
+            seen.opened += 1;
+            if seen.opened.is_multiple_of(256) {
+                seen.look(server);
+            }
+        }
+        for slow in &mut seen.held {
+            slow.is_open();
+        }
+        seen.look(server);
+    }
+    seen
+}
+
+/// Waits until nothing of the storm is left.
+fn wait_until_free(server: &Process, sockets_before: u64) {
+    let began = Instant::now();
+    let metric = |name: &str| {
+        let metrics = server.get("/metrics").send();
+        let line = metrics.text().lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        line.and_then(|value| value.parse::<u64>().ok()).expect("a number")
+    };
+    wait_for(|| (metric("vomeet_http_connections ") < 16).then_some(()));
+    for name in ["vomeet_body_bytes ", "vomeet_long_responses "] {
+        wait_for(|| (metric(name) == 0).then_some(()));
+    }
+    if is_long() {
+        wait_for(|| (socket_kib() < sockets_before + 50 * MIB).then_some(()));
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    }
+}
+
 #[test]
 fn slow_and_unread_requests_take_little_and_are_in_nobodys_way() {
     let maximum = getrlimit(Resource::Nofile).maximum;
@@ -209,37 +266,14 @@ fn slow_and_unread_requests_take_little_and_are_in_nobodys_way() {
     (0..300).for_each(|_| idle.ask(&server, &tokens.good, &mut None));
     let storm = Storm::wanted();
     let (resident_before, sockets_before) = (resident_kib(&server), socket_kib());
-    let (mut resident_max, mut sockets_max, mut opened) = (0, 0, 0);
     let done = AtomicBool::new(false);
-    let mut held: Vec<Slow> = Vec::new();
-    let mut served = thread::scope(|scope| {
+    let (seen, mut served) = thread::scope(|scope| {
         let good = scope.spawn(|| good_client(&client, &tokens.good, &done));
-        let mut look = |held: &Vec<Slow>| {
-            resident_max = resident_kib(&server).max(resident_max);
-            sockets_max = socket_kib().max(sockets_max);
-            held.len()
-        };
-        let began = Instant::now();
-        while held.len() < storm.connections || began.elapsed() < storm.lasts {
-            if opened >= storm.connections {
-                held.retain_mut(|slow| !slow.is_closed());
-            }
-            while held.len() < storm.connections {
-                held.extend(Slow::open(server.address, opened, &kinds));
-                opened += 1;
-                if opened % 256 == 0 {
-                    look(&held);
-                }
-            }
-            for slow in &mut held {
-                slow.is_open();
-            }
-            look(&held);
-        }
+        let seen = rage(&server, &storm, &kinds);
         done.store(true, Ordering::Relaxed);
-        good.join().expect("no panic")
+        (seen, good.join().expect("no panic"))
     });
-    resident_max = resident_kib(&server).max(resident_max);
+    let Seen { opened, held, resident_max, sockets_max } = seen;
     let figures = format!(
         "{opened} slow connections, at most {} at once; resident {} MiB before, {} MiB at most; \
          sockets {} MiB before, {} MiB at most; {} requests of good clients, {} failed, p99 {:?}, \
@@ -263,20 +297,6 @@ fn slow_and_unread_requests_take_little_and_are_in_nobodys_way() {
         assert!(sockets_max - sockets_before < 1_200_000_000 / 1024, "{figures}");
     }
     drop(held);
-    let began = Instant::now();
-    let metric = |name: &str| {
-        let metrics = server.get("/metrics").send();
-        let line = metrics.text().lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-        line.and_then(|value| value.parse::<u64>().ok()).expect("a number")
-    };
-    wait_for(|| (metric("vomeet_http_connections ") < 16).then_some(()));
-    for name in ["vomeet_body_bytes ", "vomeet_long_responses "] {
-        wait_for(|| (metric(name) == 0).then_some(()));
-    }
-    if is_long() {
-        wait_for(|| (socket_kib() < sockets_before + 50 * MIB).then_some(()));
-        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
-        println!("resident {} MiB after", resident_kib(&server) / MIB);
-    }
+    wait_until_free(&server, sockets_before);
     server.terminate();
 }

@@ -3,6 +3,7 @@
 
 use crate::bots::{at_work, meet_code, send, session, user};
 use crate::client::{Client, Token, wait_for};
+use crate::erasure::reader;
 use crate::receiver::{FAULT, OK, Receiver};
 use crate::server::{Server, Setup, open_file, still_clock};
 use crate::tokens::insert_token;
@@ -187,8 +188,7 @@ fn an_event_has_the_same_bytes_at_every_attempt_and_large_members_once() {
     // Parts go with the last event that has them.
     let server = setup.set("VOMEET_TOKENS_LAST_USED_SECONDS", "1").start();
     let gone = || {
-        let path = server.folder().join("vomeet.db");
-        let connection = rusqlite::Connection::open(path).expect("the file");
+        let connection = reader(server.folder());
         let sql = "SELECT (SELECT count(*) FROM event_parts) + (SELECT count(*) FROM deliveries)";
         connection.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a count") == 0
     };
@@ -247,8 +247,7 @@ fn events_of_a_user_who_stays_disabled_are_given_up_and_listed() {
     });
     let server = setup.clock(&clock).start();
     let held = || {
-        let connection =
-            rusqlite::Connection::open(server.folder().join("vomeet.db")).expect("the file");
+        let connection = reader(server.folder());
         let sql = "SELECT next_at IS NOT NULL FROM deliveries";
         connection.query_row(sql, [], |row| row.get::<_, bool>(0)).expect("an event")
     };

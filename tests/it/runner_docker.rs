@@ -215,7 +215,15 @@ async fn a_container_is_made_as_the_settings_say() {
         body["Env"],
         json!(std::iter::once("LANG=C".to_owned()).chain(told).collect::<Vec<_>>())
     );
-    let limits = json!({ "Memory": 512 * 1024 * 1024, "NanoCpus": 1_500_000_000, "NetworkMode": "meetings" });
+    let limits = json!({
+        "Memory": 512 * 1024 * 1024,
+        "NanoCpus": 1_500_000_000,
+        "NetworkMode": "meetings",
+        "PidsLimit": 2048,
+        "SecurityOpt": ["no-new-privileges"],
+        "CapDrop": ["ALL"],
+        "CapAdd": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"],
+    });
     assert_eq!(body["HostConfig"], limits);
     engine.receive(&format!("POST /containers/{id}/start")).await;
     engine.receive(&format!("POST /containers/{id}/wait")).await;

@@ -107,25 +107,6 @@ fn a_token_has_four_long_responses_and_the_others_have_theirs() {
 }
 
 #[test]
-fn the_next_page_is_made_when_the_last_was_taken() {
-    let mut token = String::new();
-    let setup = Setup::new().rows(|db| {
-        token = insert_token(db, 1, None);
-        insert_session(db, 1, "abc-defg-hij");
-        insert_segments(db, 1, 20_000, &"long ".repeat(100));
-    });
-    let server = setup.start();
-    let mut stream = narrow(&server);
-    let ask = server.get("/transcripts/google_meet/abc-defg-hij").user(&token).bytes();
-    std::io::Write::write_all(&mut stream, &ask).expect("sent");
-    let budgets = &server.app.transport.budgets;
-    wait_for(|| (budgets.long_responses.used() == 1).then_some(()));
-    // What it holds is a page, however much there is.
-    let held = budgets.responses.used();
-    assert!(held > 0 && held <= 64 * 1024, "{held} bytes");
-}
-
-#[test]
 fn a_user_has_a_share_of_the_live_sockets() {
     let setup = Setup::new().set("VOMEET_LIVE_SOCKETS_MAX", "6");
     let (server, [one, two]) = live::prepare(setup.set("VOMEET_LIVE_SOCKETS_MAX_USER", "4"));

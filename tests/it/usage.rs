@@ -169,6 +169,14 @@ fn transcripts_count_by_their_length_however_often_they_are_sent() {
     assert_figure(&server, 1, "transcript_minutes", 4.5, "somebody else's");
 }
 
+/// How many commits there were.
+fn commits(client: &Client) -> u64 {
+    let metrics = client.get("/metrics").send();
+    let mut lines = metrics.text().lines();
+    let count = lines.find_map(|line| line.strip_prefix("vomeet_store_commits "));
+    count.expect("a count").parse().expect("a number")
+}
+
 #[test]
 fn a_kill_costs_at_most_the_last_batch_and_doubles_nothing() {
     const THREADS: usize = 4;
@@ -201,10 +209,10 @@ fn a_kill_costs_at_most_the_last_batch_and_doubles_nothing() {
                 }
             };
             (0..THREADS).for_each(|_| _ = scope.spawn(call));
-            // What was shown is in the file; more requests follow it.
-            for _ in 0..20 + round {
-                written = shown();
-            }
+            written = wait_for(|| Some(shown()).filter(|shown| *shown > after_kill));
+            // A round has two commits. What was shown is in the one that begins after it.
+            let end = commits(&client) + 4;
+            wait_for(|| (commits(&client) >= end).then_some(()));
             let ended = server.kill();
             assert_eq!(ended.status.code(), None, "it ended by itself: {ended:?}");
         });

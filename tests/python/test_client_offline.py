@@ -3,6 +3,9 @@
 import json
 import re
 import socket
+import threading
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -622,3 +625,66 @@ def test_the_module_that_published_notebooks_import():
 
     assert vomeet.VomeetClient is VomeetClient
     assert (vomeet.parse_url, vomeet.VomeetClientError) == (parse_url, VomeetClientError)
+
+
+@contextmanager
+def hasty_server():
+    """Answer the first request on each connection, and close it without a word at the second.
+
+    Gives the address, and the methods of the requests that came.
+    """
+    came = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection, connection.makefile("rwb") as file:
+                    for number in range(2):
+                        method = file.readline().split(b" ")[0].decode()
+                        while (line := file.readline()).strip():
+                            if line.lower().startswith(b"content-length:"):
+                                length = int(line.split(b":")[1])
+                        if method in ("POST", "PUT"):
+                            file.read(length)
+                        if not method:
+                            break
+                        came.append(method)
+                        if number == 0:
+                            file.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                            file.flush()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", came
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_connection_that_was_closed_meanwhile_is_not_seen_by_what_is_safe():
+    with hasty_server() as (url, came):
+        client = VomeetClient(url, api_key="user key", admin_key="admin key", timeout=60)
+        for _ in range(3):
+            client.set_webhook_url("https://example.com/hook")
+        assert came == ["PUT"] * 5
+
+
+def test_what_is_not_safe_is_sent_once():
+    with hasty_server() as (url, came):
+        client = VomeetClient(url, api_key="user key", admin_key="admin key", timeout=60)
+        client.create_user("one@example.com")
+        with pytest.raises(VomeetClientError, match="No connection for POST"):
+            client.create_user("two@example.com")
+        assert came == ["POST", "POST"]
+
+
+def test_connections_that_were_idle_for_long_are_not_used(monkeypatch):
+    with hasty_server() as (url, came):
+        client = VomeetClient(url, api_key="user key", admin_key="admin key", timeout=60)
+        client.create_user("one@example.com")
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now + 60)
+        client.create_user("two@example.com")
+        assert came == ["POST", "POST"]

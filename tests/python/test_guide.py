@@ -31,6 +31,7 @@ NOT_RUN = {
     ],
     "docs/keys.md": [],
     "docs/usage.md": [],
+    "docs/limits.md": [],
     "docs/scanners.md": [
         "gitleaks git --config gitleaks.toml --exit-code 0 --report-format json --report-path report.json",
         "trufflehog git file://. --config trufflehog.yaml --no-verification --json > report.json",

@@ -20,6 +20,9 @@ use utoipa::openapi::schema::{Object, Schema, SchemaType, Type};
 /// U+FEFF in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// Longest value that a fault shows, in bytes: to look at a longer one takes many times its length.
+const SHOWN_BYTES_MAX: usize = 64 * 1024;
+
 /// What a handler takes from the request. All fields are read before the first `?`, so that no
 /// fault hides another.
 pub trait FromRequest: Sized + Send + 'static {
@@ -350,9 +353,12 @@ fn no_json(bytes: &[u8], error: &serde_json::Error) -> FieldError {
     )
 }
 
-/// The value as a fault shows it; nothing where it would make the response unreadable for some
-/// parsers: too deep, half a surrogate pair, a number beyond all bounds.
+/// The value as a fault shows it; nothing where it is long, or would make the response unreadable
+/// for some parsers: too deep, half a surrogate pair, a number beyond all bounds.
 pub(crate) fn shown(json: &RawValue) -> SentValue {
+    if json.get().len() > SHOWN_BYTES_MAX {
+        return SentValue::Nothing;
+    }
     match serde_json::from_str::<serde_json::Value>(json.get()) {
         Ok(_) => SentValue::Json(json.to_owned()),
         Err(_) => SentValue::Nothing,

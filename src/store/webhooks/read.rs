@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::store::doors::Store;
 use crate::store::webhooks::event_parts::whole_body;
 use crate::store::webhooks::settings::Webhook;
-use crate::store::webhooks::verbs::FORGET_MAX;
+use crate::store::webhooks::verbs::{FORGET_MAX, HELD_EVENTS};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 
@@ -130,11 +130,6 @@ pub struct DeliveryPage {
     /// How many at most.
     pub limit: i64,
 }
-
-/// The events of disabled users that wait and happened before `?1`.
-pub(crate) const HELD_EVENTS: &str =
-    "FROM deliveries d JOIN users u ON u.id = d.user_id AND u.disabled_at IS NOT NULL
-     WHERE d.next_at IS NOT NULL AND d.created_at < ?1";
 
 /// What an event is called in its body.
 macro_rules! event_type {

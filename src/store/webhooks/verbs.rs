@@ -5,7 +5,6 @@ use crate::error::{Error, Result};
 use crate::store::users::read::find as find_user;
 use crate::store::users::verbs::replace_data;
 use crate::store::webhooks::event_parts::forget_unused;
-use crate::store::webhooks::read::HELD_EVENTS;
 use crate::store::webhooks::settings::URL;
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -14,6 +13,11 @@ use std::collections::BTreeSet;
 
 /// Most deliveries that are forgotten in one transaction.
 pub(crate) const FORGET_MAX: usize = 500;
+
+/// The events of disabled users that wait and happened before `?1`.
+pub(crate) const HELD_EVENTS: &str =
+    "FROM deliveries d JOIN users u ON u.id = d.user_id AND u.disabled_at IS NOT NULL
+     WHERE d.next_at IS NOT NULL AND d.created_at < ?1";
 
 /// What follows from an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -86,10 +86,12 @@ class AdminCalls(Connection):
         max_concurrent_bots: int | None = None,
         data: dict[str, Any] | None = None,
         disabled: bool | None = None,
+        stop_bots: bool | None = None,
     ) -> User:
         """Change fields of a user; what is left out stays, and ``data`` is replaced as a whole.
 
-        ``disabled`` refuses all their tokens and deletes nothing; False accepts them again.
+        ``disabled`` refuses all their tokens and deletes nothing; False accepts them again. Their
+        bots go on, unless ``stop_bots`` is True; their webhook events wait until they are enabled.
         Status 404 if unknown. Raises VomeetClientError if nothing is given.
         """
         body = given(
@@ -98,10 +100,11 @@ class AdminCalls(Connection):
             max_concurrent_bots=max_concurrent_bots,
             data=data,
             disabled=disabled,
+            stop_bots=stop_bots,
         )
         if not body:
             raise VomeetClientError(
-                "Nothing to change: give a name, image_url, max_concurrent_bots, data or disabled."
+                "Nothing to change: give a name, image_url, max_concurrent_bots, data, disabled or stop_bots."
             )
         path = path_of("admin", "users", user_id)
         return cast(User, self._as_admin("PATCH", path, body=body))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import requests
@@ -9,6 +10,9 @@ import requests
 from ._http import exchange, exchange_text, key_header
 
 DEFAULT_BASE_URL = "http://localhost:18056"
+# The server closes a connection that was idle for 75 s, and so may a proxy before. A request that
+# meets that moment gets no response, so connections are not used again after a shorter time.
+_IDLE_SECONDS_MAX = 45.0
 
 
 class Connection:
@@ -27,11 +31,21 @@ class Connection:
         self.timeout = timeout
         self._api_key = api_key
         self._admin_key = admin_key
-        self._session = requests.Session()
+        self._pool = requests.Session()
+        self._used_at = time.monotonic()
 
     def set_api_key(self, api_key: str) -> None:
         """Use this user key from now on."""
         self._api_key = api_key
+
+    @property
+    def _session(self) -> requests.Session:
+        """The connections, without those that have been idle for too long."""
+        now = time.monotonic()
+        if now - self._used_at > _IDLE_SECONDS_MAX:
+            self._pool.close()
+        self._used_at = now
+        return self._pool
 
     def _url(self, path: str) -> str:
         return self.base_url.rstrip("/") + path

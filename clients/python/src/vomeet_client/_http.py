@@ -12,6 +12,9 @@ from .errors import VomeetClientError, describe
 
 _PIECE_BYTES = 64 * 1024
 _EXCERPT_CHARACTERS = 200
+# A request of these methods is sent again where the connection broke before a response came: sent
+# twice, it does what it does once.
+_SAFE_METHODS = ("GET", "PUT")
 
 
 def path_of(*segments: object) -> str:
@@ -106,8 +109,8 @@ def _send(
     timeout: float,
     stream: bool = False,
 ) -> requests.Response:
-    try:
-        response = session.request(
+    def request() -> requests.Response:
+        return session.request(
             method,
             url,
             headers=headers,
@@ -117,6 +120,14 @@ def _send(
             allow_redirects=False,
             stream=stream,
         )
+
+    try:
+        try:
+            response = request()
+        except requests.ConnectionError as error:
+            if method not in _SAFE_METHODS or isinstance(error, requests.Timeout):
+                raise
+            response = request()
     except requests.RequestException as error:
         raise VomeetClientError(_no_answer(method, url, timeout, error)) from error
     _refuse_failure(method, url, response)
