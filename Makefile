@@ -42,7 +42,7 @@ test-one: needs-rust ## Run the Rust tests whose names hold T: make test-one T=t
 	@cargo test --quiet --lib --test it -- --list "$(T)" | grep -q ': test$$' || { echo 'No test has "$(T)" in its name.'; exit 2; }
 	cargo test --lib --test it -- "$(T)"
 
-test-python: $(VENV)/ready ## Run the Python tests against a real server; T=tests/python/test_guide.py for one file
+test-python: $(VENV)/ready $(VENV)/node/ready ## Run the Python tests against a real server; T=tests/python/test_guide.py for one file
 	cargo build --release
 	VOMEET_BINARY=target/release/vomeet $(VENV)/bin/python -m pytest $(or $(T),tests/python)
 
@@ -72,6 +72,12 @@ $(VENV)/ready: tests/python/requirements.txt clients/python/pyproject.toml $(wil
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement tests/python/requirements.txt
 	$(VENV)/bin/pip install --quiet 'clients/python[live]'
+	@touch $@
+
+$(VENV)/node/ready: tests/openapi/package.json | needs-python
+	@mkdir -p $(@D)
+	cp tests/openapi/package.json $(@D)
+	npm install --prefix $(@D) --no-audit --no-fund --no-package-lock --loglevel=error
 	@touch $@
 
 $(VENV)/browser: $(VENV)/ready tests/browser/requirements.txt | needs-browser

@@ -10,8 +10,13 @@ CREATE TABLE users (
   max_concurrent_bots INTEGER NOT NULL CHECK (max_concurrent_bots >= 0),
   data                TEXT    NOT NULL,         -- a JSON object
   created_at          INTEGER NOT NULL,
-  disabled_at         INTEGER                   -- since when all their tokens are refused
+  disabled_at         INTEGER,                  -- since when all their tokens are refused
+  webhook_url         TEXT,                     -- where events go; shown in `data`, where clients look for it
+  erasing_at          INTEGER                   -- since when they are being erased: they are refused and found nowhere
 ) STRICT;
+
+-- Erasures that are under way, or were when the server ended.
+CREATE INDEX users_being_erased ON users (id) WHERE erasing_at IS NOT NULL;
 
 CREATE TABLE tokens (
   id             INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -97,7 +102,8 @@ CREATE INDEX meetings_of_user ON meetings (user_id, id);
 CREATE UNIQUE INDEX seats ON meetings (user_id, platform, native_meeting_id)
   WHERE status IN ('requested', 'joining', 'awaiting_admission', 'active');
 
-CREATE INDEX open_meetings ON meetings (user_id, id) WHERE status NOT IN ('completed', 'failed');
+CREATE INDEX open_meetings ON meetings (user_id, id)
+  WHERE status IN ('requested', 'joining', 'awaiting_admission', 'active', 'stopping');
 
 CREATE INDEX meetings_by_name ON meetings (user_id, platform, native_meeting_id, id);
 
@@ -106,35 +112,61 @@ CREATE TABLE sessions (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,
   meeting_id INTEGER NOT NULL UNIQUE REFERENCES meetings (id) ON DELETE CASCADE,
   uid        TEXT    NOT NULL UNIQUE,                          -- its connectionId
-  token_hash BLOB    UNIQUE CHECK (length(token_hash) = 32),   -- BLAKE3; gone when the meeting is over
+  token_hash BLOB    UNIQUE CHECK (length(token_hash) = 32),   -- BLAKE3; it opens words until 120 s after the end of the meeting
   bot_name   TEXT    NOT NULL,
   language   TEXT,
   task       TEXT,
-  started_at INTEGER NOT NULL,                                 -- segments count from here
+  started_at INTEGER NOT NULL,                                 -- the clock of the meeting: segments are shown from here
   cleared_at INTEGER,                                          -- when its process or container was gone
   token_id   INTEGER                                           -- the API token by which it was sent
 ) STRICT;
 
 CREATE INDEX uncleared ON sessions (meeting_id) WHERE cleared_at IS NULL;
 
+-- The clocks of a meeting: that of its bot's session, and one for each connection of a recogniser.
+CREATE TABLE streams (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  meeting_id INTEGER NOT NULL REFERENCES meetings (id) ON DELETE CASCADE,
+  uid        TEXT    NOT NULL,
+  started_at INTEGER NOT NULL,                                 -- stored once: its segments and events count from here
+  UNIQUE (meeting_id, uid)
+) STRICT;
+
+-- Who began and ended to speak, by the clock; they name the segments that come without a speaker.
+CREATE TABLE speaker_events (
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  stream_id   INTEGER NOT NULL REFERENCES streams (id) ON DELETE CASCADE,
+  at          INTEGER NOT NULL,
+  is_start    INTEGER NOT NULL,
+  participant TEXT    NOT NULL,                                -- the platform's id, or else the name
+  name        TEXT    NOT NULL,
+  UNIQUE (stream_id, at, is_start, participant)
+) STRICT;
+
 CREATE TABLE segments (
   id             INTEGER PRIMARY KEY AUTOINCREMENT,
   meeting_id     INTEGER NOT NULL REFERENCES meetings (id) ON DELETE CASCADE,
-  session_id     INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
-  start_ms       INTEGER NOT NULL,                             -- from the start of the session
-  end_ms         INTEGER NOT NULL,
+  stream_id      INTEGER NOT NULL REFERENCES streams (id) ON DELETE CASCADE,
+  identity       TEXT    NOT NULL,                             -- what has the same one is replaced: src/store/segments/row.rs
   absolute_start INTEGER NOT NULL,
   absolute_end   INTEGER NOT NULL,
   text           TEXT    NOT NULL,
   speaker        TEXT,
+  speaker_source TEXT    NOT NULL,                             -- where the name comes from: src/domain/speaker.rs
   language       TEXT,
+  completed      INTEGER NOT NULL,                             -- 0 is a draft
   created_at     INTEGER NOT NULL,
   updated_at     INTEGER NOT NULL,
-  unindexed_user_id INTEGER,                                   -- whose it is, while `words` does not have it as it is now
-  UNIQUE (session_id, start_ms)
+  unindexed_user_id INTEGER,                                   -- whose it is, while `words` does not have it as it is now; null for a draft
+  UNIQUE (meeting_id, identity)
 ) STRICT;
 
 CREATE INDEX segments_in_order ON segments (meeting_id, absolute_start, id);
+
+CREATE INDEX segments_of_stream ON segments (stream_id);
+
+-- Segments whose words are not final.
+CREATE INDEX drafts ON segments (stream_id) WHERE completed = 0;
 
 -- Segments that a search reads itself, until they enter `words`: src/store/segments/index.rs.
 CREATE INDEX unindexed_segments ON segments (unindexed_user_id, meeting_id) WHERE unindexed_user_id IS NOT NULL;
@@ -166,7 +198,8 @@ CREATE TABLE deliveries (
   next_at      INTEGER,
   delivered_at INTEGER,
   last_status  INTEGER,
-  last_error   TEXT
+  last_error   TEXT,
+  parts        TEXT                                        -- where its large members were: event_parts
 ) STRICT;
 
 CREATE INDEX deliveries_waiting ON deliveries (meeting_id, id) WHERE next_at IS NOT NULL;
@@ -174,6 +207,15 @@ CREATE INDEX deliveries_waiting ON deliveries (meeting_id, id) WHERE next_at IS 
 CREATE INDEX deliveries_of_user ON deliveries (user_id, id);
 
 CREATE INDEX deliveries_of_meeting ON deliveries (meeting_id, id);
+
+-- Large members of events, once for each meeting and compressed: src/store/webhooks/event_parts.rs.
+CREATE TABLE event_parts (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  meeting_id INTEGER NOT NULL REFERENCES meetings (id) ON DELETE CASCADE,
+  hash       BLOB    NOT NULL CHECK (length(hash) = 32),
+  json       BLOB    NOT NULL,
+  UNIQUE (meeting_id, hash)
+) STRICT;
 
 -- Must be read back to sign, so it is stored in plain text, and apart from what responses show.
 CREATE TABLE webhook_secrets (
@@ -236,4 +278,10 @@ CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
 -- Deletions of which something may be left in the files: a row for each, until they are scrubbed.
 CREATE TABLE erasures (
   id INTEGER PRIMARY KEY AUTOINCREMENT
+) STRICT;
+
+-- The latest time that is known, in one row: a clock that is far beyond it may be wrong.
+CREATE TABLE clock (
+  id     INTEGER PRIMARY KEY CHECK (id = 1),
+  latest INTEGER NOT NULL
 ) STRICT;

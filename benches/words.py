@@ -62,6 +62,10 @@ def _make(binary, segments, meetings, folder):
         "INSERT INTO sessions (meeting_id, uid, bot_name, started_at)"
         " SELECT id, 'session ' || id, 'Vomeet', created_at FROM meetings"
     )
+    connection.execute(
+        "INSERT INTO streams (id, meeting_id, uid, started_at)"
+        " SELECT meeting_id, meeting_id, uid, started_at FROM sessions"
+    )
     rows = list(_said(segments, meetings))
     connection.executemany(_SEGMENT, (row[:9] for row in rows))
     connection.executemany(
@@ -78,9 +82,10 @@ _MEETING = (
     f" VALUES (?1, 'google_meet', 'abc-defg-hij', 'completed', ?2, {fill.CREATED_AT}, {fill.CREATED_AT})"
 )
 _SEGMENT = (
-    "INSERT INTO segments (id, meeting_id, session_id, start_ms, end_ms, text, speaker, language,"
-    " absolute_start, absolute_end, created_at, updated_at)"
-    f" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, {fill.CREATED_AT} + ?4, {fill.CREATED_AT} + ?5, ?9, ?9)"
+    "INSERT INTO segments (id, meeting_id, stream_id, identity, text, speaker, speaker_source, language,"
+    " completed, absolute_start, absolute_end, created_at, updated_at)"
+    " VALUES (?1, ?2, ?3, ?3 || ':' || ?4 || ':' || ?7, ?6, ?7, 'stream', ?8, 1,"
+    f" {fill.CREATED_AT} + ?4, {fill.CREATED_AT} + ?5, ?9, ?9)"
 )
 
 

@@ -106,9 +106,7 @@ impl App {
         let bots = supervisor(Arc::clone(&store), watch_registry, &config.bots, clock.clone());
         let erasure = Erasure::new(Arc::clone(&store), Arc::clone(&bots), clock.clone());
         let metrics = Arc::new(Metrics::new((table.labels)()));
-        let sockets_max = config.live.sockets_max;
-        let transport =
-            Transport::new(config.http.clone(), address, sockets_max, Arc::clone(&metrics));
+        let transport = Transport::new(&config, address, Arc::clone(&metrics));
         let has_foreign_keys = store.has_foreign_keys().map_err(|error| {
             let message = format!("Cannot read the tokens ({}).", error.store_cause());
             StartupError::new(Code::DatabaseUnusable, message)

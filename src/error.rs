@@ -2,7 +2,7 @@
 //! with it is in `http/problem.rs`.
 
 use crate::domain::field_error::FieldError;
-use crate::domain::{KeyRejection, MeetingStatus, Platform, SentInstead, TokenId};
+use crate::domain::{KeyRejection, MeetingStatus, Platform, SentInstead, TokenId, Word};
 use std::fmt;
 
 /// What every fallible function of the server returns.
@@ -19,6 +19,8 @@ pub enum Error {
     TooManyHeaders(usize),
     /// No route has this path.
     NoRoute,
+    /// The path has a slash too many at its end; the path without it, and the query.
+    Moved(String),
     /// The path has no such method; the value of `Allow`.
     WrongMethod(String),
     /// The admin key is refused.
@@ -64,7 +66,7 @@ pub enum Error {
     /// The user has a bot in a meeting.
     BotInMeeting,
     /// The user has no such meeting.
-    MeetingNotFound(Platform, String),
+    MeetingNotFound(Word<Platform>, String),
     /// No user has such a meeting.
     NoSuchMeeting,
     /// The user has no such meeting whose bot could be stopped.
@@ -78,10 +80,22 @@ pub enum Error {
         /// How many there may be.
         limit: i64,
     },
+    /// So many bots of the user still run, because those that were told to leave are not gone.
+    BotsStillLeaving {
+        /// How many run.
+        running: usize,
+        /// How many may be in meetings.
+        limit: i64,
+    },
+    /// As many bots run on the server as may.
+    TooManyBots {
+        /// How many may run.
+        max: usize,
+    },
     /// The meeting is not active, so its bot cannot be configured.
-    NotActive(MeetingStatus),
+    NotActive(Word<MeetingStatus>),
     /// The meeting is not over.
-    NotOver(MeetingStatus),
+    NotOver(Word<MeetingStatus>),
     /// The search would take too long.
     TooBroad,
     /// The input changes nothing.
@@ -143,6 +157,10 @@ impl Error {
             Self::BotLimitReached { seats, limit } => {
                 ("bot_limit", format!("{seats} of {limit} bots are in meetings."))
             }
+            Self::BotsStillLeaving { running, limit } => (
+                "bots_still_leaving",
+                format!("{running} bots still run, and {limit} may be in meetings."),
+            ),
             Self::BotRefused(instead) => {
                 let message = "The secret of the meeting (Authorization: Bearer) is missing or \
                                wrong, or the meeting is over.";
@@ -183,6 +201,12 @@ impl fmt::Display for Error {
             Self::BotLimitReached { limit, .. } => {
                 write!(f, "User has reached the maximum concurrent bot limit ({limit}).")
             }
+            Self::BotsStillLeaving { .. } => {
+                f.write_str("The bots that were told to leave still run. Try again in a moment.")
+            }
+            Self::TooManyBots { max } => {
+                write!(f, "The server runs {max} bots, and no more at once. Try again later.")
+            }
             Self::NotActive(status) => {
                 let status = status.as_str();
                 write!(
@@ -222,6 +246,7 @@ impl Error {
             Self::Invalid(_) => "The request does not validate.",
             Self::WrongHost => "Unknown Host. Add the name to http.allowed_hosts in vomeet.toml.",
             Self::NoRoute | Self::PageNotFound => "Not Found",
+            Self::Moved(_) => "The path has no slash at its end.",
             Self::WrongMethod(_) => "Method Not Allowed",
             Self::NotAllowed(_) => "This token may not do that.",
             Self::AdminKeyLimited(_) => "This admin key may not do that.",
@@ -264,6 +289,8 @@ impl Error {
             | Self::Malformed(..)
             | Self::MeetingNotFound(..)
             | Self::BotLimitReached { .. }
+            | Self::BotsStillLeaving { .. }
+            | Self::TooManyBots { .. }
             | Self::NotActive(..)
             | Self::NotOver(..)
             | Self::BotNotStarted(..)

@@ -44,6 +44,8 @@ codes! {
     DatabaseForeign = 14,
     /// The database cannot be opened or written: folder, permissions, disk.
     DatabaseUnusable = 15,
+    /// Standard output cannot be written, because its disk is full for example.
+    OutputLost = 16,
     /// The database failed while the server ran; a supervisor should start it again.
     StoreFailed = 20,
     /// The server is busy, is stopping, has no disk space left or has another version; the same

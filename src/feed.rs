@@ -8,7 +8,7 @@
 
 mod push;
 
-use crate::domain::{Meeting, MeetingId, Platform, TokenHash, UserId};
+use crate::domain::{Meeting, MeetingId, Platform, TokenHash, UserId, Word};
 use crate::store::Change;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -243,7 +243,7 @@ pub struct Watcher {
     subscriber: Arc<Subscriber>,
     messages: mpsc::Receiver<Message>,
     /// Its subscriptions, with the names by which it asked for them.
-    meetings: HashMap<MeetingId, (Platform, String)>,
+    meetings: HashMap<MeetingId, (Word<Platform>, String)>,
 }
 
 impl Watcher {
@@ -258,7 +258,7 @@ impl Watcher {
         if self.meetings.len() >= SUBSCRIPTIONS_MAX && !self.meetings.contains_key(&meeting.id) {
             return false;
         }
-        self.meetings.insert(meeting.id, (meeting.platform, native_id.to_owned()));
+        self.meetings.insert(meeting.id, (meeting.platform.clone(), native_id.to_owned()));
         let mut hub = self.feed.lock();
         let subscribers = hub.meetings.entry(meeting.id).or_default();
         Arc::make_mut(subscribers).insert(self.number, Arc::clone(&self.subscriber));
@@ -268,7 +268,8 @@ impl Watcher {
     /// Ends the subscriptions to meetings of this name.
     pub fn unsubscribe(&mut self, platform: Platform, native_id: &str) {
         let mut hub = self.feed.lock();
-        let has_name = |named: &(Platform, String)| named.0 == platform && named.1 == native_id;
+        let has_name =
+            |named: &(Word<Platform>, String)| named.0 == platform && named.1 == native_id;
         for (meeting, _) in self.meetings.extract_if(|_, named| has_name(named)) {
             hub.leave(meeting, self.number);
         }

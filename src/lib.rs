@@ -12,6 +12,7 @@
 //! | [`mod@error`], [`exit`] | every error of a request; why the program ends, and its exit code |
 //! | [`clock`], [`logging`], [`metrics`] | the clock that is passed in, the log, the metrics |
 //! | [`http_client`] | the one HTTP client, over a stream that the caller has opened |
+//! | [`budget`] | what one caller may hold of the server at once |
 //! | [`config`] | every setting, its default and its source |
 //! | [`store`] | all the SQL: one writer, many readers, one file |
 //! | [`auth`] | authentication, limits, usage, and every read of tokens |
@@ -46,6 +47,7 @@ pub mod api;
 pub mod app;
 pub mod auth;
 pub mod bots;
+mod budget;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -24,23 +24,43 @@ const WAITING_BYTES_MAX: usize = 1024 * 1024;
 static WAITING: Waiting = Waiting::new();
 
 /// Checks a filter.
-pub(crate) fn check(filter: &str) -> Result<(), StartupError> {
+pub(crate) fn check(filter: &str) -> Result<(), String> {
     let mut builder = env_filter::Builder::new();
-    match builder.try_parse(filter) {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let message = format!(
-                "log should be a level such as info ({error}); correct it and start again."
-            );
-            Err(StartupError::new(Code::Config, message))
+    if let Err(error) = builder.try_parse(filter) {
+        return Err(format!("log should be a level such as info ({error})."));
+    }
+    // What stands behind a slash is searched for in the messages.
+    let directives = filter.split('/').next().unwrap_or_default();
+    for word in directives.split(',') {
+        let word = word.trim();
+        let is_level = word.is_empty() || word.contains('=') || word.parse::<LevelFilter>().is_ok();
+        if !is_level {
+            // The parser would take it for a part of the program, and silence all the others.
+            let nearest = nearest_level(word);
+            return Err(format!("log: there is no level {word}; did you mean {nearest}?"));
         }
     }
+    Ok(())
+}
+
+/// The level whose name is most like a word.
+fn nearest_level(word: &str) -> String {
+    let mut nearest = LevelFilter::Info;
+    let mut likeness_max = 0.0;
+    for level in LevelFilter::iter() {
+        let likeness = strsim::jaro_winkler(&level.as_str().to_lowercase(), &word.to_lowercase());
+        if likeness > likeness_max {
+            likeness_max = likeness;
+            nearest = level;
+        }
+    }
+    nearest.as_str().to_lowercase()
 }
 
 /// Starts logging to standard error. Keep the guard until the end: dropping it writes the lines
 /// that wait.
 pub(crate) fn start(filter: &str) -> Result<Flush, StartupError> {
-    check(filter)?;
+    check(filter).map_err(|why| StartupError::new(Code::Config, why))?;
     let mut logger = filtered(filter);
     logger.format(format_of_lines());
     logger.target(Target::Pipe(Box::new(Pipe)));
@@ -237,8 +257,20 @@ mod tests {
     #[test]
     fn a_filter_that_is_wrong_is_refused_and_not_skipped() {
         for filter in ["warn,access=loud", "a=b=c", "info/a/b"] {
-            assert_eq!(check(filter).expect_err(filter).code, Code::Config);
+            assert!(check(filter).is_err(), "{filter}");
         }
-        assert!(check("warn,access=off").is_ok());
+        for (filter, nearest) in [
+            ("loud", "did you mean"),
+            ("inof", "did you mean info?"),
+            ("warn,debg", "did you mean debug?"),
+            ("WARNING", "did you mean warn?"),
+            ("vomeet", "did you mean"),
+        ] {
+            let why = check(filter).expect_err(filter);
+            assert!(why.contains(nearest), "{filter}: {why}");
+        }
+        for filter in ["warn,access=off", "INFO", "", "off", "hyper=trace,warn", "info/wörd"] {
+            assert!(check(filter).is_ok(), "{filter}");
+        }
     }
 }

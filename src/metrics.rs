@@ -1,24 +1,41 @@
-//! Metrics in the text format of Prometheus (`OpenMetrics` 1.0).
+//! Metrics in the text formats of Prometheus: `OpenMetrics` 1.0, and the older 0.0.4.
 
 use crate::error::{Error, Result};
 use hyper::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The media type of [`Metrics::text`].
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// A text format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `OpenMetrics` 1.0, for those who ask for it.
+    OpenMetrics,
+    /// The format that every reader of Prometheus metrics knows.
+    Classic,
+}
+
+impl Format {
+    /// Its media type.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Classic => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
 
 /// The statuses that are counted one by one; any other counts as the last.
-pub const STATUSES: [u16; 22] = [
-    101, 200, 201, 202, 204, 307, 400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 426, 429, 431,
-    503, 507, 500,
+pub const STATUSES: [u16; 24] = [
+    101, 200, 201, 202, 204, 304, 307, 308, 400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 426,
+    429, 431, 503, 507, 500,
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -31,7 +48,7 @@ struct Request {
 /// The labels of a route: its method and its path.
 pub type RouteLabel = (&'static str, &'static str);
 
-/// A gauge that another module reads when the metrics are written: name, help, value.
+/// A gauge or a counter that another module reads when the metrics are written: name, help, value.
 pub type Reading = (&'static str, &'static str, u64);
 
 /// The metrics of requests: for each route, and for requests without a route, a counter for each
@@ -62,8 +79,14 @@ impl Metrics {
         self.seconds.observe(took.as_secs_f64());
     }
 
-    /// All metrics as text, with the gauges of other modules.
-    pub fn text(&self, readings: &[Reading], started_at_seconds: i64) -> Result<String> {
+    /// All metrics as text, with the gauges and the counters of other modules.
+    pub fn text(
+        &self,
+        format: Format,
+        gauges: &[Reading],
+        counters: &[Reading],
+        started_at_seconds: i64,
+    ) -> Result<String> {
         let mut registry = Registry::with_prefix("vomeet");
         registry.register("http_requests", "Requests answered", self.by_request());
         registry.register(
@@ -71,8 +94,11 @@ impl Metrics {
             "Time from the head of a request to its answer",
             self.seconds.clone(),
         );
-        for (name, about, value) in readings {
+        for (name, about, value) in gauges {
             registry.register(*name, *about, ConstGauge::new(*value));
+        }
+        for (name, about, value) in counters {
+            registry.register(*name, *about, ConstCounter::new(*value));
         }
         let started = ConstGauge::new(started_at_seconds);
         registry.register(
@@ -82,7 +108,10 @@ impl Metrics {
         );
         let mut text = String::new();
         encode(&mut text, &registry).map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(text)
+        match format {
+            Format::OpenMetrics => Ok(text),
+            Format::Classic => Ok(classic(&text)),
+        }
     }
 
     fn by_request(&self) -> Family<Request, Counter> {
@@ -99,5 +128,57 @@ impl Metrics {
             }
         }
         family
+    }
+}
+
+/// `OpenMetrics` in the older format: there a counter is called as its samples are, with `_total`,
+/// and nothing marks the end.
+fn classic(open_metrics: &str) -> String {
+    let mut counters = HashSet::new();
+    for line in open_metrics.lines() {
+        let name = line.strip_prefix("# TYPE ").and_then(|rest| rest.strip_suffix(" counter"));
+        counters.extend(name);
+    }
+    let mut text = String::with_capacity(open_metrics.len() + 64);
+    for line in open_metrics.lines() {
+        let mut words = line.splitn(4, ' ');
+        let (mark, kind, name) = (words.next(), words.next(), words.next());
+        match (mark, kind, name, words.next()) {
+            (Some("#"), Some("EOF" | "UNIT"), ..) => continue,
+            (Some("#"), Some(kind), Some(name), Some(rest)) if counters.contains(name) => {
+                text.push_str(&format!("# {kind} {name}_total {rest}"));
+            }
+            _ => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_format_has_its_names_and_its_end() {
+        let metrics = Metrics::new(vec![("GET", "/user")]);
+        metrics.observe(Some(0), StatusCode::OK, Duration::from_millis(1));
+        let text = |format| {
+            let (gauges, counters) = ([("size_bytes", "Size", 7)], [("writes", "Writes", 9)]);
+            metrics.text(format, &gauges, &counters, 1).expect("metrics")
+        };
+        let (open, classic) = (text(Format::OpenMetrics), text(Format::Classic));
+        for (text, wanted, unwanted) in [
+            (&open, "# TYPE vomeet_writes counter\nvomeet_writes_total 9\n", "writes_total c"),
+            (&open, "# TYPE vomeet_http_requests counter\n", "TYPE vomeet_http_requests_total"),
+            (&open, "\n# EOF\n", "UNIT"),
+            (&classic, "# HELP vomeet_writes_total Writes.\n", "HELP vomeet_writes "),
+            (&classic, "# TYPE vomeet_writes_total counter\nvomeet_writes_total 9\n", "EOF"),
+            (&classic, "# TYPE vomeet_http_requests_total counter\n", "UNIT"),
+            (&classic, "# TYPE vomeet_size_bytes gauge\nvomeet_size_bytes 7\n", "bytes_total"),
+            (&classic, "vomeet_http_request_seconds_count 1\n", "seconds_total"),
+        ] {
+            assert!(text.contains(wanted) && !text.contains(unwanted), "{wanted:?}:\n{text}");
+        }
     }
 }

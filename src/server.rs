@@ -11,7 +11,7 @@ use crate::exit::{Code, StartupError};
 use crate::http::serve::{Listeners, serve};
 use crate::routes::TABLE;
 use crate::store::{
-    ApplyConfiguredUsers, ConfiguredChanges, ForgetDeliveries, ForgetUsage, TokenTaken,
+    ApplyConfiguredUsers, ConfiguredChanges, ForgetDeliveries, ForgetUsage, GiveUpHeld, TokenTaken,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,9 @@ use tokio::time::sleep;
 
 /// How long webhook deliveries that have ended are listed, in seconds.
 const DELIVERIES_KEPT_SECONDS: i64 = 30 * 86_400;
+
+/// How long the events of a disabled user are held back, in seconds; then they are given up.
+const HELD_SECONDS_MAX: i64 = 7 * 86_400;
 
 /// How often resting segments are brought into the word index.
 const INDEXING_PERIOD: Duration = Duration::from_secs(2);
@@ -138,6 +141,7 @@ impl Jobs {
         let cancellable = vec![
             tokio::spawn(Arc::clone(&app.feed).deliver()),
             tokio::spawn(Arc::clone(&app.erasure).scrub_forever()),
+            tokio::spawn(Arc::clone(&app.erasure).finish_forever()),
             tokio::spawn(Arc::clone(&app.erasure).keep_applying_retention(retention)),
             tokio::spawn(keep_indexing(Arc::clone(app))),
         ];
@@ -182,6 +186,9 @@ async fn flush_pending(app: Arc<App>, mut ended: oneshot::Receiver<()>) {
         if let Err(error) = delete_old_deliveries(&app).await {
             log::warn!("old deliveries could not be deleted: {}", error.store_cause());
         }
+        if let Err(error) = give_up_held(&app).await {
+            log::warn!("events of disabled users cannot be given up: {}", error.store_cause());
+        }
         if let Err(error) = delete_old_usage(&app).await {
             log::warn!("old usage could not be deleted: {}", error.store_cause());
         }
@@ -208,10 +215,22 @@ async fn delete_old_usage(app: &App) -> Result<()> {
     if days == 0 {
         return Ok(());
     }
-    let before = Day::of(app.clock.now()).plus(1 - days);
+    let Some(now) = app.erasure.sweep_time().await? else { return Ok(()) };
+    let before = Day::of(now).plus(1 - days);
     let mut is_left = app.store.has_usage_before(before)?;
     while is_left {
         is_left = app.store.write(ForgetUsage { before }).await?;
+    }
+    Ok(())
+}
+
+/// Gives up the events of users who have been disabled for longer than [`HELD_SECONDS_MAX`].
+async fn give_up_held(app: &App) -> Result<()> {
+    let before = app.clock.now().plus_seconds(-HELD_SECONDS_MAX);
+    let mut is_left = app.store.has_held_event_before(before)?;
+    while is_left {
+        let error = "the user was disabled for 7 days".to_owned();
+        is_left = app.store.write(GiveUpHeld { before, error }).await?;
     }
     Ok(())
 }
@@ -221,7 +240,8 @@ async fn delete_old_usage(app: &App) -> Result<()> {
 async fn delete_old_deliveries(app: &App) -> Result<()> {
     let tried = i64::try_from(app.dispatcher.gives_up_after().as_secs()).unwrap_or(i64::MAX);
     let kept = tried.saturating_add(DELIVERIES_KEPT_SECONDS);
-    let end = app.clock.now().plus_seconds(-kept);
+    let Some(now) = app.erasure.sweep_time().await? else { return Ok(()) };
+    let end = now.plus_seconds(-kept);
     let ids = app.store.old_deliveries(end).await?;
     if ids.is_empty() {
         return Ok(());
@@ -229,11 +249,15 @@ async fn delete_old_deliveries(app: &App) -> Result<()> {
     app.store.write(ForgetDeliveries { ids }).await
 }
 
-/// Brings segments into the word index once they rest, those too that a stop or a crash left
+/// Makes drafts final and brings segments into the word index once they rest, those too that a stop or a crash left
 /// behind; it never ends by itself. A search finds them also before.
 async fn keep_indexing(app: Arc<App>) {
     loop {
-        let indexed = app.store.index_resting(app.clock.now()).await;
+        let now = app.clock.now();
+        if let Err(error) = app.store.settle_drafts(now).await {
+            log::warn!("drafts cannot be made final yet: {}", error.store_cause());
+        }
+        let indexed = app.store.index_resting(now).await;
         let period = match indexed {
             Ok(_) => INDEXING_PERIOD,
             Err(error) => {

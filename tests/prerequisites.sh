@@ -37,6 +37,11 @@ bash        python             bash           bash           bash           bash
 git         python             git            git            git            git          git
 jq          python             jq             jq             jq             jq           jq
 groff       python             groff-base     groff          groff          groff        groff
+node        python             nodejs         nodejs         nodejs         nodejs       node
+npm         python             npm            nodejs-npm     npm            npm          node
+nginx       python             nginx-light    nginx          nginx          nginx        nginx
+caddy       python             caddy          caddy          caddy          caddy        caddy
+haproxy     python             haproxy        haproxy        haproxy        haproxy      haproxy
 python3     python,browser,bench  python3     python3        python3        python       python
 venv        python,browser     python3-venv   python3        python3        python       python
 chromium    browser            chromium       chromium       chromium       chromium     chromium

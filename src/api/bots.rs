@@ -1,22 +1,22 @@
 //! Bots, for their owners: sent, listed, reconfigured and stopped.
 
+use crate::api::bot_target::SendBotInput;
 use crate::api::meetings::{NameInPath, owned};
 use crate::api::message::Message;
+use crate::api::stop::stop_any;
 use crate::api::users::ById;
 use crate::app::App;
 use crate::auth::{Admin, User};
 use crate::bots::LaunchSpec;
-use crate::domain::bot::{NativeId, container_name};
-use crate::domain::field::Invalid;
+use crate::domain::bot::{container_name, session_alias};
 use crate::domain::lifecycle::TransitionOutcome;
-use crate::domain::text::SingleLine;
 use crate::domain::{
-    AutomaticLeave, BotConfig, Language, Meeting, MeetingId, MeetingStatus, Passcode, PlainToken,
-    Platform, StatusReport, Task, Time, TransitionSource,
+    AutomaticLeave, BotConfig, Language, Meeting, MeetingId, MeetingStatus, PlainToken,
+    StatusReport, StoredPlatform, StoredStatus, Task, Time, TransitionSource,
 };
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
-use crate::http::{Accepted, BodyRule, Created, Extractor, FromRequest, Json};
+use crate::http::{Accepted, Created, Json};
 use crate::store::{Advance, Advanced, BotAtWork, MeetingRef, NoteContainer, Reconfigure, SendBot};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -24,59 +24,22 @@ use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// Body of `POST /bots`. Written out, because what two of the fields may be depends on a third.
-pub(crate) struct SendBotInput {
-    platform: Platform,
-    native_meeting_id: String,
-    bot_name: Option<SingleLine<100>>,
-    language: Option<Language>,
-    task: Option<Task>,
-    passcode: Option<Passcode>,
-}
-
-impl FromRequest for SendBotInput {
-    const BODY: BodyRule = BodyRule::Required;
-
-    fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
-        let platform = extractor.required::<Platform>("platform");
-        let native_meeting_id = extractor.required::<NativeId>("native_meeting_id");
-        let bot_name = extractor.optional("bot_name");
-        let language = extractor.optional("language");
-        let task = extractor.optional("task");
-        let passcode = extractor.optional("passcode");
-        if let (Some(platform), Some(NativeId(id))) = (platform, &native_meeting_id)
-            && let Err(invalid) = platform.check_native_id(id)
-        {
-            extractor.refuse("native_meeting_id", invalid);
-        }
-        if let (Some(Platform::GoogleMeet), Some(Some(_))) = (platform, &passcode) {
-            let msg = "Value error, only Teams meetings have passcodes";
-            extractor.refuse("passcode", Invalid::new("value_error", msg));
-        }
-        Some(Self {
-            platform: platform?,
-            native_meeting_id: native_meeting_id?.0,
-            bot_name: bot_name?,
-            language: language?,
-            task: task?,
-            passcode: passcode?,
-        })
-    }
-}
-
 /// Sends a bot to a meeting; the response is sent once the bot runs.
 pub(crate) async fn send_bot(
     app: Arc<App>,
     caller: User,
     input: SendBotInput,
 ) -> Result<Created<Meeting>> {
+    let target = input.target(&app.config.bots)?;
     let scope = &caller.token.terms.scope;
     scope
-        .check_meeting(input.platform, Some(&input.native_meeting_id))
+        .check_meeting(target.platform, Some(&target.native_meeting_id))
         .map_err(Error::NotAllowed)?;
     if !app.bots.runs_any() {
         return Err(Error::NoRunner);
     }
+    let limit = caller.user.max_concurrent_bots;
+    let permit = app.bots.permit(caller.user.id, limit)?;
     let bot_name = match input.bot_name {
         Some(name) if !name.0.is_empty() => name.0,
         _ => app.config.bots.name.clone(),
@@ -87,9 +50,9 @@ pub(crate) async fn send_bot(
     let verb = SendBot {
         user_id: caller.user.id,
         token_id: caller.token.id,
-        url: input.platform.meeting_url(&input.native_meeting_id, input.passcode.as_ref()),
-        platform: input.platform,
-        native_meeting_id: input.native_meeting_id,
+        url: target.url,
+        platform: target.platform,
+        native_meeting_id: target.native_meeting_id,
         uid: session_name().map_err(no_randomness)?,
         token_hash: secret.hash(),
         bot_name,
@@ -107,6 +70,7 @@ pub(crate) async fn send_bot(
         sent => sent?,
     };
     let spec = spec(&app, &meeting, &uid, &bot_name, &secret, (input.language, input.task))?;
+    let spec = LaunchSpec { permit: Some(permit), ..spec };
     match app.bots.send(spec).await {
         Ok(container_id) => {
             let note = NoteContainer { meeting_id: meeting.id, container_id, now: app.clock.now() };
@@ -160,7 +124,7 @@ fn spec(
     let callback_url = format!("{}/bots/internal/callback/exited", app.url_for_bots());
     let config = BotConfig {
         meeting_id: meeting.id,
-        platform: meeting.platform,
+        platform: meeting.platform.as_str(),
         meeting_url: meeting.constructed_meeting_url.as_deref().unwrap_or_default(),
         bot_name,
         token: secret.reveal(),
@@ -183,7 +147,8 @@ fn spec(
     if !settings.whisper_live_url.is_empty() {
         environment.push(("WHISPER_LIVE_URL".to_owned(), settings.whisper_live_url.clone()));
     }
-    Ok(LaunchSpec { meeting_id: meeting.id, uid: uid.to_owned(), name, environment })
+    let uid = uid.to_owned();
+    Ok(LaunchSpec { meeting_id: meeting.id, uid, name, permit: None, environment })
 }
 
 /// A running bot.
@@ -196,12 +161,12 @@ pub(crate) struct RunningBot {
     #[schema(example = "vomeet-bot-1")]
     container_name: String,
     /// The platform of the meeting.
-    platform: Platform,
+    platform: StoredPlatform,
     /// The platform's id of the meeting.
     #[schema(required)]
     native_meeting_id: Option<String>,
     /// The status of the meeting.
-    status: MeetingStatus,
+    status: StoredStatus,
     /// The status in fewer words: Requested, Starting, Up, Stopping, Exited or Failed.
     #[schema(example = "Up")]
     normalized_status: &'static str,
@@ -219,13 +184,13 @@ impl From<BotAtWork> for RunningBot {
         Self {
             container_name: container_name(meeting.id),
             platform: meeting.platform,
+            normalized_status: normalized(&meeting.status),
             status: meeting.status,
-            normalized_status: normalized(meeting.status),
             created_at: meeting.created_at,
             labels: BTreeMap::from([
                 ("vomeet.bot_name", bot_name),
                 ("vomeet.meeting_id", meeting.id.to_string()),
-                ("vomeet.uid", uid),
+                ("vomeet.uid", session_alias(&uid)),
             ]),
             meeting_id_from_name: meeting.id.to_string(),
             container_id: meeting.bot_container_id,
@@ -234,8 +199,9 @@ impl From<BotAtWork> for RunningBot {
     }
 }
 
-fn normalized(status: MeetingStatus) -> &'static str {
-    match status {
+fn normalized(status: &StoredStatus) -> &'static str {
+    // Only bots at work are listed, whose status is known.
+    match status.known().unwrap_or(MeetingStatus::Failed) {
         MeetingStatus::Requested => "Requested",
         MeetingStatus::Joining | MeetingStatus::AwaitingAdmission => "Starting",
         MeetingStatus::Active => "Up",
@@ -304,16 +270,8 @@ pub(crate) async fn stop_meeting(
     admin: Admin,
     ById(id): ById<MeetingId>,
 ) -> Result<Accepted<Message>> {
-    let report = StatusReport::new(MeetingStatus::Stopping, TransitionSource::User);
-    let verb = Advance {
-        meeting_ref: MeetingRef::Meeting(id),
-        report,
-        container_id: None,
-        now: app.clock.now(),
-    };
-    Ok(Accepted(stopped(
-        &app.store.write_by(admin.actor()?, verb).await?.ok_or(Error::NoSuchMeeting)?,
-    )))
+    let advanced = stop_any(&app, &admin, id).await?;
+    Ok(Accepted(stopped(&advanced.ok_or(Error::NoSuchMeeting)?)))
 }
 
 /// The response to a stop request.
@@ -330,5 +288,5 @@ fn stopped(advanced: &Advanced) -> Message {
 
 /// The error of a bot that is not active, for the route table.
 pub(crate) fn not_active() -> Error {
-    Error::NotActive(MeetingStatus::Joining)
+    Error::NotActive(MeetingStatus::Joining.into())
 }

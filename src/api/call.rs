@@ -14,6 +14,8 @@ pub struct Call {
     pub request: Request,
     /// The permission that a user's token needs.
     pub permission: Permission,
+    /// How many requests it counts as.
+    pub cost: u32,
     /// When the request came.
     pub now: Time,
     /// The same by the monotonic clock, for rate limits.

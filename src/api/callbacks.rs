@@ -5,18 +5,22 @@ use crate::api::guard::Session;
 use crate::app::App;
 use crate::domain::bot::Details;
 use crate::domain::bounded_int::BoundedInt;
-use crate::domain::lifecycle::TransitionOutcome;
+use crate::domain::lifecycle::{SaidWords, TransitionOutcome};
+use crate::domain::reported::{ReportedWord, completion_reason_of, failure_stage_of, status_of};
 use crate::domain::text::{SingleLine, Truncated};
 use crate::domain::{
-    CompletionReason, FailureStage, MeetingId, MeetingStatus, StatusReport, TransitionSource,
+    MeetingId, MeetingStatus, SentInstead, StatusReport, StoredStatus, TransitionSource,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::Json;
 use crate::http::request::input::input;
 use crate::store::{Advance, Advanced, MeetingRef};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
+
+/// Longest body of a report that may carry the log of its bot, in bytes.
+pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// The name of a session, which is the bot's credential.
 type ConnectionId = SingleLine<64>;
@@ -42,25 +46,34 @@ input! {
         optional reason: Option<Truncated<1024>>,
         optional error_details: Option<Details>,
         optional platform_specific_error: Option<Truncated<1024>>,
-        optional completion_reason: Option<CompletionReason>,
-        optional failure_stage: Option<FailureStage>,
+        optional completion_reason: Option<ReportedWord>,
+        optional failure_stage: Option<ReportedWord>,
         optional timestamp: Option<Truncated<64>>,
     }
 }
 
 impl ReportDetails {
     fn report(self, to: MeetingStatus, exit_code: Option<ExitCode>) -> StatusReport {
+        let reason = self.completion_reason.map(|word| word.0);
+        let stage = self.failure_stage.map(|word| word.0);
+        let completion_reason = reason.as_deref().and_then(completion_reason_of);
+        let failure_stage = stage.as_deref().and_then(failure_stage_of);
         StatusReport {
-            to,
-            by: TransitionSource::Bot,
             reason: self.reason.map(|text| text.0),
             exit_code: exit_code.map(|code| code.0),
             error_details: self.error_details.map(|details| details.0),
             platform_specific_error: self.platform_specific_error.map(|text| text.0),
             bot_timestamp: self.timestamp.map(|text| text.0),
-            completion_reason: self.completion_reason,
-            failure_stage: self.failure_stage,
-            only_from: None,
+            completion_reason,
+            failure_stage,
+            said: SaidWords {
+                status: None,
+                completion_reason: reason
+                    .filter(|said| completion_reason.is_none_or(|word| word.as_str() != said)),
+                failure_stage: stage
+                    .filter(|said| failure_stage.is_none_or(|word| word.as_str() != said)),
+            },
+            ..StatusReport::new(to, TransitionSource::Bot)
         }
     }
 }
@@ -69,7 +82,7 @@ input! {
     /// Body of `…/status_change`.
     pub(crate) struct StatusChangeInput, body Required {
         flatten session: ReportedSession,
-        required status: MeetingStatus,
+        required status: ReportedWord,
         optional exit_code: Option<ExitCode>,
         flatten details: ReportDetails,
     }
@@ -102,7 +115,7 @@ pub(crate) struct Outcome {
     meeting_id: Option<MeetingId>,
     /// The status of that meeting now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    meeting_status: Option<MeetingStatus>,
+    meeting_status: Option<StoredStatus>,
     /// Why nothing was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
@@ -133,16 +146,46 @@ impl Outcome {
     }
 }
 
+/// Answers a report from which nothing follows: the bot needs help, say.
+fn acknowledge(
+    app: &App,
+    bot: &Session,
+    session: &ReportedSession,
+    said: &str,
+) -> Result<Json<Outcome>> {
+    let Some(id) = known_meeting(app, bot, session)? else {
+        return Ok(Json(Outcome::no_session()));
+    };
+    log::info!("meeting {id}: its bot reports {said:?}");
+    let detail = Some(format!("Nothing follows from {said:?}."));
+    Ok(Json(Outcome { status: "ignored", meeting_id: Some(id), meeting_status: None, detail }))
+}
+
+/// The meeting of a session, if there is one. A secret that comes with a report must be the
+/// meeting's.
+fn known_meeting(app: &App, bot: &Session, session: &ReportedSession) -> Result<Option<MeetingId>> {
+    let Some((id, token_hash)) = app.store.session(&session.connection_id)? else {
+        return Ok(None);
+    };
+    match bot.token_hash {
+        Some(brought) if token_hash != Some(brought) => {
+            Err(Error::BotRefused(SentInstead::Nothing))
+        }
+        _ => Ok(Some(id)),
+    }
+}
+
 async fn advance(
     app: &App,
+    bot: &Session,
     session: ReportedSession,
     report: StatusReport,
 ) -> Result<Json<Outcome>> {
-    let ReportedSession { connection_id, container_id } = session;
     // Anybody can call; a report of an unknown session must not take the writer's time.
-    if !app.store.is_session(&connection_id)? {
+    if known_meeting(app, bot, &session)?.is_none() {
         return Ok(Json(Outcome::no_session()));
     }
+    let ReportedSession { connection_id, container_id } = session;
     let to = report.to;
     let meeting_ref = MeetingRef::Session(connection_id);
     let verb = Advance { meeting_ref, report, container_id, now: app.clock.now() };
@@ -152,56 +195,66 @@ async fn advance(
     }
 }
 
-async fn advance_to(app: &App, input: PhaseInput, to: MeetingStatus) -> Result<Json<Outcome>> {
+async fn advance_to(
+    app: &App,
+    bot: &Session,
+    input: PhaseInput,
+    to: MeetingStatus,
+) -> Result<Json<Outcome>> {
     let report = StatusReport::new(to, TransitionSource::Bot);
-    advance(app, input.session, report).await
+    advance(app, bot, input.session, report).await
 }
 
 /// A bot reports its status, or how it ended.
 pub(crate) async fn report_status_change(
     app: Arc<App>,
-    _: Session,
+    bot: Session,
     input: StatusChangeInput,
 ) -> Result<Json<Outcome>> {
-    let report = input.details.report(input.status, input.exit_code);
-    advance(&app, input.session, report).await
+    let said = input.status.0;
+    let Some(to) = status_of(&said) else {
+        return acknowledge(&app, &bot, &input.session, &said);
+    };
+    let mut report = input.details.report(to, input.exit_code);
+    report.said.status = Some(said).filter(|said| to.as_str() != said);
+    advance(&app, &bot, input.session, report).await
 }
 
 /// A bot is joining its meeting.
 pub(crate) async fn report_joining(
     app: Arc<App>,
-    _: Session,
+    bot: Session,
     input: PhaseInput,
 ) -> Result<Json<Outcome>> {
-    advance_to(&app, input, MeetingStatus::Joining).await
+    advance_to(&app, &bot, input, MeetingStatus::Joining).await
 }
 
 /// A bot waits to be admitted.
 pub(crate) async fn report_awaiting_admission(
     app: Arc<App>,
-    _: Session,
+    bot: Session,
     input: PhaseInput,
 ) -> Result<Json<Outcome>> {
-    advance_to(&app, input, MeetingStatus::AwaitingAdmission).await
+    advance_to(&app, &bot, input, MeetingStatus::AwaitingAdmission).await
 }
 
 /// A bot was admitted.
 pub(crate) async fn report_started(
     app: Arc<App>,
-    _: Session,
+    bot: Session,
     input: PhaseInput,
 ) -> Result<Json<Outcome>> {
-    advance_to(&app, input, MeetingStatus::Active).await
+    advance_to(&app, &bot, input, MeetingStatus::Active).await
 }
 
 /// A bot has exited.
 pub(crate) async fn report_exited(
     app: Arc<App>,
-    _: Session,
+    bot: Session,
     input: ExitedInput,
 ) -> Result<Json<Outcome>> {
     let is_success = input.exit_code.0 == 0;
     let to = if is_success { MeetingStatus::Completed } else { MeetingStatus::Failed };
     let report = input.details.report(to, Some(input.exit_code));
-    advance(&app, input.session, report).await
+    advance(&app, &bot, input.session, report).await
 }

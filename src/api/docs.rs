@@ -4,12 +4,12 @@ use crate::api::guard::Anonymous;
 use crate::app::App;
 use crate::domain::text::SingleLine;
 use crate::error::{Error, Result};
-use crate::http::Page;
+use crate::http::Asset;
+use crate::http::asset::Served;
 use crate::http::request::input::input;
-use bytes::Bytes;
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderName, HeaderValue};
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use utoipa_swagger_ui::Config;
 
 const PAGE: &str = include_str!("docs/index.html");
@@ -21,12 +21,14 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
 
 /// Gets the page of the API documentation.
-pub(crate) async fn get_docs(_: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
-    let headers = vec![
+pub(crate) async fn get_docs(_: Arc<App>, caller: Anonymous, (): ()) -> Result<Served> {
+    static ASSET: OnceLock<Asset> = OnceLock::new();
+    let headers: [(HeaderName, HeaderValue); 2] = [
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
-    Ok(Page { headers, ..text(PAGE, "text/html; charset=utf-8") })
+    let page = text(&ASSET, PAGE, "text/html; charset=utf-8");
+    Ok(serve(page, &caller).with(headers))
 }
 
 input! {
@@ -37,43 +39,62 @@ input! {
 }
 
 /// Gets a file of the page: its own script and style, or a file of Swagger UI.
-pub(crate) async fn get_docs_file(_: Arc<App>, _: Anonymous, input: DocsFileInput) -> Result<Page> {
-    let name = input.file.0;
-    match name.as_str() {
-        "start.js" => Ok(text(START, "text/javascript; charset=utf-8")),
-        "style.css" => Ok(text(STYLE, "text/css; charset=utf-8")),
-        "swagger-ui.css" | "swagger-ui-bundle.js" => swagger_ui(&name),
-        _ => Err(Error::PageNotFound),
-    }
+pub(crate) async fn get_docs_file(
+    _: Arc<App>,
+    caller: Anonymous,
+    input: DocsFileInput,
+) -> Result<Served> {
+    static SCRIPT_ASSET: OnceLock<Asset> = OnceLock::new();
+    static STYLE_ASSET: OnceLock<Asset> = OnceLock::new();
+    static BUNDLE_ASSET: OnceLock<Asset> = OnceLock::new();
+    static BUNDLE_STYLE_ASSET: OnceLock<Asset> = OnceLock::new();
+    let asset = match input.file.0.as_str() {
+        "start.js" => text(&SCRIPT_ASSET, START, "text/javascript; charset=utf-8"),
+        "style.css" => text(&STYLE_ASSET, STYLE, "text/css; charset=utf-8"),
+        "swagger-ui-bundle.js" => swagger_ui(&BUNDLE_ASSET, "swagger-ui-bundle.js").await?,
+        "swagger-ui.css" => swagger_ui(&BUNDLE_STYLE_ASSET, "swagger-ui.css").await?,
+        _ => return Err(Error::PageNotFound),
+    };
+    Ok(serve(asset, &caller))
 }
 
 /// Gets the OpenAPI document.
-pub(crate) async fn get_openapi(app: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
-    Ok(text((app.table.document)()?, "application/json"))
+pub(crate) async fn get_openapi(app: Arc<App>, caller: Anonymous, (): ()) -> Result<Served> {
+    static ASSET: OnceLock<Asset> = OnceLock::new();
+    let document = (app.table.document)()?;
+    Ok(serve(text(&ASSET, document, "application/json"), &caller))
 }
 
-fn text(body: &'static str, content_type: &'static str) -> Page {
-    let headers = vec![(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
-    Page {
-        bytes: Bytes::from_static(body.as_bytes()),
-        content_type: HeaderValue::from_static(content_type),
-        headers,
+/// The response for a caller who may have the file already, and may take it compressed.
+fn serve(asset: &'static Asset, caller: &Anonymous) -> Served {
+    asset.serve(caller.accepts_gzip, caller.known_etags.as_ref())
+}
+
+fn text(
+    cell: &'static OnceLock<Asset>,
+    body: &'static str,
+    content_type: &'static str,
+) -> &'static Asset {
+    let content_type = HeaderValue::from_static(content_type);
+    cell.get_or_init(|| Asset::new(Cow::Borrowed(body.as_bytes()), content_type))
+}
+
+/// A file of Swagger UI. The first request for it compresses it, which takes too long for a thread
+/// that serves others.
+async fn swagger_ui(cell: &'static OnceLock<Asset>, name: &'static str) -> Result<&'static Asset> {
+    if let Some(asset) = cell.get() {
+        return Ok(asset);
     }
+    let made = tokio::task::spawn_blocking(move || swagger_ui_asset(name)).await;
+    let asset = made.map_err(|panic| Error::Internal(panic.to_string()))??;
+    Ok(cell.get_or_init(|| asset))
 }
 
-fn swagger_ui(name: &str) -> Result<Page> {
+fn swagger_ui_asset(name: &str) -> Result<Asset> {
     let fault = |error: &dyn std::fmt::Display| Error::Internal(format!("{name}: {error}"));
-    let file = utoipa_swagger_ui::serve(name, Arc::new(Config::from("/openapi.json")))
+    let file = utoipa_swagger_ui::serve(name, Arc::new(Config::from("openapi.json")))
         .map_err(|error| fault(&error))?;
     let file = file.ok_or(Error::PageNotFound)?;
-    let bytes = match file.bytes {
-        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
-        Cow::Owned(bytes) => bytes.into(),
-    };
     let content_type = HeaderValue::try_from(file.content_type).map_err(|error| fault(&error))?;
-    Ok(Page {
-        bytes,
-        content_type,
-        headers: vec![(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))],
-    })
+    Ok(Asset::new(file.bytes, content_type))
 }

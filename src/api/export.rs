@@ -101,7 +101,7 @@ impl ExportPages {
                 self.begin_list(out, Part::Tokens(TokenId(0)))
             }
             Part::Tokens(after) => {
-                let page = store.export_tokens(id, after).await?;
+                let page = self.app.auth.export_tokens(id, after, store).await?;
                 let rest = Part::Tokens(page.rows.last().map_or(after, |token| token.id));
                 self.write_page(out, &page, rest, Part::Meetings(MeetingId(0)))
             }
@@ -114,7 +114,7 @@ impl ExportPages {
                 self.write_page(out, &page, rest, Part::Usage(Day::from_number(0), TokenId(0)))
             }
             Part::Usage(day, token) => {
-                let page = store.export_usage(id, (day, token)).await?;
+                let page = self.app.auth.export_usage(id, (day, token), store).await?;
                 let rest =
                     page.rows.last().map_or(self.part, |used| Part::Usage(used.day, used.token_id));
                 self.write_page(out, &page, rest, Part::Audit(0))

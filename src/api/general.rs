@@ -6,10 +6,11 @@ use crate::domain::Time;
 use crate::error::Result;
 use crate::http::response::AnswerDoc;
 use crate::http::{IntoResponse, Json, Page, Response};
-use crate::metrics;
+use crate::metrics::Format;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 use serde::{Deserialize, Serialize};
+use std::path::absolute;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -42,7 +43,7 @@ impl IntoResponse for Front {
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
         if self.is_browser {
             *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
-            response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/docs"));
+            response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("docs"));
         }
         Ok(response)
     }
@@ -108,22 +109,30 @@ async fn inside(app: &App) -> Result<Inside> {
     let (users, tokens) = app.store.count().await?;
     Ok(Inside {
         address: app.transport.address.to_string(),
-        database: app.store.path().display().to_string(),
+        database: absolute(app.store.path()).unwrap_or_default().display().to_string(),
         database_bytes: app.store.size_bytes(),
         users,
         tokens,
     })
 }
 
-/// Gets the metrics, in the text format of Prometheus.
-pub(crate) async fn get_metrics(app: Arc<App>, _: Anonymous, (): ()) -> Result<Page> {
+/// Gets the metrics, in the text format of Prometheus that is asked for.
+pub(crate) async fn get_metrics(app: Arc<App>, caller: Anonymous, (): ()) -> Result<Page> {
     let written = app.store.written();
+    let budgets = &app.transport.budgets;
     let readings = [
         ("http_connections", "Open connections", app.transport.connections.count() as u64),
-        ("live_sockets", "Open live sockets", app.transport.sockets.count() as u64),
+        ("live_sockets", "Open live sockets", budgets.sockets.used()),
+        ("body_bytes", "Bytes of request bodies that are counted", budgets.bodies.used()),
+        ("response_bytes", "Bytes of responses that are counted", budgets.responses.used()),
+        ("long_responses", "Responses of more than one page", budgets.long_responses.used()),
         ("tokens_in_memory", "Tokens that are known in memory", app.auth.known_tokens() as u64),
-        ("store_writes", "Writes committed since the start", written.verbs),
-        ("store_commits", "Commits that they shared", written.commits),
+        (
+            "tokens_in_memory_bytes",
+            "What the tokens in memory take, in bytes",
+            app.auth.known_bytes() as u64,
+        ),
+        ("bots_running", "Bots that run, those that are leaving too", app.bots.running()),
         (
             "erasures_waiting",
             "Deletions of which something may be left in the files",
@@ -131,10 +140,29 @@ pub(crate) async fn get_metrics(app: Arc<App>, _: Anonymous, (): ()) -> Result<P
         ),
         ("store_bytes", "Size of the database and its WAL", app.store.size_bytes()),
     ];
-    let text = app.metrics.text(&readings, app.started_at.as_millis() / 1000)?;
+    let counters = [
+        (
+            "connections_evicted",
+            "Connections closed since the start because another needed their place",
+            app.transport.connections.evicted(),
+        ),
+        (
+            "budget_refusals",
+            "Requests refused since the start because their caller, or all, held too much",
+            budgets.refused(),
+        ),
+        ("store_writes", "Writes committed since the start", written.verbs),
+        ("store_commits", "Commits that they shared", written.commits),
+    ];
+    let format = match caller.wants_openmetrics {
+        true => Format::OpenMetrics,
+        false => Format::Classic,
+    };
+    let started_at = app.started_at.as_millis() / 1000;
+    let text = app.metrics.text(format, &readings, &counters, started_at)?;
     Ok(Page {
         bytes: text.into(),
-        content_type: HeaderValue::from_static(metrics::CONTENT_TYPE),
-        headers: Vec::new(),
+        content_type: HeaderValue::from_static(format.content_type()),
+        headers: vec![(header::VARY, HeaderValue::from_static("Accept"))],
     })
 }

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::auth;
 use crate::auth::Auth;
 use crate::auth::{ADMIN_HEADER, Admin, Bot, ResponseHeaders, USER_HEADER, User};
+use crate::budget::Holder;
 use crate::domain::TokenHash;
 use crate::error::{Error, Result};
 use crate::http::peer::Origin;
@@ -14,10 +15,10 @@ use crate::http::this_machine::Locality;
 use crate::http::websocket::handshake::Handshake;
 use crate::http::websocket::origin;
 use hyper::body::Body;
-use hyper::header;
+use hyper::header::{self, HeaderMap, HeaderValue};
 
 /// The query parameter of a user's token: browsers cannot set headers on a WebSocket.
-const KEY_PARAMETER: &str = "api_key";
+pub(crate) const KEY_PARAMETER: &str = "api_key";
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -44,6 +45,14 @@ pub trait Guard: Sized + Send {
     /// Decides before a byte of the body is read.
     fn authenticate(call: &Call) -> Result<Self>;
 
+    /// Who holds what the request takes of the server.
+    fn holder(&self) -> Holder;
+
+    /// Who holds a response of more than one page.
+    fn holder_of_long(&self) -> Holder {
+        self.holder()
+    }
+
     /// Counts the request of an authenticated caller, and adds the headers that every response to
     /// it has.
     fn record_use(&self, _: &Call, _: &mut ResponseHeaders) -> Result<()> {
@@ -55,25 +64,63 @@ pub trait Guard: Sized + Send {
 pub struct Anonymous {
     /// Whether the caller is a browser that asks for a page.
     pub wants_page: bool,
+    /// Whether the caller takes `OpenMetrics`.
+    pub wants_openmetrics: bool,
     /// Whether the caller is on the server's own machine.
     pub(crate) locality: Locality,
+    /// Whether the caller takes gzip.
+    pub accepts_gzip: bool,
+    /// The versions that the caller has already (`If-None-Match`).
+    pub known_etags: Option<HeaderValue>,
 }
 
 impl Guard for Anonymous {
     const ACCESS: Access = Access::Open;
 
     fn authenticate(call: &Call) -> Result<Self> {
-        Ok(Self { wants_page: wants_page(call), locality: locality(call) })
+        let headers = &call.request.head.headers;
+        Ok(Self {
+            wants_page: accepts(call, "text/html"),
+            wants_openmetrics: accepts(call, "application/openmetrics-text"),
+            locality: locality(call),
+            accepts_gzip: accepts_gzip(headers),
+            known_etags: headers.get(header::IF_NONE_MATCH).cloned(),
+        })
+    }
+
+    fn holder(&self) -> Holder {
+        Holder::Anonymous
     }
 }
 
-/// Whether the caller is a browser that asks for a page.
-fn wants_page(call: &Call) -> bool {
+/// Whether the caller names this media type in `Accept`, and not to refuse it (RFC 9110, section
+/// 12.5.1).
+fn accepts(call: &Call, media_type: &str) -> bool {
     for value in call.request.head.headers.get_all(header::ACCEPT) {
-        if let Ok(accept) = value.to_str()
-            && accept.contains("text/html")
-        {
-            return true;
+        let Ok(value) = value.to_str() else { continue };
+        for item in value.split(',') {
+            let mut parts = item.split(';').map(str::trim);
+            let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(media_type));
+            let is_refused =
+                parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+            if is_named && !is_refused {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// Whether `Accept-Encoding` names gzip, and not with a weight of zero (RFC 9110, section 12.5.3).
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    for value in headers.get_all(header::ACCEPT_ENCODING) {
+        for coding in value.to_str().unwrap_or_default().split(',') {
+            let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+            let weight = weight.trim().strip_prefix("q=").unwrap_or("1");
+            let is_refused = weight.trim_matches(['0', '.']).is_empty();
+            if name.trim().eq_ignore_ascii_case("gzip") {
+                return !is_refused;
+            }
         }
     }
     false
@@ -86,13 +133,21 @@ fn locality(call: &Call) -> Locality {
 
 /// The bot of a session that the body names. A report of an unknown session gets a response, and
 /// changes nothing.
-pub struct Session;
+pub struct Session {
+    /// BLAKE3 of the meeting's secret, where it came too; then it must be right.
+    pub token_hash: Option<TokenHash>,
+}
 
 impl Guard for Session {
     const ACCESS: Access = Access::Session;
 
-    fn authenticate(_: &Call) -> Result<Self> {
-        Ok(Self)
+    fn authenticate(call: &Call) -> Result<Self> {
+        let token_hash = Auth::bearer(&call.request.head.headers)?;
+        Ok(Self { token_hash })
+    }
+
+    fn holder(&self) -> Holder {
+        Holder::Anonymous
     }
 }
 
@@ -111,6 +166,10 @@ impl Guard for Admin {
             ),
         }
     }
+
+    fn holder(&self) -> Holder {
+        Holder::Admin
+    }
 }
 
 impl Guard for User {
@@ -127,9 +186,17 @@ impl Guard for User {
         Ok(user)
     }
 
+    fn holder(&self) -> Holder {
+        Holder::User(self.user.id)
+    }
+
+    fn holder_of_long(&self) -> Holder {
+        Holder::Token(self.token.id)
+    }
+
     fn record_use(&self, call: &Call, response_headers: &mut ResponseHeaders) -> Result<()> {
         auth::add_expiry_header(self, call.now, response_headers);
-        call.app.request_limiter.count(self, call.instant, response_headers)?;
+        call.app.request_limiter.count(self, call.cost, call.instant, response_headers)?;
         call.app.auth.usage().record_use(self, call.now, call.request.client);
         Ok(())
     }
@@ -139,7 +206,11 @@ impl Guard for Bot {
     const ACCESS: Access = Access::Bot;
 
     fn authenticate(call: &Call) -> Result<Self> {
-        Auth::bot(&call.request.head, &call.app.store)
+        Auth::bot(&call.request.head, &call.app.store, call.now)
+    }
+
+    fn holder(&self) -> Holder {
+        Holder::Bot(self.token_hash())
     }
 }
 
@@ -181,6 +252,13 @@ impl Guard for WebSocketCaller {
         }
     }
 
+    fn holder(&self) -> Holder {
+        match &self.who {
+            Ok((user, _)) => user.holder(),
+            Err(_) => Holder::Anonymous,
+        }
+    }
+
     fn record_use(&self, call: &Call, response_headers: &mut ResponseHeaders) -> Result<()> {
         match &self.who {
             Ok((user, _)) => user.record_use(call, response_headers),
@@ -203,8 +281,8 @@ pub fn admit<D: Guard>(call: &Call, response_headers: &mut ResponseHeaders) -> R
 pub fn count_failed_auth(call: &Call, access: Access, error: Error) -> Error {
     let header = match access {
         Access::Admin => ADMIN_HEADER,
-        Access::Bot => header::AUTHORIZATION,
-        Access::User | Access::Socket | Access::Open | Access::Session => USER_HEADER,
+        Access::Bot | Access::Session => header::AUTHORIZATION,
+        Access::User | Access::Socket | Access::Open => USER_HEADER,
     };
     // A request without a key is no attempt to guess one.
     let brings_key = access == Access::Socket

@@ -3,7 +3,8 @@
 use crate::api::guard::WebSocketCaller;
 use crate::api::meetings::{NameInPath, owned};
 use crate::app::App;
-use crate::auth::User;
+use crate::auth::{ResponseHeaders, User};
+use crate::budget::Holder;
 use crate::clock::later;
 use crate::domain::{Platform, TokenHash};
 use crate::error::{Error, Result};
@@ -26,6 +27,8 @@ const LOOK_PERIOD: Duration = Duration::from_secs(30);
 
 /// Most meetings in one message.
 const MEETINGS_MAX: usize = 100;
+/// How many meetings a message may name before it counts as one more request.
+const MEETINGS_PER_REQUEST: usize = 10;
 
 /// The fault of a message whose `meetings` are no list, or an empty or too long one.
 const NO_LIST: Fault =
@@ -86,7 +89,13 @@ pub(crate) async fn open_live_feed(
     (): (),
 ) -> Result<Switching> {
     let WebSocketCaller { who, handshake } = caller;
-    let permit = app.transport.sockets.take(who.is_ok())?;
+    let permit = match &who {
+        Ok((user, _)) => {
+            let held = app.transport.budgets.sockets.take(Holder::User(user.user.id), 1)?;
+            app.transport.sockets.known(held)
+        }
+        Err(_) => app.transport.sockets.refused()?,
+    };
     Ok(handshake.accept(permit, async move |socket, permit| {
         serve_connection(app, who, socket, permit).await;
     }))
@@ -204,16 +213,33 @@ async fn send_all(
 
 /// Does what a message asks for, and gives the responses.
 fn respond(app: &App, user: &User, watcher: &mut Watcher, text: &str) -> Vec<Answer> {
-    let Ok(whole) = serde_json::from_str::<&RawValue>(text) else {
-        return vec![error("invalid_json", Vec::new())];
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let whole = serde_json::from_str::<&RawValue>(text);
+    let members: Members<'_> = match &whole {
+        Ok(whole) => serde_json::from_str(whole.get()).unwrap_or_default(),
+        Err(_) => Members::new(),
     };
-    let members: Members<'_> = serde_json::from_str(whole.get()).unwrap_or_default();
+    let mut headers = ResponseHeaders::new();
+    let now = app.clock.instant();
+    if let Err(refused) = app.request_limiter.count(user, cost(&members), now, &mut headers) {
+        let why = refused.reason().map(|(code, reason)| Why { code, reason });
+        return vec![Answer::Error { error: "too_many_requests", details: Vec::new(), why }];
+    }
+    if whole.is_err() {
+        return vec![error("invalid_json", Vec::new())];
+    }
     match string(&members, "action").as_deref() {
         Some("subscribe") => subscribe(app, user, watcher, &members),
         Some("unsubscribe") => unsubscribe(watcher, &members),
         Some("ping") => vec![Answer::Pong],
         _ => vec![error("unknown_action", Vec::new())],
     }
+}
+
+/// How many requests a message counts as: one for every ten meetings that it names.
+fn cost(members: &Members<'_>) -> u32 {
+    let count = entries(members).map_or(1, |entries| entries.len());
+    u32::try_from(count.div_ceil(MEETINGS_PER_REQUEST)).unwrap_or(u32::MAX)
 }
 
 fn error(error: &'static str, details: Vec<Fault>) -> Answer {

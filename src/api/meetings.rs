@@ -5,8 +5,9 @@ use crate::api::users::{PageLimit, Skip};
 use crate::app::App;
 use crate::auth::User;
 use crate::domain::bounded_int::BoundedInt;
+use crate::domain::field::{Field, Invalid, Raw};
 use crate::domain::text::{MultiLine, SingleLine};
-use crate::domain::{Language, Meeting, MeetingId, MeetingStatus, Platform};
+use crate::domain::{Language, Meeting, MeetingId, MeetingStatus, Platform, StoredPlatform};
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
 use crate::http::response::{AnswerDoc, json_doc};
@@ -18,6 +19,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
 
 /// Most participants or languages in the notes about a meeting.
 const LIST_MAX: usize = 100;
@@ -114,29 +116,74 @@ input! {
     }
 }
 
+/// The same of a meeting that may be of a platform that this version does not know.
+pub(crate) struct StoredNameInPath {
+    platform: StoredPlatform,
+    native_meeting_id: String,
+}
+
+input! {
+    for StoredNameInPath {
+        path platform: PlatformInPath => platform.0,
+        path native_meeting_id: SingleLine<255> => native_meeting_id.0,
+    }
+}
+
+/// A platform, or any word that may have been one: what was written once can be read for ever.
+struct PlatformInPath(StoredPlatform);
+
+impl Field for PlatformInPath {
+    fn schema() -> Object {
+        <Platform as Field>::schema()
+    }
+
+    fn read(raw: Raw<'_>) -> std::result::Result<Self, Invalid> {
+        let text = raw.string()?;
+        let may_be_one = (1..=64).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if may_be_one {
+            return Ok(Self(StoredPlatform::of(&text)));
+        }
+        Platform::read(raw).map(|platform| Self(platform.into()))
+    }
+}
+
+impl From<NameInPath> for StoredNameInPath {
+    fn from(NameInPath { platform, native_meeting_id }: NameInPath) -> Self {
+        Self { platform: platform.into(), native_meeting_id }
+    }
+}
+
 /// The caller's newest meeting of that name, or the one with this id; refused where it is beyond
 /// the caller's token.
 pub(crate) fn owned(
     caller: &User,
-    name: NameInPath,
+    name: impl Into<StoredNameInPath>,
     meeting_id: Option<MeetingId>,
 ) -> Result<MeetingName> {
-    let NameInPath { platform, native_meeting_id } = name;
+    let StoredNameInPath { platform, native_meeting_id } = name.into();
+    let native_meeting_id = match platform.known() {
+        Some(platform) => platform.folded(&native_meeting_id),
+        None => native_meeting_id,
+    };
     let scope = &caller.token.terms.scope;
-    scope.check_meeting(platform, Some(&native_meeting_id)).map_err(Error::NotAllowed)?;
+    if !scope.reaches_named(&platform, Some(&native_meeting_id)) {
+        return Err(Error::NotAllowed(format!("This token is limited to {scope}.")));
+    }
     if meeting_id.is_some() && scope.meeting.is_some() {
         // A meeting whose name was deleted is found by its id alone, and may have had any name.
         return Err(Error::NotAllowed(format!(
             "This token is limited to {scope}, and names no meeting by its id."
         )));
     }
-    Ok(MeetingName { user_id: caller.user.id, platform, native_meeting_id, meeting_id })
+    let user_id = caller.user.id;
+    Ok(MeetingName { user_id, platform, native_meeting_id, meeting_id })
 }
 
 input! {
     /// Path and body of `PATCH /meetings/{platform}/{native_meeting_id}`.
     pub(crate) struct UpdateMeetingInput, body Required {
-        flatten name: NameInPath,
+        flatten name: StoredNameInPath,
         object data: MeetingNotes,
     }
 }
@@ -188,7 +235,7 @@ pub(crate) async fn update_meeting(
 input! {
     /// Path and query of `DELETE /meetings/{platform}/{native_meeting_id}`.
     pub(crate) struct DeleteTranscriptInput {
-        flatten name: NameInPath,
+        flatten name: StoredNameInPath,
         query meeting_id: Option<MeetingId>,
     }
 }
@@ -206,10 +253,10 @@ pub(crate) async fn delete_transcript(
 
 /// The error of a meeting that the caller does not have, for the route table.
 pub(crate) fn missing() -> Error {
-    Error::MeetingNotFound(Platform::GoogleMeet, "abc-defg-hij".to_owned())
+    Error::MeetingNotFound(Platform::GoogleMeet.into(), "abc-defg-hij".to_owned())
 }
 
 /// The error of a deletion while the meeting is not over, for the route table.
 pub(crate) fn not_over() -> Error {
-    Error::NotOver(MeetingStatus::Active)
+    Error::NotOver(MeetingStatus::Active.into())
 }

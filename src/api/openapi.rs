@@ -1,7 +1,8 @@
 //! The API document (OpenAPI 3.1), made from the route table and the types.
 
 use crate::api::general::VERSION;
-use crate::api::guard::Access;
+use crate::api::groups;
+use crate::api::guard::{Access, KEY_PARAMETER};
 use crate::api::route::Route;
 use crate::domain::field_error::FieldError;
 use crate::domain::{KeyRejection, Permission, SentInstead};
@@ -21,14 +22,14 @@ use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder,
-    PathsBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi,
+    OpenApiBuilder, PathsBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+    ServerBuilder,
 };
 use utoipa::{PartialSchema, ToSchema};
 
 const ADMIN_KEY: &str = "AdminKey";
-const USER_TOKEN: &str = "UserToken";
-const USER_TOKEN_IN_QUERY: &str = "UserTokenInQuery";
+const API_TOKEN: &str = "ApiToken";
 const BOT_TOKEN: &str = "BotToken";
 const ABOUT: &str = "Users, API tokens, meetings, bots and transcripts of a self-hosted Vomeet. \
                      Routes under `/admin/` take the admin key, the others a user's token.";
@@ -50,6 +51,9 @@ fn document(table: &[Route]) -> OpenApi {
         ("ValidationError".to_owned(), validation_error_schema()),
     ]);
     for route in table {
+        if route.body != BodyRule::None {
+            schemas.insert(body_name(route), object_schema(&(route.fields)()).into());
+        }
         let answers = (route.answers)();
         schemas.extend(answers.iter().flat_map(|answer| answer.schemas.clone()));
         paths = paths.path(
@@ -64,20 +68,26 @@ fn document(table: &[Route]) -> OpenApi {
             scheme("X-Admin-API-Key", "The admin key: `ADMIN_API_TOKEN` of the server."),
         )
         .security_scheme(
-            USER_TOKEN,
+            API_TOKEN,
             scheme("X-API-Key", "A user's API token: 40 letters and digits."),
-        )
-        .security_scheme(
-            USER_TOKEN_IN_QUERY,
-            in_query("api_key", "The same for browsers, on WebSockets alone."),
         )
         .security_scheme(
             BOT_TOKEN,
             bearer("The secret of one meeting: `token` in the bot's `BOT_CONFIG`."),
         );
-    let info = InfoBuilder::new().title("Vomeet").version(VERSION).description(Some(ABOUT));
+    let license = LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build();
+    let info = InfoBuilder::new()
+        .title("Vomeet")
+        .version(VERSION)
+        .description(Some(ABOUT))
+        .license(Some(license))
+        .build();
+    // Relative to the document, so that it holds behind a proxy that adds a path.
+    let server = ServerBuilder::new().url(".").description(Some("This server")).build();
     OpenApiBuilder::new()
-        .info(info.build())
+        .info(info)
+        .servers(Some([server]))
+        .tags(Some(groups::all()))
         .paths(paths.build())
         .components(Some(components.build()))
         .build()
@@ -91,10 +101,6 @@ fn named<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
 
 fn scheme(header: &str, about: &str) -> SecurityScheme {
     SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(header, about)))
-}
-
-fn in_query(parameter: &str, about: &str) -> SecurityScheme {
-    SecurityScheme::ApiKey(ApiKey::Query(ApiKeyValue::with_description(parameter, about)))
 }
 
 fn bearer(about: &str) -> SecurityScheme {
@@ -117,17 +123,22 @@ fn operation(route: &Route, answers: &[AnswerDoc]) -> OperationBuilder {
     let fields = (route.fields)();
     let mut operation = OperationBuilder::new()
         .summary(Some(route.summary))
+        .description(Some(access(route)))
         .operation_id(Some(operation_id(route)))
-        .tag(tag(route.path))
-        .request_body((route.body != BodyRule::None).then(|| request_body(&fields, route.body)));
+        .tag(groups::of(route.path))
+        .request_body((route.body != BodyRule::None).then(|| request_body(route)));
     for field in fields.iter().filter(|field| field.place != Place::Body) {
         operation = operation.parameter(parameter(field));
     }
-    for name in security(route.access) {
-        operation = operation.security(SecurityRequirement::new(*name, Vec::<String>::new()));
+    if route.access == Access::Socket {
+        operation = operation.parameter(token_in_query());
     }
+    let security = security(route.access).iter();
+    operation = operation.securities(Some(
+        security.map(|name| SecurityRequirement::new(*name, Vec::<String>::new())),
+    ));
     for answers in answers.chunk_by(|one, next| one.status == next.status) {
-        operation = operation.response(answers[0].status.as_str(), response(answers));
+        operation = operation.response(answers[0].status.as_str(), response(route, answers));
     }
     for (status, failures) in by_status(failures(route, !fields.is_empty())) {
         operation = operation.response(status.as_str(), failure(status, &failures));
@@ -147,34 +158,12 @@ fn operation_id(route: &Route) -> String {
     id
 }
 
-fn tag(path: &str) -> &'static str {
-    match path {
-        _ if path.starts_with("/admin/analytics") || path.starts_with("/admin/stats") => {
-            "Analytics (admin)"
-        }
-        _ if path.ends_with("/tokens") || path.starts_with("/admin/tokens") => "Tokens (admin)",
-        _ if path.starts_with("/admin/users") => "Users (admin)",
-        _ if path.starts_with("/admin/stats") || path.starts_with("/admin/analytics") => {
-            "Analytics (admin)"
-        }
-        _ if path.starts_with("/bots/internal") => "Bot callbacks",
-        _ if path.starts_with("/bots") => "Bots",
-        _ if path.starts_with("/transcripts") => "Transcripts",
-        _ if path.starts_with("/ws") => "Live feed",
-        _ if path.starts_with("/user/webhook") => "Webhooks",
-        _ if path.starts_with("/user") => "The caller",
-        _ if path.starts_with("/meetings") => "Meetings",
-        _ => "General",
-    }
-}
-
 /// The keys that a guard accepts, any one of them.
 fn security(access: Access) -> &'static [&'static str] {
     match access {
         Access::Open | Access::Session => &[],
         Access::Admin => &[ADMIN_KEY],
-        Access::User => &[USER_TOKEN],
-        Access::Socket => &[USER_TOKEN, USER_TOKEN_IN_QUERY],
+        Access::User | Access::Socket => &[API_TOKEN],
         Access::Bot => &[BOT_TOKEN],
     }
 }
@@ -192,15 +181,59 @@ fn parameter(field: &FieldDoc) -> Parameter {
         .build()
 }
 
-fn request_body(fields: &[FieldDoc], rule: BodyRule) -> RequestBody {
-    let required = if rule == BodyRule::Required { Required::True } else { Required::False };
-    let content = ContentBuilder::new().schema(Some(object_schema(fields))).build();
+/// Who may call, in a sentence.
+fn access(route: &Route) -> String {
+    match route.access {
+        Access::Open => "Needs no key.".to_owned(),
+        Access::Session => "Needs the `connection_id` of a bot's `BOT_CONFIG`.".to_owned(),
+        Access::Admin => "Needs the admin key.".to_owned(),
+        Access::Bot => "Needs the secret of the bot's meeting.".to_owned(),
+        Access::User | Access::Socket => match route.permission {
+            None | Some(Permission::Nothing) => "Needs an API token.".to_owned(),
+            Some(permission) => {
+                format!("Needs an API token with the permission `{}`.", permission.as_str())
+            }
+        },
+    }
+}
+
+/// The token of a WebSocket that a browser opens.
+fn token_in_query() -> Parameter {
+    ParameterBuilder::new()
+        .name(KEY_PARAMETER)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some("The API token, for browsers, which cannot set headers here."))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
+}
+
+/// The name of a route's body: `CreateUserBody`.
+fn body_name(route: &Route) -> String {
+    let id = operation_id(route);
+    let (first, rest) = id.split_at(1);
+    format!("{}{rest}Body", first.to_uppercase())
+}
+
+fn request_body(route: &Route) -> RequestBody {
+    let required = match route.body {
+        BodyRule::Required => Required::True,
+        BodyRule::Optional | BodyRule::None => Required::False,
+    };
+    let example: Option<serde_json::Value> = serde_json::from_str(route.example).ok();
+    let schema = Ref::from_schema_name(body_name(route));
+    let content = ContentBuilder::new().schema(Some(schema)).example(example).build();
     RequestBodyBuilder::new().content("application/json", content).required(Some(required)).build()
 }
 
 /// Responses of one status: they differ in their media types.
-fn response(answers: &[AnswerDoc]) -> Response {
+fn response(route: &Route, answers: &[AnswerDoc]) -> Response {
     let mut response = ResponseBuilder::new().description(answers[0].about);
+    if answers[0].status == StatusCode::OK {
+        for media_type in route.media_types {
+            response = response.content(*media_type, ContentBuilder::new().build());
+        }
+    }
     for (media_type, schema) in answers.iter().filter_map(|answer| answer.content.as_ref()) {
         response =
             response.content(*media_type, ContentBuilder::new().schema(schema.clone()).build());
@@ -216,7 +249,7 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
         Error::TooManyHeaders(HEADERS_MAX),
     ];
     match route.access {
-        Access::Open | Access::Session => {}
+        Access::Open => {}
         Access::Admin => {
             failures.extend([Error::AdminKeyRefused(KeyRejection::Unknown), TOO_MANY_KEYS]);
         }
@@ -232,7 +265,9 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
             TOO_MANY_KEYS,
             TOO_MANY_REQUESTS,
         ]),
-        Access::Bot => failures.extend([Error::BotRefused(SentInstead::Nothing), TOO_MANY_KEYS]),
+        Access::Bot | Access::Session => {
+            failures.extend([Error::BotRefused(SentInstead::Nothing), TOO_MANY_KEYS]);
+        }
     }
     if route.permission.is_some_and(|permission| permission != Permission::Nothing) {
         failures.push(Error::NotAllowed("This token may only read.".to_owned()));

@@ -1,15 +1,18 @@
-//! Routes as data: what a row is, how a request finds its row, and how a row becomes a handler.
+//! Routes as data: what a row is, and how a row becomes a handler.
 //!
 //! By hand, for one table says it all: a routing crate knows paths, but neither guards, limits nor
 //! the API document.
 
 use crate::api::call::Call;
 use crate::api::guard::{Access, Anonymous, Guard, Session, WebSocketCaller, admit};
+use crate::api::response_room::{ResponseSize, Room};
 use crate::app::App;
 use crate::auth::{Admin, Bot, ResponseHeaders, User};
+use crate::budget::KEYLESS_BODY_BYTES_MAX;
+use crate::config::Http;
 use crate::domain::Permission;
 use crate::error::{Error, Result};
-use crate::http::request::body;
+use crate::http::request::body::{self, BodyLimits, ReadBody};
 use crate::http::request::extractor::{BodyRule, FieldDoc, Parts};
 use crate::http::response::AnswerDoc;
 use crate::http::service::Answering;
@@ -40,12 +43,22 @@ pub struct Route {
     pub failures: Vec<Error>,
     /// Whether it has a body.
     pub body: BodyRule,
-    /// The longest body in bytes, where that is more than the configured one.
+    /// The longest body in bytes, where that is more than other rows of its kind have.
     pub body_bytes_max: usize,
+    /// How large its response can be.
+    pub response_size: ResponseSize,
+    /// How many requests of a token and of a user it counts as.
+    pub cost: u32,
+    /// Whether probes call it, by whatever name they reach the server.
+    pub is_probe: bool,
     /// The fields that it reads.
     pub fields: fn() -> Vec<FieldDoc>,
     /// Its successful responses.
     pub answers: fn() -> Vec<AnswerDoc>,
+    /// The media types of a successful response that is no JSON.
+    pub media_types: &'static [&'static str],
+    /// A body that is accepted, as JSON; empty where there is none.
+    pub example: &'static str,
     handler: Box<dyn Fn(&'static Self, Box<Call>) -> Answering + Send + Sync>,
 }
 
@@ -155,6 +168,10 @@ impl service::Target for Route {
     fn pattern(&self) -> &'static str {
         self.path
     }
+
+    fn is_probe(&self) -> bool {
+        self.is_probe
+    }
 }
 
 impl Route {
@@ -193,8 +210,13 @@ impl Route {
             failures: Vec::new(),
             body: I::BODY,
             body_bytes_max: 0,
+            response_size: ResponseSize::Small,
+            cost: 1,
+            is_probe: false,
             fields: Extractor::describe::<I>,
             answers: O::describe,
+            media_types: &[],
+            example: "",
             handler: Box::new(answer),
         }
     }
@@ -205,11 +227,57 @@ impl Route {
         Self { failures: failures.into(), ..self }
     }
 
-    /// The same row with a longest body of its own, in bytes; a longer one that is configured
-    /// stays.
+    /// The same row with a body that is accepted.
+    #[must_use]
+    pub fn example(self, example: &'static str) -> Self {
+        Self { example, ..self }
+    }
+
+    /// The same row with the media types of its response, which is no JSON.
+    #[must_use]
+    pub fn responds_with(self, media_types: &'static [&'static str]) -> Self {
+        Self { media_types, ..self }
+    }
+
+    /// The same row with a longest body of its own, in bytes; a longer one that its kind has stays.
     #[must_use]
     pub fn max_body(self, body_bytes_max: usize) -> Self {
         Self { body_bytes_max, ..self }
+    }
+
+    /// The same row, whose response is a page, or page after page.
+    #[must_use]
+    pub fn paged(self) -> Self {
+        Self { response_size: ResponseSize::Paged, ..self }
+    }
+
+    /// The same row, whose response can be more than a page at once.
+    #[must_use]
+    pub fn large(self) -> Self {
+        Self { response_size: ResponseSize::Large, ..self }
+    }
+
+    /// The same row, which counts as so many requests.
+    #[must_use]
+    pub fn cost(self, cost: u32) -> Self {
+        Self { cost, ..self }
+    }
+
+    /// The same row for probes, by whatever name they reach the server.
+    #[must_use]
+    pub fn probe(self) -> Self {
+        Self { is_probe: true, ..self }
+    }
+
+    /// The longest body in bytes. Before a key was seen a body is short, for anybody can send one.
+    pub fn body_max(&self, limits: &Http) -> usize {
+        let of_kind = match self.access {
+            Access::Open | Access::Session | Access::Socket => {
+                limits.body_bytes_max.min(KEYLESS_BODY_BYTES_MAX)
+            }
+            Access::Admin | Access::User | Access::Bot => limits.body_bytes_max,
+        };
+        self.body_bytes_max.max(of_kind)
     }
 
     /// The same row at its place in the table.
@@ -224,7 +292,7 @@ impl Route {
     }
 
     /// Whether the path is this row's. The literal beginning decides most cases by one comparison.
-    fn matches(&self, path: &str) -> bool {
+    pub(crate) fn matches(&self, path: &str) -> bool {
         if self.literal.len() == self.path.len() {
             return path == self.path;
         }
@@ -249,19 +317,31 @@ async fn handle<D, I, O, F, R>(
 where
     F: Fn(Arc<App>, D, I) -> R,
     R: Future<Output = Result<O>>,
+    D: Guard,
     I: FromRequest,
     O: IntoResponse,
 {
     let Call { app, request, .. } = *call;
+    let transport = Arc::clone(&app.transport);
+    let holder = who.holder();
     let body = match I::BODY {
-        BodyRule::None => Vec::new(),
+        BodyRule::None => ReadBody::default(),
         BodyRule::Optional | BodyRule::Required => {
-            body::read(request.body, &app.config.http, route.body_bytes_max, &request.body_state)
-                .await?
+            let limits = BodyLimits {
+                bytes_max: route.body_max(&transport.limits),
+                time_max: transport.limits.body_time_max,
+                budget: &transport.budgets.bodies,
+                holder,
+            };
+            body::read(request.body, &limits, &request.body_state).await?
         }
     };
-    let input = input::<I>(route, &request.head, &body)?;
-    handler(app, who, input).await?.into_response()
+    let input = input::<I>(route, &request.head, &body.bytes)?;
+    drop(body);
+    let budgets = &transport.budgets;
+    let room = Room::take(route.response_size, budgets, holder, who.holder_of_long()).await?;
+    let response = handler(app, who, input).await?.into_response()?;
+    room.hold(response, budgets).await
 }
 
 fn same_segments(pattern: &str, path: &str) -> bool {
@@ -294,42 +374,4 @@ fn segment<'a>(pattern: &str, path: &'a str, name: &str) -> Option<&'a str> {
         }
     }
     None
-}
-
-/// Finds the row of a request; `HEAD` is found where `GET` is.
-pub fn find(table: &'static [Route], method: &Method, path: &str) -> Result<&'static Route> {
-    if *method == Method::TRACE || *method == Method::CONNECT {
-        return Err(Error::WrongMethod(allowed(table, path)));
-    }
-    let wanted = if *method == Method::HEAD { &Method::GET } else { method };
-    let mut is_known = false;
-    for row in rows_of(table, path) {
-        is_known = true;
-        if row.method == *wanted {
-            return Ok(row);
-        }
-    }
-    if is_known { Err(Error::WrongMethod(allowed(table, path))) } else { Err(Error::NoRoute) }
-}
-
-/// The rows of a path. Where several patterns match, the uppermost is meant, with all its methods
-/// and no others.
-fn rows_of<'a>(table: &'a [Route], path: &str) -> impl Iterator<Item = &'a Route> {
-    let first = table.iter().position(|row| row.matches(path)).unwrap_or(table.len());
-    let rest = &table[first..];
-    rest.iter().filter(|row| row.path == rest[0].path)
-}
-
-/// The value of `Allow` for a path.
-pub fn allowed(table: &[Route], path: &str) -> String {
-    let mut methods: Vec<&str> = Vec::new();
-    for route in rows_of(table, path) {
-        methods.push(route.method.as_str());
-        if route.method == Method::GET {
-            methods.push("HEAD");
-        }
-    }
-    methods.sort_unstable();
-    methods.dedup();
-    methods.join(", ")
 }

@@ -4,9 +4,9 @@ use crate::app::App;
 use crate::auth::User;
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::field::{Field, Invalid, Raw};
-use crate::domain::search::{marked, terms};
+use crate::domain::search::{marked, remarked, terms};
 use crate::domain::text::SingleLine;
-use crate::domain::{MeetingId, Platform, Segment, SegmentId, Time};
+use crate::domain::{MeetingId, Platform, Segment, SegmentId, StoredPlatform, Time};
 use crate::error::Result;
 use crate::http::Json;
 use crate::http::request::input::input;
@@ -70,7 +70,7 @@ pub(crate) struct FoundIn {
     /// The meeting's id.
     id: MeetingId,
     /// The platform of the meeting.
-    platform: Platform,
+    platform: StoredPlatform,
     /// The platform's id of the meeting.
     #[schema(required, example = "abc-defg-hij")]
     native_id: Option<String>,
@@ -105,7 +105,8 @@ pub(crate) struct SearchResults {
 fn result(found: Found) -> SearchResult {
     let Found { id, segment, meeting_id, platform, native_meeting_id, marked: text } = found;
     let meeting = FoundIn { id: meeting_id, platform, native_id: native_meeting_id };
-    SearchResult { id, meeting, segment, highlight: marked(&text) }
+    let highlight = marked(&remarked(&segment.text, &text));
+    SearchResult { id, meeting, segment, highlight }
 }
 
 /// Searches the segments of the caller's meetings for all given words.

@@ -1,7 +1,8 @@
 //! The API as the transport calls it: finds the route of a request, and calls its handler.
 
 use crate::api::call::Call;
-use crate::api::route::{Route, find};
+use crate::api::dispatch::find;
+use crate::api::route::Route;
 use crate::app::App;
 use crate::domain::Permission;
 use crate::error::Result;
@@ -34,6 +35,6 @@ impl Service for Api {
         let now = app.clock.now();
         let instant = app.clock.instant();
         let permission = route.permission.unwrap_or(Permission::WriteAll);
-        route.answer(Box::new(Call { app, request, permission, now, instant }))
+        route.answer(Box::new(Call { app, request, permission, cost: route.cost, now, instant }))
     }
 }

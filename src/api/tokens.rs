@@ -3,7 +3,7 @@
 use crate::api::users::{ById, PageLimit};
 use crate::app::App;
 use crate::auth::{Admin, Explained};
-use crate::domain::bot::NativeId;
+use crate::domain::NativeId;
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::text::SingleLine;
 use crate::domain::{

@@ -1,6 +1,6 @@
 //! Transcripts as JSON, text or subtitles; sent in pages, however long they are.
 
-use crate::api::meetings::{NameInPath, owned};
+use crate::api::meetings::{StoredNameInPath, owned};
 use crate::app::App;
 use crate::auth::User;
 use crate::domain::{Meeting, MeetingId, Segment, SegmentId, Subtitles, Time};
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 input! {
     /// Path and query of `GET /transcripts/{platform}/{native_meeting_id}`.
     pub(crate) struct GetTranscriptInput {
-        flatten name: NameInPath,
+        flatten name: StoredNameInPath,
         query meeting_id: Option<MeetingId>,
         query format: Option<Subtitles>,
     }
@@ -40,7 +40,7 @@ pub(crate) struct TranscriptPages {
     json: JsonStream,
     /// The last segment that was written.
     last: Option<(Time, SegmentId)>,
-    /// How many segments were written.
+    /// How many segments of text or subtitles were written.
     written: u64,
 }
 
@@ -55,9 +55,11 @@ impl PageSource for TranscriptPages {
             self.begin(out)?;
         }
         for (id, segment) in &page.rows {
-            self.written += 1;
             match self.format {
+                // Text and subtitles hold no drafts.
+                Some(_) if !segment.completed => {}
                 Some(format) => {
+                    self.written += 1;
                     out.extend_from_slice(format.entry(self.written, segment).as_bytes());
                 }
                 None => self.json.item(out, segment)?,

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::auth::{Admin, User};
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::{Day, TokenId, UsageBy, UsageFormat, UsageLine, UsagePlace, UserId};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::request::input::input;
 use crate::http::response::{AnswerDoc, json_doc};
 use crate::http::{JsonStream, PageSource, StreamedResponse};
@@ -69,7 +69,7 @@ impl PageSource for UsagePages {
     }
 
     async fn next(&mut self, out: &mut Vec<u8>) -> Result<bool> {
-        let page = self.app.store.usage(self.filter).await?;
+        let page = self.app.auth.usage_page(&self.app.store, self.filter).await?;
         if let Some(line) = page.lines.last() {
             self.filter.after = line.place();
         }
@@ -143,17 +143,12 @@ pub(crate) async fn get_own_usage(
     show(app, Some(caller.user.id), input).await
 }
 
-/// Sends the usage up to this request; where that cannot be stored now, up to the last batch that
-/// was stored.
+/// Sends the usage up to this request.
 async fn show(
     app: Arc<App>,
     user_id: Option<UserId>,
     input: OwnUsageInput,
 ) -> Result<StreamedResponse<UsagePages>> {
-    match app.auth.usage().write_counts(&app.store).await {
-        Ok(()) | Err(Error::Busy | Error::DiskFull) => {}
-        Err(error) => return Err(error),
-    }
     let to = input.to.unwrap_or_else(|| Day::of(app.clock.now()));
     let filter = UsageFilter {
         from: input.from.unwrap_or_else(|| to.plus(1 - DAYS_USUAL)),

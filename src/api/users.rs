@@ -1,19 +1,21 @@
 //! Users, for callers with an admin key.
 
+use crate::api::stop::stop_all_of;
 use crate::app::App;
 use crate::auth::Admin;
 use crate::domain::bounded_int::{BoundedInt, EXACT_MAX};
-use crate::domain::field::Field;
+use crate::domain::field::{Field, Invalid, Raw};
 use crate::domain::text::SingleLine;
 use crate::domain::user::{BotLimit, ImageUrl, PersonName};
 use crate::domain::{Data, Email, Patch, Token, User, UserId};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::request::input::input;
 use crate::http::{CreatedOrFound, Extractor, FromRequest, Json, NoContent};
 use crate::store::{CreateUser, UpdateUser, UserPage};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
 
 /// The most users on a page.
 pub(crate) type PageLimit = BoundedInt<1, 1000>;
@@ -97,10 +99,23 @@ pub(crate) async fn get_user(
     Ok(Json(UserWithTokens { user, api_tokens }))
 }
 
+/// What stands where an e-mail address is expected; `None` where it is none.
+pub(crate) struct AnyEmail(Option<Email>);
+
+impl Field for AnyEmail {
+    fn schema() -> Object {
+        Email::schema()
+    }
+
+    fn read(raw: Raw<'_>) -> std::result::Result<Self, Invalid> {
+        Ok(Self(Email::read(raw).ok()))
+    }
+}
+
 input! {
     /// Path of `GET /admin/users/email/{email}`.
     pub(crate) struct EmailInput {
-        path email: Email,
+        path email: AnyEmail,
     }
 }
 
@@ -110,7 +125,9 @@ pub(crate) async fn get_user_by_email(
     _: Admin,
     input: EmailInput,
 ) -> Result<Json<User>> {
-    Ok(Json(app.store.user_by_email(&input.email)?))
+    // What is no address belongs to nobody.
+    let Some(email) = input.email.0 else { return Err(Error::UserNotFound) };
+    Ok(Json(app.store.user_by_email(&email)?))
 }
 
 input! {
@@ -123,10 +140,12 @@ input! {
         optional data: Option<Data>,
         optional email: Option<Email>,
         optional disabled: Option<bool>,
+        optional stop_bots: Option<bool>,
     }
 }
 
-/// Updates the given fields of a user.
+/// Updates the given fields of a user. `stop_bots` stops the user's bots as well, which otherwise
+/// go on although the user is disabled.
 pub(crate) async fn update_user(
     app: Arc<App>,
     admin: Admin,
@@ -142,7 +161,11 @@ pub(crate) async fn update_user(
         disabled: input.disabled,
         now: app.clock.now(),
     };
-    Ok(Json(app.store.write_by(admin.actor()?, update).await?))
+    let user = app.store.write_by(admin.actor()?, update).await?;
+    if input.stop_bots == Some(true) {
+        stop_all_of(&app, &admin, user.id).await?;
+    }
+    Ok(Json(user))
 }
 
 /// Deletes a user with all their data, from the database files too.

@@ -71,7 +71,7 @@ impl std::ops::Deref for User {
     }
 }
 
-/// An authenticated bot, whose meeting is not over. Only [`Auth`] makes one.
+/// An authenticated bot, whose meeting takes words. Only [`Auth`] makes one.
 pub struct Bot(TokenHash);
 
 impl Bot {
@@ -246,21 +246,32 @@ impl Auth {
 
     /// Authenticates a bot by `Authorization: Bearer`; [`Error::BotRefused`] otherwise. What cannot
     /// be a token costs no read of the database.
-    pub(crate) fn bot(head: &Parts, store: &Store) -> Result<Bot> {
-        let wrong = Error::BotRefused(SentInstead::Nothing);
-        let value = match single(&head.headers, &AUTHORIZATION) {
-            Single::Value(value) => value,
-            Single::Missing => return Err(Error::BotRefused(sent_instead(head, &AUTHORIZATION))),
-            Single::Repeated => return Err(wrong),
+    pub(crate) fn bot(head: &Parts, store: &Store, now: Time) -> Result<Bot> {
+        let Some(hash) = Self::bearer(&head.headers)? else {
+            return Err(Error::BotRefused(sent_instead(head, &AUTHORIZATION)));
         };
-        let Some((scheme, token)) = value.as_bytes().split_at_checked(BEARER.len()) else {
-            return Err(wrong);
-        };
-        if !scheme.eq_ignore_ascii_case(BEARER) || !PlainToken::is_wellformed(token) {
-            return Err(wrong);
+        if !store.has_session(&hash, now)? {
+            return Err(Error::BotRefused(SentInstead::Nothing));
         }
-        let hash = TokenHash::of(token);
-        if store.has_session(&hash)? { Ok(Bot(hash)) } else { Err(wrong) }
+        Ok(Bot(hash))
+    }
+
+    /// BLAKE3 of a bearer token, whosesoever it is; none where another scheme or nothing was sent.
+    /// [`Error::BotRefused`] for what cannot be a token.
+    pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<TokenHash>> {
+        let value = match single(headers, &AUTHORIZATION) {
+            Single::Value(value) => value.as_bytes(),
+            Single::Missing => return Ok(None),
+            Single::Repeated => return Err(Error::BotRefused(SentInstead::Nothing)),
+        };
+        let Some((scheme, token)) = value.split_at_checked(BEARER.len()) else { return Ok(None) };
+        if !scheme.eq_ignore_ascii_case(BEARER) {
+            return Ok(None);
+        }
+        if !PlainToken::is_wellformed(token) {
+            return Err(Error::BotRefused(SentInstead::Nothing));
+        }
+        Ok(Some(TokenHash::of(token)))
     }
 
     /// The identity of a token that is accepted now.
@@ -296,6 +307,11 @@ impl Auth {
     /// Usage that is not in the database yet.
     pub fn usage(&self) -> &PendingUsage {
         &self.usage
+    }
+
+    /// About how many bytes the tokens in memory take.
+    pub fn known_bytes(&self) -> usize {
+        self.token_cache.bytes()
     }
 
     /// How many tokens are in memory.

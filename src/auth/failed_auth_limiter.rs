@@ -23,7 +23,7 @@ impl FailedAuthLimiter {
     /// Counts a refused key; [`Error::TooManyFailedKeys`] where that is one too many.
     pub fn count(&self, address: IpAddr, now: Instant) -> Result<()> {
         let Some(limiter) = &self.0 else { return Ok(()) };
-        let decision = limiter.check(network(address), now);
+        let decision = limiter.check(network(address), 1, now);
         if !decision.allowed {
             let retry_after = whole_seconds(decision.wait);
             return Err(Error::TooManyFailedKeys { retry_after });

@@ -11,8 +11,8 @@ use std::sync::{Arc, OnceLock};
 pub struct Identity {
     /// The token.
     pub token: Token,
-    /// The user.
-    pub user: User,
+    /// The user, shared by the identities of all their tokens.
+    pub user: Arc<User>,
     /// How many seats the user's bots take.
     pub seats: i64,
     /// The body of `GET /user`, written by the first request: an identity never changes, it is

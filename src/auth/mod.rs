@@ -13,6 +13,7 @@ mod request_limiter;
 mod sent_instead;
 mod token_cache;
 mod token_reads;
+mod usage_reads;
 
 pub use authenticator::actor;
 pub(crate) use authenticator::{Admin, Auth, Bot, User};

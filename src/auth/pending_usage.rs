@@ -81,13 +81,26 @@ impl PendingUsage {
     /// Sets the last use of tokens that were read from the database, where a later one is recorded
     /// here.
     pub(crate) fn apply_pending(&self, tokens: &mut [Token]) {
-        let last_uses = self.last();
         for token in tokens {
-            let Some(last) = last_uses.get(&token.id) else { continue };
-            if token.last_used_at <= Some(last.at) {
-                token.last_used_at = Some(last.at);
-                token.last_address = last.address.map(|address| address.to_string());
-            }
+            let (used_at, address) = (&mut token.last_used_at, &mut token.last_address);
+            self.apply_last_use(token.id, token.created_at, used_at, address);
+        }
+    }
+
+    /// The same for one token: when it was last used, which is not before it was created, and from
+    /// which address.
+    pub(crate) fn apply_last_use(
+        &self,
+        id: TokenId,
+        created_at: Time,
+        used_at: &mut Option<Time>,
+        address: &mut Option<String>,
+    ) {
+        let last_uses = self.last();
+        let Some(last) = last_uses.get(&id) else { return };
+        if *used_at <= Some(last.at) {
+            *used_at = Some(last.at.max(created_at));
+            *address = last.address.map(|address| address.to_string());
         }
     }
 
@@ -110,8 +123,13 @@ impl PendingUsage {
         Ok(())
     }
 
+    /// The right to move counts from memory into the database; nobody else does while it is held.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
     /// Empties the counters into `counts`, and returns all of those.
-    fn gathered(&self) -> Vec<(UsageKey, UsageCounts)> {
+    pub(crate) fn gathered(&self) -> Vec<(UsageKey, UsageCounts)> {
         let mut unwritten = self.unwritten();
         for counter in std::mem::take(&mut unwritten.counters) {
             if let Some((key, counts)) = counter.take() {
@@ -201,7 +219,7 @@ mod tests {
             after: UsagePlace::default(),
             limit: None,
         };
-        let lines = store.usage(filter).await.expect("lines").lines;
+        let lines = store.usage(filter, Vec::new()).await.expect("lines").lines;
         let line = |line| serde_json::to_value(line).expect("JSON");
         lines
             .iter()

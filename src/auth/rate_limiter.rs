@@ -42,17 +42,18 @@ impl Quota {
         Some(Self { interval, full: interval * u64::from(count) })
     }
 
-    /// Decides on one more at `now`. `until` is when all that came before is forgotten; it moves on
-    /// where one is allowed.
-    fn check(self, until: &mut u64, now: u64) -> Decision {
-        let after = (*until).max(now) + self.interval;
+    /// Decides on `cost` more at `now`; more than the whole quota counts as the quota. `until` is
+    /// when all that came before is forgotten; it moves on where they are allowed.
+    fn check(self, until: &mut u64, cost: u32, now: u64) -> Decision {
+        let needed = (self.interval * u64::from(cost)).min(self.full);
+        let after = (*until).max(now) + needed;
         let allowed = after <= now + self.full;
         if allowed {
             *until = after;
         }
         let used = until.saturating_sub(now);
         let left = self.full.saturating_sub(used);
-        let wait = (used + self.interval).saturating_sub(self.full);
+        let wait = (used + needed).saturating_sub(self.full);
         Decision {
             allowed,
             remaining: left / self.interval,
@@ -96,8 +97,8 @@ impl RateLimiter {
         })
     }
 
-    /// Decides on one more of a key.
-    pub(super) fn check(&self, key: impl Hash, now: Instant) -> Decision {
+    /// Decides on `cost` more of a key.
+    pub(super) fn check(&self, key: impl Hash, cost: u32, now: Instant) -> Decision {
         let key = self.hasher.hash_one(key);
         let elapsed = now.saturating_duration_since(self.began).as_nanos();
         let now = u64::try_from(elapsed).unwrap_or(u64::MAX / 2);
@@ -108,7 +109,7 @@ impl RateLimiter {
         }
         let place = usize::try_from(key % self.sets as u64).unwrap_or_default();
         let slot = slot_of(&mut sets[place], key);
-        self.rate.check(&mut slot.until, now)
+        self.rate.check(&mut slot.until, cost, now)
     }
 }
 
@@ -179,7 +180,7 @@ mod tests {
             let (mut until, mut now) = (0, 1_000_000);
             for (burst, intervals) in steps {
                 now += if burst { 0 } else { rate.interval * intervals / 2 };
-                prop_assert_eq!(rate.check(&mut until, now), bucket.check(now), "at {}", now);
+                prop_assert_eq!(rate.check(&mut until, 1, now), bucket.check(now), "at {}", now);
             }
         }
 
@@ -189,7 +190,7 @@ mod tests {
             let (mut until, mut now, mut allowed) = (0, 0, Vec::new());
             for step in steps {
                 now += step;
-                if rate.check(&mut until, now).allowed {
+                if rate.check(&mut until, 1, now).allowed {
                     allowed.push(now);
                 }
             }
@@ -205,20 +206,20 @@ mod tests {
         for count in [1, 2, 3, 7, 60, 100, 999_983, 1_000_000] {
             let (rate, mut until) = (rate(count), 0);
             for left in (0..count).rev() {
-                let decision = rate.check(&mut until, 5);
+                let decision = rate.check(&mut until, 1, 5);
                 assert!(
                     decision.allowed && decision.remaining == u64::from(left),
                     "{count}: {decision:?}"
                 );
             }
-            let refused = rate.check(&mut until, 5);
+            let refused = rate.check(&mut until, 1, 5);
             assert!(
                 !refused.allowed && refused.wait == Duration::from_nanos(rate.interval),
                 "{count}: {refused:?}"
             );
             let wait = u64::try_from(refused.wait.as_nanos()).expect("nanoseconds");
-            assert!(!rate.check(&mut until, 5 + wait - 1).allowed, "{count}");
-            assert!(rate.check(&mut until, 5 + wait).allowed, "{count}");
+            assert!(!rate.check(&mut until, 1, 5 + wait - 1).allowed, "{count}");
+            assert!(rate.check(&mut until, 1, 5 + wait).allowed, "{count}");
         }
         assert!(Quota::per_minute(0).is_none());
     }
@@ -228,7 +229,7 @@ mod tests {
         let table = RateLimiter::new(2, 4096).expect("a limit");
         assert_eq!(table.bytes(), 0);
         for key in 0..200_000 {
-            assert!(table.check(key, table.began).allowed, "{key}");
+            assert!(table.check(key, 1, table.began).allowed, "{key}");
             assert_eq!(table.bytes(), 4096 * 16, "{key}");
         }
     }
@@ -237,12 +238,12 @@ mod tests {
     fn who_is_at_the_limit_stays_there_whoever_else_comes() {
         let table = RateLimiter::new(10, 64).expect("a limit");
         let now = table.began + Duration::from_secs(1);
-        let allowed = (0..20).filter(|_| table.check("many", now).allowed).count();
+        let allowed = (0..20).filter(|_| table.check("many", 1, now).allowed).count();
         assert_eq!(allowed, 10);
         for key in 0..10_000 {
-            table.check(key, now);
+            table.check(key, 1, now);
         }
-        assert!(!table.check("many", now).allowed);
-        assert!(table.check("many", now + Duration::from_secs(6)).allowed);
+        assert!(!table.check("many", 1, now).allowed);
+        assert!(table.check("many", 1, now + Duration::from_secs(6)).allowed);
     }
 }

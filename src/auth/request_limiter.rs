@@ -43,12 +43,13 @@ impl RequestLimiter {
         Self { token, user, policy }
     }
 
-    /// Counts a request, and adds what is left to the headers; [`Error::TooManyRequests`] where it
-    /// is one too many. A request that its token may not make is not counted for the user, who may
+    /// Counts what costs as much as `cost` requests, and adds what is left to the headers;
+    /// [`Error::TooManyRequests`] where it is too much. A request that its token may not make is not counted for the user, who may
     /// have other tokens.
     pub fn count(
         &self,
         identity: &Identity,
+        cost: u32,
         now: Instant,
         response_headers: &mut ResponseHeaders,
     ) -> Result<()> {
@@ -56,14 +57,14 @@ impl RequestLimiter {
         let mut items = Vec::new();
         let mut refused = None;
         if let Some(limiter) = &self.token {
-            let decision = limiter.check(identity.token.id.0, now);
+            let decision = limiter.check(identity.token.id.0, cost, now);
             items.push(limit_item("token", &decision));
             refused = refusal(&decision);
         }
         if let Some(limiter) = &self.user
             && refused.is_none()
         {
-            let decision = limiter.check(identity.token.user_id.0, now);
+            let decision = limiter.check(identity.token.user_id.0, cost, now);
             items.push(limit_item("user", &decision));
             refused = refusal(&decision);
         }

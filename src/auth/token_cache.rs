@@ -3,7 +3,7 @@
 use crate::auth::counter::Counter;
 use crate::auth::identity::{Identity, Outdated};
 use crate::auth::pending_usage::PendingUsage;
-use crate::domain::{TokenHash, UserId};
+use crate::domain::{TokenHash, User, UserId};
 use crate::error::Result;
 use crate::store::{Change, KnownToken, Store};
 use std::collections::HashMap;
@@ -11,8 +11,12 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
-/// Tokens in each of the two generations; about 1 KiB each.
+/// Most tokens in each of the two generations.
 const GENERATION_MAX: usize = 10_000;
+/// Most bytes that the tokens of a generation take: what is known of a user can be large.
+const GENERATION_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What a token takes besides its user, in bytes.
+const TOKEN_BYTES: usize = 1024;
 
 /// Marks of users: twice as many as can be in use, so that unused ones are seldom cleared away.
 const MARKS_MAX: usize = 4 * GENERATION_MAX;
@@ -30,9 +34,18 @@ pub struct TokenCache(RwLock<Memory>);
 struct Memory {
     young: HashMap<TokenHash, Arc<Identity>, HashItself>,
     old: HashMap<TokenHash, Arc<Identity>, HashItself>,
+    /// What `young` and `old` take, in bytes.
+    young_bytes: usize,
+    old_bytes: usize,
     /// The identities of a user share one mark, so a changed user outdates them all at once.
-    marks: HashMap<UserId, Weak<Outdated>>,
+    marks: HashMap<UserId, Mark>,
     epoch: Epoch,
+}
+
+/// What the identities of a user share.
+struct Mark {
+    outdated: Weak<Outdated>,
+    user: Weak<User>,
 }
 
 /// The key is a BLAKE3 hash: eight of its bytes are as good as a hash of it.
@@ -83,8 +96,14 @@ impl TokenCache {
                 let mut memory = self.write();
                 memory.epoch += 1;
                 for hash in hashes {
-                    memory.young.remove(hash);
-                    memory.old.remove(hash);
+                    if let Some(identity) = memory.young.remove(hash) {
+                        let bytes = bytes_of(&identity);
+                        memory.young_bytes = memory.young_bytes.saturating_sub(bytes);
+                    }
+                    if let Some(identity) = memory.old.remove(hash) {
+                        let bytes = bytes_of(&identity);
+                        memory.old_bytes = memory.old_bytes.saturating_sub(bytes);
+                    }
                 }
             }
             Change::UserChanged(id)
@@ -104,7 +123,7 @@ impl TokenCache {
         memory.epoch += 1;
         let Some(mark) = memory.marks.remove(&id) else { return };
         // Without one, no identity of the user is in memory.
-        if let Some(mark) = mark.upgrade() {
+        if let Some(mark) = mark.outdated.upgrade() {
             mark.0.store(true, Ordering::Release);
         }
     }
@@ -113,6 +132,12 @@ impl TokenCache {
     pub fn len(&self) -> usize {
         let memory = self.read();
         memory.young.len() + memory.old.len()
+    }
+
+    /// About how many bytes they take.
+    pub fn bytes(&self) -> usize {
+        let memory = self.read();
+        memory.young_bytes + memory.old_bytes
     }
 
     /// Whether none is.
@@ -158,7 +183,12 @@ impl Memory {
     fn keep(&mut self, hash: TokenHash, known: KnownToken, epoch: Epoch) -> Arc<Identity> {
         let KnownToken { token, user, seats } = known;
         debug_assert_eq!(token.user_id, user.id, "a token is read with its own user");
-        let mark = self.mark_of(user.id);
+        let (mark, shared) = self.shared_by(user.id);
+        let user = match shared {
+            // As long as nothing has changed, it is the same.
+            Some(shared) if epoch == self.epoch => shared,
+            _ => Arc::new(user),
+        };
         let identity = Arc::new(Identity {
             requests: Arc::new(Counter::new(user.id, token.id)),
             token,
@@ -171,42 +201,54 @@ impl Memory {
         if epoch != self.epoch {
             return identity;
         }
-        self.make_room();
         if self.marks.len() >= MARKS_MAX {
-            self.marks.retain(|_, mark| mark.strong_count() > 0);
+            self.marks.retain(|_, mark| mark.outdated.strong_count() > 0);
         }
-        self.marks.insert(identity.user.id, Arc::downgrade(&mark));
-        self.young.insert(hash, Arc::clone(&identity));
-        debug_assert!(self.young.len() <= GENERATION_MAX, "room was made before");
+        let user = Arc::downgrade(&identity.user);
+        self.marks.insert(identity.user.id, Mark { outdated: Arc::downgrade(&mark), user });
+        self.add_young(hash, &identity);
         identity
     }
 
-    /// The mark that the identities of a user share, or a new one.
-    fn mark_of(&self, id: UserId) -> Arc<Outdated> {
-        let known = self.marks.get(&id).and_then(Weak::upgrade);
-        known.unwrap_or_default()
+    /// What the identities of a user share: the mark, or a new one, and the user.
+    fn shared_by(&self, id: UserId) -> (Arc<Outdated>, Option<Arc<User>>) {
+        let Some(mark) = self.marks.get(&id) else { return (Arc::default(), None) };
+        let outdated = mark.outdated.upgrade();
+        (outdated.unwrap_or_default(), mark.user.upgrade())
     }
 
     /// Moves an identity into the young generation, unless it was dropped meanwhile.
     fn make_young(&mut self, hash: &TokenHash, identity: &Arc<Identity>) {
         if self.old.remove(hash).is_some() {
-            self.make_room();
-            self.young.insert(*hash, Arc::clone(identity));
+            self.old_bytes = self.old_bytes.saturating_sub(bytes_of(identity));
+            self.add_young(*hash, identity);
         }
     }
 
-    /// Begins a new generation where the young one is full.
-    fn make_room(&mut self) {
-        if self.young.len() >= GENERATION_MAX {
+    /// Adds an identity to the young generation, or begins a new one where that is full.
+    fn add_young(&mut self, hash: TokenHash, identity: &Arc<Identity>) {
+        let bytes = bytes_of(identity);
+        let is_full = self.young.len() >= GENERATION_MAX;
+        if is_full || self.young_bytes + bytes > GENERATION_BYTES_MAX {
             self.old = std::mem::take(&mut self.young);
+            self.old_bytes = std::mem::take(&mut self.young_bytes);
+        }
+        self.young_bytes += bytes;
+        if let Some(before) = self.young.insert(hash, Arc::clone(identity)) {
+            self.young_bytes = self.young_bytes.saturating_sub(bytes_of(&before));
         }
     }
+}
+
+/// About what an identity takes, in bytes, as if its user had no other.
+fn bytes_of(identity: &Identity) -> usize {
+    TOKEN_BYTES + identity.user.data.as_json().len()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Data, Email, Hint, Time, Token, TokenId, TokenTerms, User};
+    use crate::domain::{Data, Email, Hint, Time, Token, TokenId, TokenTerms};
 
     fn hash(n: i64) -> TokenHash {
         TokenHash(*blake3::hash(&n.to_le_bytes()).as_bytes())
@@ -214,6 +256,11 @@ mod tests {
 
     /// Token `n` of user `n / 10`.
     fn keep(token_cache: &TokenCache, n: i64, epoch: u64) {
+        keep_with(token_cache, n, epoch, Data::default());
+    }
+
+    /// The same, of a user with this data.
+    fn keep_with(token_cache: &TokenCache, n: i64, epoch: u64, data: Data) -> Arc<Identity> {
         let now = Time::from_millis(0);
         let user = User {
             id: UserId(n / 10),
@@ -221,7 +268,7 @@ mod tests {
             name: None,
             image_url: None,
             max_concurrent_bots: 0,
-            data: Data::default(),
+            data,
             created_at: now,
             disabled_at: None,
         };
@@ -236,7 +283,7 @@ mod tests {
             replaced_by: None,
             terms: TokenTerms::default(),
         };
-        token_cache.write().keep(hash(n), KnownToken { token, user, seats: 0 }, epoch);
+        token_cache.write().keep(hash(n), KnownToken { token, user, seats: 0 }, epoch)
     }
 
     fn knows(token_cache: &TokenCache, n: i64) -> bool {
@@ -282,6 +329,32 @@ mod tests {
         }
         assert!(token_cache.is_empty());
         assert!(token_cache.read().marks.len() <= MARKS_MAX);
+    }
+
+    #[test]
+    fn the_tokens_of_a_user_share_what_is_known_of_the_user() {
+        let token_cache = TokenCache::default();
+        let [one, two] = [10, 11].map(|n| keep_with(&token_cache, n, 0, Data::default()));
+        assert!(Arc::ptr_eq(&one.user, &two.user));
+        token_cache.on_change(&Change::UserChanged(UserId(1)));
+        let three = keep_with(&token_cache, 12, 1, Data::default());
+        assert!(!Arc::ptr_eq(&one.user, &three.user), "the user has changed");
+    }
+
+    #[test]
+    fn users_with_much_data_do_not_take_more() {
+        let token_cache = TokenCache::default();
+        let data = Data::stored(format!("{{\"a\":\"{}\"}}", "x".repeat(16_000)));
+        for n in 0..5_000 {
+            keep_with(&token_cache, 10 * n, 0, data.clone());
+            assert!(knows(&token_cache, 0), "token 0 was forgotten at {n}");
+        }
+        assert!(token_cache.bytes() <= 2 * GENERATION_BYTES_MAX, "{}", token_cache.bytes());
+        assert!(token_cache.len() * 16_000 <= 2 * GENERATION_BYTES_MAX, "{}", token_cache.len());
+        for n in 0..5_000 {
+            token_cache.on_change(&Change::TokensRevoked(vec![hash(10 * n)]));
+        }
+        assert_eq!((token_cache.bytes(), token_cache.len()), (0, 0));
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Auth {
             Err(error) => return Err(error),
         };
         let token = self.with_pending(identity.token.clone());
-        let user = identity.user.clone();
+        let user = User::clone(&identity.user);
         let rejection = identity.check(now).err();
         Ok(Explained { token: Some(token), user: Some(user), rejection })
     }

@@ -1,6 +1,8 @@
 //! What a bot is started with, and how it ended.
 
+use crate::bots::running::RunPermit;
 use crate::domain::MeetingId;
+use std::sync::Arc;
 
 /// What a bot is started with.
 #[derive(Clone)]
@@ -11,6 +13,8 @@ pub struct LaunchSpec {
     pub uid: String,
     /// Its unique name, `vomeet-bot-<meeting>`.
     pub name: String,
+    /// Counts it among the bots that run; one without is counted when it is started.
+    pub permit: Option<Arc<RunPermit>>,
     /// Its environment: `BOT_CONFIG` and `WHISPER_LIVE_URL`.
     pub environment: Vec<(String, String)>,
 }

@@ -2,6 +2,7 @@
 
 use crate::bots::launch::BotExit;
 use crate::bots::runner::Runner;
+use crate::bots::running::RunPermit;
 use crate::bots::watch_registry::{MeetingState, WatchHandle};
 use crate::clock::{Clock, later};
 use crate::config::StateTimeouts;
@@ -57,6 +58,8 @@ pub(super) struct MeetingTask {
     /// The handle of its bot; `None` is a bot that no runner started, which is known by its
     /// callbacks alone.
     pub handle: Option<String>,
+    /// Counts its bot among those that run; `None` where there is none.
+    pub _permit: Option<Arc<RunPermit>>,
 }
 
 impl MeetingTask {

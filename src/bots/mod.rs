@@ -5,9 +5,11 @@ mod meeting_task;
 mod output;
 mod runner;
 mod runners;
+mod running;
 mod supervisor;
 mod watch_registry;
 
 pub use launch::LaunchSpec;
+pub use running::RunPermit;
 pub use supervisor::Supervisor;
 pub use watch_registry::WatchRegistry;

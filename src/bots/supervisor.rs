@@ -4,12 +4,16 @@
 use crate::bots::launch::LaunchSpec;
 use crate::bots::meeting_task::{Context, MeetingTask};
 use crate::bots::runner::Runner;
+use crate::bots::running::{RunPermit, RunningBots};
 use crate::bots::watch_registry::{MeetingState, WatchHandle, WatchRegistry};
 use crate::clock::{Clock, later};
 use crate::config::Bots;
 use crate::domain::MeetingStatus::{Completed, Failed, Requested, Stopping};
 use crate::domain::bot::container_name;
-use crate::domain::{Meeting, MeetingId, MeetingStatus, StatusReport, Time, TransitionSource};
+use crate::domain::{
+    Meeting, MeetingId, MeetingStatus, StatusReport, Time, TransitionSource, UserId,
+};
+use crate::error::Result;
 use crate::store::{BotAtWork, Change, NoteContainer, Store};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,6 +34,7 @@ const CLOSE_TIME_MAX: Duration = Duration::from_secs(5);
 pub struct Supervisor {
     context: Arc<Context>,
     watch_registry: Arc<WatchRegistry>,
+    running: Arc<RunningBots>,
     tasks: Mutex<JoinSet<()>>,
     started_at: Time,
 }
@@ -67,7 +72,8 @@ impl Supervisor {
             closing: watch::Sender::new(false),
         };
         let tasks = Mutex::new(JoinSet::new());
-        Arc::new(Self { context: Arc::new(context), watch_registry, tasks, started_at })
+        let running = RunningBots::new(bots);
+        Arc::new(Self { context: Arc::new(context), watch_registry, running, tasks, started_at })
     }
 
     /// Starts the bot of a meeting that was just requested, and returns its handle; from then on
@@ -75,21 +81,34 @@ impl Supervisor {
     ///
     /// Fails with a sentence that says what to do. Nothing runs then, and the caller ends the
     /// meeting.
-    pub async fn send(&self, spec: LaunchSpec) -> Result<String, String> {
+    pub async fn send(&self, spec: LaunchSpec) -> std::result::Result<String, String> {
         let id = spec.meeting_id;
+        let mut permit = spec.permit.clone();
         let state = MeetingState { status: Requested, since: self.context.clock.now() };
         let Some(watch) = self.watch_registry.register(id, state) else {
             return Err("its bot is being started already.".to_owned());
         };
         match self.context.store.meeting_of_bot(id) {
-            Ok(Some(meeting)) if meeting.status == Requested => {}
+            Ok(Some(meeting)) if meeting.status == Requested => {
+                permit.get_or_insert_with(|| Arc::new(self.running.adopt(meeting.user_id)));
+            }
             Ok(_) => return Err("it was told to leave before it was started.".to_owned()),
             Err(_) => return Err("the database cannot be read.".to_owned()),
         }
         let handle = self.context.runner.start(spec).await?;
         log::info!("meeting {id}: started {handle}");
-        self.spawn_task(watch, Some(handle.clone()));
+        self.spawn_task(watch, Some(handle.clone()), permit);
         Ok(handle)
+    }
+
+    /// Counts one more bot of a user before it is requested; the user may have `limit` in meetings.
+    pub fn permit(&self, user_id: UserId, limit: i64) -> Result<Arc<RunPermit>> {
+        self.running.take(user_id, limit).map(Arc::new)
+    }
+
+    /// How many bots run, those that are leaving too.
+    pub fn running(&self) -> u64 {
+        self.running.count() as u64
     }
 
     /// Whether a runner is configured.
@@ -123,8 +142,14 @@ impl Supervisor {
         }
     }
 
-    fn spawn_task(&self, watch: WatchHandle, handle: Option<String>) {
-        let meeting_task = MeetingTask { context: Arc::clone(&self.context), watch, handle };
+    fn spawn_task(
+        &self,
+        watch: WatchHandle,
+        handle: Option<String>,
+        permit: Option<Arc<RunPermit>>,
+    ) {
+        let context = Arc::clone(&self.context);
+        let meeting_task = MeetingTask { context, watch, handle, _permit: permit };
         let mut tasks = self.tasks();
         // Frees the tasks that have ended.
         while tasks.try_join_next().is_some() {}
@@ -178,7 +203,8 @@ impl Supervisor {
             let Some(handle) = self.known_handle(&bot.meeting) else { continue };
             let state = MeetingState::of(&bot.meeting);
             if let Some(watch) = self.watch_registry.register(bot.meeting.id, state) {
-                self.spawn_task(watch, Some(handle));
+                let permit = Arc::new(self.running.adopt(bot.meeting.user_id));
+                self.spawn_task(watch, Some(handle), Some(permit));
             }
         }
     }
@@ -213,11 +239,16 @@ impl Supervisor {
         if handle.is_none()
             && let Some(report) = report_without_bot(watch.state().status)
         {
-            let meeting_task = MeetingTask { context: Arc::clone(&self.context), watch, handle };
+            let context = Arc::clone(&self.context);
+            let meeting_task = MeetingTask { context, watch, handle, _permit: None };
             meeting_task.advance(report).await;
             return;
         }
-        self.spawn_task(watch, handle);
+        let mut permit = None;
+        if handle.is_some() {
+            permit = Some(Arc::new(self.running.adopt(bot.meeting.user_id)));
+        }
+        self.spawn_task(watch, handle, permit);
     }
 
     /// The stored handle of a meeting's bot, if a runner of ours made it.
@@ -239,7 +270,7 @@ impl Supervisor {
     }
 
     /// Looks for a bot that was started before its handle could be written.
-    async fn find(&self, bot: &BotAtWork) -> Result<Option<String>, String> {
+    async fn find(&self, bot: &BotAtWork) -> std::result::Result<Option<String>, String> {
         let meeting_id = bot.meeting.id;
         let name = container_name(meeting_id);
         let Some(handle) = self.context.runner.find(&name, &bot.uid).await? else {

@@ -32,7 +32,7 @@ impl MeetingState {
         {
             since = last.timestamp;
         }
-        Self { status: meeting.status, since }
+        Self { status: meeting.status.acted_on(), since }
     }
 }
 
@@ -47,7 +47,10 @@ impl WatchRegistry {
     pub fn on_change(&self, change: &Change) {
         let Change::MeetingMoved(moved) = change else { return };
         if let Some(sender) = self.lock().get(&moved.meeting.id) {
-            sender.send_replace(MeetingState { status: moved.meeting.status, since: moved.at });
+            sender.send_replace(MeetingState {
+                status: moved.meeting.status.acted_on(),
+                since: moved.at,
+            });
         }
     }
 
@@ -118,10 +121,10 @@ mod tests {
         Meeting {
             id: MeetingId(1),
             user_id: UserId(1),
-            platform: Platform::Teams,
+            platform: Platform::Teams.into(),
             native_meeting_id: None,
             constructed_meeting_url: None,
-            status,
+            status: status.into(),
             bot_container_id: None,
             start_time: None,
             end_time: None,

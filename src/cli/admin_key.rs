@@ -1,8 +1,9 @@
 //! `vomeet admin-key`: named admin keys.
 
-use crate::cli::client::{Client, Target, object_of};
+use crate::api::admin_keys::CreateAdminKeyInput;
+use crate::cli::client::{Client, Target, check, object_of};
 use crate::cli::confirm::Consent;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, Secret};
 use crate::cli::resolve::admin_key;
 use crate::cli::span::seconds;
 use crate::cli::table::Column;
@@ -40,7 +41,7 @@ pub(super) struct Create {
     /// Name of the administrator or program
     name: String,
     /// When it expires, such as 90d from now [default: never]
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = seconds, allow_hyphen_values = true)]
     expires_in: Option<i64>,
 }
 
@@ -50,7 +51,7 @@ pub(super) struct Rotate {
     /// Id or name
     key: String,
     /// How long the old key still works, such as 15m; give one for a planned rotation
-    #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "0")]
+    #[arg(long, value_name = "TIME", value_parser = seconds, allow_hyphen_values = true, default_value = "0")]
     grace: i64,
 }
 
@@ -70,7 +71,7 @@ pub(super) async fn run(
     command: AdminKeyCommand,
 ) -> Result<(), StartupError> {
     match command {
-        AdminKeyCommand::Create(new) => create(client, output, new).await,
+        AdminKeyCommand::Create(new) => create(client, output, &new).await,
         AdminKeyCommand::List => {
             let response = client.get(Target::path(["admin", "keys"])).await?;
             output.list(&response, COLUMNS, |_| None)
@@ -80,15 +81,31 @@ pub(super) async fn run(
     }
 }
 
-async fn create(client: &mut Client, output: Output, new: Create) -> Result<(), StartupError> {
-    let message = format!("This is the admin key {}.", new.name);
-    let body = object_of([
-        ("name", Some(new.name.into())),
-        ("expires_in", new.expires_in.map(Value::from)),
-    ]);
+impl AdminKeyCommand {
+    /// Checks what needs no database.
+    pub(super) fn check(&self) -> Result<(), StartupError> {
+        match self {
+            Self::Create(new) => check::<CreateAdminKeyInput>(&new.body()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Create {
+    fn body(&self) -> Value {
+        object_of([
+            ("name", Some(self.name.clone().into())),
+            ("expires_in", self.expires_in.map(Value::from)),
+        ])
+    }
+}
+
+async fn create(client: &mut Client, output: Output, new: &Create) -> Result<(), StartupError> {
+    let about = &format!("This is the admin key {}.", new.name);
+    let body = new.body();
     let target = Target::path(["admin", "keys"]);
     let response = client.send(Method::POST, target, Some(body)).await?;
-    output.secret(&response, "key", &message)
+    output.secret(client, &response, Secret { member: "key", about, noun: "keys" }).await
 }
 
 async fn rotate(client: &mut Client, output: Output, args: &Rotate) -> Result<(), StartupError> {
@@ -96,7 +113,8 @@ async fn rotate(client: &mut Client, output: Output, args: &Rotate) -> Result<()
     let body = json!({ "grace_seconds": args.grace });
     let target = Target::path(["admin", "keys", &id, "rotate"]);
     let response = client.send(Method::POST, target, Some(body)).await?;
-    output.secret(&response, "key", &format!("This is the new key of {about}."))
+    let about = &format!("This is the new key of {about}.");
+    output.secret(client, &response, Secret { member: "key", about, noun: "keys" }).await
 }
 
 async fn revoke(client: &mut Client, output: Output, args: &Revoke) -> Result<(), StartupError> {
@@ -104,6 +122,5 @@ async fn revoke(client: &mut Client, output: Output, args: &Revoke) -> Result<()
     args.consent.ask(&format!("Revoke {about}?"))?;
     let target = Target::path(["admin", "keys", &id]);
     let response = client.send(Method::DELETE, target, None).await?;
-    output.done(&response, &format!("Revoked {about}; it is refused from now on."));
-    Ok(())
+    output.done(&response, &format!("Revoked {about}; it is refused from now on."))
 }

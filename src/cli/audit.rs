@@ -2,10 +2,12 @@
 
 use crate::cli::client::{Client, Target};
 use crate::cli::output::Output;
+use crate::cli::print::say;
+use crate::cli::resolve;
 use crate::cli::table::{Column, plain_lines, table};
-use crate::cli::{resolve, say};
 use crate::exit::{Code, StartupError};
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
 /// The state before a change would make the lines too long; `--output json` has it.
 const COLUMNS: &[Column] = &[
@@ -17,6 +19,7 @@ const COLUMNS: &[Column] = &[
     ("SUBJECT", "/subject"),
     ("ID", "/subject_id"),
     ("USER", "/user_id"),
+    ("E-MAIL", "/user_email"),
     ("AFTER", "/after"),
 ];
 const VERIFIED: &[Column] = &[
@@ -58,13 +61,13 @@ pub(super) struct List {
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
     /// Most entries
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, allow_negative_numbers = true)]
     limit: usize,
     /// Only entries with a greater id
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     after: Option<i64>,
     /// Only entries with a smaller id
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     before: Option<i64>,
 }
 
@@ -98,7 +101,8 @@ async fn list(client: &mut Client, output: Output, list: List) -> Result<(), Sta
     let response = client.get(target).await?;
     let body = response.json()?;
     let next = body["next"].as_i64();
-    output.list(&response, COLUMNS, |_| next.map(|next| format!("--before {next}")))
+    let more = |_: &[Value]| next.map(|next| format!("--before {next}"));
+    output.list_of_users(client, &response, COLUMNS, more).await
 }
 
 async fn verify(client: &mut Client, output: Output) -> Result<(), StartupError> {
@@ -110,7 +114,7 @@ async fn verify(client: &mut Client, output: Output) -> Result<(), StartupError>
     }
     if output == Output::Table {
         let faults = resolve::rows(&verified["faults"]);
-        say(format_args!("\n{}", table(FAULTS, faults)));
+        say(format_args!("\n{}", table(FAULTS, faults)))?;
     }
     Err(StartupError::new(
         Code::AuditLogChanged,

@@ -3,14 +3,17 @@
 
 use crate::api::tokens::TOKENS_AFFECTED;
 use crate::app::App;
+use crate::error::Error;
 use crate::exit::{Code, StartupError};
+use crate::http::request::extractor::Parts;
+use crate::http::{Extractor, FromRequest};
 use crate::http_client::{self, Connection, Failure};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::HeaderName;
 use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -58,6 +61,21 @@ pub(super) fn object_of<const N: usize>(fields: [(&str, Option<Value>); N]) -> V
         }
     }
     Value::Object(object)
+}
+
+/// Holds the body of a request against what the route takes, before a database is opened or
+/// created for it.
+pub(super) fn check<I: FromRequest>(body: &Value) -> Result<(), StartupError> {
+    let body = body.to_string();
+    let parts = Parts { path: &|_| None, query: "", body: body.as_bytes() };
+    match Extractor::fill::<I>(&parts) {
+        Err(Error::Invalid(faults)) => {
+            let detail = json!({ "detail": faults }).to_string();
+            Err(refused(StatusCode::UNPROCESSABLE_ENTITY, &detail))
+        }
+        // What else may be wrong with it, the server says.
+        _ => Ok(()),
+    }
 }
 
 /// A successful response.
@@ -135,7 +153,7 @@ impl Client {
     pub(super) async fn get_lines(
         &mut self,
         target: Target,
-        mut take: impl FnMut(&str),
+        mut take: impl FnMut(&str) -> Result<(), StartupError>,
     ) -> Result<(), StartupError> {
         let mut response = self.begin(Method::GET, target, None).await?;
         if !response.status.is_success() {
@@ -148,12 +166,11 @@ impl Client {
             buffer.extend_from_slice(&piece);
             let last_line_break = buffer.iter().rposition(|&byte| byte == b'\n');
             if let Some(end) = last_line_break {
-                take(&String::from_utf8_lossy(&buffer[..=end]));
+                take(&String::from_utf8_lossy(&buffer[..=end]))?;
                 buffer.drain(..=end);
             }
         }
-        take(&String::from_utf8_lossy(&buffer));
-        Ok(())
+        take(&String::from_utf8_lossy(&buffer))
     }
 
     async fn begin(
@@ -254,7 +271,6 @@ fn field_error(error: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn paths_hold_whatever_is_in_them() {

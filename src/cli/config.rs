@@ -1,59 +1,56 @@
 //! `vomeet config check` and `vomeet config show`.
 
-use crate::cli::say;
+use crate::cli::print::say;
 use crate::config::{KEYS, Settings};
 use crate::domain::configured::ConfiguredUser;
 use crate::exit::StartupError;
 use crate::http::admin_socket::AdminSocket;
-use crate::logging;
 use toml::Value;
 
 /// Says whether a server would start with these settings.
 pub(super) fn check(settings: &Settings) -> Result<(), StartupError> {
     settings.check_admin_key()?;
-    settings.check_callback_url()?;
     AdminSocket::check(&settings.config)?;
-    logging::check(&settings.config.log).map(drop)?;
-    say("The settings are sound; `vomeet config show` lists them.\n");
-    Ok(())
+    say("The settings are sound; `vomeet config show` lists them.\n")
 }
 
 /// Lists the settings as TOML, each with its source; secrets are hidden.
-pub(super) fn show(settings: &Settings) {
+pub(super) fn show(settings: &Settings) -> Result<(), StartupError> {
     let mut section = "";
     for (key, (value, source)) in KEYS.iter().zip(&settings.origins) {
         if key.section() != section {
             section = key.section();
-            say(format_args!("\n[{section}]\n"));
+            say(format_args!("\n[{section}]\n"))?;
         }
         let shown = match key.is_secret {
             true => "\"(hidden)\"".to_owned(),
             false => value.to_string(),
         };
         let row = format!("{} = {shown}", key.short_name());
-        say(format_args!("{row:<52} # {source}\n"));
+        say(format_args!("{row:<52} # {source}\n"))?;
     }
     for user in &settings.config.users {
-        show_user(user);
+        show_user(user)?;
     }
+    Ok(())
 }
 
 /// A configured user as the file has it. Hashes are no secrets.
-fn show_user(user: &ConfiguredUser) {
-    say("\n[[users]]\n");
-    say(format_args!("email = {}\n", Value::from(user.email.as_str())));
+fn show_user(user: &ConfiguredUser) -> Result<(), StartupError> {
+    say("\n[[users]]\n")?;
+    say(format_args!("email = {}\n", Value::from(user.email.as_str())))?;
     if let Some(name) = &user.name {
-        say(format_args!("name = {}\n", Value::from(name.as_str())));
+        say(format_args!("name = {}\n", Value::from(name.as_str())))?;
     }
     if let Some(limit) = user.max_concurrent_bots {
-        say(format_args!("max_concurrent_bots = {limit}\n"));
+        say(format_args!("max_concurrent_bots = {limit}\n"))?;
     }
     if let Some(disabled) = user.disabled {
-        say(format_args!("disabled = {disabled}\n"));
+        say(format_args!("disabled = {disabled}\n"))?;
     }
     let mut tokens = Vec::new();
     for token in &user.tokens {
         tokens.push(format!("\"{token}\""));
     }
-    say(format_args!("tokens = [{}]\n", tokens.join(", ")));
+    say(format_args!("tokens = [{}]\n", tokens.join(", ")))
 }

@@ -1,6 +1,6 @@
 //! Asks before anything is deleted or revoked.
 
-use crate::cli::table::plain;
+use crate::cli::print::prompt;
 use crate::exit::{Code, StartupError};
 use clap::Args;
 use std::io::{IsTerminal, stdin};
@@ -25,13 +25,18 @@ impl Consent {
                 format!("{question} There is no terminal to ask on; give --yes to do it.");
             return Err(StartupError::new(Code::NotConfirmed, message));
         }
-        eprint!("{} [y/N] ", plain(question));
-        let mut answer = String::new();
-        // A terminal that was closed means no.
-        let _ = stdin().read_line(&mut answer);
-        match answer.trim().to_lowercase().as_str() {
-            "y" | "yes" => Ok(()),
-            _ => Err(StartupError::new(Code::NotConfirmed, "Nothing was done.")),
-        }
+        confirm(question)
+    }
+}
+
+/// Asks on the terminal that is standard input.
+pub(super) fn confirm(question: &str) -> Result<(), StartupError> {
+    prompt(&format!("{question} [y/N]"));
+    let mut answer = String::new();
+    // A terminal that was closed means no.
+    let _ = stdin().read_line(&mut answer);
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(StartupError::new(Code::NotConfirmed, "Nothing was done.")),
     }
 }

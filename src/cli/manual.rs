@@ -1,6 +1,7 @@
 //! `vomeet man` and `vomeet completions`: written from the definitions that parse the arguments.
 
-use crate::cli::{Cli, say};
+use crate::cli::Cli;
+use crate::cli::print::say;
 use crate::exit::{CODES, Code, StartupError};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
@@ -37,10 +38,10 @@ fn every_code() -> Vec<(u8, String)> {
 }
 
 /// Prints the completion script of a shell.
-pub(super) fn completions(shell: Shell) {
+pub(super) fn completions(shell: Shell) -> Result<(), StartupError> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "vomeet", &mut script);
-    say(String::from_utf8_lossy(&script));
+    say(String::from_utf8_lossy(&script))
 }
 
 /// Prints the page of the whole program, or writes the pages of all commands.
@@ -58,8 +59,7 @@ fn print_page() -> Result<(), StartupError> {
     rendered.map_err(|error| {
         StartupError::new(Code::Invalid, format!("Cannot write the manual: {error}."))
     })?;
-    say(String::from_utf8_lossy(&page));
-    Ok(())
+    say(String::from_utf8_lossy(&page))
 }
 
 fn write_pages(folder: &Path) -> Result<(), StartupError> {

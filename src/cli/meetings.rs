@@ -7,10 +7,12 @@ use crate::cli::table::Column;
 use crate::exit::StartupError;
 use clap::{Args, Subcommand};
 use hyper::Method;
+use serde_json::Value;
 
 const COLUMNS: &[Column] = &[
     ("MEETING", "/id"),
     ("USER", "/user_id"),
+    ("E-MAIL", "/user_email"),
     ("PLATFORM", "/platform"),
     ("PLATFORM'S ID", "/native_meeting_id"),
     ("STATUS", "/status"),
@@ -62,10 +64,10 @@ pub(super) struct List {
     #[arg(long)]
     platform: Option<String>,
     /// Most meetings
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, allow_negative_numbers = true)]
     limit: usize,
     /// Skip this many of the newest
-    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    #[arg(long, value_name = "COUNT", default_value_t = 0, allow_negative_numbers = true)]
     skip: usize,
 }
 
@@ -89,8 +91,7 @@ pub(super) async fn run(
             let id = resolve::meeting(client, &which.meeting).await?;
             let target = Target::path(["admin", "meetings", &id, "stop"]);
             let response = client.send(Method::POST, target, None).await?;
-            output.done(&response, &format!("The bot of meeting {id} is stopping."));
-            Ok(())
+            output.done(&response, &format!("The bot of meeting {id} is stopping."))
         }
     }
 }
@@ -104,8 +105,9 @@ async fn list(client: &mut Client, output: Output, list: List) -> Result<(), Sta
         .with("limit", Some(limit))
         .with("skip", Some(skip));
     let response = client.get(target).await?;
-    output.list(&response, COLUMNS, |rows| match rows.len() < limit {
+    let more = |rows: &[Value]| match rows.len() < limit {
         true => None,
         false => Some(format!("--skip {}", skip + limit)),
-    })
+    };
+    output.list_of_users(client, &response, COLUMNS, more).await
 }

@@ -8,6 +8,8 @@ mod confirm;
 mod manual;
 mod meetings;
 mod output;
+mod print;
+mod progress;
 mod reach;
 mod resolve;
 mod scan;
@@ -22,19 +24,19 @@ mod token_hash;
 mod usage;
 mod user;
 
-use crate::config::{Environment, Flags, Settings};
+use crate::config::{Environment, Flags, Settings, Source};
 use crate::exit::StartupError;
+use crate::store::resolve as resolve_link;
 use admin_key::AdminKeyCommand;
 use audit::AuditCommand;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use meetings::MeetingsCommand;
 use output::Output;
+use print::note;
 use reach::{Missing, with_client};
 use scan::ScanArgs;
-use std::fmt::Display;
-use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use token::TokenCommand;
 use usage::Usage;
@@ -148,24 +150,64 @@ struct FlagArgs {
     socket: Option<String>,
 }
 
+/// Gathers settings from the sources.
+type Gather = fn(&Flags, &Environment) -> Result<Settings, StartupError>;
+
+/// Where the system service has its database: `deploy/vomeet.service`.
+const SERVICE_FOLDER: &str = "/var/lib/vomeet";
+
+fn load(
+    gather: Gather,
+    flags: &Flags,
+    environment: &Environment,
+) -> Result<Settings, StartupError> {
+    let mut settings = gather(flags, environment)?;
+    settings.config.database = resolve_link(&settings.config.database)?;
+    Ok(settings)
+}
+
 impl FlagArgs {
     fn load(self) -> Result<Settings, StartupError> {
         let Self { config, listen, database, socket } = self;
-        Settings::load(&Flags { config, listen, database, socket }, &Environment::of_process()?)
+        let flags = Flags { config, listen, database, socket };
+        load(Settings::load, &flags, &Environment::of_process()?)
+    }
+
+    /// The settings of a server.
+    fn load_to_serve(self) -> Result<Settings, StartupError> {
+        let Self { config, listen, database, socket } = self;
+        let flags = Flags { config, listen, database, socket };
+        load(Settings::load_to_serve, &flags, &Environment::of_process()?)
+    }
+
+    /// The settings of a command that looks for a database. Where none is named, and there is none
+    /// in the working directory, that of the system service is meant.
+    fn load_for_command(self) -> Result<Settings, StartupError> {
+        let Self { config, listen, database, socket } = self;
+        let mut flags = Flags { config, listen, database, socket };
+        let mut environment = Environment::of_process()?;
+        let settings = load(Settings::load, &flags, &environment)?;
+        let is_named = *settings.source("database") != Source::Default || flags.config.is_some();
+        let is_here = settings.config.database.exists() || settings.config.socket_path().exists();
+        let of_service = Path::new(SERVICE_FOLDER).join(&settings.config.database);
+        if is_named || is_here || !of_service.exists() {
+            return Ok(settings);
+        }
+        let path = of_service.to_string_lossy().into_owned();
+        note(&format!(
+            "vomeet: using {path}, as there is no database here; --database names another"
+        ));
+        flags.database = Some(path);
+        environment.folder = SERVICE_FOLDER.into();
+        load(Settings::load, &flags, &environment)
     }
 }
 
 impl Place {
     fn load(self) -> Result<Settings, StartupError> {
         let Self { config, database, socket, .. } = self;
-        FlagArgs { config, listen: None, database, socket }.load()
+        FlagArgs { config, listen: None, database, socket }.load_for_command()
     }
-}
-
-/// Prints to standard output. That its reader has gone (`| head`) is no error.
-fn say(text: impl Display) {
-    let mut out = std::io::stdout().lock();
-    let _ = write!(out, "{text}").and_then(|()| out.flush());
 }
 
 /// Runs the command that the arguments name.
@@ -174,7 +216,10 @@ pub fn main() -> ExitCode {
     match cli.command.unwrap_or(Command::Serve(cli.flags)).run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
-            eprintln!("vomeet: {}", table::plain(&exit.message));
+            // Faults of the settings are a line each.
+            for line in exit.message.split('\n') {
+                note(&format!("vomeet: {line}"));
+            }
             ExitCode::from(exit.code as u8)
         }
     }
@@ -183,15 +228,13 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> Result<(), StartupError> {
         match self {
-            Self::Serve(flags) => serve::run(flags.load()?),
-            Self::Status(flags) => status::run(&flags.load()?),
-            Self::Config(ConfigCommand::Check(flags)) => config::check(&flags.load()?),
-            Self::Config(ConfigCommand::Show(flags)) => {
-                config::show(&flags.load()?);
-                Ok(())
-            }
+            Self::Serve(flags) => serve::run(flags.load_to_serve()?),
+            Self::Status(flags) => status::run(&flags.load_for_command()?),
+            Self::Config(ConfigCommand::Check(flags)) => config::check(&flags.load_to_serve()?),
+            Self::Config(ConfigCommand::Show(flags)) => config::show(&flags.load()?),
             Self::User(Administration { place, command }) => {
                 let output = place.output;
+                command.check()?;
                 let missing = match command {
                     UserCommand::Add(_) => Missing::Create,
                     _ => Missing::Refuse,
@@ -215,6 +258,7 @@ impl Command {
             }
             Self::AdminKey(Administration { place, command }) => {
                 let output = place.output;
+                command.check()?;
                 let missing = match command {
                     AdminKeyCommand::Create(_) => Missing::Create,
                     _ => Missing::Refuse,
@@ -236,10 +280,7 @@ impl Command {
                 })
             }
             Self::Scan(args) => scan::run(&args),
-            Self::Completions { shell } => {
-                manual::completions(shell);
-                Ok(())
-            }
+            Self::Completions { shell } => manual::completions(shell),
             Self::Man(args) => manual::man(&args),
         }
     }

@@ -1,11 +1,23 @@
 //! How responses are printed: data on standard output, notes for people on standard error.
 
-use crate::cli::client::Response;
-use crate::cli::resolve::{id, rows};
-use crate::cli::say;
+use crate::cli::client::{Client, Response, Target};
+use crate::cli::print::{note, say};
+use crate::cli::resolve::{add_emails, id, rows};
 use crate::cli::table::{Column, card, plain, plain_lines, table};
 use crate::exit::StartupError;
 use clap::ValueEnum;
+use hyper::Method;
+use serde_json::Value;
+
+/// A secret in a response, and how it is revoked.
+pub(super) struct Secret<'a> {
+    /// The member of the response.
+    pub member: &'a str,
+    /// What it is, in a sentence.
+    pub about: &'a str,
+    /// The part of the path of its kind: `DELETE /admin/<noun>/<id>` revokes it.
+    pub noun: &'a str,
+}
 
 /// How responses are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -22,14 +34,36 @@ impl Output {
         self,
         response: &Response,
         columns: &[Column],
-        more: impl FnOnce(&[serde_json::Value]) -> Option<String>,
+        more: impl FnOnce(&[Value]) -> Option<String>,
     ) -> Result<(), StartupError> {
         let list = response.json()?;
         match self {
-            Self::Json => json(response),
-            Self::Table => say(table(columns, rows(&list))),
+            Self::Json => json(response)?,
+            Self::Table => say(table(columns, rows(&list)))?,
         }
         if let Some(more) = more(rows(&list)) {
+            note(&format!("There may be more: {more}"));
+        }
+        Ok(())
+    }
+
+    /// A list whose rows have a `user_id`; people see the e-mail address beside it, as
+    /// `user_email`.
+    pub(super) async fn list_of_users(
+        self,
+        client: &mut Client,
+        response: &Response,
+        columns: &[Column],
+        more: impl FnOnce(&[Value]) -> Option<String>,
+    ) -> Result<(), StartupError> {
+        if self == Self::Json {
+            return self.list(response, columns, more);
+        }
+        let list = response.json()?;
+        let mut shown = rows(&list).to_vec();
+        add_emails(client, &mut shown).await?;
+        say(table(columns, &shown))?;
+        if let Some(more) = more(&shown) {
             note(&format!("There may be more: {more}"));
         }
         Ok(())
@@ -41,42 +75,52 @@ impl Output {
             Self::Json => json(response),
             Self::Table => say(card(fields, &response.json()?)),
         }
-        Ok(())
     }
 
-    /// A new secret, alone on its line, so that a script can take it.
-    pub(super) fn secret(
+    /// A new secret, alone on its line, so that a script can take it. One that cannot be shown is
+    /// revoked at once: nobody has it.
+    pub(super) async fn secret(
         self,
+        client: &mut Client,
         response: &Response,
-        member: &str,
-        about: &str,
+        secret: Secret<'_>,
     ) -> Result<(), StartupError> {
         let body = response.json()?;
-        match self {
+        let shown = match self {
             Self::Json => json(response),
             Self::Table => {
-                let secret = body[member].as_str().unwrap_or("-");
-                say(format_args!("{}\n", plain(secret)));
+                let text = body[secret.member].as_str().unwrap_or("-");
+                say(format_args!("{}\n", plain(text)))
             }
-        }
-        note(&format!("{about} It is shown this once."));
-        Ok(())
+        };
+        let Err(lost) = shown else {
+            note(&format!("{} It is shown this once.", secret.about));
+            return Ok(());
+        };
+        let id = id(&body);
+        let path = Target::path(["admin", secret.noun, &id]);
+        let what_follows = match client.send(Method::DELETE, path, None).await {
+            Ok(_) => format!("It could not be shown and is revoked ({}).", lost.message),
+            Err(error) => {
+                let why = error.message;
+                format!("It could not be shown, and not be revoked either ({why}); revoke it.")
+            }
+        };
+        Err(StartupError::new(lost.code, format!("{} {what_follows}", secret.about)))
     }
 
     /// What was done, where the response has nothing to show.
-    pub(super) fn done(self, response: &Response, about: &str) {
-        if self == Self::Json && !response.body.is_empty() {
-            json(response);
-        }
+    pub(super) fn done(self, response: &Response, about: &str) -> Result<(), StartupError> {
         note(about);
+        if self == Self::Json && !response.body.is_empty() {
+            return json(response);
+        }
+        Ok(())
     }
 }
 
 /// The flag that requests the rows after the last one of a full page of `limit` rows.
-pub(super) fn after_last(
-    flag: &str,
-    limit: usize,
-) -> impl FnOnce(&[serde_json::Value]) -> Option<String> {
+pub(super) fn after_last(flag: &str, limit: usize) -> impl FnOnce(&[Value]) -> Option<String> {
     move |rows| {
         if rows.len() < limit {
             return None;
@@ -87,11 +131,6 @@ pub(super) fn after_last(
 }
 
 /// The body as it was received.
-pub(super) fn json(response: &Response) {
-    say(format_args!("{}\n", plain_lines(response.body.trim_end())));
-}
-
-/// A note for people, on standard error.
-pub(super) fn note(text: &str) {
-    eprintln!("{}", plain(text));
+pub(super) fn json(response: &Response) -> Result<(), StartupError> {
+    say(format_args!("{}\n", plain_lines(response.body.trim_end())))
 }

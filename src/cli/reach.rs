@@ -5,15 +5,19 @@ use crate::api::service::Api;
 use crate::app::App;
 use crate::cli::Place;
 use crate::cli::client::Client;
+use crate::cli::confirm::confirm;
+use crate::cli::print::note;
+use crate::cli::progress;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::exit::{Code, StartupError};
 use crate::http::peer::{Origin, Peer, user_name};
 use crate::http::serve::serve_one;
 use crate::routes::{TABLE, TABLE_INFO};
+use crate::store::is_trusted;
 use rustix::fs::{Access, Mode, access};
 use rustix::io::Errno;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal, stdin};
 use std::path::{Path, absolute};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +52,7 @@ where
     })?;
     runtime.block_on(async {
         let mut client = reach(settings, missing).await?;
-        let done = command(&mut client).await;
+        let done = progress::shown(command(&mut client)).await;
         client.close();
         done
     })
@@ -59,7 +63,10 @@ async fn reach(settings: Settings, missing: Missing) -> Result<Client, StartupEr
     let end = Instant::now() + LOCKED_TIME_MAX;
     loop {
         match UnixStream::connect(&socket).await {
-            Ok(stream) => return Client::over(stream, None).await,
+            Ok(stream) => {
+                check_server(&stream, &socket)?;
+                return Client::over(stream, None).await;
+            }
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 return Err(not_permitted(&socket));
             }
@@ -78,13 +85,36 @@ async fn reach(settings: Settings, missing: Missing) -> Result<Client, StartupEr
     }
 }
 
+/// Says that a database is created, and asks on a terminal: the folder may be the wrong one.
+fn agree_to_create(file: &str) -> Result<(), StartupError> {
+    if stdin().is_terminal() {
+        return confirm(&format!("There is no server and no database yet. Create {file}?"));
+    }
+    note(&format!("vomeet: there is no server and no database yet; creating {file}"));
+    Ok(())
+}
+
+/// Checks who serves the socket, before anything is sent: in a folder where everybody can make
+/// files, it may be anybody.
+pub(super) fn check_server(stream: &UnixStream, socket: &Path) -> Result<(), StartupError> {
+    let server = match stream.peer_cred() {
+        Ok(peer) if is_trusted(peer.uid(), socket) => return Ok(()),
+        Ok(peer) => user_name(peer.uid()),
+        Err(error) => format!("nobody who can be told ({error})"),
+    };
+    let message = format!(
+        "{} is served by {server}, who is neither you, nor root, nor the owner of its folder; \
+         nothing was sent. Name your own database with --database.",
+        shown(socket)
+    );
+    Err(StartupError::new(Code::NotPermitted, message))
+}
+
 /// Opens the database in this process, and serves the API over it as a server would.
 async fn open_file(settings: &Settings, missing: Missing) -> Result<Client, StartupError> {
     let file = &settings.config.database;
     match access(file, Access::READ_OK | Access::WRITE_OK) {
-        Err(Errno::NOENT) if missing == Missing::Create => {
-            eprintln!("vomeet: there is no server and no database yet; creating {}", shown(file));
-        }
+        Err(Errno::NOENT) if missing == Missing::Create => agree_to_create(&shown(file))?,
         Err(Errno::NOENT) => return Err(no_database(file)),
         Err(Errno::ACCESS | Errno::PERM) => return Err(not_permitted(file)),
         // Other faults are reported when it is opened.
@@ -104,7 +134,7 @@ async fn open_file(settings: &Settings, missing: Missing) -> Result<Client, Star
 }
 
 /// The absolute path.
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     match absolute(path) {
         Ok(path) => path.display().to_string(),
         Err(_) => path.display().to_string(),

@@ -6,6 +6,7 @@ use crate::domain::text::fold;
 use crate::domain::token::TOKEN_CHARS;
 use crate::exit::{Code, StartupError};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Rows of a page that is requested.
 const PAGE_ROWS: usize = 1000;
@@ -35,6 +36,27 @@ pub(super) async fn user(client: &mut Client, selector: &str) -> Result<Value, S
     };
     pages(client, page, keep).await?;
     one("user", selector, "vomeet user list", found, |row| text(&row["email"]))
+}
+
+/// Adds the e-mail address of each row's user to the row: an id alone tells nobody who it is.
+pub(super) async fn add_emails(
+    client: &mut Client,
+    rows: &mut [Value],
+) -> Result<(), StartupError> {
+    let mut emails: BTreeMap<i64, Value> = BTreeMap::new();
+    for row in rows {
+        let Some(id) = row["user_id"].as_i64() else { continue };
+        if !emails.contains_key(&id) {
+            // A page of one user, which has less in it than the user alone.
+            let target =
+                Target::path(["admin", "users"]).with("limit", Some(1)).with("after", Some(id - 1));
+            let page = client.get_json(target).await?;
+            let user = page.get(0).filter(|user| user["id"] == id);
+            emails.insert(id, user.map_or(Value::Null, |user| user["email"].clone()));
+        }
+        row["user_email"] = emails.get(&id).cloned().unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// The id of a user, by id, address or name.

@@ -24,7 +24,7 @@ pub(super) struct ScanArgs {
 
 /// Scans, and prints the findings.
 pub(super) fn run(args: &ScanArgs) -> Result<(), StartupError> {
-    let mut findings = Findings { output: args.output, tokens: 0, unread: 0 };
+    let mut findings = Findings { output: args.output, tokens: 0, unread: 0, lost: None };
     match &args.report {
         Some(report) => scan_report::check(report, &mut findings),
         None => {

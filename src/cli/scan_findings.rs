@@ -1,7 +1,7 @@
 //! The findings of `vomeet scan`: walks files and folders, and prints what is found.
 
-use crate::cli::output::{Output, note};
-use crate::cli::say;
+use crate::cli::output::Output;
+use crate::cli::print::{note, say};
 use crate::cli::table::{plain, plain_lines};
 use crate::domain::scan::{Recogniser, Sighting};
 use crate::exit::{Code, StartupError};
@@ -38,6 +38,8 @@ pub(super) struct Findings {
     pub(crate) tokens: usize,
     /// Files, folders and entries that could not be read or checked.
     pub(crate) unread: usize,
+    /// Why the list is not whole, if it could not be written.
+    pub(crate) lost: Option<StartupError>,
 }
 
 /// Opens a path of the command line: standard input, or a file.
@@ -120,14 +122,17 @@ impl Findings {
     /// Prints a finding at once: a list of all might be long.
     pub(super) fn found(&mut self, finding: &Finding) {
         self.tokens += 1;
-        match self.output {
+        let printed = match self.output {
             Output::Table => say(format_args!("{}\n", plain(&line_of(finding)))),
             Output::Json => {
                 let opening = if self.tokens == 1 { "[" } else { ",\n " };
                 // Texts and numbers can always be written as JSON.
                 let finding = serde_json::to_string(finding).unwrap_or_default();
-                say(format_args!("{opening}{}", plain_lines(&finding)));
+                say(format_args!("{opening}{}", plain_lines(&finding)))
             }
+        };
+        if let Err(lost) = printed {
+            self.lost.get_or_insert(lost);
         }
     }
 
@@ -146,7 +151,10 @@ impl Findings {
     /// Ends the list, and gives the exit code.
     pub(crate) fn finish(self) -> Result<(), StartupError> {
         if self.output == Output::Json {
-            say(if self.tokens == 0 { "[]\n" } else { "]\n" });
+            say(if self.tokens == 0 { "[]\n" } else { "]\n" })?;
+        }
+        if let Some(lost) = self.lost {
+            return Err(lost);
         }
         match (self.tokens, self.unread) {
             (0, 0) => Ok(()),

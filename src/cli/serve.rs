@@ -1,9 +1,10 @@
 //! `vomeet serve`: start the server, print the next step, serve, stop.
 
 use crate::app::App;
-use crate::cli::say;
+use crate::cli::print::say;
+use crate::cli::reach::shown;
 use crate::clock::Clock;
-use crate::config::{Config, Settings};
+use crate::config::{Config, RunnerKind, Settings};
 use crate::exit::{Code, StartupError};
 use crate::http::admin_socket::AdminSocket;
 use crate::http::peer_owner;
@@ -11,9 +12,11 @@ use crate::http::serve::{Listeners, listen};
 use crate::routes::TABLE_INFO;
 use crate::{logging, server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Blocking threads besides those of long reads: logs of bots, DNS lookups.
 const OTHER_BLOCKING_THREADS: usize = 8;
@@ -23,7 +26,6 @@ const OTHER_FILES: u64 = 64;
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(settings: Settings) -> Result<(), StartupError> {
     settings.check_admin_key()?;
-    settings.check_callback_url()?;
     AdminSocket::check(&settings.config)?;
     let _flush = logging::start(&settings.config.log)?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
@@ -55,13 +57,17 @@ async fn serve(mut settings: Settings) -> Result<(), StartupError> {
     };
     let listener = listen(wanted).map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    let stop = stop_signal().map_err(|error| {
+    let cannot_wait = |error: std::io::Error| {
         StartupError::new(Code::Config, format!("Cannot wait for signals: {error}."))
-    })?;
+    };
+    let stop = stop_signal().map_err(cannot_wait)?;
+    let hang_up = signal(SignalKind::hangup()).map_err(cannot_wait)?;
     let app = App::open(settings.config.clone(), address, Clock::system(), TABLE_INFO, None)?;
     server::apply_configured_users(&app).await?;
     let admin = AdminSocket::open(&settings.config).inspect_err(|_| app.store.close())?;
-    say(welcome(&settings, address));
+    // A server whose standard output nobody reads serves all the same.
+    let has_users = app.store.count().await.is_ok_and(|(users, _)| users > 0);
+    let _ = say(welcome(&settings, address, has_users));
     if let Some(why) = settings.admin_key_weakness() {
         log::warn!(
             "the admin key {why}: it is accepted from this machine alone, from programs of the \
@@ -75,7 +81,21 @@ async fn serve(mut settings: Settings) -> Result<(), StartupError> {
             );
         }
     }
+    tokio::spawn(keep_on(hang_up, Arc::clone(&app)));
     server::run(app, Listeners { network: listener, admin }, stop).await
+}
+
+/// Goes on at a SIGHUP, which a terminal sends when it is closed: checkpoints, and says that nothing
+/// was reloaded.
+async fn keep_on(mut hang_up: Signal, app: Arc<App>) {
+    while hang_up.recv().await.is_some() {
+        match app.store.checkpoint().await {
+            Ok(true) => log::info!("SIGHUP: the WAL is checkpointed into the database"),
+            Ok(false) => log::warn!("SIGHUP: a long read keeps the WAL from being checkpointed"),
+            Err(error) => log::warn!("SIGHUP: no checkpoint: {}", error.store_cause()),
+        }
+        log::warn!("SIGHUP: settings are read at the start alone; restart to apply changes");
+    }
 }
 
 /// Ends at the first SIGTERM or SIGINT; a second one ends the process at once.
@@ -121,8 +141,8 @@ fn fit_connections(config: &mut Config) {
     }
 }
 
-/// What is printed after the start: where the server is, and the next step.
-fn welcome(settings: &Settings, address: SocketAddr) -> String {
+/// What is printed after the start: where the server is, and the next step while there is one.
+fn welcome(settings: &Settings, address: SocketAddr, has_users: bool) -> String {
     let url = url(address);
     let warning = match settings.admin_key_weakness() {
         Some(why) => {
@@ -130,33 +150,114 @@ fn welcome(settings: &Settings, address: SocketAddr) -> String {
         }
         None => String::new(),
     };
-    let (key, first) = settings.admin_key_for_shell();
-    let first = match first {
-        Some(first) => format!(" ({first})"),
-        None => String::new(),
-    };
-    format!(
+    let mut text = format!(
         "Vomeet {version} listens on {url}\n\
          \n  Docs       {url}/docs\
          \n  Database   {database}\
-         \n  Admin key  {source}{warning}\
-         \n\nCreate the first user{first}:\n\n  \
-         curl -X POST {url}/admin/users -H \"Content-Type: application/json\" \
-         -H \"X-Admin-API-Key: {key}\" \
-         -d '{{\"email\": \"user@example.com\", \"name\": \"John Doe\", \
-         \"max_concurrent_bots\": 2}}'\n\n",
+         \n  Settings   {file}\
+         \n  Bots       {runner}\
+         \n  Admin key  {source}{warning}\n\n",
         version = crate::api::general::VERSION,
-        database = settings.config.database.display(),
+        database = shown(&settings.config.database),
+        file = settings_file(settings),
+        runner = runner(settings.config.bots.runner),
         source = settings.admin_key_source(),
-    )
+    );
+    if !has_users {
+        let place = place(settings);
+        let program = program();
+        let next = format!(
+            "Create the first user, and a token for them:\n\n  \
+             {program} user add user@example.com --name \"John Doe\" --max-bots 2{place}\n  \
+             {program} token create user@example.com{place}\n\n"
+        );
+        text.push_str(&next);
+    }
+    text
 }
 
-/// The address as people type it.
+/// The settings file, as an absolute path.
+fn settings_file(settings: &Settings) -> String {
+    match &settings.file {
+        Some(file) => shown(file),
+        None => "no file; `vomeet config show` lists them".to_owned(),
+    }
+}
+
+/// What runs bots, in words.
+fn runner(kind: RunnerKind) -> &'static str {
+    match kind {
+        RunnerKind::None => "none are started; set bots.runner (demo is built in)",
+        RunnerKind::Demo => "runner demo, which plays a short meeting",
+        RunnerKind::Process => "runner process",
+        RunnerKind::Docker => "runner docker",
+    }
+}
+
+/// How this program was called, from any folder.
+fn program() -> String {
+    match std::env::args_os().next() {
+        Some(path) if path.to_string_lossy().contains('/') => quoted(&shown(Path::new(&path))),
+        _ => "vomeet".to_owned(),
+    }
+}
+
+/// The flags by which a command in any folder reaches this database.
+fn place(settings: &Settings) -> String {
+    let mut flags = format!(" --database {}", quoted(&shown(&settings.config.database)));
+    if let Some(socket) = &settings.config.socket {
+        flags.push_str(" --socket ");
+        flags.push_str(&quoted(&shown(socket)));
+    }
+    flags
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = word.chars().all(|c| c.is_alphanumeric() || "/._-+@:,=".contains(c));
+    match is_plain {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+/// The address as people type it: by name where the name leads to it.
 pub(super) fn url(address: SocketAddr) -> String {
     let ip = address.ip();
-    let is_localhost = ip.is_unspecified() || (ip.is_ipv4() && ip.is_loopback());
+    let is_localhost = ip.is_unspecified() || ip == IpAddr::V4(Ipv4Addr::LOCALHOST);
     match is_localhost {
         true => format!("http://localhost:{}", address.port()),
         false => format!("http://{address}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{quoted, url};
+
+    #[test]
+    fn an_address_has_the_name_that_leads_to_it() {
+        for (address, expected) in [
+            ("127.0.0.1:80", "http://localhost:80"),
+            ("0.0.0.0:80", "http://localhost:80"),
+            ("[::]:80", "http://localhost:80"),
+            ("127.0.0.2:80", "http://127.0.0.2:80"),
+            ("[::1]:80", "http://[::1]:80"),
+            ("192.0.2.1:80", "http://192.0.2.1:80"),
+        ] {
+            assert_eq!(url(address.parse().expect("an address")), expected);
+        }
+    }
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        for (word, expected) in [
+            ("/a/b-c.db", "/a/b-c.db"),
+            ("/a b", "'/a b'"),
+            ("/it's", "'/it'\\''s'"),
+            ("$x", "'$x'"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
     }
 }

@@ -1,18 +1,21 @@
 //! `vomeet status`: requests the health of the running server.
 
 use crate::api::general::{Health, Inside};
-use crate::cli::say;
+use crate::cli::print::say;
+use crate::cli::reach::check_server;
 use crate::cli::serve::url;
-use crate::config::Settings;
+use crate::config::{Settings, Source};
 use crate::exit::{Code, StartupError};
 use crate::http_client::Connection;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode, header};
 use std::fmt::Display;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 /// Longest wait for the whole response.
@@ -22,24 +25,45 @@ const RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
 /// Prints the health of the server, or ends with [`Code::NotRunning`].
 pub(super) fn run(settings: &Settings) -> Result<(), StartupError> {
-    let address = reachable(settings.config.listen);
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = built.map_err(|error| not_running(address, &error))?;
-    let response =
-        runtime.block_on(async { timeout(RESPONSE_TIME_MAX, request_health(address)).await });
-    match response {
-        Ok(Ok(health)) => {
-            print(&health, address);
-            Ok(())
+    let runtime = built.map_err(|error| {
+        StartupError::new(Code::Unavailable, format!("Cannot start ({error}); try again."))
+    })?;
+    let health = runtime.block_on(find_server(settings))?;
+    print(&health, settings)
+}
+
+/// Asks the server of this database by its admin socket: at the port another one may listen. The
+/// port is asked where it was named, and where the socket is not ours to open.
+async fn find_server(settings: &Settings) -> Result<Health, StartupError> {
+    let address = reachable(settings.config.listen);
+    let socket = settings.config.socket_path();
+    if *settings.source("listen") == Source::Flag("--listen") {
+        return ask_port(address).await;
+    }
+    match UnixStream::connect(&socket).await {
+        Ok(stream) => {
+            check_server(&stream, &socket)?;
+            let place = socket.display();
+            ask(stream, "localhost".to_owned()).await.map_err(|why| not_running(&place, &why))
         }
-        Ok(Err(error)) => Err(not_running(address, &error)),
-        Err(_) => Err(not_running(address, &"it took too long")),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => ask_port(address).await,
+        Err(error) => Err(not_running(&socket.display(), &error)),
     }
 }
 
-fn not_running(address: SocketAddr, why: &dyn Display) -> StartupError {
-    let url = url(address);
-    let message = format!("No vomeet responds at {url} ({why}); start one with `make run`.");
+async fn ask_port(address: SocketAddr) -> Result<Health, StartupError> {
+    let place = url(address);
+    match TcpStream::connect(address).await {
+        Ok(stream) => {
+            ask(stream, address.to_string()).await.map_err(|why| not_running(&place, &why))
+        }
+        Err(error) => Err(not_running(&place, &error)),
+    }
+}
+
+fn not_running(place: &dyn Display, why: &dyn Display) -> StartupError {
+    let message = format!("No vomeet responds at {place} ({why}); start one with `vomeet serve`.");
     StartupError::new(Code::NotRunning, message)
 }
 
@@ -53,10 +77,23 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     (ip, listen.port()).into()
 }
 
-async fn request_health(address: SocketAddr) -> Result<Health, Box<dyn std::error::Error>> {
-    let stream = TcpStream::connect(address).await?;
+/// Requests the health over a connection; the error says why there is none.
+async fn ask<S>(stream: S, host: String) -> Result<Health, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    match timeout(RESPONSE_TIME_MAX, request_health(stream, host)).await {
+        Ok(asked) => asked.map_err(|error| error.to_string()),
+        Err(_) => Err("it took too long".to_owned()),
+    }
+}
+
+async fn request_health<S>(stream: S, host: String) -> Result<Health, Box<dyn std::error::Error>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut connection = Connection::over(stream).await?;
-    let request = Request::get("/healthz").header(header::HOST, address.to_string());
+    let request = Request::get("/healthz").header(header::HOST, host);
     let request = request.body(Full::<Bytes>::default())?;
     let response = connection.send(request).await?;
     let status = response.status;
@@ -68,19 +105,18 @@ async fn request_health(address: SocketAddr) -> Result<Health, Box<dyn std::erro
     Ok(serde_json::from_slice(&body)?)
 }
 
-fn print(health: &Health, address: SocketAddr) {
-    say(format_args!(
-        "Vomeet {} runs at {} since {}\n",
-        health.version,
-        url(address),
-        health.started_at
-    ));
+fn print(health: &Health, settings: &Settings) -> Result<(), StartupError> {
+    let listens = health.server.as_ref().and_then(|server| server.address.parse().ok());
+    let place = url(listens.unwrap_or_else(|| reachable(settings.config.listen)));
+    let version = &health.version;
+    say(format_args!("Vomeet {version} runs at {place} since {}\n", health.started_at))?;
     if let Some(Inside { address, database, database_bytes, users, tokens }) = &health.server {
-        say(format_args!("  Address    {address}\n"));
-        say(format_args!("  Database   {database} ({})\n", size(*database_bytes)));
-        say(format_args!("  Users      {users}\n"));
-        say(format_args!("  Tokens     {tokens}\n"));
+        say(format_args!("  Address    {address}\n"))?;
+        say(format_args!("  Database   {database} ({})\n", size(*database_bytes)))?;
+        say(format_args!("  Users      {users}\n"))?;
+        say(format_args!("  Tokens     {tokens}\n"))?;
     }
+    Ok(())
 }
 
 /// A size in bytes, in binary units.

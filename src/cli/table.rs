@@ -113,7 +113,7 @@ fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => NOTHING.to_owned(),
         Some(Value::String(text)) if text.is_empty() => NOTHING.to_owned(),
-        Some(Value::String(text)) => plain(text).into_owned(),
+        Some(Value::String(text)) => plain(&without_fraction(text)).into_owned(),
         Some(Value::Bool(true)) => "yes".to_owned(),
         Some(Value::Bool(false)) => "no".to_owned(),
         Some(Value::Array(items)) if items.is_empty() => NOTHING.to_owned(),
@@ -125,6 +125,19 @@ fn cell(value: Option<&Value>) -> String {
             cells.join(", ")
         }
         Some(other) => plain(&other.to_string()).into_owned(),
+    }
+}
+
+/// A time to the second, as people read it; other texts as they are.
+fn without_fraction(text: &str) -> Cow<'_, str> {
+    let shape = text.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
+    let is_time = shape.clone().take(20).eq(*b"0000-00-00T00:00:00.");
+    let fraction = shape.skip(20).collect::<Vec<u8>>();
+    match fraction.as_slice() {
+        [digits @ .., b'Z'] if is_time && digits.iter().all(|digit| *digit == b'0') => {
+            format!("{}Z", &text[..19]).into()
+        }
+        _ => text.into(),
     }
 }
 
@@ -188,6 +201,20 @@ mod tests {
     }
 
     #[test]
+    fn times_are_shown_to_the_second() {
+        for (text, shown) in [
+            ("2026-11-26T07:54:47.383Z", "2026-11-26T07:54:47Z"),
+            ("2026-11-26T07:54:47.000Z", "2026-11-26T07:54:47Z"),
+            ("2026-11-26T07:54:47Z", "2026-11-26T07:54:47Z"),
+            ("2026-11-26T07:54:47.38x", "2026-11-26T07:54:47.38x"),
+            ("at 2026-11-26T07:54:47.383Z", "at 2026-11-26T07:54:47.383Z"),
+            ("2026-11-26", "2026-11-26"),
+        ] {
+            assert_eq!(cell(Some(&json!(text))), shown);
+        }
+    }
+
+    #[test]
     fn a_table_fits_the_terminal_and_nothing_is_lost() {
         let rows = [
             json!({"id": 1, "name": "a name of several words that is too long"}),
@@ -209,7 +236,7 @@ mod tests {
         ];
         for width in 30..60 {
             let text = table_within(Some(width), &columns, &rows[2..]);
-            assert!(text.contains("2026-11-26T07:54:47.383Z"), "{width}\n{text}");
+            assert!(text.contains("2026-11-26T07:54:47Z"), "{width}\n{text}");
         }
         for width in 1..60 {
             let text = table_within(Some(width), &columns, &rows);

@@ -2,7 +2,8 @@
 
 use crate::cli::client::{Client, Target, object_of};
 use crate::cli::confirm::Consent;
-use crate::cli::output::{Output, after_last, note};
+use crate::cli::output::{Output, Secret, after_last};
+use crate::cli::print::note;
 use crate::cli::resolve;
 use crate::cli::span::seconds;
 use crate::cli::table::Column;
@@ -14,10 +15,22 @@ use std::io::{IsTerminal, stdin};
 
 /// The code of `explain` for a token that would be accepted.
 const ACCEPTED: &str = "accepted";
-/// The columns of a list of tokens.
+/// The columns of a list of one user's tokens.
 pub(super) const COLUMNS: &[Column] = &[
     ("TOKEN", "/id"),
     ("USER", "/user_id"),
+    ("HINT", "/hint"),
+    ("NAME", "/name"),
+    ("CREATED", "/created_at"),
+    ("EXPIRES", "/expires_at"),
+    ("LAST USED", "/last_used_at"),
+    ("DISABLED", "/disabled_at"),
+];
+/// The columns of a list of everybody's tokens.
+const LISTED: &[Column] = &[
+    ("TOKEN", "/id"),
+    ("USER", "/user_id"),
+    ("E-MAIL", "/user_email"),
     ("HINT", "/hint"),
     ("NAME", "/name"),
     ("CREATED", "/created_at"),
@@ -91,10 +104,10 @@ pub(super) struct Create {
     #[arg(long)]
     name: Option<String>,
     /// When it expires, such as 90d or 12h from now [default: never]
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = seconds, allow_hyphen_values = true)]
     expires_in: Option<i64>,
     /// How long it may be unused before it expires, such as 30d
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = seconds, allow_hyphen_values = true)]
     disuse: Option<i64>,
     /// It may read, but not change anything
     #[arg(long)]
@@ -114,10 +127,10 @@ pub(super) struct List {
     #[arg(long)]
     user: Option<String>,
     /// Most tokens
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, allow_negative_numbers = true)]
     limit: usize,
     /// Only those with a greater id
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     after: Option<i64>,
 }
 
@@ -127,10 +140,10 @@ pub(super) struct Rotate {
     #[command(flatten)]
     which: Which,
     /// How long the old token still works, such as 15m; give one for a planned rotation
-    #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "0")]
+    #[arg(long, value_name = "TIME", value_parser = seconds, allow_hyphen_values = true, default_value = "0")]
     grace: i64,
     /// When the new token expires, such as 90d from now
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = seconds, allow_hyphen_values = true)]
     expires_in: Option<i64>,
 }
 
@@ -200,7 +213,8 @@ async fn create(client: &mut Client, output: Output, new: Create) -> Result<(), 
     let response = client.send(Method::POST, target, Some(body)).await?;
     let token = response.json()?;
     let email = user["email"].as_str().unwrap_or("-");
-    output.secret(&response, "token", &format!("This is token {} of {email}.", token["id"]))
+    let about = &format!("This is token {} of {email}.", token["id"]);
+    output.secret(client, &response, Secret { member: "token", about, noun: "tokens" }).await
 }
 
 async fn list(client: &mut Client, output: Output, list: List) -> Result<(), StartupError> {
@@ -210,7 +224,8 @@ async fn list(client: &mut Client, output: Output, list: List) -> Result<(), Sta
         .with("after", list.after)
         .with("limit", Some(list.limit));
     let response = client.get(target).await?;
-    output.list(&response, COLUMNS, after_last("--after", list.limit))
+    let more = after_last("--after", list.limit);
+    output.list_of_users(client, &response, LISTED, more).await
 }
 
 async fn rotate(client: &mut Client, output: Output, args: Rotate) -> Result<(), StartupError> {
@@ -226,8 +241,8 @@ async fn rotate(client: &mut Client, output: Output, args: Rotate) -> Result<(),
         Some(end) if args.grace > 0 => format!("works until {end}"),
         _ => "is refused from now on".to_owned(),
     };
-    let message = format!("This is token {}; {about} {old}.", new["id"]);
-    output.secret(&response, "token", &message)
+    let about = &format!("This is token {}; {about} {old}.", new["id"]);
+    output.secret(client, &response, Secret { member: "token", about, noun: "tokens" }).await
 }
 
 async fn revoke(client: &mut Client, output: Output, args: &Revoke) -> Result<(), StartupError> {
@@ -243,8 +258,7 @@ async fn revoke(client: &mut Client, output: Output, args: &Revoke) -> Result<()
              refused from now on."
         ),
     };
-    output.done(&response, &message);
-    Ok(())
+    output.done(&response, &message)
 }
 
 async fn set_disabled(
@@ -269,7 +283,9 @@ async fn explain(client: &mut Client, output: Output, args: &Explain) -> Result<
         ));
     }
     let token = read_token()?;
-    let body = json!({ "token": token.trim() });
+    // Some programs begin a text with a byte order mark.
+    let token = token.trim_start_matches('\u{feff}').trim();
+    let body = json!({ "token": token });
     let target = Target::path(["admin", "tokens", "explain"]);
     let response = client.send(Method::POST, target, Some(body)).await?;
     output.one(&response, EXPLAINED)?;

@@ -1,12 +1,12 @@
 //! `vomeet token hash`: the hash of a token, for `[[users]]` in `vomeet.toml`. The token is never
 //! an argument, because other users of the machine can read those.
 
-use crate::cli::say;
+use crate::cli::print::{note, say};
 use crate::domain::PlainToken;
 use crate::domain::configured::ConfiguredToken;
 use crate::exit::{Code, StartupError};
 use clap::Args;
-use std::io::{IsTerminal, Read};
+use std::io::{IsTerminal, Read, Write};
 
 /// Longest input in bytes: more than a token with white space around it.
 const INPUT_BYTES_MAX: u64 = 4096;
@@ -25,8 +25,7 @@ pub(super) fn run(args: &HashArgs) -> Result<(), StartupError> {
         true => generate()?,
         false => read()?,
     };
-    say(format_args!("{token}\n"));
-    Ok(())
+    say(format_args!("{token}\n"))
 }
 
 fn generate() -> Result<ConfiguredToken, StartupError> {
@@ -34,14 +33,19 @@ fn generate() -> Result<ConfiguredToken, StartupError> {
         || StartupError::new(Code::Config, "The system gives no randomness; try again.");
     let token = PlainToken::generate().map_err(|_| no_randomness())?;
     // To standard error, so that `>> vomeet.toml` writes the hash alone and the token to no disk.
-    eprintln!("{}", token.reveal());
+    let shown = writeln!(std::io::stderr().lock(), "{}", token.reveal());
+    if let Err(error) = shown {
+        let message =
+            format!("The token cannot be shown on standard error ({error}); its hash is dropped.");
+        return Err(StartupError::new(Code::OutputLost, message));
+    }
     ConfiguredToken::of(token.reveal().as_bytes()).ok_or_else(no_randomness)
 }
 
 fn read() -> Result<ConfiguredToken, StartupError> {
     let mut input = std::io::stdin().lock();
     if input.is_terminal() {
-        eprintln!("Type the token, then press Enter and Ctrl-D:");
+        note("Type the token, then press Enter and Ctrl-D:");
     }
     let mut bytes = Vec::new();
     let read = input.by_ref().take(INPUT_BYTES_MAX).read_to_end(&mut bytes);
@@ -49,7 +53,7 @@ fn read() -> Result<ConfiguredToken, StartupError> {
         let message = format!("Cannot read standard input ({error}).");
         return Err(StartupError::new(Code::Config, message));
     }
-    match ConfiguredToken::of(bytes.trim_ascii()) {
+    match ConfiguredToken::of(without_mark(&bytes).trim_ascii()) {
         Some(token) => Ok(token),
         None => Err(StartupError::new(
             Code::Config,
@@ -57,4 +61,9 @@ fn read() -> Result<ConfiguredToken, StartupError> {
              again, or make one with --new.",
         )),
     }
+}
+
+/// Without the byte order mark with which some programs begin a text.
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
 }

@@ -2,14 +2,16 @@
 
 use crate::cli::client::{Client, Target};
 use crate::cli::output::Output;
+use crate::cli::print::say;
+use crate::cli::resolve;
 use crate::cli::table::{Column, plain_lines};
-use crate::cli::{resolve, say};
 use crate::exit::StartupError;
 use clap::Args;
 
 const COLUMNS: &[Column] = &[
     ("DAY", "/day"),
     ("USER", "/user_id"),
+    ("E-MAIL", "/user_email"),
     ("TOKEN", "/token_id"),
     ("REQUESTS", "/requests"),
     ("BOTS", "/bots"),
@@ -24,7 +26,7 @@ pub(super) struct Usage {
     #[arg(long)]
     user: Option<String>,
     /// Only the usage with this token
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     token: Option<i64>,
     /// Group by day, user or token
     #[arg(long)]
@@ -57,10 +59,10 @@ pub(super) async fn run(
         let target = target.with("format", Some("csv"));
         let print = |lines: &str| {
             let lines = lines.replace("\r\n", "\n");
-            say(plain_lines(&lines));
+            say(plain_lines(&lines))
         };
         return client.get_lines(target, print).await;
     }
     let response = client.get(target).await?;
-    output.list(&response, COLUMNS, |_| None)
+    output.list_of_users(client, &response, COLUMNS, |_| None).await
 }

@@ -1,11 +1,13 @@
 //! `vomeet user`: users.
 
-use crate::cli::client::{Client, Target, object_of};
+use crate::api::users::CreateUserInput;
+use crate::cli::client::{Client, Target, check, object_of};
 use crate::cli::confirm::Consent;
-use crate::cli::output::{Output, after_last, note};
+use crate::cli::output::{Output, after_last};
+use crate::cli::print::{note, say};
+use crate::cli::resolve;
 use crate::cli::resolve::id;
 use crate::cli::table::{Column, card, table};
-use crate::cli::{resolve, say};
 use crate::exit::{Code, StartupError};
 use clap::{Args, Subcommand};
 use hyper::{Method, StatusCode};
@@ -68,7 +70,7 @@ pub(super) struct Add {
     #[arg(long, value_name = "URL")]
     image_url: Option<String>,
     /// How many bots may be in meetings at once [default: none]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     max_bots: Option<i64>,
     /// Free-form data, a JSON object
     #[arg(long, value_name = "JSON", value_parser = object)]
@@ -81,10 +83,10 @@ pub(super) struct List {
     /// Only those with this text in their e-mail address or name
     text: Option<String>,
     /// Most users
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, allow_negative_numbers = true)]
     limit: usize,
     /// Only those with a greater id
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     after: Option<i64>,
 }
 
@@ -100,7 +102,7 @@ pub(super) struct Set {
     #[arg(long, value_name = "URL")]
     image_url: Option<String>,
     /// How many bots may be in meetings at once
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     max_bots: Option<i64>,
     /// Free-form data, a JSON object
     #[arg(long, value_name = "JSON", value_parser = object)]
@@ -123,7 +125,7 @@ pub(super) async fn run(
     command: UserCommand,
 ) -> Result<(), StartupError> {
     match command {
-        UserCommand::Add(new) => add(client, output, new).await,
+        UserCommand::Add(new) => add(client, output, &new).await,
         UserCommand::List(List { text, limit, after }) => {
             let target = Target::path(["admin", "users"])
                 .with("q", text)
@@ -147,14 +149,30 @@ pub(super) async fn run(
     }
 }
 
-async fn add(client: &mut Client, output: Output, new: Add) -> Result<(), StartupError> {
-    let body = object_of([
-        ("email", Some(new.email.into())),
-        ("name", new.name.map(Value::from)),
-        ("image_url", new.image_url.map(Value::from)),
-        ("max_concurrent_bots", new.max_bots.map(Value::from)),
-        ("data", new.data),
-    ]);
+impl UserCommand {
+    /// Checks what needs no database.
+    pub(super) fn check(&self) -> Result<(), StartupError> {
+        match self {
+            Self::Add(new) => check::<CreateUserInput>(&new.body()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Add {
+    fn body(&self) -> Value {
+        object_of([
+            ("email", Some(self.email.clone().into())),
+            ("name", self.name.clone().map(Value::from)),
+            ("image_url", self.image_url.clone().map(Value::from)),
+            ("max_concurrent_bots", self.max_bots.map(Value::from)),
+            ("data", self.data.clone()),
+        ])
+    }
+}
+
+async fn add(client: &mut Client, output: Output, new: &Add) -> Result<(), StartupError> {
+    let body = new.body();
     let target = Target::path(["admin", "users"]);
     let response = client.send(Method::POST, target, Some(body)).await?;
     output.one(&response, FIELDS)?;
@@ -171,10 +189,10 @@ async fn show(client: &mut Client, output: Output, user: &str) -> Result<(), Sta
         return output.one(&response, FIELDS);
     }
     let user = response.json()?;
-    say(card(FIELDS, &user));
+    say(card(FIELDS, &user))?;
     let tokens = resolve::rows(&user["api_tokens"]);
     if !tokens.is_empty() {
-        say(format_args!("\n{}", table(crate::cli::token::COLUMNS, tokens)));
+        say(format_args!("\n{}", table(crate::cli::token::COLUMNS, tokens)))?;
     }
     Ok(())
 }
@@ -225,8 +243,7 @@ async fn delete(client: &mut Client, output: Output, args: &Remove) -> Result<()
     ))?;
     let target = Target::path(["admin", "users", &id]);
     let response = client.send(Method::DELETE, target, None).await?;
-    output.done(&response, &format!("User {id} ({email}) is deleted."));
-    Ok(())
+    output.done(&response, &format!("User {id} ({email}) is deleted."))
 }
 
 fn object(text: &str) -> Result<Value, String> {

@@ -48,27 +48,6 @@ impl Settings {
         }
     }
 
-    /// The admin key as a shell command writes it without showing it, and what to do first where
-    /// that is not enough.
-    pub fn admin_key_for_shell(&self) -> (String, Option<String>) {
-        if let Some(file) = &self.config.admin_key_file {
-            return (format!("$(head -n 1 '{}')", file.display()), None);
-        }
-        let variable = "$ADMIN_API_TOKEN".to_owned();
-        match self.source("admin_api_token") {
-            Source::Default => ("token".to_owned(), None),
-            Source::File(path) => {
-                let first = format!("put the key of {} into ADMIN_API_TOKEN", path.display());
-                (variable, Some(first))
-            }
-            Source::DotEnv(_) => {
-                let first = "put the key of .env into ADMIN_API_TOKEN".to_owned();
-                (variable, Some(first))
-            }
-            Source::Environment(_) | Source::Flag(_) => (variable, None),
-        }
-    }
-
     /// Why the admin key is too weak for others than this machine, if it is.
     pub fn admin_key_weakness(&self) -> Option<&'static str> {
         weakness(&self.config.admin_key)
@@ -118,6 +97,13 @@ impl Settings {
             return Some("bots.callback_url is an address that others reach".to_owned());
         }
         None
+    }
+}
+
+impl Config {
+    /// Whether the admin key is so weak that it is accepted from this machine alone.
+    pub fn has_weak_admin_key(&self) -> bool {
+        weakness(&self.admin_key).is_some()
     }
 }
 

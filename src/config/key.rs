@@ -70,6 +70,12 @@ impl Key {
     }
 }
 
+/// One value in TOML's notation.
+pub(crate) fn parse_value(text: &str) -> Option<Value> {
+    let mut table: toml::Table = toml::from_str(&format!("value = {text}")).ok()?;
+    table.remove("value")
+}
+
 /// The rule for names in the environment: `http.workers` is `VOMEET_HTTP_WORKERS`.
 fn variable_of(name: &str) -> String {
     let name = name.replace('.', "_");
@@ -80,16 +86,19 @@ fn variable_of(name: &str) -> String {
 pub(crate) struct Values<'a> {
     keys: Iter<'a, Key>,
     values: Iter<'a, (Value, Source)>,
+    /// What is wrong with the values so far, in a sentence each.
+    pub(crate) faults: Vec<String>,
 }
 
 impl<'a> Values<'a> {
     /// One value and its source for each key.
     pub(crate) fn new(keys: &'a [Key], values: &'a [(Value, Source)]) -> Self {
         assert_eq!(keys.len(), values.len(), "every setting has a value");
-        Self { keys: keys.iter(), values: values.iter() }
+        Self { keys: keys.iter(), values: values.iter(), faults: Vec::new() }
     }
 
-    /// Parses the value of the next setting, or says in one sentence what is wrong with it.
+    /// Parses the value of the next setting. What is wrong with it is noted, and the default stands
+    /// for it.
     pub(crate) fn next<T>(
         &mut self,
         parse: impl Fn(&Value) -> Result<T, String>,
@@ -97,13 +106,15 @@ impl<'a> Values<'a> {
         let (Some(key), Some((value, source))) = (self.keys.next(), self.values.next()) else {
             return Err(StartupError::new(Code::Config, "A setting has no value."));
         };
-        match parse(value) {
-            Ok(parsed) => Ok(parsed),
-            Err(why) => {
-                let message = format!("{} ({source}) {why}.", key.name);
-                Err(StartupError::new(Code::Config, message))
-            }
-        }
+        let why = match parse(value) {
+            Ok(parsed) => return Ok(parsed),
+            Err(why) => why,
+        };
+        self.faults.push(format!("{} ({source}) {why}.", key.name));
+        let default = parse_value(key.default).map(|default| parse(&default));
+        default.and_then(Result::ok).ok_or_else(|| {
+            StartupError::new(Code::Config, format!("{} has no sound default.", key.name))
+        })
     }
 }
 

@@ -1,12 +1,11 @@
 //! The settings in force: found in all sources, parsed and checked.
 
 use crate::config::configured_users;
-use crate::config::runner_kind::RunnerKind;
 use crate::config::settings::{Config, Http, KEYS};
 use crate::config::source::Source;
-use crate::config::sources::{Environment, Flags, Found, find, invalid};
-use crate::domain::configured::ConfiguredUser;
-use crate::exit::{Code, StartupError};
+use crate::config::sources::{Environment, Flags, Found, find, invalid, without_mark};
+use crate::exit::StartupError;
+use crate::logging;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,31 +22,57 @@ pub struct Settings {
     pub config: Config,
     /// For each of [`KEYS`], its value as TOML and its source.
     pub origins: Vec<(Value, Source)>,
+    /// The settings file, if there is one.
+    pub file: Option<PathBuf>,
 }
 
 impl Settings {
-    /// Gathers every setting, or says in one sentence what is wrong with one.
+    /// Gathers every setting, or says what is wrong with them, in a line each.
     pub fn load(flags: &Flags, around: &Environment) -> Result<Self, StartupError> {
-        let Found { values, users, file } = find(flags, around)?;
-        let users = match users {
-            Some(users) => read_users(&users, &file)?,
-            None => Vec::new(),
-        };
-        let mut config = Config::from_values(&values)?;
-        config.users = users;
+        let (settings, faults, _) = Self::gather(flags, around)?;
+        all_sound(settings, &faults)
+    }
+
+    /// The same for a server: settings must not contradict each other, and a variable that looks
+    /// like a setting must be one.
+    pub fn load_to_serve(flags: &Flags, around: &Environment) -> Result<Self, StartupError> {
+        let (settings, mut faults, unknown_variables) = Self::gather(flags, around)?;
+        faults.extend(unknown_variables);
+        faults.extend(settings.config.contradictions());
+        all_sound(settings, &faults)
+    }
+
+    /// The settings, with defaults for those that are wrong; what is wrong; and the variables that
+    /// look like settings and are none.
+    fn gather(
+        flags: &Flags,
+        around: &Environment,
+    ) -> Result<(Self, Vec<String>, Vec<String>), StartupError> {
+        let Found { values, users, file, unknown_names, unknown_variables } = find(flags, around)?;
+        let (mut config, wrong_values) = Config::from_values(&values)?;
+        let mut faults = unknown_names;
+        faults.extend(wrong_values);
+        if let Some(users) = users {
+            match configured_users::read(&users) {
+                Ok(users) => config.users = users,
+                Err(why) => faults.push(format!("{}, {why}; correct it.", file.display())),
+            }
+        }
+        faults.extend(logging::check(&config.log).err());
         config.bots.process.inherited = inherited(&around.environment);
-        let mut settings = Self { config, origins: values };
+        let file = around.folder.join(&file);
+        let file = file.exists().then_some(file);
+        let mut settings = Self { config, origins: values, file };
         settings.read_admin_key_file(&around.folder)?;
         let config = &mut settings.config;
         config.admin_key = header_value(&config.admin_key)?;
         config.old_admin_key = header_value(&config.old_admin_key)?;
         if config.old_admin_key.is_empty() != config.old_admin_key_until.is_none() {
-            return Err(invalid(
-                "admin_api_token_old and admin_api_token_old_until belong together; set both, or \
-                 neither.",
-            ));
+            let why = "admin_api_token_old and admin_api_token_old_until belong together; set \
+                       both, or neither.";
+            faults.push(why.to_owned());
         }
-        Ok(settings)
+        Ok((settings, faults, unknown_variables))
     }
 
     /// Where the value of a setting came from, by its name in `vomeet.toml`.
@@ -72,7 +97,7 @@ impl Settings {
         }
         match fs::read_to_string(folder.join(&path)) {
             Ok(text) => {
-                let first_line = text.lines().next().unwrap_or_default();
+                let first_line = without_mark(&text).lines().next().unwrap_or_default();
                 first_line.trim().clone_into(&mut self.config.admin_key);
                 Ok(())
             }
@@ -81,23 +106,6 @@ impl Settings {
                 path.display()
             ))),
         }
-    }
-
-    /// Refuses a callback address that containers cannot reach.
-    pub fn check_callback_url(&self) -> Result<(), StartupError> {
-        let Config { bots, listen, .. } = &self.config;
-        if bots.runner != RunnerKind::Docker {
-            return Ok(());
-        }
-        let is_reachable = !bots.callback_url.is_empty() || bots.docker.network == "host";
-        if is_reachable || !listen.ip().to_canonical().is_loopback() {
-            return Ok(());
-        }
-        let message = format!(
-            "Containers do not reach {listen}; set bots.callback_url to an address of this server \
-             that they reach, or bots.docker_network to host."
-        );
-        Err(StartupError::new(Code::Config, message))
     }
 }
 
@@ -123,10 +131,10 @@ impl Http {
     }
 }
 
-fn read_users(users: &Value, file: &Path) -> Result<Vec<ConfiguredUser>, StartupError> {
-    match configured_users::read(users) {
-        Ok(users) => Ok(users),
-        Err(why) => Err(invalid(format!("{}, {why}; correct it and start again.", file.display()))),
+fn all_sound(settings: Settings, faults: &[String]) -> Result<Settings, StartupError> {
+    match faults.is_empty() {
+        true => Ok(settings),
+        false => Err(invalid(faults.join("\n"))),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Settings: one row each in the table of `settings.rs`, and where each value came from.
 
 mod admin_key;
+mod bot_targets;
 mod configured_users;
+mod contradictions;
 mod cors;
+mod hosts;
 mod key;
 mod key_strength;
 mod loaded;

@@ -17,6 +17,18 @@ pub enum RunnerKind {
     Docker,
 }
 
+impl RunnerKind {
+    /// Its name in the settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Demo => "demo",
+            Self::Process => "process",
+            Self::Docker => "docker",
+        }
+    }
+}
+
 /// Parses the setting.
 pub(crate) fn runner_kind(value: &Value) -> Result<RunnerKind, String> {
     match text(value)?.as_str() {

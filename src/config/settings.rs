@@ -4,7 +4,9 @@
 //! see the macro `settings!`. To add a setting, add a row and run `make snapshots T=config::`,
 //! which writes `vomeet.toml`.
 
+use crate::config::bot_targets::{hosts, platforms};
 use crate::config::cors::{Cors, cors};
+use crate::config::hosts::own_hosts;
 use crate::config::key::{Key, Values, settings};
 use crate::config::runner_kind::{RunnerKind, runner_kind};
 use crate::config::source::Source;
@@ -12,8 +14,8 @@ use crate::config::values::{
     address, filled, http_url, list, networks, optional_path, optional_time, pairs, path,
     seconds_up_to, text, whole,
 };
-use crate::domain::Time;
 use crate::domain::configured::ConfiguredUser;
+use crate::domain::{Platform, Time};
 use crate::exit::StartupError;
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -95,20 +97,22 @@ settings! {
         workers: usize = 0, whole(0..=1024);
         /// Most connections at once.
         connections_max: usize = 8192, whole(1..=1_000_000);
-        /// Longest request body in bytes.
+        /// Longest request body in bytes; 16384 at most where a request needs no key.
         body_bytes_max: usize = 65536, whole(1024..=16 * MIB);
-        /// Longest wait for the head of a request, in seconds; idle connections are closed after it
-        /// too.
+        /// Longest wait for the head of a request, in seconds.
         header_time_max: Duration = 10, seconds_up_to(DAY), named("header_seconds_max");
+        /// How long a connection may be idle between two requests, in seconds; a proxy in front
+        /// must keep its own idle connections for a shorter time.
+        idle_time_max: Duration = 75, seconds_up_to(DAY), named("idle_seconds_max");
         /// Longest wait for a request body, in seconds.
         body_time_max: Duration = 10, seconds_up_to(DAY), named("body_seconds_max");
         /// Longest time for a client to take its response, in seconds, from when it first falls
-        /// behind.
+        /// behind; as much again after each 16 KiB a second that it has taken.
         response_time_max: Duration = 30, seconds_up_to(DAY), named("response_seconds_max");
         /// Longest wait for open requests when stopping, in seconds.
         stop_time_max: Duration = 10, seconds_up_to(DAY), named("stop_seconds_max");
         /// Host names besides localhost that the server accepts, such as `["vomeet.example.com"]`.
-        allowed_hosts: Vec<String> = [], list;
+        allowed_hosts: Vec<String> = [], own_hosts;
         /// Origins whose pages may call the API and open its WebSocket, such as `["https://app.example.com"]`; `["*"]` is
         /// all.
         cors: Cors = [], cors, named("cors_origins");
@@ -145,10 +149,10 @@ settings! {
         /// Most refused keys from one address in a minute; further requests get 429. 0 is no limit.
         failed_keys_per_minute: u32 = 60, whole(0..=PER_MINUTE_MAX);
         /// Most requests with one token in a minute; further ones get 429. 0 is no limit.
-        requests_per_minute_token: u32 = 0, whole(0..=PER_MINUTE_MAX);
+        requests_per_minute_token: u32 = 600, whole(0..=PER_MINUTE_MAX);
         /// Most requests of one user in a minute, with all their tokens; further ones get 429. 0 is
         /// no limit.
-        requests_per_minute_user: u32 = 0, whole(0..=PER_MINUTE_MAX);
+        requests_per_minute_user: u32 = 1200, whole(0..=PER_MINUTE_MAX);
     }
 }
 
@@ -182,8 +186,16 @@ settings! {
         whisper_live_url: String = "", text;
         /// `redisUrl` in the configuration of bots, which only some bots need; empty is none.
         redis_url: String = "", text;
+        /// Platforms that bots are sent to: google_meet, teams, zoom, jitsi, generic.
+        platforms: Vec<Platform> = ["google_meet", "teams"], platforms;
+        /// Hosts of Jitsi and of pages of your own that bots may be sent to, such as
+        /// `["meet.example.org", "*.example.org"]`.
+        hosts: Vec<String> = [], hosts;
         /// The name of a bot in a meeting, where the request gives none.
         name: String = "Vomeet", filled;
+        /// Most bots that run at once, those that are leaving too; further ones get 503. 0 is what
+        /// fits into 80 % of the memory with the runner docker, and 32 with process.
+        running_max: usize = 0, whole(0..=1_000_000);
         /// From SIGTERM to SIGKILL, in seconds.
         grace: Duration = 10, seconds_up_to(DAY), named("grace_seconds");
     }
@@ -282,6 +294,8 @@ settings! {
     pub struct Live in "live" {
         /// Most live sockets at once; further ones get 503.
         sockets_max: usize = 4096, whole(1..=1_000_000);
+        /// Most live sockets of one user at once; further ones get 503.
+        sockets_max_user: usize = 1024, whole(1..=1_000_000);
         /// Most messages that wait for a subscriber; one more, and it is closed with 1013.
         queue_max: usize = 256, whole(1..=65_536);
     }
@@ -301,9 +315,13 @@ settings! {
 }
 
 impl Config {
-    /// Fills the structs with the value that was found for each of [`KEYS`].
-    pub(crate) fn from_values(found: &[(Value, Source)]) -> Result<Self, StartupError> {
+    /// Fills the structs with the value that was found for each of [`KEYS`], and says what is wrong
+    /// with those for which the default stands.
+    pub(crate) fn from_values(
+        found: &[(Value, Source)],
+    ) -> Result<(Self, Vec<String>), StartupError> {
         let mut values = Values::new(&KEYS, found);
-        Self::read(&mut values)
+        let config = Self::read(&mut values)?;
+        Ok((config, values.faults))
     }
 }

@@ -1,7 +1,7 @@
 //! Where settings are looked for, strongest first: flags, environment, `.env`, `vomeet.toml`,
 //! defaults.
 
-use crate::config::key::Key;
+use crate::config::key::{Key, parse_value};
 use crate::config::settings::KEYS;
 use crate::config::source::Source;
 use crate::exit::{Code, StartupError};
@@ -14,8 +14,16 @@ use toml::Value;
 /// How alike a known name must be to be proposed for an unknown one (Jaro–Winkler, 1 is equal).
 const LIKENESS_MIN: f64 = 0.7;
 
+/// Variables that begin as settings do and are none: what the Python client and the tests read.
+const OTHER_VARIABLES: [&str; 5] =
+    ["VOMEET_URL", "VOMEET_API_KEY", "VOMEET_PORT", "VOMEET_BINARY", "VOMEET_TEST_LONG"];
+
 /// The one list of tables in the file; it is no [`Key`], and no other source has it.
 const USERS: &str = "users";
+
+/// Stands for a `$` while `.env` is parsed: a code point that is no character and in no text
+/// (Unicode 16, section 23.7).
+const HIDDEN_DOLLAR: char = '\u{fdd0}';
 
 /// What was given on the command line.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +77,10 @@ pub(crate) struct Found {
     pub(crate) users: Option<Value>,
     /// The path of the configuration file, which may be missing.
     pub(crate) file: PathBuf,
+    /// Names in the file that are no settings, in a sentence each.
+    pub(crate) unknown_names: Vec<String>,
+    /// Variables that look like settings and are none, in a sentence each.
+    pub(crate) unknown_variables: Vec<String>,
 }
 
 /// Looks for every setting in every source.
@@ -82,20 +94,29 @@ pub(crate) fn find(flags: &Flags, around: &Environment) -> Result<Found, Startup
         let default = parse_value(key.default);
         let default =
             default.ok_or_else(|| invalid(format!("{} has no readable default.", key.name)))?;
+        // Taken out even where a stronger source has it: what is left in the end is unknown.
+        let value_in_file = in_file.remove(&key.name);
         let found = if let Some((text, flag)) = flag(&key.name, flags) {
             (Value::String(text.clone()), Source::Flag(flag))
         } else if let Some(text) = around.environment.get(&key.variable) {
             (from_text(text, &default), Source::Environment(&key.variable))
         } else if let Some(text) = dotenv.get(&key.variable) {
             (from_text(text, &default), Source::DotEnv(&key.variable))
-        } else if let Some(value) = in_file.remove(&key.name) {
+        } else if let Some(value) = value_in_file {
             (value, Source::File(file.clone()))
         } else {
             (default, Source::Default)
         };
         values.push(found);
     }
-    Ok(Found { values, users, file })
+    let mut unknown_names: Vec<&String> = in_file.keys().collect();
+    unknown_names.sort_unstable();
+    let unknown_names = unknown_names
+        .into_iter()
+        .map(|name| format!("{}: {}", file.display(), proposal(name, |key| &key.name)));
+    let mut unknown_variables = unknown_in(&around.environment, "in the environment");
+    unknown_variables.extend(unknown_in(&dotenv, "in .env"));
+    Ok(Found { values, users, unknown_names: unknown_names.collect(), unknown_variables, file })
 }
 
 /// The end of a program whose settings cannot be used.
@@ -134,12 +155,6 @@ fn from_text(text: &str, default: &Value) -> Value {
     }
 }
 
-/// One value in TOML's notation.
-fn parse_value(text: &str) -> Option<Value> {
-    let mut table: toml::Table = toml::from_str(&format!("value = {text}")).ok()?;
-    table.remove("value")
-}
-
 /// The configuration file, flat, by the names of [`KEYS`]. `vomeet.toml` may be missing, a file
 /// that was asked for may not.
 fn read_file(
@@ -157,7 +172,7 @@ fn read_file(
             return Err(invalid(message));
         }
     };
-    let table = parse_file(&text, path)?;
+    let table = parse_file(without_mark(&text), path)?;
     let mut flat = HashMap::new();
     for (name, value) in table {
         let Value::Table(section) = value else {
@@ -168,13 +183,12 @@ fn read_file(
             flat.insert(format!("{name}.{key}"), value);
         }
     }
-    for name in flat.keys() {
-        let is_known = name == USERS || KEYS.iter().any(|key| key.name == *name);
-        if !is_known {
-            return Err(invalid(format!("{}: {}", path.display(), proposal(name))));
-        }
-    }
     Ok(flat)
+}
+
+/// A text without the byte order mark with which some editors begin a file.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 fn parse_file(text: &str, path: &Path) -> Result<toml::Table, StartupError> {
@@ -190,19 +204,38 @@ fn parse_file(text: &str, path: &Path) -> Result<toml::Table, StartupError> {
     Err(invalid(format!("{path}, line {line}: {why}; correct it and start again.")))
 }
 
+/// The variables that begin as ours do and are no settings. What a cluster sets for a service of our
+/// name (Kubernetes, "Service" environment variables) and what clients read is left out.
+fn unknown_in(variables: &HashMap<String, String>, place: &str) -> Vec<String> {
+    let mut names: Vec<&String> = variables.keys().collect();
+    names.sort_unstable();
+    let mut unknown = Vec::new();
+    for name in names {
+        let is_ours = name.starts_with("VOMEET_") || name.starts_with("ADMIN_API_TOKEN");
+        let is_known = KEYS.iter().any(|key| key.variable == *name);
+        let is_service = ["VOMEET_SERVICE_", "VOMEET_PORT_"].iter().any(|of| name.starts_with(of));
+        let is_other = is_service || OTHER_VARIABLES.contains(&name.as_str());
+        if is_ours && !is_known && !is_other {
+            unknown.push(format!("{name} {place}: {}", proposal(name, |key| &key.variable)));
+        }
+    }
+    unknown
+}
+
 /// What to say about an unknown name: the known one that is most like it, if there is one.
-fn proposal(unknown: &str) -> String {
-    let mut nearest: Option<&Key> = None;
+fn proposal(unknown: &str, name_of: impl Fn(&'static Key) -> &'static String) -> String {
+    let mut nearest: Option<&String> = None;
     let mut likeness_max = LIKENESS_MIN;
     for key in KEYS.iter() {
-        let likeness = strsim::jaro_winkler(&key.name, unknown);
+        let name = name_of(key);
+        let likeness = strsim::jaro_winkler(name, unknown);
         if likeness > likeness_max {
             likeness_max = likeness;
-            nearest = Some(key);
+            nearest = Some(name);
         }
     }
     match nearest {
-        Some(key) => format!("there is no setting {unknown}; did you mean {}?", key.name),
+        Some(name) => format!("there is no setting {unknown}; did you mean {name}?"),
         None => format!("there is no setting {unknown}; `vomeet config show` lists them all."),
     }
 }
@@ -215,14 +248,27 @@ fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, StartupError> {
         Ok(text) => text,
         Err(error) => return Err(invalid(format!("Cannot read .env ({error})."))),
     };
+    let text = hide_dollars(without_mark(&text));
     let mut variables = HashMap::new();
     for item in dotenvy::from_read_iter(text.as_bytes()) {
         match item {
-            Ok((name, value)) => variables.insert(name, value),
+            Ok((name, value)) => variables.insert(name, value.replace(HIDDEN_DOLLAR, "$")),
             Err(error) => return Err(unreadable_dotenv(&error, &text)),
         };
     }
     Ok(variables)
+}
+
+/// Puts a character that means nothing in place of each `$` that is not written `\$`. The parser
+/// would replace `$NAME` by another variable, and a key that has a `$` would be another key.
+fn hide_dollars(text: &str) -> String {
+    let mut hidden = String::with_capacity(text.len());
+    let mut is_escaped = false;
+    for c in text.chars() {
+        hidden.push(if c == '$' && !is_escaped { HIDDEN_DOLLAR } else { c });
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    hidden
 }
 
 /// A line that cannot be read may contain a key, so the message names its number and not the line.

@@ -3,7 +3,7 @@
 use crate::domain::data::Data;
 use crate::domain::email::Email;
 use crate::domain::id::{MeetingId, SessionId, UserId};
-use crate::domain::meeting::{Meeting, MeetingStatus, Platform};
+use crate::domain::meeting::{Meeting, MeetingStatus, StoredPlatform, StoredStatus};
 use crate::domain::time::Time;
 use crate::domain::token::Token;
 use crate::domain::user::User;
@@ -39,7 +39,7 @@ pub struct MeetingSummary {
     /// Whose meeting it is.
     pub user_id: UserId,
     /// Where it is held.
-    pub platform: Platform,
+    pub platform: StoredPlatform,
     /// The platform's own id; null once personal data was removed.
     #[schema(required, example = "abc-defg-hij")]
     pub native_meeting_id: Option<String>,
@@ -47,7 +47,7 @@ pub struct MeetingSummary {
     #[schema(required)]
     pub constructed_meeting_url: Option<String>,
     /// Where it stands.
-    pub status: MeetingStatus,
+    pub status: StoredStatus,
     /// What runs the bot.
     #[schema(required)]
     pub bot_container_id: Option<String>,
@@ -174,7 +174,7 @@ pub struct MeetingStats {
 pub struct UsagePatterns {
     /// Where most of them are held; of two with as many, the one that was used last.
     #[schema(required)]
-    pub most_used_platform: Option<Platform>,
+    pub most_used_platform: Option<StoredPlatform>,
     /// Meetings a day, over the days (UTC) from the first meeting's to the last one's, both
     /// counted; 0 without meetings.
     #[schema(minimum = 0, example = 1.5)]
@@ -280,10 +280,10 @@ mod tests {
         Meeting {
             id: MeetingId(1),
             user_id: UserId(1),
-            platform: Platform::GoogleMeet,
+            platform: crate::domain::Platform::GoogleMeet.into(),
             native_meeting_id: None,
             constructed_meeting_url: None,
-            status,
+            status: status.into(),
             bot_container_id: None,
             start_time: when(&["active"]),
             end_time: when(&["completed", "failed"]),

@@ -54,8 +54,10 @@ impl Field for Email {
 
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
         let text = raw.string()?;
-        match reason_against(&text) {
-            None => Ok(Self(text)),
+        // Blanks around an address come from forms and spreadsheets.
+        let text = text.trim();
+        match reason_against(text) {
+            None => Ok(Self(text.to_owned())),
             Some(reason) => Err(Invalid::new(
                 "value_error",
                 format!("value is not a valid email address: {reason}"),
@@ -130,6 +132,8 @@ mod tests {
         ] {
             assert!(good.parse::<Email>().is_ok(), "{good}");
         }
+        let trimmed = " \ta@example.com\u{a0}\r\n".parse::<Email>();
+        assert_eq!(trimmed.map(|email| email.0), Ok("a@example.com".to_owned()));
         let long = format!("{}@example.com", "a".repeat(250));
         for bad in [
             "",
@@ -138,7 +142,7 @@ mod tests {
             "@example.com",
             "a@b",
             "a b@example.com",
-            "a@example.com\n",
+            "a\n@example.com",
             "a\0@example.com",
             "A <a@example.com>",
             "a@[127.0.0.1]",

@@ -53,7 +53,7 @@ impl Raw<'_> {
     }
 
     /// The value as a whole number between `min` and `max`; in JSON `5.0` is the whole number 5
-    /// (JSON Schema 2020-12, 4.2.1).
+    /// (JSON Schema 2020-12, 4.2.1), and so is `"5"`.
     pub fn integer(self, min: i64, max: i64) -> Result<i64, Invalid> {
         let wide = match self {
             Self::Text(text) => integer_in_text(text)?,
@@ -90,7 +90,27 @@ fn integer_in_text(text: &str) -> Result<i128, Invalid> {
     Ok(text.parse().unwrap_or(if text.starts_with('-') { i128::MIN } else { i128::MAX }))
 }
 
+/// Digits in a text of a body, as programs send them that take every value from a form.
+fn integer_in_quotes(json: &str) -> Result<i128, Invalid> {
+    let text: String = serde_json::from_str(json).unwrap_or_default();
+    let text = text.trim();
+    let whole = text.trim_end_matches('0').strip_suffix('.').unwrap_or(text);
+    let (sign, digits) = match whole.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", whole.strip_prefix('+').unwrap_or(whole)),
+    };
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return integer_in_text("");
+    }
+    let significant = digits.trim_start_matches('0');
+    let is_zero = significant.is_empty() && !digits.is_empty();
+    integer_in_text(&format!("{sign}{}", if is_zero { "0" } else { significant }))
+}
+
 fn integer_in_json(json: &str) -> Result<i128, Invalid> {
+    if json.starts_with('"') {
+        return integer_in_quotes(json);
+    }
     if !json.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
         return Err(Invalid::new("int_type", "Input should be a valid integer"));
     }
@@ -160,7 +180,20 @@ mod tests {
             ("5.5", Err("int_from_float")),
             ("1e300", Err("less_than_equal")),
             ("-1", Err("greater_than_equal")),
-            ("\"5\"", Err("int_type")),
+            ("\"5\"", Ok(5)),
+            ("\" 07 \"", Ok(7)),
+            ("\"+5.00\"", Ok(5)),
+            ("\"-0\"", Ok(0)),
+            ("\"0\"", Ok(0)),
+            ("\"10\"", Ok(10)),
+            ("\"-1\"", Err("greater_than_equal")),
+            ("\"99999999999999999999999999999999999999999\"", Err("less_than_equal")),
+            ("\"5.5\"", Err("int_parsing")),
+            ("\"five\"", Err("int_parsing")),
+            ("\"\"", Err("int_parsing")),
+            ("\".\"", Err("int_parsing")),
+            ("\"- 1\"", Err("int_parsing")),
+            ("\"\u{663}\"", Err("int_parsing")),
             ("true", Err("int_type")),
             ("null", Err("int_type")),
         ] {

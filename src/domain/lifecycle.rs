@@ -5,6 +5,7 @@ use crate::domain::meeting::MeetingStatus::{
     Active, AwaitingAdmission, Completed, Failed, Joining, Requested, Stopping,
 };
 use crate::domain::string_enum::string_enum;
+use crate::domain::word::Word;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -107,6 +108,19 @@ fn listed<T: PartialEq>(table: &[(MeetingStatus, &[T])], row: MeetingStatus, wan
     table.iter().any(|(state, allowed)| *state == row && allowed.contains(wanted))
 }
 
+impl Word<MeetingStatus> {
+    /// Whether the meeting is over. A status that is not of the list has no bot, and nothing
+    /// follows.
+    pub fn is_over(&self) -> bool {
+        self.known().is_none_or(MeetingStatus::is_over)
+    }
+
+    /// The status by which its bot is treated.
+    pub fn acted_on(&self) -> MeetingStatus {
+        self.known().unwrap_or(Failed)
+    }
+}
+
 impl MeetingStatus {
     /// Whether the meeting is over: nothing follows.
     pub fn is_over(self) -> bool {
@@ -147,6 +161,23 @@ pub struct StatusReport {
     pub failure_stage: Option<FailureStage>,
     /// The report counts only while the meeting is in this state.
     pub only_from: Option<MeetingStatus>,
+    /// What was said, where it is not of the lists.
+    #[serde(default)]
+    pub said: SaidWords,
+}
+
+/// Words of a report that are not of the lists, as the bot said them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct SaidWords {
+    /// For the status.
+    #[serde(rename = "reported_status", skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// For the reason of the end.
+    #[serde(rename = "reported_completion_reason", skip_serializing_if = "Option::is_none")]
+    pub completion_reason: Option<String>,
+    /// For the stage of the failure.
+    #[serde(rename = "reported_failure_stage", skip_serializing_if = "Option::is_none")]
+    pub failure_stage: Option<String>,
 }
 
 impl StatusReport {
@@ -163,6 +194,7 @@ impl StatusReport {
             completion_reason: None,
             failure_stage: None,
             only_from: None,
+            said: SaidWords::default(),
         }
     }
 

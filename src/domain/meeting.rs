@@ -4,6 +4,7 @@ use crate::domain::data::Data;
 use crate::domain::id::{MeetingId, UserId};
 use crate::domain::string_enum::string_enum;
 use crate::domain::time::Time;
+use crate::domain::word::Word;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,6 +15,12 @@ string_enum!(
         GoogleMeet = "google_meet",
         /// Microsoft Teams.
         Teams = "teams",
+        /// Zoom.
+        Zoom = "zoom",
+        /// Jitsi, on a host that `bots.hosts` names.
+        Jitsi = "jitsi",
+        /// A page of a host that `bots.hosts` names.
+        Generic = "generic",
     }
 );
 
@@ -37,6 +44,11 @@ string_enum!(
     }
 );
 
+/// A platform as the file has it.
+pub(crate) type StoredPlatform = Word<Platform>;
+/// A status as the file has it.
+pub(crate) type StoredStatus = Word<MeetingStatus>;
+
 /// A meeting as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Meeting {
@@ -45,7 +57,7 @@ pub struct Meeting {
     /// Whose meeting it is.
     pub user_id: UserId,
     /// Where it is held.
-    pub platform: Platform,
+    pub platform: StoredPlatform,
     /// The platform's own id; null once personal data was removed.
     #[schema(required, example = "abc-defg-hij")]
     pub native_meeting_id: Option<String>,
@@ -53,7 +65,7 @@ pub struct Meeting {
     #[schema(required)]
     pub constructed_meeting_url: Option<String>,
     /// Where it stands.
-    pub status: MeetingStatus,
+    pub status: StoredStatus,
     /// What runs the bot.
     #[schema(required)]
     pub bot_container_id: Option<String>,

@@ -2,6 +2,7 @@
 
 use crate::domain::meeting::Platform;
 use crate::domain::string_enum::string_enum;
+use crate::domain::word::Word;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -79,6 +80,19 @@ impl Scope {
         });
         let platform = self.platforms.is_empty() || self.platforms.contains(&platform);
         if meeting && platform { Ok(()) } else { Err(format!("This token is limited to {self}.")) }
+    }
+
+    /// Whether a meeting of that name is within it; one of a platform that is not of the list is
+    /// within none that is limited.
+    pub fn reaches_named(
+        &self,
+        platform: &Word<Platform>,
+        native_meeting_id: Option<&str>,
+    ) -> bool {
+        match platform.known() {
+            Some(platform) => self.check_meeting(platform, native_meeting_id).is_ok(),
+            None => !self.is_narrow(),
+        }
     }
 
     /// From what the store keeps; what cannot be read allows the least.

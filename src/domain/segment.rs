@@ -1,17 +1,15 @@
 //! Segments: what somebody said, and when.
 
-use crate::domain::field::{Field, Invalid, Raw};
+use crate::domain::sent_time::{OFFSET_MS_MAX, SentTime};
+use crate::domain::speaker::SpeakerSource;
 use crate::domain::time::Time;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// Longest text of a segment, in characters.
 pub(crate) const TEXT_CHARS_MAX: usize = 8192;
-/// Longest time from the start of a session, in milliseconds: thirty days.
-pub(crate) const OFFSET_MS_MAX: i64 = 30 * 24 * 3600 * 1000;
 
-/// A time from the start of a session, in milliseconds; written in seconds.
+/// A time from the start of a meeting, in milliseconds; written in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Offset(pub i64);
 
@@ -41,87 +39,73 @@ impl<'de> Deserialize<'de> for Offset {
     }
 }
 
-impl Field for Offset {
-    fn schema() -> Object {
-        ObjectBuilder::new()
-            .schema_type(Type::Number)
-            .description(Some("Seconds from the start of the session."))
-            .build()
-    }
-
-    fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
-        let text = match raw {
-            Raw::Json(json) => json.get(),
-            Raw::Text(text) => text,
-        };
-        // Of all JSON only a number begins so.
-        if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
-            return Err(Invalid::new("float_type", "Input should be a valid number"));
-        }
-        match text.parse::<f64>() {
-            Ok(seconds) if seconds.is_finite() => Ok(Self::from_seconds(seconds)),
-            _ => Err(Invalid::new("finite_number", "Input should be a finite number")),
-        }
-    }
-}
-
-/// At most `MAX` characters of what a bot says somebody said; control characters in it become
-/// spaces.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SpokenText<const MAX: usize>(pub String);
-
-impl<const MAX: usize> Field for SpokenText<MAX> {
-    fn schema() -> Object {
-        ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX)).build()
-    }
-
-    fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
-        let text = raw.string()?;
-        if text.chars().count() > MAX {
-            let msg = format!("String should have at most {MAX} characters");
-            return Err(Invalid::new("string_too_long", msg).with("max_length", MAX));
-        }
-        Ok(Self(text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()))
-    }
-}
-
-/// What a bot heard, in good order: `end` is not before `start`.
+/// What a bot heard, as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentInput {
+    /// Its name in the meeting, where it has one.
+    pub segment_id: Option<String>,
     /// When it began.
-    pub start: Offset,
+    pub start: SentTime,
     /// When it ended.
-    pub end: Offset,
+    pub end: SentTime,
+    /// Where it lies on the clock, where that was sent too.
+    pub absolute: Option<AbsoluteTimes>,
     /// The words.
     pub text: String,
     /// Who spoke.
     pub speaker: Option<String>,
+    /// Whether the platform keeps each participant's sound apart.
+    pub by_platform: bool,
     /// In which language.
     pub language: Option<String>,
+    /// Whether the words are final; else it is a draft.
+    pub completed: bool,
+}
+
+/// Where a segment lies on the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbsoluteTimes {
+    /// When it began.
+    pub start: Time,
+    /// When it ended; as long after the start as the other times say, where it was not sent.
+    pub end: Option<Time>,
 }
 
 impl SegmentInput {
-    /// Puts what a bot sent in order: times that are swapped are swapped back, and what has no
-    /// words or no length is nothing.
-    pub fn tidy(self) -> Option<Self> {
-        let (start, end) = (self.start.min(self.end), self.start.max(self.end));
-        let text = self.text.trim();
-        (!text.is_empty() && start < end).then(|| Self {
-            start,
-            end,
-            text: text.to_owned(),
-            ..self
-        })
+    /// When it began and ended on the clock, in a stream that began at `started_at`. Times that
+    /// are swapped are swapped back, and what has no length is given a millisecond.
+    pub fn on_clock(&self, started_at: Time) -> (Time, Time) {
+        let one = self.start.on_clock(started_at).as_millis();
+        let other = self.end.on_clock(started_at).as_millis();
+        let (mut start, mut end) = (one.min(other), one.max(other));
+        if let Some(absolute) = self.absolute {
+            let length = end - start;
+            start = absolute.start.as_millis();
+            end = absolute.end.map_or(start + length, Time::as_millis);
+            (start, end) = (start.min(end), start.max(end));
+        }
+        let end = end.max(start + 1);
+        (Time::from_millis(start), Time::from_millis(end))
+    }
+
+    /// Where the name of the speaker comes from, as far as the segment says it.
+    pub fn sent_source(&self) -> Option<SpeakerSource> {
+        self.speaker.as_ref()?;
+        Some(if self.by_platform { SpeakerSource::Platform } else { SpeakerSource::Stream })
     }
 }
 
 /// A segment of a transcript.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Segment {
-    /// When it began, in seconds from the start of the session.
+    /// Its name in the meeting: the one that was sent, or one that is made of its stream, its start
+    /// and its speaker.
+    #[schema(example = "1:12500:Ada")]
+    pub segment_id: String,
+    /// When it began, in seconds from the start of the meeting.
     #[schema(value_type = f64, minimum = 0, example = 12.5)]
     pub start: Offset,
-    /// When it ended, in seconds from the start of the session.
+    /// When it ended, in seconds from the start of the meeting.
     #[schema(value_type = f64, minimum = 0, example = 15.25)]
     pub end: Offset,
     /// What was said.
@@ -133,6 +117,10 @@ pub struct Segment {
     /// Who said it.
     #[schema(required, example = "Ada")]
     pub speaker: Option<String>,
+    /// Where the name of the speaker comes from.
+    pub speaker_source: SpeakerSource,
+    /// Whether the words are final. A draft may still change, or go.
+    pub completed: bool,
     /// When it was first stored.
     pub created_at: Time,
     /// When it began, on the clock.
@@ -145,47 +133,38 @@ pub struct Segment {
 mod tests {
     use super::*;
 
-    fn heard(start: f64, end: f64, text: &str) -> SegmentInput {
-        let (start, end) = (Offset::from_seconds(start), Offset::from_seconds(end));
-        SegmentInput { start, end, text: text.to_owned(), speaker: None, language: None }
-    }
-
     #[test]
     fn what_bots_send_is_put_in_order() {
-        for (start, end, text, expected) in [
-            (1.0, 2.0, "a", Some((1000, 2000, "a"))),
-            (2.0, 1.0, " a\n", Some((1000, 2000, "a"))),
-            (1.0004, 1.0016, "a", Some((1000, 1002, "a"))),
-            (1.0, 1.0004, "a", None),
-            (1.0, 2.0, "  ", None),
-            (-5.0, 1.0, "a", Some((0, 1000, "a"))),
-            (1.0, 1e300, "a", Some((1000, OFFSET_MS_MAX, "a"))),
+        let offset = SentTime::Offset;
+        let clock = |millis| SentTime::Clock(Time::from_millis(millis));
+        let absolute = |start, end: Option<i64>| {
+            Some(AbsoluteTimes { start: Time::from_millis(start), end: end.map(Time::from_millis) })
+        };
+        for (start, end, absolute, expected) in [
+            (offset(1000), offset(2000), None, (101_000, 102_000)),
+            (offset(2000), offset(1000), None, (101_000, 102_000)),
+            (offset(1000), offset(1000), None, (101_000, 101_001)),
+            (offset(-5000), offset(1000), None, (95_000, 101_000)),
+            (clock(200_000), clock(201_500), None, (200_000, 201_500)),
+            (clock(200_000), offset(150_000), None, (200_000, 250_000)),
+            (offset(1000), offset(3000), absolute(7000, None), (7000, 9000)),
+            (offset(1000), offset(3000), absolute(7000, Some(7500)), (7000, 7500)),
+            (offset(1000), offset(3000), absolute(7500, Some(7000)), (7000, 7500)),
         ] {
-            let tidy = heard(start, end, text).tidy();
-            let parts =
-                tidy.as_ref().map(|heard| (heard.start.0, heard.end.0, heard.text.as_str()));
-            assert_eq!(parts, expected, "{start} to {end}: {text:?}");
-        }
-    }
-
-    #[test]
-    fn offsets_are_any_finite_number() {
-        for (json, expected) in [
-            ("12.5", Ok(12_500)),
-            ("0", Ok(0)),
-            ("1e-3", Ok(1)),
-            ("-3.5", Ok(0)),
-            ("1e300", Ok(OFFSET_MS_MAX)),
-            ("1e999", Err("finite_number")),
-            ("-1e999", Err("finite_number")),
-            ("\"1\"", Err("float_type")),
-            ("null", Err("float_type")),
-            ("[1]", Err("float_type")),
-        ] {
-            let raw: &serde_json::value::RawValue = serde_json::from_str(json).expect(json);
-            let read =
-                Offset::read(Raw::Json(raw)).map(|offset| offset.0).map_err(|error| error.kind);
-            assert_eq!(read, expected, "{json}");
+            let heard = SegmentInput {
+                segment_id: None,
+                start,
+                end,
+                absolute,
+                text: "a".to_owned(),
+                speaker: None,
+                by_platform: false,
+                language: None,
+                completed: true,
+            };
+            let (began, ended) = heard.on_clock(Time::from_millis(100_000));
+            let found = (began.as_millis(), ended.as_millis());
+            assert_eq!(found, expected, "{start:?} to {end:?}, {absolute:?}");
         }
     }
 

@@ -27,6 +27,19 @@ macro_rules! string_enum {
             }
         }
 
+        impl crate::domain::word::WordList for $name {
+            const NAME: &'static str = stringify!($name);
+            const LIST: &'static [&'static str] = Self::WORDS;
+
+            fn text(self) -> &'static str {
+                self.as_str()
+            }
+
+            fn find(word: &str) -> Option<Self> {
+                Self::from_word(word)
+            }
+        }
+
         // The derived one does not see the words.
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {

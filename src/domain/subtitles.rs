@@ -5,6 +5,7 @@ use crate::domain::segment::{Offset, Segment};
 use crate::domain::string_enum::string_enum;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
+use std::ops::Range;
 
 string_enum!(
     /// How a transcript is written where it is not JSON.
@@ -42,9 +43,14 @@ impl Subtitles {
             Self::Txt => format!("[{}] {}\n", clock(segment.start, None), spoken(segment)),
             Self::Srt => {
                 let (start, end) = (clock(segment.start, Some(',')), clock(segment.end, Some(',')));
+                let speaker = segment.speaker.as_deref().map(without_tags);
+                let text = without_tags(&segment.text);
+                // A text that is nothing but tags was said so.
+                let text = if text.is_empty() { in_quotes(&segment.text) } else { text };
+                let line = with_speaker(speaker, text);
                 // Readers take a line with an arrow for one of times, and there is no way to escape
                 // it.
-                format!("{number}\n{start} --> {end}\n{}\n\n", spoken(segment).replace("-->", "→"))
+                format!("{number}\n{start} --> {end}\n{}\n\n", line.replace("-->", "→"))
             }
             Self::Vtt => {
                 let (start, end) = (clock(segment.start, Some('.')), clock(segment.end, Some('.')));
@@ -74,11 +80,45 @@ fn clock(offset: Offset, mark: Option<char>) -> String {
 
 /// `Speaker: text` in a line.
 fn spoken(segment: &Segment) -> String {
-    let text = on_one_line(&segment.text);
-    match segment.speaker.as_deref().map(on_one_line) {
+    with_speaker(segment.speaker.as_deref().map(on_one_line), on_one_line(&segment.text))
+}
+
+fn with_speaker(speaker: Option<String>, text: String) -> String {
+    match speaker {
         Some(speaker) if !speaker.is_empty() => format!("{speaker}: {text}"),
         _ => text,
     }
+}
+
+/// The text in a line without what players take for markup: tags of HTML, and `{\…}`. There is no
+/// way to escape it.
+fn without_tags(text: &str) -> String {
+    let mut bare = on_one_line(text);
+    // What stood around a tag may be one when it is gone.
+    while let Some(range) = first_tag(&bare) {
+        bare.replace_range(range, "");
+    }
+    bare.trim().to_owned()
+}
+
+/// The first tag, up to its end or the end of the text.
+fn first_tag(text: &str) -> Option<Range<usize>> {
+    for (start, open) in text.char_indices() {
+        let inner = &text[start + open.len_utf8()..];
+        let close = match open {
+            '<' if inner.starts_with(|c: char| c.is_ascii_alphabetic() || "/!?".contains(c)) => '>',
+            '{' if inner.starts_with('\\') => '}',
+            _ => continue,
+        };
+        let end = inner.find(close).map_or(text.len(), |end| start + end + 2);
+        return Some(start..end);
+    }
+    None
+}
+
+/// The text in a line with other brackets, which nobody takes for markup.
+fn in_quotes(text: &str) -> String {
+    on_one_line(text).replace('<', "‹").replace('>', "›").replace('{', "(").replace('}', ")")
 }
 
 /// The text without anything that some reader takes for the end of a line.
@@ -95,18 +135,22 @@ pub(crate) fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::SpeakerSource;
     use crate::domain::Time;
-    use crate::domain::segment::OFFSET_MS_MAX;
+    use crate::domain::sent_time::OFFSET_MS_MAX;
     use proptest::prelude::*;
 
     fn segment(start: i64, end: i64, speaker: Option<&str>, text: &str) -> Segment {
         let at = Time::from_millis(0);
         Segment {
+            segment_id: "1".to_owned(),
             start: Offset(start),
             end: Offset(end),
             text: text.to_owned(),
             language: None,
             speaker: speaker.map(str::to_owned),
+            speaker_source: SpeakerSource::Unknown,
+            completed: true,
             created_at: at,
             absolute_start_time: at,
             absolute_end_time: at,
@@ -118,7 +162,12 @@ mod tests {
         let plain = segment(1_500, 62_003, None, "Hello");
         let named = segment(3_600_000, 360_000_001, Some("Ada"), "a < b && c > d");
         let broken = segment(0, 1, Some(" A\r\nB "), "one\n\ntwo\u{2028}three --> four");
+        let marked =
+            segment(0, 1, Some("<img src=x>A<b>da"), "<i>so</i> <<b>u>a < b {\\an8}c <img");
+        let tag = segment(0, 1, Some("<b>"), "<br>");
         for (format, segment, expected) in [
+            (Subtitles::Srt, &marked, "7\n00:00:00,000 --> 00:00:00,001\nAda: so a < b c\n\n"),
+            (Subtitles::Srt, &tag, "7\n00:00:00,000 --> 00:00:00,001\n‹br›\n\n"),
             (Subtitles::Txt, &plain, "[00:00:01] Hello\n"),
             (Subtitles::Txt, &named, "[01:00:00] Ada: a < b && c > d\n"),
             (Subtitles::Txt, &broken, "[00:00:00] A B: one two three --> four\n"),

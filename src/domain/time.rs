@@ -11,8 +11,8 @@ use utoipa::{PartialSchema, ToSchema};
 /// A time of the years 0 to 9999, before its digits are filled in.
 const SHAPE: [u8; 24] = *b"0000-00-00T00:00:00.000Z";
 
-/// An instant in UTC: milliseconds since 1970. Written as RFC 3339 with `Z`, and with a fraction
-/// only where there is one.
+/// An instant in UTC: milliseconds since 1970. Written as RFC 3339 with `Z` and exactly three
+/// digits of a second, so that one instant has one spelling, and text order is time order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(i64);
 
@@ -48,10 +48,7 @@ impl Time {
             put(&mut shape[place..place + 2], number.cast_unsigned().into());
         }
         put(&mut shape[20..23], at.millisecond().cast_unsigned());
-        let last = shape[..23].iter().rposition(|&digit| digit != b'0')?;
-        let end = if shape[last] == b'.' { last } else { last + 1 };
-        shape[end] = b'Z';
-        std::str::from_utf8(&shape[..=end]).ok()
+        std::str::from_utf8(shape).ok()
     }
 }
 
@@ -65,7 +62,8 @@ fn put(digits: &mut [u8], mut number: u16) {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        jiff::Timestamp::from_millisecond(self.0).map_err(|_| fmt::Error)?.fmt(f)
+        let instant = jiff::Timestamp::from_millisecond(self.0).map_err(|_| fmt::Error)?;
+        write!(f, "{instant:.3}")
     }
 }
 
@@ -98,7 +96,7 @@ impl Field for Time {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-            .examples(["2025-10-10T12:00:00Z"])
+            .examples(["2025-10-10T12:00:00.000Z"])
             .build()
     }
 
@@ -120,10 +118,12 @@ mod tests {
     #[test]
     fn one_instant_is_written_one_way() {
         for (millis, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (1_760_097_600_000, "2025-10-10T12:00:00Z"),
-            (1_760_097_600_120, "2025-10-10T12:00:00.12Z"),
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_760_097_600_000, "2025-10-10T12:00:00.000Z"),
+            (1_760_097_600_120, "2025-10-10T12:00:00.120Z"),
+            (1_760_097_600_003, "2025-10-10T12:00:00.003Z"),
             (-1, "1969-12-31T23:59:59.999Z"),
+            (-62_198_755_200_000, "-000001-01-01T00:00:00.000Z"),
         ] {
             assert_eq!(Time::from_millis(millis).to_string(), text);
         }
@@ -136,6 +136,16 @@ mod tests {
                 let json = serde_json::to_value(time).unwrap_or_default();
                 prop_assert_eq!(&json, &time.to_string());
                 prop_assert_eq!(serde_json::from_value::<Time>(json).ok(), Some(time));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn text_order_is_time_order(one in 0..=253_402_300_799_999i64, other in 0..=253_402_300_799_999i64, near in -2000..2000i64) {
+            let written = |millis| serde_json::to_string(&Time::from_millis(millis)).unwrap_or_default();
+            for other in [other, (one + near).max(0)] {
+                prop_assert_eq!(written(one).cmp(&written(other)), one.cmp(&other));
             }
         }
     }

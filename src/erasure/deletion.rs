@@ -2,11 +2,20 @@
 
 use crate::bots::Supervisor;
 use crate::clock::Clock;
-use crate::domain::{Actor, UserId};
+use crate::domain::{Actor, Time, UserId};
 use crate::erasure::scrubber::Scrubber;
-use crate::error::Result;
-use crate::store::{DeleteMeeting, DeleteUser, MeetingName, RedactMeeting, Store, TranscriptOf};
+use crate::erasure::sweep_time::SweepTime;
+use crate::error::{Error, Result};
+use crate::store::{
+    BeginErasure, DeleteMeeting, DeleteUser, MeetingName, RedactMeeting, Store, TranscriptOf,
+};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+/// How long to wait before an erasure that failed is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Deletes, and scrubs what was deleted from the database file.
 pub struct Erasure {
@@ -14,24 +23,84 @@ pub struct Erasure {
     pub(crate) bots: Arc<Supervisor>,
     pub(crate) clock: Clock,
     pub(crate) scrubber: Scrubber,
+    sweep_time: SweepTime,
+    /// Wakes [`Self::finish_forever`].
+    unfinished: Notify,
 }
 
 impl Erasure {
     /// Deletes from this database, and the logs of these bots with their meetings.
     pub fn new(store: Arc<Store>, bots: Arc<Supervisor>, clock: Clock) -> Self {
-        Self { store, bots, clock, scrubber: Scrubber::default() }
+        Self {
+            store,
+            bots,
+            clock,
+            scrubber: Scrubber::default(),
+            sweep_time: SweepTime::default(),
+            unfinished: Notify::new(),
+        }
+    }
+
+    /// The time by which old data is deleted; `None` while the clock is not believed.
+    pub async fn sweep_time(&self) -> Result<Option<Time>> {
+        self.sweep_time.get(&self.store, &self.clock).await
     }
 
     /// Deletes a user with their tokens, meetings and transcripts:
-    /// [`crate::error::Error::BotInMeeting`] while a bot of theirs is in a meeting.
+    /// [`Error::BotInMeeting`] while a bot of theirs is in a meeting. Once it is decided nothing can
+    /// stop it: what cannot be deleted now is deleted in the background, or by the next server.
     pub async fn delete_user(&self, actor: Actor, id: UserId) -> Result<()> {
-        self.store.delete_segments(TranscriptOf::User(id)).await?;
-        let meetings = self.store.meeting_ids(id).await?;
-        self.store.write_by(actor, DeleteUser { id }).await?;
-        for meeting in meetings {
-            self.bots.delete_log(meeting).await;
+        let now = self.clock.now();
+        self.store.write_by(actor, BeginErasure { id, now }).await?;
+        if let Err(error) = self.finish_user(id).await {
+            let cause = error.store_cause();
+            log::warn!("user {id} is deleted in the background: {cause}");
+            self.unfinished.notify_one();
+            return Ok(());
         }
         self.scrubber.scrub(&self.store).await;
+        Ok(())
+    }
+
+    /// Deletes what is left of a user whose erasure is decided: the logs of their bots, what was
+    /// said, some in each transaction, and then all the rest.
+    async fn finish_user(&self, id: UserId) -> Result<()> {
+        for meeting in self.store.meeting_ids(id).await? {
+            self.bots.delete_log(meeting).await;
+        }
+        let delete = async {
+            self.store.delete_segments(TranscriptOf::User(id)).await?;
+            self.store.write(DeleteUser { id }).await
+        };
+        match delete.await {
+            // Somebody else has finished it meanwhile.
+            Err(Error::UserNotFound) => Ok(()),
+            deleted => deleted,
+        }
+    }
+
+    /// Finishes the erasures that were decided: those of the last run of the server, and those that
+    /// failed on the way. It never ends by itself.
+    pub async fn finish_forever(self: Arc<Self>) {
+        loop {
+            while let Err(error) = self.finish_all().await {
+                let cause = error.store_cause();
+                log::warn!("deleted users cannot be removed from the database yet: {cause}");
+                sleep(PAUSE).await;
+            }
+            self.unfinished.notified().await;
+        }
+    }
+
+    async fn finish_all(&self) -> Result<()> {
+        let users = self.store.users_being_erased()?;
+        for &id in &users {
+            self.finish_user(id).await?;
+        }
+        if !users.is_empty() {
+            log::info!("finished the deletion of {} users", users.len());
+            self.scrubber.scrub(&self.store).await;
+        }
         Ok(())
     }
 

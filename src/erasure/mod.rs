@@ -4,5 +4,6 @@
 mod deletion;
 mod retention;
 mod scrubber;
+mod sweep_time;
 
 pub(crate) use deletion::Erasure;

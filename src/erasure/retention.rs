@@ -19,7 +19,7 @@ impl Erasure {
     pub async fn keep_applying_retention(self: Arc<Self>, settings: Retention) {
         loop {
             let now = self.clock.now();
-            if let Err(error) = self.apply_retention(&settings, now).await {
+            if let Err(error) = self.apply_retention(&settings).await {
                 let cause = error.store_cause();
                 log::warn!("retention is incomplete and continues in an hour: {cause}");
             }
@@ -28,7 +28,8 @@ impl Erasure {
     }
 
     /// Deletes what is older than the settings allow, each by its own number of days.
-    async fn apply_retention(&self, settings: &Retention, now: Time) -> Result<()> {
+    async fn apply_retention(&self, settings: &Retention) -> Result<()> {
+        let Some(now) = self.sweep_time().await? else { return Ok(()) };
         let mut meetings = 0;
         let mut transcripts = 0;
         let mut logs = 0;

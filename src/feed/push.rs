@@ -1,6 +1,8 @@
 //! The JSON messages of the live feed: a change as the texts that all its subscribers get.
 
-use crate::domain::{MeetingId, MeetingStatus, Offset, Platform, Segment, Time};
+use crate::domain::{
+    MeetingId, MeetingStatus, Offset, Platform, Segment, SpeakerSource, Time, Word,
+};
 use crate::store::{Change, Moved, Stored};
 use serde::Serialize;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -9,7 +11,9 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 /// connection keeps a copy of the last text that it sent.
 const TEXT_BYTES: usize = 32 * 1024;
 /// What a segment takes besides its text and its speaker, in bytes.
-const SEGMENT_BYTES: usize = 320;
+const SEGMENT_BYTES: usize = 420;
+/// Most ids of removed segments in a text.
+const REMOVED_MAX: usize = 100;
 
 #[derive(Serialize)]
 struct Push<'a, P> {
@@ -23,24 +27,30 @@ struct Push<'a, P> {
 #[derive(Serialize)]
 struct Named<'a> {
     id: MeetingId,
-    platform: Platform,
+    platform: &'a Word<Platform>,
     native_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
-struct Status {
-    status: MeetingStatus,
+struct Status<'a> {
+    status: &'a Word<MeetingStatus>,
 }
 
 #[derive(Serialize)]
 struct Segments<'a> {
     segments: Vec<SpokenText<'a>>,
+    /// The ids of segments that are gone; these come first.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    removed: &'a [String],
 }
 
 #[derive(Serialize)]
 struct SpokenText<'a> {
+    segment_id: &'a str,
     text: &'a str,
     speaker: Option<&'a str>,
+    speaker_source: SpeakerSource,
+    completed: bool,
     language: Option<&'a str>,
     session_uid: &'a str,
     start: Offset,
@@ -65,11 +75,15 @@ pub(super) fn texts(change: &Change) -> Vec<Utf8Bytes> {
     match change {
         Change::MeetingMoved(moved) => texts.extend(status_text(moved)),
         Change::SegmentsStored(stored) => {
+            let mut removed = stored.removed.as_slice();
             let mut rest = stored.segments.as_slice();
-            while !rest.is_empty() {
-                let (piece, after) = rest.split_at(fitting(rest));
-                texts.extend(segments_text(stored, piece));
-                rest = after;
+            while !rest.is_empty() || !removed.is_empty() {
+                let (ids, more_ids) = removed.split_at(removed.len().min(REMOVED_MAX));
+                // Nothing replaces what another text removes.
+                let count = if more_ids.is_empty() { fitting(rest) } else { 0 };
+                let (piece, after) = rest.split_at(count);
+                texts.extend(segments_text(stored, piece, ids));
+                (removed, rest) = (more_ids, after);
             }
         }
         _ => {}
@@ -81,31 +95,34 @@ fn status_text(moved: &Moved) -> Option<Utf8Bytes> {
     let meeting = &moved.meeting;
     let named = Named {
         id: meeting.id,
-        platform: meeting.platform,
+        platform: &meeting.platform,
         native_id: meeting.native_meeting_id.as_deref(),
     };
-    let payload = Status { status: meeting.status };
+    let payload = Status { status: &meeting.status };
     text(&Push { kind: "meeting.status", meeting: named, payload, ts: moved.at })
 }
 
-fn segments_text(stored: &Stored, segments: &[Segment]) -> Option<Utf8Bytes> {
+fn segments_text(stored: &Stored, segments: &[Segment], removed: &[String]) -> Option<Utf8Bytes> {
     let named = Named {
         id: stored.meeting_id,
-        platform: stored.platform,
+        platform: &stored.platform,
         native_id: stored.native_meeting_id.as_deref(),
     };
     let mut spoken = Vec::new();
     for segment in segments {
         spoken.push(spoken_text(stored, segment));
     }
-    let payload = Segments { segments: spoken };
+    let payload = Segments { segments: spoken, removed };
     text(&Push { kind: "transcript.mutable", meeting: named, payload, ts: stored.at })
 }
 
 fn spoken_text<'a>(stored: &'a Stored, segment: &'a Segment) -> SpokenText<'a> {
     SpokenText {
+        segment_id: &segment.segment_id,
         text: &segment.text,
         speaker: segment.speaker.as_deref(),
+        speaker_source: segment.speaker_source,
+        completed: segment.completed,
         language: segment.language.as_deref(),
         session_uid: &stored.session_uid,
         start: segment.start,
@@ -126,18 +143,18 @@ fn text<P: Serialize>(push: &Push<'_, P>) -> Option<Utf8Bytes> {
     }
 }
 
-/// How many of the first segments fit into a text of about [`TEXT_BYTES`]; at least one.
+/// How many of the first segments fit into a text of about [`TEXT_BYTES`]; at least one, where
+/// there is one.
 fn fitting(segments: &[Segment]) -> usize {
-    debug_assert!(!segments.is_empty(), "a text holds at least one segment");
     let mut bytes = 0;
     let mut count = 0;
     for segment in segments {
         let speaker_bytes = segment.speaker.as_ref().map_or(0, String::len);
-        bytes += SEGMENT_BYTES + segment.text.len() + speaker_bytes;
+        bytes += SEGMENT_BYTES + segment.text.len() + 2 * speaker_bytes;
         if bytes > TEXT_BYTES {
             break;
         }
         count += 1;
     }
-    count.max(1)
+    count.max(1).min(segments.len())
 }

@@ -3,7 +3,7 @@
 #![cfg(test)]
 
 use super::*;
-use crate::domain::{Data, MeetingStatus, Offset, Segment, Time};
+use crate::domain::{Data, MeetingStatus, Offset, Segment, SpeakerSource, Time};
 use crate::store::{Moved, Stored};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
@@ -15,10 +15,10 @@ fn meeting(id: i64) -> Meeting {
     Meeting {
         id: MeetingId(id),
         user_id: UserId(1),
-        platform: Platform::GoogleMeet,
+        platform: Platform::GoogleMeet.into(),
         native_meeting_id: Some("abc-defg-hij".to_owned()),
         constructed_meeting_url: None,
-        status: MeetingStatus::Active,
+        status: MeetingStatus::Active.into(),
         bot_container_id: None,
         start_time: None,
         end_time: None,
@@ -35,11 +35,14 @@ fn moved(id: i64) -> Change {
 
 fn segment(start: i64, text: &str) -> Segment {
     Segment {
+        segment_id: format!("1:{start}:"),
         start: Offset(start),
         end: Offset(start + 1500),
         text: text.to_owned(),
         language: Some("en".to_owned()),
         speaker: None,
+        speaker_source: SpeakerSource::Unknown,
+        completed: true,
         created_at: Time::from_millis(NOW),
         absolute_start_time: Time::from_millis(NOW + start),
         absolute_end_time: Time::from_millis(NOW + start + 1500),
@@ -49,10 +52,11 @@ fn segment(start: i64, text: &str) -> Segment {
 fn stored(id: i64, segments: Vec<Segment>) -> Change {
     Change::SegmentsStored(Arc::new(Stored {
         meeting_id: MeetingId(id),
-        platform: Platform::GoogleMeet,
+        platform: Platform::GoogleMeet.into(),
         native_meeting_id: Some("abc-defg-hij".to_owned()),
         session_uid: "uid".to_owned(),
         segments,
+        removed: Vec::new(),
         at: Time::from_millis(NOW + 20),
     }))
 }
@@ -86,11 +90,11 @@ async fn events_are_written_as_the_contract_says() {
     assert_eq!(next(&mut watcher).await, status);
     feed.on_change(&stored(7, vec![segment(500, "Good morning.")]));
     let segments = json!({
-        "type": "transcript.mutable", "meeting": named, "ts": "2025-10-10T12:00:00.02Z",
+        "type": "transcript.mutable", "meeting": named, "ts": "2025-10-10T12:00:00.020Z",
         "payload": {"segments": [{
-            "text": "Good morning.", "speaker": null, "language": "en", "session_uid": "uid", "start": 0.5, "end_time": 2.0,
-            "absolute_start_time": "2025-10-10T12:00:00.5Z", "absolute_end_time": "2025-10-10T12:00:02Z",
-            "updated_at": "2025-10-10T12:00:00.02Z",
+            "segment_id": "1:500:", "text": "Good morning.", "speaker": null, "speaker_source": "unknown", "completed": true, "language": "en", "session_uid": "uid", "start": 0.5, "end_time": 2.0,
+            "absolute_start_time": "2025-10-10T12:00:00.500Z", "absolute_end_time": "2025-10-10T12:00:02.000Z",
+            "updated_at": "2025-10-10T12:00:00.020Z",
         }]},
     });
     assert_eq!(next(&mut watcher).await, segments);

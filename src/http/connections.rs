@@ -1,32 +1,44 @@
-//! The open connections: how many there may be, how long each may take, and which one is evicted
-//! when there are too many.
+//! The open connections: how many there may be, how many of one address, how long each may take,
+//! and which one is evicted when there are too many.
 //!
 //! By hand, for what limits connections in crates (tower's layers) sees requests, and turns the
 //! newest away.
 //!
-//! A cap that turned newcomers away would let slow clients shut everybody out. So the connection
-//! that has gone longest without finishing a request is evicted. Waiting times are told by a
-//! counter that ticks once a second ([`Connections::tick`]): a timer for each request would cost
-//! more than finding the token.
+//! A cap that turned newcomers away would let slow clients shut everybody out. So a connection on
+//! which nothing is in progress is evicted ([`Rank`]), and never one in the middle of a request.
+//! One address holds at most a quarter of the places, and evicts its own connections when it wants
+//! more; this machine and the trusted proxies, behind which many clients may be, may have all.
 
 use crate::config::Http as Limits;
+use crate::http::connection_activity::{ConnectionActivity, Rank};
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// How often [`Connections::tick`] must be called.
-pub(crate) const TICK: Duration = Duration::from_secs(1);
+/// One address may hold one of so many parts of the places.
+const ADDRESS_SHARES: usize = 4;
+/// One of so many parts of the places is evicted at once: finding those that have waited longest
+/// is not cheap.
+const EVICTED_SHARES: usize = 128;
 
 /// Every open connection.
 pub struct Connections {
     limits: Limits,
-    open: Mutex<HashMap<u64, Permit>>,
-    /// Numbers accepted connections and finished requests, in their order.
+    open: Mutex<Open>,
+    /// Numbers accepted connections and finished requests, in their order, from 1 on.
     events: AtomicU64,
     /// Counts ticks, from 1 on.
     ticks: Arc<AtomicU32>,
+    evicted: AtomicU64,
+}
+
+#[derive(Default)]
+struct Open {
+    permits: HashMap<u64, Permit>,
+    /// How many connections each address has; none for those without a limit.
+    of_address: HashMap<IpAddr, usize>,
 }
 
 /// Why a connection is ended.
@@ -40,78 +52,20 @@ pub enum End {
     Stopping,
 }
 
+/// Why a new connection gets no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPlace {
+    /// All connections are in the middle of a request; one of them may end soon.
+    Full,
+    /// Its address has as many connections as it may have, all in the middle of a request.
+    ShareUsed,
+}
+
 struct Permit {
     activity: Arc<ConnectionActivity>,
     end: oneshot::Sender<End>,
-}
-
-/// What a connection waits for. Times are ticks; 0 is: not waiting.
-pub struct ConnectionActivity {
-    ticks: Arc<AtomicU32>,
-    request_since: AtomicU32,
-    reader_since: AtomicU32,
-    /// The event number of the last request that finished.
-    finished: AtomicU64,
-}
-
-impl ConnectionActivity {
-    /// The head of a request has come.
-    pub fn request_came(&self) {
-        self.request_since.store(0, Ordering::Relaxed);
-    }
-
-    /// The peer has taken all that there was to send.
-    pub fn reader_took(&self) {
-        if self.reader_since.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        self.reader_since.store(0, Ordering::Relaxed);
-        // While more of the response is to come, no request is waited for.
-        if self.request_since.load(Ordering::Relaxed) != 0 {
-            self.request_since.store(self.now(), Ordering::Relaxed);
-        }
-    }
-
-    /// The peer has not taken all that there was to send.
-    pub fn reader_stalls(&self) {
-        if self.reader_since.load(Ordering::Relaxed) == 0 {
-            self.reader_since.store(self.now(), Ordering::Relaxed);
-        }
-    }
-
-    /// Nothing is in progress: the next request is waited for, or the rest of its head.
-    pub fn is_idle(&self) -> bool {
-        let waits_for_request = self.request_since.load(Ordering::Relaxed) != 0;
-        let waits_for_reader = self.reader_since.load(Ordering::Relaxed) != 0;
-        waits_for_request && !waits_for_reader
-    }
-
-    fn now(&self) -> u32 {
-        self.ticks.load(Ordering::Relaxed)
-    }
-
-    /// Whether the peer has taken too long. A request is not waited for while the response to the
-    /// one before is being read.
-    fn is_late(&self, limits: &Limits) -> bool {
-        if let Some(waited) = self.waited(&self.reader_since) {
-            return waited >= limits.response_time_max;
-        }
-        match self.waited(&self.request_since) {
-            Some(waited) => waited >= limits.header_time_max,
-            None => false,
-        }
-    }
-
-    /// How long has been waited since a tick; `None` where nothing is waited for.
-    fn waited(&self, since: &AtomicU32) -> Option<Duration> {
-        let since = since.load(Ordering::Relaxed);
-        if since == 0 {
-            return None;
-        }
-        // The first second may have been cut short by the tick.
-        let ticks = self.now().wrapping_sub(since).saturating_sub(1);
-        Some(TICK * ticks)
-    }
+    /// The address whose share it takes from.
+    address: Option<IpAddr>,
 }
 
 /// A connection's place; it is free again when this is dropped.
@@ -128,76 +82,159 @@ impl Connections {
         Arc::new(Self {
             limits,
             open: Mutex::default(),
-            events: AtomicU64::new(0),
+            events: AtomicU64::new(1),
             ticks: Arc::new(AtomicU32::new(1)),
+            evicted: AtomicU64::new(0),
         })
     }
 
-    /// Takes a place, and evicts another connection where all are taken; the receiver says when and
-    /// why the connection is to end.
-    pub fn admit(self: &Arc<Self>) -> (ConnectionGuard, oneshot::Receiver<End>) {
-        let number = self.next_event();
-        let activity = Arc::new(ConnectionActivity {
-            ticks: Arc::clone(&self.ticks),
-            request_since: AtomicU32::new(self.ticks.load(Ordering::Relaxed)),
-            reader_since: AtomicU32::new(0),
-            finished: AtomicU64::new(number),
-        });
+    /// Takes a place for a connection from an address, or for one through the admin socket, which
+    /// always has one; evicts others where there is none. The receiver says when and why the
+    /// connection is to end.
+    pub fn admit(
+        self: &Arc<Self>,
+        from: Option<IpAddr>,
+    ) -> Result<(ConnectionGuard, oneshot::Receiver<End>), NoPlace> {
+        let address = from.and_then(|address| self.limited(address));
+        let activity = Arc::new(ConnectionActivity::new(&self.ticks));
         let (end, ended) = oneshot::channel();
         let mut open = self.lock();
-        if open.len() >= self.limits.connections_max
-            && let Some(oldest) = longest_unfinished(&open)
-            && let Some(permit) = open.remove(&oldest)
+        if let Some(address) = address
+            && open.of_address.get(&address).copied().unwrap_or(0) >= self.address_max()
+            && !self.evict(&mut open, 1, |permit| permit.address == Some(address))
         {
-            permit.end(End::Evicted);
+            return Err(NoPlace::ShareUsed);
         }
-        let before = open.insert(number, Permit { activity: Arc::clone(&activity), end });
-        debug_assert!(before.is_none(), "every connection has a number of its own");
+        let at_once = self.limits.connections_max.div_ceil(EVICTED_SHARES);
+        if open.permits.len() >= self.limits.connections_max
+            && !self.evict(&mut open, at_once, |_| true)
+            && from.is_some()
+        {
+            return Err(NoPlace::Full);
+        }
+        let number = self.next_event();
+        let permit = Permit { activity: Arc::clone(&activity), end, address };
+        open.add(number, permit);
         drop(open);
-        (ConnectionGuard { activity, number, all: Arc::clone(self) }, ended)
+        Ok((ConnectionGuard { activity, number, all: Arc::clone(self) }, ended))
+    }
+
+    /// The address whose share a connection takes from: of an IPv6 address its network of 64 bits,
+    /// for a host may have all addresses of it. This machine and trusted proxies have no limit.
+    fn limited(&self, address: IpAddr) -> Option<IpAddr> {
+        let address = address.to_canonical();
+        let is_trusted =
+            self.limits.trusted_proxies.iter().any(|network| network.contains(&address));
+        if address.is_loopback() || is_trusted {
+            return None;
+        }
+        match address {
+            IpAddr::V4(_) => Some(address),
+            IpAddr::V6(address) => {
+                let network = address.to_bits() >> 64 << 64;
+                Some(Ipv6Addr::from_bits(network).into())
+            }
+        }
+    }
+
+    /// Most connections of one address.
+    fn address_max(&self) -> usize {
+        self.limits.connections_max.div_ceil(ADDRESS_SHARES)
+    }
+
+    /// Ends up to `count` connections: of those that come first in the order of [`Rank`] the ones
+    /// that have waited longest. Whether there was one.
+    fn evict(&self, open: &mut Open, count: usize, of: impl Fn(&Permit) -> bool) -> bool {
+        let mut ranked = Vec::new();
+        for (&number, permit) in &open.permits {
+            if of(permit)
+                && let Some((rank, since)) = permit.activity.rank(number, &self.limits)
+            {
+                ranked.push((rank, since, number));
+            }
+        }
+        let Some(&(first, ..)) = ranked.iter().min() else { return false };
+        // Only waiting connections are worth ending before somebody needs their places.
+        let count = if first <= Rank::Idle { count } else { 1 };
+        ranked.retain(|(rank, ..)| *rank == first);
+        if ranked.len() > count {
+            ranked.select_nth_unstable(count - 1);
+        }
+        for (_, _, number) in ranked.into_iter().take(count) {
+            if let Some(permit) = open.remove(number) {
+                permit.end(End::Evicted);
+                self.evicted.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        true
     }
 
     /// A second has passed: ends the connections whose peers take too long.
     pub fn tick(&self) {
         self.ticks.fetch_add(1, Ordering::Relaxed);
         let mut open = self.lock();
-        for (_, permit) in open.extract_if(|_, permit| permit.activity.is_late(&self.limits)) {
-            permit.end(End::Late);
+        let mut late = Vec::new();
+        for (&number, permit) in &open.permits {
+            if permit.activity.is_late(&self.limits) {
+                late.push(number);
+            }
+        }
+        for number in late {
+            if let Some(permit) = open.remove(number) {
+                permit.end(End::Late);
+            }
         }
     }
 
     /// Tells every connection that the server stops.
     pub fn stop(&self) {
-        for (_, permit) in self.lock().drain() {
+        let mut open = self.lock();
+        open.of_address.clear();
+        for (_, permit) in open.permits.drain() {
             permit.end(End::Stopping);
         }
     }
 
     /// How many are open.
     pub fn count(&self) -> usize {
-        self.lock().len()
+        self.lock().permits.len()
+    }
+
+    /// How many were evicted since the start.
+    pub fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
     }
 
     fn next_event(&self) -> u64 {
         self.events.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Permit>> {
+    fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The connection that has gone longest without finishing a request.
-fn longest_unfinished(open: &HashMap<u64, Permit>) -> Option<u64> {
-    let mut longest = None;
-    for (&number, permit) in open {
-        let finished = permit.activity.finished.load(Ordering::Relaxed);
-        match longest {
-            Some((earliest, _)) if earliest <= finished => {}
-            _ => longest = Some((finished, number)),
+impl Open {
+    fn add(&mut self, number: u64, permit: Permit) {
+        if let Some(address) = permit.address {
+            *self.of_address.entry(address).or_default() += 1;
         }
+        let before = self.permits.insert(number, permit);
+        debug_assert!(before.is_none(), "every connection has a number of its own");
     }
-    longest.map(|(_, number)| number)
+
+    fn remove(&mut self, number: u64) -> Option<Permit> {
+        let permit = self.permits.remove(&number)?;
+        if let Some(address) = permit.address
+            && let Some(count) = self.of_address.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.of_address.remove(&address);
+            }
+        }
+        Some(permit)
+    }
 }
 
 impl Permit {
@@ -210,70 +247,15 @@ impl Permit {
 impl ConnectionGuard {
     /// A response was sent, and the next request is waited for.
     pub fn finished(&self) {
-        self.activity.finished.store(self.all.next_event(), Ordering::Relaxed);
-        self.activity.request_since.store(self.activity.now(), Ordering::Relaxed);
+        self.activity.finished(self.all.next_event());
     }
 }
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.all.lock().remove(&self.number);
+        self.all.lock().remove(self.number);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Cors;
-
-    /// A connection whose limits are one second, on a clock that only the test moves.
-    fn connection() -> (Arc<Connections>, ConnectionGuard, oneshot::Receiver<End>) {
-        let all = Connections::new(Limits {
-            workers: 1,
-            connections_max: 1,
-            body_bytes_max: 0,
-            header_time_max: TICK,
-            body_time_max: TICK,
-            response_time_max: TICK,
-            stop_time_max: TICK,
-            allowed_hosts: Vec::new(),
-            cors: Cors::default(),
-            trusted_proxies: Vec::new(),
-        });
-        let (guard, ended) = all.admit();
-        (all, guard, ended)
-    }
-
-    /// How a connection ends after some steps, if it does within five seconds.
-    fn end_after(steps: &[fn(&ConnectionGuard)]) -> Option<End> {
-        let (all, guard, mut ended) = connection();
-        for step in steps {
-            step(&guard);
-        }
-        (0..5).for_each(|_| all.tick());
-        ended.try_recv().ok()
-    }
-
-    #[test]
-    fn what_is_waited_for_decides_what_is_late() {
-        let came: fn(&ConnectionGuard) = |guard| guard.activity.request_came();
-        let stalls: fn(&ConnectionGuard) = |guard| guard.activity.reader_stalls();
-        let took: fn(&ConnectionGuard) = |guard| guard.activity.reader_took();
-        let finished: fn(&ConnectionGuard) = ConnectionGuard::finished;
-        for (about, steps, end) in [
-            ("no request comes", vec![], Some(End::Late)),
-            ("the handler works", vec![came], None),
-            ("the next request does not come", vec![came, finished, took], Some(End::Late)),
-            ("the response is not read", vec![came, stalls, finished], Some(End::Late)),
-            ("a part of the response is not read", vec![came, took, stalls], Some(End::Late)),
-            ("more of the response is to come", vec![came, stalls, took], None),
-            (
-                "all of a long response was read",
-                vec![came, stalls, took, finished],
-                Some(End::Late),
-            ),
-        ] {
-            assert_eq!(end_after(&steps), end, "{about}");
-        }
-    }
-}
+#[path = "connections/tests.rs"]
+mod tests;

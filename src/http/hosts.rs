@@ -1,43 +1,66 @@
 //! The host names of the server.
 
-use crate::config::Http;
-use std::net::SocketAddr;
+use crate::config::Config;
+use std::net::{IpAddr, SocketAddr};
+use url::Url;
 
 /// The host names that the server accepts. On a loopback address any other name is a web page's
 /// attempt to reach it through the browser of its user (DNS rebinding).
 pub struct Hosts {
     accepts_any: bool,
     names: Vec<String>,
+    /// Whether probes may use any name: a weak admin key works on loopback alone, and what a page
+    /// can learn there must not depend on what the page calls it.
+    probes_use_any: bool,
 }
 
 impl Hosts {
-    /// The names of a server that listens on `address`.
-    pub fn new(http: &Http, address: SocketAddr) -> Self {
+    /// The names of a server that listens on `address`: those of this machine, those that are
+    /// configured, and the one that bots are given.
+    pub fn new(config: &Config, address: SocketAddr) -> Self {
         let mut names = Vec::new();
         for name in ["localhost", "127.0.0.1", "[::1]"] {
             names.push(name.to_owned());
         }
-        names.push(host_of(address));
-        names.extend_from_slice(&http.allowed_hosts);
+        names.push(host_of(address.ip()));
+        names.extend_from_slice(&config.http.allowed_hosts);
+        if let Ok(url) = Url::parse(&config.bots.callback_url)
+            && let Some(host) = url.host_str()
+        {
+            names.push(host.to_owned());
+        }
         let is_loopback = address.ip().to_canonical().is_loopback();
-        Self { accepts_any: !is_loopback && http.allowed_hosts.is_empty(), names }
+        Self {
+            accepts_any: !is_loopback && config.http.allowed_hosts.is_empty(),
+            names,
+            probes_use_any: !config.has_weak_admin_key(),
+        }
     }
 
-    /// Whether the value of a `Host` header is one of them, whatever its port.
-    pub fn accept(&self, host: &[u8]) -> bool {
+    /// Whether the value of a `Host` header is one of them, whatever its port, or the address
+    /// `local` of the server to which the connection was made.
+    pub fn accept(&self, host: &[u8], local: Option<SocketAddr>) -> bool {
         if self.accepts_any {
             return true;
         }
         let host = without_port(host);
+        if local.is_some_and(|local| host == host_of(local.ip().to_canonical()).as_bytes()) {
+            return true;
+        }
         self.names.iter().any(|name| host.eq_ignore_ascii_case(name.as_bytes()))
+    }
+
+    /// Whether the routes for probes may be called by any name.
+    pub fn probes_use_any(&self) -> bool {
+        self.probes_use_any
     }
 }
 
 /// An address as it stands in `Host`, without the port.
-fn host_of(address: SocketAddr) -> String {
+fn host_of(address: IpAddr) -> String {
     match address {
-        SocketAddr::V4(address) => address.ip().to_string(),
-        SocketAddr::V6(address) => format!("[{}]", address.ip()),
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
     }
 }
 

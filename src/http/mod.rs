@@ -3,12 +3,14 @@
 //!
 //! [`serve`] accepts, from the network and by the [`admin_socket`]; [`pipeline`] keeps the rules of
 //! HTTP and hands each request to a [`service`]; [`request`] reads what was sent; [`response`],
-//! [`streamed_response`] and [`json_stream`] write what is returned; [`problem`] gives an error its
+//! [`streamed_response`], [`json_stream`] and [`asset`] write what is returned; [`problem`] gives an error its
 //! status; [`access_log`] logs it. After a [`websocket::handshake`], [`websocket::socket`] speaks
 //! on the connection.
 
 pub(crate) mod access_log;
 pub mod admin_socket;
+pub(crate) mod asset;
+pub(crate) mod connection_activity;
 pub(crate) mod connections;
 pub(crate) mod hosts;
 pub(crate) mod json_stream;
@@ -19,6 +21,7 @@ pub(crate) mod problem;
 pub mod request;
 pub(crate) mod request_ids;
 pub(crate) mod response;
+pub(crate) mod response_body;
 pub mod serve;
 pub(crate) mod service;
 pub(crate) mod streamed_response;
@@ -28,6 +31,7 @@ pub(crate) mod tracked_stream;
 pub(crate) mod transport;
 pub(crate) mod websocket;
 
+pub(crate) use asset::Asset;
 pub(crate) use json_stream::JsonStream;
 pub(crate) use request::extractor::{BodyRule, Extractor, FromRequest};
 pub(crate) use response::{

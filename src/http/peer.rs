@@ -42,10 +42,17 @@ pub struct Peer {
     pub origin: Origin,
     /// The same as text, made once.
     pub name: String,
+    /// The address of the server to which it was made; `None` by the admin socket.
+    pub local: Option<SocketAddr>,
     owner: OnceLock<Owner>,
 }
 
 impl Peer {
+    /// The same, connected to this address of the server.
+    pub(crate) fn at(self, local: Option<SocketAddr>) -> Self {
+        Self { local, ..self }
+    }
+
     /// Whose program is at the other end of a connection to this port of this machine; looked up
     /// once.
     pub(crate) fn owner(&self, port: u16) -> Owner {
@@ -65,7 +72,7 @@ impl Peer {
 
 impl From<Origin> for Peer {
     fn from(origin: Origin) -> Self {
-        Self { name: origin.to_string(), origin, owner: OnceLock::new() }
+        Self { name: origin.to_string(), origin, local: None, owner: OnceLock::new() }
     }
 }
 

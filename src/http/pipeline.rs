@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, StatusCode};
+use hyper::{HeaderMap, Method, StatusCode, Version};
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -47,11 +47,11 @@ pub(crate) async fn respond<S: Service>(
     service: &S,
     peer: &Arc<Peer>,
     request: hyper::Request<Incoming>,
+    body_state: BodyState,
 ) -> Response {
     let began = Instant::now();
     let (head, body) = request.into_parts();
     let method = head.method.clone();
-    let body_state = BodyState::watch(&body);
     let id = request_id(transport, &head.headers);
     let origin = transport.limits.cors.allowed(&head.headers);
     let client = client_of(transport, peer, &head.headers);
@@ -100,8 +100,34 @@ fn find<S: Service>(
     peer: &Peer,
     head: &Parts,
 ) -> Result<&'static S::Target> {
-    check(transport, head, &peer.origin)?;
-    service.find(&head.method, head.uri.path())
+    let host = check(head)?;
+    let path = head.uri.path();
+    let mut found = service.find(&head.method, path);
+    let is_probe = matches!(found, Ok(target) if target.is_probe());
+    // No web page reaches the admin socket, whatever name it uses.
+    let is_known = match (&peer.origin, host) {
+        (Origin::Local(_), _) | (Origin::Network(_), None) => true,
+        (Origin::Network(_), Some(host)) => transport.hosts.accept(host, peer.local),
+    };
+    if !is_known && !(is_probe && transport.hosts.probes_use_any()) {
+        return Err(Error::WrongHost);
+    }
+    if let Err(Error::NoRoute) = found
+        && !path.starts_with("//")
+        && let Some(path) = path.strip_suffix('/')
+        && !matches!(service.find(&head.method, path), Err(Error::NoRoute))
+    {
+        found = Err(Error::Moved(with_query(path, head.uri.query())));
+    }
+    found
+}
+
+/// A path and its query.
+fn with_query(path: &str, query: Option<&str>) -> String {
+    match query {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    }
 }
 
 fn log_cause(error: &Error, pattern: &str, id: &HeaderValue) {
@@ -130,8 +156,8 @@ async fn run(answering: Answering) -> Outcome {
 }
 
 /// What HTTP/1.1 requires of every request (RFC 9112, sections 3.2 and 6.1), and hyper does not
-/// check.
-fn check(transport: &Transport, head: &Parts, origin: &Origin) -> Result<()> {
+/// check. Returns the host; HTTP/1.0 needs none, and no browser speaks it.
+fn check(head: &Parts) -> Result<Option<&[u8]>> {
     let headers = &head.headers;
     if head.method == Method::CONNECT {
         return Err(Error::WrongMethod(String::new()));
@@ -140,21 +166,18 @@ fn check(transport: &Transport, head: &Parts, origin: &Origin) -> Result<()> {
         return Err(Error::TooManyHeaders(HEADERS_MAX));
     }
     let mut hosts = headers.get_all(header::HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(Error::Malformed("A request has exactly one Host header."));
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Some(host.as_bytes()),
+        (None, _) if head.version == Version::HTTP_10 => None,
+        _ => return Err(Error::Malformed("A request has exactly one Host header.")),
     };
     if !has_plain_coding(headers) {
         return Err(Error::Malformed("The only Transfer-Encoding is a single chunked."));
     }
-    // No web page reaches the admin socket, whatever name it uses.
-    if matches!(origin, Origin::Local(_)) {
-        return Ok(());
+    match head.uri.authority() {
+        Some(authority) => Ok(Some(authority.as_str().as_bytes())),
+        None => Ok(host),
     }
-    let host = match head.uri.authority() {
-        Some(authority) => authority.as_str().as_bytes(),
-        None => host.as_bytes(),
-    };
-    if transport.hosts.accept(host) { Ok(()) } else { Err(Error::WrongHost) }
 }
 
 /// Whether `Transfer-Encoding` is absent, or a single `chunked`.

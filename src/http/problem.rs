@@ -15,6 +15,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
             StatusCode::BAD_REQUEST
         }
         Error::WrongHost => StatusCode::MISDIRECTED_REQUEST,
+        Error::Moved(_) => StatusCode::PERMANENT_REDIRECT,
         Error::TooManyHeaders(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Error::NoRoute
         | Error::UserNotFound
@@ -32,7 +33,8 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NotAllowed(_)
         | Error::AdminKeyLimited(_)
         | Error::ForeignOrigin
-        | Error::BotLimitReached { .. } => StatusCode::FORBIDDEN,
+        | Error::BotLimitReached { .. }
+        | Error::BotsStillLeaving { .. } => StatusCode::FORBIDDEN,
         Error::BotRefused(_) => StatusCode::UNAUTHORIZED,
         Error::TooManyFailedKeys { .. } | Error::TooManyRequests { .. } => {
             StatusCode::TOO_MANY_REQUESTS
@@ -48,9 +50,11 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::TokenDisabled
         | Error::AdminKeyTaken => StatusCode::CONFLICT,
         Error::NoWebSocket => StatusCode::UPGRADE_REQUIRED,
-        Error::Busy | Error::StoreFailed(_) | Error::NoRunner | Error::BotNotStarted(_) => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Error::Busy
+        | Error::StoreFailed(_)
+        | Error::NoRunner
+        | Error::TooManyBots { .. }
+        | Error::BotNotStarted(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -107,6 +111,11 @@ fn add_headers(error: &Error, headers: &mut HeaderMap) {
                 headers.insert(header::ALLOW, allowed);
             }
         }
+        Error::Moved(path) => {
+            if let Ok(path) = HeaderValue::from_str(path) {
+                headers.insert(header::LOCATION, path);
+            }
+        }
         Error::NoWebSocket => {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -117,6 +126,9 @@ fn add_headers(error: &Error, headers: &mut HeaderMap) {
         }
         Error::TooManyFailedKeys { retry_after } | Error::TooManyRequests { retry_after } => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+        }
+        Error::TooManyBots { .. } => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
         }
         Error::Busy => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -1,9 +1,8 @@
 //! The kinds of responses, and how the API document describes each.
 
 use crate::error::{Error, Result};
+use crate::http::response_body::Body;
 use bytes::Bytes;
-use http_body_util::channel::Channel;
-use http_body_util::{Either, Full};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
@@ -19,25 +18,9 @@ const JSON_BYTES_USUAL: usize = 512;
 /// A response of the server.
 pub(crate) type Response = hyper::Response<Body>;
 
-/// A body: whole, or streamed.
-pub(crate) type Body = Either<Full<Bytes>, Channel<Bytes, Broken>>;
-
-/// Why a streamed body ends too early: the connection is closed, so that no client takes it for
-/// complete.
-#[derive(Debug)]
-pub struct Broken;
-
-impl std::fmt::Display for Broken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the response could not be read to its end")
-    }
-}
-
-impl std::error::Error for Broken {}
-
 /// A response with a whole body.
 pub(crate) fn whole(status: StatusCode, bytes: Bytes) -> Response {
-    let mut response = Response::new(Body::Left(Full::new(bytes)));
+    let mut response = Response::new(Body::whole(bytes));
     *response.status_mut() = status;
     response
 }
@@ -184,7 +167,7 @@ impl IntoResponse for Page {
         vec![AnswerDoc {
             status: StatusCode::OK,
             about: "The page",
-            content: Some(("*/*", None)),
+            content: None,
             schemas: Vec::new(),
         }]
     }

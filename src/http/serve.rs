@@ -1,8 +1,10 @@
 //! Accepts connections, applies the limits to each, and shuts them down gracefully.
 
 use crate::http::admin_socket::AdminSocket;
-use crate::http::connections::{ConnectionGuard, End, TICK};
+use crate::http::connection_activity::TICK;
+use crate::http::connections::{ConnectionGuard, End, NoPlace};
 use crate::http::peer::{Origin, Peer, user_name};
+use crate::http::request::body::BodyState;
 use crate::http::service::Service;
 use crate::http::tracked_body::TrackedBody;
 use crate::http::tracked_stream::{Stream, TrackedStream};
@@ -10,6 +12,7 @@ use crate::http::transport::Transport;
 use crate::http::{access_log, pipeline};
 use futures_util::future::{Either, select};
 use hyper::StatusCode;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -48,17 +51,23 @@ pub struct Listeners {
     pub admin: AdminSocket,
 }
 
+/// A connection that was accepted; one through the admin socket has no address.
+struct Accepted {
+    stream: Stream,
+    address: Option<SocketAddr>,
+}
+
 impl Listeners {
-    /// Waits for the next connection; one through the admin socket has no address. Cancel-safe.
-    async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+    /// Waits for the next connection, unless `is_full` from the admin socket alone. Cancel-safe.
+    async fn accept(&self, is_full: bool) -> io::Result<Accepted> {
         tokio::select! {
-            accepted = self.network.accept() => {
+            accepted = self.network.accept(), if !is_full => {
                 let (stream, address) = accepted?;
-                Ok((Stream::Tcp(stream), Some(address)))
+                Ok(Accepted { stream: Stream::Tcp(stream), address: Some(address) })
             }
             accepted = self.admin.accept() => {
                 let stream = accepted?;
-                Ok((stream, None))
+                Ok(Accepted { stream, address: None })
             }
         }
     }
@@ -73,17 +82,19 @@ pub async fn serve<S: Service>(
     shutdown: impl Future<Output = ()>,
 ) {
     let mut open = JoinSet::new();
+    // What found no place: it is the next that gets one, and until then nobody else is accepted.
+    let mut waiting = None;
     let mut shutdown = std::pin::pin!(shutdown);
     let mut ticks = tokio::time::interval(TICK);
     loop {
+        if let Some(accepted) = waiting.take() {
+            waiting = start(&transport, &service, accepted, &mut open);
+        }
         tokio::select! {
-            accepted = listeners.accept() => match accepted {
-                Ok((stream, address)) => {
-                    let (guard, ended) = transport.connections.admit();
-                    let connection = serve_connection(
-                        Arc::clone(&transport), Arc::clone(&service), stream, address, guard, ended,
-                    );
-                    open.spawn(connection);
+            accepted = listeners.accept(waiting.is_some()) => match accepted {
+                Ok(accepted) => {
+                    let without_place = start(&transport, &service, accepted, &mut open);
+                    waiting = waiting.or(without_place);
                 }
                 Err(error) => {
                     log::warn!("cannot accept a connection: {error}");
@@ -95,6 +106,7 @@ pub async fn serve<S: Service>(
             () = &mut shutdown => break,
         }
     }
+    drop(waiting);
     drop(listeners);
     transport.connections.stop();
     transport.sockets.stop();
@@ -105,6 +117,34 @@ pub async fn serve<S: Service>(
     if timeout(transport.limits.stop_time_max, all_ended).await.is_err() {
         log::warn!("some connections did not end in time and are closed");
     }
+}
+
+/// Serves a connection if there is a place for it; it is given back while there is none. One whose
+/// address may have no more is closed.
+fn start<S: Service>(
+    transport: &Arc<Transport>,
+    service: &Arc<S>,
+    accepted: Accepted,
+    open: &mut JoinSet<()>,
+) -> Option<Accepted> {
+    let (guard, ended) = match transport.connections.admit(accepted.address.map(|a| a.ip())) {
+        Ok(place) => place,
+        Err(NoPlace::Full) => return Some(accepted),
+        Err(NoPlace::ShareUsed) => {
+            log::debug!("{:?} has as many connections as it may have", accepted.address);
+            return None;
+        }
+    };
+    let Accepted { stream, address } = accepted;
+    open.spawn(serve_connection(
+        Arc::clone(transport),
+        Arc::clone(service),
+        stream,
+        address,
+        guard,
+        ended,
+    ));
+    None
 }
 
 /// One connection, from its first request to its last.
@@ -122,11 +162,13 @@ async fn serve_connection<S: Service>(
     };
     let guard = Arc::new(guard);
     let stream = TrackedStream::new(stream, Arc::clone(&guard.activity));
-    let respond_to = service_fn(|request| {
+    let respond_to = service_fn(|request: hyper::Request<Incoming>| {
         let (transport, service, peer, guard) = (&transport, &service, &peer, &guard);
-        guard.activity.request_came();
+        let body_state = BodyState::watch(request.body(), Some(&guard.activity));
+        guard.activity.request_came(body_state.is_left());
         async move {
-            let response = pipeline::respond(transport, &**service, peer, request).await;
+            let response =
+                pipeline::respond(transport, &**service, peer, request, body_state).await;
             Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, guard)))
         }
     });
@@ -158,7 +200,8 @@ async fn prepare(
 ) -> io::Result<Peer> {
     stream.prepare(transport.limits.response_time_max)?;
     let origin = origin(stream, address).await?;
-    Ok(Peer::from(origin))
+    let local = stream.local_address();
+    Ok(Peer::from(origin).at(local))
 }
 
 /// A request that hyper could not parse was refused by hyper, with a status and no body; it is
@@ -196,10 +239,11 @@ pub async fn serve_one<S: Service>(
     peer: Peer,
 ) {
     let peer = Arc::new(peer);
-    let respond_to = service_fn(|request| {
+    let respond_to = service_fn(|request: hyper::Request<Incoming>| {
         let (transport, service, peer) = (&transport, &service, &peer);
+        let body_state = BodyState::watch(request.body(), None);
         async move {
-            let response = pipeline::respond(transport, service, peer, request).await;
+            let response = pipeline::respond(transport, service, peer, request, body_state).await;
             Ok::<_, Infallible>(response)
         }
     });

@@ -42,6 +42,9 @@ pub trait Target: Send + Sync + 'static {
 
     /// Its path, with `{name}` for each parameter.
     fn pattern(&self) -> &'static str;
+
+    /// Whether probes call it, by whatever name they reach the server.
+    fn is_probe(&self) -> bool;
 }
 
 /// Responds to requests.

@@ -1,18 +1,17 @@
 //! Responses that may be long: read and sent in pages, so that they take little memory however long
-//! they are, and hold no read transaction while a slow client takes its time.
+//! they are, and hold no read transaction while a slow client takes its time. A page is read when
+//! the one before was taken.
 
 use crate::error::Result;
-use crate::http::response::{AnswerDoc, Body, Broken, IntoResponse, Response};
+use crate::http::response::{AnswerDoc, IntoResponse, Response};
+use crate::http::response_body::{Body, Broken};
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http_body_util::channel::{Channel, Sender};
-use http_body_util::{Either, Full};
+use futures_util::stream::{StreamExt, once, unfold};
 use hyper::header::{self, HeaderValue};
+use std::future::ready;
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
-
-/// Pages that are ready and not yet taken.
-const PAGES_READY_MAX: usize = 1;
 
 /// Where the pages of a response come from.
 pub(crate) trait PageSource: Send + 'static {
@@ -47,12 +46,12 @@ impl<P: PageSource> StreamedResponse<P> {
             .and_then(|name| format!("attachment; filename=\"{name}\"").parse().ok());
         let mut first = Vec::new();
         let is_last = pages.next(&mut first).await?;
-        let body: Body = if is_last {
-            Either::Left(Full::new(first.into()))
+        let first = Bytes::from(first);
+        let body = if is_last {
+            Body::whole(first)
         } else {
-            let (sender, body) = Channel::new(PAGES_READY_MAX);
-            tokio::spawn(send_or_cut(sender, first, pages));
-            Either::Right(body)
+            let rest = unfold(Some(pages), next_page);
+            Body::pieces(once(ready(Ok(first))).chain(rest))
         };
         let mut response = Response::new(body);
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
@@ -77,11 +76,19 @@ impl<P: PageSource> IntoResponse for StreamedResponse<P> {
     }
 }
 
-/// Sends all pages. A response that ends too early, by an error or a panic, must not look complete.
-async fn send_or_cut<P: PageSource>(mut sender: Sender<Bytes, Broken>, first: Vec<u8>, pages: P) {
-    let sent = AssertUnwindSafe(send(&mut sender, first, pages)).catch_unwind().await;
-    match sent {
-        Ok(Ok(())) => return,
+/// The next page, and where those after it come from. A response that ends too early, by an error
+/// or a panic, must not look complete.
+async fn next_page<P: PageSource>(
+    left: Option<P>,
+) -> Option<(std::result::Result<Bytes, Broken>, Option<P>)> {
+    let mut pages = left?;
+    let mut page = Vec::new();
+    let read = AssertUnwindSafe(pages.next(&mut page)).catch_unwind().await;
+    match read {
+        Ok(Ok(is_last)) => {
+            let left = if is_last { None } else { Some(pages) };
+            return Some((Ok(page.into()), left));
+        }
         Ok(Err(error)) => {
             log::error!(
                 "a streamed response was cut off: {}",
@@ -90,24 +97,5 @@ async fn send_or_cut<P: PageSource>(mut sender: Sender<Bytes, Broken>, first: Ve
         }
         Err(_) => log::error!("a streamed response was cut off: its next page panicked"),
     }
-    sender.abort(Broken);
-}
-
-/// Sends page after page, each read once the one before it is sent; ends early when the client has
-/// gone.
-async fn send<P: PageSource>(
-    sender: &mut Sender<Bytes, Broken>,
-    first: Vec<u8>,
-    mut pages: P,
-) -> Result<()> {
-    let mut page = first;
-    let mut is_last = false;
-    loop {
-        let sent = sender.send_data(page.into()).await;
-        if sent.is_err() || is_last {
-            return Ok(());
-        }
-        page = Vec::new();
-        is_last = pages.next(&mut page).await?;
-    }
+    Some((Err(Broken), None))
 }

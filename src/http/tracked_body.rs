@@ -1,7 +1,7 @@
 //! The body of a response: its request is not finished before all of the body is handed over.
 
 use crate::http::connections::ConnectionGuard;
-use crate::http::response::{Body, Broken};
+use crate::http::response_body::{Body, Broken};
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use std::pin::Pin;
@@ -19,29 +19,24 @@ impl TrackedBody {
     /// Tracks a body; one that is a single piece counts as sent.
     pub(crate) fn new(body: Body, guard: &Arc<ConnectionGuard>) -> Self {
         match body {
-            Body::Left(_) => {
+            Body::Whole(_) => {
                 guard.finished();
                 Self { body, guard: None }
             }
-            Body::Right(_) => Self { body, guard: Some(Arc::clone(guard)) },
+            Body::Pieces(_) => Self { body, guard: Some(Arc::clone(guard)) },
         }
     }
 }
 
 impl HttpBody for TrackedBody {
     type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match &mut self.body {
-            Body::Left(whole) => {
-                Pin::new(whole).poll_frame(context).map_err(|never| match never {})
-            }
-            Body::Right(pieces) => Pin::new(pieces).poll_frame(context).map_err(Broken::into),
-        }
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        Pin::new(&mut self.body).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,7 +1,8 @@
 //! A socket that tells its connection's [`ConnectionActivity`] whether the peer takes what is sent.
 
-use crate::http::connections::ConnectionActivity;
+use crate::http::connection_activity::ConnectionActivity;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,6 +14,16 @@ use tokio::net::{TcpStream, UnixStream};
 /// system than two. A longer one is sent from where it lies, so that a peer that does not read
 /// holds no copy of it.
 const TOGETHER_BYTES_MAX: usize = 1024;
+/// The system's send buffer of a connection, in bytes; Linux doubles it (socket(7)). By default it
+/// grows to some MiB for a peer that does not read.
+const SEND_BUFFER_BYTES: usize = 48 * 1024;
+/// The system's receive buffer of a connection, in bytes; Linux doubles it. That is what it begins
+/// with, and it does not grow from there.
+const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
+/// How much the system takes of a response before the peer has been sent what it took before, in
+/// bytes (`TCP_NOTSENT_LOWAT`, tcp(7)).
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES_MAX: u32 = 16 * 1024;
 
 /// A socket of either kind.
 pub enum Stream {
@@ -33,14 +44,29 @@ macro_rules! with_either {
 }
 
 impl Stream {
-    /// Sets the options of a network socket: responses are sent at once, and the connection breaks
-    /// where the peer acknowledges nothing for `unacknowledged_max` (`TCP_USER_TIMEOUT`, RFC 5482).
+    /// Sets the options of a network socket: responses are sent at once, the system holds little
+    /// of them, and the connection breaks where the peer acknowledges nothing for
+    /// `unacknowledged_max` (`TCP_USER_TIMEOUT`, RFC 5482).
     pub fn prepare(&self, unacknowledged_max: Duration) -> io::Result<()> {
         let Self::Tcp(stream) = self else { return Ok(()) };
         stream.set_nodelay(true)?;
+        let socket = socket2::SockRef::from(stream);
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
         #[cfg(target_os = "linux")]
-        socket2::SockRef::from(stream).set_tcp_user_timeout(Some(unacknowledged_max))?;
+        {
+            socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
+            socket.set_tcp_user_timeout(Some(unacknowledged_max))?;
+        }
         Ok(())
+    }
+
+    /// The address of the server to which a network connection was made.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok(),
+            Self::Unix(_) => None,
+        }
     }
 
     /// The uid of the peer of the admin socket.
@@ -64,17 +90,12 @@ impl TrackedStream {
         Self { stream, activity }
     }
 
-    /// Limits the system's send buffer, in bytes; Linux doubles it (socket(7)).
-    pub fn hold_at_most(&self, bytes: usize) -> io::Result<()> {
-        with_either!(&self.stream, stream => socket2::SockRef::from(stream).set_send_buffer_size(bytes))
-    }
-
     /// The peer keeps up if it takes all that there is to send.
     fn record_write(&self, written: &Poll<io::Result<usize>>, length: usize) {
         match written {
-            Poll::Ready(Ok(taken)) if *taken < length => self.activity.reader_stalls(),
-            Poll::Ready(_) => self.activity.reader_took(),
-            Poll::Pending => self.activity.reader_stalls(),
+            Poll::Ready(Ok(taken)) if *taken < length => self.activity.reader_stalls(*taken),
+            Poll::Ready(_) => self.activity.reader_took_all(),
+            Poll::Pending => self.activity.reader_stalls(0),
         }
     }
 }
@@ -85,7 +106,12 @@ impl AsyncRead for TrackedStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        with_either!(&mut self.stream, stream => Pin::new(stream).poll_read(cx, buffer))
+        let before = buffer.filled().len();
+        let read = with_either!(&mut self.stream, stream => Pin::new(stream).poll_read(cx, buffer));
+        if buffer.filled().len() > before {
+            self.activity.bytes_came();
+        }
+        read
     }
 }
 

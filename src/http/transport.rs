@@ -1,6 +1,7 @@
 //! What all connections of a server share: limits, host names, counters.
 
-use crate::config::Http;
+use crate::budget::Budgets;
+use crate::config::{Config, Http};
 use crate::http::connections::Connections;
 use crate::http::hosts::Hosts;
 use crate::http::request_ids::RequestIds;
@@ -19,6 +20,8 @@ pub struct Transport {
     pub hosts: Hosts,
     /// The open connections.
     pub connections: Arc<Connections>,
+    /// What one caller may hold.
+    pub budgets: Budgets,
     /// The open WebSockets.
     pub sockets: Sockets,
     /// Ids for requests that bring none.
@@ -28,19 +31,16 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// For a server that listens on `address`, with at most `sockets_max` WebSockets.
-    pub fn new(
-        limits: Http,
-        address: SocketAddr,
-        sockets_max: usize,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    /// For a server that listens on `address`.
+    pub fn new(config: &Config, address: SocketAddr, metrics: Arc<Metrics>) -> Self {
+        let live = &config.live;
         Self {
-            hosts: Hosts::new(&limits, address),
-            connections: Connections::new(limits.clone()),
-            limits,
+            hosts: Hosts::new(config, address),
+            connections: Connections::new(config.http.clone()),
+            limits: config.http.clone(),
             address,
-            sockets: Sockets::new(sockets_max),
+            budgets: Budgets::new(live.sockets_max, live.sockets_max_user),
+            sockets: Sockets::default(),
             request_ids: RequestIds::random(),
             metrics,
         }

@@ -5,12 +5,13 @@ use crate::domain::analytics::{
     MeetingStats, MeetingSummary, MeetingWithUser, MeetingsWithUsers, Performance, Session,
     Telematics, TranscriptionStats, UsagePatterns, UserSummary, per_day, seconds,
 };
+use crate::domain::bot::session_alias;
 use crate::domain::{MeetingId, MeetingStatus, Platform, Time, User, UserId};
 use crate::error::{Error, Result};
 use crate::store::doors::Store;
 use crate::store::meetings::read::{by_id, meeting_at, meeting_columns};
 use crate::store::positions::{Start, Table};
-use crate::store::users::read::{find, user_at, user_columns};
+use crate::store::users::read::{data_columns, find, user_at, user_columns};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use std::sync::Arc;
 
@@ -87,7 +88,7 @@ impl Store {
             let start = positions.behind_first(&db, Table::Users, 0, page.skip)?;
             let mut statement = db.prepare_cached(
                 "SELECT id, email, name, image_url, max_concurrent_bots, created_at FROM users
-                 WHERE id > ?1 ORDER BY id LIMIT ?2 OFFSET ?3",
+                 WHERE id > ?1 AND erasing_at IS NULL ORDER BY id LIMIT ?2 OFFSET ?3",
             )?;
             statement.query_map([start.id, page.limit, start.skip], user_summary)?.collect()
         })
@@ -188,7 +189,7 @@ fn sessions(db: &Connection, id: MeetingId) -> rusqlite::Result<Vec<Session>> {
         Ok(Session {
             id: row.get(0)?,
             meeting_id: row.get(1)?,
-            session_uid: row.get(2)?,
+            session_uid: session_alias(&row.get::<_, String>(2)?),
             session_start_time: row.get(3)?,
         })
     };
@@ -197,11 +198,12 @@ fn sessions(db: &Connection, id: MeetingId) -> rusqlite::Result<Vec<Session>> {
 
 fn transcription_stats(db: &Connection, id: MeetingId) -> rusqlite::Result<TranscriptionStats> {
     let mut figures = db.prepare_cached(
-        "SELECT count(*), coalesce(sum(end_ms - start_ms), 0), count(DISTINCT speaker) FROM segments WHERE meeting_id = ?1",
+        "SELECT count(*), coalesce(sum(absolute_end - absolute_start), 0), count(DISTINCT speaker)
+         FROM segments WHERE meeting_id = ?1 AND completed",
     )?;
     let figures = figures.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let mut languages = db.prepare_cached(
-        "SELECT language FROM segments WHERE meeting_id = ?1 AND language IS NOT NULL
+        "SELECT language FROM segments WHERE meeting_id = ?1 AND language IS NOT NULL AND completed
          GROUP BY language ORDER BY min(absolute_start), language LIMIT ?2",
     )?;
     let languages = languages.query_map(params![id, LANGUAGES_MAX], |row| row.get(0))?;

@@ -7,7 +7,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::hooks::Wal;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use scheduled_thread_pool::ScheduledThreadPool;
 use std::cell::Cell;
 use std::ffi::c_int;
@@ -61,6 +61,19 @@ pub(super) fn make_writer(connection: &Connection) -> rusqlite::Result<()> {
     ))?;
     connection.wal_hook(Some(note_log_pages));
     Ok(())
+}
+
+/// Writes the whole WAL into the file, at the start and before anybody reads: whoever copies the
+/// file alone has everything until then. On a full disk the WAL keeps it.
+pub(super) fn checkpoint_all(connection: &Connection) -> rusqlite::Result<()> {
+    let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    match done.as_ref().err().and_then(rusqlite::Error::sqlite_error_code) {
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy) => {
+            log::warn!("the WAL cannot be checkpointed into the database yet");
+            Ok(())
+        }
+        _ => done,
+    }
 }
 
 thread_local! {
@@ -129,14 +142,16 @@ impl Readers {
         // query), no ageing.
         let pool = r2d2::Pool::builder()
             .max_size(max)
-            .min_idle(Some(1))
+            // None in advance: each has the tables' names and a cache of its own in memory.
+            .min_idle(Some(0))
             .test_on_check_out(false)
             .idle_timeout(None)
             .max_lifetime(None)
             .thread_pool(Arc::clone(opener))
             .connection_timeout(WAIT)
             .build(manager);
-        pool.map(Self).map_err(|error| {
+        let opened = pool.and_then(|pool| pool.get().map(|_| pool));
+        opened.map(Self).map_err(|error| {
             let message = format!(
                 "Cannot read the database {} ({error}); check its permissions.",
                 path.display()

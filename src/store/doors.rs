@@ -11,7 +11,7 @@ use crate::store::writer::job::Written;
 use crate::store::writer::queue::Writer;
 use crate::store::writer::record::Recorder;
 use crate::store::writer::verb::{Change, Verb};
-use crate::store::{connection, file, upgrade};
+use crate::store::{beside, connection, file, upgrade};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,8 +58,10 @@ impl Store {
         recorder: Option<Recorder>,
         on_change: impl Fn(&Change) + Send + 'static,
     ) -> std::result::Result<Self, StartupError> {
+        let options = &Options { path: beside::resolve(&options.path)?, ..options.clone() };
+        let found = file::recognise(&options.path, upgrade::APPLICATION_ID)?;
         let lock = file::Lock::take(&options.path)?;
-        file::create_private(&options.path)?;
+        file::create_private(&options.path, found)?;
         let connection = upgrade::open(&options.path)?;
         let failed = Arc::new(watch::Sender::new(None));
         let opener = connection::opener();
@@ -111,6 +113,11 @@ impl Store {
         self.writer.close();
     }
 
+    /// Checkpoints the whole WAL, after all writes that wait; false where a reader still needs it.
+    pub async fn checkpoint(&self) -> Result<bool> {
+        self.writer.checkpoint().await
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -119,7 +126,7 @@ impl Store {
     /// Size of the file and of its log, in bytes.
     pub fn size_bytes(&self) -> u64 {
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
-        size(&self.path) + size(&file::beside(&self.path, "-wal"))
+        size(&self.path) + size(&beside::beside(&self.path, "-wal"))
     }
 
     /// How much was written since the start.
@@ -144,7 +151,8 @@ impl Store {
         let count = |row: &rusqlite::Row<'_>, at| row.get::<_, i64>(at).map(i64::cast_unsigned);
         self.read_long(move |db| {
             let mut both = db.prepare_cached(
-                "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM tokens)",
+                "SELECT (SELECT count(*) FROM users) - (SELECT count(*) FROM users WHERE erasing_at IS NOT NULL),
+                   (SELECT count(*) FROM tokens)",
             )?;
             both.query_row([], |row| Ok((count(row, 0)?, count(row, 1)?)))
         })

@@ -1,5 +1,6 @@
 //! All that the file has of a user, in pages: each list by its key, oldest first.
 
+use crate::domain::bot::session_alias;
 use crate::domain::export::{
     ExportedDelivery, ExportedEntry, ExportedMeeting, ExportedSession, ExportedToken,
     ExportedUsage, ExportedWebhook,
@@ -15,7 +16,7 @@ use crate::store::meetings::read::{meeting_at, meeting_columns};
 use crate::store::pages::{Page, page};
 use crate::store::tokens::read::{term_columns, terms_at};
 use crate::store::users::read::find as find_user;
-use crate::store::webhooks::read::{delivery_at, event_type};
+use crate::store::webhooks::read::{delivery_at, event_type, with_parts};
 use crate::store::webhooks::settings::Webhook;
 use crate::store::writer::verb::Verb;
 use rusqlite::{Connection, Params, Row, params};
@@ -58,7 +59,7 @@ impl Store {
 
     /// Whether there is such a user; a small read.
     pub fn has_user(&self, id: UserId) -> Result<bool> {
-        self.read(|db| db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([id]))
+        self.read(|db| find_user(db, id)).map(|user| user.is_some())
     }
 
     /// A page of a user's tokens behind this one; a long read.
@@ -95,10 +96,13 @@ impl Store {
         let sql = concat!(
             "SELECT d.id, d.uid, ",
             event_type!(),
-            ", d.meeting_id, d.created_at, d.attempts, d.next_at, d.delivered_at, d.last_status, d.last_error, d.body
+            ", d.meeting_id, d.created_at, d.attempts, d.next_at, d.delivered_at, d.last_status, d.last_error, d.body, d.parts
              FROM deliveries d WHERE d.user_id = ?1 AND d.id > ?2 ORDER BY d.id"
         );
-        self.read_long(move |db| list(db, sql, params![id, after], exported_delivery_at)).await
+        self.read_long(move |db| {
+            list(db, sql, params![id, after], |row| exported_delivery_at(db, row))
+        })
+        .await
     }
 
     /// A page of what a user used, behind this day and token; a long read.
@@ -126,7 +130,7 @@ fn list<T>(
     db: &Connection,
     sql: &str,
     values: impl Params,
-    read: fn(&Row<'_>) -> rusqlite::Result<(T, usize)>,
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<(T, usize)>,
 ) -> rusqlite::Result<Page<T>> {
     page(db.prepare_cached(sql)?.query(values)?, read)
 }
@@ -151,7 +155,7 @@ fn exported_meeting_at(row: &Row<'_>) -> rusqlite::Result<(ExportedMeeting, usiz
     let session = match row.get::<_, Option<String>>(12)? {
         None => None,
         Some(uid) => Some(ExportedSession {
-            uid,
+            uid: session_alias(&uid),
             bot_name: row.get(13)?,
             language: row.get(14)?,
             task: row.get(15)?,
@@ -161,8 +165,14 @@ fn exported_meeting_at(row: &Row<'_>) -> rusqlite::Result<(ExportedMeeting, usiz
     Ok((ExportedMeeting { meeting, session, segments: Vec::new() }, bytes))
 }
 
-fn exported_delivery_at(row: &Row<'_>) -> rusqlite::Result<(ExportedDelivery, usize)> {
-    let body: Data = row.get(10)?;
+fn exported_delivery_at(
+    db: &Connection,
+    row: &Row<'_>,
+) -> rusqlite::Result<(ExportedDelivery, usize)> {
+    let mut body: String = row.get(10)?;
+    with_parts(db, &mut body, row.get(11)?)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    let body = Data::stored(body);
     let bytes = body.as_json().len();
     Ok((ExportedDelivery { delivery: delivery_at(row)?, body }, bytes))
 }

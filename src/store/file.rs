@@ -2,22 +2,19 @@
 
 use crate::error::Error;
 use crate::exit::{Code, StartupError};
-use std::fs::{File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use crate::store::beside::{beside, check, check_mount, open_or_create, open_to_look};
+use std::fs::{File, Permissions, TryLockError};
+use std::io::{self, Read};
+use std::ops::Range;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long a lock that another holds is tried again.
 const LOCK_TIME_MAX: Duration = Duration::from_millis(500);
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
-
-/// The path of a file beside the database: the WAL, the lock, the reserve.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
+/// Bytes of a page, which is all that a database has while its tables are in the WAL.
+const PAGE_BYTES: u64 = 4096;
 
 /// Held as long as the server runs: two processes on one file would each believe their own memory.
 pub(super) struct Lock(#[expect(dead_code, reason = "the lock goes with the open file")] File);
@@ -26,7 +23,7 @@ impl Lock {
     /// Takes `flock` on `<database>.lock`, or says who has it.
     pub(super) fn take(database: &Path) -> Result<Self, StartupError> {
         let path = beside(database, ".lock");
-        let file = open_private(&path).map_err(|error| cannot_create(&path, &error))?;
+        let file = open_or_create(&path).map_err(|error| cannot_create(&path, &error))?;
         match try_for_a_while(&file) {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(StartupError::new(
@@ -72,43 +69,70 @@ impl Drop for OwnLog {
     }
 }
 
+/// The first bytes of a database (SQLite file format, section 1.3).
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// How long the header is, in bytes.
+const HEADER_BYTES: usize = 100;
+/// Where the mark of the program stands that a database belongs to.
+const APPLICATION_ID: Range<usize> = 68..72;
+
+/// What a file is, before it is opened as a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It is missing or empty.
+    Nothing,
+    /// It has the mark of our databases.
+    Ours,
+    /// It has no mark; before version 5 that could be in the WAL alone, as everything else was.
+    Unmarked,
+}
+
+/// Looks at the file before anything is made beside it; another program's is refused. `ours` is the
+/// mark of our databases.
+pub(super) fn recognise(database: &Path, ours: i64) -> Result<Found, StartupError> {
+    for suffix in ["-wal", "-journal", "-shm"] {
+        check(&beside(database, suffix))?;
+    }
+    let Some(file) = open_to_look(database)? else { return Ok(Found::Nothing) };
+    check_mount(database)?;
+    let mut header = Vec::with_capacity(HEADER_BYTES);
+    file.take(HEADER_BYTES as u64)
+        .read_to_end(&mut header)
+        .map_err(|error| cannot_create(database, &error))?;
+    if header.is_empty() {
+        return Ok(Found::Nothing);
+    }
+    if header.len() < HEADER_BYTES || !header.starts_with(MAGIC) {
+        return Err(foreign(database, "is not a readable database"));
+    }
+    let id = header[APPLICATION_ID].iter().fold(0, |id, &byte| id << 8 | i64::from(byte));
+    if id == ours {
+        return Ok(Found::Ours);
+    }
+    let has_wal = beside(database, "-wal").exists();
+    let is_short = std::fs::metadata(database).is_ok_and(|meta| meta.len() <= PAGE_BYTES);
+    match id == 0 && (has_wal || is_short) {
+        true => Ok(Found::Unmarked),
+        false => Err(foreign(database, "is a database of another program")),
+    }
+}
+
+fn foreign(database: &Path, why: &str) -> StartupError {
+    let message = format!("{} {why}; choose another file with --database.", database.display());
+    StartupError::new(Code::DatabaseForeign, message)
+}
+
 /// Makes the database file where it is missing, readable by its owner alone; SQLite gives its log
-/// the same mode.
-pub(super) fn create_private(database: &Path) -> Result<(), StartupError> {
-    open_private(database).map(drop).map_err(|error| cannot_create(database, &error))
-}
-
-fn open_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600);
-    let file = match options.clone().create_new(true).open(path) {
-        Ok(new) => {
-            belong_to_folder(&new, path)?;
-            new
+/// the same mode. The mode of another program's file is its own.
+pub(super) fn create_private(database: &Path, found: Found) -> Result<(), StartupError> {
+    let create = || {
+        let file = open_or_create(database)?;
+        if found != Found::Unmarked && file.metadata()?.mode() & 0o077 != 0 {
+            file.set_permissions(Permissions::from_mode(0o600))?;
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            options.create(true).truncate(false).open(path)?
-        }
-        Err(error) => return Err(error),
+        Ok(())
     };
-    // A device is nobody's to close to others, whoever names it as a database.
-    let metadata = file.metadata()?;
-    if metadata.is_file() && metadata.mode() & 0o077 != 0 {
-        file.set_permissions(Permissions::from_mode(0o600))?;
-    }
-    Ok(file)
-}
-
-/// What root makes in the folder of a server's own user must be that user's, or the server could
-/// not open it.
-fn belong_to_folder(new: &File, path: &Path) -> io::Result<()> {
-    let folder =
-        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let (folder, file) = (std::fs::metadata(folder)?, new.metadata()?);
-    match file.uid() == 0 && folder.uid() != 0 {
-        true => fchown(new, Some(folder.uid()), Some(folder.gid())),
-        false => Ok(()),
-    }
+    create().map_err(|error| cannot_create(database, &error))
 }
 
 fn cannot_create(path: &Path, error: &io::Error) -> StartupError {

@@ -43,7 +43,9 @@ impl Table {
 
     const fn count_between(self) -> &'static str {
         match self {
-            Self::Users => "SELECT count(*) FROM users WHERE id > ?1 AND id <= ?2",
+            Self::Users => {
+                "SELECT count(*) FROM users WHERE id > ?1 AND id <= ?2 AND erasing_at IS NULL"
+            }
             Self::Meetings => "SELECT count(*) FROM meetings WHERE id > ?1 AND id <= ?2",
         }
     }
@@ -87,10 +89,11 @@ impl Positions {
 
     /// Notes a row that is added or removed; it is called for every row of every table.
     fn note(&self, action: Action, table: &str, id: i64) {
-        if action == Action::SQLITE_UPDATE {
+        let Some(table) = Table::from_name(table) else { return };
+        // A user who is being erased is in the list no more, and changes of users are rare.
+        if action == Action::SQLITE_UPDATE && table != Table::Users {
             return;
         }
-        let Some(table) = Table::from_name(table) else { return };
         let block = (table, block_of(id));
         let mut touched = locked(&self.touched);
         // A deletion that takes many rows with it goes through them in the order of their ids.

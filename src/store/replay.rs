@@ -35,7 +35,7 @@ pub fn replay_with(
     mode: ReplayMode,
     decode: Decode,
 ) -> Result<()> {
-    file::create_private(path).map_err(cannot_open)?;
+    file::create_private(path, file::Found::Ours).map_err(cannot_open)?;
     let mut connection = upgrade::open(path).map_err(cannot_open)?;
     connection.pragma_update(None, "synchronous", "OFF")?;
     match mode {

@@ -1,9 +1,8 @@
 //! A reserve on the disk, given up when the disk is full, so that revoking still works.
 
-use crate::store::file::beside;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use crate::store::beside::{beside, create_new};
+use std::fs;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -72,8 +71,12 @@ impl Drop for Reserve {
 }
 
 fn fill(path: &Path) -> io::Result<()> {
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    // What is left of a server that was killed, or what somebody else has put there.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = create_new(path)?;
     // Bytes that no file system can press together.
     let mut bytes = vec![0; RESERVE_BYTES];
     blake3::Hasher::new().finalize_xof().fill(&mut bytes);

@@ -1,9 +1,11 @@
 //! How ids, times, hashes and words are kept in columns. A value that no column should hold is an
 //! error, not a guess.
 
+use crate::domain::word::WordList;
 use crate::domain::{
     AdminKeyId, Data, Day, DeliveryId, Email, Hint, Language, MeetingId, MeetingStatus, Offset,
-    Platform, Scope, SegmentId, SessionId, Task, Time, TokenHash, TokenId, UserId, WebhookSecret,
+    Platform, Scope, SegmentId, SessionId, SpeakerSource, Task, Time, TokenHash, TokenId, UserId,
+    WebhookSecret, Word,
 };
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
 
@@ -84,10 +86,34 @@ macro_rules! words {
 }
 
 words! {
-    Platform: Platform::from_word;
-    MeetingStatus: MeetingStatus::from_word;
+    SpeakerSource: SpeakerSource::from_word;
     Task: Task::from_word;
     Language: Language::from_code;
+}
+
+impl ToSql for Platform {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.as_str()))
+    }
+}
+
+impl ToSql for MeetingStatus {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.as_str()))
+    }
+}
+
+impl<L: WordList> ToSql for Word<L> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.as_str()))
+    }
+}
+
+/// No word is an error: what was written once can be read for ever.
+impl<L: WordList> FromSql for Word<L> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Ok(Self::of(value.as_str()?))
+    }
 }
 
 impl ToSql for TokenHash {
@@ -135,12 +161,24 @@ mod tests {
         let hash = TokenHash([7; 32]);
         let time = Time::from_millis(1_760_097_600_120);
         let values =
-            (hash, time, Platform::Teams, Scope::default(), Some(UserId(3)), None::<TokenId>);
+            (hash, time, Task::Translate, Scope::default(), Some(UserId(3)), None::<TokenId>);
         let back = db.query_row("SELECT ?1, ?2, ?3, ?4, ?5, ?6", values.clone(), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
         });
         assert_eq!(back.expect("the row"), values);
-        let unknown = db.query_row("SELECT 'zoom'", [], |row| row.get::<_, Platform>(0));
+        let unknown = db.query_row("SELECT 'sing'", [], |row| row.get::<_, Task>(0));
         assert!(unknown.is_err(), "{unknown:?}");
+    }
+
+    #[test]
+    fn a_platform_that_is_not_known_is_read_as_it_is() {
+        let db = Connection::open_in_memory().expect("memory");
+        for (text, known) in [("teams", Some(Platform::Teams)), ("webex", None)] {
+            let word: Word<Platform> =
+                db.query_row("SELECT ?1", [text], |row| row.get(0)).expect("a word");
+            assert_eq!((word.as_str(), word.known()), (text, known));
+            let back: String = db.query_row("SELECT ?1", [&word], |row| row.get(0)).expect("text");
+            assert_eq!(back, text);
+        }
     }
 }

@@ -12,7 +12,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// `VOMT`: marks the file as ours (SQLite file format, section 1.3.15).
-const APPLICATION_ID: i64 = 0x564f_4d54;
+pub(super) const APPLICATION_ID: i64 = 0x564f_4d54;
 /// The tables as they are.
 const SCHEMA: &str = include_str!("../../schema.sql");
 /// `STEPS[n]` brings a file from version `n + 1` to `n + 2`; a new file begins at the last version.
@@ -38,14 +38,26 @@ pub(super) fn open(path: &Path) -> Result<Connection, StartupError> {
         return Err(StartupError::new(Code::DatabaseUnusable, message));
     }
     let opened = connection::open(path).map_err(Refusal::Sqlite).and_then(|mut connection| {
-        recognise(&connection, STEPS)?;
+        if recognise(&connection, STEPS)? == 0 {
+            // Before there is a WAL: the mark and the tables come into the file in one step.
+            bring_up(&mut connection, STEPS)?;
+        }
         connection::make_writer(&connection)?;
         bring_up(&mut connection, STEPS)?;
+        connection::checkpoint_all(&connection)?;
         Ok(connection)
     });
     opened.map_err(|refusal| match refusal {
         Refusal::Foreign(why) => {
             let message = format!("{} {why}; choose another file with --database.", path.display());
+            StartupError::new(Code::DatabaseForeign, message)
+        }
+        Refusal::CopiedWithoutWal => {
+            let message = format!(
+                "{} has no tables: it was copied from a running server without its -wal; copy it \
+                 from a stopped server, or choose another file with --database.",
+                path.display()
+            );
             StartupError::new(Code::DatabaseForeign, message)
         }
         Refusal::Twins(emails) => {
@@ -60,8 +72,16 @@ pub(super) fn open(path: &Path) -> Result<Connection, StartupError> {
     })
 }
 
+/// Whether the file was written with a WAL.
+fn has_wal(connection: &Connection) -> rusqlite::Result<bool> {
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    Ok(mode == "wal")
+}
+
 enum Refusal {
     Foreign(String),
+    /// It has no tables, but is marked as ours or was written with a WAL, where its tables are.
+    CopiedWithoutWal,
     /// Users whose addresses are one since version 5.
     Twins(String),
     Sqlite(rusqlite::Error),
@@ -81,6 +101,9 @@ fn recognise(connection: &Connection, steps: &[&str]) -> Result<usize, Refusal> 
         (ask("application_id")?, usize::try_from(ask("user_version")?).unwrap_or(0));
     let is_empty = !connection.prepare("SELECT 1 FROM sqlite_schema")?.exists([])?;
     let newest = steps.len() + 1;
+    if is_empty && (application == APPLICATION_ID || has_wal(connection)?) {
+        return Err(Refusal::CopiedWithoutWal);
+    }
     match (application, version) {
         (0, 0) if is_empty => Ok(0),
         (APPLICATION_ID, version) if version > newest => {
@@ -178,7 +201,8 @@ mod tests {
     fn older() -> [Connection; 4] {
         let rows = "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES ('a@b.c', 'a@b.c', 1, '{}', 0);
             INSERT INTO tokens (user_id, hash, hint, created_at) VALUES (1, zeroblob(32), 'AbCd', 0);
-            INSERT INTO meetings (user_id, platform, status, data, created_at, updated_at) VALUES (1, 'teams', 'failed', '{}', 0, 0);";
+            INSERT INTO meetings (user_id, platform, status, data, created_at, updated_at) VALUES (1, 'teams', 'failed', '{}', 0, 7);
+            UPDATE users SET data = '{\"n\":1.50,\"webhook_url\":\"https://example.com/hook\"}';";
         let said = "INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (1, 'u', 'Vomeet', 0);
             INSERT INTO segments (meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, created_at, updated_at)
               VALUES (1, 1, 0, 1, 0, 1, 'good morning', 0, 0);
@@ -238,6 +262,80 @@ mod tests {
             let indexed =
                 connection.query_row(indexed, [], |row| row.get::<_, i64>(0)).expect("count");
             assert_eq!(indexed, 1);
+        }
+    }
+
+    /// Segments of an older file have a stream and an identity, and ids do not come back; times in
+    /// the data of meetings have three digits.
+    #[test]
+    fn what_was_said_before_there_were_streams_has_one() {
+        let [.., mut connection] = older();
+        let more = r#"INSERT INTO meetings (user_id, platform, status, data, created_at, updated_at)
+              VALUES (1, 'teams', 'on_hold', '{"a":1.50,"status_transition":[{"to":"active","timestamp":"2025-10-10T12:00:00.1Z"},7,{"timestamp":"soon"},{}]}', 0, 0);
+            INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (2, 'silent', 'Vomeet', 5);
+            INSERT INTO segments (id, meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, speaker, language,
+                created_at, updated_at, unindexed_user_id)
+              VALUES (7, 1, 1, 1500, 2500, 1500, 2500, 'niño', 'Ada', 'es', 3, 4, NULL),
+                (8, 1, 1, 3000, 4000, 3000, 4000, 'last', NULL, NULL, 3, 4, 1);
+            DELETE FROM segments WHERE id = 8;"#;
+        connection.execute_batch(more).expect("rows");
+        assert!(bring_up(&mut connection, STEPS).is_ok());
+        let list = |sql: &str| -> Vec<String> {
+            let mut rows = connection.prepare(sql).expect(sql);
+            let rows = rows.query_map([], |row| row.get(0)).expect("rows");
+            rows.map(|row| row.expect("a row")).collect()
+        };
+        assert_eq!(list("SELECT meeting_id || uid || started_at FROM streams"), ["1u0"]);
+        let segments = "SELECT json_array(id, meeting_id, stream_id, identity, absolute_start, absolute_end, text,
+            speaker, speaker_source, language, completed, created_at, updated_at, unindexed_user_id) FROM segments";
+        let expected = [
+            r#"[1,1,1,"1:0:",0,1,"good morning",null,"unknown",null,1,0,0,null]"#,
+            r#"[7,1,1,"1:1500:Ada",1500,2500,"niño","Ada","stream","es",1,3,4,1]"#,
+        ];
+        assert_eq!(list(segments), expected);
+        let expected = r#"{"a":1.50,"status_transition":[{"to":"active","timestamp":"2025-10-10T12:00:00.100Z"},7,{"timestamp":"soon"},{}]}"#;
+        assert_eq!(list("SELECT data FROM meetings WHERE id = 2"), [expected]);
+        let next = "INSERT INTO segments (meeting_id, stream_id, identity, absolute_start, absolute_end, text,
+            speaker_source, completed, created_at, updated_at) VALUES (1, 1, 'x', 0, 1, 'x', 'unknown', 1, 0, 0)";
+        connection.execute(next, []).expect("a segment");
+        assert_eq!(connection.last_insert_rowid(), 9, "an id came back");
+        connection.execute("DELETE FROM segments WHERE id = 1", []).expect("gone");
+        assert_eq!(list("SELECT text FROM words"), Vec::<String>::new(), "the trigger is there");
+    }
+
+    /// The address of a webhook stood in the user's data; it has a column, and the rest stays to the
+    /// letter. The latest time is that of the rows.
+    #[test]
+    fn webhooks_move_into_their_column_and_the_latest_time_is_noted() {
+        for mut connection in older() {
+            assert!(bring_up(&mut connection, STEPS).is_ok());
+            let user = connection.query_row("SELECT data, webhook_url FROM users", [], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            });
+            let expected = (r#"{"n":1.50}"#.to_owned(), "https://example.com/hook".to_owned());
+            assert_eq!(user, Ok(expected));
+            let latest = connection.query_row("SELECT latest FROM clock", [], |row| row.get(0));
+            assert_eq!(latest, Ok(7));
+        }
+    }
+
+    /// What is no address stays as it is, and an empty one is none.
+    #[test]
+    fn what_is_no_webhook_stays_in_the_data() {
+        for (data, kept, url) in [
+            (r#"{"webhook_url":5}"#, r#"{"webhook_url":5}"#, None),
+            (r#"{"webhook_url":null}"#, r#"{"webhook_url":null}"#, None),
+            (r#"{"webhook_url":""}"#, "{}", None),
+            ("no json", "no json", None),
+            (r#"{"webhook\u005furl":"https://x.example"}"#, "{}", Some("https://x.example")),
+        ] {
+            let [.., mut connection] = older();
+            connection.execute("UPDATE users SET data = ?1", [data]).expect("data");
+            assert!(bring_up(&mut connection, STEPS).is_ok(), "{data}");
+            let user = connection.query_row("SELECT data, webhook_url FROM users", [], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+            });
+            assert_eq!(user, Ok((kept.to_owned(), url.map(str::to_owned))), "{data}");
         }
     }
 
@@ -366,7 +464,10 @@ mod tests {
         for (prepare, expected) in [
             ("CREATE TABLE t (x)", "another program"),
             ("PRAGMA application_id = 7", "another program"),
-            ("PRAGMA application_id = 1448037716; PRAGMA user_version = 99", "newer vomeet"),
+            (
+                "PRAGMA application_id = 1448037716; PRAGMA user_version = 99; CREATE TABLE t (x)",
+                "newer vomeet",
+            ),
         ] {
             let mut connection = Connection::open_in_memory().expect("memory");
             connection.execute_batch(prepare).expect(prepare);

@@ -9,18 +9,21 @@ use crate::store::admin_keys::verbs::{CreateAdminKey, RevokeAdminKey, RotateAdmi
 use crate::store::audit::audited::{Audited, AuditedVerb};
 use crate::store::audit::verbs::PruneAudit;
 use crate::store::export::NoteExport;
+use crate::store::latest_time::NoteTime;
 use crate::store::meetings::advance::Advance;
 use crate::store::meetings::verbs::{DeleteMeeting, DeleteSegments, NoteMeeting, RedactMeeting};
 use crate::store::scrub::{MendIndex, NoteErased, WipePages};
+use crate::store::segments::drafts::SettleDrafts;
 use crate::store::segments::index::IndexSegments;
-use crate::store::segments::verbs::StoreSegments;
+use crate::store::segments::older::StoreSegments;
+use crate::store::segments::verbs::{RetractSegments, StoreSegmentBatch};
 use crate::store::sessions::verbs::{NoteCleared, NoteContainer, Reconfigure, SendBot};
 use crate::store::tokens::rotate::RotateToken;
 use crate::store::tokens::verbs::{CreateToken, RevokeToken, TouchTokens, UpdateToken};
 use crate::store::usage::verbs::{ForgetUsage, WriteUsage};
 use crate::store::users::configured::ApplyConfiguredUsers;
-use crate::store::users::verbs::{CreateUser, DeleteUser, UpdateUser};
-use crate::store::webhooks::verbs::{EndAttempt, ForgetDeliveries, SetWebhook};
+use crate::store::users::verbs::{BeginErasure, CreateUser, DeleteUser, UpdateUser};
+use crate::store::webhooks::verbs::{EndAttempt, ForgetDeliveries, GiveUpHeld, SetWebhook};
 use crate::store::writer::job::{Job, Pending};
 use crate::store::writer::record::RecordedVerb;
 use crate::store::writer::verb::{Numbered, Verb};
@@ -86,6 +89,12 @@ verbs! {
     local   31 NoteErased,
     local   32 MendIndex,
     local   33 WipePages,
+    plain   40 GiveUpHeld,
+    plain   50 StoreSegmentBatch,
+    plain   51 RetractSegments,
+    plain   52 SettleDrafts,
+    audited 57 BeginErasure,
+    plain   58 NoteTime,
 }
 
 /// A verb that came back.

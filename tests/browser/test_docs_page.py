@@ -94,7 +94,7 @@ def test_the_admin_key_goes_into_its_header(page):
 
 def test_a_user_token_goes_into_its_header(page, server):
     token = token_for(page, server)
-    authorize(page, "UserToken", token)
+    authorize(page, "ApiToken", token)
     request, answer = execute(page, "getCaller")
     assert request.headers["x-api-key"] == token
     assert "x-admin-api-key" not in request.headers

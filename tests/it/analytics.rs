@@ -1,6 +1,7 @@
 //! the HTTP contract, section Analytics. The rows are put into the file before the server starts.
 
 use crate::client::{Client, fields};
+use crate::segments::insert_stream;
 use crate::server::{Server, Setup};
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
@@ -55,29 +56,20 @@ impl Row<'_> {
     }
 }
 
-fn insert_session(db: &Connection, meeting: i64, started: i64) -> i64 {
+fn insert_session(db: &Connection, meeting: i64, started: i64) {
     let sql = "INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (?1, ?2, 'Vomeet', ?3)";
     let uid = format!("9b2f6a0e-0000-4000-8000-{meeting:012}");
     db.execute(sql, params![meeting, uid, started]).expect("a session");
-    db.last_insert_rowid()
 }
 
-fn insert_segment(
-    db: &Connection,
-    (meeting, session): (i64, i64),
-    start: i64,
-    end: i64,
-    who: Option<(&str, &str)>,
-) {
-    let sql =
-        "INSERT INTO segments (meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, speaker,
-                 language, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'words', ?7, ?8, ?5, ?5)";
+fn insert_segment(db: &Connection, meeting: i64, start: i64, end: i64, who: Option<(&str, &str)>) {
+    let stream = insert_stream(db, meeting);
+    let sql = "INSERT INTO segments (meeting_id, stream_id, identity, absolute_start, absolute_end, text, speaker,
+                 speaker_source, language, completed, created_at, updated_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, 'words', ?6, 'stream', ?7, 1, ?4, ?4)";
     let (speaker, language) = who.unzip();
-    db.execute(
-        sql,
-        params![meeting, session, start, end, NOON + start, NOON + end, speaker, language],
-    )
-    .expect("a segment");
+    db.execute(sql, params![meeting, stream, start, NOON + start, NOON + end, speaker, language])
+        .expect("a segment");
 }
 
 /// A meeting that went all the way, and its neighbour in whose figures it must not count.
@@ -96,11 +88,11 @@ fn whole_story(db: &Connection) {
     for (status, data) in [("completed", data), ("requested", json!({}))] {
         let lasted = lasted.filter(|_| status == "completed");
         let meeting = Row { status, lasted, data, ..Row::default() }.insert(db);
-        let session = (meeting, insert_session(db, meeting, NOON + 20_000));
-        insert_segment(db, session, 0, 1500, Some(("Ada", "en")));
-        insert_segment(db, session, 2000, 4000, Some(("Ada", "de")));
-        insert_segment(db, session, 4000, 4250, Some(("Grace", "en")));
-        insert_segment(db, session, 5000, 6000, None);
+        insert_session(db, meeting, NOON + 20_000);
+        insert_segment(db, meeting, 0, 1500, Some(("Ada", "en")));
+        insert_segment(db, meeting, 2000, 4000, Some(("Ada", "de")));
+        insert_segment(db, meeting, 4000, 4250, Some(("Grace", "en")));
+        insert_segment(db, meeting, 5000, 6000, None);
     }
 }
 

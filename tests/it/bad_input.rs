@@ -141,9 +141,9 @@ pub fn bad_addresses() -> Vec<String> {
         "a@b",
         "a b@example.com",
         "a@exa mple.com",
-        " a@example.com",
-        "a@example.com ",
-        "a@example.com\n",
+        "a @example.com",
+        "a@ example.com",
+        "a\n@example.com",
         "a\0@example.com",
         "a@example.com\0",
         "a\t@example.com",
@@ -185,19 +185,20 @@ fn an_address_is_an_address() {
             "{address:?}"
         );
         let answer = server.patch("/admin/users/1").admin().json(&body).send();
-        assert_eq!(
-            answer.faults(),
-            [("value_error".to_owned(), "body.email".to_owned())],
-            "PATCH {address:?}"
-        );
+        // Empty is absent where an address may be.
+        if address.is_empty() {
+            answer.expect(200);
+        } else {
+            assert_eq!(
+                answer.faults(),
+                [("value_error".to_owned(), "body.email".to_owned())],
+                "PATCH {address:?}"
+            );
+        }
         if !address.is_empty() {
             let answer =
                 server.get(format!("/admin/users/email/{}", segment(&address))).admin().send();
-            assert_eq!(
-                answer.faults(),
-                [("value_error".to_owned(), "path.email".to_owned())],
-                "GET {address:?}"
-            );
+            assert_eq!(answer.refusal(), (404, "User not found".to_owned()), "GET {address:?}");
         }
     }
     let not_text = server.get("/admin/users/email/%ff@example.com").admin().send();

@@ -1,7 +1,7 @@
 //! the HTTP contract: bots sent, looked at, told otherwise, told to leave. Each is a real process
 //! that only waits.
 
-use crate::client::{Answer, Client, Token, fields};
+use crate::client::{Answer, Client, Token, fields, wait_for};
 use crate::server::{Server, Setup};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -48,12 +48,27 @@ pub fn at_work(client: &Client, token: &Token) -> Vec<Value> {
     body["running_bots"].as_array().expect("an array").clone()
 }
 
-/// The name of the session in the user's open meeting with this code.
+/// The name of the session in the user's open meeting with this code, which no response shows.
 pub fn session(client: &Client, token: &Token, code: &str) -> String {
     let bots = at_work(client, token);
     let bot =
         bots.iter().rev().find(|bot| bot["native_meeting_id"] == code).expect("a bot at work");
-    bot["labels"]["vomeet.uid"].as_str().expect("a session").to_owned()
+    session_of(bot)
+}
+
+/// The name of the session of a bot that is a process, as its environment has it.
+pub fn session_of(bot: &Value) -> String {
+    let handle = bot["container_id"].as_str().expect("a handle");
+    let pid = handle.split(':').nth(1).expect("a process");
+    // Of a process that is replaced at this very moment there is none.
+    wait_for(|| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+        let environment = String::from_utf8(environment).expect("text");
+        let mut variables = environment.split('\0');
+        let config = variables.find_map(|variable| variable.strip_prefix("BOT_CONFIG="))?;
+        let config: Value = serde_json::from_str(config).expect("JSON");
+        Some(config["connectionId"].as_str().expect("a session").to_owned())
+    })
 }
 
 /// The newest meeting of a user.
@@ -154,9 +169,8 @@ fn a_bot_is_told_all_that_the_contract_names_and_nothing_else() {
 /// The environment of the bot of a meeting, as it wrote it to its log.
 pub fn bot_environment(server: &Server, meeting: i64) -> BTreeMap<String, String> {
     let log = server.folder().join(format!("logs/meeting-{meeting}.log"));
-    let text = crate::client::wait_for(|| {
-        std::fs::read_to_string(&log).ok().filter(|text| text.contains("BOT_CONFIG="))
-    });
+    let text =
+        wait_for(|| std::fs::read_to_string(&log).ok().filter(|text| text.contains("BOT_CONFIG=")));
     text.lines()
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -193,10 +207,10 @@ fn what_is_no_wish_is_said() {
     };
     for (wish, faults) in [
         (json!({}), vec![("missing", "body.platform"), ("missing", "body.native_meeting_id")]),
-        (meet(json!({ "platform": "zoom" })), vec![("enum", "body.platform")]),
+        (meet(json!({ "platform": "webex" })), vec![("enum", "body.platform")]),
         (meet(json!({ "platform": "teams" })), vec![("value_error", "body.native_meeting_id")]),
         (
-            meet(json!({ "native_meeting_id": "ABC-defg-hij" })),
+            meet(json!({ "native_meeting_id": "abcdefghij" })),
             vec![("value_error", "body.native_meeting_id")],
         ),
         (meet(json!({ "native_meeting_id": 7 })), vec![("string_type", "body.native_meeting_id")]),

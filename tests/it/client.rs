@@ -374,7 +374,6 @@ pub fn fields(object: &Value) -> Vec<&str> {
 pub fn assert_time(value: &Value) -> jiff::Timestamp {
     let text = value.as_str().unwrap_or_else(|| panic!("no time: {value}"));
     let time: jiff::Timestamp = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
-    assert_eq!(time.to_string(), text, "another way to write the same instant");
-    assert!(text.ends_with('Z'), "{text}");
+    assert_eq!(format!("{time:.3}"), text, "another way to write the same instant");
     time
 }

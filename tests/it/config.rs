@@ -47,6 +47,7 @@ fn every_key_can_be_set_in_every_way() {
         let (toml, plain) = match key.name.as_str() {
             "listen" => ("\"127.0.0.1:7\"", "127.0.0.1:7"),
             "bots.runner" => ("\"demo\"", "demo"),
+            "bots.platforms" => ("[\"zoom\", \"jitsi\"]", "zoom, jitsi"),
             "bots.callback_url" => ("\"http://10.0.0.5:7\"", "http://10.0.0.5:7"),
             "webhooks.allowed_networks" | "http.trusted_proxies" => {
                 ("[\"10.0.0.0/8\", \"::1/128\"]", "10.0.0.0/8, ::1/128")
@@ -54,6 +55,7 @@ fn every_key_can_be_set_in_every_way() {
             name if name.ends_with("_environment") || name.ends_with("_labels") => {
                 ("[\"a=1\", \"b=2\"]", "a=1, b=2")
             }
+            "http.cors_origins" => ("[\"http://a\", \"http://b\"]", "http://a, http://b"),
             _ if key.default == "[]" => ("[\"a\", \"b\"]", "a, b"),
             "log" => ("\"debug\"", "debug"),
             "admin_api_token_file" => ("\"key\"", "key"),
@@ -115,6 +117,11 @@ fn what_is_wrong_is_one_line_with_a_proposal() {
         ("[http]\nconnections_max = 0", "", "whole number from 1"),
         ("[http]\nallowed_hosts = \"one\"", "", "a list of texts"),
         ("[http]\nallowed_hosts = [1]", "", "a list of texts"),
+        ("[bots]\nplatforms = [\"webex\"]", "", "a list of platforms"),
+        ("[bots]\nhosts = [\"https://meet.example.org\"]", "", "a list of hosts"),
+        ("[bots]\nhosts = [\"127.0.0.1\"]", "", "a list of hosts"),
+        ("[bots]\nhosts = [\"a.*.example.org\"]", "", "a list of hosts"),
+        ("[bots]\nhosts = [\"*\"]", "", "a list of hosts"),
         ("[http]\nheader_seconds_max = 0", "", "whole number from 1"),
         ("[http\n", "", "vomeet.toml, line 1"),
         ("a = 1\nlisten = \n", "", "vomeet.toml, line 2"),

@@ -19,7 +19,7 @@ fn an_old_admin_key_has_an_end() {
     let keys = load(folder.path(), &[key, until]).config.admin_keys();
     let shown: Vec<_> =
         keys.iter().map(|key| (key.key.as_str(), key.until.map(|end| end.to_string()))).collect();
-    assert_eq!(shown, [("token", None), ("old", Some("2026-12-31T00:00:00Z".to_owned()))]);
+    assert_eq!(shown, [("token", None), ("old", Some("2026-12-31T00:00:00.000Z".to_owned()))]);
 }
 
 #[test]

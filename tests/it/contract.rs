@@ -29,26 +29,18 @@ fn unknown_paths_are_404() {
     for path in [
         "/nowhere",
         "//",
-        "/user/",
         "/users",
         "/admin",
         "/admin/",
-        "/admin/users/",
-        "/admin/users/1/",
         "/admin//users",
-        "/admin/users/1/tokens/",
-        "/admin/tokens/1/",
         "/admin/users/email/",
         "/admin/users/1/tokens/1",
-        "/meetings/",
         "/USER",
-        "/docs/",
         "/docs/../user",
         "/%75ser",
         "/user;a=b",
         "/docs/nothing.js",
         "/docs/..%2f..%2fCargo.toml",
-        "/openapi.json/",
     ] {
         for method in ["GET", "POST", "DELETE", "OPTIONS", "BREW"] {
             if method != "GET"
@@ -155,7 +147,7 @@ fn the_front_door_greets_programs_and_sends_browsers_to_the_docs() {
     }
     for accept in ["text/html", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"] {
         let answer = server.get("/").header("Accept", accept).send();
-        assert_eq!((answer.status, answer.header("location")), (307, Some("/docs")), "{accept}");
+        assert_eq!((answer.status, answer.header("location")), (307, Some("docs")), "{accept}");
         assert_eq!(answer.header("vary"), Some("Accept"));
     }
 }
@@ -189,10 +181,10 @@ fn the_documentation_is_whole_and_loads_nothing_from_elsewhere() {
     assert!(policy.contains("frame-ancestors 'none'; base-uri 'none'"), "{policy}");
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
     let parts: Vec<&str> =
-        page.text().split('"').filter(|part| part.starts_with("/docs/")).collect();
+        page.text().split('"').filter(|part| part.starts_with("docs/")).collect();
     assert!(parts.len() >= 4, "{parts:?}");
     for part in parts {
-        let answer = server.get(part).send();
+        let answer = server.get(format!("/{part}")).send();
         assert_eq!(answer.status, 200, "{part}");
         let wanted = if part.contains(".js") { "javascript" } else { "css" };
         assert!(answer.header("content-type").is_some_and(|kind| kind.contains(wanted)), "{part}");
@@ -221,12 +213,19 @@ fn metrics_count_requests_by_route() {
         r#"vomeet_http_requests_total{method="POST",path="/admin/users",status="201"} 1"#,
         r#"path="-",status="404"} 1"#,
         r#"path="-",status="405"} 1"#,
-        "vomeet_store_writes 1",
+        "# TYPE vomeet_store_writes_total counter",
         "vomeet_http_connections ",
     ] {
         assert!(text.contains(wanted), "{wanted}\n{text}");
     }
-    assert!(text.ends_with("# EOF\n"), "{text}");
+    assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert!(!text.contains("# EOF"), "{text}");
+    let accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.1";
+    let open = server.get("/metrics").header("Accept", accept).send();
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!((open.header("content-type"), open.header("vary")), (Some(kind), Some("Accept")));
+    assert!(open.text().ends_with("# EOF\n"), "{}", open.text());
+    assert!(open.text().contains("# TYPE vomeet_store_writes counter\n"), "{}", open.text());
     assert!(
         !text.contains("secret-name") && !text.contains("BREW"),
         "a caller makes up labels:\n{text}"

@@ -51,8 +51,7 @@ fn now() -> i64 {
 /// A user with a token and, where there is an address, a webhook.
 fn insert_user(db: &Connection, user: i64, url: Option<&str>) -> String {
     let key = insert_token(db, user, None);
-    let data = url.map_or(json!({}), |url| json!({ "webhook_url": url }));
-    db.execute("UPDATE users SET data = ?2 WHERE id = ?1", params![user, data.to_string()])
+    db.execute("UPDATE users SET webhook_url = ?2 WHERE id = ?1", params![user, url])
         .expect("a webhook");
     key
 }

@@ -90,14 +90,15 @@ fn the_first_screen_says_what_comes_next() {
     assert_eq!(answer.status, 200);
     let ended = server.terminate();
     let docs = format!("{url}/docs");
-    let curl = format!("curl -X POST {url}/admin/users ");
+    let file = folder.path().join("vomeet.db").display().to_string();
     for wanted in [
         url.as_str(),
         &docs,
-        "vomeet.db",
+        &file,
+        "Bots       none are started",
         "ADMIN_API_TOKEN in the environment",
-        &curl,
-        "$ADMIN_API_TOKEN",
+        " user add user@example.com ",
+        " token create user@example.com ",
     ] {
         assert!(ended.stdout.contains(wanted), "{wanted}:\n{}", ended.stdout);
     }
@@ -108,28 +109,54 @@ fn the_first_screen_says_what_comes_next() {
 }
 
 #[test]
-fn the_first_screens_curl_line_works() {
-    let folder = tempfile::tempdir().expect("a folder");
-    for (variable, key) in
-        [(None, "token"), (Some("ADMIN_API_TOKEN"), "an-admin-key-$with\"quotes'")]
-    {
-        let launch = Launch::serve(folder.path());
-        let launch = variable.iter().fold(launch, |launch, name| launch.env(name, key));
-        let mut server = launch.start();
-        let line = server.stdout.find("curl -X POST ").expect("a curl line");
-        let line = line.trim();
-        let output = std::process::Command::new("sh")
-            .args(["-c", &format!("{line} --silent --show-error --write-out ' %{{http_code}}'")])
-            .env("ADMIN_API_TOKEN", key)
-            .output()
-            .expect("a shell");
-        let said = String::from_utf8_lossy(&output.stdout);
-        let status = if variable.is_none() { " 201" } else { " 200" };
-        assert!(
-            said.contains("\"email\":\"user@example.com\"") && said.ends_with(status),
-            "{line}: {output:?}"
-        );
+fn the_first_screens_lines_work_in_any_shell_and_come_while_they_are_needed() {
+    for socket in [None, Some("the admin's.sock")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("a folder of $ADA's");
+        fs::create_dir(&place).expect("a folder");
+        fs::write(place.join("vomeet.toml"), "[bots]\nrunner = \"demo\"\n").expect("written");
+        let launch = || {
+            let launch =
+                Launch::serve(&place).env("ADMIN_API_TOKEN", "an-admin-key-$with\"quotes'");
+            socket.iter().fold(launch, |launch, name| launch.args(&["--socket", name]))
+        };
+        let mut server = launch().start();
+        server.stdout.find("runner demo").expect("the runner");
+        server.stdout.find("vomeet.toml").expect("the settings file");
+        let lines = [" user add ", " token create "].map(|wanted| {
+            let line = server.stdout.find(wanted).expect("a line to type");
+            line.trim().to_owned()
+        });
+        for line in lines {
+            let output = std::process::Command::new("sh")
+                .args(["-c", &line])
+                .current_dir("/")
+                .env_clear()
+                .output()
+                .expect("a shell");
+            assert!(output.status.success(), "{line}: {output:?}");
+        }
+        assert_eq!(server.counts(), (1, 1));
+        server.terminate();
+        let ended = launch().start().terminate();
+        assert!(!ended.stdout.contains("user add"), "there is a user: {}", ended.stdout);
     }
+}
+
+#[test]
+fn a_hang_up_ends_nothing_and_checkpoints() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = Launch::serve(folder.path()).start();
+    server.new_user("one@example.com");
+    server.signal(Signal::HUP);
+    server.stderr.find("SIGHUP: the WAL is checkpointed").expect("a line");
+    server.stderr.find("restart to apply changes").expect("a line");
+    let log = fs::metadata(folder.path().join("vomeet.db-wal")).expect("a WAL");
+    assert_eq!(log.len(), 0, "the WAL was not checkpointed");
+    server.signal(Signal::HUP);
+    server.new_user("two@example.com");
+    assert_eq!(server.counts(), (2, 0));
+    assert!(server.terminate().status.success());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::lifecycle::{report, wait_until};
 use crate::process::{Launch, Process};
 use crate::receiver::Receiver;
 use crate::secrets::everything;
+use crate::segments::insert_stream;
 use crate::server::{Server, Setup, open_file};
 use crate::tokens::insert_token;
 use crate::watcher::Watcher;
@@ -96,7 +97,7 @@ fn live_a_life(server: &Client, receiver: &Receiver) -> Token {
 /// What the bot does: it reports, and says what it hears while somebody watches and searches.
 fn attend(server: &Client, token: &Token) {
     let bots = crate::bots::at_work(server, token);
-    let uid = bots[0]["labels"]["vomeet.uid"].as_str().expect("a session").to_owned();
+    let uid = crate::bots::session_of(&bots[0]);
     report(server, &uid, "active").expect(200);
     let mut watcher = Watcher::open(server, &token.text);
     watcher.subscribe(&[("google_meet", MARKS[5])]);
@@ -190,6 +191,7 @@ fn worn(setup: Setup, rows: i64) -> Setup {
             db.execute(sql, [user]).expect("a meeting");
             let sql = "INSERT INTO sessions (id, meeting_id, uid, bot_name, started_at) VALUES (?1, ?1, ?1, 'Bot', 0)";
             db.execute(sql, [user]).expect("a session");
+            assert_eq!(insert_stream(db, user), user, "its number is the user's");
         }
         let mut random = 1_u64;
         let mut next = |below: u64| {
@@ -216,8 +218,9 @@ fn insert_words(db: &Connection, user: i64, n: i64, next: &mut impl FnMut(u64) -
     };
     let (first, second) = (text(), text());
     let id = i64::try_from(next(1_000_000_000)).expect("an id");
-    let insert = "INSERT INTO segments (id, meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, created_at, updated_at)
-                  VALUES (?1, ?2, ?2, ?3, ?3, ?3, ?3, ?4, 0, 0)";
+    let insert = "INSERT INTO segments (id, meeting_id, stream_id, identity, absolute_start, absolute_end, text, speaker_source,
+                    completed, created_at, updated_at)
+                  VALUES (?1, ?2, ?2, ?3, ?3, ?3, ?4, 'unknown', 1, 0, 0)";
     db.execute(insert, params![id, user, n, first]).expect("a segment");
     let index = "INSERT INTO words (rowid, owner, speaker, text) VALUES (?1, 'u' || ?2, '', ?3)";
     db.execute(index, params![id, user, first]).expect("its words");

@@ -33,7 +33,7 @@ fn rows(db: &Connection) {
         insert_segments(db, meeting, 3, &format!("word of {meeting}"));
     }
     db.execute_batch(
-        r#"UPDATE users SET name = 'person ' || id, data = '{"webhook_url": "https://example.com/' || id || '"}';
+        r#"UPDATE users SET name = 'person ' || id, webhook_url = 'https://example.com/' || id;
            INSERT INTO webhook_secrets SELECT id, 'a-secret-of-a-webhook' FROM users;
            INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts, delivered_at, last_status)
              SELECT user_id, id, 'uid-' || id, '{"event_type": "meeting.status_change", "number": ' || id || '}', 0, 1, 0, 200 FROM meetings;
@@ -89,7 +89,7 @@ fn everything_of_one_person_is_there_and_nothing_of_another() {
     assert_eq!(texts, ["word of 1 0", "word of 1 1", "word of 1 2"]);
     assert_eq!(
         (&whole["meetings"][1]["segments"], &whole["meetings"][1]["session"]["uid"]),
-        (&json!([]), &json!("session-2"))
+        (&json!([]), &json!(vomeet::domain::bot::session_alias("session-2")))
     );
     assert_eq!(whole["deliveries"][1]["body"]["number"], 2);
     assert_eq!(whole["audit"][0]["after"], json!({ "name": "person 1" }));
@@ -209,4 +209,19 @@ fn a_user_who_goes_meanwhile_leaves_a_document_that_says_so() {
     assert_eq!((&whole["complete"], &whole["user"]["id"]), (&json!(false), &json!(1)));
     let heard = whole["meetings"][0]["segments"].as_array().map_or(0, Vec::len);
     assert!((1..50_000).contains(&heard), "{heard} segments: nothing is tested");
+}
+
+/// What was used a moment ago is in memory alone.
+#[test]
+fn what_is_used_until_now_is_exported() {
+    let server = Server::start();
+    let id = server.new_user("one@example.com");
+    let token = server.new_token(id);
+    for _ in 0..3 {
+        server.whoami(&token.text).expect(200);
+    }
+    let whole = export(&server, id);
+    assert!(whole["tokens"][0]["last_used_at"].is_string(), "{whole}");
+    assert_eq!(whole["tokens"][0]["last_address"], "127.0.0.1", "{whole}");
+    assert_eq!(whole["usage"][0]["requests"], 3, "{whole}");
 }

@@ -9,8 +9,8 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::path::Path;
 use tokio::runtime::{Builder, Runtime};
-use vomeet::domain::{Offset, SegmentId, SegmentInput, Time, TokenHash};
-use vomeet::store::{IndexSegments, Options, Store, StoreSegments};
+use vomeet::domain::{SegmentId, SegmentInput, SentTime, Time, TokenHash};
+use vomeet::store::{IndexSegments, Options, Store, StoreSegmentBatch};
 
 /// A time at which all that these tests say has rested for long.
 fn much_later() -> Time {
@@ -107,7 +107,10 @@ fn what_was_just_said_is_found_like_what_is_in_the_index() {
 fn what_was_changed_is_found_by_its_new_words_alone() {
     let (server, key, session) = one_meeting();
     let say = |text: &str, speaker: &str| {
-        session.say(&server, &json!([{"start": 1, "end": 2, "text": text, "speaker": speaker}]));
+        session.say(
+            &server,
+            &json!([{"segment_id": "x", "start": 1, "end": 2, "text": text, "speaker": speaker}]),
+        );
     };
     let number = |query: &str| found(&server, &key, query, 10).len();
     say("first 会議", "Ada");
@@ -127,7 +130,10 @@ fn what_was_changed_is_found_by_its_new_words_alone() {
         assert_eq!((number("third&speaker=ada"), number("third&speaker=bob")), (0, 1), "{row}");
     }
     // Another end alone is no other word.
-    session.say(&server, &json!([{"start": 1, "end": 9, "text": "third", "speaker": "Bob"}]));
+    session.say(
+        &server,
+        &json!([{"segment_id": "x", "start": 1, "end": 9, "text": "third", "speaker": "Bob"}]),
+    );
     assert_eq!(index_now(&server), 0);
     assert_eq!(number("third"), 1);
     open_file(&server.stop().database(), assert_whole);
@@ -239,16 +245,26 @@ fn file_with_session(folder: &Path) -> (Options, Session) {
     (options(&database), session.expect("a session"))
 }
 
-fn said(session: &Session, starts: &[i64], text: &str, at: Time) -> StoreSegments {
+fn said(session: &Session, starts: &[i64], text: &str, at: Time) -> StoreSegmentBatch {
     let heard = starts.iter().map(|start| SegmentInput {
-        start: Offset(*start),
-        end: Offset(*start + 500),
+        segment_id: None,
+        start: SentTime::Offset(*start),
+        end: SentTime::Offset(*start + 500),
+        absolute: None,
         text: text.to_owned(),
         speaker: None,
+        by_platform: false,
         language: None,
+        completed: true,
     });
-    let token_hash = TokenHash::of(session.token.as_bytes());
-    StoreSegments { token_hash, uid: session.uid.clone(), heard: heard.collect(), now: at }
+    StoreSegmentBatch {
+        token_hash: TokenHash::of(session.token.as_bytes()),
+        uid: session.uid.clone(),
+        started_at: None,
+        segments: heard.collect(),
+        events: Vec::new(),
+        now: at,
+    }
 }
 
 #[test]
@@ -313,8 +329,8 @@ fn verbs_in_one_commit_leave_what_they_leave_one_by_one() {
                 let ids = (round * 4..round * 4 + 5).map(SegmentId).collect();
                 let first = store.write(said(&session, &starts, &format!("round {round}"), at));
                 let index = store.write(IndexSegments { ids });
-                let refused = store.write(StoreSegments {
-                    uid: "nobody".to_owned(),
+                let refused = store.write(StoreSegmentBatch {
+                    token_hash: TokenHash::of(b"nobody"),
                     ..said(&session, &[7], "x", at)
                 });
                 let again =

@@ -117,7 +117,8 @@ fn answers_tell_the_end_of_a_token_in_its_last_week() {
         let made = server.post("/admin/users/1/tokens").admin().json(&body).send().expect(201);
         let token = token_of(&made).text;
         let end = made["expires_at"].as_str().filter(|_| told);
-        for answer in [server.whoami(&token), server.get("/transcripts/zoom/1").user(&token).send()]
+        for answer in
+            [server.whoami(&token), server.get("/transcripts/webex/1").user(&token).send()]
         {
             assert_eq!(answer.header("x-token-expires-at"), end, "{answer:?}");
         }

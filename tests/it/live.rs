@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vomeet::app::App;
 use vomeet::domain::{
-    Meeting, MeetingId, MeetingStatus, Offset, PlainToken, Platform, Segment, StatusReport, Time,
-    TransitionSource,
+    Meeting, MeetingId, MeetingStatus, Offset, PlainToken, Platform, Segment, SpeakerSource,
+    StatusReport, Time, TransitionSource,
 };
 use vomeet::domain::{TokenHash, TokenId, UserId};
 use vomeet::store::{
@@ -59,21 +59,25 @@ fn advance(app: &App, id: MeetingId, to: MeetingStatus) {
 /// Words of a meeting, as if they were committed.
 pub fn words(meeting: &Meeting, start: i64, text: &str) -> Change {
     let segment = Segment {
+        segment_id: format!("1:{start}:"),
         start: Offset(start),
         end: Offset(start + 1000),
         text: text.to_owned(),
         language: None,
         speaker: None,
+        speaker_source: SpeakerSource::Unknown,
+        completed: true,
         created_at: now(),
         absolute_start_time: now(),
         absolute_end_time: now(),
     };
     Change::SegmentsStored(Arc::new(Stored {
         meeting_id: meeting.id,
-        platform: meeting.platform,
+        platform: meeting.platform.clone(),
         native_meeting_id: meeting.native_meeting_id.clone(),
         session_uid: "uid".to_owned(),
         segments: vec![segment],
+        removed: Vec::new(),
         at: now(),
     }))
 }
@@ -205,7 +209,7 @@ fn what_is_wrong_with_an_entry_does_not_concern_the_others() {
         17,
         {"native_id": A.1},
         {"platform": MEET},
-        {"platform": "zoom", "native_id": A.1},
+        {"platform": "webex", "native_id": A.1},
         {"platform": MEET, "native_id": 5},
         {"platform": MEET, "native_id": ""},
         {"platform": MEET, "native_id": B.1},
@@ -340,7 +344,7 @@ fn words_that_are_deleted_are_followed_no_more() {
     assert_eq!(watcher.json()["payload"]["status"], "completed");
     let name = MeetingName {
         user_id: UserId(1),
-        platform: Platform::GoogleMeet,
+        platform: Platform::GoogleMeet.into(),
         native_meeting_id: A.1.to_owned(),
         meeting_id: None,
     };

@@ -37,7 +37,7 @@ fn who_does_not_read_is_dropped_and_the_others_get_everything() {
             assert_eq!(start(&watcher.json()), sent);
         }
         sent += 1;
-        held = server.app.transport.sockets.count();
+        held = server.app.transport.budgets.sockets.used();
     }
     server.app.feed.on_change(&words(&meeting, sent, "the last"));
     for watcher in &mut reading {
@@ -65,7 +65,7 @@ fn who_reads_late_is_told_that_it_missed_something() {
     let mut watcher = Watcher::open(&server, &one);
     watcher.subscribe(&[A]);
     let mut sent = 0;
-    while server.app.transport.sockets.count() == 1 && sent < 100_000 {
+    while server.app.transport.budgets.sockets.used() == 1 && sent < 100_000 {
         server.app.feed.on_change(&words(&meeting, sent, "x"));
         sent += 1;
     }

@@ -158,7 +158,7 @@ fn there_are_only_so_many_sockets() {
     open.iter_mut().for_each(Watcher::expect_nothing);
     let [first, _second] = open;
     drop(first);
-    wait_for(|| (server.app.transport.sockets.count() == 1).then_some(()));
+    wait_for(|| (server.app.transport.budgets.sockets.used() == 1).then_some(()));
     Watcher::open(&server, &one).expect_nothing();
 }
 

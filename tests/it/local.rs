@@ -66,7 +66,7 @@ fn a_group_that_is_named_may_use_it() {
 }
 
 /// Whether other users of the machine can be played here, and get as far as the folder.
-fn others_can_come(folder: &Path) -> bool {
+pub fn others_can_come(folder: &Path) -> bool {
     fs::set_permissions(folder, Permissions::from_mode(0o755)).expect("a folder of ours");
     let comes = || Launch::as_user(NOBODY, NOBODY, folder, &["--version"]).run().status.success();
     let can = rustix::process::geteuid().is_root() && comes();

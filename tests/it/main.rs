@@ -15,12 +15,17 @@
 //! | [`browsers`] | request ids, headers for browsers, origins of sockets, addresses |
 //! | [`keys`], [`record`] | the life of keys, the reasons of refusals; the record of changes |
 //! | [`scopes`] | two databases that differ only outside of a token's scope: the same answers |
-//! | [`segments`], [`transcripts`], [`search`], [`search_index`] | what bots hear, how it is shown, how it is found |
+//! | [`segments`], [`batches`], [`transcripts`], [`search`], [`search_index`] | what bots hear, how it is shown, how it is found |
+//! | [`streams`], [`streams_order`] | streams, drafts, speakers and words after the end; the same rows in any order |
+//! | [`links`], [`reports`] | bots that are sent by a link; what bots report beyond the lists, and with which credential |
 //! | [`indexing`], [`positions`] | the word index and what is not in it yet; where the n-th row of a list is |
 //! | [`usage`], [`usage_lists`], [`usage_bots`] | what is counted of requests, transcripts and bots, and how it is shown |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`cors`], [`limits`] | HTTP's rules, limits and time-outs |
+//! | [`names`] | by which names and addresses the server is reached |
+//! | [`budgets`], [`shares`] | what slow and unread requests take, and who is served meanwhile |
+//! | [`cost`] | what one caller may cause: bots, scrubs, commits, bytes in the file |
 //! | [`rate_limits`] | wrong keys by address, requests by token and user |
 //! | [`races`], [`model`] | many callers at once; random sequences against a model |
 //! | [`replay`], [`recording`] | the verbs of every server, applied to another file: the same rows |
@@ -29,11 +34,16 @@
 //! | [`runner_process`], [`runner_adoption`], [`runner_limits`] | bots as processes: their surroundings, ends, restarts of the server, time limits |
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
 //! | [`cli`], [`cli_words`], [`cli_requests`], [`cli_manual`] | the commands with and without a server; what they understand, ask and say; the manual |
+//! | [`files`] | the database as a file: copied, linked, mounted, in a shared folder |
+//! | [`lenient`] | what is taken although it is not written as it should be |
+//! | [`cli_output`] | answers of commands that cannot be written |
+//! | [`erasure_steps`] | a user's deletion, decided at once and carried out in steps |
 //! | [`local`], [`local_socket`] | who reaches the private socket and the file; the socket as a file and as a connection |
 //! | [`erasure`], [`export`], [`retention`] | what was removed, searched for in every file; all of one person's data; what goes by its age |
 //! | [`declared`] | users whom the settings declare, and `vomeet token hash` |
 //! | [`scan`], [`scanners`] | `vomeet scan` in files and folders; the rules of gitleaks and trufflehog, and their reports |
-//! | [`secrets`], [`config`], [`config_admin_key`], [`openapi`] | what must not be found, settings, the API document |
+//! | [`config_faults`] | settings that would not do what they say; where a database is found |
+//! | [`secrets`], [`config`], [`config_admin_key`], [`openapi`], [`docs_page`] | what must not be found, settings, the API document |
 //! | [`security_page`] | the tests that docs/security.md names |
 //! | [`tidy`] | the rules of the house |
 //!
@@ -61,33 +71,43 @@ mod admin_keys;
 mod analytics;
 mod bad_body;
 mod bad_input;
+mod batches;
 mod bot_kill;
 mod bots;
 mod browsers;
+mod budgets;
 mod chains;
 mod chains_model;
 mod cli;
 mod cli_manual;
+mod cli_output;
 mod cli_requests;
 mod cli_words;
 mod config;
 mod config_admin_key;
+mod config_faults;
 mod contract;
 mod cors;
+mod cost;
 mod declared;
 mod deliveries;
 mod disk;
 mod disk_faults;
 mod dispatcher;
+mod docs_page;
 mod durability;
 mod edge;
 mod erasure;
+mod erasure_steps;
 mod export;
+mod files;
 mod indexing;
 mod keys;
 mod kill;
+mod lenient;
 mod lifecycle;
 mod limits;
+mod links;
 mod live;
 mod live_crowd;
 mod live_edge;
@@ -96,6 +116,7 @@ mod local_socket;
 mod matrix;
 mod meetings;
 mod model;
+mod names;
 mod notes;
 mod openapi;
 mod positions;
@@ -103,6 +124,7 @@ mod races;
 mod rate_limits;
 mod record;
 mod refusals;
+mod reports;
 mod retention;
 mod runner_adoption;
 mod runner_demo;
@@ -117,7 +139,10 @@ mod search_index;
 mod secrets;
 mod security_page;
 mod segments;
+mod shares;
 mod startup;
+mod streams;
+mod streams_order;
 mod tidy;
 mod tokens;
 mod transcripts;

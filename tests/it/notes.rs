@@ -4,6 +4,7 @@ use crate::bots;
 use crate::client::Answer;
 use crate::lifecycle;
 use crate::secrets::{everything, leaks};
+use crate::segments::insert_stream;
 use crate::server::{Server, Setup};
 use crate::tokens::insert_token;
 use rusqlite::{Connection, params};
@@ -27,12 +28,12 @@ fn insert_meeting(db: &Connection, status: &str) {
     let session =
         "INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (?1, ?2, 'Vomeet', 1)";
     db.execute(session, params![id, format!("session-{id}")]).expect("a session");
-    let session = db.last_insert_rowid();
+    let stream = insert_stream(db, id);
     for start in 0..450 {
-        let segment = "INSERT INTO segments (meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, speaker, created_at, updated_at)
-                       VALUES (?1, ?2, ?3, ?3 + 1, ?3, ?3 + 1, ?4, ?5, 1, 1)";
-        db.execute(segment, params![id, session, start, PRIVATE[0], PRIVATE[1]])
-            .expect("a segment");
+        let segment = "INSERT INTO segments (meeting_id, stream_id, identity, absolute_start, absolute_end, text, speaker,
+                         speaker_source, completed, created_at, updated_at)
+                       VALUES (?1, ?2, ?3, ?3, ?3 + 1, ?4, ?5, 'stream', 1, 1, 1)";
+        db.execute(segment, params![id, stream, start, PRIVATE[0], PRIVATE[1]]).expect("a segment");
         let words = "INSERT INTO words (rowid, owner, speaker, text) VALUES (?1, 'u1', ?2, ?3)";
         db.execute(words, params![db.last_insert_rowid(), PRIVATE[1], PRIVATE[0]]).expect("words");
     }

@@ -111,6 +111,18 @@ impl Launch {
         command.args(&who.each_ref().map(String::as_str)).args(&[BINARY]).args(arguments)
     }
 
+    /// Another program than `vomeet`.
+    pub fn other(program: &str, arguments: &[&str], folder: &Path) -> Self {
+        Self::of(Command::new(program), folder).args(arguments)
+    }
+
+    /// Another program than `vomeet`, as another user of the machine; only root may.
+    pub fn other_as_user(uid: u32, folder: &Path, arguments: &[&str]) -> Process {
+        let who = [format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".to_owned()];
+        let command = Self::of(Command::new("setpriv"), folder);
+        command.args(&who.each_ref().map(String::as_str)).args(arguments).launch()
+    }
+
     fn of(mut command: Command, folder: &Path) -> Self {
         command.current_dir(folder).env_clear().process_group(0);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -130,9 +142,15 @@ impl Launch {
 
     /// A client of the tests may be as slow as the machine is.
     fn for_slow_clients(self) -> Self {
-        ["HEADER", "BODY", "RESPONSE"].iter().fold(self, |launch, limit| {
+        ["HEADER", "IDLE", "BODY", "RESPONSE"].iter().fold(self, |launch, limit| {
             launch.env(&format!("VOMEET_HTTP_{limit}_SECONDS_MAX"), "600")
         })
+    }
+
+    /// Lets tokens and users ask as often as they like.
+    pub fn any_requests(self) -> Self {
+        self.env("VOMEET_LIMITS_REQUESTS_PER_MINUTE_TOKEN", "0")
+            .env("VOMEET_LIMITS_REQUESTS_PER_MINUTE_USER", "0")
     }
 
     /// Lets an address try as many wrong keys as it likes.
@@ -148,6 +166,20 @@ impl Launch {
         self
     }
 
+    /// Sends its standard output to this file or device, and not to the test.
+    pub fn output_to(mut self, path: &str) -> Self {
+        let file = std::fs::OpenOptions::new().write(true).open(path).expect(path);
+        self.0.stdout(file);
+        self
+    }
+
+    /// The same with its standard error.
+    pub fn errors_to(mut self, path: &str) -> Self {
+        let file = std::fs::OpenOptions::new().write(true).open(path).expect(path);
+        self.0.stderr(file);
+        self
+    }
+
     /// Starts it, whatever becomes of it.
     pub fn launch(mut self) -> Process {
         self.spawn()
@@ -155,8 +187,8 @@ impl Launch {
 
     fn spawn(&mut self) -> Process {
         let mut child = self.0.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.0));
-        let stdout = Output::of(child.stdout.take().expect("stdout"));
-        let stderr = Output::of(child.stderr.take().expect("stderr"));
+        let stdout = child.stdout.take().map_or_else(|| Output::of(std::io::empty()), Output::of);
+        let stderr = child.stderr.take().map_or_else(|| Output::of(std::io::empty()), Output::of);
         let client = Client { address: ([127, 0, 0, 1], 0).into(), admin_key: GUIDE_KEY };
         Process { child, client, stdout, stderr }
     }

@@ -249,6 +249,7 @@ fn writes_at_once_share_their_commits() {
         let line = metrics.text().lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|count| count.trim().parse::<u64>().ok()).expect(name)
     };
-    let (writes, commits) = (count("vomeet_store_writes "), count("vomeet_store_commits "));
+    let (writes, commits) =
+        (count("vomeet_store_writes_total "), count("vomeet_store_commits_total "));
     assert!(writes >= 320 && commits < writes, "{writes} writes in {commits} commits");
 }

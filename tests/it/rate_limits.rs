@@ -296,9 +296,62 @@ fn a_user_who_changes_is_still_the_same() {
 
 #[test]
 fn sockets_count_as_requests() {
-    let Fixture { server, tokens, .. } = fixture(&[(BY_TOKEN, "1")]);
+    let Fixture { server, tokens, .. } = fixture(&[(BY_TOKEN, "2")]);
     Watcher::open(&server, &tokens[0]).expect_nothing();
     retry_after(&server.whoami(&tokens[0]));
+}
+
+#[test]
+fn messages_on_a_socket_count_as_requests() {
+    let Fixture { server, tokens, clock, .. } = fixture(&[(BY_TOKEN, "6")]);
+    let mut socket = Watcher::open(&server, &tokens[0]);
+    let ask = |socket: &mut Watcher, text: &str| {
+        socket.say(text);
+        socket.json()
+    };
+    let refused = json!({
+        "type": "error",
+        "error": "too_many_requests",
+        "code": "too_many_requests",
+        "reason": "The next request is answered in 10 s.",
+    });
+    let ping = r#"{"action":"ping"}"#;
+    assert_eq!(ask(&mut socket, "no JSON")["error"], "invalid_json");
+    assert_eq!(ask(&mut socket, "{}")["error"], "unknown_action");
+    // A message that names eleven meetings costs as much as two.
+    let eleven: Vec<_> = (0..11).map(|_| json!({"platform": "teams", "native_id": "1"})).collect();
+    let subscribe = json!({"action": "unsubscribe", "meetings": eleven}).to_string();
+    assert_eq!(ask(&mut socket, &subscribe)["type"], "unsubscribed");
+    assert_eq!(ask(&mut socket, ping)["type"], "pong");
+    assert_eq!(ask(&mut socket, ping), refused);
+    assert_eq!(ask(&mut socket, "no JSON"), refused);
+    retry_after(&server.whoami(&tokens[0]));
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(ask(&mut socket, ping)["type"], "pong");
+}
+
+#[test]
+fn what_is_expensive_counts_as_several_requests() {
+    let Fixture { server, tokens: [one, two, _], .. } = fixture(&[(BY_TOKEN, "12")]);
+    let answer = server.delete("/meetings/teams/1234567890").user(&one).send();
+    assert_eq!((answer.status, limit(&answer, "token")), (404, Some((2, 50))), "{answer:?}");
+    let refused = server.delete("/meetings/teams/1234567890").user(&one).send();
+    assert_eq!(retry_after(&refused), 40);
+    server.whoami(&one).expect(200);
+    server.get("/transcripts/search?q=x").user(&two).send().expect(200);
+    let answer = server.get("/transcripts/search?q=x").user(&two).send();
+    assert_eq!(limit(&answer, "token"), Some((2, 50)), "{answer:?}");
+}
+
+#[test]
+fn the_limits_are_on_by_default() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Launch::serve(folder.path()).start();
+    let id = server.new_user("one@example.com");
+    let answer = server.whoami(&server.new_token(id).text);
+    let policy = "\"token\";q=600;w=60, \"user\";q=1200;w=60";
+    assert_eq!(answer.header("ratelimit-policy"), Some(policy), "{answer:?}");
+    server.terminate();
 }
 
 #[test]

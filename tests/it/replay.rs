@@ -12,19 +12,21 @@ use tempfile::TempDir;
 use vomeet::clock::Clock;
 use vomeet::domain::lifecycle::StatusReport;
 use vomeet::domain::{
-    Actor, AdminKeyId, Data, Day, DeliveryId, Email, Hint, Language, MeetingId, MeetingStatus,
-    Offset, Patch, Platform, Scope, SegmentId, SegmentInput, Task, Time, TokenChanges, TokenHash,
-    TokenId, TokenTerms, TransitionSource, UsageCounts, UsageKey, UserId,
+    AbsoluteTimes, Actor, AdminKeyId, Data, Day, DeliveryId, Email, Hint, Language, MeetingId,
+    MeetingStatus, Offset, Patch, Platform, Scope, SegmentId, SegmentInput, SentTime,
+    SpeakerChange, SpeakerEvent, Task, Time, TokenChanges, TokenHash, TokenId, TokenTerms,
+    TransitionSource, UsageCounts, UsageKey, UserId,
 };
 use vomeet::error::Result;
 use vomeet::store::{
-    Advance, ApplyConfiguredUsers, AttemptEnd, CreateAdminKey, CreateToken, CreateUser,
-    DecodedVerb, DeleteMeeting, DeleteUser, EndAttempt, ForgetDeliveries, ForgetUsage,
-    IndexSegments, MeetingName, MeetingRef, NoteCleared, NoteContainer, NoteExport, NoteMeeting,
-    Numbered, Options, PruneAudit, Reconfigure, RecordedVerb, Recorder, RedactMeeting, ReplayMode,
-    RevokeAdminKey, RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook, Store,
-    StoreSegments, TouchTokens, TranscriptOf, UpdateToken, UpdateUser, VERBS, Verb, WriteUsage,
-    decode, replay_with,
+    Advance, ApplyConfiguredUsers, AttemptEnd, BeginErasure, CreateAdminKey, CreateToken,
+    CreateUser, DecodedVerb, DeleteMeeting, DeleteUser, EndAttempt, ForgetDeliveries, ForgetUsage,
+    HeardSegment, IndexSegments, MeetingName, MeetingRef, NoteCleared, NoteContainer, NoteExport,
+    NoteMeeting, NoteTime, Numbered, Options, PruneAudit, Reconfigure, RecordedVerb, Recorder,
+    RedactMeeting, ReplayMode, RetractSegments, RevokeAdminKey, RevokeToken, RotateAdminKey,
+    RotateToken, SendBot, SetWebhook, SettleDrafts, Store, StoreSegmentBatch, StoreSegments,
+    TouchTokens, TranscriptOf, UpdateToken, UpdateUser, VERBS, Verb, WriteUsage, decode,
+    replay_with,
 };
 
 #[test]
@@ -74,7 +76,7 @@ fn name(native: &str) -> MeetingName {
     let native_meeting_id = native.to_owned();
     MeetingName {
         user_id: UserId(1),
-        platform: Platform::Teams,
+        platform: Platform::Teams.into(),
         native_meeting_id,
         meeting_id: None,
     }
@@ -193,7 +195,7 @@ async fn write_meeting(store: &Store, native: &str, number: u8) -> Result<Meetin
     store.write(Reconfigure { name: name(native), language: None, task }).await?;
     let segment = |start, text: &str| {
         let (start, end) = (Offset(start), Offset(start + 1001));
-        SegmentInput {
+        HeardSegment {
             start,
             end,
             text: text.to_owned(),
@@ -204,6 +206,7 @@ async fn write_meeting(store: &Store, native: &str, number: u8) -> Result<Meetin
     let heard = vec![segment(1, "good morning"), segment(70_003, "guten Morgen")];
     let uid = format!("session {number}");
     store.write(StoreSegments { token_hash: hash(100 + number), uid, heard, now: now() }).await?;
+    write_streams(store, hash(100 + number)).await?;
     store.write(IndexSegments { ids: vec![SegmentId(1), SegmentId(2), SegmentId(3)] }).await?;
     let members =
         [("notes".to_owned(), serde_json::from_str("{\"a\": [1.0, null]}").expect("JSON"))];
@@ -223,6 +226,41 @@ async fn write_meeting(store: &Store, native: &str, number: u8) -> Result<Meetin
     store.write(Advance { meeting_ref, report, container_id: None, now: end }).await?;
     store.write(NoteCleared { meeting_id, now: end }).await?;
     Ok(meeting_id)
+}
+
+/// A stream of a recogniser: a draft, who spoke, what is taken back, what has rested.
+async fn write_streams(store: &Store, token_hash: TokenHash) -> Result<()> {
+    let segment = |segment_id: Option<&str>, start, completed| SegmentInput {
+        segment_id: segment_id.map(str::to_owned),
+        start: SentTime::Offset(start),
+        end: SentTime::Clock(now().plus_seconds(100)),
+        absolute: Some(AbsoluteTimes { start: now().plus_seconds(start / 1000), end: None }),
+        text: "good evening".to_owned(),
+        speaker: None,
+        by_platform: false,
+        language: Some("en".to_owned()),
+        completed,
+    };
+    let event = |change, at| SpeakerEvent {
+        change,
+        name: "Ben".to_owned(),
+        participant_id: Some("p1".to_owned()),
+        at: SentTime::Offset(at),
+    };
+    let batch = StoreSegmentBatch {
+        token_hash,
+        uid: "stream".to_owned(),
+        started_at: Some(now()),
+        segments: vec![segment(None, 1000, false), segment(Some("one"), 200_000, true)],
+        events: vec![event(SpeakerChange::Start, 0), event(SpeakerChange::End, 90_000)],
+        now: now(),
+    };
+    store.write(batch).await?;
+    let segment_ids = vec!["one".to_owned(), "none".to_owned()];
+    store.write(RetractSegments { token_hash, segment_ids, now: now() }).await?;
+    let settle = SettleDrafts { stream_id: 2, rested_since: now(), now: now() };
+    store.write(settle).await?;
+    Ok(())
 }
 
 async fn write_everything(store: &Store) -> Result<()> {
@@ -253,9 +291,11 @@ async fn write_everything(store: &Store) -> Result<()> {
             .await?;
     }
     store.write(ForgetUsage { before: day.plus(-30) }).await?;
+    store.write(NoteTime { now: now() }).await?;
     store.delete_segments(TranscriptOf::Meeting(name("one"))).await?;
     store.write(RedactMeeting { name: name("one"), now: now() }).await?;
     store.write(DeleteMeeting { name: name("two") }).await?;
+    store.write_by(actor(53), BeginErasure { id: UserId(3), now: now() }).await?;
     store.write_by(actor(50), DeleteUser { id: UserId(2) }).await?;
     store.write(PruneAudit { actor: actor(51), before: now().plus_seconds(1) }).await?;
     // Those that fail are replayed as well: they must fail once more.

@@ -11,8 +11,11 @@ use crate::transcripts::insert_segments;
 use rusqlite::{Connection, params};
 use std::fs::{self, File, FileTimes};
 use std::time::{Duration, SystemTime};
+use vomeet::clock::later;
+use vomeet::domain::Time;
 
 const DAY_MS: i64 = 86_400_000;
+const DAY: Duration = Duration::from_hours(24);
 
 /// Meetings 1 to 6, each with 250 segments, a log and an event: how each stands, how many days ago
 /// it ended (or last changed, where it has no end), and whether that is older than the tests' ten
@@ -186,4 +189,43 @@ fn without_a_setting_everything_is_kept() {
     assert_eq!((left(&setup, SEGMENTS), logs(&setup)), ((1..=6).collect(), (1..=7).collect()));
     // Meeting 5 has no bot that could leave, so the server has ended it.
     assert_eq!(left(&setup, NAMED), [1, 2, 3, 4, 6]);
+}
+
+/// A clock that is wrong by a year would delete everything: it is not believed at once.
+#[test]
+fn a_clock_that_leaps_deletes_nothing_for_a_day() {
+    let clock = still_clock();
+    let setup = prepare(&["VOMEET_RETENTION_TRANSCRIPTS_DAYS"]);
+    let server = setup.clock(&clock).start();
+    wait_until_swept(&server, |server| segments_of(server, 6) == 0);
+    let setup = server.stop();
+    let (kept, right) = (left(&setup, SEGMENTS), clock.now());
+    assert_eq!(kept, young(), "the test itself");
+    // A start with a clock that is ahead, and one with the right one.
+    clock.set(later(right, 400 * DAY));
+    let server = setup.start();
+    assert_eq!(time_of_sweeps(&server), None);
+    clock.advance(DAY - Duration::from_mins(1));
+    assert_eq!(time_of_sweeps(&server), None);
+    let setup = server.stop();
+    assert_eq!(left(&setup, SEGMENTS), kept, "words were deleted");
+    clock.set(later(right, Duration::from_hours(2)));
+    let server = setup.start();
+    assert_eq!(time_of_sweeps(&server), Some(clock.now()));
+    assert_eq!(server.app.store.noted_time().expect("a time"), Some(clock.now()));
+    let setup = server.stop();
+    assert_eq!(left(&setup, SEGMENTS), kept);
+    // A clock that stays so is right: the server had rested.
+    clock.set(later(right, 400 * DAY));
+    let server = setup.start();
+    assert_eq!(time_of_sweeps(&server), None);
+    clock.advance(DAY);
+    assert_eq!(time_of_sweeps(&server), Some(clock.now()));
+    wait_for(|| (segments_of(&server, 3) == 0).then_some(()));
+}
+
+/// The time by which the server deletes what is old, if it does.
+fn time_of_sweeps(server: &Server) -> Option<Time> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(server.app.erasure.sweep_time()).expect("a time")
 }

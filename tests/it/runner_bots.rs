@@ -180,7 +180,8 @@ impl Context {
             ("WHISPER_LIVE_URL", String::new()),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
-        LaunchSpec { meeting_id, uid, name: container_name(meeting_id), environment }
+        let name = container_name(meeting_id);
+        LaunchSpec { meeting_id, uid, name, permit: None, environment }
     }
 
     /// Starts the bot of an order and notes its handle.
@@ -274,7 +275,8 @@ pub fn outcome(meeting: &Meeting) -> (&'static str, String, String) {
         .last()
         .and_then(|step| step["reason"].as_str().map(str::to_owned))
         .unwrap_or_default();
-    (meeting.status.as_str(), why, reason)
+    let status = meeting.status.known().expect("a known status");
+    (status.as_str(), why, reason)
 }
 
 /// The last step of a meeting, as its data has it.

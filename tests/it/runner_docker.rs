@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use vomeet::config::{Bots, RunnerKind};
+use vomeet::domain::bot::session_alias;
 use vomeet::domain::{MeetingStatus, TransitionSource};
 
 /// What the engine was asked: method and path, and the body.
@@ -207,7 +208,7 @@ async fn a_container_is_made_as_the_settings_say() {
         .receive(&format!("POST /containers/create?name=vomeet-bot-{}", spec.meeting_id))
         .await;
     assert_eq!(body["Image"], "bot:1");
-    let labels = json!({ "vomeet.meeting_id": spec.meeting_id.to_string(), "vomeet.uid": spec.uid, "team": "blue" });
+    let labels = json!({ "vomeet.meeting_id": spec.meeting_id.to_string(), "vomeet.uid": session_alias(&spec.uid), "team": "blue" });
     assert_eq!(body["Labels"], labels);
     let told = spec.environment.iter().map(|(name, value)| format!("{name}={value}"));
     assert_eq!(

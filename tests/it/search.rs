@@ -47,13 +47,20 @@ fn every_script_is_found_and_marked() {
         "cafe\u{301} in two pieces, 20°C",
         "ກອງປະຊຸມມື້ອື່ນ",
         "ការប្រជុំ",
+        "Spotkanie: Łódź, βορράς",
     ];
     session.say(&server, &spoken(&texts));
     for (q, expected) in [
         ("deja", vec!["<mark>Déjà</mark> vu at the café"]),
         ("CAFE", vec!["<mark>café</mark> in two pieces, 20°C", "Déjà vu at the <mark>café</mark>"]),
         ("CAFÉ vu", vec!["Déjà <mark>vu</mark> at the <mark>café</mark>"]),
-        ("strasse", vec![]),
+        ("strasse", vec!["Die <mark>Straße</mark> ist grün, über alle Maßen"]),
+        ("MASSEN", vec!["Die Straße ist grün, über alle <mark>Maßen</mark>"]),
+        ("lodz", vec!["Spotkanie: <mark>Łódź</mark>, βορράς"]),
+        ("ŁÓDŹ", vec!["Spotkanie: <mark>Łódź</mark>, βορράς"]),
+        ("βορρας", vec!["Spotkanie: Łódź, <mark>βορράς</mark>"]),
+        ("ΒΟΡΡΑΣ", vec!["Spotkanie: Łódź, <mark>βορράς</mark>"]),
+        ("οδυσσεας", vec!["Ο <mark>Οδυσσέας</mark> έφτασε στην Ιθάκη"]),
         ("STRAßE", vec!["Die <mark>Straße</mark> ist grün, über alle Maßen"]),
         ("grun", vec!["Die Straße ist <mark>grün</mark>, über alle Maßen"]),
         ("ΟΔΥΣΣΈΑΣ", vec!["Ο <mark>Οδυσσέας</mark> έφτασε στην Ιθάκη"]),
@@ -167,8 +174,9 @@ fn a_result_says_where_and_when_and_filters_are_kept() {
     crate::client::assert_time(&result["created_at"].take());
     let expected = json!({
         "id": 8, "meeting": {"id": 2, "platform": "teams", "native_id": "1234567890"}, "start": 30.0, "end": 31.0,
-        "text": "budget 3", "language": null, "speaker": "Ada Lovelace", "created_at": null,
-        "absolute_start_time": "2025-10-10T12:00:30Z", "absolute_end_time": "2025-10-10T12:00:31Z",
+        "text": "budget 3", "language": null, "speaker": "Ada Lovelace", "speaker_source": "stream", "created_at": null,
+        "segment_id": format!("{}:30000:Ada Lovelace", newest["results"][0]["segment_id"].as_str().and_then(|id| id.split(':').next()).expect("a stream")), "completed": true,
+        "absolute_start_time": "2025-10-10T12:00:30.000Z", "absolute_end_time": "2025-10-10T12:00:31.000Z",
         "highlight": "<mark>budget</mark> 3",
     });
     assert_eq!(result, expected);
@@ -265,7 +273,7 @@ fn what_is_not_a_filter_is_said() {
         ("to=2025-10-10T12:00:00".to_owned(), "datetime_parsing", "query.to"),
         ("limit=0".to_owned(), "greater_than_equal", "query.limit"),
         ("limit=101".to_owned(), "less_than_equal", "query.limit"),
-        ("platform=zoom".to_owned(), "enum", "query.platform"),
+        ("platform=webex".to_owned(), "enum", "query.platform"),
         ("before=0".to_owned(), "greater_than_equal", "query.before"),
     ] {
         let answer = server.get(format!("/transcripts/search?{query}")).user(&key).send();

@@ -53,12 +53,16 @@ impl Setup {
             // A client of the tests may be as slow as the machine is; what they say of time-outs,
             // they set.
             ("VOMEET_HTTP_HEADER_SECONDS_MAX", "600"),
+            ("VOMEET_HTTP_IDLE_SECONDS_MAX", "600"),
             ("VOMEET_HTTP_BODY_SECONDS_MAX", "600"),
             ("VOMEET_HTTP_RESPONSE_SECONDS_MAX", "600"),
             // Meetings that tests put into the file are as old as they please.
             ("VOMEET_BOTS_ACTIVE_SECONDS_MAX", "315360000"),
             // All callers of the tests have one address, and many bring wrong keys.
             ("VOMEET_LIMITS_FAILED_KEYS_PER_MINUTE", "0"),
+            // Tests ask as often as they please; the limits have tests of their own.
+            ("VOMEET_LIMITS_REQUESTS_PER_MINUTE_TOKEN", "0"),
+            ("VOMEET_LIMITS_REQUESTS_PER_MINUTE_USER", "0"),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self { folder, clock: Clock::system(), environment: environment.into() }

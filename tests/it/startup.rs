@@ -178,6 +178,7 @@ fn containers_that_could_not_reach_the_server_are_refused() {
         let launch =
             Launch::new(folder.path(), &["config", "check"]).env("VOMEET_BOTS_RUNNER", "docker");
         let launch = launch.env("ADMIN_API_TOKEN", ADMIN_KEY);
+        let launch = launch.env("VOMEET_BOTS_DOCKER_IMAGE", "bot:1");
         more.iter().fold(launch, |launch, (name, value)| launch.env(name, value)).run()
     };
     let refused = check(&[]);

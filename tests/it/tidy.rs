@@ -110,8 +110,9 @@ const RULES: &[Rule] = &[
     ("src/domain/", &["tokio", "hyper", "std::net", "std::time", "async"], &[]),
     ("src/store/", &["hyper", "std::net", "crate::config", "crate::clock"], &[]),
     ("src/auth/", &["hyper::body", "http_body_util"], &[]),
-    // Reads of tokens go through auth, which applies the usage that is still in memory.
+    // Reads of tokens and of usage go through auth, which applies the usage that is still in memory.
     ("src/", &["store.token(", "store.tokens(", "store.user_with_tokens(", "store.known_token(", "apply_pending"], &["src/auth/", "src/store/"]),
+    ("src/", &["store.export_tokens(", "store.export_usage(", "store.usage(", "write_counts"], &["src/auth/", "src/store/"]),
     ("src/", &["SELECT", "INSERT", "UPDATE", "DELETE FROM"], &["src/store/"]),
     ("src/api/", &["std::net", "tokio::net", "hyper::body"], &["src/api/general.rs", "src/api/guard.rs"]),
     // The transport knows no route, no part of the server and no SQL.

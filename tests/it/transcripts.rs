@@ -4,7 +4,7 @@
 use crate::client::{PATIENCE, fields, is_end, wait_for};
 use crate::patience::Unbroken;
 use crate::process::{Launch, Process};
-use crate::segments::{BEGAN, insert_session, one_meeting};
+use crate::segments::{BEGAN, insert_session, insert_stream, one_meeting};
 use crate::server::{Setup, open_file};
 use crate::tokens::insert_token;
 use crate::watched::resident_kib;
@@ -18,12 +18,12 @@ const PATH: &str = "/transcripts/google_meet/abc-defg-hij";
 
 /// Puts segments of a second each into a meeting, without the index.
 pub fn insert_segments(db: &Connection, meeting: i64, count: i64, text: &str) {
+    let stream = insert_stream(db, meeting);
     let sql = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?2)
-        INSERT INTO segments (meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, speaker,
-          language, created_at, updated_at)
-        SELECT ?1, s.id, i * 1000, i * 1000 + 900, ?3 + i * 1000, ?3 + i * 1000 + 900, ?4 || ' ' || i, 'Ada', 'en', ?3, ?3
-        FROM n, sessions s WHERE s.meeting_id = ?1";
-    db.execute(sql, params![meeting, count, BEGAN, text]).expect("segments");
+        INSERT INTO segments (meeting_id, stream_id, identity, absolute_start, absolute_end, text, speaker,
+          speaker_source, language, completed, created_at, updated_at)
+        SELECT ?1, ?5, i, ?3 + i * 1000, ?3 + i * 1000 + 900, ?4 || ' ' || i, 'Ada', 'stream', 'en', 1, ?3, ?3 FROM n";
+    db.execute(sql, params![meeting, count, BEGAN, text, stream]).expect("segments");
 }
 
 #[test]
@@ -52,10 +52,13 @@ fn a_transcript_is_the_meeting_and_its_segments_in_order() {
         [
             "absolute_end_time",
             "absolute_start_time",
+            "completed",
             "created_at",
             "end",
             "language",
+            "segment_id",
             "speaker",
+            "speaker_source",
             "start",
             "text"
         ]
@@ -142,7 +145,7 @@ fn the_newest_or_the_very_one_and_nobody_elses() {
         assert_eq!(body["id"], meeting, "{path} by user {user}");
         assert_eq!(body["segments"][0]["text"], format!("of {meeting} 0"), "{path} by user {user}");
     }
-    let zoom = server.get("/transcripts/zoom/1").user(&keys[0]).send().faults();
+    let zoom = server.get("/transcripts/webex/1").user(&keys[0]).send().faults();
     assert_eq!(zoom, [("enum".to_owned(), "path.platform".to_owned())]);
 }
 
@@ -272,7 +275,8 @@ fn slow_readers_hold_nobody_up_and_are_ended() {
     let (setup, key) = long();
     let server = setup.start();
     let ask = server.get(PATH).user(&key).bytes();
-    let mut stalled: Vec<_> = (0..20)
+    // A token may have four responses under way that are more than a page.
+    let mut stalled: Vec<_> = (0..3)
         .map(|_| {
             let mut line = server.line();
             line.send(&ask).expect("sent");

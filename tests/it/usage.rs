@@ -250,7 +250,7 @@ fn two_rounds(client: &Client, clock: &Clock, key: &str) {
         let text = client.get("/metrics").send().text().to_owned();
         let line = text
             .lines()
-            .find(|line| line.starts_with("vomeet_store_writes "))
+            .find(|line| line.starts_with("vomeet_store_writes_total "))
             .expect("a figure")
             .to_owned();
         line.rsplit(' ').next().expect("a number").parse::<u64>().expect("a number")

@@ -161,7 +161,6 @@ fn bad_queries_are_told() {
         ("from=2025-02-30", "date_parsing"),
         ("from=20251010", "date_parsing"),
         ("to=2025-10-10T00:00:00Z", "date_parsing"),
-        ("to=", "date_parsing"),
         ("by=month", "enum"),
         ("format=xml", "enum"),
         ("after=1", "value_error"),

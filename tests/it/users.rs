@@ -152,11 +152,7 @@ fn users_are_found_by_address_however_it_is_encoded() {
     assert_eq!(exact.expect(200), stored);
     for path in ["nobody@example.com", "John.Doe%20work@Example.com", "x%252Fy@example.com"] {
         let answer = server.get(format!("/admin/users/email/{path}")).admin().send();
-        let faulty = path.contains("%20");
-        assert_eq!(answer.status, if faulty { 422 } else { 404 }, "{path}");
-        if !faulty {
-            assert_eq!(answer.refusal(), (404, "User not found".to_owned()), "{path}");
-        }
+        assert_eq!(answer.refusal(), (404, "User not found".to_owned()), "{path}");
     }
 }
 
@@ -193,7 +189,8 @@ fn a_patch_changes_what_it_names_and_nothing_else() {
         (json!({"unknown": 1}), json!({})),
         (json!({"name": "Jane"}), json!({"name": "Jane"})),
         (json!({"name": null}), json!({"name": null})),
-        (json!({"name": ""}), json!({"name": ""})),
+        (json!({"name": "J"}), json!({"name": "J"})),
+        (json!({"name": ""}), json!({"name": null})),
         (json!({"image_url": null}), json!({"image_url": null})),
         (json!({"image_url": "https://x.example/1"}), json!({"image_url": "https://x.example/1"})),
         (json!({"max_concurrent_bots": 0}), json!({"max_concurrent_bots": 0})),

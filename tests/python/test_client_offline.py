@@ -1,10 +1,16 @@
 """What our Python client sends, and how it reads responses, without our server."""
 
+import json
+import re
 import socket
+from pathlib import Path
 
 import pytest
 from http_stub import stub_server
 from vomeet_client import VomeetClient, VomeetClientError, parse_url
+from vomeet_client.urls import parse_link
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 MEET = ("google_meet", "abc-defg-hij")
 TEAMS_LINK = "https://teams.live.com/meet/9398850880426?p=Passcode1234"
@@ -63,12 +69,7 @@ USER_CALLS = {
         (
             "POST",
             "/bots",
-            {
-                "platform": "teams",
-                "native_meeting_id": "9398850880426",
-                "bot_name": "Scribe",
-                "passcode": "Passcode1234",
-            },
+            {"meeting_url": TEAMS_LINK, "bot_name": "Scribe"},
         ),
         {"id": 1},
     ),
@@ -551,6 +552,8 @@ def test_a_server_that_does_not_answer_in_time(silent_port):
         ),
         ("meet.google.com/abc-defg-hij#x", ("google_meet", "abc-defg-hij", None)),
         (" http://Meet.Google.com/abc-defg-hij \n", ("google_meet", "abc-defg-hij", None)),
+        ("https://meet.google.com/ABC-DEFG-HIJ", ("google_meet", "abc-defg-hij", None)),
+        ("https://zoom.us/j/1234567890?pwd=a.1", ("zoom", "1234567890", "a.1")),
         (TEAMS_LINK, ("teams", "9398850880426", "Passcode1234")),
         ("https://teams.live.com/meet/9398850880426", ("teams", "9398850880426", None)),
         ("https://teams.live.com/meet/9398850880426?p=", ("teams", "9398850880426", None)),
@@ -570,12 +573,11 @@ def test_parse_url(link, parts):
     [
         "",
         "hello",
-        "https://zoom.us/j/1234567890",
+        "https://zoom.us/j/12345678",
         "https://example.com/meet.google.com/abc-defg-hij",
         "https://meet.google.com.example.com/abc-defg-hij",
         "https://meet.google.com@example.com/abc-defg-hij",
         "https://meet.google.com/",
-        "https://meet.google.com/ABC-DEFG-HIJ",
         "https://meet.google.com/abc-defg-hijk",
         "https://meet.google.com/abc-defg-hij/more",
         "https://meet.google.com/lookup/abc-defg-hij",
@@ -591,3 +593,32 @@ def test_parse_url(link, parts):
 def test_parse_url_refuses(link):
     with pytest.raises(ValueError):
         parse_url(link)
+
+
+LINKS = json.loads((REPOSITORY / "tests" / "links.json").read_text(encoding="utf-8"))
+OWN_HOSTS = ["meet.example.org", "*.pages.example.com"]
+
+
+@pytest.mark.parametrize("case", LINKS, ids=[case["link"][:60] for case in LINKS])
+def test_links_lead_where_the_table_of_the_server_says(case):
+    if case.get("platform") == "generic":
+        with pytest.raises(ValueError, match="use request_bot_from_url"):
+            parse_link(case["link"], OWN_HOSTS)
+    elif "refused" in case:
+        with pytest.raises(ValueError, match=re.escape(case["refused"])):
+            parse_link(case["link"], OWN_HOSTS)
+    else:
+        link = parse_link(case["link"], OWN_HOSTS)
+        assert link._asdict() == {
+            "platform": case["platform"],
+            "native_meeting_id": case["native_meeting_id"],
+            "passcode": case["passcode"],
+            "url": case["meeting_url"],
+        }
+
+
+def test_the_module_that_published_notebooks_import():
+    from vomeet_client import vomeet
+
+    assert vomeet.VomeetClient is VomeetClient
+    assert (vomeet.parse_url, vomeet.VomeetClientError) == (parse_url, VomeetClientError)

@@ -2,7 +2,9 @@
 
 import os
 import pty
+import select
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -100,3 +102,47 @@ def test_the_completions_are_a_script_that_bash_can_read(tmp_path):
         ["bash", "-c", asked], capture_output=True, text=True, timeout=SECONDS, check=True
     )
     assert done.stdout.split() == ["rotate", "revoke"], done
+
+
+@pytest.mark.parametrize(("typed", "is_created"), [("y\n", True), ("n\n", False), ("\n", False)])
+def test_a_database_is_created_if_the_terminal_agrees(tmp_path, typed, is_created):
+    done = on_a_terminal(tmp_path, "user", "add", "ada@example.com", typed=typed)
+    assert f"Create {tmp_path / 'vomeet.db'}? [y/N]" in done.stderr, done
+    assert done.returncode == (0 if is_created else 9), done
+    assert (tmp_path / "vomeet.db").exists() is is_created
+
+
+def test_a_bar_shows_that_long_work_goes_on(tmp_path):
+    """A server that takes its time: the bar is there before the answer, and gone after it."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "vomeet.db.sock"))
+    listener.listen()
+    ours, theirs = pty.openpty()
+    command = subprocess.Popen(
+        [binary(), "user", "list"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    try:
+        connection, _ = listener.accept()
+        connection.settimeout(SECONDS)
+        assert connection.recv(10_000).startswith(b"GET /admin/users")
+        seen = b""
+        while b"[" not in seen or b"] " not in seen:
+            assert select.select([ours], [], [], SECONDS)[0], f"no bar: {seen!r}"
+            seen += os.read(ours, 1000)
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]")
+        out, _ = command.communicate(timeout=SECONDS)
+        assert command.returncode == 0
+        assert out.startswith(b"ID")
+        while b"\x1b[K" not in seen:
+            assert select.select([ours], [], [], SECONDS)[0], f"the bar stays: {seen!r}"
+            seen += os.read(ours, 1000)
+    finally:
+        command.kill()
+        os.close(ours)
+        os.close(theirs)
+        listener.close()

@@ -21,10 +21,11 @@ RUN_SECONDS = 20
 
 def segment(start, text, speaker="Ada"):
     return {
+        "segment_id": f"1:{start}:{speaker}",
         "start": start,
         "text": text,
         "speaker": speaker,
-        "absolute_start_time": f"2025-10-10T12:00:{start:04.1f}Z".replace(".0Z", "Z"),
+        "absolute_start_time": f"2025-10-10T12:00:{start:06.3f}Z",
     }
 
 
@@ -33,7 +34,7 @@ def said(*segments):
         "type": "transcript.mutable",
         "meeting": {"id": 1, **NAMED},
         "payload": {"segments": list(segments)},
-        "ts": "2025-10-10T12:00:00Z",
+        "ts": "2025-10-10T12:00:00.000Z",
     }
 
 
@@ -42,7 +43,7 @@ def stands(status):
         "type": "meeting.status",
         "meeting": {"id": 1, **NAMED},
         "payload": {"status": status},
-        "ts": "2025-10-10T12:00:00Z",
+        "ts": "2025-10-10T12:00:00.000Z",
     }
 
 

@@ -20,7 +20,7 @@ CONFIG = """
 [auth.openapi.AdminKey]
 api_key = "{admin_key}"
 
-[auth.openapi.UserToken]
+[auth.openapi.ApiToken]
 api_key = "{user_token}"
 
 [[operations]]

@@ -38,8 +38,13 @@ class View:
         return self._status in OVER
 
     def merge(self, segments: Iterable[Mapping[str, Any]]) -> None:
-        """Take segments in: one with a start that is known replaces what was there."""
-        self._segments.update({segment["absolute_start_time"]: segment for segment in segments})
+        """Take segments in: one with an id that is known replaces what was there."""
+        self._segments.update({segment["segment_id"]: segment for segment in segments})
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Take out segments that are gone."""
+        for segment_id in ids:
+            self._segments.pop(segment_id, None)
 
     def note(self, status: str) -> None:
         """Take a new status of the meeting in."""
@@ -56,8 +61,7 @@ class View:
         self._out.flush()
 
     def _starts(self) -> list[str]:
-        # Without the Z, "12:00:00" comes before "12:00:00.5".
-        return sorted(self._segments, key=lambda start: start.rstrip("Z"))
+        return sorted(self._segments, key=lambda key: self._segments[key]["absolute_start_time"])
 
     def _redraw(self, size: os.terminal_size) -> None:
         lines = [line(self._segments[start]) for start in self._starts()]
@@ -104,6 +108,7 @@ def follow(client: VomeetClient, platform: str, native_meeting_id: str, view: Vi
             view.note(transcript["status"])
             view.merge(transcript["segments"])
         elif event["type"] == "transcript.mutable":
+            view.remove(event["payload"].get("removed", []))
             view.merge(event["payload"]["segments"])
         elif event["type"] == "meeting.status":
             view.note(event["payload"]["status"])

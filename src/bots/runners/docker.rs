@@ -2,6 +2,7 @@
 
 use crate::bots::launch::{BotExit, LaunchSpec, pairs};
 use crate::config::DockerBots;
+use crate::domain::bot::session_alias;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, HostConfig,
@@ -16,6 +17,10 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
+/// Most processes and threads of a bot: a browser has some hundred.
+const PIDS_MAX: i64 = 2048;
+/// What root may still do in the container of a bot: what images need to become another user.
+const CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
 /// The newest version of the API that is used; with an older engine, its own version is used.
 const VERSION: ClientVersion = ClientVersion { major_version: 1, minor_version: 44 };
 /// Longest wait for a response of the engine, in seconds, besides the grace period.
@@ -75,12 +80,16 @@ impl Engine {
         }
         let mut labels: HashMap<String, String> = pairs(labels).into_iter().collect();
         labels.insert("vomeet.meeting_id".to_owned(), spec.meeting_id.to_string());
-        labels.insert("vomeet.uid".to_owned(), spec.uid.clone());
+        labels.insert("vomeet.uid".to_owned(), session_alias(&spec.uid));
         let network_mode = if network.is_empty() { None } else { Some(network.clone()) };
         let host_config = HostConfig {
             network_mode,
             memory: limit(*memory_mib, BYTES_PER_MIB),
             nano_cpus: limit(*cpu_percent, NANO_CPUS_PER_PERCENT),
+            pids_limit: Some(PIDS_MAX),
+            security_opt: Some(vec!["no-new-privileges".to_owned()]),
+            cap_drop: Some(vec!["ALL".to_owned()]),
+            cap_add: Some(CAPABILITIES.map(str::to_owned).into()),
             ..HostConfig::default()
         };
         ContainerCreateBody {
@@ -150,7 +159,9 @@ impl Engine {
         let Some(labels) = container.config.and_then(|config| config.labels) else {
             return Ok(None);
         };
-        if labels.get("vomeet.uid").map(String::as_str) != Some(uid) {
+        // Older versions labelled it with the name itself.
+        let label = labels.get("vomeet.uid").map(String::as_str);
+        if label != Some(uid) && label != Some(session_alias(uid).as_str()) {
             return Ok(None);
         }
         Ok(container.id)

@@ -15,7 +15,10 @@ use percent_encoding::percent_decode_str;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use url::form_urlencoded;
-use utoipa::openapi::schema::{Object, Schema};
+use utoipa::openapi::schema::{Object, Schema, SchemaType, Type};
+
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What a handler takes from the request. All fields are read before the first `?`, so that no
 /// fault hides another.
@@ -154,10 +157,14 @@ impl<'a> Extractor<'a> {
         })
     }
 
-    /// A query parameter; the last one counts. The inner `None` means that it is absent.
+    /// A query parameter; the last one counts. The inner `None` means that it is absent, as an empty
+    /// text is.
     pub fn query<T: Field>(&mut self, name: &'static str) -> Option<Option<T>> {
         let (parts, _) = self.look(Place::Query, name, false, false, T::schema)?;
         let Some(text) = query_value(parts.query, name) else { return Some(None) };
+        if text.is_empty() && is_text(&T::schema()) {
+            return Some(None);
+        }
         let read = T::read(Raw::Text(&text));
         self.checked(Place::Query, name, read, || SentValue::Text(text.into_owned())).map(Some)
     }
@@ -204,7 +211,7 @@ impl<'a> Extractor<'a> {
         self.checked(Place::Body, name, read, || SentValue::Nothing)
     }
 
-    /// A member of the body that may be absent; null is the same as absent.
+    /// A member of the body that may be absent; null and an empty text are the same as absent.
     pub fn optional<T: Field>(&mut self, name: &'static str) -> Option<Option<T>> {
         self.patch(name).map(|field| match field {
             Patch::Set(value) => Some(value),
@@ -212,12 +219,12 @@ impl<'a> Extractor<'a> {
         })
     }
 
-    /// A member of the body where absent and null mean different things.
+    /// A member of the body where absent and null mean different things; an empty text is null.
     pub fn patch<T: Field>(&mut self, name: &'static str) -> Option<Patch<T>> {
         self.look(Place::Body, name, false, true, T::schema)?;
         match self.member(name) {
             None => Some(Patch::Keep),
-            Some(json) if json.get() == "null" => Some(Patch::Clear),
+            Some(json) if is_nothing::<T>(json) => Some(Patch::Clear),
             Some(json) => {
                 let sent = || if T::IS_SECRET { SentValue::Nothing } else { shown(json) };
                 self.checked(Place::Body, name, T::read(Raw::Json(json)), sent).map(Patch::Set)
@@ -275,9 +282,28 @@ impl<'a> Extractor<'a> {
     }
 }
 
+/// Whether a member that may be absent says nothing: null, or an empty text where a text may be.
+fn is_nothing<T: Field>(json: &RawValue) -> bool {
+    match json.get() {
+        "null" => true,
+        "\"\"" => is_text(&T::schema()),
+        _ => false,
+    }
+}
+
+fn is_text(schema: &Object) -> bool {
+    match &schema.schema_type {
+        SchemaType::Type(one) => *one == Type::String,
+        SchemaType::Array(several) => several.contains(&Type::String),
+        SchemaType::AnyValue => false,
+    }
+}
+
 impl<'a> Body<'a> {
+    /// Parses a body; one that is empty or null is none.
     fn parse(bytes: &'a [u8]) -> std::result::Result<Self, FieldError> {
-        if bytes.trim_ascii().is_empty() {
+        let bytes = without_mark(bytes);
+        if matches!(bytes.trim_ascii(), b"" | b"null") {
             return Ok(Self::Absent);
         }
         let whole: &RawValue =
@@ -288,6 +314,11 @@ impl<'a> Body<'a> {
             Err(_) => Err(no_object(whole)),
         }
     }
+}
+
+/// JSON without the byte order mark with which some programs begin a text in UTF-8.
+fn without_mark(json: &[u8]) -> &[u8] {
+    json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json)
 }
 
 fn no_body() -> FieldError {

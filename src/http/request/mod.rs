@@ -6,5 +6,6 @@ pub mod extractor;
 pub(crate) mod input;
 mod members;
 mod nested;
+pub(crate) mod rows;
 
 pub(crate) use nested::object_schema;

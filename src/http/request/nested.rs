@@ -90,13 +90,13 @@ impl<'a> Extractor<'a> {
     }
 
     /// A member of the body that is there and is not null.
-    fn present(&self, name: &str) -> Option<&'a RawValue> {
+    pub(crate) fn present(&self, name: &str) -> Option<&'a RawValue> {
         let member = self.member(name)?;
         if member.get() == "null" { None } else { Some(member) }
     }
 
     /// The items of a list that is not too long.
-    fn items(
+    pub(crate) fn items(
         &mut self,
         name: &'static str,
         whole: &'a RawValue,
@@ -118,7 +118,7 @@ impl<'a> Extractor<'a> {
     }
 
     /// Describes the field where there is no request; false where there is one.
-    fn describes(
+    pub(crate) fn describes(
         &mut self,
         name: &'static str,
         required: bool,
@@ -135,6 +135,11 @@ impl<'a> Extractor<'a> {
         true
     }
 
+    /// Reports a member of the body that must be there and is not.
+    pub fn require(&mut self, name: &'static str) {
+        self.required_raw(name);
+    }
+
     fn required_raw(&mut self, name: &'static str) -> Option<&'a RawValue> {
         let found = self.member(name);
         if found.is_none()
@@ -148,7 +153,11 @@ impl<'a> Extractor<'a> {
     }
 
     /// Reads an object inside the body, `steps` below the object that is read now.
-    fn inside<I: FromRequest>(&mut self, whole: &'a RawValue, steps: &[LocStep]) -> Option<I> {
+    pub(crate) fn inside<I: FromRequest>(
+        &mut self,
+        whole: &'a RawValue,
+        steps: &[LocStep],
+    ) -> Option<I> {
         let Source::Request { parts, .. } = &self.source else { return None };
         let at = [&self.at, steps].concat();
         let Ok(members) = serde_json::from_str::<Members<'a>>(whole.get()) else {
@@ -170,7 +179,7 @@ impl<'a> Extractor<'a> {
 }
 
 /// The schema of an object with the fields of an input.
-fn schema_of<I: FromRequest>() -> Object {
+pub(crate) fn schema_of<I: FromRequest>() -> Object {
     object_schema(&Extractor::describe::<I>())
 }
 

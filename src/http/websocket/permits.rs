@@ -1,5 +1,6 @@
 //! How many WebSockets may be open.
 
+use crate::budget::Held;
 use crate::error::{Error, Result};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -7,44 +8,49 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 /// Most WebSockets that are open only to be told that their token is refused.
 const REFUSED_MAX: usize = 256;
 
-/// The open WebSockets: how many there may be, and when all of them must end.
+/// The open WebSockets: how many there may be that are told of a refused token, and when all must
+/// end. How many there may be with a token that is accepted is a budget.
 pub struct Sockets {
-    max: usize,
-    free: Arc<Semaphore>,
     free_refused: Arc<Semaphore>,
     stop: watch::Sender<bool>,
 }
 
 /// The permit of one WebSocket; it is given back when this is dropped.
 pub struct Permit {
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
     stop: watch::Receiver<bool>,
 }
 
-impl Sockets {
-    /// None yet; at most `max` with a token that is accepted.
-    pub fn new(max: usize) -> Self {
+/// What a WebSocket takes while it is open.
+enum Place {
+    Known(#[expect(dead_code, reason = "it is given back when it is dropped")] Held),
+    Refused(
+        #[expect(dead_code, reason = "it is given back when it is dropped")] OwnedSemaphorePermit,
+    ),
+}
+
+impl Default for Sockets {
+    fn default() -> Self {
         Self {
-            max,
-            free: Arc::new(Semaphore::new(max)),
             free_refused: Arc::new(Semaphore::new(REFUSED_MAX)),
             stop: watch::Sender::new(false),
         }
     }
+}
 
-    /// A permit, or [`Error::Busy`] where there is none. Callers whose token is refused have few
-    /// permits of their own, so that they cannot take those of the others.
-    pub fn take(&self, is_known: bool) -> Result<Permit> {
-        let free = if is_known { &self.free } else { &self.free_refused };
-        let Ok(permit) = Arc::clone(free).try_acquire_owned() else {
-            return Err(Error::Busy);
-        };
-        Ok(Permit { _permit: permit, stop: self.stop.subscribe() })
+impl Sockets {
+    /// The permit of a caller whose token is accepted, who holds a part of the budget.
+    pub fn known(&self, held: Held) -> Permit {
+        Permit { _place: Place::Known(held), stop: self.stop.subscribe() }
     }
 
-    /// How many are open with a token that is accepted.
-    pub fn count(&self) -> usize {
-        self.max - self.free.available_permits()
+    /// The permit of a caller whose token is refused, or [`Error::Busy`]. They have few permits of
+    /// their own, so that they cannot take those of the others.
+    pub fn refused(&self) -> Result<Permit> {
+        let Ok(permit) = Arc::clone(&self.free_refused).try_acquire_owned() else {
+            return Err(Error::Busy);
+        };
+        Ok(Permit { _place: Place::Refused(permit), stop: self.stop.subscribe() })
     }
 
     /// Tells every socket that the server stops.

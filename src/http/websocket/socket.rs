@@ -28,9 +28,6 @@ const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 const READ_BYTES: usize = 2 * 1024;
 /// Most bytes that wait to be written: one message of ours, and pongs.
 const WRITE_BYTES_MAX: usize = 256 * 1024;
-/// The system's send buffer, in bytes; by default it grows to some MiB for a peer that does not
-/// read.
-const SYSTEM_BUFFER_BYTES: usize = 64 * 1024;
 
 /// A connection that speaks WebSocket.
 pub struct Socket<S> {
@@ -96,11 +93,7 @@ impl Socket<TrackedStream> {
     /// On a connection that was switched; `None` if it is not one of [`crate::http::serve`]'s.
     pub async fn over(upgraded: Upgraded) -> Option<Self> {
         let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<TrackedStream>>().ok()?;
-        let stream = io.into_inner();
-        if let Err(error) = stream.hold_at_most(SYSTEM_BUFFER_BYTES) {
-            log::debug!("the send buffer of a WebSocket stays as it is: {error}");
-        }
-        Some(Self::new(stream, read_buf).await)
+        Some(Self::new(io.into_inner(), read_buf).await)
     }
 }
 

@@ -1,15 +1,16 @@
 //! What a report does to a meeting: the step of its life, and all that goes with it in one
 //! transaction.
 
-use crate::domain::lifecycle::{TransitionOutcome, step};
+use crate::domain::lifecycle::{SaidWords, TransitionOutcome, step};
 use crate::domain::{
     Action, CompletionReason, Data, FailureStage, Meeting, MeetingId, MeetingStatus, StatusReport,
-    Subject, Time, TokenId, TransitionSource,
+    Subject, Time, TokenId, TransitionSource, Word,
 };
 use crate::error::Result;
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
 use crate::store::meetings::read::{MeetingName, by_id, meeting_at, meeting_columns};
+use crate::store::segments::drafts::settle_meeting;
 use crate::store::usage;
 use crate::store::webhooks::outbox;
 use crate::store::writer::verb::{Change, Moved, Verb};
@@ -52,7 +53,7 @@ pub struct Advanced {
     /// The meeting as it is now.
     pub meeting: Meeting,
     /// Where it stood before.
-    pub from: MeetingStatus,
+    pub from: Word<MeetingStatus>,
     /// What the report did.
     pub step: TransitionOutcome,
 }
@@ -70,16 +71,21 @@ impl Verb for Advance {
             MeetingRef::Named(name) => name.look_up(db)?,
         };
         let Some(mut meeting) = found else { return Ok(None) };
-        let from = meeting.status;
+        // Nothing follows a status that is not of the list.
+        let Some(from) = meeting.status.known() else {
+            let from = meeting.status.clone();
+            return Ok(Some(Advanced { meeting, from, step: TransitionOutcome::Refuse }));
+        };
         let step = match self.report.only_from {
             Some(expected) if expected != from => TransitionOutcome::Refuse,
             _ => step(from, self.report.to, self.report.by),
         };
         if step == TransitionOutcome::Move {
-            advance(db, &mut meeting, self)?;
-            outbox::queue(db, &meeting, from, &self.report, self.now)?;
+            advance(db, &mut meeting, from, self)?;
+            let now = meeting.updated_at;
+            outbox::queue(db, &meeting, from, &self.report, now)?;
         }
-        Ok(Some(Advanced { meeting, from, step }))
+        Ok(Some(Advanced { meeting, from: from.into(), step }))
     }
 
     fn change(&self, advanced: &Self::Answer) -> Option<Change> {
@@ -87,7 +93,9 @@ impl Verb for Advance {
         if advanced.step != TransitionOutcome::Move {
             return None;
         }
-        let moved = Moved { meeting: advanced.meeting.clone(), from: advanced.from, at: self.now };
+        let meeting = advanced.meeting.clone();
+        let from = advanced.from.known()?;
+        let moved = Moved { at: meeting.updated_at, meeting, from };
         Some(Change::MeetingMoved(Arc::new(moved)))
     }
 }
@@ -118,13 +126,20 @@ fn snapshot(meeting: &Meeting) -> Option<Snapshot> {
 }
 
 /// Writes the step into the row, and into the meeting at hand.
-fn advance(db: &Connection, meeting: &mut Meeting, verb: &Advance) -> Result<()> {
-    let (report, now) = (&verb.report, verb.now);
-    let ending = Ending::of(meeting, report);
-    let entry = Transition::new(meeting.status, ending, verb);
+fn advance(
+    db: &Connection,
+    meeting: &mut Meeting,
+    from: MeetingStatus,
+    verb: &Advance,
+) -> Result<()> {
+    let report = &verb.report;
+    // A clock that was set back must not end a meeting before it began.
+    let now = verb.now.max(meeting.updated_at);
+    let ending = Ending::of(meeting, from, report);
+    let entry = Transition::new(from, ending, verb, now);
     let data = meeting.data.with("status_transition", Some(&transitions(&meeting.data, &entry)));
     meeting.data = ending.note(&data, report);
-    meeting.status = report.to;
+    meeting.status = report.to.into();
     meeting.updated_at = now;
     if report.to == MeetingStatus::Active {
         meeting.start_time = Some(now);
@@ -132,8 +147,9 @@ fn advance(db: &Connection, meeting: &mut Meeting, verb: &Advance) -> Result<()>
     }
     if report.to.is_over() {
         meeting.end_time = Some(now);
+        let settled_ms = settle_meeting(db, meeting)?;
         meeting.data = with_gathered(db, meeting)?;
-        end_session(db, meeting, now)?;
+        end_session(db, meeting, settled_ms, now)?;
     }
     let mut update = db.prepare_cached(
         "UPDATE meetings SET status = ?2, start_time = ?3, end_time = ?4, data = ?5, updated_at = ?6 WHERE id = ?1",
@@ -151,22 +167,28 @@ fn advance(db: &Connection, meeting: &mut Meeting, verb: &Advance) -> Result<()>
 
 /// Segments count from when the bot was let in; what was stored before keeps its time.
 fn start_clock(db: &Connection, id: MeetingId, now: Time) -> Result<()> {
-    let mut start = db.prepare_cached(
-        "UPDATE sessions SET started_at = ?2
-         WHERE meeting_id = ?1 AND NOT EXISTS (SELECT 1 FROM segments WHERE session_id = sessions.id)",
-    )?;
-    start.execute(params![id, now])?;
+    let mut said = db.prepare_cached("SELECT 1 FROM segments WHERE meeting_id = ?1 LIMIT 1")?;
+    if said.exists([id])? {
+        return Ok(());
+    }
+    for sql in [
+        "UPDATE sessions SET started_at = ?2 WHERE meeting_id = ?1",
+        "UPDATE streams SET started_at = ?2
+         WHERE meeting_id = ?1 AND uid = (SELECT uid FROM sessions WHERE meeting_id = ?1)",
+    ] {
+        db.prepare_cached(sql)?.execute(params![id, now])?;
+    }
     Ok(())
 }
 
-/// Its bot reports no more, and its time is counted; not of a bot that was sent before any was.
-fn end_session(db: &Connection, meeting: &Meeting, now: Time) -> Result<()> {
-    let mut end = db.prepare_cached(
-        "UPDATE sessions SET token_hash = NULL WHERE meeting_id = ?1 RETURNING token_id",
-    )?;
+/// The time of its bot is counted, and that of the drafts that are final now; not of a bot that was
+/// sent before any was.
+fn end_session(db: &Connection, meeting: &Meeting, settled_ms: i64, now: Time) -> Result<()> {
+    let mut find = db.prepare_cached("SELECT token_id FROM sessions WHERE meeting_id = ?1")?;
     let token_id: Option<Option<TokenId>> =
-        end.query_row([meeting.id], |row| row.get(0)).optional()?;
+        find.query_row([meeting.id], |row| row.get(0)).optional()?;
     let Some(token_id) = token_id.flatten() else { return Ok(()) };
+    usage::verbs::words_said(db, meeting.user_id, token_id, settled_ms, now)?;
     Ok(usage::verbs::bot_ended(db, meeting, token_id, ran(meeting), now)?)
 }
 
@@ -189,7 +211,7 @@ struct Ending {
 }
 
 impl Ending {
-    fn of(meeting: &Meeting, report: &StatusReport) -> Self {
+    fn of(meeting: &Meeting, from: MeetingStatus, report: &StatusReport) -> Self {
         match report.to {
             MeetingStatus::Completed => Self {
                 completion_reason: Some(
@@ -198,7 +220,7 @@ impl Ending {
                 failure_stage: None,
             },
             MeetingStatus::Failed => {
-                let stage = report.failure_stage.or_else(|| meeting.status.failure_stage());
+                let stage = report.failure_stage.or_else(|| from.failure_stage());
                 Self {
                     completion_reason: None,
                     failure_stage: stage.or_else(|| stage_before(&meeting.data)),
@@ -253,15 +275,17 @@ struct Transition<'a> {
     platform_specific_error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bot_timestamp: Option<&'a str>,
+    #[serde(flatten)]
+    said: &'a SaidWords,
 }
 
 impl<'a> Transition<'a> {
-    fn new(from: MeetingStatus, ending: Ending, verb: &'a Advance) -> Self {
+    fn new(from: MeetingStatus, ending: Ending, verb: &'a Advance, now: Time) -> Self {
         let report = &verb.report;
         Self {
             from,
             to: report.to,
-            timestamp: verb.now,
+            timestamp: now,
             container_id: verb.container_id.as_deref(),
             source: report.by,
             ending,
@@ -270,6 +294,7 @@ impl<'a> Transition<'a> {
             error_details: report.error_details.as_deref(),
             platform_specific_error: report.platform_specific_error.as_deref(),
             bot_timestamp: report.bot_timestamp.as_deref(),
+            said: &report.said,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Meetings as they are read.
 
-use crate::domain::{Meeting, MeetingId, MeetingStatus, Platform, Scope, UserId};
+use crate::domain::field::{Field, Raw};
+use crate::domain::field_error::{FieldError, LocStep, SentValue};
+use crate::domain::{Meeting, MeetingId, MeetingStatus, Platform, Scope, UserId, Word};
 use crate::error::{Error, Result};
 use crate::store::columns::columns;
 use crate::store::doors::Store;
@@ -91,7 +93,7 @@ pub struct MeetingName {
     /// The owner of the meetings.
     pub user_id: UserId,
     /// Where it is held.
-    pub platform: Platform,
+    pub platform: Word<Platform>,
     /// The platform's id of it; the newest one is meant.
     pub native_meeting_id: String,
     /// The meeting's own id, where one of several is meant.
@@ -120,10 +122,23 @@ impl MeetingName {
         Ok(by_id(db, id)?.filter(is_named))
     }
 
+    /// Why there is no such meeting. A platform that nothing was ever written of is a fault of the
+    /// path.
+    fn missing(&self) -> Error {
+        let platform = self.platform.as_str();
+        match Platform::read(Raw::Text(platform)) {
+            Ok(_) => Error::MeetingNotFound(self.platform.clone(), self.native_meeting_id.clone()),
+            Err(invalid) => {
+                let loc = vec![LocStep::Name("path"), LocStep::Name("platform")];
+                let sent = SentValue::Text(platform.to_owned());
+                Error::Invalid(vec![FieldError::new(loc, sent, invalid)])
+            }
+        }
+    }
+
     /// The meeting, or [`Error::MeetingNotFound`]; somebody else's is not found either.
     pub(crate) fn find(&self, db: &Connection) -> Result<Meeting> {
-        self.look_up(db)?
-            .ok_or_else(|| Error::MeetingNotFound(self.platform, self.native_meeting_id.clone()))
+        self.look_up(db)?.ok_or_else(|| self.missing())
     }
 }
 
@@ -137,6 +152,6 @@ impl Store {
     /// One meeting of a user; a small read.
     pub fn meeting(&self, name: &MeetingName) -> Result<Meeting> {
         let found = self.read(|db| name.look_up(db))?;
-        found.ok_or_else(|| Error::MeetingNotFound(name.platform, name.native_meeting_id.clone()))
+        found.ok_or_else(|| name.missing())
     }
 }

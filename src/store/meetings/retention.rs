@@ -4,7 +4,7 @@ use crate::domain::{MeetingId, Time};
 use crate::error::Result;
 use crate::store::doors::Store;
 use crate::store::meetings::read::MeetingName;
-use crate::store::meetings::states::OVER;
+use crate::store::meetings::states::OPEN;
 use rusqlite::{OptionalExtension, Row, params};
 
 /// Meetings that are looked up in one read.
@@ -31,9 +31,9 @@ impl Store {
         self.read_long(move |db| {
             let mut list = db.prepare_cached(&format!(
                 "SELECT id, user_id, platform, coalesce(native_meeting_id, '') FROM meetings
-                 WHERE id > ?1 AND status IN {} AND coalesce(end_time, updated_at) < ?2
+                 WHERE id > ?1 AND status NOT IN {} AND coalesce(end_time, updated_at) < ?2
                    AND (?3 OR json_extract(data, '$.redacted') IS NULL) ORDER BY id LIMIT ?4",
-                *OVER
+                *OPEN
             ))?;
             let values = params![after, end, of == RetentionTarget::Meeting, MEETINGS_READ];
             list.query_map(values, name_at)?.collect()
@@ -45,8 +45,8 @@ impl Store {
     pub fn is_old_or_gone(&self, id: MeetingId, end: Time) -> Result<bool> {
         let found = self.read(|db| {
             let mut find = db.prepare_cached(&format!(
-                "SELECT status IN {} AND coalesce(end_time, updated_at) < ?2 FROM meetings WHERE id = ?1",
-                *OVER
+                "SELECT status NOT IN {} AND coalesce(end_time, updated_at) < ?2 FROM meetings WHERE id = ?1",
+                *OPEN
             ))?;
             find.query_row(params![id, end], |row| row.get(0)).optional()
         })?;

@@ -32,10 +32,10 @@ impl Verb for NoteMeeting {
         let mut members = meeting.data.members();
         members.extend(self.members.iter().map(|(name, value)| (name.clone(), value.clone())));
         meeting.data = Data::of(&members);
-        meeting.updated_at = self.now;
+        meeting.updated_at = meeting.updated_at.max(self.now);
         let mut update =
             db.prepare_cached("UPDATE meetings SET data = ?2, updated_at = ?3 WHERE id = ?1")?;
-        update.execute(params![meeting.id, meeting.data, self.now])?;
+        update.execute(params![meeting.id, meeting.data, meeting.updated_at])?;
         Ok(meeting)
     }
 }
@@ -113,15 +113,26 @@ impl Verb for RedactMeeting {
         let mut members = meeting.data.members();
         members.retain(|name, _| KEPT_OF_DATA.contains(&name.as_str()));
         let data = Data::of(&members).with("redacted", Some(&true));
+        let mut changed = 0;
         for sql in [
             "DELETE FROM segments WHERE meeting_id = ?1",
+            "DELETE FROM streams WHERE meeting_id = ?1",
             "DELETE FROM deliveries WHERE meeting_id = ?1",
-            "UPDATE sessions SET bot_name = '', language = NULL WHERE meeting_id = ?1",
+            "DELETE FROM event_parts WHERE meeting_id = ?1",
+            "UPDATE sessions SET bot_name = '', language = NULL, token_hash = NULL
+             WHERE meeting_id = ?1 AND (bot_name <> '' OR language IS NOT NULL OR token_hash IS NOT NULL)",
         ] {
-            db.prepare_cached(sql)?.execute([meeting.id])?;
+            changed += db.prepare_cached(sql)?.execute([meeting.id])?;
+        }
+        let is_redacted = meeting.native_meeting_id.is_none()
+            && meeting.constructed_meeting_url.is_none()
+            && meeting.data.as_json() == data.as_json();
+        if changed == 0 && is_redacted {
+            // It was redacted before, and nothing is left to scrub.
+            return Ok(meeting.id);
         }
         let mut redact = db.prepare_cached(
-            "UPDATE meetings SET native_meeting_id = NULL, constructed_meeting_url = NULL, data = ?2, updated_at = ?3 WHERE id = ?1",
+            "UPDATE meetings SET native_meeting_id = NULL, constructed_meeting_url = NULL, data = ?2, updated_at = max(updated_at, ?3) WHERE id = ?1",
         )?;
         redact.execute(params![meeting.id, data, self.now])?;
         crate::store::scrub::mark_for_scrub(db)?;

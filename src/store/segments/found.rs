@@ -2,7 +2,7 @@
 
 use crate::domain::search::Term;
 use crate::domain::text::fold;
-use crate::domain::{MeetingId, Platform, Scope, Segment, SegmentId, Time, UserId};
+use crate::domain::{MeetingId, Platform, Scope, Segment, SegmentId, Time, UserId, Word};
 use crate::store::meetings::within::Within;
 use crate::store::segments::read::segment_at;
 use rusqlite::{Row, ToSql};
@@ -42,7 +42,7 @@ pub struct Found {
     /// The meeting's id.
     pub meeting_id: MeetingId,
     /// Where the meeting was held.
-    pub platform: Platform,
+    pub platform: Word<Platform>,
     /// The platform's id of it.
     pub native_meeting_id: Option<String>,
     /// The text as it is searched, with marks around what was found.
@@ -119,9 +119,9 @@ pub(crate) fn found_at(row: &Row<'_>, marked: String) -> rusqlite::Result<Found>
     Ok(Found {
         id,
         segment,
-        meeting_id: row.get(9)?,
-        platform: row.get(10)?,
-        native_meeting_id: row.get(11)?,
+        meeting_id: row.get(11)?,
+        platform: row.get(12)?,
+        native_meeting_id: row.get(13)?,
         marked,
     })
 }

@@ -6,17 +6,17 @@
 //! reading it. [`IndexSegments`] brings it in once it rests. What the index has of a segment that
 //! is marked is old, and is passed over until then.
 
-use crate::domain::search::spaced;
+use crate::domain::search::searched;
 use crate::domain::{MeetingId, SegmentId, Time, UserId};
 use crate::error::Result;
-use crate::store::meetings::states::OVER;
+use crate::store::meetings::states::OPEN;
 use crate::store::{Store, Verb};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 /// A segment that has not changed for so long rests.
 const RESTS_AFTER_SECONDS: i64 = 20;
-/// One after which its session has begun another rests sooner: bots send the last few again and
+/// One after which another has begun in its meeting rests sooner: bots send the last few again and
 /// again.
 const FOLLOWED_RESTS_AFTER_SECONDS: i64 = 5;
 /// Segments that are indexed in one verb: others wait behind it.
@@ -65,11 +65,11 @@ fn resting(db: &Connection, now: Time) -> rusqlite::Result<Vec<SegmentId>> {
         "SELECT s.id FROM segments s INDEXED BY unindexed_segments JOIN meetings m ON m.id = s.meeting_id
          WHERE s.unindexed_user_id IS NOT NULL
            AND (s.updated_at <= ?1
-             OR m.status IN {}
+             OR m.status NOT IN {}
              OR (s.updated_at <= ?2
-               AND EXISTS (SELECT 1 FROM segments n WHERE n.session_id = s.session_id AND n.start_ms > s.start_ms)))
+               AND EXISTS (SELECT 1 FROM segments n WHERE n.meeting_id = s.meeting_id AND n.absolute_start > s.absolute_start)))
          LIMIT ?3",
-        *OVER
+        *OPEN
     ))?;
     let rests_since = now.plus_seconds(-RESTS_AFTER_SECONDS);
     let followed_rests_since = now.plus_seconds(-FOLLOWED_RESTS_AFTER_SECONDS);
@@ -113,8 +113,8 @@ fn index(db: &Connection, ids: &[SegmentId]) -> rusqlite::Result<()> {
         let Some((user_id, speaker, text)): Option<(UserId, Option<String>, String)> = found else {
             continue;
         };
-        let speaker = speaker.as_deref().map(spaced).unwrap_or_default();
-        index.execute(params![id, owner(user_id), speaker, spaced(&text)])?;
+        let speaker = speaker.as_deref().map(searched).unwrap_or_default();
+        index.execute(params![id, owner(user_id), speaker, searched(&text)])?;
         mark.execute([id])?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! very same tokenizer.
 
 use crate::domain::SegmentId;
-use crate::domain::search::{MARK_END, MARK_START, spaced};
+use crate::domain::search::{MARK_END, MARK_START, searched};
 use crate::store::meetings::within::within;
 use crate::store::segments::found::{Filter, Found, Search, SearchPage, fits, found_at};
 use crate::store::segments::index::owner;
@@ -97,8 +97,8 @@ fn index_in_memory<'a>(
     let mut insert =
         index.prepare("INSERT INTO words (rowid, owner, speaker, text) VALUES (?1, ?2, ?3, ?4)")?;
     for Found { id, segment, .. } in segments {
-        let speaker = segment.speaker.as_deref().map(spaced).unwrap_or_default();
-        insert.execute(params![id, owner, speaker, spaced(&segment.text)])?;
+        let speaker = segment.speaker.as_deref().map(searched).unwrap_or_default();
+        insert.execute(params![id, owner, speaker, searched(&segment.text)])?;
     }
     drop(insert);
     index.execute_batch("COMMIT")?;

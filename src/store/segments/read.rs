@@ -4,12 +4,15 @@ use crate::domain::{MeetingId, Segment, SegmentId, Time, TokenHash};
 use crate::error::Result;
 use crate::store::doors::Store;
 use crate::store::pages::{Page, page};
+use crate::store::segments::row::{shown_id, shown_times};
+use crate::store::segments::session::Session;
 use rusqlite::{Row, params};
 
 /// The columns of [`segment_at`], of the table `s`.
 macro_rules! segment_columns {
     () => {
-        "s.id, s.start_ms, s.end_ms, s.text, s.language, s.speaker, s.created_at, s.absolute_start, s.absolute_end"
+        "s.id, s.identity, s.text, s.language, s.speaker, s.speaker_source, s.completed, s.created_at, s.absolute_start,
+         (SELECT started_at FROM sessions WHERE meeting_id = s.meeting_id), s.absolute_end"
     };
 }
 
@@ -17,25 +20,31 @@ pub(crate) use segment_columns;
 
 /// A segment from a row that begins with [`segment_columns`].
 pub(crate) fn segment_at(row: &Row<'_>) -> rusqlite::Result<(SegmentId, Segment)> {
+    let identity: String = row.get(1)?;
+    let (absolute_start_time, absolute_end_time) = (row.get(8)?, row.get(10)?);
+    let clock: Option<Time> = row.get(9)?;
+    let clock = clock.unwrap_or(absolute_start_time);
+    let (start, end) = shown_times(absolute_start_time, absolute_end_time, clock);
     let segment = Segment {
-        start: row.get(1)?,
-        end: row.get(2)?,
-        text: row.get(3)?,
-        language: row.get(4)?,
-        speaker: row.get(5)?,
-        created_at: row.get(6)?,
-        absolute_start_time: row.get(7)?,
-        absolute_end_time: row.get(8)?,
+        segment_id: shown_id(&identity),
+        start,
+        end,
+        text: row.get(2)?,
+        language: row.get(3)?,
+        speaker: row.get(4)?,
+        speaker_source: row.get(5)?,
+        completed: row.get(6)?,
+        created_at: row.get(7)?,
+        absolute_start_time,
+        absolute_end_time,
     };
     Ok((row.get(0)?, segment))
 }
 
 impl Store {
-    /// Whether some meeting that is not over has this secret; a small read.
-    pub fn has_session(&self, token_hash: &TokenHash) -> Result<bool> {
-        self.read(|db| {
-            db.prepare_cached("SELECT 1 FROM sessions WHERE token_hash = ?1")?.exists([token_hash])
-        })
+    /// Whether some meeting that takes words at this time has this secret; a small read.
+    pub fn has_session(&self, token_hash: &TokenHash, now: Time) -> Result<bool> {
+        self.read(|db| Ok(Session::find(db, token_hash, now)?.is_some()))
     }
 
     /// A page of a meeting's segments by absolute start, after the one that the last page ended

@@ -1,6 +1,6 @@
 //! The search in a user's transcripts: the newest first, a page at bounded cost.
 
-use crate::domain::search::{MARK_END, MARK_START, spaced};
+use crate::domain::search::{MARK_END, MARK_START, searched};
 use crate::error::{Error, Result};
 use crate::store::Store;
 use crate::store::meetings::within::within;
@@ -116,7 +116,7 @@ fn select_indexed(
     let (mut page, mut examined, mut last) = (SearchPage::default(), 0, None);
     while let Some(row) = rows.next()? {
         examined += 1;
-        let fits = row.get::<_, Option<String>>(12)?;
+        let fits = row.get::<_, Option<String>>(14)?;
         if page.found.len() == search.limit {
             page.next = last;
             return Ok(page);
@@ -138,12 +138,12 @@ fn expression(search: &Search) -> String {
     if let Some(speaker) =
         search.speaker.as_deref().filter(|name| name.chars().any(char::is_alphanumeric))
     {
-        let _ = write!(expression, " AND speaker:{}", quoted(&spaced(speaker)));
+        let _ = write!(expression, " AND speaker:{}", quoted(&searched(speaker)));
     }
     let mut terms = String::new();
     for term in &search.terms {
         let star = if term.is_prefix { " *" } else { "" };
-        let _ = write!(terms, " {}{star}", quoted(&spaced(&term.text)));
+        let _ = write!(terms, " {}{star}", quoted(&searched(&term.text)));
     }
     let _ = write!(expression, " AND text:({})", terms.trim_start());
     expression

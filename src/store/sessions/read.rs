@@ -1,12 +1,12 @@
 //! Sessions of bots as they are read, and the seats that they take.
 
-use crate::domain::{Meeting, MeetingId, Scope, UserId};
+use crate::domain::{Meeting, MeetingId, Scope, TokenHash, UserId};
 use crate::error::Result;
 use crate::store::doors::Store;
 use crate::store::meetings::read::{by_id, meeting_at, meeting_columns};
-use crate::store::meetings::states::{OVER, SEATED};
+use crate::store::meetings::states::{OPEN, SEATED};
 use crate::store::meetings::within::{Within, within};
-use rusqlite::{Connection, Row, ToSql};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
 /// How many seats a user's bots take in the meetings within a scope.
 pub(crate) fn seats_within(
@@ -74,15 +74,19 @@ impl Store {
         self.read(|db| by_id(db, id))
     }
 
-    /// Whether there is such a session; a small read.
-    pub fn is_session(&self, uid: &str) -> Result<bool> {
-        self.read(|db| db.prepare_cached("SELECT 1 FROM sessions WHERE uid = ?1")?.exists([uid]))
+    /// The meeting of a session and BLAKE3 of its secret, if there is such a session; a small read.
+    pub fn session(&self, uid: &str) -> Result<Option<(MeetingId, Option<TokenHash>)>> {
+        self.read(|db| {
+            let sql = "SELECT meeting_id, token_hash FROM sessions WHERE uid = ?1";
+            let mut find = db.prepare_cached(sql)?;
+            find.query_row([uid], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })
     }
 
     /// The meetings that are not over, oldest first; a long read.
     pub async fn open_meetings(&self) -> Result<Vec<BotAtWork>> {
         let select = bot_select!("FROM meetings m JOIN sessions s ON s.meeting_id = m.id");
-        let sql = format!("{select} WHERE m.status NOT IN {} ORDER BY m.id", *OVER);
+        let sql = format!("{select} WHERE m.status IN {} ORDER BY m.id", *OPEN);
         self.read_long(move |db| bots_at_work(db, &sql, &[])).await
     }
 
@@ -90,8 +94,8 @@ impl Store {
     pub async fn open_meetings_of(&self, user_id: UserId, scope: Scope) -> Result<Vec<BotAtWork>> {
         let select = bot_select!("FROM meetings m JOIN sessions s ON s.meeting_id = m.id");
         let sql = format!(
-            "{select} WHERE m.user_id = :user AND m.status NOT IN {} AND {} ORDER BY m.id",
-            *OVER,
+            "{select} WHERE m.user_id = :user AND m.status IN {} AND {} ORDER BY m.id",
+            *OPEN,
             within!()
         );
         self.read_long(move |db| {
@@ -109,7 +113,7 @@ impl Store {
             "FROM sessions s INDEXED BY uncleared JOIN meetings m ON m.id = s.meeting_id
              WHERE s.cleared_at IS NULL AND m.bot_container_id IS NOT NULL"
         );
-        let sql = format!("{select} AND m.status IN {}", *OVER);
+        let sql = format!("{select} AND m.status NOT IN {}", *OPEN);
         self.read_long(move |db| bots_at_work(db, &sql, &[])).await
     }
 

@@ -44,7 +44,9 @@ impl Verb for SendBot {
     type Answer = Meeting;
 
     fn apply(&self, db: &Connection) -> Result<Meeting> {
-        let mut limit = db.prepare_cached("SELECT max_concurrent_bots FROM users WHERE id = ?1")?;
+        let mut limit = db.prepare_cached(
+            "SELECT max_concurrent_bots FROM users WHERE id = ?1 AND erasing_at IS NULL",
+        )?;
         let limit: i64 = limit
             .query_row([self.user_id], |row| row.get(0))
             .optional()?
@@ -105,10 +107,10 @@ impl SendBot {
         Ok(Meeting {
             id,
             user_id: self.user_id,
-            platform: self.platform,
+            platform: self.platform.into(),
             native_meeting_id: Some(self.native_meeting_id.clone()),
             constructed_meeting_url: Some(self.url.clone()),
-            status,
+            status: status.into(),
             bot_container_id: None,
             start_time: None,
             end_time: None,
@@ -138,7 +140,7 @@ impl Verb for NoteContainer {
 
     fn apply(&self, db: &Connection) -> Result<Meeting> {
         let mut note = db.prepare_cached(
-            "UPDATE meetings SET bot_container_id = ?2, updated_at = ?3 WHERE id = ?1",
+            "UPDATE meetings SET bot_container_id = ?2, updated_at = max(updated_at, ?3) WHERE id = ?1",
         )?;
         note.execute(params![self.meeting_id, self.container_id, self.now])?;
         by_id(db, self.meeting_id)?
@@ -186,8 +188,9 @@ impl Verb for NoteCleared {
     type Answer = ();
 
     fn apply(&self, db: &Connection) -> Result<()> {
-        let mut note =
-            db.prepare_cached("UPDATE sessions SET cleared_at = ?2 WHERE meeting_id = ?1")?;
+        let mut note = db.prepare_cached(
+            "UPDATE sessions SET cleared_at = max(?2, started_at) WHERE meeting_id = ?1",
+        )?;
         note.execute(params![self.meeting_id, self.now])?;
         Ok(())
     }

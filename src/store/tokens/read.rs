@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::store::columns::columns;
 use crate::store::doors::Store;
 use crate::store::sessions::read::seats_within;
-use crate::store::users::read::{USER_COLUMNS, user_at, user_columns};
+use crate::store::users::read::{USER_COLUMNS, data_columns, user_at, user_columns};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 /// How many of a user's tokens are read where the request runs; what is more goes to the blocking
@@ -53,7 +53,8 @@ fn find_with_tokens(
         user_columns!(),
         ", ",
         token_columns!(),
-        " FROM users u LEFT JOIN tokens t ON t.user_id = u.id WHERE u.id = ?1 ORDER BY t.id"
+        " FROM users u LEFT JOIN tokens t ON t.user_id = u.id
+          WHERE u.id = ?1 AND u.erasing_at IS NULL ORDER BY t.id"
     ))?;
     let mut rows = statement.query([id])?;
     let (mut user, mut tokens) = (None, Vec::new());

@@ -32,7 +32,9 @@ impl Verb for CreateToken {
     type Answer = Token;
 
     fn apply(&self, db: &Connection) -> Result<Token> {
-        if !db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([self.user_id])? {
+        let mut user =
+            db.prepare_cached("SELECT 1 FROM users WHERE id = ?1 AND erasing_at IS NULL")?;
+        if !user.exists([self.user_id])? {
             return Err(Error::UserNotFound);
         }
         insert(db, self, lifetime(self.terms.expires_at, self.now), None)
@@ -247,7 +249,7 @@ impl Verb for TouchTokens {
 
     fn apply(&self, db: &Connection) -> Result<()> {
         let mut update = db.prepare_cached(
-            "UPDATE tokens SET last_used_at = ?2, last_address = ?3 WHERE id = ?1",
+            "UPDATE tokens SET last_used_at = max(?2, created_at), last_address = ?3 WHERE id = ?1",
         )?;
         for (id, at, address) in &self.used {
             update.execute(params![id, at, address])?;

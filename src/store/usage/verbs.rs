@@ -59,6 +59,21 @@ pub(crate) fn bot_ended(
     }
 }
 
+/// Counts words whose drafts are final now.
+pub(crate) fn words_said(
+    db: &Connection,
+    user_id: UserId,
+    token_id: TokenId,
+    transcript_ms: i64,
+    now: Time,
+) -> rusqlite::Result<()> {
+    if transcript_ms == 0 {
+        return Ok(());
+    }
+    let key = UsageKey { user_id, day: Day::of(now), token_id };
+    add(db, &key, &UsageCounts { transcript_ms, ..UsageCounts::default() })
+}
+
 /// Adds a batch to what is counted; users that are gone are passed over.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct WriteUsage {

@@ -1,25 +1,49 @@
 //! Users as they are read.
 
 use crate::domain::text::fold;
-use crate::domain::{Email, User, UserId};
+use crate::domain::{Data, Email, User, UserId};
 use crate::error::{Error, Result};
 use crate::store::columns::columns;
 use crate::store::doors::Store;
 use crate::store::positions::{Start, Table};
-use rusqlite::{Connection, OptionalExtension, named_params};
+use crate::store::webhooks::settings::URL;
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use std::sync::Arc;
 
+/// What a user's data is made of.
+macro_rules! data_columns {
+    () => {
+        "u.data, u.webhook_url"
+    };
+}
+
+pub(crate) use data_columns;
+
 columns!(user_columns, user_at: User of "u" {
-    id, email, name, image_url, max_concurrent_bots, data, created_at, disabled_at,
-});
+    id, email, name, image_url, max_concurrent_bots, created_at, disabled_at,
+} then data: data_at of data_columns);
 
 /// How many columns those are.
-pub(crate) const USER_COLUMNS: usize = 8;
+pub(crate) const USER_COLUMNS: usize = 9;
 
-/// The user with this id.
+/// A user's data from a row that has [`data_columns`] from `first` on: where their events go stands
+/// in it, as clients expect.
+fn data_at(row: &Row<'_>, first: usize) -> rusqlite::Result<Data> {
+    let data: Data = row.get(first)?;
+    let webhook_url: Option<String> = row.get(first + 1)?;
+    match webhook_url {
+        Some(url) => Ok(data.with(URL, Some(&url))),
+        None => Ok(data),
+    }
+}
+
+/// The user with this id; one who is being erased is found no more.
 pub(crate) fn find(db: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
-    let mut statement =
-        db.prepare_cached(concat!("SELECT ", user_columns!(), " FROM users u WHERE id = ?1"))?;
+    let mut statement = db.prepare_cached(concat!(
+        "SELECT ",
+        user_columns!(),
+        " FROM users u WHERE id = ?1 AND erasing_at IS NULL"
+    ))?;
     statement.query_row([id], |row| user_at(row, 0)).optional()
 }
 
@@ -28,7 +52,7 @@ pub(crate) fn find_by_email(db: &Connection, key: &str) -> rusqlite::Result<Opti
     let mut statement = db.prepare_cached(concat!(
         "SELECT ",
         user_columns!(),
-        " FROM users u WHERE email_key = ?1"
+        " FROM users u WHERE email_key = ?1 AND erasing_at IS NULL"
     ))?;
     statement.query_row([key], |row| user_at(row, 0)).optional()
 }
@@ -47,6 +71,15 @@ pub struct UserPage {
 }
 
 impl Store {
+    /// The users whose erasure is decided and not finished; a small read.
+    pub fn users_being_erased(&self) -> Result<Vec<UserId>> {
+        self.read(|db| {
+            let mut list =
+                db.prepare_cached("SELECT id FROM users WHERE erasing_at IS NOT NULL ORDER BY id")?;
+            list.query_map([], |row| row.get(0))?.collect()
+        })
+    }
+
     /// The user with this address, however it is spelled.
     pub fn user_by_email(&self, email: &Email) -> Result<User> {
         self.read(|db| find_by_email(db, &email.key()))?.ok_or(Error::UserNotFound)
@@ -69,10 +102,14 @@ impl Store {
                         start,
                     )
                 }
-                None => ("AND :text IS NULL", positions.behind_first(db, Table::Users, after, page.skip)?),
+                None => (
+                    "AND :text IS NULL",
+                    positions.behind_first(db, Table::Users, after, page.skip)?,
+                ),
             };
             let mut statement = db.prepare_cached(&format!(
-                "SELECT {} FROM users u WHERE id > :after {filter} ORDER BY id LIMIT :limit OFFSET :skip",
+                "SELECT {} FROM users u WHERE id > :after AND erasing_at IS NULL {filter}
+                 ORDER BY id LIMIT :limit OFFSET :skip",
                 user_columns!()
             ))?;
             let values = named_params! {

@@ -4,8 +4,9 @@ use crate::domain::{Action, Data, Email, Patch, Subject, Time, User, UserId};
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
-use crate::store::meetings::states::OVER;
+use crate::store::meetings::states::OPEN;
 use crate::store::users::read::{find, find_by_email};
+use crate::store::webhooks::settings::{URL, keep_url, split};
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
@@ -37,17 +38,19 @@ impl Verb for CreateUser {
             return Ok((known, false));
         }
         let mut insert = db.prepare_cached(
-            "INSERT INTO users (email, email_key, name, image_url, max_concurrent_bots, data, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO users (email, email_key, name, image_url, max_concurrent_bots, data, created_at, webhook_url)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
+        let (data, webhook_url) = split(&self.data);
         insert.execute(params![
             self.email,
             key,
             self.name,
             self.image_url,
             self.max_concurrent_bots,
-            self.data,
-            self.now
+            data,
+            self.now,
+            webhook_url
         ])?;
         let user = User {
             id: UserId(db.last_insert_rowid()),
@@ -55,7 +58,7 @@ impl Verb for CreateUser {
             name: self.name.clone(),
             image_url: self.image_url.clone(),
             max_concurrent_bots: self.max_concurrent_bots,
-            data: self.data.clone(),
+            data: data.with(URL, webhook_url.as_ref()),
             created_at: self.now,
             disabled_at: None,
         };
@@ -103,23 +106,27 @@ impl Verb for UpdateUser {
         self.name.apply(&mut user.name);
         self.image_url.apply(&mut user.image_url);
         user.max_concurrent_bots = self.max_concurrent_bots.unwrap_or(user.max_concurrent_bots);
-        user.data = self.data.clone().unwrap_or(user.data);
+        if let Some(data) = &self.data {
+            user.data = keep_url(data, &user.data);
+        }
         user.disabled_at = match self.disabled {
             None => user.disabled_at,
             Some(false) => None,
             Some(true) => user.disabled_at.or(Some(self.now)),
         };
         let mut update = db.prepare_cached(
-            "UPDATE users SET name = ?2, image_url = ?3, max_concurrent_bots = ?4, data = ?5, disabled_at = ?6 WHERE id = ?1",
+            "UPDATE users SET name = ?2, image_url = ?3, max_concurrent_bots = ?4, disabled_at = ?5 WHERE id = ?1",
         )?;
         update.execute(params![
             user.id,
             user.name,
             user.image_url,
             user.max_concurrent_bots,
-            user.data,
             user.disabled_at
         ])?;
+        if self.data.is_some() {
+            replace_data(db, &mut user)?;
+        }
         Ok(user)
     }
 
@@ -143,24 +150,78 @@ impl Audited for UpdateUser {
     }
 }
 
-/// Stores the data of a user after a change.
-pub(crate) fn replace_data(db: &Connection, user: &User) -> rusqlite::Result<()> {
-    let mut update = db.prepare_cached("UPDATE users SET data = ?2 WHERE id = ?1")?;
-    update.execute(params![user.id, user.data]).map(drop)
+/// Stores the data of a user after a change, with where their events go, and shows it as it will
+/// be read.
+pub(crate) fn replace_data(db: &Connection, user: &mut User) -> rusqlite::Result<()> {
+    let (data, webhook_url) = split(&user.data);
+    let mut update =
+        db.prepare_cached("UPDATE users SET data = ?2, webhook_url = ?3 WHERE id = ?1")?;
+    update.execute(params![user.id, data, webhook_url])?;
+    user.data = if webhook_url.is_some() { data.with(URL, webhook_url.as_ref()) } else { data };
+    Ok(())
 }
 
-/// Checks that a user may be deleted: there is one with this id, and none of their bots is in a
-/// meeting.
+/// Checks that a user may be deleted: there is one with this id, who may be being erased already,
+/// and none of their bots is in a meeting.
 pub(crate) fn check_deletable(db: &Connection, id: UserId) -> Result<()> {
-    let sql = format!("SELECT 1 FROM meetings WHERE user_id = ?1 AND status NOT IN {}", *OVER);
+    let sql = format!("SELECT 1 FROM meetings WHERE user_id = ?1 AND status IN {}", *OPEN);
     let mut open = db.prepare_cached(&sql)?;
-    match open.exists([id])? {
-        true => Err(Error::BotInMeeting),
-        false => find(db, id)?.map(drop).ok_or(Error::UserNotFound),
+    if open.exists([id])? {
+        return Err(Error::BotInMeeting);
+    }
+    match db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([id])? {
+        true => Ok(()),
+        false => Err(Error::UserNotFound),
     }
 }
 
-/// Deletes a user with their tokens, meetings and transcripts.
+/// Decides that a user is erased, which nothing can change afterwards: their tokens are gone, no bot
+/// can be sent for them, nobody finds them, and their address is free. What they said and their
+/// row follow in steps.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct BeginErasure {
+    /// The id of the user.
+    pub id: UserId,
+    /// The time of the change.
+    pub now: Time,
+}
+
+impl Verb for BeginErasure {
+    type Answer = ();
+
+    const ESSENTIAL: bool = true;
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        find(db, self.id)?.ok_or(Error::UserNotFound)?;
+        check_deletable(db, self.id)?;
+        let mut mark = db.prepare_cached(
+            "UPDATE users SET erasing_at = ?2, email_key = 'erased:' || id, webhook_url = NULL WHERE id = ?1",
+        )?;
+        mark.execute(params![self.id, self.now])?;
+        for sql in [
+            "DELETE FROM tokens WHERE user_id = ?1",
+            "DELETE FROM deliveries WHERE user_id = ?1",
+            "DELETE FROM webhook_secrets WHERE user_id = ?1",
+        ] {
+            db.prepare_cached(sql)?.execute([self.id])?;
+        }
+        Ok(crate::store::scrub::mark_for_scrub(db)?)
+    }
+
+    fn change(&self, (): &()) -> Option<Change> {
+        Some(Change::UserRemoved(self.id))
+    }
+}
+
+impl Audited for BeginErasure {
+    const ACTION: Action = Action::UserDelete;
+
+    fn after(&self, (): &()) -> Option<(Subject, Option<Snapshot>)> {
+        Some((Subject::User(self.id), None))
+    }
+}
+
+/// Deletes a user with their tokens, meetings and transcripts: the last step of an erasure.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DeleteUser {
     /// The id of the user.

@@ -2,10 +2,10 @@
 //! is lost and none invented.
 
 use crate::domain::{
-    CompletionReason, Data, Meeting, MeetingStatus, StatusReport, Time, TransitionSource, UserId,
+    CompletionReason, Meeting, MeetingStatus, StatusReport, Time, TransitionSource, UserId,
 };
 use crate::error::{Error, Result};
-use crate::store::webhooks::settings::url_in;
+use crate::store::webhooks::event_parts::keep;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
@@ -44,23 +44,26 @@ pub(crate) fn queue(
         .map(CompletionReason::as_str)
         .or(report.reason.as_deref())
         .or(stopped);
-    let (to, transition_source) = (meeting.status, report.by);
+    let (to, transition_source) = (report.to, report.by);
     let status_change = Step { from, to, reason, timestamp: now, transition_source };
     let event = Posted { event_type: "meeting.status_change", meeting, status_change };
     let body = serde_json::to_string(&event).map_err(|error| Error::Internal(error.to_string()))?;
     // A meeting takes each step once, so no two events have one body; and the same verbs on a copy
     // give the same names.
     let uid = &blake3::hash(body.as_bytes()).to_hex()[..32];
+    let kept = keep(db, meeting.id, &meeting.data, &body)?;
     let mut insert = db.prepare_cached(
-        "INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts, next_at) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?5)",
+        "INSERT INTO deliveries (user_id, meeting_id, uid, body, parts, created_at, attempts, next_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?6)",
     )?;
-    insert.execute(params![meeting.user_id, meeting.id, uid, body, now])?;
+    let (user_id, meeting_id) = (meeting.user_id, meeting.id);
+    insert.execute(params![user_id, meeting_id, uid, kept.body, kept.parts, now])?;
     Ok(())
 }
 
 /// Where a user's events go.
 fn webhook_url(db: &Connection, user_id: UserId) -> Result<Option<String>> {
-    let mut find = db.prepare_cached("SELECT data FROM users WHERE id = ?1")?;
-    let data = find.query_row([user_id], |row| row.get(0)).optional()?.map(Data::stored);
-    Ok(data.as_ref().and_then(url_in))
+    let mut find = db.prepare_cached("SELECT webhook_url FROM users WHERE id = ?1")?;
+    let found: Option<Option<String>> = find.query_row([user_id], |row| row.get(0)).optional()?;
+    Ok(found.flatten())
 }

@@ -3,6 +3,7 @@
 use crate::domain::{Delivery, DeliveryId, DeliveryState, MeetingId, Time, UserId};
 use crate::error::Result;
 use crate::store::doors::Store;
+use crate::store::webhooks::event_parts::whole_body;
 use crate::store::webhooks::settings::Webhook;
 use crate::store::webhooks::verbs::FORGET_MAX;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -58,7 +59,8 @@ impl Due {
         let mut heads = db.prepare_cached(
             "SELECT d.id, d.user_id, d.meeting_id, d.next_at
              FROM (SELECT min(id) AS id FROM deliveries WHERE next_at IS NOT NULL GROUP BY meeting_id) AS head
-             JOIN deliveries d ON d.id = head.id ORDER BY d.next_at, d.id",
+             JOIN deliveries d ON d.id = head.id JOIN users u ON u.id = d.user_id
+             WHERE u.disabled_at IS NULL ORDER BY d.next_at, d.id",
         )?;
         let (mut rows, mut due, mut found) = (heads.query([])?, Vec::new(), HashMap::new());
         let mut next_at = None;
@@ -129,6 +131,11 @@ pub struct DeliveryPage {
     pub limit: i64,
 }
 
+/// The events of disabled users that wait and happened before `?1`.
+pub(crate) const HELD_EVENTS: &str =
+    "FROM deliveries d JOIN users u ON u.id = d.user_id AND u.disabled_at IS NOT NULL
+     WHERE d.next_at IS NOT NULL AND d.created_at < ?1";
+
 /// What an event is called in its body.
 macro_rules! event_type {
     () => {
@@ -144,17 +151,19 @@ impl Store {
         self.read_long(move |db| Due::select(db, now, busy)).await
     }
 
-    /// One event, if it still waits; a small read.
+    /// One event, if it still waits and its user is not disabled; a small read.
     pub fn waiting_event(&self, id: DeliveryId) -> Result<Option<WaitingEvent>> {
         self.read(|db| {
             let mut find = db.prepare_cached(concat!(
                 "SELECT d.uid, ",
                 event_type!(),
-                ", d.body, d.created_at, d.attempts, u.data, s.secret FROM deliveries d JOIN users u ON u.id = d.user_id
-                 LEFT JOIN webhook_secrets s ON s.user_id = u.id WHERE d.id = ?1 AND d.next_at IS NOT NULL"
+                ", d.body, d.created_at, d.attempts, u.webhook_url, s.secret, d.parts FROM deliveries d JOIN users u ON u.id = d.user_id
+                 LEFT JOIN webhook_secrets s ON s.user_id = u.id WHERE d.id = ?1 AND d.next_at IS NOT NULL AND u.disabled_at IS NULL"
             ))?;
-            find.query_row([id], waiting_at).optional()
-        })
+            let found = find.query_row([id], |row| Ok((waiting_at(row)?, row.get(7)?))).optional()?;
+            let Some((mut event, parts)) = found else { return Ok(Ok(None)) };
+            Ok(with_parts(db, &mut event.body, parts).map(|()| Some(event)))
+        })?
     }
 
     /// A page of a user's events; a long read.
@@ -170,6 +179,14 @@ impl Store {
             list.query_map(params![page.user_id, before, page.limit], delivery_at)?.collect()
         })
         .await
+    }
+
+    /// Whether an event of a disabled user waits that happened before `end`; a small read.
+    pub fn has_held_event_before(&self, end: Time) -> Result<bool> {
+        self.read(|db| {
+            let sql = format!("SELECT 1 {HELD_EVENTS} LIMIT 1");
+            db.prepare_cached(&sql)?.exists([end])
+        })
     }
 
     /// Some events that are over and happened before `end`; a long read. The table is in the order
@@ -191,6 +208,14 @@ impl Store {
         })
         .await
     }
+}
+
+/// Puts what is kept apart back into a body.
+pub(crate) fn with_parts(db: &Connection, body: &mut String, parts: Option<String>) -> Result<()> {
+    if let Some(parts) = parts {
+        *body = whole_body(db, body, &parts)?;
+    }
+    Ok(())
 }
 
 fn waiting_at(row: &Row<'_>) -> rusqlite::Result<WaitingEvent> {

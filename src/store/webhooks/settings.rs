@@ -5,8 +5,7 @@ use crate::error::{Error, Result};
 use crate::store::doors::Store;
 use rusqlite::{OptionalExtension, Row};
 
-/// The member of a user's data that holds the address; others can read it there, and existing
-/// clients do.
+/// The member of a user's data that shows the address: existing clients read it there.
 pub(crate) const URL: &str = "webhook_url";
 
 /// A user's webhook.
@@ -19,16 +18,30 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// From a row that holds a user's data at `at` and their secret after it.
+    /// From a row that holds the address at `at` and the secret after it.
     pub fn at(row: &Row<'_>, at: usize) -> rusqlite::Result<Self> {
-        let url = url_in(&row.get(at)?);
-        Ok(Self { url, secret: row.get(at + 1)? })
+        Ok(Self { url: row.get(at)?, secret: row.get(at + 1)? })
     }
 }
 
-/// The address in a user's data, which whoever holds the admin key may fill with anything.
-pub(crate) fn url_in(data: &Data) -> Option<String> {
-    data.text(URL).filter(|url| !url.is_empty())
+/// A user's data as it is stored, and the address that stands in it as it is shown. An empty
+/// address is none; what is no text is no address, and stays in the data.
+pub(crate) fn split(shown: &Data) -> (Data, Option<String>) {
+    match shown.text(URL) {
+        Some(url) => (shown.with::<()>(URL, None), Some(url).filter(|url| !url.is_empty())),
+        None => (shown.clone(), None),
+    }
+}
+
+/// New data of a user, as it is shown. Data that does not name the address leaves it as it is.
+pub(crate) fn keep_url(new: &Data, old: &Data) -> Data {
+    if new.members().contains_key(URL) {
+        return new.clone();
+    }
+    match old.text(URL) {
+        Some(url) => new.with(URL, Some(&url)),
+        None => new.clone(),
+    }
 }
 
 impl Store {
@@ -36,7 +49,7 @@ impl Store {
     pub fn webhook(&self, user_id: UserId) -> Result<Webhook> {
         let found = self.read(|db| {
             let mut find = db.prepare_cached(
-                "SELECT u.data, s.secret FROM users u LEFT JOIN webhook_secrets s ON s.user_id = u.id WHERE u.id = ?1",
+                "SELECT u.webhook_url, s.secret FROM users u LEFT JOIN webhook_secrets s ON s.user_id = u.id WHERE u.id = ?1",
             )?;
             find.query_row([user_id], |row| Webhook::at(row, 0)).optional()
         })?;

@@ -1,13 +1,16 @@
 //! Writes of webhooks: where events go, and how an attempt to deliver one ended.
 
-use crate::domain::{DeliveryId, Patch, Time, User, UserId, WebhookSecret};
+use crate::domain::{DeliveryId, MeetingId, Patch, Time, User, UserId, WebhookSecret};
 use crate::error::{Error, Result};
 use crate::store::users::read::find as find_user;
 use crate::store::users::verbs::replace_data;
+use crate::store::webhooks::event_parts::forget_unused;
+use crate::store::webhooks::read::HELD_EVENTS;
 use crate::store::webhooks::settings::URL;
 use crate::store::writer::verb::{Change, Verb};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Most deliveries that are forgotten in one transaction.
 pub(crate) const FORGET_MAX: usize = 500;
@@ -76,10 +79,40 @@ impl Verb for ForgetDeliveries {
     fn apply(&self, db: &Connection) -> Result<()> {
         let mut forget =
             db.prepare_cached("DELETE FROM deliveries WHERE id = ?1 AND next_at IS NULL")?;
+        let mut of = db.prepare_cached("SELECT meeting_id FROM deliveries WHERE id = ?1")?;
+        let mut meetings = BTreeSet::new();
         for id in &self.ids {
+            meetings.extend(of.query_row([id], |row| row.get::<_, MeetingId>(0)).optional()?);
             forget.execute([id])?;
         }
+        for meeting_id in meetings {
+            forget_unused(db, meeting_id)?;
+        }
         Ok(())
+    }
+}
+
+/// Gives up events of users who have been disabled for long.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GiveUpHeld {
+    /// Those that happened before.
+    pub before: Time,
+    /// Why, for the list of deliveries.
+    pub error: String,
+}
+
+impl Verb for GiveUpHeld {
+    /// Whether there may be more.
+    type Answer = bool;
+
+    fn apply(&self, db: &Connection) -> Result<bool> {
+        let mut give_up = db.prepare_cached(&format!(
+            "UPDATE deliveries SET next_at = NULL, last_error = ?2
+             WHERE id IN (SELECT d.id {HELD_EVENTS} ORDER BY d.id LIMIT ?3)"
+        ))?;
+        let max = i64::try_from(FORGET_MAX).unwrap_or(i64::MAX);
+        let given_up = give_up.execute(params![self.before, self.error, max])?;
+        Ok(given_up == FORGET_MAX)
     }
 }
 
@@ -104,7 +137,7 @@ impl Verb for SetWebhook {
             Patch::Clear => user.data = user.data.with::<()>(URL, None),
             Patch::Set(url) => user.data = user.data.with(URL, Some(url)),
         }
-        replace_data(db, &user)?;
+        replace_data(db, &mut user)?;
         match &self.secret {
             Patch::Keep => 0,
             Patch::Clear => db

@@ -49,6 +49,7 @@ impl Writer {
             connection,
             publish,
             failed,
+            wal_pending: false,
         };
         let thread = std::thread::Builder::new().name("writer".to_owned());
         let thread = thread.spawn(move || writer_thread.work(&waiting)).map_err(cannot)?;

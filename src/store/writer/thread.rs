@@ -10,10 +10,10 @@ use crate::store::reserve::Reserve;
 use crate::store::writer::job::{Counters, Job, Message};
 use crate::store::writer::record::Recorder;
 use crate::store::writer::verb::Change;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Row, TransactionBehavior};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -22,6 +22,10 @@ const BATCH_MAX: usize = 256;
 
 /// How long a checkpoint of the whole WAL waits for readers, and every write behind it.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(50);
+
+/// How long nobody has written when the writer checkpoints the WAL: whoever copies the database
+/// file alone, which is no backup, has all but the last moment.
+const IDLE_TIME: Duration = Duration::from_millis(500);
 
 /// What the writer's thread owns.
 pub(crate) struct WriterThread {
@@ -33,6 +37,8 @@ pub(crate) struct WriterThread {
     pub(crate) failed: Arc<watch::Sender<Option<String>>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) recorder: Option<Recorder>,
+    /// Whether the WAL has something that the database file has not.
+    pub(crate) wal_pending: bool,
 }
 
 /// A writer that panicked writes no more, and nobody must believe that it does.
@@ -47,7 +53,7 @@ impl Drop for WriterThread {
 impl WriterThread {
     pub(crate) fn work(mut self, waiting: &Receiver<Message>) {
         let mut pending_message = None;
-        while let Some(message) = pending_message.take().or_else(|| waiting.recv().ok()) {
+        while let Some(message) = pending_message.take().or_else(|| self.next(waiting)) {
             match message {
                 Message::Job(first) => {
                     let (batch, next) = gather(first, waiting);
@@ -69,6 +75,28 @@ impl WriterThread {
         }
     }
 
+    /// The next message; `None` when there will be none. A WAL that nobody adds to is checkpointed
+    /// meanwhile.
+    fn next(&mut self, waiting: &Receiver<Message>) -> Option<Message> {
+        while self.wal_pending && self.failed.borrow().is_none() {
+            match waiting.recv_timeout(IDLE_TIME) {
+                Ok(message) => return Some(message),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => self.checkpoint_idle(),
+            }
+        }
+        waiting.recv().ok()
+    }
+
+    /// Checkpoints the WAL and keeps its length, as recycling it is faster than making it anew.
+    fn checkpoint_idle(&mut self) {
+        let checkpointed = self.files.still_there().and_then(|()| self.checkpoint("PASSIVE"));
+        match checkpointed {
+            Ok(is_complete) => self.wal_pending = !is_complete,
+            Err(error) => fail_on(&error, &self.failed),
+        }
+    }
+
     /// Brings a batch to its end: committed and published, or refused. Every caller gets a result.
     fn finish(&mut self, batch: Vec<Box<dyn Job>>) {
         let mut batch = if self.reserve.is_short() { only_essential(batch) } else { batch };
@@ -79,6 +107,7 @@ impl WriterThread {
             commit = self.commit(&mut batch);
         }
         if commit.is_ok() {
+            self.wal_pending = true;
             self.record(&batch);
             self.publish(&batch);
             commit = self.checkpoint_if_long();
@@ -153,16 +182,19 @@ impl WriterThread {
         }
     }
 
-    /// Checkpoints the WAL in one of SQLite's modes; false if a reader was in the way. A full disk
-    /// may refuse; the WAL then keeps everything.
+    /// Checkpoints the WAL in one of SQLite's modes; false if a reader was in the way of some of it.
+    /// A full disk may refuse; the WAL then keeps everything.
     fn checkpoint(&self, mode: &str) -> Result<bool> {
         let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
-        let blocked = self
-            .connection
-            .query_row(&checkpoint, [], |row| row.get::<_, bool>(0))
-            .map_err(Error::from);
-        match blocked {
-            Ok(blocked) => Ok(!blocked),
+        let is_complete = |row: &Row<'_>| {
+            let (is_blocked, pages, written): (bool, i64, i64) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(!is_blocked && pages == written)
+        };
+        let checkpointed =
+            self.connection.query_row(&checkpoint, [], is_complete).map_err(Error::from);
+        match checkpointed {
+            Ok(is_complete) => Ok(is_complete),
             Err(Error::DiskFull | Error::Busy) => {
                 log::warn!("the WAL cannot be checkpointed into the database yet");
                 Ok(false)

@@ -1,7 +1,7 @@
 //! A write as a value, and what others must know of it after its commit.
 
 use crate::domain::{
-    Meeting, MeetingId, MeetingStatus, Platform, Segment, Time, TokenHash, UserId,
+    Meeting, MeetingId, MeetingStatus, Platform, Segment, Time, TokenHash, UserId, Word,
 };
 use crate::error::Result;
 use rusqlite::Connection;
@@ -79,13 +79,15 @@ pub struct Stored {
     /// Which meeting.
     pub meeting_id: MeetingId,
     /// Where it is held.
-    pub platform: Platform,
+    pub platform: Word<Platform>,
     /// The platform's id of it.
     pub native_meeting_id: Option<String>,
-    /// The session that heard them.
+    /// The session or stream that heard them, by the name that is shown.
     pub session_uid: String,
-    /// What was said.
+    /// What was said, new or in place of what had the same id.
     pub segments: Vec<Segment>,
+    /// The ids of the segments that are gone.
+    pub removed: Vec<String>,
     /// When they were stored.
     pub at: Time,
 }

@@ -13,6 +13,7 @@ const LADDER: &[&str] = &[
     "logging",
     "metrics",
     "http_client",
+    "budget",
     "config",
     "store",
     "auth",

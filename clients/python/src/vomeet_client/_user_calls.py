@@ -22,7 +22,6 @@ from .types import (
     Webhook,
     WebhookTest,
 )
-from .urls import parse_url
 
 
 class UserCalls(Connection):
@@ -41,9 +40,10 @@ class UserCalls(Connection):
     ) -> Meeting:
         """Send a bot to a meeting and return the meeting, status ``requested``.
 
-        ``platform`` is ``google_meet`` or ``teams``. ``language`` is a Whisper language code,
-        ``task`` is ``transcribe`` or ``translate``, ``passcode`` (Teams only) has 8 to 20 letters
-        and digits. Status 409 if a bot is already there, 403 at the user's limit of bots.
+        ``platform`` is ``google_meet``, ``teams``, ``zoom`` or ``jitsi``, where the server sends
+        bots there. ``language`` is a Whisper language code, ``task`` is ``transcribe`` or
+        ``translate``. ``passcode`` is for Teams (1 to 64 letters and digits) and Zoom. Status 409
+        if a bot is already there, 403 at the user's limit of bots.
         """
         body = given(
             platform=platform,
@@ -62,12 +62,12 @@ class UserCalls(Connection):
         language: str | None = None,
         task: str | None = None,
     ) -> Meeting:
-        """Send a bot to the meeting behind a link: ``parse_url``, then ``request_bot``.
+        """Send a bot to the meeting behind a link, as it was pasted; the server reads it.
 
-        Raises ValueError for a link that is not a Google Meet or Teams meeting.
+        Status 422 for a link that leads to no meeting, or to none that this server sends bots to.
         """
-        platform, native_meeting_id, passcode = parse_url(meeting_url)
-        return self.request_bot(platform, native_meeting_id, bot_name, language, task, passcode)
+        body = given(meeting_url=meeting_url, bot_name=bot_name, language=language, task=task)
+        return cast(Meeting, self._as_user("POST", path_of("bots"), body=body))
 
     def stop_bot(self, platform: str, native_meeting_id: str) -> Message:
         """Stop a bot; the response comes before it has left. Status 404 if there is none."""

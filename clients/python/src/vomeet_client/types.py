@@ -179,13 +179,20 @@ class Meeting(TypedDict):
 
 
 class Segment(TypedDict):
-    """One stretch of speech; ``start`` and ``end`` are seconds from the start of the session."""
+    """One stretch of speech; ``start`` and ``end`` are seconds from the start of the meeting.
 
+    ``completed`` is False for a draft, which may still change or go. ``speaker_source`` says where
+    the name comes from: ``stream``, ``platform``, ``events`` or ``unknown``.
+    """
+
+    segment_id: str
     start: float
     end: float
     text: str
     language: str | None
     speaker: str | None
+    speaker_source: str
+    completed: bool
     created_at: str | None
     absolute_start_time: str
     absolute_end_time: str
@@ -275,13 +282,16 @@ class LiveMeeting(MeetingName):
 
 
 class LiveSegment(TypedDict):
-    """A segment as it comes live: new, or in place of the one with its ``absolute_start_time``.
+    """A segment as it comes live: new, or in place of the one with its ``segment_id``.
 
-    ``start`` and ``end_time`` are seconds from the start of the session.
+    ``start`` and ``end_time`` are seconds from the start of the meeting.
     """
 
+    segment_id: str
     text: str
     speaker: str | None
+    speaker_source: str
+    completed: bool
     language: str | None
     session_uid: str
     start: float
@@ -291,10 +301,14 @@ class LiveSegment(TypedDict):
     updated_at: str
 
 
-class LiveSegments(TypedDict):
-    """What a transcript event carries."""
-
+class _LiveSegments(TypedDict):
     segments: list[LiveSegment]
+
+
+class LiveSegments(_LiveSegments, total=False):
+    """What a transcript event carries; ``removed`` names segments that are gone, where any are."""
+
+    removed: list[str]
 
 
 class LiveStatus(TypedDict):

@@ -1,0 +1,281 @@
+//! What one caller may hold of the server at once, in one place: bytes of request bodies, bytes of
+//! responses, long responses, live sockets. `docs/limits.md` explains the figures, and `/metrics`
+//! shows what is in use.
+//!
+//! What one caller may cause (requests in a minute, refused keys) is counted in `auth`; how many
+//! connections there may be, in `http`.
+//!
+//! Each limit is a semaphore for all callers and one for each caller that holds some of it. A
+//! caller waits for their own share first, so one who has used it up is in nobody's way.
+
+use crate::domain::{TokenHash, TokenId, UserId};
+use crate::error::{Error, Result};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// Most bytes of request bodies in memory, for all callers; the first [`BODY_BYTES_FREE`] of each
+/// body are not counted.
+const BODIES_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// How many bytes of each request body are not counted.
+pub(crate) const BODY_BYTES_FREE: usize = 1024;
+/// Longest body of a request without a key, in bytes, where its route does not allow more.
+pub(crate) const KEYLESS_BODY_BYTES_MAX: usize = 16 * 1024;
+/// Most bytes of responses that may be large, for all callers.
+const RESPONSES_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What a response that may be large holds from its beginning, in bytes: about one page.
+pub(crate) const PAGE_BYTES: usize = 64 * 1024;
+/// Most responses of more than one page, for all callers.
+const LONG_RESPONSES_MAX: usize = 64;
+/// Most responses of more than one page with one token; the administrators together have the share
+/// of a caller.
+const LONG_RESPONSES_TOKEN_MAX: usize = 4;
+/// The share of one caller: so many of them use up a limit.
+const SHARES: usize = 4;
+/// How long a request waits for its share; then the response is 503.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+/// How many callers are remembered before those who hold nothing are forgotten.
+const HOLDERS_USUAL: usize = 1024;
+
+/// Who holds something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Holder {
+    /// Everybody without a key, together.
+    Anonymous,
+    /// The administrators, together.
+    Admin,
+    /// The bot of a meeting, by its secret.
+    Bot(TokenHash),
+    /// A user, with all their tokens.
+    User(UserId),
+    /// One token of a user.
+    Token(TokenId),
+}
+
+/// A limit for all callers, and a share of it for each.
+pub struct Budget {
+    all: Arc<Semaphore>,
+    max: usize,
+    share_max: usize,
+    /// The share of one token.
+    token_max: usize,
+    shares: Mutex<HashMap<Holder, Arc<Semaphore>>>,
+    refused: AtomicU64,
+}
+
+/// What a caller holds; it is given back when this is dropped.
+#[derive(Debug)]
+pub struct Held {
+    of_share: OwnedSemaphorePermit,
+    of_all: OwnedSemaphorePermit,
+}
+
+impl Budget {
+    /// At most `max` for all, and `share_max` for one holder.
+    pub fn new(max: usize, share_max: usize) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(max)),
+            max,
+            share_max: share_max.clamp(1, max.max(1)),
+            token_max: share_max.clamp(1, max.max(1)),
+            shares: Mutex::default(),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    /// The same, with another share for a token.
+    fn with_token_max(self, token_max: usize) -> Self {
+        Self { token_max: token_max.clamp(1, self.share_max), ..self }
+    }
+
+    /// Takes some at once; [`Error::Busy`] where there is not as much.
+    pub fn take(&self, holder: Holder, count: usize) -> Result<Held> {
+        let taken = self.try_take(holder, count);
+        if taken.is_none() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        taken.ok_or(Error::Busy)
+    }
+
+    /// Takes some, and waits for it for up to [`WAIT_MAX`]; then [`Error::Busy`].
+    pub async fn wait(&self, holder: Holder, count: usize) -> Result<Held> {
+        if let Some(held) = self.try_take(holder, count) {
+            return Ok(held);
+        }
+        if let Ok(Some(held)) = timeout(WAIT_MAX, self.take_in_turn(holder, count)).await {
+            return Ok(held);
+        }
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        Err(Error::Busy)
+    }
+
+    fn try_take(&self, holder: Holder, count: usize) -> Option<Held> {
+        let count = self.permits(holder, count);
+        let of_share = self.share(holder).try_acquire_many_owned(count).ok()?;
+        let of_all = Arc::clone(&self.all).try_acquire_many_owned(count).ok()?;
+        Some(Held { of_share, of_all })
+    }
+
+    async fn take_in_turn(&self, holder: Holder, count: usize) -> Option<Held> {
+        let count = self.permits(holder, count);
+        let of_share = self.share(holder).acquire_many_owned(count).await.ok()?;
+        let of_all = Arc::clone(&self.all).acquire_many_owned(count).await.ok()?;
+        Some(Held { of_share, of_all })
+    }
+
+    /// One that needs more than a share may have all of the share.
+    fn permits(&self, holder: Holder, count: usize) -> u32 {
+        u32::try_from(count.min(self.share_max(holder))).unwrap_or(u32::MAX)
+    }
+
+    fn share_max(&self, holder: Holder) -> usize {
+        match holder {
+            Holder::Token(_) => self.token_max,
+            Holder::Anonymous | Holder::Admin | Holder::Bot(_) | Holder::User(_) => self.share_max,
+        }
+    }
+
+    /// The semaphore of a holder.
+    fn share(&self, holder: Holder) -> Arc<Semaphore> {
+        // A panic while the lock was held leaves a map that is whole.
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if shares.len() >= HOLDERS_USUAL {
+            // Whoever holds or wants some has a reference too.
+            shares.retain(|_, share| Arc::strong_count(share) > 1);
+        }
+        let share = shares.entry(holder);
+        let share = share.or_insert_with(|| Arc::new(Semaphore::new(self.share_max(holder))));
+        Arc::clone(share)
+    }
+
+    /// How much is held.
+    pub fn used(&self) -> u64 {
+        (self.max - self.all.available_permits()) as u64
+    }
+
+    /// How often there was not enough.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
+
+impl Held {
+    /// Adds what the same holder took of the same budget.
+    pub fn add(&mut self, more: Self) {
+        self.of_share.merge(more.of_share);
+        self.of_all.merge(more.of_all);
+    }
+
+    /// Gives back all but `count`.
+    pub fn shrink_to(&mut self, count: usize) {
+        let rest = self.of_all.num_permits().saturating_sub(count);
+        drop(self.of_share.split(rest));
+        drop(self.of_all.split(rest));
+    }
+}
+
+/// The budgets of a server.
+pub struct Budgets {
+    /// Bytes of request bodies.
+    pub bodies: Budget,
+    /// Bytes of responses that may be large.
+    pub responses: Budget,
+    /// Responses of more than one page.
+    pub long_responses: Budget,
+    /// Live sockets with a token that is accepted.
+    pub sockets: Budget,
+}
+
+impl Budgets {
+    /// With at most `sockets_max` live sockets, and `sockets_max_user` of one user.
+    pub fn new(sockets_max: usize, sockets_max_user: usize) -> Self {
+        Self {
+            bodies: Budget::new(BODIES_BYTES_MAX, BODIES_BYTES_MAX / SHARES),
+            responses: Budget::new(RESPONSES_BYTES_MAX, RESPONSES_BYTES_MAX / SHARES),
+            long_responses: Budget::new(LONG_RESPONSES_MAX, LONG_RESPONSES_MAX / SHARES)
+                .with_token_max(LONG_RESPONSES_TOKEN_MAX),
+            sockets: Budget::new(sockets_max, sockets_max_user),
+        }
+    }
+
+    /// How often there was not enough of any.
+    pub fn refused(&self) -> u64 {
+        let budgets = [&self.bodies, &self.responses, &self.long_responses, &self.sockets];
+        budgets.iter().map(|budget| budget.refused()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Holder = Holder::User(UserId(1));
+    const TWO: Holder = Holder::User(UserId(2));
+
+    #[test]
+    fn one_holder_has_a_share_and_all_have_the_whole() {
+        let budget = Budget::new(10, 6);
+        let one = budget.take(ONE, 6).expect("the share");
+        assert!(budget.take(ONE, 1).is_err(), "more than the share");
+        let two = budget.take(TWO, 4).expect("the rest");
+        assert!(budget.take(TWO, 1).is_err(), "more than there is");
+        assert_eq!((budget.used(), budget.refused()), (10, 2));
+        drop(one);
+        assert_eq!(budget.used(), 4);
+        budget.take(ONE, 6).expect("the share again");
+        drop(two);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn what_is_held_grows_and_shrinks() {
+        let budget = Budget::new(100, 50);
+        let mut held = budget.take(ONE, 30).expect("some");
+        held.add(budget.take(ONE, 20).expect("more"));
+        assert_eq!(budget.used(), 50);
+        held.shrink_to(10);
+        assert_eq!(budget.used(), 10);
+        held.shrink_to(20);
+        assert_eq!(budget.used(), 10, "it does not grow by shrinking");
+        drop(held);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn one_that_needs_more_than_a_share_gets_the_whole_share() {
+        let budget = Budget::new(8, 4);
+        let _held = budget.take(ONE, 1_000_000).expect("the share");
+        assert_eq!(budget.used(), 4);
+    }
+
+    #[test]
+    fn who_holds_nothing_is_forgotten() {
+        let budget = Budget::new(8, 4);
+        let _held = budget.take(ONE, 4).expect("the share");
+        for id in 10..10 + 5 * HOLDERS_USUAL as i64 {
+            budget.take(Holder::Token(TokenId(id)), 1).expect("one");
+        }
+        assert!(budget.shares.lock().expect("the shares").len() <= HOLDERS_USUAL);
+        assert!(budget.take(ONE, 1).is_err(), "who holds some is not forgotten");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_served_in_turn_or_told_that_the_server_is_busy() {
+        let budget = Arc::new(Budget::new(4, 2));
+        let held = budget.take(ONE, 2).expect("the share");
+        let waiting = tokio::spawn({
+            let budget = Arc::clone(&budget);
+            async move { budget.wait(ONE, 2).await.map(drop) }
+        });
+        tokio::task::yield_now().await;
+        // Who waits for their own share is in nobody's way.
+        budget.wait(TWO, 2).await.expect("another's share");
+        drop(held);
+        waiting.await.expect("no panic").expect("it was given back in time");
+        let _held = budget.take(ONE, 2).expect("the share");
+        assert!(matches!(budget.wait(ONE, 1).await, Err(Error::Busy)));
+    }
+}

@@ -1,0 +1,68 @@
+//! Settings that are sound each by itself and not together: a server would start and not do what
+//! they say.
+
+use crate::config::runner_kind::RunnerKind;
+use crate::config::settings::{Config, Retention};
+
+impl Config {
+    /// Every contradiction, in a sentence each.
+    pub(crate) fn contradictions(&self) -> Vec<String> {
+        let mut found = self.retention.contradictions();
+        found.extend(self.runner_fault());
+        found.extend(self.callback_fault());
+        found
+    }
+
+    /// What the runner lacks.
+    fn runner_fault(&self) -> Option<String> {
+        let bots = &self.bots;
+        let lacks = match bots.runner {
+            RunnerKind::Process if bots.process.command.is_empty() => "bots.process_command",
+            RunnerKind::Docker if bots.docker.image.is_empty() => "bots.docker_image",
+            _ => return None,
+        };
+        Some(format!(
+            "bots.runner is {}, and {lacks} is empty: no bot could be started; set it.",
+            bots.runner.name()
+        ))
+    }
+
+    /// A callback address that containers cannot reach.
+    fn callback_fault(&self) -> Option<String> {
+        let Self { bots, listen, .. } = self;
+        let is_reachable = !bots.callback_url.is_empty() || bots.docker.network == "host";
+        if bots.runner != RunnerKind::Docker || is_reachable {
+            return None;
+        }
+        if !listen.ip().to_canonical().is_loopback() {
+            return None;
+        }
+        Some(format!(
+            "Containers do not reach {listen}; set bots.callback_url to an address of this server \
+             that they reach, or bots.docker_network to host."
+        ))
+    }
+}
+
+impl Retention {
+    /// What would be deleted later than the meeting that it belongs to.
+    fn contradictions(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.meetings_days == 0 {
+            return found;
+        }
+        let meetings_days = self.meetings_days;
+        for (name, days) in
+            [("transcripts_days", self.transcripts_days), ("bot_logs_days", self.bot_logs_days)]
+        {
+            if days > meetings_days {
+                found.push(format!(
+                    "retention.{name} is {days}, and meetings are deleted whole after \
+                     {meetings_days} days (retention.meetings_days); lower the one or raise the \
+                     other."
+                ));
+            }
+        }
+        found
+    }
+}

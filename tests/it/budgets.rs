@@ -1,0 +1,282 @@
+//! What one caller may hold: many slow and unread requests at once, seen from outside. The server's
+//! memory stays small, and whoever behaves is served meanwhile.
+//!
+//! With `VOMEET_TEST_LONG=1` there are as many connections as the server takes, they are opened
+//! again as often as they are closed, and the memory of the system's sockets is watched too.
+
+use crate::client::{Client, Line, wait_for};
+use crate::process::{Launch, Process};
+use crate::server::open_file;
+use crate::tokens::insert_token;
+use crate::watched::resident_kib;
+use rusqlite::params;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Where the slow clients come from: 127.0.0.2 to 127.0.0.33.
+const SOURCES: usize = 32;
+/// The meetings of the slow user: a list of them is much more than a page.
+const MEETINGS: i64 = 1000;
+const MIB: u64 = 1024;
+/// A page of the system's memory, in KiB.
+const PAGE_KIB: u64 = 4;
+
+/// How many connections are slow, and for how long.
+struct Storm {
+    connections: usize,
+    lasts: Duration,
+}
+
+impl Storm {
+    fn wanted() -> Self {
+        if is_long() {
+            return Self { connections: 8192, lasts: Duration::from_secs(40) };
+        }
+        Self { connections: 4096, lasts: Duration::from_secs(4) }
+    }
+}
+
+fn is_long() -> bool {
+    std::env::var_os("VOMEET_TEST_LONG").is_some()
+}
+
+/// A slow user's token, and a good user's.
+struct Tokens {
+    slow: String,
+    good: String,
+}
+
+/// A server with the limits of connections that a new installation has.
+fn server(folder: &Path) -> (Process, Tokens) {
+    let mut tokens = None;
+    let data = serde_json::json!({"notes": "n".repeat(1000)}).to_string();
+    open_file(&folder.join("vomeet.db"), |db| {
+        tokens = Some(Tokens { slow: insert_token(db, 1, None), good: insert_token(db, 2, None) });
+        let sql = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?2)
+            INSERT INTO meetings (user_id, platform, native_meeting_id, status, data, created_at, updated_at)
+            SELECT 1, 'teams', 1000000000 + i, 'completed', ?1, 0, 0 FROM n";
+        db.execute(sql, params![data, MEETINGS]).expect("meetings");
+    });
+    let serve = Launch::new(folder, &["serve", "--listen", "127.0.0.1:0"]);
+    (serve.any_requests().start(), tokens.expect("tokens"))
+}
+
+/// What the slow clients send, each its own of these: all of it asks for more than they read, or is
+/// less than they announce.
+fn unfinished(server: &Client, tokens: &Tokens) -> Vec<Vec<u8>> {
+    let body = |call: crate::client::Call, sent: usize, announced: usize| {
+        let mut bytes = call.header("Content-Length", announced.to_string()).bytes();
+        bytes.extend(std::iter::repeat_n(b' ', sent));
+        bytes
+    };
+    let teams = "/meetings/teams/1000000001";
+    let log = "/bots/internal/callback/status_change";
+    let mut head = server.get("/user").header("X-Filling", "x".repeat(12_000)).bytes();
+    head.truncate(head.len() - 2);
+    vec![
+        server.get("/meetings").user(&tokens.slow).bytes(),
+        server.get("/meetings?limit=50").user(&tokens.slow).bytes(),
+        server.get("/docs/swagger-ui-bundle.js").bytes(),
+        server.get("/openapi.json").bytes(),
+        server.get("/metrics").bytes().repeat(20),
+        server.get("/user").user(&tokens.slow).bytes().repeat(200),
+        server.get("/admin/users?limit=1000").admin().bytes(),
+        head,
+        body(server.patch(teams).user(&tokens.slow), 60_000, 65_536),
+        body(server.post("/bots/internal/callback/joining"), 16_000, 16_384),
+        body(server.post(log), 500_000, 1_000_000),
+    ]
+}
+
+/// A connection from one of the sources that reads nothing.
+fn slow_connection(server: SocketAddr, number: usize) -> Option<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small buffer");
+    let last = u8::try_from(2 + number % SOURCES).expect("a small number");
+    let from = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0));
+    socket.bind(&SockAddr::from(from)).expect("an address of this machine");
+    socket.connect_timeout(&SockAddr::from(server), Duration::from_secs(20)).ok()?;
+    let stream = TcpStream::from(socket);
+    stream.set_nonblocking(true).expect("not blocking");
+    Some(stream)
+}
+
+/// Sends as much as goes without waiting; what is left goes later.
+struct Slow {
+    stream: TcpStream,
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Slow {
+    fn open(server: SocketAddr, number: usize, kinds: &[Vec<u8>]) -> Option<Self> {
+        let stream = slow_connection(server, number)?;
+        let bytes = kinds[number % kinds.len()].clone();
+        let mut slow = Self { stream, bytes, sent: 0 };
+        slow.is_open().then_some(slow)
+    }
+
+    /// Sends on; `false` once the server has closed the connection.
+    fn is_open(&mut self) -> bool {
+        match self.stream.write(&self.bytes[self.sent..]) {
+            Ok(count) => {
+                self.sent += count;
+                true
+            }
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        }
+    }
+
+    /// Whether the server has closed it, of one that has sent all.
+    fn is_closed(&mut self) -> bool {
+        let mut error = None;
+        if let Ok(found) = self.stream.take_error() {
+            error = found;
+        }
+        error.is_some() || !self.is_open()
+    }
+}
+
+/// What a good client met: how long each request took, and how many failed.
+#[derive(Default)]
+struct Served {
+    took: Vec<Duration>,
+    failed: Vec<String>,
+}
+
+impl Served {
+    fn ask(&mut self, server: &Client, token: &str, line: &mut Option<Line>) {
+        let began = Instant::now();
+        let mut line_to_use = match line.take() {
+            Some(line) => line,
+            None => match Line::open(server.address) {
+                Ok(line) => line,
+                Err(error) => return self.failed.push(format!("no connection: {error}")),
+            },
+        };
+        match server.get("/user").user(token).over(&mut line_to_use) {
+            Ok(answer) if answer.status == 200 => {
+                self.took.push(began.elapsed());
+                *line = Some(line_to_use);
+            }
+            Ok(answer) => self.failed.push(format!("{answer:?}")),
+            Err(error) => self.failed.push(error.to_string()),
+        }
+    }
+
+    fn p99(&mut self) -> Duration {
+        self.took.sort_unstable();
+        self.took[self.took.len() * 99 / 100]
+    }
+}
+
+/// Asks again and again until told to stop, at least 300 times: on new connections and on one that
+/// is kept.
+fn good_client(server: &Client, token: &str, done: &AtomicBool) -> Served {
+    let mut served = Served::default();
+    let mut kept = None;
+    while !done.load(Ordering::Relaxed) || served.took.len() + served.failed.len() < 300 {
+        served.ask(server, token, &mut kept);
+        served.ask(server, token, &mut None);
+    }
+    served
+}
+
+/// What the sockets of this system take, in KiB.
+fn socket_kib() -> u64 {
+    let text = fs::read_to_string("/proc/net/sockstat").expect("sockstat");
+    let line = text.lines().find(|line| line.starts_with("TCP:")).expect("TCP");
+    let pages = line.rsplit_once(' ').expect("mem").1;
+    pages.parse::<u64>().expect("a number") * PAGE_KIB
+}
+
+#[test]
+fn slow_and_unread_requests_take_little_and_are_in_nobodys_way() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("many open files");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (server, tokens) = server(folder.path());
+    let client: Client = *server;
+    let kinds = unfinished(&server, &tokens);
+    let mut idle = Served::default();
+    (0..300).for_each(|_| idle.ask(&server, &tokens.good, &mut None));
+    let storm = Storm::wanted();
+    let (resident_before, sockets_before) = (resident_kib(&server), socket_kib());
+    let (mut resident_max, mut sockets_max, mut opened) = (0, 0, 0);
+    let done = AtomicBool::new(false);
+    let mut held: Vec<Slow> = Vec::new();
+    let mut served = thread::scope(|scope| {
+        let good = scope.spawn(|| good_client(&client, &tokens.good, &done));
+        let mut look = |held: &Vec<Slow>| {
+            resident_max = resident_kib(&server).max(resident_max);
+            sockets_max = socket_kib().max(sockets_max);
+            held.len()
+        };
+        let began = Instant::now();
+        while held.len() < storm.connections || began.elapsed() < storm.lasts {
+            if opened >= storm.connections {
+                held.retain_mut(|slow| !slow.is_closed());
+            }
+            while held.len() < storm.connections {
+                held.extend(Slow::open(server.address, opened, &kinds));
+                opened += 1;
+                if opened % 256 == 0 {
+                    look(&held);
+                }
+            }
+            for slow in &mut held {
+                slow.is_open();
+            }
+            look(&held);
+        }
+        done.store(true, Ordering::Relaxed);
+        good.join().expect("no panic")
+    });
+    resident_max = resident_kib(&server).max(resident_max);
+    let figures = format!(
+        "{opened} slow connections, at most {} at once; resident {} MiB before, {} MiB at most; \
+         sockets {} MiB before, {} MiB at most; {} requests of good clients, {} failed, p99 {:?}, \
+         {:?} before",
+        storm.connections,
+        resident_before / MIB,
+        resident_max / MIB,
+        sockets_before / MIB,
+        sockets_max / MIB,
+        served.took.len() + served.failed.len(),
+        served.failed.len(),
+        served.p99(),
+        idle.p99(),
+    );
+    println!("{figures}");
+    assert_eq!(idle.failed, [""; 0], "before");
+    assert!(served.failed.len() * 1000 <= served.took.len(), "{figures}: {:?}", served.failed);
+    let resident_allowed = if is_long() { 256_000_000 / 1024 } else { 200 * MIB };
+    assert!(resident_max < resident_allowed, "{figures}");
+    if is_long() {
+        assert!(sockets_max - sockets_before < 1_200_000_000 / 1024, "{figures}");
+    }
+    drop(held);
+    let began = Instant::now();
+    let metric = |name: &str| {
+        let metrics = server.get("/metrics").send();
+        let line = metrics.text().lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        line.and_then(|value| value.parse::<u64>().ok()).expect("a number")
+    };
+    wait_for(|| (metric("vomeet_http_connections ") < 16).then_some(()));
+    for name in ["vomeet_body_bytes ", "vomeet_long_responses "] {
+        wait_for(|| (metric(name) == 0).then_some(()));
+    }
+    if is_long() {
+        wait_for(|| (socket_kib() < sockets_before + 50 * MIB).then_some(()));
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+        println!("resident {} MiB after", resident_kib(&server) / MIB);
+    }
+    server.terminate();
+}
