@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper::{Request, StatusCode};
+use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::error::Error;
 use std::fmt;
@@ -86,11 +86,9 @@ impl Connection {
             Ok(Err(error)) => return Err(Failure::Broken(error)),
             Err(_elapsed) => return Err(Failure::Slow),
         };
-        Ok(Answer {
-            status: response.status(),
-            body: response.into_body(),
-            wait_max: self.wait_max,
-        })
+        let (head, body) = response.into_parts();
+        let wait_max = self.wait_max;
+        Ok(Answer { status: head.status, headers: head.headers, body, wait_max })
     }
 }
 
@@ -105,6 +103,8 @@ impl Drop for Connection {
 pub(crate) struct Answer {
     /// Its status.
     pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
     body: Incoming,
     wait_max: Duration,
 }

@@ -30,7 +30,7 @@ pub(crate) struct CallerView<'a> {
     image_url: Option<&'a str>,
     /// How many bots may be in meetings at once; 0 means none.
     max_concurrent_bots: i64,
-    /// How many of those the user's bots take now.
+    /// How many of those the user's bots take now, in meetings within the token's scope.
     seats_in_use: i64,
     /// The token of the request.
     token: TokenView<'a>,

@@ -31,7 +31,7 @@ pub(crate) type HolderGrace = BoundedInt<0, GRACE_SECONDS_HOLDER_MAX>;
 /// Longest grace period of a key that its holder rotates, in seconds.
 pub(crate) const GRACE_SECONDS_HOLDER_MAX: i64 = 3600;
 /// How many tokens were changed: a chain is one, so they may be more than the one that was named.
-const TOKENS_AFFECTED: HeaderName = HeaderName::from_static("x-tokens-affected");
+pub(crate) const TOKENS_AFFECTED: HeaderName = HeaderName::from_static("x-tokens-affected");
 /// What a token is for.
 type TokenName = SingleLine<255>;
 

@@ -1,6 +1,7 @@
 //! The client of the commands: sends requests to the admin routes over any stream, and turns error
 //! responses into a [`StartupError`].
 
+use crate::api::tokens::TOKENS_AFFECTED;
 use crate::app::App;
 use crate::error::Error;
 use crate::exit::{Code, StartupError};
@@ -9,7 +10,8 @@ use crate::http::{Extractor, FromRequest};
 use crate::http_client::{self, Connection, Failure};
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::{Method, Request, StatusCode, header};
+use hyper::header::HeaderName;
+use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -80,6 +82,8 @@ pub(super) fn check<I: FromRequest>(body: &Value) -> Result<(), StartupError> {
 pub(super) struct Response {
     /// Its status.
     pub status: StatusCode,
+    /// How many tokens were changed, if it says so.
+    pub tokens_affected: Option<u64>,
     /// Its body, as it was received.
     pub body: String,
 }
@@ -89,6 +93,11 @@ impl Response {
     pub(super) fn json(&self) -> Result<Value, StartupError> {
         serde_json::from_str(&self.body).map_err(|error| broken(&error))
     }
+}
+
+/// The number in a header.
+fn number(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.parse().ok()
 }
 
 /// A connection to a server, or to the database that this process has opened itself.
@@ -130,12 +139,13 @@ impl Client {
     ) -> Result<Response, StartupError> {
         let response = self.begin(method, target, body).await?;
         let status = response.status;
+        let tokens_affected = number(&response.headers, &TOKENS_AFFECTED);
         let bytes = response.whole(RESPONSE_BYTES_MAX).await.map_err(failed)?;
         let body = String::from_utf8(bytes).map_err(|error| broken(&error))?;
         if !status.is_success() {
             return Err(refused(status, &body));
         }
-        Ok(Response { status, body })
+        Ok(Response { status, tokens_affected, body })
     }
 
     /// Sends a GET request and passes the lines of the body on as they are received, each with its

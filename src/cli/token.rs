@@ -250,7 +250,15 @@ async fn revoke(client: &mut Client, output: Output, args: &Revoke) -> Result<()
     args.consent.ask(&format!("Revoke {about}?"))?;
     let target = Target::path(["admin", "tokens", &id]);
     let response = client.send(Method::DELETE, target, None).await?;
-    output.done(&response, &format!("Revoked {about}; it is refused from now on."))
+    let others = response.tokens_affected.unwrap_or(1).saturating_sub(1);
+    let message = match others {
+        0 => format!("Revoked {about}; it is refused from now on."),
+        _ => format!(
+            "Revoked {about} and {others} more that its holder rotated it to, or from; all are \
+             refused from now on."
+        ),
+    };
+    output.done(&response, &message)
 }
 
 async fn set_disabled(

@@ -52,7 +52,7 @@ settings! {
         socket_group: String = "", text;
         /// Log level: error, warn, info, debug or trace; `warn,access=off` silences parts.
         log: String = "info", text;
-        /// The admin key. Weak ones work on loopback only.
+        /// The admin key. One that is easy to guess counts for requests of this machine alone.
         admin_key: String = "token", text,
             named("admin_api_token"), variable("ADMIN_API_TOKEN"), secret();
         /// A file whose first line is the admin key.
@@ -113,7 +113,7 @@ settings! {
         stop_time_max: Duration = 10, seconds_up_to(DAY), named("stop_seconds_max");
         /// Host names besides localhost that the server accepts, such as `["vomeet.example.com"]`.
         allowed_hosts: Vec<String> = [], own_hosts;
-        /// Origins whose pages may call the API, such as `["https://app.example.com"]`; `["*"]` is
+        /// Origins whose pages may call the API and open its WebSocket, such as `["https://app.example.com"]`; `["*"]` is
         /// all.
         cors: Cors = [], cors, named("cors_origins");
         /// Networks of proxies whose X-Forwarded-For is believed, such as

@@ -1,6 +1,8 @@
 //! Chains of tokens: what their holders rotate them to, and who ends all of it at once.
 
+use crate::cli::vomeet;
 use crate::client::{Answer, Token, token_of, wait_for};
+use crate::process::Launch;
 use crate::server::{Server, Setup, still_clock};
 use crate::watcher::{Received, Watcher};
 use serde_json::{Value, json};
@@ -207,4 +209,18 @@ fn a_socket_closes_at_an_end_that_is_brought_forward() {
         assert_eq!(refused["error"], "invalid_api_key", "{how}");
         assert_eq!(watcher.receive(), Received::Closed(4401), "{how}");
     }
+}
+
+#[test]
+fn the_command_line_says_how_many_tokens_it_revoked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Launch::serve(folder.path()).start();
+    server.new_user("one@example.com");
+    let token = server.new_token(1);
+    let body = json!({ "grace_seconds": 60 });
+    let call = server.post("/user/tokens/rotate").user(&token.text).json(&body);
+    let new = token_of(&call.send().expect(201));
+    let revoked = vomeet(folder.path(), &["token", "revoke", "1", "--yes"]);
+    assert!(revoked.stderr.contains("Revoked token 1 and 1 more"), "{revoked:?}");
+    assert_eq!(code(&server.whoami(&new.text)), "revoked");
 }

@@ -91,7 +91,10 @@ class TokenCalls(Connection):
         return cast(RotatedToken, self._as_admin("POST", path, body=body or None))
 
     def delete_token(self, token_id: int) -> None:
-        """Revoke a token; the next request with it is refused. Status 404 if unknown."""
+        """Revoke a token, and those that its holder rotated it to.
+
+        The next request with any of them is refused. Status 404 if unknown.
+        """
         self._as_admin("DELETE", path_of("admin", "tokens", token_id))
 
     # Admin keys
