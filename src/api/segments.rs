@@ -38,7 +38,7 @@ impl FromRequest for StoreSegmentsInput {
         let started_at = extractor.optional::<ClockTime>("started_at");
         let segments = extractor.rows::<SegmentInput>("segments", SEGMENTS_MAX);
         let events = extractor.rows::<SpeakerEvent>("speaker_events", SEGMENTS_MAX);
-        if let (Some(None), Some(None)) = (&segments, &events) {
+        if let (Some(_), Some(None), Some(None)) = (&uid, &segments, &events) {
             extractor.refuse("segments", Invalid::new("missing", "Field required"));
         }
         Some(Self {
