@@ -19,8 +19,8 @@ use utoipa::ToSchema;
 
 /// The name of a session, which is the bot's credential.
 type ConnectionId = SingleLine<64>;
-/// An exit code.
-type ExitCode = BoundedInt<{ i32::MIN as i64 }, { i32::MAX as i64 }>;
+/// An exit code; some systems count them without a sign.
+type ExitCode = BoundedInt<{ i32::MIN as i64 }, { u32::MAX as i64 }>;
 
 /// Which session a report is about.
 pub(crate) struct ReportedSession {
