@@ -24,8 +24,8 @@ pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// The name of a session, which is the bot's credential.
 type ConnectionId = SingleLine<64>;
-/// An exit code.
-type ExitCode = BoundedInt<{ i32::MIN as i64 }, { i32::MAX as i64 }>;
+/// An exit code; some systems count them without a sign.
+type ExitCode = BoundedInt<{ i32::MIN as i64 }, { u32::MAX as i64 }>;
 
 /// Which session a report is about.
 pub(crate) struct ReportedSession {

@@ -38,7 +38,7 @@ impl FromRequest for StoreSegmentsInput {
         let started_at = extractor.optional::<ClockTime>("started_at");
         let segments = extractor.rows::<SegmentInput>("segments", SEGMENTS_MAX);
         let events = extractor.rows::<SpeakerEvent>("speaker_events", SEGMENTS_MAX);
-        if let (Some(None), Some(None)) = (&segments, &events) {
+        if let (Some(_), Some(None), Some(None)) = (&uid, &segments, &events) {
             extractor.refuse("segments", Invalid::new("missing", "Field required"));
         }
         Some(Self {
@@ -108,29 +108,20 @@ impl FromRequest for SegmentInput {
         let speaker_source = extractor.optional::<SpokenText<32>>("speaker_source");
         let language = extractor.optional::<SpokenText<32>>("language");
         let completed = extractor.optional::<Completed>("completed");
-        let on_clock = |time: ClockTime| SentTime::Clock(time.0);
-        let start_or = match (start?, &absolute_start) {
-            (Some(start), _) => Some(start),
-            (None, Some(Some(time))) => Some(SentTime::Clock(time.0)),
-            (None, _) => {
-                extractor.refuse("start", Invalid::new("missing", "Field required"));
-                None
-            }
-        };
         let (absolute_start, absolute_end) = (absolute_start?, absolute_end?);
-        let end_or = match (end?, absolute_end.map(on_clock)) {
-            (Some(end), _) => Some(end),
-            (None, Some(end)) => Some(end),
-            (None, None) => {
-                extractor.refuse("end", Invalid::new("missing", "Field required"));
-                None
+        let on_clock = |time: ClockTime| SentTime::Clock(time.0);
+        let start = start?.or(absolute_start.map(on_clock));
+        let end = end?.or(absolute_end.map(on_clock));
+        for (name, time) in [("start", start), ("end", end)] {
+            if time.is_none() {
+                extractor.refuse(name, Invalid::new("missing", "Field required"));
             }
-        };
+        }
         let by_platform = trimmed(speaker_source?).is_some_and(|source| source == "platform");
         Some(Self {
             segment_id: segment_id?.map(|id| id.0.trim().to_owned()).filter(|id| !id.is_empty()),
-            start: start_or?,
-            end: end_or?,
+            start: start?,
+            end: end?,
             absolute: absolute_start
                 .map(|start| AbsoluteTimes { start: start.0, end: absolute_end.map(|end| end.0) }),
             text: text?.0,

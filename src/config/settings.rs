@@ -186,7 +186,7 @@ settings! {
         whisper_live_url: String = "", text;
         /// `redisUrl` in the configuration of bots, which only some bots need; empty is none.
         redis_url: String = "", text;
-        /// Platforms that bots are sent to: google_meet, teams, zoom, jitsi, generic.
+        /// Platforms that bots are sent to, such as `["google_meet", "zoom", "jitsi", "generic"]`.
         platforms: Vec<Platform> = ["google_meet", "teams"], platforms;
         /// Hosts of Jitsi and of pages of your own that bots may be sent to, such as
         /// `["meet.example.org", "*.example.org"]`.

@@ -2,7 +2,7 @@
 
 use crate::domain::field::{Field, Invalid, Raw};
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 /// What a [`SingleLine`] matches, as the API document says it (ECMA-262).
 const PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
@@ -38,21 +38,21 @@ impl<const MAX: usize> Field for SingleLine<MAX> {
 }
 
 /// What a machine says for people to read: cut at `MAX` characters, control characters become
-/// spaces. A report is never refused for its words.
+/// spaces, and what is no text is kept as JSON. A report is never refused for its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Truncated<const MAX: usize>(pub String);
 
 impl<const MAX: usize> Field for Truncated<MAX> {
     fn schema() -> Object {
-        let about = format!("Cut at {MAX} characters.");
-        ObjectBuilder::new().schema_type(Type::String).description(Some(about)).build()
+        let about = format!("Text, or anything else; cut at {MAX} characters.");
+        ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some(about)).build()
     }
 
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
-        let text = match (raw.string(), raw) {
-            // Half a character, as a cut in the middle of one leaves it.
-            (Err(Invalid { kind: "string_unicode", .. }), Raw::Json(json)) => json.get().to_owned(),
-            (text, _) => text?,
+        let text = match raw {
+            Raw::Text(text) => text.to_owned(),
+            // Half a character, as a cut in the middle of one leaves it, is no text either.
+            Raw::Json(json) => raw.string().unwrap_or_else(|_| json.get().to_owned()),
         };
         Ok(Self(text.chars().take(MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()))
     }

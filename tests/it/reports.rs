@@ -39,7 +39,7 @@ fn words_beyond_the_lists_are_kept_and_mapped() {
         let (server, key, session) = one_meeting();
         let body = json!({
             "connection_id": session.uid, "status": status, "completion_reason": reason, "failure_stage": stage,
-            "error_details": ["a list"],
+            "error_details": ["a list"], "reason": {"why": "so"}, "timestamp": 1_760_097_600, "exit_code": 3_221_225_786_u32,
         });
         let answer = report(&server, &body).expect(200);
         assert_eq!(answer["status"], "processed", "{body}: {answer}");
@@ -49,6 +49,11 @@ fn words_beyond_the_lists_are_kept_and_mapped() {
         assert_eq!(found, (json!(expected.0), expected.1, expected.2), "{body}");
         let said = if status == "failed" { Value::Null } else { json!(status) };
         assert_eq!(step["reported_status"], said, "{step}");
+        assert_eq!(step["reason"], r#"{"why":"so"}"#, "{step}");
+        assert_eq!(
+            (&step["bot_timestamp"], &step["exit_code"]),
+            (&json!("1760097600"), &json!(3_221_225_786_u32))
+        );
         if let Some(reason) = reason.as_str() {
             assert_eq!(step["reported_completion_reason"], reason, "{step}");
         }
