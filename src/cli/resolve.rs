@@ -7,6 +7,7 @@ use crate::domain::token::TOKEN_CHARS;
 use crate::exit::{Code, StartupError};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Rows of a page that is requested.
 const PAGE_ROWS: usize = 1000;
@@ -46,17 +47,23 @@ pub(super) async fn add_emails(
     let mut emails: BTreeMap<i64, Value> = BTreeMap::new();
     for row in rows {
         let Some(id) = row["user_id"].as_i64() else { continue };
-        if !emails.contains_key(&id) {
-            // A page of one user, which has less in it than the user alone.
-            let target =
-                Target::path(["admin", "users"]).with("limit", Some(1)).with("after", Some(id - 1));
-            let page = client.get_json(target).await?;
-            let user = page.get(0).filter(|user| user["id"] == id);
-            emails.insert(id, user.map_or(Value::Null, |user| user["email"].clone()));
-        }
-        row["user_email"] = emails.get(&id).cloned().unwrap_or_default();
+        let email = match emails.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(email_of(client, id).await?),
+        };
+        row["user_email"] = email.clone();
     }
     Ok(())
+}
+
+/// The address of a user; null where there is none any more. A page of one user, which has less in
+/// it than the user alone.
+async fn email_of(client: &mut Client, id: i64) -> Result<Value, StartupError> {
+    let target =
+        Target::path(["admin", "users"]).with("limit", Some(1)).with("after", Some(id - 1));
+    let page = client.get_json(target).await?;
+    let user = page.get(0).filter(|user| user["id"] == id);
+    Ok(user.map_or(Value::Null, |user| user["email"].clone()))
 }
 
 /// The id of a user, by id, address or name.

@@ -154,7 +154,7 @@ fn step(client: &Client, model: &mut Model, operation: &Operation) {
                 let token = token_of(&answer.expect(201));
                 let last = model.issued.last().map_or(0, |token| token.id);
                 assert_eq!(token.id, last + 1, "ids follow each other and never come back");
-                model.tokens.insert(token.id, (id, name));
+                model.tokens.insert(token.id, (id, name.filter(|name| !name.is_empty())));
                 model.issued.push(token);
             } else {
                 assert_eq!(answer.refusal(), missing("User"));
