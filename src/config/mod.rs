@@ -5,6 +5,7 @@ mod bot_targets;
 mod configured_users;
 mod contradictions;
 mod cors;
+mod guessable;
 mod hosts;
 mod key;
 mod key_strength;

@@ -180,7 +180,10 @@ async fn a_stop_that_overtakes_the_start_is_heard() {
 async fn the_binary_takes_up_what_runs_again_and_again() {
     let (context, mut held, id, handle) = with_bot().await;
     let (folder, _) = context.stop().await;
-    let serve = || Launch::serve(folder.path()).env("VOMEET_BOTS_RUNNER", "process");
+    let serve = || {
+        let serve = Launch::serve(folder.path()).env("VOMEET_BOTS_RUNNER", "process");
+        serve.env("VOMEET_BOTS_PROCESS_COMMAND", r#"["true"]"#)
+    };
     for killed in [true, false, true] {
         let mut server = serve().start();
         let taken_up = format!("meeting {id}: taken up, with {handle}");
