@@ -29,33 +29,20 @@ fn unknown_paths_are_404() {
     for path in [
         "/nowhere",
         "//",
-        "/user/",
         "/users",
         "/admin",
         "/admin/",
-        "/admin/users/",
-        "/admin/users/1/",
         "/admin//users",
-        "/admin/users/1/tokens/",
-        "/admin/tokens/1/",
-        "/admin/users/email/",
         "/admin/users/1/tokens/1",
-        "/meetings/",
         "/USER",
-        "/docs/",
         "/docs/../user",
         "/%75ser",
         "/user;a=b",
         "/docs/nothing.js",
         "/docs/..%2f..%2fCargo.toml",
-        "/openapi.json/",
     ] {
         for method in ["GET", "POST", "DELETE", "OPTIONS", "BREW"] {
-            if method != "GET"
-                && path.starts_with("/docs/")
-                && path.matches('/').count() == 2
-                && path != "/docs/"
-            {
+            if method != "GET" && path.starts_with("/docs/") && path.matches('/').count() == 2 {
                 continue;
             }
             let answer = server.call(method, path).admin().send();
