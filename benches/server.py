@@ -60,8 +60,8 @@ class Server:
 @contextmanager
 def vomeet(binary, database, log, workers=None, before=(), settings=None):
     """Our server on a database; `log` takes its standard error, `before` goes before the command."""
-    limit = dict(HIGH_LIMITS) if workers is None else {**HIGH_LIMITS, "VOMEET_HTTP_WORKERS": str(workers)}
-    limit |= {"ADMIN_API_TOKEN": ADMIN_KEY} | (settings or {})
+    limit = {} if workers is None else {"VOMEET_HTTP_WORKERS": str(workers)}
+    limit |= HIGH_LIMITS | {"ADMIN_API_TOKEN": ADMIN_KEY} | (settings or {})
     command = [*before, binary, "serve", "--listen", "127.0.0.1:0", "--database", database]
     with log.open("a") as stderr:
         began = time.perf_counter()

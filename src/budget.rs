@@ -255,7 +255,7 @@ mod tests {
     fn who_holds_nothing_is_forgotten() {
         let budget = Budget::new(8, 4);
         let _held = budget.take(ONE, 4).expect("the share");
-        for id in 10..10 + 5 * HOLDERS_USUAL as i64 {
+        for id in 10..5_000 {
             budget.take(Holder::Token(TokenId(id)), 1).expect("one");
         }
         assert!(budget.shares.lock().expect("the shares").len() <= HOLDERS_USUAL);

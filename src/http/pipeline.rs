@@ -109,7 +109,8 @@ fn find<S: Service>(
         (Origin::Local(_), _) | (Origin::Network(_), None) => true,
         (Origin::Network(_), Some(host)) => transport.hosts.accept(host, peer.local),
     };
-    if !is_known && !(is_probe && transport.hosts.probes_use_any()) {
+    let may_be_any = is_probe && transport.hosts.probes_use_any();
+    if !is_known && !may_be_any {
         return Err(Error::WrongHost);
     }
     if let Err(Error::NoRoute) = found

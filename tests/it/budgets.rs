@@ -180,13 +180,13 @@ impl Served {
 /// Asks again and again until told to stop, at least 300 times: on new connections and on one that
 /// is kept.
 fn good_client(server: &Client, token: &str, done: &AtomicBool) -> Served {
-    let mut served = Served::default();
+    let mut met = Served::default();
     let mut kept = None;
-    while !done.load(Ordering::Relaxed) || served.took.len() + served.failed.len() < 300 {
-        served.ask(server, token, &mut kept);
-        served.ask(server, token, &mut None);
+    while !done.load(Ordering::Relaxed) || met.took.len() + met.failed.len() < 300 {
+        met.ask(server, token, &mut kept);
+        met.ask(server, token, &mut None);
     }
-    served
+    met
 }
 
 /// What the sockets of this system take, in KiB.
@@ -267,11 +267,11 @@ fn slow_and_unread_requests_take_little_and_are_in_nobodys_way() {
     let storm = Storm::wanted();
     let (resident_before, sockets_before) = (resident_kib(&server), socket_kib());
     let done = AtomicBool::new(false);
-    let (seen, mut served) = thread::scope(|scope| {
-        let good = scope.spawn(|| good_client(&client, &tokens.good, &done));
+    let (seen, mut good) = thread::scope(|scope| {
+        let client_thread = scope.spawn(|| good_client(&client, &tokens.good, &done));
         let seen = rage(&server, &storm, &kinds);
         done.store(true, Ordering::Relaxed);
-        (seen, good.join().expect("no panic"))
+        (seen, client_thread.join().expect("no panic"))
     });
     let Seen { opened, held, resident_max, sockets_max } = seen;
     let figures = format!(
@@ -283,14 +283,14 @@ fn slow_and_unread_requests_take_little_and_are_in_nobodys_way() {
         resident_max / MIB,
         sockets_before / MIB,
         sockets_max / MIB,
-        served.took.len() + served.failed.len(),
-        served.failed.len(),
-        served.p99(),
+        good.took.len() + good.failed.len(),
+        good.failed.len(),
+        good.p99(),
         idle.p99(),
     );
     println!("{figures}");
     assert_eq!(idle.failed, [""; 0], "before");
-    assert!(served.failed.len() * 1000 <= served.took.len(), "{figures}: {:?}", served.failed);
+    assert!(good.failed.len() * 1000 <= good.took.len(), "{figures}: {:?}", good.failed);
     let resident_allowed = if is_long() { 256_000_000 / 1024 } else { 200 * MIB };
     assert!(resident_max < resident_allowed, "{figures}");
     if is_long() {

@@ -42,11 +42,7 @@ fn unknown_paths_are_404() {
         "/docs/..%2f..%2fCargo.toml",
     ] {
         for method in ["GET", "POST", "DELETE", "OPTIONS", "BREW"] {
-            if method != "GET"
-                && path.starts_with("/docs/")
-                && path.matches('/').count() == 2
-                && path != "/docs/"
-            {
+            if method != "GET" && path.starts_with("/docs/") && path.matches('/').count() == 2 {
                 continue;
             }
             let answer = server.call(method, path).admin().send();

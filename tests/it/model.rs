@@ -340,9 +340,9 @@ fn no_text_as_an_address_breaks_the_server() {
         }
         if !text.is_empty() {
             let found = server.get(format!("/admin/users/email/{}", segment(&text))).admin().send();
-            let is_found = found.status == 200;
-            prop_assert_eq!(is_found, created.status != 422, "found by its own spelling");
-            prop_assert!([200, 404, 422].contains(&found.status), "{}", found.status);
+            // What is no address belongs to nobody, and may be no line of text either.
+            let expected: &[u16] = if created.status == 422 { &[404, 422] } else { &[200] };
+            prop_assert!(expected.contains(&found.status), "found by its own spelling");
         }
         Ok(())
     });

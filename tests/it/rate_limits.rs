@@ -346,7 +346,7 @@ fn what_is_expensive_counts_as_several_requests() {
 #[test]
 fn the_limits_are_on_by_default() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Launch::serve(folder.path()).start();
+    let server = Launch::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"]).start();
     let id = server.new_user("one@example.com");
     let answer = server.whoami(&server.new_token(id).text);
     let policy = "\"token\";q=600;w=60, \"user\";q=1200;w=60";

@@ -61,7 +61,11 @@ enabled = false
 # Whoever calls these takes the user or the token away that all the others are tried with.
 LAST = "^(DELETE|PATCH) /admin/(users|tokens)/|/tokens/.*rotate$"
 # Most of the keys that are tried are wrong.
-UNLIMITED = {"VOMEET_LIMITS_FAILED_KEYS_PER_MINUTE": "0"}
+UNLIMITED = {
+    "VOMEET_LIMITS_FAILED_KEYS_PER_MINUTE": "0",
+    "VOMEET_LIMITS_REQUESTS_PER_MINUTE_TOKEN": "0",
+    "VOMEET_LIMITS_REQUESTS_PER_MINUTE_USER": "0",
+}
 
 
 @pytest.fixture

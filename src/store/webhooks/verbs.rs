@@ -110,12 +110,12 @@ impl Verb for GiveUpHeld {
     type Answer = bool;
 
     fn apply(&self, db: &Connection) -> Result<bool> {
-        let mut give_up = db.prepare_cached(&format!(
+        let mut update = db.prepare_cached(&format!(
             "UPDATE deliveries SET next_at = NULL, last_error = ?2
              WHERE id IN (SELECT d.id {HELD_EVENTS} ORDER BY d.id LIMIT ?3)"
         ))?;
         let max = i64::try_from(FORGET_MAX).unwrap_or(i64::MAX);
-        let given_up = give_up.execute(params![self.before, self.error, max])?;
+        let given_up = update.execute(params![self.before, self.error, max])?;
         Ok(given_up == FORGET_MAX)
     }
 }
