@@ -324,6 +324,22 @@ fn words_are_taken_for_two_minutes_after_the_end() {
     let ended = json!({"connection_id": session.uid, "exit_code": 0});
     server.post("/bots/internal/callback/exited").json(&ended).send().expect(200);
     assert_eq!(say(1), 200);
+    let participants = || {
+        let meetings = server.get("/meetings").user(&key).send().expect(200);
+        meetings["meetings"][0]["data"]["participants"].clone()
+    };
+    assert_eq!(participants(), json!([]));
+    let named = |start: i64, speaker: &str| {
+        let segment = json!({"start": start, "end": start + 1, "text": "late", "speaker": speaker});
+        session.say(&server, &json!([segment]));
+    };
+    named(5, "Ada");
+    named(6, "Bob");
+    assert_eq!(participants(), json!(["Ada", "Bob"]));
+    let noted = json!({"data": {"participants": ["Cleo"]}});
+    server.patch("/meetings/google_meet/abc-defg-hij").user(&key).json(&noted).send().expect(200);
+    named(7, "Dan");
+    assert_eq!(participants(), json!(["Cleo"]), "what its owner noted stands");
     clock.set(clock.now().plus_seconds(119));
     assert_eq!(say(2), 200);
     let ids = json!({"segment_ids": []});
@@ -331,7 +347,7 @@ fn words_are_taken_for_two_minutes_after_the_end() {
     assert_eq!(retract.send().status, 200);
     clock.set(clock.now().plus_seconds(1));
     assert_eq!((say(3), retract.send().status), (401, 401));
-    assert_eq!(segments(&server, &key).len(), 2);
+    assert_eq!(segments(&server, &key).len(), 5);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::domain::{
 use crate::error::Result;
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
+use crate::store::meetings::gathered;
 use crate::store::meetings::read::{MeetingName, by_id, meeting_at, meeting_columns};
 use crate::store::segments::drafts::settle_meeting;
 use crate::store::usage;
@@ -18,9 +19,6 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
-
-/// Most speakers that are noted in a meeting's data at its end.
-const PARTICIPANTS_MAX: i64 = 100;
 
 /// By what a report names its meeting.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -148,7 +146,7 @@ fn advance(
     if report.to.is_over() {
         meeting.end_time = Some(now);
         let settled_ms = settle_meeting(db, meeting)?;
-        meeting.data = with_gathered(db, meeting)?;
+        meeting.data = gathered::with_gathered(db, meeting)?;
         end_session(db, meeting, settled_ms, now)?;
     }
     let mut update = db.prepare_cached(
@@ -317,26 +315,6 @@ fn past(data: &Data) -> Vec<serde_json::Value> {
 /// Where a meeting stood before its bot was told to leave.
 fn stage_before(data: &Data) -> Option<FailureStage> {
     past(data).last().and_then(|entry| entry["from"].as_str().and_then(FailureStage::from_word))
-}
-
-/// The data of a meeting that is over: who spoke, in which languages; what its owner noted stands.
-fn with_gathered(db: &Connection, meeting: &Meeting) -> Result<Data> {
-    let members = meeting.data.members();
-    let mut data = meeting.data.clone();
-    for (name, column) in [("participants", "speaker"), ("languages", "language")] {
-        if members.contains_key(name) {
-            continue;
-        }
-        let mut gather = db.prepare_cached(&format!(
-            "SELECT {column} FROM segments WHERE meeting_id = ?1 AND {column} IS NOT NULL
-             GROUP BY {column} ORDER BY min(absolute_start), {column} LIMIT ?2"
-        ))?;
-        let found = gather
-            .query_map(params![meeting.id, PARTICIPANTS_MAX], |row| row.get::<_, String>(0))?;
-        let found = found.collect::<rusqlite::Result<Vec<_>>>()?;
-        data = data.with(name, Some(&found));
-    }
-    Ok(data)
 }
 
 fn by_session(db: &Connection, uid: &str) -> rusqlite::Result<Option<Meeting>> {

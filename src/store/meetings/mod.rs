@@ -1,6 +1,7 @@
 //! Meetings.
 
 pub(crate) mod advance;
+pub(crate) mod gathered;
 pub(crate) mod read;
 pub(crate) mod retention;
 pub(crate) mod states;

@@ -5,6 +5,7 @@ use crate::domain::{
     SegmentInput, SentInstead, SentTime, SpeakerEvent, Time, TokenHash, TokenId, UserId,
 };
 use crate::error::{Error, Result};
+use crate::store::meetings::gathered;
 use crate::store::segments::batch::Batch;
 use crate::store::segments::session::Session;
 use crate::store::segments::streams;
@@ -104,6 +105,10 @@ impl Verb for StoreSegmentBatch {
         }
         let started_at = self.started_at.unwrap_or_else(|| self.begins_at());
         let stream = streams::find_or_begin(db, &session, &self.uid, started_at)?;
+        let gathered = match session.is_open {
+            true => None,
+            false => Some(gathered::gathered(db, session.meeting_id)?),
+        };
         let has_new_events = streams::store_events(db, stream, &self.events)?;
         let mut batch = Batch::new(db, &session, self.now);
         let accepted = batch.store(stream, &self.segments)?;
@@ -112,6 +117,9 @@ impl Verb for StoreSegmentBatch {
         }
         let more_ms = batch.more_ms;
         let news = batch.news(session_alias(&self.uid))?;
+        if let Some(before) = gathered {
+            gathered::gather_again(db, session.meeting_id, &before, self.now)?;
+        }
         Ok(Accepted::of(&session, accepted, more_ms, news))
     }
 
