@@ -11,6 +11,7 @@
 use crate::domain::{TokenHash, TokenId, UserId};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -45,6 +46,8 @@ const HOLDERS_USUAL: usize = 1024;
 pub enum Holder {
     /// Everybody without a key, together.
     Anonymous,
+    /// Who reports for a bot from this address: the credential is in the body.
+    Reporter(Option<IpAddr>),
     /// The administrators, together.
     Admin,
     /// The bot of a meeting, by its secret.
@@ -134,7 +137,11 @@ impl Budget {
     fn share_max(&self, holder: Holder) -> usize {
         match holder {
             Holder::Token(_) => self.token_max,
-            Holder::Anonymous | Holder::Admin | Holder::Bot(_) | Holder::User(_) => self.share_max,
+            Holder::Anonymous
+            | Holder::Reporter(_)
+            | Holder::Admin
+            | Holder::Bot(_)
+            | Holder::User(_) => self.share_max,
         }
     }
 

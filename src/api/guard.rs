@@ -16,6 +16,7 @@ use crate::http::websocket::handshake::Handshake;
 use crate::http::websocket::origin;
 use hyper::body::Body;
 use hyper::header::{self, HeaderMap, HeaderValue};
+use std::net::IpAddr;
 
 /// The query parameter of a user's token: browsers cannot set headers on a WebSocket.
 pub(crate) const KEY_PARAMETER: &str = "api_key";
@@ -51,6 +52,11 @@ pub trait Guard: Sized + Send {
     /// Who holds a response of more than one page.
     fn holder_of_long(&self) -> Holder {
         self.holder()
+    }
+
+    /// Decides whether an authenticated caller may do this; the request is counted before.
+    fn check(&self, _: &Call) -> Result<()> {
+        Ok(())
     }
 
     /// Counts the request of an authenticated caller, and adds the headers that every response to
@@ -136,6 +142,8 @@ fn locality(call: &Call) -> Locality {
 pub struct Session {
     /// BLAKE3 of the meeting's secret, where it came too; then it must be right.
     pub token_hash: Option<TokenHash>,
+    /// The address that the report came from.
+    pub client: Option<IpAddr>,
 }
 
 impl Guard for Session {
@@ -143,11 +151,11 @@ impl Guard for Session {
 
     fn authenticate(call: &Call) -> Result<Self> {
         let token_hash = Auth::bearer(&call.request.head.headers)?;
-        Ok(Self { token_hash })
+        Ok(Self { token_hash, client: call.request.client })
     }
 
     fn holder(&self) -> Holder {
-        Holder::Anonymous
+        Holder::Reporter(self.client)
     }
 }
 
@@ -176,14 +184,11 @@ impl Guard for User {
     const ACCESS: Access = Access::User;
 
     fn authenticate(call: &Call) -> Result<Self> {
-        let user = call.app.auth.user(
-            &call.request.head,
-            &call.app.store,
-            call.request.client,
-            call.now,
-        )?;
-        user.token.terms.scope.check(call.permission).map_err(Error::NotAllowed)?;
-        Ok(user)
+        call.app.auth.user(&call.request.head, &call.app.store, call.request.client, call.now)
+    }
+
+    fn check(&self, call: &Call) -> Result<()> {
+        self.token.terms.scope.check(call.permission).map_err(Error::NotAllowed)
     }
 
     fn holder(&self) -> Holder {
@@ -273,6 +278,7 @@ impl Guard for WebSocketCaller {
 pub fn admit<D: Guard>(call: &Call, response_headers: &mut ResponseHeaders) -> Result<D> {
     let who = D::authenticate(call).map_err(|error| count_failed_auth(call, D::ACCESS, error))?;
     who.record_use(call, response_headers)?;
+    who.check(call)?;
     Ok(who)
 }
 
