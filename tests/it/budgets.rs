@@ -92,7 +92,22 @@ fn unfinished(server: &Client, tokens: &Tokens) -> Vec<Vec<u8>> {
         body(server.patch(teams).user(&tokens.slow), 60_000, 65_536),
         body(server.post("/bots/internal/callback/joining"), 16_000, 16_384),
         body(server.post(log), 500_000, 1_000_000),
+        live_socket(server, &tokens.slow),
     ]
+}
+
+/// Opens a live socket and asks for more pongs than are read.
+fn live_socket(server: &Client, token: &str) -> Vec<u8> {
+    let call = server.get("/ws").user(token).header("Upgrade", "websocket");
+    let call = call.header("Connection", "Upgrade").header("Sec-WebSocket-Version", "13");
+    let mut bytes = call.header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==").bytes();
+    let ping = br#"{"action":"ping"}"#;
+    for _ in 0..2000 {
+        // A text frame with a mask of zeros (RFC 6455, section 5.2).
+        bytes.extend([0x81, 0x80 | 17, 0, 0, 0, 0]);
+        bytes.extend(ping);
+    }
+    bytes
 }
 
 /// A connection from one of the sources that reads nothing.
@@ -245,7 +260,7 @@ fn wait_until_free(server: &Process, sockets_before: u64) {
         line.and_then(|value| value.parse::<u64>().ok()).expect("a number")
     };
     wait_for(|| (metric("vomeet_http_connections ") < 16).then_some(()));
-    for name in ["vomeet_body_bytes ", "vomeet_long_responses "] {
+    for name in ["vomeet_body_bytes ", "vomeet_long_responses ", "vomeet_live_sockets "] {
         wait_for(|| (metric(name) == 0).then_some(()));
     }
     if is_long() {
