@@ -157,5 +157,4 @@ fn refuse_twins(connection: &Connection) -> Result<(), Refusal> {
     if twins.is_empty() { Ok(()) } else { Err(Refusal::Twins(twins.join("; "))) }
 }
 
-#[cfg(test)]
 mod tests;

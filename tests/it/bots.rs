@@ -14,7 +14,9 @@ pub const WAITING_BOT: &str = r#"["sh", "-c", "env; exec sleep 300"]"#;
 pub fn setup() -> Setup {
     let setup = Setup::new()
         .set("VOMEET_BOTS_RUNNER", "process")
-        .set("VOMEET_BOTS_PROCESS_COMMAND", WAITING_BOT);
+        .set("VOMEET_BOTS_PROCESS_COMMAND", WAITING_BOT)
+        // What the limit is about has tests of its own: `cost.rs`.
+        .set("VOMEET_BOTS_RUNNING_MAX", "1000");
     let logs = setup.folder().join("logs").to_string_lossy().into_owned();
     setup.set("VOMEET_BOTS_LOG_FOLDER", &logs)
 }
@@ -241,8 +243,7 @@ fn what_is_no_wish_is_said() {
 
 #[test]
 fn the_limit_and_uniqueness_hold_against_every_race() {
-    // What is tried at once counts until it is refused.
-    let server = setup().set("VOMEET_BOTS_RUNNING_MAX", "1000").start();
+    let server = setup().start();
     let (limited, eager) =
         (user(&server, "one@example.com", 5), user(&server, "two@example.com", 200));
     let (one_each, all_the_same) = thread::scope(|scope| {

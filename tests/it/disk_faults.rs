@@ -95,11 +95,11 @@ fn a_failed_fsync_stops_the_server() {
             server.get("/healthz").send().expect(200);
             acknowledged.extend(create_until_refused(*server, &when));
             health.send("\r\n").expect("sent");
-            assert_eq!(
-                health.answer(false).expect("an answer").status,
-                503,
-                "{when}: /healthz after a failed sync"
-            );
+            // A checkpoint while nobody writes may have met the fault first: then the server may
+            // have ended already.
+            if let Ok(answer) = health.answer(false) {
+                assert_eq!(answer.status, 503, "{when}: /healthz after a failed sync");
+            }
             assert_one_line(&server.end(), 20);
             let trace = fs::read_to_string(folder.path().join("trace")).expect("a trace");
             let (_, after) = trace.split_once("(INJECTED)").expect("a fault");

@@ -74,8 +74,7 @@ fn an_unknown_host_is_refused_on_loopback() {
         let found = with_host(&server, target, host);
         assert!(found == status || (status == 421 && found == 400), "{target} for {host}: {found}");
     }
-    let refused =
-        server.raw("GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n").expect("an answer");
+    let refused = server.raw("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n").expect("an answer");
     assert!(refused.refusal().1.contains("http.allowed_hosts"), "{}", refused.text());
 }
 

@@ -173,7 +173,7 @@ fn transcripts_count_by_their_length_however_often_they_are_sent() {
 fn commits(client: &Client) -> u64 {
     let metrics = client.get("/metrics").send();
     let mut lines = metrics.text().lines();
-    let count = lines.find_map(|line| line.strip_prefix("vomeet_store_commits "));
+    let count = lines.find_map(|line| line.strip_prefix("vomeet_store_commits_total "));
     count.expect("a count").parse().expect("a number")
 }
 

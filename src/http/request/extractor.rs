@@ -10,12 +10,13 @@ use crate::domain::Patch;
 use crate::domain::field::{Field, Invalid, Raw};
 use crate::domain::field_error::{FieldError, LocStep, SentValue};
 use crate::error::{Error, Result};
+use crate::http::request::absent::{is_nothing, is_text};
 use crate::http::request::members::Members;
 use percent_encoding::percent_decode_str;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use url::form_urlencoded;
-use utoipa::openapi::schema::{Object, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{Object, Schema};
 
 /// U+FEFF in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -282,23 +283,6 @@ impl<'a> Extractor<'a> {
         let mut loc = vec![LocStep::Name(place.as_str())];
         loc.extend(self.at.iter().cloned().chain([LocStep::Name(name)]));
         loc
-    }
-}
-
-/// Whether a member that may be absent says nothing: null, or an empty text where a text may be.
-fn is_nothing<T: Field>(json: &RawValue) -> bool {
-    match json.get() {
-        "null" => true,
-        "\"\"" => is_text(&T::schema()),
-        _ => false,
-    }
-}
-
-fn is_text(schema: &Object) -> bool {
-    match &schema.schema_type {
-        SchemaType::Type(one) => *one == Type::String,
-        SchemaType::Array(several) => several.contains(&Type::String),
-        SchemaType::AnyValue => false,
     }
 }
 

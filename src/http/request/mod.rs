@@ -1,5 +1,6 @@
 //! The request: its body, its fields, and the address of the client.
 
+mod absent;
 pub(crate) mod body;
 pub(crate) mod client_address;
 pub mod extractor;

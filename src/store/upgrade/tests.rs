@@ -1,5 +1,7 @@
 //! Files of older versions, with rows in them, and what they become.
 
+#![cfg(test)]
+
 use super::*;
 
 /// The tables and indexes of a file, as SQLite keeps them, without comments and spaces: a
