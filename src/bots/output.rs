@@ -36,7 +36,9 @@ impl BotOutputs {
     /// Opens the log of a meeting for appending; file (mode 600) and folder (mode 700) are created.
     pub(super) fn open(&self, id: MeetingId) -> io::Result<File> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        OpenOptions::new().create(true).append(true).mode(0o600).open(self.path(id))
+        let mut options = OpenOptions::new();
+        options.create(true).append(true).mode(0o600).custom_flags(no_links());
+        options.open(self.path(id))
     }
 
     /// Deletes the log of a meeting, if there is one.
@@ -70,6 +72,11 @@ impl BotOutputs {
     }
 }
 
+/// `O_NOFOLLOW`: a log is written nowhere else, whoever can write to the folder.
+fn no_links() -> i32 {
+    rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
+}
+
 fn older_than(folder: &Path, end: Time) -> Vec<MeetingId> {
     let mut found = Vec::new();
     // Without a folder nothing was ever printed.
@@ -99,10 +106,11 @@ fn is_longer(path: &Path, max: u64) -> bool {
 /// Keeps the newest half. The bot writes at the end (`O_APPEND`), so its file can be truncated
 /// while it is open.
 fn truncate(path: &Path, bytes_max: u64) -> io::Result<()> {
-    let mut file = match OpenOptions::new().read(true).append(true).open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        opened => opened?,
-    };
+    let mut file =
+        match OpenOptions::new().read(true).append(true).custom_flags(no_links()).open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            opened => opened?,
+        };
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(bytes_max / 2)))?;
     let mut newest = Vec::new();

@@ -135,6 +135,20 @@ fn links_beside_the_database_lead_nowhere() {
     }
 }
 
+#[test]
+fn the_log_of_a_bot_is_written_to_no_link() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (logs, victim) = (folder.path().join("bot-logs"), folder.path().join("victim"));
+    fs::create_dir(&logs).expect("a folder");
+    fs::write(&victim, "precious").expect("a file");
+    symlink(&victim, logs.join("meeting-1.log")).expect("a link");
+    let launch = Launch::serve(folder.path()).env("VOMEET_BOTS_RUNNER", "process");
+    let server = launch.env("VOMEET_BOTS_PROCESS_COMMAND", r#"["echo", "hello"]"#).start();
+    let token = crate::bots::user(&server, "one@example.com", 1);
+    assert_eq!(crate::bots::send(&server, &token, "abc-defg-hij").status, 503);
+    assert_eq!(fs::read_to_string(&victim).expect("a file"), "precious");
+}
+
 /// A link at the place of the database, in a folder where everybody can write, leads to a file of
 /// root's.
 #[test]
