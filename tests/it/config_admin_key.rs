@@ -89,7 +89,7 @@ fn the_key_before_the_present_one_is_judged_too() {
             launch.env("ADMIN_API_TOKEN", "padded-4f1c2a9be07d3").env("ADMIN_API_TOKEN_OLD", old);
         launch.env("ADMIN_API_TOKEN_OLD_UNTIL", "2999-12-31T00:00:00Z").run()
     };
-    assert_eq!(check("0.0.0.0:1", "padded-key-9876543210").status.code(), Some(0));
+    assert_eq!(check("0.0.0.0:1", "padded-9f8e7d6c5b4a31").status.code(), Some(0));
     assert_eq!(check("127.0.0.1:1", "token").status.code(), Some(0));
     let refused = check("0.0.0.0:1", "token");
     let message = &refused.stderr;

