@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::{Ref, RefOr, Schema};
 
 /// Headers of a usual response; room for them is made at once.
-const HEADERS_USUAL: usize = 6;
+const HEADERS_USUAL: usize = 12;
 /// Bytes of a usual JSON response, such as a user with a token or a meeting; room for them is made
 /// at once.
 const JSON_BYTES_USUAL: usize = 512;

@@ -150,8 +150,8 @@ impl Readers {
             .thread_pool(Arc::clone(opener))
             .connection_timeout(WAIT)
             .build(manager);
-        let opened = pool.and_then(|pool| pool.get().map(|_| pool));
-        opened.map(Self).map_err(|error| {
+        let tried = pool.and_then(|pool| pool.get().map(|_| pool));
+        tried.map(Self).map_err(|error| {
             let message = format!(
                 "Cannot read the database {} ({error}); check its permissions.",
                 path.display()

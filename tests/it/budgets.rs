@@ -104,7 +104,7 @@ fn live_socket(server: &Client, token: &str) -> Vec<u8> {
     let ping = br#"{"action":"ping"}"#;
     for _ in 0..2000 {
         // A text frame with a mask of zeros (RFC 6455, section 5.2).
-        bytes.extend([0x81, 0x80 | 17, 0, 0, 0, 0]);
+        bytes.extend([0x81, 0x91, 0, 0, 0, 0]);
         bytes.extend(ping);
     }
     bytes

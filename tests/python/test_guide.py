@@ -104,6 +104,8 @@ def test_a_document_has_no_block_that_the_tests_cannot_read(document):
         "toml",
         "ini",
         "nginx",
+        "caddy",
+        "haproxy",
     }
 
 
