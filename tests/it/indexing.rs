@@ -337,7 +337,12 @@ fn verbs_in_one_commit_leave_what_they_leave_one_by_one() {
                     store.write(said(&session, &starts[3..5], &format!("again {round}"), at));
                 if is_together {
                     let (first, index, refused, again) = tokio::join!(first, index, refused, again);
-                    assert!(first.is_ok() && index.is_ok() && refused.is_err() && again.is_ok());
+                    for (what, error) in
+                        [("first", first.err()), ("index", index.err()), ("again", again.err())]
+                    {
+                        assert!(error.is_none(), "round {round}, {what}: {error:?}");
+                    }
+                    assert!(refused.is_err());
                 } else {
                     assert!(first.await.is_ok());
                     assert!(index.await.is_ok());
