@@ -44,10 +44,11 @@ impl Hosts {
             return true;
         }
         let host = without_port(host);
-        if local.is_some_and(|local| host == host_of(local.ip().to_canonical()).as_bytes()) {
+        if self.names.iter().any(|name| host.eq_ignore_ascii_case(name.as_bytes())) {
             return true;
         }
-        self.names.iter().any(|name| host.eq_ignore_ascii_case(name.as_bytes()))
+        // Last, because the address has to be written as text.
+        local.is_some_and(|local| host == host_of(local.ip().to_canonical()).as_bytes())
     }
 
     /// Whether the routes for probes may be called by any name.
