@@ -15,6 +15,9 @@ pub(crate) const TICK: Duration = Duration::from_secs(1);
 const READER_BYTES_PER_SECOND: u64 = 16 * 1024;
 /// How long a peer must have taken nothing before its connection may be evicted.
 const STALLED_MIN: Duration = Duration::from_secs(2);
+/// How long a connection without a request counts as fresh: its request may be on its way, or wait
+/// to be read by a busy server.
+const FRESH_MAX: Duration = Duration::from_secs(1);
 
 /// What a connection waits for. Times are ticks; 0 is: not waiting.
 pub struct ConnectionActivity {
@@ -45,6 +48,8 @@ pub(crate) enum Rank {
     UnreadResponse,
     /// The body of its request is coming for more than half of the time that it may take.
     SlowBody,
+    /// It waits for its first request, or for the next, for less than [`FRESH_MAX`].
+    Fresh,
 }
 
 impl ConnectionActivity {
@@ -150,11 +155,12 @@ impl ConnectionActivity {
             let since = self.reader_since.load(Ordering::Relaxed);
             return (waited >= STALLED_MIN).then_some((Rank::UnreadResponse, since.into()));
         }
-        if self.request_since.load(Ordering::Relaxed) != 0 {
-            return Some(match self.finished.load(Ordering::Relaxed) {
+        if let Some(waited) = self.waited(&self.request_since) {
+            let (rank, since) = match self.finished.load(Ordering::Relaxed) {
                 0 => (Rank::NeverFinished, number),
                 finished => (Rank::Idle, finished),
-            });
+            };
+            return Some(if waited < FRESH_MAX { (Rank::Fresh, since) } else { (rank, since) });
         }
         let waited = self.waited(&self.body_since)?;
         let since = self.body_since.load(Ordering::Relaxed);

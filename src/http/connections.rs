@@ -22,6 +22,8 @@ const ADDRESS_SHARES: usize = 4;
 /// One of so many parts of the places is evicted at once: finding those that have waited longest
 /// is not cheap.
 const EVICTED_SHARES: usize = 128;
+/// At most one of so many parts of the fresh connections is evicted at once.
+const FRESH_SHARES: usize = 8;
 
 /// Every open connection.
 pub struct Connections {
@@ -154,9 +156,14 @@ impl Connections {
             }
         }
         let Some(&(first, ..)) = ranked.iter().min() else { return false };
-        // Only waiting connections are worth ending before somebody needs their places.
-        let count = if first <= Rank::Idle { count } else { 1 };
         ranked.retain(|(rank, ..)| *rank == first);
+        let count = match first {
+            Rank::NeverFinished | Rank::Idle => count,
+            // Of fresh ones those stay that have come last.
+            Rank::Fresh => count.min(ranked.len().div_ceil(FRESH_SHARES)),
+            // What is in progress is not worth ending before somebody needs its place.
+            Rank::UnreadResponse | Rank::SlowBody => 1,
+        };
         if ranked.len() > count {
             ranked.select_nth_unstable(count - 1);
         }

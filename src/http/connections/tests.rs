@@ -41,6 +41,11 @@ fn pass(all: &Connections, ticks: u32) {
     (0..ticks).for_each(|_| all.tick());
 }
 
+/// Moves the clock, and ends nothing that is late.
+fn age(all: &Connections, ticks: u32) {
+    all.ticks.fetch_add(ticks, Ordering::Relaxed);
+}
+
 fn end(place: &mut Place) -> Option<End> {
     place.1.try_recv().ok()
 }
@@ -115,6 +120,7 @@ fn what_finished_nothing_makes_room_first_and_then_what_is_idle() {
     FINISHED(&used.0);
     let mut newest = here(&all);
     let mut more = Vec::new();
+    age(&all, 2);
     for evicted in [&mut newest, &mut idle, &mut used] {
         let place = here(&all);
         assert_eq!(end(evicted), Some(End::Evicted));
@@ -144,11 +150,43 @@ fn what_is_not_read_makes_room_before_what_is_still_coming() {
     STALLS(&unread.0);
     BODY(&upload.0);
     assert_eq!(admit(&all, "127.0.0.1").err(), Some(NoPlace::Full), "it may only be slow");
-    // The clock of late ones is another test's.
-    all.ticks.fetch_add(3, Ordering::Relaxed);
+    age(&all, 3);
     let mut place = here(&all);
     assert_eq!((end(&mut unread), end(&mut upload)), (Some(End::Evicted), None));
     assert_eq!(end(&mut place), None);
+}
+
+#[test]
+fn whose_request_may_be_on_its_way_makes_room_last() {
+    let all = all(3);
+    let mut unread = here(&all);
+    CAME(&unread.0);
+    STALLS(&unread.0);
+    let mut idle = here(&all);
+    FINISHED(&idle.0);
+    age(&all, 3);
+    let (mut used, mut newcomers) = (here(&all), Vec::new());
+    FINISHED(&used.0);
+    for evicted in [&mut idle, &mut unread, &mut used] {
+        newcomers.push(here(&all));
+        assert_eq!(end(evicted), Some(End::Evicted));
+    }
+    assert!(newcomers.iter_mut().all(|place| end(place).is_none()));
+    // All of them are fresh: the oldest makes room.
+    newcomers.push(here(&all));
+    assert_eq!(end(&mut newcomers[0]), Some(End::Evicted));
+    assert!(newcomers[1..].iter_mut().all(|place| end(place).is_none()));
+}
+
+#[test]
+fn a_few_fresh_connections_are_not_evicted_together() {
+    let all = all(1024);
+    let mut places: Vec<_> = (0..1024).map(|_| here(&all)).collect();
+    places[8..].iter().for_each(|place| CAME(&place.0));
+    let _newcomer = here(&all);
+    let evicted = places.iter_mut().filter_map(end).count();
+    assert_eq!(evicted, 1);
+    assert_eq!(all.evicted(), 1);
 }
 
 #[test]
