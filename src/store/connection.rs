@@ -23,6 +23,9 @@ const LOG_BYTES_KEPT: u32 = 8 * 1024 * 1024;
 /// How long a read waits for a connection, and a connection for a lock.
 pub(super) const WAIT: Duration = Duration::from_secs(5);
 const STATEMENTS_CACHED: usize = 64;
+/// Most pages that the writer keeps, in KiB: what a commit of many bots changes must fit, or it is
+/// written twice.
+const WRITER_CACHE_KIB: u32 = 8 * 1024;
 
 const IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
 
@@ -57,7 +60,8 @@ pub(super) fn make_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "PRAGMA synchronous = FULL;
          PRAGMA secure_delete = ON;
-         PRAGMA journal_size_limit = {LOG_BYTES_KEPT};"
+         PRAGMA journal_size_limit = {LOG_BYTES_KEPT};
+         PRAGMA cache_size = -{WRITER_CACHE_KIB};"
     ))?;
     connection.wal_hook(Some(note_log_pages));
     Ok(())

@@ -3,9 +3,10 @@
 use crate::error::{Error, Result};
 use crate::exit::StartupError;
 use crate::store::verbs::{DecodedVerb, decode};
+use crate::store::writer::job::commit_batch;
 use crate::store::writer::record::{Recorded, RecordedVerb};
 use crate::store::{file, upgrade};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 use std::path::Path;
 
 /// How recorded verbs share transactions. Nothing may depend on it.
@@ -50,18 +51,21 @@ pub fn replay_with(
     Ok(())
 }
 
-/// Applies some verbs in one transaction, each in a savepoint of its own, as the writer does.
+/// Applies some verbs in one transaction, as the writer does.
 fn apply(connection: &mut Connection, verbs: &[Recorded], decode: Decode) -> Result<()> {
-    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let (mut jobs, mut expected) = (Vec::new(), Vec::new());
     for recorded in verbs {
         let verb: RecordedVerb<'_> = serde_json::from_str(&recorded.json).map_err(|error| {
             Error::Internal(format!("{}: {error}: {}", recorded.name, recorded.json))
         })?;
-        let DecodedVerb { mut job, is_local } = decode(&verb)?;
-        if is_local {
-            continue;
+        let DecodedVerb { job, is_local } = decode(&verb)?;
+        if !is_local {
+            jobs.push(job);
+            expected.push(recorded);
         }
-        job.apply(&tx)?;
+    }
+    commit_batch(connection, &mut jobs)?;
+    for (job, recorded) in jobs.iter().zip(expected) {
         let failure = job.failure();
         if failure != recorded.failure {
             let (json, before) = (&recorded.json, &recorded.failure);
@@ -70,7 +74,7 @@ fn apply(connection: &mut Connection, verbs: &[Recorded], decode: Decode) -> Res
             )));
         }
     }
-    Ok(tx.commit()?)
+    Ok(())
 }
 
 fn cannot_open(error: StartupError) -> Error {

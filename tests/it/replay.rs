@@ -17,7 +17,7 @@ use vomeet::domain::{
     SpeakerChange, SpeakerEvent, Task, Time, TokenChanges, TokenHash, TokenId, TokenTerms,
     TransitionSource, UsageCounts, UsageKey, UserId,
 };
-use vomeet::error::Result;
+use vomeet::error::{Error, Result};
 use vomeet::store::{
     Advance, ApplyConfiguredUsers, AttemptEnd, BeginErasure, CreateAdminKey, CreateToken,
     CreateUser, DecodedVerb, DeleteMeeting, DeleteUser, EndAttempt, ForgetDeliveries, ForgetUsage,
@@ -368,11 +368,57 @@ impl Verb for ReadsTheClock {
     }
 }
 
+/// A verb that fails after it has changed something.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct FailsHalfway;
+
+impl Numbered for FailsHalfway {
+    const NUMBER: u16 = u16::MAX - 1;
+    const NAME: &'static str = "FailsHalfway";
+}
+
+impl Verb for FailsHalfway {
+    type Answer = ();
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        db.execute("UPDATE users SET name = 'half'", [])?;
+        Err(Error::AdminKeyTaken)
+    }
+}
+
 fn decode_planted(recorded: &RecordedVerb<'_>) -> Result<DecodedVerb> {
-    if recorded.number == ReadsTheClock::NUMBER {
-        DecodedVerb::of::<ReadsTheClock>(recorded)
-    } else {
-        decode(recorded)
+    match recorded.number {
+        ReadsTheClock::NUMBER => DecodedVerb::of::<ReadsTheClock>(recorded),
+        FailsHalfway::NUMBER => DecodedVerb::of::<FailsHalfway>(recorded),
+        _ => decode(recorded),
+    }
+}
+
+#[test]
+fn a_verb_that_fails_leaves_nothing_and_those_beside_it_are_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recording = record(&folder, |store| async move {
+        store.write(create_user("ada@example.com")).await?;
+        // They share a commit, or each has its own: both must hold.
+        let (half, grace) =
+            tokio::join!(store.write(FailsHalfway), store.write(create_user("grace@example.com")));
+        assert!(matches!(half, Err(Error::AdminKeyTaken)), "{half:?}");
+        grace?;
+        store.close();
+        Ok(())
+    });
+    let database = folder.path().join("vomeet.db");
+    let verbs = recording.recorder.take();
+    assert_eq!(verbs.len(), 3);
+    for mode in [ReplayMode::OneBatch, ReplayMode::OneByOne] {
+        let other = recording.begun_again("other.db");
+        replay_with(&other, &verbs, mode, decode_planted).expect("a replay");
+        assert_eq!(recording.differences(&database, &other), [""; 0], "{mode:?}");
+        let half = "SELECT count(*), sum(name = 'half') FROM users";
+        let db = Connection::open(&other).expect("the replayed file");
+        let found: (i64, i64) =
+            db.query_row(half, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("the users");
+        assert_eq!(found, (2, 0), "{mode:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::store::writer::record::{Recorded, encode};
 use crate::store::writer::verb::{Change, Verb};
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use std::sync::atomic::AtomicU64;
 use tokio::sync::oneshot;
 
@@ -12,6 +12,8 @@ pub(crate) trait Job: Send {
     fn is_essential(&self) -> bool;
     /// Applies the verb and keeps the outcome; fails only by what concerns every verb: the disk.
     fn apply(&mut self, db: &Connection) -> Result<()>;
+    /// The same in a savepoint: a verb that fails leaves nothing behind.
+    fn apply_alone(&mut self, db: &Connection) -> Result<()>;
     /// Whether its verb was done.
     fn is_done(&self) -> bool;
     /// How its verb failed, if it was applied and did.
@@ -34,12 +36,13 @@ impl<V: Verb> Job for Pending<V> {
     }
 
     fn apply(&mut self, db: &Connection) -> Result<()> {
+        let outcome = self.verb.apply(db);
+        self.keep(outcome)
+    }
+
+    fn apply_alone(&mut self, db: &Connection) -> Result<()> {
         let outcome = in_savepoint(db, || self.verb.apply(db));
-        if let Err(error @ (Error::DiskFull | Error::StoreFailed(_))) = outcome {
-            return Err(error);
-        }
-        self.outcome = Some(outcome);
-        Ok(())
+        self.keep(outcome)
     }
 
     fn is_done(&self) -> bool {
@@ -68,6 +71,45 @@ impl<V: Verb> Job for Pending<V> {
         // Whoever asked may have gone; what was committed stays.
         let _ = reply.send(commit.and_then(|()| outcome.unwrap_or_else(never_applied)));
     }
+}
+
+impl<V: Verb> Pending<V> {
+    fn keep(&mut self, outcome: Result<V::Answer>) -> Result<()> {
+        if let Err(error @ (Error::DiskFull | Error::StoreFailed(_))) = outcome {
+            return Err(error);
+        }
+        self.outcome = Some(outcome);
+        Ok(())
+    }
+}
+
+/// Applies a batch in one transaction and commits it. A verb that fails leaves nothing behind.
+///
+/// Savepoints cost much: FTS5 writes what it has in memory at each. So the batch is applied without
+/// them, and again with them in the rare case that a verb failed after it had changed something.
+pub(crate) fn commit_batch(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if apply_together(&tx, batch)? {
+        return Ok(tx.commit()?);
+    }
+    tx.rollback()?;
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for job in batch {
+        job.apply_alone(&tx)?;
+    }
+    Ok(tx.commit()?)
+}
+
+/// Applies a batch without savepoints; false if a verb failed that has left something behind.
+fn apply_together(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<bool> {
+    for job in batch {
+        let changes = db.total_changes();
+        job.apply(db)?;
+        if !job.is_done() && db.total_changes() != changes {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn in_savepoint<T>(db: &Connection, verb: impl FnOnce() -> Result<T>) -> Result<T> {

@@ -7,10 +7,10 @@ use crate::store::failure::fail_on;
 use crate::store::file::Files;
 use crate::store::positions::Positions;
 use crate::store::reserve::Reserve;
-use crate::store::writer::job::{Counters, Job, Message};
+use crate::store::writer::job::{Counters, Job, Message, commit_batch};
 use crate::store::writer::record::Recorder;
 use crate::store::writer::verb::Change;
-use rusqlite::{Connection, Row, TransactionBehavior};
+use rusqlite::{Connection, Row};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -154,11 +154,7 @@ impl WriterThread {
             return Err(Error::StoreFailed(cause.clone()));
         }
         self.files.still_there()?;
-        let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for job in batch {
-            job.apply(&tx)?;
-        }
-        Ok(tx.commit()?)
+        commit_batch(&mut self.connection, batch)
     }
 
     /// Records every verb that was applied, failed ones as well: a failure must be the same when it
