@@ -108,7 +108,9 @@ impl Budget {
         if let Some(held) = self.try_take(holder, count) {
             return Ok(held);
         }
-        if let Ok(Some(held)) = timeout(WAIT_MAX, self.take_in_turn(holder, count)).await {
+        // On the heap: it seldom runs, and would make the future of every handler larger.
+        let in_turn = Box::pin(timeout(WAIT_MAX, self.take_in_turn(holder, count)));
+        if let Ok(Some(held)) = in_turn.await {
             return Ok(held);
         }
         self.refused.fetch_add(1, Ordering::Relaxed);

@@ -57,6 +57,14 @@ impl Clock {
         }
     }
 
+    /// The same, where the system's monotonic clock was read already.
+    pub fn instant_at(&self, read: Instant) -> Instant {
+        match &self.0 {
+            Source::System => read,
+            Source::Manual(_) => self.instant(),
+        }
+    }
+
     /// Waits until this clock shows `end`. The wait of a system clock is measured once: setting the
     /// clock meanwhile does not change it.
     pub async fn sleep_until(&self, end: Time) {

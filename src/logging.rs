@@ -213,7 +213,7 @@ impl Waiting {
     /// order of their lines.
     fn write(&self) {
         let mut stderr = io::stderr().lock();
-        let lines = std::mem::take(&mut *self.lock());
+        let lines = self.take();
         // A log that cannot be written must not stop the server.
         let _ = stderr.write_all(&lines.bytes);
         if lines.dropped > 0 {
@@ -223,6 +223,13 @@ impl Waiting {
                 lines.dropped
             );
         }
+    }
+
+    /// Takes the lines; as many again have room at once.
+    fn take(&self) -> Lines {
+        let mut lines = self.lock();
+        let room = Vec::with_capacity(lines.bytes.len());
+        std::mem::replace(&mut *lines, Lines { bytes: room, dropped: 0 })
     }
 
     fn lock(&self) -> MutexGuard<'_, Lines> {

@@ -21,8 +21,8 @@ pub enum ResponseSize {
 
 /// What a response that is being made holds.
 pub(crate) struct Room {
-    /// Bytes; `None` where they are not counted.
-    bytes: Option<Held>,
+    /// Bytes.
+    bytes: Held,
     /// The permit of a response of more than one page, where it was needed from the beginning.
     long: Option<Held>,
     holder_of_long: Holder,
@@ -37,20 +37,18 @@ impl Room {
         holder: Holder,
         holder_of_long: Holder,
     ) -> Result<Self> {
-        let mut room = Self { bytes: None, long: None, holder_of_long };
+        let mut long = None;
         if size == ResponseSize::Large {
-            room.long = Some(budgets.long_responses.wait(holder_of_long, 1).await?);
+            long = Some(budgets.long_responses.wait(holder_of_long, 1).await?);
         }
-        if size != ResponseSize::Small {
-            room.bytes = Some(budgets.responses.wait(holder, PAGE_BYTES).await?);
-        }
-        Ok(room)
+        let bytes = budgets.responses.wait(holder, PAGE_BYTES).await?;
+        Ok(Self { bytes, long, holder_of_long })
     }
 
     /// Gives back what the response does not need, and lets it hold the rest until it was sent. One
     /// of more pages needs a permit; [`crate::error::Error::Busy`] where none is free in time.
     pub(crate) async fn hold(self, response: Response, budgets: &Budgets) -> Result<Response> {
-        let Some(mut bytes) = self.bytes else { return Ok(response) };
+        let mut bytes = self.bytes;
         let long = match (response.body().whole_bytes(), self.long) {
             (Some(length), _) if length <= SMALL_BYTES => return Ok(response),
             (Some(length), long) => {

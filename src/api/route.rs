@@ -321,8 +321,7 @@ where
     I: FromRequest,
     O: IntoResponse,
 {
-    let Call { app, request, .. } = *call;
-    let transport = Arc::clone(&app.transport);
+    let transport = Arc::clone(&call.app.transport);
     let holder = who.holder();
     let body = match I::BODY {
         BodyRule::None => ReadBody::default(),
@@ -333,15 +332,19 @@ where
                 budget: &transport.budgets.bodies,
                 holder,
             };
-            body::read(request.body, &limits, &request.body_state).await?
+            body::read(call.request.body, &limits, &call.request.body_state).await?
         }
     };
-    let input = input::<I>(route, &request.head, &body.bytes)?;
+    let input = input::<I>(route, &call.request.head, &body.bytes)?;
     drop(body);
-    let budgets = &transport.budgets;
-    let room = Room::take(route.response_size, budgets, holder, who.holder_of_long()).await?;
-    let response = handler(app, who, input).await?.into_response()?;
-    room.hold(response, budgets).await
+    let (size, budgets) = (route.response_size, &transport.budgets);
+    if size == ResponseSize::Small {
+        return handler(call.app, who, input).await?.into_response();
+    }
+    // On the heap, so that the future of a small response is small.
+    let room = Box::pin(Room::take(size, budgets, holder, who.holder_of_long())).await?;
+    let response = handler(call.app, who, input).await?.into_response()?;
+    Box::pin(room.hold(response, budgets)).await
 }
 
 fn same_segments(pattern: &str, path: &str) -> bool {

@@ -33,7 +33,7 @@ impl Service for Api {
     fn call(&self, route: &'static Route, request: Request) -> Answering {
         let app = Arc::clone(&self.app);
         let now = app.clock.now();
-        let instant = app.clock.instant();
+        let instant = app.clock.instant_at(request.came);
         let permission = route.permission.unwrap_or(Permission::WriteAll);
         route.answer(Box::new(Call { app, request, permission, cost: route.cost, now, instant }))
     }

@@ -21,6 +21,6 @@ pub(crate) use expiry::add_expiry_header;
 pub(crate) use failed_auth_limiter::FailedAuthLimiter;
 pub(crate) use headers::{ADMIN_HEADER, USER_HEADER};
 pub(crate) use identity::Identity;
-pub(crate) use request_limiter::{RequestLimiter, ResponseHeaders};
+pub(crate) use request_limiter::{LIMIT, POLICY, RequestLimiter, ResponseHeaders};
 pub(crate) use token_cache::TokenCache;
 pub(crate) use token_reads::Explained;

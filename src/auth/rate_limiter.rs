@@ -63,14 +63,10 @@ impl Quota {
     }
 }
 
-/// What is remembered of a key.
-#[derive(Debug, Clone, Copy, Default)]
-struct Slot {
-    /// The key's hash, which nobody outside can foresee.
-    key: u64,
-    /// When all is forgotten, in nanoseconds since the table was made; 0 in a free slot.
-    until: u64,
-}
+/// What is remembered of the keys of a few slots: the hash of each, which nobody outside can
+/// foresee, and when all of it is forgotten, in nanoseconds since the table was made; 0 in a free
+/// slot. Bare numbers, because the system gives zeros without taking memory for them.
+type Set = [[u64; WAYS]; 2];
 
 /// A quota for each of any number of keys, in memory that does not grow: the key that is forgotten
 /// first makes room.
@@ -80,7 +76,7 @@ pub(super) struct RateLimiter {
     began: Instant,
     hasher: RandomState,
     /// Empty until the first key comes.
-    slots: Mutex<Vec<[Slot; WAYS]>>,
+    slots: Mutex<Vec<Set>>,
 }
 
 impl RateLimiter {
@@ -105,27 +101,27 @@ impl RateLimiter {
         // A panic while the lock was held leaves slots that are whole.
         let mut sets = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if sets.is_empty() {
-            sets.resize(self.sets, <[Slot; WAYS]>::default());
+            *sets = vec![[[0; WAYS]; 2]; self.sets];
         }
         let place = usize::try_from(key % self.sets as u64).unwrap_or_default();
-        let slot = slot_of(&mut sets[place], key);
-        self.rate.check(&mut slot.until, cost, now)
+        self.rate.check(until_of(&mut sets[place], key), cost, now)
     }
 }
 
-/// The slot of a key: its own, or the one whose key is forgotten first.
-fn slot_of(set: &mut [Slot; WAYS], key: u64) -> &mut Slot {
+/// When a key is forgotten, in its slot: its own, or that of the key which is forgotten first.
+fn until_of([keys, until]: &mut Set, key: u64) -> &mut u64 {
     let mut first = 0;
     for at in 0..WAYS {
-        if set[at].key == key && set[at].until > 0 {
-            return &mut set[at];
+        if keys[at] == key && until[at] > 0 {
+            return &mut until[at];
         }
-        if set[at].until < set[first].until {
+        if until[at] < until[first] {
             first = at;
         }
     }
-    set[first] = Slot { key, until: 0 };
-    &mut set[first]
+    keys[first] = key;
+    until[first] = 0;
+    &mut until[first]
 }
 
 #[cfg(test)]
@@ -138,7 +134,7 @@ mod tests {
     impl RateLimiter {
         /// The memory of its slots.
         pub(crate) fn bytes(&self) -> usize {
-            self.slots.lock().expect("the slots").capacity() * size_of::<[Slot; WAYS]>()
+            self.slots.lock().expect("the slots").capacity() * size_of::<Set>()
         }
     }
 

@@ -9,11 +9,11 @@ use hyper::header::{HeaderName, HeaderValue};
 use std::time::Instant;
 
 /// The quotas.
-const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub(crate) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// What is left of them.
-const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-/// Bytes of a usual value of [`LIMIT`].
-const LIMIT_BYTES_USUAL: usize = 48;
+pub(crate) const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// Most bytes of a value of [`LIMIT`].
+const LIMIT_BYTES_MAX: usize = 128;
 /// How many tokens, and how many users, are remembered: 1 MiB each, where there is a limit.
 const KEYS_MAX: usize = 64 * 1024;
 
@@ -46,8 +46,8 @@ impl RequestLimiter {
     }
 
     /// Counts what costs as much as `cost` requests, and adds what is left to the headers;
-    /// [`Error::TooManyRequests`] where it is too much. A request that its token may not make is not counted for the user, who may
-    /// have other tokens.
+    /// [`Error::TooManyRequests`] where it is too much. A request that its token may not make is not
+    /// counted for the user, who may have other tokens.
     pub fn count(
         &self,
         identity: &Identity,
@@ -56,22 +56,22 @@ impl RequestLimiter {
         response_headers: &mut ResponseHeaders,
     ) -> Result<()> {
         let Some(policy) = &self.policy else { return Ok(()) };
-        let mut limits = String::with_capacity(LIMIT_BYTES_USUAL);
+        let mut limits = Limits { bytes: [0; LIMIT_BYTES_MAX], length: 0 };
         let mut refused = None;
         if let Some(limiter) = &self.token {
             let decision = limiter.check(identity.token.id.0, cost, now);
-            add_limit(&mut limits, "token", &decision);
+            limits.add("\"token\";r=", &decision);
             refused = refusal(&decision);
         }
         if let Some(limiter) = &self.user
             && refused.is_none()
         {
             let decision = limiter.check(identity.token.user_id.0, cost, now);
-            add_limit(&mut limits, "user", &decision);
+            limits.add("\"user\";r=", &decision);
             refused = refusal(&decision);
         }
         response_headers.push((POLICY, policy.clone()));
-        if let Ok(limits) = HeaderValue::try_from(limits) {
+        if let Ok(limits) = HeaderValue::from_bytes(limits.written()) {
             response_headers.push((LIMIT, limits));
         }
         match refused {
@@ -81,22 +81,40 @@ impl RequestLimiter {
     }
 }
 
-/// Adds an item of [`LIMIT`]: `r` is how many more may come, `t` in how many seconds there is more. Who
-/// is refused is told when one request may come, as in `Retry-After`; everybody else, when the
-/// whole quota is free again.
-fn add_limit(limits: &mut String, name: &str, decision: &Decision) {
-    let wait = if decision.allowed { decision.recovery } else { decision.wait };
-    if !limits.is_empty() {
-        limits.push_str(", ");
+/// A value of [`LIMIT`] that is being written. Each piece by itself: formatting takes longer than
+/// all the rest of the limiter.
+struct Limits {
+    bytes: [u8; LIMIT_BYTES_MAX],
+    length: usize,
+}
+
+impl Limits {
+    /// Adds an item: how many more may come, and in how many seconds (`t`) there is more. Who is
+    /// refused is told when one request may come, as in `Retry-After`; everybody else, when the
+    /// whole quota is free again.
+    fn add(&mut self, name: &str, decision: &Decision) {
+        let wait = if decision.allowed { decision.recovery } else { decision.wait };
+        if self.length > 0 {
+            self.push(", ");
+        }
+        let mut number = itoa::Buffer::new();
+        self.push(name);
+        self.push(number.format(decision.remaining));
+        self.push(";t=");
+        self.push(number.format(whole_seconds(wait)));
     }
-    // Each piece by itself: formatting takes longer than all the rest of the limiter.
-    let mut number = itoa::Buffer::new();
-    limits.push('"');
-    limits.push_str(name);
-    limits.push_str("\";r=");
-    limits.push_str(number.format(decision.remaining));
-    limits.push_str(";t=");
-    limits.push_str(number.format(whole_seconds(wait)));
+
+    fn push(&mut self, text: &str) {
+        let end = self.length + text.len();
+        if let Some(room) = self.bytes.get_mut(self.length..end) {
+            room.copy_from_slice(text.as_bytes());
+            self.length = end;
+        }
+    }
+
+    fn written(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
 }
 
 fn refusal(decision: &Decision) -> Option<Error> {

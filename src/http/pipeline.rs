@@ -10,12 +10,12 @@ use crate::http::peer::{Origin, Peer};
 use crate::http::problem::error_response;
 use crate::http::request::body::BodyState;
 use crate::http::request::client_address::client_address;
-use crate::http::response::{Response, whole};
+use crate::http::response::{REQUEST_ID, Response, fill, whole};
 use crate::http::service::{Answering, Outcome, Request, Service, Target};
 use crate::http::transport::Transport;
 use futures_util::FutureExt;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode, Version};
 use std::future::poll_fn;
@@ -27,9 +27,6 @@ use std::time::Instant;
 
 /// What stands in the log where a request has no route.
 const NO_PATTERN: &str = "-";
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Keeps what is answered out of the processes of other sites (Fetch, section 3.7).
-const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 /// The response headers that a web page may read, besides those that every page may (Fetch, section
 /// 3.2.3).
 const READABLE: HeaderValue = HeaderValue::from_static(
@@ -49,7 +46,7 @@ pub(crate) async fn respond<S: Service>(
     request: hyper::Request<Incoming>,
     body_state: BodyState,
 ) -> Response {
-    let began = Instant::now();
+    let came = Instant::now();
     let (head, body) = request.into_parts();
     let method = head.method.clone();
     let id = request_id(transport, &head.headers);
@@ -63,7 +60,8 @@ pub(crate) async fn respond<S: Service>(
         Ok(target) => {
             let body_state = body_state.clone();
             let peer = Arc::clone(peer);
-            run(service.call(target, Request { head, body, body_state, peer, client })).await
+            let request = Request { head, body, body_state, came, peer, client };
+            run(service.call(target, request)).await
         }
         Err(Error::WrongMethod(allowed)) if method == Method::OPTIONS && origin.is_some() => {
             (Ok(preflight(&allowed)), Vec::new())
@@ -78,11 +76,11 @@ pub(crate) async fn respond<S: Service>(
             error_response(&error)
         }
     };
-    let took = began.elapsed();
+    let took = came.elapsed();
     transport.metrics.observe(route.map(Target::number), response.status(), took);
     access_log::log(&method, pattern, response.status(), took, &id, &peer.name_of(client));
-    response.headers_mut().extend(extra_headers);
-    finish(response.headers_mut(), id, origin, body_state.is_left());
+    fill(response.headers_mut(), id, extra_headers);
+    finish(response.headers_mut(), origin, body_state.is_left());
     response
 }
 
@@ -225,11 +223,8 @@ fn is_plain_id(id: &[u8]) -> bool {
     id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
 }
 
-/// Adds the headers that every response carries.
-fn finish(headers: &mut HeaderMap, id: HeaderValue, origin: Option<HeaderValue>, close: bool) {
-    headers.insert(REQUEST_ID, id);
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+/// Adds the headers of a connection that is closed, and of a page of another origin.
+fn finish(headers: &mut HeaderMap, origin: Option<HeaderValue>, close: bool) {
     if close {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -1,16 +1,40 @@
 //! The kinds of responses, and how the API document describes each.
 
+use crate::auth::{LIMIT, POLICY, ResponseHeaders};
 use crate::error::{Error, Result};
 use crate::http::response_body::Body;
 use bytes::Bytes;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
+use std::sync::LazyLock;
 use utoipa::ToSchema;
 use utoipa::openapi::{Ref, RefOr, Schema};
 
-/// Headers of a usual response; room for them is made at once.
+/// The id of the request.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Keeps what is answered out of the processes of other sites (Fetch, section 3.7).
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+/// Headers of a usual response; there is a place for each.
 const HEADERS_USUAL: usize = 12;
+/// The headers that every response carries, and a place for each that depends on the request
+/// ([`fill`]). A copy of a map costs less than its headers one by one.
+static COMMON: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let mut headers = HeaderMap::with_capacity(HEADERS_USUAL);
+    for name in [REQUEST_ID, LIMIT, POLICY] {
+        headers.insert(name, HeaderValue::from_static(""));
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+    headers
+});
+/// The same of a JSON response, which may hold secrets, so no cache may keep it.
+static COMMON_OF_JSON: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let mut headers = COMMON.clone();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers
+});
 /// Bytes of a usual JSON response, such as a user with a token or a meeting; room for them is made
 /// at once.
 const JSON_BYTES_USUAL: usize = 512;
@@ -20,8 +44,31 @@ pub(crate) type Response = hyper::Response<Body>;
 
 /// A response with a whole body.
 pub(crate) fn whole(status: StatusCode, bytes: Bytes) -> Response {
-    let mut response = Response::new(Body::whole(bytes));
+    with_headers(status, Body::whole(bytes), &COMMON)
+}
+
+/// 200 with a body of any kind.
+pub(crate) fn of_body(body: Body) -> Response {
+    with_headers(StatusCode::OK, body, &COMMON)
+}
+
+/// Adds the headers that depend on the request, and takes away the places that stay empty.
+pub(crate) fn fill(headers: &mut HeaderMap, id: HeaderValue, others: ResponseHeaders) {
+    headers.insert(REQUEST_ID, id);
+    for (name, value) in others {
+        headers.insert(name, value);
+    }
+    for name in [LIMIT, POLICY] {
+        if headers.get(&name).is_some_and(HeaderValue::is_empty) {
+            headers.remove(name);
+        }
+    }
+}
+
+fn with_headers(status: StatusCode, body: Body, headers: &HeaderMap) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
+    *response.headers_mut() = headers.clone();
     response
 }
 
@@ -180,15 +227,9 @@ pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Respon
     Ok(json_bytes(status, bytes.into()))
 }
 
-/// A response of JSON that is serialised already. It may hold secrets, so no cache may keep it.
+/// A response of JSON that is serialised already.
 pub(crate) fn json_bytes(status: StatusCode, bytes: Bytes) -> Response {
-    let mut response = whole(status, bytes);
-    *response.headers_mut() = HeaderMap::with_capacity(HEADERS_USUAL);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    with_headers(status, Body::whole(bytes), &COMMON_OF_JSON)
 }
 
 /// Describes a JSON response.

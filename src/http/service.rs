@@ -12,6 +12,7 @@ use hyper::http::request::Parts;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A request that keeps the rules of HTTP.
 pub struct Request {
@@ -21,6 +22,8 @@ pub struct Request {
     pub body: Incoming,
     /// Tells the transport whether the body was read to its end.
     pub body_state: BodyState,
+    /// When it came, by the monotonic clock.
+    pub came: Instant,
     /// The peer of the connection.
     pub peer: Arc<Peer>,
     /// The address of the client: the peer's, or the one that a trusted proxy names; `None` where

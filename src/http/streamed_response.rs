@@ -3,7 +3,7 @@
 //! the one before was taken.
 
 use crate::error::Result;
-use crate::http::response::{AnswerDoc, IntoResponse, Response};
+use crate::http::response::{AnswerDoc, IntoResponse, Response, of_body};
 use crate::http::response_body::{Body, Broken};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -53,12 +53,9 @@ impl<P: PageSource> StreamedResponse<P> {
             let rest = unfold(Some(pages), next_page);
             Body::pieces(once(ready(Ok(first))).chain(rest))
         };
-        let mut response = Response::new(body);
+        let mut response = of_body(body);
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
-            .headers_mut()
-            .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(disposition) = disposition {
             response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
         }

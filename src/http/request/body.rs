@@ -79,7 +79,8 @@ pub(crate) async fn read(
     if body.size_hint().lower() > limits.bytes_max as u64 {
         return Err(Error::TooLarge(limits.bytes_max));
     }
-    let read = tokio::time::timeout(limits.time_max, collect(body, limits)).await;
+    // On the heap: most requests have no body, and their futures stay small.
+    let read = Box::pin(tokio::time::timeout(limits.time_max, collect(body, limits))).await;
     let read = read.map_err(|_| Error::TooSlow)??;
     body_state.finish();
     Ok(read)
