@@ -226,7 +226,8 @@ async fn delete_old_usage(app: &App) -> Result<()> {
 
 /// Gives up the events of users who have been disabled for longer than [`HELD_SECONDS_MAX`].
 async fn give_up_held(app: &App) -> Result<()> {
-    let before = app.clock.now().plus_seconds(-HELD_SECONDS_MAX);
+    let Some(now) = app.erasure.sweep_time().await? else { return Ok(()) };
+    let before = now.plus_seconds(-HELD_SECONDS_MAX);
     let mut is_left = app.store.has_held_event_before(before)?;
     while is_left {
         let error = "the user was disabled for 7 days".to_owned();
