@@ -21,7 +21,7 @@ const DELAY_MAX: Duration = Duration::from_millis(50);
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 
 /// How often a trouble that lasts is told.
-const TROUBLE_PERIOD: Duration = Duration::from_secs(60);
+const TROUBLE_PERIOD: Duration = Duration::from_mins(1);
 
 /// The waiting lines of this process: there is one log, as there is one standard error.
 static WAITING: Waiting = Waiting::new();
@@ -301,7 +301,7 @@ mod tests {
             assert_eq!(trouble.is_due(now), is_due, "after {seconds} s");
         }
         trouble.end("it works again");
-        assert!(trouble.is_due(began + Duration::from_secs(120)));
+        assert!(trouble.is_due(began + Duration::from_mins(2)));
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub struct Tested {
 }
 
 /// An event that was tried.
+#[derive(Clone, Copy)]
 struct Tried {
     created_at: Time,
     /// How often.
