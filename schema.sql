@@ -282,6 +282,8 @@ CREATE TABLE erasures (
 
 -- The latest time that is known, in one row: a clock that is far beyond it may be wrong.
 CREATE TABLE clock (
-  id     INTEGER PRIMARY KEY CHECK (id = 1),
-  latest INTEGER NOT NULL
+  id             INTEGER PRIMARY KEY CHECK (id = 1),
+  latest         INTEGER NOT NULL,
+  doubted_shown  INTEGER,  -- what a clock that is not believed showed last,
+  doubted_ran_ms INTEGER   -- and how long servers have run with it
 ) STRICT;

@@ -172,12 +172,6 @@ impl Budget {
 }
 
 impl Held {
-    /// Adds what the same holder took of the same budget.
-    pub fn add(&mut self, more: Self) {
-        self.of_share.merge(more.of_share);
-        self.of_all.merge(more.of_all);
-    }
-
     /// Gives back all but `count`.
     pub fn shrink_to(&mut self, count: usize) {
         let rest = self.of_all.num_permits().saturating_sub(count);
@@ -240,11 +234,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_grows_and_shrinks() {
+    fn what_is_held_shrinks() {
         let budget = Budget::new(100, 50);
-        let mut held = budget.take(ONE, 30).expect("some");
-        held.add(budget.take(ONE, 20).expect("more"));
-        assert_eq!(budget.used(), 50);
+        let mut held = budget.take(ONE, 50).expect("the share");
         held.shrink_to(10);
         assert_eq!(budget.used(), 10);
         held.shrink_to(20);

@@ -76,7 +76,10 @@ impl Connection {
     }
 
     /// Sends a request, and waits for the head of its response.
-    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response, Failure> {
         let exchange = async {
             self.sender.ready().await?;
             self.sender.send_request(request).await
@@ -88,7 +91,7 @@ impl Connection {
         };
         let (head, body) = response.into_parts();
         let wait_max = self.wait_max;
-        Ok(Answer { status: head.status, headers: head.headers, body, wait_max })
+        Ok(Response { status: head.status, headers: head.headers, body, wait_max })
     }
 }
 
@@ -100,7 +103,7 @@ impl Drop for Connection {
 }
 
 /// A response, of which the head is read. Of its body no more is read than is asked for.
-pub(crate) struct Answer {
+pub(crate) struct Response {
     /// Its status.
     pub status: StatusCode,
     /// Its headers.
@@ -109,7 +112,7 @@ pub(crate) struct Answer {
     wait_max: Duration,
 }
 
-impl Answer {
+impl Response {
     /// The next piece of the body; `None` at its end.
     pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {

@@ -12,13 +12,16 @@ use env_logger::{Builder, Target};
 use log::{Level, LevelFilter, Record};
 use std::io::{self, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest time that a line waits.
 const DELAY_MAX: Duration = Duration::from_millis(50);
 /// Most bytes that wait; when standard error takes lines more slowly than that, lines are dropped
 /// and counted.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
+
+/// How often a trouble that lasts is told.
+const TROUBLE_PERIOD: Duration = Duration::from_mins(1);
 
 /// The waiting lines of this process: there is one log, as there is one standard error.
 static WAITING: Waiting = Waiting::new();
@@ -100,6 +103,41 @@ fn filtered(filter: &str) -> Builder {
     // It logs whole requests and responses, and with them the secrets that bots are given.
     logger.filter_module("bollard", LevelFilter::Off);
     logger
+}
+
+/// Something that does not work for a while, and is tried again and again: it is a warning when it
+/// begins and then once a minute, and a line when it is over. The tries between are for debugging.
+#[derive(Debug, Default)]
+pub(crate) struct Trouble {
+    told_at: Option<Instant>,
+}
+
+impl Trouble {
+    /// A try that failed, and what does not work.
+    pub(crate) fn warn(&mut self, what: &str) {
+        match self.is_due(Instant::now()) {
+            true => log::warn!("{what}"),
+            false => log::debug!("{what}"),
+        }
+    }
+
+    /// A try that succeeded; it is told where one has failed before.
+    pub(crate) fn end(&mut self, what: &str) {
+        if self.told_at.take().is_some() {
+            log::info!("{what}");
+        }
+    }
+
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = match self.told_at {
+            Some(told_at) => now.saturating_duration_since(told_at) >= TROUBLE_PERIOD,
+            None => true,
+        };
+        if is_due {
+            self.told_at = Some(now);
+        }
+        is_due
+    }
 }
 
 /// A line is its time in whole seconds, its level and its message.
@@ -259,6 +297,18 @@ mod tests {
     #[test]
     fn what_is_said_in_meetings_is_not_logged_by_a_level_alone() {
         assert!(!shows("trace", "tungstenite::protocol") && !shows("trace", "tokio_tungstenite"));
+    }
+
+    #[test]
+    fn a_trouble_is_told_once_a_minute_and_anew_after_its_end() {
+        let mut trouble = Trouble::default();
+        let began = Instant::now();
+        for (seconds, is_due) in [(0, true), (1, false), (59, false), (60, true), (119, false)] {
+            let now = began + Duration::from_secs(seconds);
+            assert_eq!(trouble.is_due(now), is_due, "after {seconds} s");
+        }
+        trouble.end("it works again");
+        assert!(trouble.is_due(began + Duration::from_mins(2)));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::domain::Day;
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
 use crate::http::serve::{Listeners, serve};
+use crate::logging::Trouble;
 use crate::routes::TABLE;
 use crate::store::{
     ApplyConfiguredUsers, ConfiguredChanges, ForgetDeliveries, ForgetUsage, GiveUpHeld, TokenTaken,
@@ -226,7 +227,8 @@ async fn delete_old_usage(app: &App) -> Result<()> {
 
 /// Gives up the events of users who have been disabled for longer than [`HELD_SECONDS_MAX`].
 async fn give_up_held(app: &App) -> Result<()> {
-    let before = app.clock.now().plus_seconds(-HELD_SECONDS_MAX);
+    let Some(now) = app.erasure.sweep_time().await? else { return Ok(()) };
+    let before = now.plus_seconds(-HELD_SECONDS_MAX);
     let mut is_left = app.store.has_held_event_before(before)?;
     while is_left {
         let error = "the user was disabled for 7 days".to_owned();
@@ -252,16 +254,26 @@ async fn delete_old_deliveries(app: &App) -> Result<()> {
 /// Makes drafts final and brings segments into the word index once they rest, those too that a stop or a crash left
 /// behind; it never ends by itself. A search finds them also before.
 async fn keep_indexing(app: Arc<App>) {
+    let mut drafts_trouble = Trouble::default();
+    let mut index_trouble = Trouble::default();
     loop {
         let now = app.clock.now();
-        if let Err(error) = app.store.settle_drafts(now).await {
-            log::warn!("drafts cannot be made final yet: {}", error.store_cause());
+        match app.store.settle_drafts(now).await {
+            Ok(()) => drafts_trouble.end("drafts are made final again"),
+            Err(error) => {
+                let cause = error.store_cause();
+                drafts_trouble.warn(&format!("drafts cannot be made final yet: {cause}"));
+            }
         }
         let indexed = app.store.index_resting(now).await;
         let period = match indexed {
-            Ok(_) => INDEXING_PERIOD,
+            Ok(_) => {
+                index_trouble.end("segments are indexed again");
+                INDEXING_PERIOD
+            }
             Err(error) => {
-                log::warn!("segments cannot be indexed yet: {}", error.store_cause());
+                let cause = error.store_cause();
+                index_trouble.warn(&format!("segments cannot be indexed yet: {cause}"));
                 INDEXING_PAUSE
             }
         };

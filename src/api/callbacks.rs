@@ -128,7 +128,7 @@ impl Outcome {
     }
 
     fn of(advanced: Advanced, to: MeetingStatus) -> Self {
-        let Advanced { meeting, from, step } = advanced;
+        let Advanced { meeting, from, step, .. } = advanced;
         let (status, detail) = match step {
             TransitionOutcome::Stay if to == MeetingStatus::Active => ("container_updated", None),
             TransitionOutcome::Move | TransitionOutcome::Stay => ("processed", None),

@@ -24,6 +24,8 @@ enum Part {
     Tokens(TokenId),
     Meetings(MeetingId),
     Segments(MeetingId, Option<(Time, SegmentId)>),
+    /// The stream and the number of the last event.
+    SpeakerEvents(MeetingId, i64, i64),
     Deliveries(DeliveryId),
     Usage(Day, TokenId),
     Audit(i64),
@@ -39,6 +41,7 @@ impl Part {
             Self::Deliveries(_) => Some("deliveries"),
             Self::Usage(..) => Some("usage"),
             Self::Audit(_) => Some("audit"),
+            Self::SpeakerEvents(..) => Some("speaker_events"),
             Self::Head | Self::Segments(..) | Self::End => None,
         }
     }
@@ -107,6 +110,9 @@ impl ExportPages {
             }
             Part::Meetings(after) => self.write_meeting(out, after).await,
             Part::Segments(meeting, after) => self.write_segments(out, meeting, after).await,
+            Part::SpeakerEvents(meeting, stream, after) => {
+                self.write_speaker_events(out, meeting, stream, after).await
+            }
             Part::Deliveries(after) => {
                 let page = store.export_deliveries(id, after).await?;
                 let rest =
@@ -160,6 +166,30 @@ impl ExportPages {
         }
         if !page.is_last {
             return Ok(Part::Segments(meeting, last));
+        }
+        self.json.end(out);
+        self.begin_list(out, Part::SpeakerEvents(meeting, 0, 0))
+    }
+
+    /// Writes a page of the speaker events of a meeting, one stream after another.
+    async fn write_speaker_events(
+        &mut self,
+        out: &mut Vec<u8>,
+        meeting: MeetingId,
+        stream: i64,
+        after: i64,
+    ) -> Result<Part> {
+        let page = self.app.store.export_speaker_events(stream, after).await?;
+        let mut last = after;
+        for (id, event) in &page.rows {
+            self.json.item(out, event)?;
+            last = *id;
+        }
+        if !page.is_last {
+            return Ok(Part::SpeakerEvents(meeting, stream, last));
+        }
+        if let Some(next) = self.app.store.next_stream(meeting, stream)? {
+            return Ok(Part::SpeakerEvents(meeting, next, 0));
         }
         self.json.end(out);
         self.json.end(out);

@@ -136,7 +136,7 @@ pub(crate) async fn get_metrics(app: Arc<App>, caller: Anonymous, (): ()) -> Res
         (
             "erasures_waiting",
             "Deletions of which something may be left in the files",
-            app.store.scrubs_pending()?,
+            app.store.erasures_waiting()?,
         ),
         ("store_bytes", "Size of the database and its WAL", app.store.size_bytes()),
     ];

@@ -241,7 +241,7 @@ impl Guard for WebSocketCaller {
         }
         let in_query = query_value(call.request.head.uri.query().unwrap_or(""), KEY_PARAMETER);
         let App { auth, store, .. } = &*call.app;
-        let who = auth.watcher(
+        let who = auth.websocket_user(
             &call.request.head,
             in_query.as_deref(),
             store,

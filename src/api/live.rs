@@ -30,17 +30,17 @@ const MEETINGS_MAX: usize = 100;
 /// How many meetings a message may name before it counts as one more request.
 const MEETINGS_PER_REQUEST: usize = 10;
 
-/// The fault of a message whose `meetings` are no list, or an empty or too long one.
-const NO_LIST: Fault =
-    Fault { index: None, reason: "meetings should be a list of 1 to 100 objects" };
+/// The error of a message whose `meetings` are no list, or an empty or too long one.
+const NO_LIST: EntryError =
+    EntryError { index: None, reason: "meetings should be a list of 1 to 100 objects" };
 const TOO_MANY: &str = "a socket watches at most 1000 meetings";
 const _: () =
     assert!(SUBSCRIPTIONS_MAX == 1000 && MEETINGS_MAX == 100, "the sentences name the limits");
 
-/// A response to a message.
+/// What the server says in response to a message.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Answer {
+enum ServerMessage {
     Subscribed {
         meetings: Vec<Name>,
     },
@@ -51,7 +51,7 @@ enum Answer {
     Error {
         error: &'static str,
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        details: Vec<Fault>,
+        details: Vec<EntryError>,
         #[serde(flatten)]
         why: Option<Why>,
     },
@@ -64,7 +64,7 @@ struct Why {
     reason: String,
 }
 
-/// A meeting as watchers name it.
+/// A meeting as subscribers name it.
 #[derive(Serialize)]
 struct Name {
     platform: Platform,
@@ -73,7 +73,7 @@ struct Name {
 
 /// What is wrong with an entry of `meetings`, or with all of it.
 #[derive(Serialize)]
-struct Fault {
+struct EntryError {
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<usize>,
     reason: &'static str,
@@ -125,7 +125,7 @@ fn last_words(refused: Option<&Error>) -> Option<Utf8Bytes> {
     let is_missing = matches!(refused, Some(Error::TokenMissing(_)));
     let error = if is_missing { "missing_api_key" } else { "invalid_api_key" };
     let why = refused.and_then(Error::reason).map(|(code, reason)| Why { code, reason });
-    serde_json::to_string(&Answer::Error { error, details: Vec::new(), why })
+    serde_json::to_string(&ServerMessage::Error { error, details: Vec::new(), why })
         .ok()
         .map(Utf8Bytes::from)
 }
@@ -202,7 +202,7 @@ async fn talk(
 
 async fn send_all(
     socket: &mut Socket<TrackedStream>,
-    responses: Vec<Answer>,
+    responses: Vec<ServerMessage>,
 ) -> std::result::Result<(), End> {
     for response in responses {
         let text = serde_json::to_string(&response).map_err(|_| End::Gone)?;
@@ -212,7 +212,7 @@ async fn send_all(
 }
 
 /// Does what a message asks for, and gives the responses.
-fn respond(app: &App, user: &User, watcher: &mut Watcher, text: &str) -> Vec<Answer> {
+fn respond(app: &App, user: &User, watcher: &mut Watcher, text: &str) -> Vec<ServerMessage> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let whole = serde_json::from_str::<&RawValue>(text);
     let members: Members<'_> = match &whole {
@@ -223,7 +223,7 @@ fn respond(app: &App, user: &User, watcher: &mut Watcher, text: &str) -> Vec<Ans
     let now = app.clock.instant();
     if let Err(refused) = app.request_limiter.count(user, cost(&members), now, &mut headers) {
         let why = refused.reason().map(|(code, reason)| Why { code, reason });
-        return vec![Answer::Error { error: "too_many_requests", details: Vec::new(), why }];
+        return vec![ServerMessage::Error { error: "too_many_requests", details: Vec::new(), why }];
     }
     if whole.is_err() {
         return vec![error("invalid_json", Vec::new())];
@@ -231,7 +231,7 @@ fn respond(app: &App, user: &User, watcher: &mut Watcher, text: &str) -> Vec<Ans
     match string(&members, "action").as_deref() {
         Some("subscribe") => subscribe(app, user, watcher, &members),
         Some("unsubscribe") => unsubscribe(watcher, &members),
-        Some("ping") => vec![Answer::Pong],
+        Some("ping") => vec![ServerMessage::Pong],
         _ => vec![error("unknown_action", Vec::new())],
     }
 }
@@ -242,30 +242,35 @@ fn cost(members: &Members<'_>) -> u32 {
     u32::try_from(count.div_ceil(MEETINGS_PER_REQUEST)).unwrap_or(u32::MAX)
 }
 
-fn error(error: &'static str, details: Vec<Fault>) -> Answer {
-    Answer::Error { error, details, why: None }
+fn error(error: &'static str, details: Vec<EntryError>) -> ServerMessage {
+    ServerMessage::Error { error, details, why: None }
 }
 
 /// Subscribes to each entry of `meetings`; an error of one does not concern the others.
 ///
 /// The subscriptions are in force before they are confirmed: who then asks for the transcript
 /// misses nothing.
-fn subscribe(app: &App, user: &User, watcher: &mut Watcher, members: &Members<'_>) -> Vec<Answer> {
+fn subscribe(
+    app: &App,
+    user: &User,
+    watcher: &mut Watcher,
+    members: &Members<'_>,
+) -> Vec<ServerMessage> {
     const ERROR: &str = "invalid_subscribe_payload";
     let Some(entries) = entries(members) else { return vec![error(ERROR, vec![NO_LIST])] };
     let mut responses = Vec::new();
     let mut meetings = Vec::new();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for (index, entry) in entries.into_iter().enumerate() {
         match subscribe_one(app, user, watcher, entry) {
             Ok(name) => meetings.push(name),
-            Err(reason) => faults.push(Fault { index: Some(index), reason }),
+            Err(reason) => errors.push(EntryError { index: Some(index), reason }),
         }
     }
-    if !faults.is_empty() {
-        responses.push(error(ERROR, faults));
+    if !errors.is_empty() {
+        responses.push(error(ERROR, errors));
     }
-    responses.push(Answer::Subscribed { meetings });
+    responses.push(ServerMessage::Subscribed { meetings });
     responses
 }
 
@@ -292,25 +297,25 @@ fn subscribe_one(
 }
 
 /// Unsubscribes from each entry of `meetings`; an error of one does not concern the others.
-fn unsubscribe(watcher: &mut Watcher, members: &Members<'_>) -> Vec<Answer> {
+fn unsubscribe(watcher: &mut Watcher, members: &Members<'_>) -> Vec<ServerMessage> {
     const ERROR: &str = "invalid_unsubscribe_payload";
     let Some(entries) = entries(members) else { return vec![error(ERROR, vec![NO_LIST])] };
     let mut responses = Vec::new();
     let mut meetings = Vec::new();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for (index, entry) in entries.into_iter().enumerate() {
         match name(entry) {
             Ok(name) => {
                 watcher.unsubscribe(name.platform, &name.native_id);
                 meetings.push(name);
             }
-            Err(reason) => faults.push(Fault { index: Some(index), reason }),
+            Err(reason) => errors.push(EntryError { index: Some(index), reason }),
         }
     }
-    if !faults.is_empty() {
-        responses.push(error(ERROR, faults));
+    if !errors.is_empty() {
+        responses.push(error(ERROR, errors));
     }
-    responses.push(Answer::Unsubscribed { meetings });
+    responses.push(ServerMessage::Unsubscribed { meetings });
     responses
 }
 

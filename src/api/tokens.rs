@@ -279,15 +279,17 @@ impl RotatedToken {
 }
 
 /// Rotates a token: the new one has the same scope, the old one is accepted for a grace period if
-/// one is given.
+/// one is given. The tokens that its holder rotated it from end with it; the header
+/// `X-Tokens-Affected` says how many old tokens were changed.
 pub(crate) async fn rotate_token(
     app: Arc<App>,
     admin: Admin,
     input: RotateTokenInput,
-) -> Result<Created<RotatedToken>> {
+) -> Result<WithHeader<Created<RotatedToken>>> {
     let (verb, secret) = Rotation::from(input.rotation).verb(input.id, app.clock.now())?;
     let rotated = app.store.write_by(admin.actor()?, verb).await?;
-    Ok(Created(RotatedToken::new(&secret, rotated)))
+    let affected = rotated.affected.clone();
+    Ok(counted(Created(RotatedToken::new(&secret, rotated)), &affected))
 }
 
 /// The error of a token that was rotated already, for the route table.

@@ -211,7 +211,7 @@ impl Auth {
 
     /// Authenticates a user who may also send the token in the query, as browsers must for a
     /// WebSocket; the header wins. The hash is for [`Auth::revalidate`].
-    pub fn watcher(
+    pub fn websocket_user(
         &self,
         head: &Parts,
         in_query: Option<&str>,

@@ -168,6 +168,7 @@ mod tests {
                 let moved = Moved {
                     meeting: meeting(status, "{}"),
                     from: Requested,
+                    settled: Vec::new(),
                     at: Time::from_millis(3000),
                 };
                 watch_registry.on_change(&Change::MeetingMoved(Arc::new(moved)));

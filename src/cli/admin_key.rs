@@ -3,7 +3,7 @@
 use crate::api::admin_keys::CreateAdminKeyInput;
 use crate::cli::client::{Client, Target, check, object_of};
 use crate::cli::confirm::Consent;
-use crate::cli::output::{Output, Secret};
+use crate::cli::output::{IfLost, Output, Secret};
 use crate::cli::resolve::admin_key;
 use crate::cli::span::seconds;
 use crate::cli::table::Column;
@@ -50,8 +50,8 @@ pub(super) struct Create {
 pub(super) struct Rotate {
     /// Id or name
     key: String,
-    /// How long the old key still works, such as 15m; give one for a planned rotation
-    #[arg(long, value_name = "TIME", value_parser = seconds, allow_hyphen_values = true, default_value = "0")]
+    /// How long the old key still works; 0 for one that somebody else may have
+    #[arg(long, value_name = "TIME", value_parser = seconds, allow_hyphen_values = true, default_value = "10m")]
     grace: i64,
 }
 
@@ -105,7 +105,9 @@ async fn create(client: &mut Client, output: Output, new: &Create) -> Result<(),
     let body = new.body();
     let target = Target::path(["admin", "keys"]);
     let response = client.send(Method::POST, target, Some(body)).await?;
-    output.secret(client, &response, Secret { member: "key", about, noun: "keys" }).await
+    output
+        .secret(client, &response, Secret { member: "key", about, if_lost: IfLost::Revoke("keys") })
+        .await
 }
 
 async fn rotate(client: &mut Client, output: Output, args: &Rotate) -> Result<(), StartupError> {
@@ -113,8 +115,15 @@ async fn rotate(client: &mut Client, output: Output, args: &Rotate) -> Result<()
     let body = json!({ "grace_seconds": args.grace });
     let target = Target::path(["admin", "keys", &id, "rotate"]);
     let response = client.send(Method::POST, target, Some(body)).await?;
-    let about = &format!("This is the new key of {about}.");
-    output.secret(client, &response, Secret { member: "key", about, noun: "keys" }).await
+    let key = response.json()?;
+    let old = match key["old_until"].as_str() {
+        Some(end) => format!("works until {end}"),
+        None => "is refused from now on".to_owned(),
+    };
+    let about = &format!("This is the new key of {about}; the old one {old}.");
+    // To revoke the key would end the old secret with the new one.
+    let secret = Secret { member: "key", about, if_lost: IfLost::RotateAgain };
+    output.secret(client, &response, secret).await
 }
 
 async fn revoke(client: &mut Client, output: Output, args: &Revoke) -> Result<(), StartupError> {

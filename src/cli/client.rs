@@ -178,7 +178,7 @@ impl Client {
         method: Method,
         target: Target,
         body: Option<Value>,
-    ) -> Result<http_client::Answer, StartupError> {
+    ) -> Result<http_client::Response, StartupError> {
         let mut request = Request::builder().method(method).uri(target.0);
         request = request.header(header::HOST, "localhost");
         let mut bytes = Bytes::new();

@@ -9,14 +9,23 @@ use clap::ValueEnum;
 use hyper::Method;
 use serde_json::Value;
 
-/// A secret in a response, and how it is revoked.
+/// A secret in a response.
 pub(super) struct Secret<'a> {
     /// The member of the response.
     pub member: &'a str,
     /// What it is, in a sentence.
     pub about: &'a str,
-    /// The part of the path of its kind: `DELETE /admin/<noun>/<id>` revokes it.
-    pub noun: &'a str,
+    /// What happens if it cannot be shown.
+    pub if_lost: IfLost,
+}
+
+/// What happens to a secret that cannot be shown: nobody has it.
+#[derive(Clone, Copy)]
+pub(super) enum IfLost {
+    /// It is revoked: `DELETE /admin/<noun>/<id>`.
+    Revoke(&'static str),
+    /// Nothing: revoking would take more than it, and the next rotation ends it.
+    RotateAgain,
 }
 
 /// How responses are printed.
@@ -77,8 +86,7 @@ impl Output {
         }
     }
 
-    /// A new secret, alone on its line, so that a script can take it. One that cannot be shown is
-    /// revoked at once: nobody has it.
+    /// A new secret, alone on its line, so that a script can take it.
     pub(super) async fn secret(
         self,
         client: &mut Client,
@@ -97,13 +105,10 @@ impl Output {
             note(&format!("{} It is shown this once.", secret.about));
             return Ok(());
         };
-        let id = id(&body);
-        let path = Target::path(["admin", secret.noun, &id]);
-        let what_follows = match client.send(Method::DELETE, path, None).await {
-            Ok(_) => format!("It could not be shown and is revoked ({}).", lost.message),
-            Err(error) => {
-                let why = error.message;
-                format!("It could not be shown, and not be revoked either ({why}); revoke it.")
+        let what_follows = match secret.if_lost {
+            IfLost::Revoke(noun) => revoke(client, noun, &id(&body), &lost).await,
+            IfLost::RotateAgain => {
+                format!("It could not be shown ({}); rotate the key again.", lost.message)
             }
         };
         Err(StartupError::new(lost.code, format!("{} {what_follows}", secret.about)))
@@ -116,6 +121,18 @@ impl Output {
             return json(response);
         }
         Ok(())
+    }
+}
+
+/// Revokes a secret that could not be shown, and says so.
+async fn revoke(client: &mut Client, noun: &str, id: &str, lost: &StartupError) -> String {
+    let path = Target::path(["admin", noun, id]);
+    match client.send(Method::DELETE, path, None).await {
+        Ok(_) => format!("It could not be shown and is revoked ({}).", lost.message),
+        Err(error) => {
+            let why = error.message;
+            format!("It could not be shown, and not be revoked either ({why}); revoke it.")
+        }
     }
 }
 

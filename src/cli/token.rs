@@ -2,7 +2,7 @@
 
 use crate::cli::client::{Client, Target, object_of};
 use crate::cli::confirm::Consent;
-use crate::cli::output::{Output, Secret, after_last};
+use crate::cli::output::{IfLost, Output, Secret, after_last};
 use crate::cli::print::note;
 use crate::cli::resolve;
 use crate::cli::span::seconds;
@@ -214,7 +214,13 @@ async fn create(client: &mut Client, output: Output, new: Create) -> Result<(), 
     let token = response.json()?;
     let email = user["email"].as_str().unwrap_or("-");
     let about = &format!("This is token {} of {email}.", token["id"]);
-    output.secret(client, &response, Secret { member: "token", about, noun: "tokens" }).await
+    output
+        .secret(
+            client,
+            &response,
+            Secret { member: "token", about, if_lost: IfLost::Revoke("tokens") },
+        )
+        .await
 }
 
 async fn list(client: &mut Client, output: Output, list: List) -> Result<(), StartupError> {
@@ -242,7 +248,13 @@ async fn rotate(client: &mut Client, output: Output, args: Rotate) -> Result<(),
         _ => "is refused from now on".to_owned(),
     };
     let about = &format!("This is token {}; {about} {old}.", new["id"]);
-    output.secret(client, &response, Secret { member: "token", about, noun: "tokens" }).await
+    output
+        .secret(
+            client,
+            &response,
+            Secret { member: "token", about, if_lost: IfLost::Revoke("tokens") },
+        )
+        .await
 }
 
 async fn revoke(client: &mut Client, output: Output, args: &Revoke) -> Result<(), StartupError> {

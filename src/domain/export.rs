@@ -80,6 +80,24 @@ pub struct ExportedMeeting {
     pub session: Option<ExportedSession>,
     /// What was said, by the time on the clock.
     pub segments: Vec<Segment>,
+    /// Who began and ended to speak, by stream.
+    pub speaker_events: Vec<ExportedSpeakerEvent>,
+}
+
+/// A participant began or ended to speak.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExportedSpeakerEvent {
+    /// The session or stream that saw it, by the name that is shown.
+    pub session_uid: String,
+    /// `SPEAKER_START` or `SPEAKER_END`.
+    #[schema(example = "SPEAKER_START")]
+    pub event_type: &'static str,
+    /// The participant's name.
+    pub participant_name: String,
+    /// The participant's id on the platform; the name where it has none.
+    pub participant_id: String,
+    /// When.
+    pub timestamp: Time,
 }
 
 /// The bot of a meeting, without its secret.

@@ -36,6 +36,16 @@ pub enum SpeakerChange {
     End,
 }
 
+impl SpeakerChange {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "SPEAKER_START",
+            Self::End => "SPEAKER_END",
+        }
+    }
+}
+
 /// A participant begins or ends to speak.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpeakerEvent {

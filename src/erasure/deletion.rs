@@ -6,6 +6,7 @@ use crate::domain::{Actor, Time, UserId};
 use crate::erasure::scrubber::Scrubber;
 use crate::erasure::sweep_time::SweepTime;
 use crate::error::{Error, Result};
+use crate::logging::Trouble;
 use crate::store::{
     BeginErasure, DeleteMeeting, DeleteUser, MeetingName, RedactMeeting, Store, TranscriptOf,
 };
@@ -82,12 +83,15 @@ impl Erasure {
     /// Finishes the erasures that were decided: those of the last run of the server, and those that
     /// failed on the way. It never ends by itself.
     pub async fn finish_forever(self: Arc<Self>) {
+        let mut trouble = Trouble::default();
         loop {
             while let Err(error) = self.finish_all().await {
                 let cause = error.store_cause();
-                log::warn!("deleted users cannot be removed from the database yet: {cause}");
+                let what = "deleted users cannot be removed from the database yet";
+                trouble.warn(&format!("{what}: {cause}"));
                 sleep(PAUSE).await;
             }
+            trouble.end("deleted users are removed from the database again");
             self.unfinished.notified().await;
         }
     }

@@ -2,6 +2,7 @@
 //! read as soon as that is possible.
 
 use crate::error::Error;
+use crate::logging::Trouble;
 use crate::store::Store;
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
@@ -35,12 +36,14 @@ impl Scrubber {
     /// Scrubs what the last run of the server left, and what nobody waits for any more. It never
     /// ends by itself.
     pub(crate) async fn run(&self, store: &Store) {
+        let mut trouble = Trouble::default();
         loop {
             while let Err(error) = self.scrub_in_turn(store).await {
                 let cause = error.store_cause();
-                log::warn!("deleted content cannot be scrubbed yet: {cause}");
+                trouble.warn(&format!("deleted content cannot be scrubbed yet: {cause}"));
                 sleep(PAUSE).await;
             }
+            trouble.end("deleted content is scrubbed again");
             self.left.notified().await;
         }
     }

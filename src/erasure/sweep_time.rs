@@ -1,63 +1,113 @@
 //! The time by which old data is deleted. A clock that is wrong by a year would delete everything
-//! that a retention period covers, so a clock that leaps is not believed at once.
+//! that a retention period covers, so a clock that leaps is not believed at once, but when servers
+//! have run with it for a day. How long they have is noted in the database, so that a restart
+//! neither begins the day anew nor ends it.
 
 use crate::clock::{Clock, later};
 use crate::domain::Time;
 use crate::error::Result;
-use crate::store::{NoteTime, Store};
-use std::sync::{Mutex, PoisonError};
+use crate::store::{DoubtedClock, KnownTime, NoteTime, Store};
 use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 
-/// How far the clock may be beyond the latest time that the database knows: a server may rest for a
-/// weekend.
-const LEAP_MAX: Duration = Duration::from_hours(72);
-/// How long the server must run before a clock that has leapt is believed.
+/// How long a server must run before a clock that has leapt is believed.
 const BELIEVED_AFTER: Duration = Duration::from_hours(24);
 /// How often the time is noted in the database.
 const NOTE_EVERY: Duration = Duration::from_hours(1);
+/// How often it is noted how long the server has run with a clock that is not believed.
+const NOTE_DOUBT_EVERY: Duration = Duration::from_mins(10);
+/// How far the present may be from what a doubted clock showed before, so that it is the same one: a
+/// server may rest for a weekend, and small corrections set a clock back.
+const SAME_AHEAD_MAX: Duration = Duration::from_hours(72);
+const SAME_BEHIND_MAX: Duration = Duration::from_hours(1);
 
 /// Tells the time by which old data may be deleted.
 #[derive(Default)]
 pub(crate) struct SweepTime {
-    /// Since when the clock is known to have leapt, by the clock that cannot be set.
-    leapt_at: Mutex<Option<Instant>>,
+    /// The clock that this server does not believe; locked while the time is looked at.
+    doubt: Mutex<Option<Doubt>>,
+}
+
+/// A clock that is not believed.
+#[derive(Clone, Copy)]
+struct Doubt {
+    clock: DoubtedClock,
+    /// When its time was looked at, by the clock that cannot be set.
+    at: Instant,
+    /// How long servers had run with it when that was noted last; `None` where it never was.
+    noted_ms: Option<i64>,
 }
 
 impl SweepTime {
     /// The time, which the database knows from now on; `None` while the clock is not believed.
     pub(crate) async fn get(&self, store: &Store, clock: &Clock) -> Result<Option<Time>> {
+        let mut doubt = self.doubt.lock().await;
         let now = clock.now();
-        let noted = store.noted_time()?;
-        let latest = match noted {
-            Some(noted) => Some(noted),
-            None => store.last_change()?,
+        let Some(known) = store.known_time()? else {
+            store.write(NoteTime { now, doubted: None }).await?;
+            return Ok(Some(now));
         };
-        match latest {
-            Some(latest) if now > later(latest, LEAP_MAX) => {
-                if !self.is_believed(clock, now, latest) {
-                    return Ok(None);
+        if known.is_leap(now) {
+            let mut present = go_on(*doubt, known, now, clock.instant());
+            if present.clock.ran_ms < millis(BELIEVED_AFTER) {
+                if doubt.is_none() || present.noted_ms.is_none() {
+                    tell(known.latest, present.clock);
                 }
+                *doubt = Some(present);
+                if present.is_to_be_noted() {
+                    let doubted = Some(present.clock);
+                    store.write(NoteTime { now: known.latest, doubted }).await?;
+                    present.noted_ms = Some(present.clock.ran_ms);
+                    *doubt = Some(present);
+                }
+                return Ok(None);
             }
-            _ => *self.leapt_at.lock().unwrap_or_else(PoisonError::into_inner) = None,
         }
-        if noted.is_none_or(|noted| now >= later(noted, NOTE_EVERY)) {
-            store.write(NoteTime { now }).await?;
+        *doubt = None;
+        let is_due = now >= later(known.latest, NOTE_EVERY);
+        if is_due || known.doubted.is_some() || !known.is_noted {
+            store.write(NoteTime { now, doubted: None }).await?;
         }
         Ok(Some(now))
     }
+}
 
-    /// Whether a clock that has leapt has done so long enough ago; the first time it is told.
-    fn is_believed(&self, clock: &Clock, now: Time, latest: Time) -> bool {
-        let mut leapt_at = self.leapt_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(leapt_at) = *leapt_at {
-            return clock.instant().saturating_duration_since(leapt_at) >= BELIEVED_AFTER;
-        }
-        *leapt_at = Some(clock.instant());
-        log::warn!(
-            "the clock shows {now}, and the latest time that the database knows is {latest}: \
-             nothing is deleted by its age in the next {} hours; correct the clock if it is wrong",
-            BELIEVED_AFTER.as_secs() / 3600
-        );
-        false
+impl Doubt {
+    fn is_to_be_noted(&self) -> bool {
+        let ran_ms = self.clock.ran_ms;
+        self.noted_ms.is_none_or(|noted_ms| ran_ms >= noted_ms + millis(NOTE_DOUBT_EVERY))
     }
+}
+
+/// The doubt of a clock that has leapt: the one before, if this is the same clock, with the time
+/// that the server has run since; otherwise another one.
+fn go_on(before: Option<Doubt>, known: KnownTime, now: Time, at: Instant) -> Doubt {
+    let mut present = Doubt { clock: DoubtedClock { shown: now, ran_ms: 0 }, at, noted_ms: None };
+    let noted = known.doubted.map(|clock| Doubt { clock, at, noted_ms: Some(clock.ran_ms) });
+    let before = before.or(noted);
+    if let Some(before) = before.filter(|before| is_same(before.clock.shown, now)) {
+        let ran_ms = millis(at.saturating_duration_since(before.at));
+        present.clock.ran_ms = before.clock.ran_ms.saturating_add(ran_ms);
+        present.noted_ms = before.noted_ms;
+    }
+    present
+}
+
+/// Whether a clock that showed one time and shows another now has not leapt in between.
+fn is_same(shown: Time, now: Time) -> bool {
+    now <= later(shown, SAME_AHEAD_MAX) && shown <= later(now, SAME_BEHIND_MAX)
+}
+
+fn tell(latest: Time, clock: DoubtedClock) {
+    let left_ms = millis(BELIEVED_AFTER) - clock.ran_ms;
+    log::warn!(
+        "the clock shows {}, and the latest time that the database knows is {latest}: nothing is \
+         deleted or given up by its age in the next {} minutes; correct the clock if it is wrong",
+        clock.shown,
+        left_ms / 60_000
+    );
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

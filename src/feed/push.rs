@@ -73,22 +73,30 @@ pub(super) fn meeting_of(change: &Change) -> Option<MeetingId> {
 pub(super) fn texts(change: &Change) -> Vec<Utf8Bytes> {
     let mut texts = Vec::new();
     match change {
-        Change::MeetingMoved(moved) => texts.extend(status_text(moved)),
-        Change::SegmentsStored(stored) => {
-            let mut removed = stored.removed.as_slice();
-            let mut rest = stored.segments.as_slice();
-            while !rest.is_empty() || !removed.is_empty() {
-                let (ids, more_ids) = removed.split_at(removed.len().min(REMOVED_MAX));
-                // Nothing replaces what another text removes.
-                let count = if more_ids.is_empty() { fitting(rest) } else { 0 };
-                let (piece, after) = rest.split_at(count);
-                texts.extend(segments_text(stored, piece, ids));
-                (removed, rest) = (more_ids, after);
+        Change::MeetingMoved(moved) => {
+            // The last words come before the end.
+            for stored in &moved.settled {
+                add_segments(&mut texts, stored);
             }
+            texts.extend(status_text(moved));
         }
+        Change::SegmentsStored(stored) => add_segments(&mut texts, stored),
         _ => {}
     }
     texts
+}
+
+fn add_segments(texts: &mut Vec<Utf8Bytes>, stored: &Stored) {
+    let mut removed = stored.removed.as_slice();
+    let mut rest = stored.segments.as_slice();
+    while !rest.is_empty() || !removed.is_empty() {
+        let (ids, more_ids) = removed.split_at(removed.len().min(REMOVED_MAX));
+        // Nothing replaces what another text removes.
+        let count = if more_ids.is_empty() { fitting(rest) } else { 0 };
+        let (piece, after) = rest.split_at(count);
+        texts.extend(segments_text(stored, piece, ids));
+        (removed, rest) = (more_ids, after);
+    }
 }
 
 fn status_text(moved: &Moved) -> Option<Utf8Bytes> {

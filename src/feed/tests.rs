@@ -30,7 +30,8 @@ fn meeting(id: i64) -> Meeting {
 
 fn moved(id: i64) -> Change {
     let at = Time::from_millis(NOW + 1);
-    Change::MeetingMoved(Arc::new(Moved { meeting: meeting(id), from: MeetingStatus::Joining, at }))
+    let from = MeetingStatus::Joining;
+    Change::MeetingMoved(Arc::new(Moved { meeting: meeting(id), from, settled: Vec::new(), at }))
 }
 
 fn segment(start: i64, text: &str) -> Segment {

@@ -10,8 +10,10 @@ use crate::domain::{MeetingId, MeetingStatus, Platform, Time, User, UserId};
 use crate::error::{Error, Result};
 use crate::store::doors::Store;
 use crate::store::meetings::read::{by_id, meeting_at, meeting_columns};
-use crate::store::positions::{Start, Table};
-use crate::store::users::read::{data_columns, find, user_at, user_columns};
+use crate::store::positions::{Positions, Start, Table};
+use crate::store::users::read::{
+    BEING_ERASED, data_columns, find, is_any_being_erased, user_at, user_columns,
+};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use std::sync::Arc;
 
@@ -63,14 +65,17 @@ impl Store {
         let positions = Arc::clone(&self.positions);
         self.read_long(move |db| {
             let db = db.unchecked_transaction()?;
-            let start = positions.behind_newest(&db, Table::Meetings, page.skip)?;
-            let total = db.query_row("SELECT count(*) FROM meetings", [], |row| row.get(0))?;
+            let start = behind_newest(&db, &positions, page.skip)?;
+            let total = db.query_row(&format!(
+                "SELECT (SELECT count(*) FROM meetings) - (SELECT count(*) FROM meetings WHERE user_id IN {BEING_ERASED})"
+            ), [], |row| row.get(0))?;
             let mut statement = db.prepare_cached(concat!(
                 "SELECT ",
                 meeting_columns!(),
                 ", ",
                 user_columns!(),
-                " FROM meetings m CROSS JOIN users u ON u.id = m.user_id WHERE m.id < ?1 ORDER BY m.id DESC LIMIT ?2 OFFSET ?3"
+                " FROM meetings m CROSS JOIN users u ON u.id = m.user_id AND u.erasing_at IS NULL
+                 WHERE m.id < ?1 ORDER BY m.id DESC LIMIT ?2 OFFSET ?3"
             ))?;
             let item =
                 |row: &Row<'_>| Ok(MeetingWithUser { meeting: meeting_at(row, 0)?, user: user_at(row, BEHIND_MEETING)? });
@@ -104,7 +109,7 @@ impl Store {
             let is_everything =
                 wanted.user_id.is_none() && wanted.platform.is_none() && wanted.native_meeting_id.is_none();
             let start = match is_everything {
-                true => positions.behind_newest(&db, Table::Meetings, skip)?,
+                true => behind_newest(&db, &positions, skip)?,
                 false => Start { id: i64::MAX, skip },
             };
             // Spelled out, so that a user's meetings are found by their index.
@@ -115,6 +120,7 @@ impl Store {
                  FROM meetings
                  WHERE {whose} AND id < :before AND (:platform IS NULL OR platform = :platform)
                    AND (:native IS NULL OR native_meeting_id = :native)
+                   AND user_id NOT IN {BEING_ERASED}
                  ORDER BY id DESC LIMIT :limit OFFSET :skip"
             ))?;
             let values = named_params! {
@@ -142,6 +148,17 @@ impl Store {
         let found =
             self.read_long(move |db| user_figures(&*db.unchecked_transaction()?, id)).await?;
         found.ok_or(Error::UserNotFound)
+    }
+}
+
+/// Where the page of everybody's meetings begins that leaves out the newest `skip`; first in its
+/// transaction. The counts of the blocks know nothing of who is being erased meanwhile: then the
+/// rows are left out one by one.
+fn behind_newest(db: &Connection, positions: &Positions, skip: i64) -> rusqlite::Result<Start> {
+    let start = positions.behind_newest(db, Table::Meetings, skip)?;
+    match is_any_being_erased(db)? {
+        true => Ok(Start { id: i64::MAX, skip }),
+        false => Ok(start),
     }
 }
 
@@ -174,6 +191,9 @@ fn meeting_summary(row: &Row<'_>) -> rusqlite::Result<MeetingSummary> {
 
 fn telematics(db: &Connection, wanted: TelematicsWanted) -> rusqlite::Result<Option<Telematics>> {
     let Some(meeting) = by_id(db, wanted.id)? else { return Ok(None) };
+    if find(db, meeting.user_id)?.is_none() {
+        return Ok(None);
+    }
     let sessions = if wanted.sessions { sessions(db, wanted.id)? } else { Vec::new() };
     let transcription_stats =
         if wanted.transcriptions { Some(transcription_stats(db, wanted.id)?) } else { None };

@@ -179,7 +179,7 @@ impl Readers {
 }
 
 /// `fold(text)` in SQL: the text as it is compared without case; NULL stays NULL.
-fn add_fold(connection: &Connection) -> rusqlite::Result<()> {
+pub(in crate::store) fn add_fold(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("fold", 1, flags, |call| {
         Ok(call.get::<Option<String>>(0)?.map(|text| crate::domain::text::fold(&text)))

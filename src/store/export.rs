@@ -2,11 +2,12 @@
 
 use crate::domain::bot::session_alias;
 use crate::domain::export::{
-    ExportedDelivery, ExportedEntry, ExportedMeeting, ExportedSession, ExportedToken,
-    ExportedUsage, ExportedWebhook,
+    ExportedDelivery, ExportedEntry, ExportedMeeting, ExportedSession, ExportedSpeakerEvent,
+    ExportedToken, ExportedUsage, ExportedWebhook,
 };
 use crate::domain::{
-    Action, Data, Day, DeliveryId, MeetingId, Subject, TokenId, UsageCounts, User, UserId,
+    Action, Data, Day, DeliveryId, MeetingId, SpeakerChange, Subject, TokenId, UsageCounts, User,
+    UserId,
 };
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
@@ -21,6 +22,9 @@ use crate::store::webhooks::settings::Webhook;
 use crate::store::writer::verb::Verb;
 use rusqlite::{Connection, Params, Row, params};
 use serde::{Deserialize, Serialize};
+
+/// What a speaker event takes besides its names, in bytes.
+const EVENT_BYTES: usize = 200;
 
 /// Notes in the audit log that all data of a user was exported.
 #[derive(Debug, Serialize, Deserialize)]
@@ -85,6 +89,26 @@ impl Store {
              FROM meetings m LEFT JOIN sessions s ON s.meeting_id = m.id WHERE m.user_id = ?1 AND m.id > ?2 ORDER BY m.id"
         );
         self.read_long(move |db| list(db, sql, params![id, after], exported_meeting_at)).await
+    }
+
+    /// The stream of a meeting behind this one; a small read.
+    pub fn next_stream(&self, id: MeetingId, after: i64) -> Result<Option<i64>> {
+        self.read(|db| {
+            let sql = "SELECT min(id) FROM streams WHERE meeting_id = ?1 AND id > ?2";
+            db.prepare_cached(sql)?.query_row(params![id, after], |row| row.get(0))
+        })
+    }
+
+    /// A page of the speaker events of a stream behind this one, with their numbers; a long read.
+    pub async fn export_speaker_events(
+        &self,
+        stream_id: i64,
+        after: i64,
+    ) -> Result<Page<(i64, ExportedSpeakerEvent)>> {
+        let sql = "SELECT e.id, s.uid, e.at, e.is_start, e.participant, e.name
+                   FROM streams s JOIN speaker_events e ON e.stream_id = s.id
+                   WHERE s.id = ?1 AND e.id > ?2 ORDER BY e.id";
+        self.read_long(move |db| list(db, sql, params![stream_id, after], speaker_event_at)).await
     }
 
     /// A page of a user's events behind this one; a long read.
@@ -162,7 +186,25 @@ fn exported_meeting_at(row: &Row<'_>) -> rusqlite::Result<(ExportedMeeting, usiz
             started_at: row.get(16)?,
         }),
     };
-    Ok((ExportedMeeting { meeting, session, segments: Vec::new() }, bytes))
+    Ok((
+        ExportedMeeting { meeting, session, segments: Vec::new(), speaker_events: Vec::new() },
+        bytes,
+    ))
+}
+
+fn speaker_event_at(row: &Row<'_>) -> rusqlite::Result<((i64, ExportedSpeakerEvent), usize)> {
+    let uid: String = row.get(1)?;
+    let is_start: bool = row.get(3)?;
+    let change = if is_start { SpeakerChange::Start } else { SpeakerChange::End };
+    let event = ExportedSpeakerEvent {
+        session_uid: session_alias(&uid),
+        event_type: change.as_str(),
+        participant_name: row.get(5)?,
+        participant_id: row.get(4)?,
+        timestamp: row.get(2)?,
+    };
+    let bytes = EVENT_BYTES + event.participant_name.len() + event.participant_id.len();
+    Ok(((row.get(0)?, event), bytes))
 }
 
 fn exported_delivery_at(

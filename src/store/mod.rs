@@ -43,7 +43,7 @@ pub use audit::verbs::PruneAudit;
 pub(crate) use beside::{is_trusted, resolve};
 pub use doors::Store;
 pub use export::NoteExport;
-pub use latest_time::NoteTime;
+pub use latest_time::{DoubtedClock, KnownTime, NoteTime};
 pub(crate) use meetings::advance::Advanced;
 pub use meetings::advance::{Advance, MeetingRef};
 pub(crate) use meetings::read::MeetingFilter;

@@ -1,5 +1,6 @@
 //! A reserve on the disk, given up when the disk is full, so that revoking still works.
 
+use crate::logging::Trouble;
 use crate::store::beside::{beside, create_new};
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -17,13 +18,20 @@ pub(super) struct Reserve {
     path: PathBuf,
     tried: Instant,
     held: bool,
+    release_trouble: Trouble,
+    fill_trouble: Trouble,
 }
 
 impl Reserve {
     /// Takes the reserve, if there is room for it.
     pub(super) fn take(database: &Path) -> Self {
-        let mut reserve =
-            Self { path: beside(database, ".ballast"), tried: Instant::now(), held: false };
+        let mut reserve = Self {
+            path: beside(database, ".ballast"),
+            tried: Instant::now(),
+            held: false,
+            release_trouble: Trouble::default(),
+            fill_trouble: Trouble::default(),
+        };
         reserve.fill();
         reserve
     }
@@ -38,10 +46,10 @@ impl Reserve {
 
     /// Gives the space to whoever needs it most.
     pub(super) fn release(&mut self) {
-        log::warn!(
+        self.release_trouble.warn(&format!(
             "the disk is full: {} is given up so that tokens can still be revoked",
             self.path.display()
-        );
+        ));
         self.held = false;
         self.tried = Instant::now();
         if let Err(error) = fs::remove_file(&self.path) {
@@ -52,12 +60,17 @@ impl Reserve {
     fn fill(&mut self) {
         self.tried = Instant::now();
         match fill(&self.path) {
-            Ok(()) => self.held = true,
+            Ok(()) => {
+                self.held = true;
+                let path = self.path.display();
+                self.fill_trouble.end(&format!("there is room for the reserve {path} again"));
+            }
             Err(error) => {
                 // What was written of it would be missing elsewhere; that it cannot be removed
                 // either changes nothing.
                 let _ = fs::remove_file(&self.path);
-                log::warn!("no room for the reserve {}: {error}", self.path.display());
+                let path = self.path.display();
+                self.fill_trouble.warn(&format!("no room for the reserve {path}: {error}"));
             }
         }
     }

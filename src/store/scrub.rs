@@ -35,9 +35,11 @@ pub(super) fn mark_for_scrub(db: &Connection) -> rusqlite::Result<()> {
 }
 
 impl Store {
-    /// How many removals may have left something in the files; a small read.
-    pub fn scrubs_pending(&self) -> Result<u64> {
-        let count = "SELECT count(*) FROM erasures";
+    /// How many removals may have left something in the files, and how many users are being erased;
+    /// a small read.
+    pub fn erasures_waiting(&self) -> Result<u64> {
+        let count = "SELECT (SELECT count(*) FROM erasures)
+            + (SELECT count(*) FROM users WHERE erasing_at IS NOT NULL)";
         self.read(|db| {
             db.prepare_cached(count)?
                 .query_row([], |row| row.get::<_, i64>(0))

@@ -21,6 +21,7 @@ const STEPS: &[&str] = &[
     include_str!("upgrade/to_3.sql"),
     include_str!("upgrade/to_4.sql"),
     include_str!("upgrade/to_5.sql"),
+    include_str!("upgrade/to_6.sql"),
 ];
 /// The version from which on the domain of an address counts as the DNS has it.
 const KEYS_OF_DOMAINS: usize = 5;

@@ -4,7 +4,9 @@
 //! Waiting events are in the database, so a restart loses none. Of each meeting only the oldest
 //! waiting event is tried; the next one follows when that was delivered or given up. An attempt
 //! that fails is followed by another after a growing backoff. Once [`Webhooks::give_up`] has passed
-//! since the event, it is given up, and stays visible with its last status and error.
+//! since the event, it is given up, and stays visible with its last status and error. A clock that
+//! is ahead neither gives up nor holds back: what it put off beyond all sense is due at once when it
+//! is right again.
 
 use crate::clock::{Clock, later};
 use crate::config::Webhooks;
@@ -23,6 +25,8 @@ use tokio::time::{sleep, timeout};
 
 /// Longest sleep: due times are told by the wall clock, which may be set.
 const SLEEP_MAX: Duration = Duration::from_mins(1);
+/// How long an event may be put off, where events are given up sooner than that.
+const PUT_OFF_MAX: Duration = Duration::from_hours(1);
 /// How long to wait when the database could not be read or written.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -48,6 +52,14 @@ pub struct Tested {
     pub outcome: Outcome,
     /// How long it took.
     pub took: Duration,
+}
+
+/// An event that was tried.
+#[derive(Clone, Copy)]
+struct Tried {
+    created_at: Time,
+    /// How often.
+    attempts: u32,
 }
 
 impl Dispatcher {
@@ -92,6 +104,11 @@ impl Dispatcher {
         self.give_up
     }
 
+    /// How long an event is put off at most after an attempt.
+    fn put_off_max(&self) -> Duration {
+        self.give_up.max(PUT_OFF_MAX)
+    }
+
     /// Delivers what is due, until [`Dispatcher::stop`].
     pub async fn run(self: Arc<Self>, store: Arc<Store>) {
         let mut stopping = self.stopping.subscribe();
@@ -132,7 +149,8 @@ impl Dispatcher {
         if schedule.is_full() {
             return Some(latest);
         }
-        let due = match store.due_deliveries(now, schedule.capacity()).await {
+        let put_off_max = later(now, self.put_off_max());
+        let due = match store.due_deliveries(now, put_off_max, schedule.capacity()).await {
             Ok(due) => due,
             Err(error) => {
                 log::warn!(
@@ -170,10 +188,10 @@ impl Dispatcher {
             return write(&store, attempt).await;
         };
         let attempts = event.attempts.saturating_add(1);
-        let created_at = event.created_at;
+        let tried = Tried { created_at: event.created_at, attempts };
         let request = webhook_request(event, self.clock.now());
         let (Outcome { status, error }, lookup) = self.client.send(&url, &request).await;
-        let end = self.attempt_end(error.is_none(), created_at, attempts);
+        let end = self.attempt_end(&store, error.is_none(), tried);
         log::debug!("delivery {id}, attempt {attempts}: {end:?} {status:?}");
         write(&store, EndAttempt { id, attempts, end, status, error }).await;
         let mut stopping = self.stopping.subscribe();
@@ -183,21 +201,25 @@ impl Dispatcher {
         }
     }
 
-    /// What follows from an attempt that ends now.
-    fn attempt_end(&self, delivered: bool, created_at: Time, attempts: u32) -> AttemptEnd {
+    /// What follows from an attempt that ends now. While the clock is not believed nothing is given
+    /// up: the time may not have passed.
+    fn attempt_end(&self, store: &Store, delivered: bool, event: Tried) -> AttemptEnd {
         let now = self.clock.now();
         if delivered {
             return AttemptEnd::Delivered(now);
         }
-        let last = later(created_at, self.give_up);
-        if now >= last {
-            return AttemptEnd::GivenUp;
-        }
         let random = getrandom::u64().unwrap_or_default();
-        let wait = backoff::wait(self.retry, attempts, random);
-        let next = later(now, wait);
-        // The last attempt falls on the end of the time.
-        AttemptEnd::Again(next.min(last))
+        let wait = backoff::wait(self.retry, event.attempts, random);
+        let next = later(now, wait.min(self.put_off_max()));
+        let last = later(event.created_at, self.give_up);
+        if now < last {
+            // The last attempt falls on the end of the time.
+            return AttemptEnd::Again(next.min(last));
+        }
+        match store.doubts(now) {
+            Ok(false) => AttemptEnd::GivenUp,
+            Ok(true) | Err(_) => AttemptEnd::Again(next),
+        }
     }
 
     /// Posts an event `webhook.test` at once, by the same rules, and stores nothing.

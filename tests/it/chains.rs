@@ -113,6 +113,18 @@ fn a_rotation_has_no_grace_unless_one_is_given() {
 }
 
 #[test]
+fn a_rotation_by_an_administrator_says_how_many_old_tokens_end() {
+    let server = start(&still_clock());
+    let old = create(&server, &json!({}));
+    let second = token_of(&rotate_own(&server, &old, 3600).expect(201));
+    let rotated = rotate(&server, second.id, &json!({}));
+    assert_eq!((rotated.status, rotated.header("x-tokens-affected")), (201, Some("2")));
+    for token in [old, second] {
+        assert_eq!(code(&server.whoami(&token.text)), "revoked");
+    }
+}
+
+#[test]
 fn a_holder_rotates_a_few_times_an_hour() {
     let clock = still_clock();
     let server = start(&clock);

@@ -89,6 +89,33 @@ fn a_secret_that_cannot_be_shown_is_revoked() {
     }
 }
 
+/// Whoever loses the answer of a rotation still has the old key, and can rotate it again.
+#[test]
+fn a_rotated_admin_key_that_cannot_be_shown_leaves_the_old_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let old = done(folder, &["admin-key", "create", "ada"]);
+    let server = Launch::serve(folder).start();
+    let is_accepted = |secret: &str| {
+        let call = server.get("/admin/keys").header("X-Admin-API-Key", secret.trim());
+        call.send().status == 200
+    };
+    for arguments in
+        [&["admin-key", "rotate", "ada"][..], &["admin-key", "rotate", "ada", "--output", "json"]]
+    {
+        let ended = into_full(folder, arguments);
+        assert_eq!(ended.status.code(), Some(OUTPUT_LOST), "{arguments:?}: {ended:?}");
+        assert!(ended.stderr.contains("rotate the key again"), "{arguments:?}: {ended:?}");
+        assert_eq!(list(folder, &["admin-key", "list"])[0]["name"], "ada", "{arguments:?}");
+        if arguments.len() == 3 {
+            assert!(is_accepted(&old), "the old key is refused");
+        }
+    }
+    let new = done(folder, &["admin-key", "rotate", "ada", "--grace", "0"]);
+    assert!(is_accepted(&new) && !is_accepted(&old), "{new}");
+    server.terminate();
+}
+
 #[test]
 fn a_reader_that_has_gone_is_no_error() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -97,7 +97,8 @@ const ROWS: &[Row] = &[
     (&["admin-key", "create", "ada", "--expires-in", "1w"], &[(r#"POST /admin/keys {"expires_in":604800,"name":"ada"}"#, (201, r#"{"id":2,"key":"AbCdEf1234567890AbCdEf1234567890AbCdEf12"}"#))], 0, SECRET, "This is the admin key ada. It is shown this once.\n"),
     (&["admin-key", "create", "ada"], &[(r#"POST /admin/keys {"name":"ada"}"#, (409, r#"{"detail":"An admin key has this name."}"#))], 6, "", "vomeet: An admin key has this name.\n"),
     (&["admin-key", "list"], &[("GET /admin/keys", (200, r#"[{"id":2,"name":"ada","hint":"AbCd"}]"#))], 0, "2    ada   AbCd", ""),
-    (&["admin-key", "rotate", "ADA", "--grace", "0"], &[("GET /admin/keys", (200, r#"[{"id":2,"name":"ada"},{"id":3,"name":"2"}]"#)), (r#"POST /admin/keys/2/rotate {"grace_seconds":0}"#, (201, r#"{"key":"x"}"#))], 0, "x\n", "This is the new key of admin key 2 (ada)."),
+    (&["admin-key", "rotate", "ADA", "--grace", "0"], &[("GET /admin/keys", (200, r#"[{"id":2,"name":"ada"},{"id":3,"name":"2"}]"#)), (r#"POST /admin/keys/2/rotate {"grace_seconds":0}"#, (201, r#"{"key":"x"}"#))], 0, "x\n", "This is the new key of admin key 2 (ada); the old one is refused from now on."),
+    (&["admin-key", "rotate", "ADA"], &[("GET /admin/keys", (200, r#"[{"id":2,"name":"ada"}]"#)), (r#"POST /admin/keys/2/rotate {"grace_seconds":600}"#, (201, r#"{"key":"x","old_until":"2025-10-10T12:10:00.000Z"}"#))], 0, "x\n", "the old one works until 2025-10-10T12:10:00.000Z. It is shown this once.\n"),
     (&["admin-key", "revoke", "2", "--yes"], &[("GET /admin/keys", (200, r#"[{"id":2,"name":"ada"},{"id":3,"name":"2"}]"#)), ("DELETE /admin/keys/2", (204, ""))], 0, "", "Revoked admin key 2 (ada); it is refused from now on.\n"),
     (&["admin-key", "revoke", "ada"], &[("GET /admin/keys", (200, r#"[{"id":2,"name":"ada"}]"#))], 9, "", "--yes"),
 

@@ -297,6 +297,31 @@ fn what_comes_too_late_is_given_up_and_visible_and_the_next_one_follows() {
     assert_eq!(told, (&json!(0), &json!("The user has no webhook any more.")));
 }
 
+/// A clock that leaps far ahead gives nothing up, and what it put off is due once it is right again.
+#[test]
+fn a_clock_that_is_ahead_gives_no_event_up() {
+    let (down, mut key) = (Down::new(), String::new());
+    let clock = still_clock();
+    let start = clock.now();
+    let setup = setup().clock(&clock).set("VOMEET_WEBHOOKS_GIVE_UP_SECONDS", "3600").rows(|db| {
+        key = insert_user(db, 1, Some(&down.url()));
+        insert_event(db, 1, 1, 0, start.as_millis());
+    });
+    let server = setup.start();
+    wait_for(|| server.app.store.known_time().expect("a read").filter(|known| known.is_noted));
+    wait_until(&server, &key, |list| list[0]["attempts"] == 1);
+    clock.set(later(start, 400 * 24 * HOUR));
+    let list = wait_until(&server, &key, |list| list[0]["attempts"] == 2);
+    assert_eq!(list[0]["state"], "waiting", "{list:?}");
+    let setup = server.stop();
+    clock.set(later(start, HOUR / 2));
+    let server = setup.start();
+    let list = wait_until(&server, &key, |list| list[0]["attempts"] == 3);
+    assert_eq!(list[0]["state"], "waiting", "{list:?}");
+    clock.advance(HOUR);
+    wait_until(&server, &key, all_are("given_up"));
+}
+
 #[test]
 fn deliveries_are_the_callers_own_newest_first_and_paged() {
     let mut keys = [String::new(), String::new(), String::new()];

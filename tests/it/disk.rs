@@ -7,6 +7,7 @@
 
 use crate::client::{Client, PATIENCE, Token, wait_for};
 use crate::durability::assert_one_line;
+use crate::files::users_in_copy;
 use crate::process::{Launch, Process};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -52,7 +53,11 @@ fn in_tmpfs(folder: &Path, options: &str) -> Launch {
 
 impl OnTmpfs {
     fn start(folder: &Path, options: &str) -> Self {
-        let mut process = in_tmpfs(folder, options).start();
+        Self::of(folder, in_tmpfs(folder, options))
+    }
+
+    fn of(folder: &Path, launch: Launch) -> Self {
+        let mut process = launch.start();
         let line = process.stdout.find("server process ").expect("a process");
         let number = line.trim().rsplit(' ').next().and_then(|number| number.parse().ok());
         let server = Pid::from_raw(number.expect("a number")).expect("a process id");
@@ -193,6 +198,36 @@ fn a_full_disk_loses_nothing_and_still_revokes() {
             emails.len()
         );
     }
+}
+
+/// The WAL keeps its length, so there is room for a few writes; the database has none for them.
+#[test]
+fn an_idle_server_on_a_full_disk_says_so_once_and_when_it_is_well_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let launch = in_tmpfs(folder.path(), "size=12m").env("VOMEET_LOG", "debug");
+    let mut server = OnTmpfs::of(folder.path(), launch);
+    let client = *server.process;
+    let create = |n: usize| {
+        let email = format!("u{n}@example.com");
+        let body = json!({"email": email, "data": {"padding": "x".repeat(8000)}});
+        client.post("/admin/users").admin().json(&body).send().expect(201);
+    };
+    (0..20).for_each(create);
+    wait_for(|| (users_in_copy(&server.disk, folder.path()) == Some(20)).then_some(()));
+    server.fill();
+    (20..25).for_each(create);
+    let trouble = "the WAL cannot be checkpointed into the database yet";
+    let tries = |text: &str| text.matches(trouble).count();
+    while tries(&server.process.stderr.text) < 4 {
+        server.process.stderr.next_line().expect("a line");
+    }
+    server.free();
+    let again = "the WAL is checkpointed into the database again";
+    server.process.stderr.find(again).expect("a line");
+    kill_process(server.server, Signal::TERM).expect("a server");
+    let said = server.process.end().stderr;
+    let warned = said.lines().filter(|line| line.contains(trouble) && line.contains(" WARN "));
+    assert_eq!((warned.count(), said.matches(again).count()), (1, 1), "{said}");
 }
 
 /// Fills the disk up and writes into what is left of it.

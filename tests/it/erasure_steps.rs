@@ -148,6 +148,52 @@ fn erasures_waiting(client: &Client) -> u64 {
     value.expect("a gauge")
 }
 
+/// From the decision on nothing of the user is in an administrator's list, although all is there.
+#[test]
+fn what_is_theirs_is_in_no_list_once_it_is_decided() {
+    let setup = Setup::new().rows(|db| {
+        rows(db);
+        let meetings = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+            INSERT INTO meetings (user_id, platform, native_meeting_id, status, data, created_at, updated_at)
+            SELECT ?1, 'teams', 1000000000 + i, 'completed', '{}', 0, 0 FROM n";
+        db.execute(meetings, [2, 1100]).expect("meetings of user 2");
+        db.execute(meetings, [1, 5]).expect("meetings of user 1");
+        let usage = "INSERT INTO usage (user_id, day, token_id, requests) VALUES (1, 20000, 1, 7), (2, 20000, 2, 7)";
+        db.execute(usage, []).expect("usage");
+    });
+    let server = setup.start();
+    let rename = json!({"name": "Ada Lovelace"});
+    server.patch("/admin/users/1").admin().json(&rename).send().expect(200);
+    let get = |path: &str| server.get(path).admin().send().expect(200);
+    let users_of = |list: &serde_json::Value| {
+        let users = list.as_array().expect("a list").iter();
+        users.map(|row| row["user_id"].as_i64().expect("a user")).collect::<Vec<_>>()
+    };
+    let usage = "/admin/usage?from=2024-10-04&to=2024-10-04";
+    // The counts of blocks are known by then.
+    assert_eq!(get("/admin/stats/meetings-users?skip=1105")["total"], 1107);
+    assert_eq!(users_of(&get(usage)["usage"]), [1, 2]);
+    let begin = BeginErasure { id: UserId(1), now: Clock::system().now() };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(server.app.store.write_by(actor(), begin)).expect("a decision");
+    for skip in [0, 1100] {
+        let page = get(&format!("/admin/stats/meetings-users?limit=10&skip={skip}"));
+        assert_eq!(page["total"], 1101, "{skip}");
+        let number = if skip == 0 { 10 } else { 1 };
+        assert_eq!(users_of(&page["items"]), vec![2; number], "{skip}");
+        let list = get(&format!("/admin/analytics/meetings?limit=10&skip={skip}"));
+        assert_eq!(users_of(&list), vec![2; number], "{skip}");
+    }
+    assert_eq!(get("/admin/analytics/meetings?user_id=1"), json!([]));
+    let telematics = server.get("/admin/analytics/meetings/1/telematics").admin().send();
+    assert_eq!(telematics.status, 404);
+    assert_eq!(users_of(&get(usage)["usage"]), [2]);
+    let audit = get("/admin/audit?user_id=1");
+    assert_eq!(audit["entries"].as_array().map(Vec::len), Some(2), "{audit}");
+    assert!(!audit.to_string().contains("Lovelace"), "{audit}");
+    assert_eq!(get("/admin/audit/verify")["intact"], true);
+}
+
 /// A bot that is sent while words are being removed finds the user gone: no words are removed of a
 /// user who stays.
 #[test]
@@ -183,12 +229,7 @@ fn a_server_that_is_killed_while_it_deletes_leaves_the_rest_to_the_next() {
     server.kill();
     let server = Launch::serve(folder.path()).start();
     assert_eq!(server.get("/admin/users/1").admin().send().status, 404);
-    let is_gone = || (erasures_waiting(&server) == 0).then_some(());
-    wait_for(is_gone);
-    wait_for(|| {
-        let stats = server.get("/admin/analytics/meetings?user_id=1").admin().send().expect(200);
-        (stats.as_array().map(Vec::len) == Some(0)).then_some(())
-    });
+    wait_for(|| (erasures_waiting(&server) == 0).then_some(()));
     server.terminate();
     assert_eq!(count(&database, "SELECT count(*) FROM segments"), 0);
 }

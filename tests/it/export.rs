@@ -8,6 +8,7 @@ use crate::tokens::insert_token;
 use crate::transcripts::{growth_kib, insert_segments, process_with};
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use vomeet::domain::bot::session_alias;
 
 const PARTS: [&str; 9] = [
     "audit",
@@ -34,6 +35,11 @@ fn rows(db: &Connection) {
     }
     db.execute_batch(
         r#"UPDATE users SET name = 'person ' || id, webhook_url = 'https://example.com/' || id;
+           INSERT INTO streams (meeting_id, uid, started_at) VALUES (1, 'other', 0), (3, 'other', 0);
+           INSERT INTO speaker_events (stream_id, at, is_start, participant, name)
+             SELECT id, 2000, 1, 'p-' || meeting_id, 'talker of ' || meeting_id FROM streams;
+           INSERT INTO speaker_events (stream_id, at, is_start, participant, name)
+             SELECT id, 1000, 0, 'Talker of ' || meeting_id, 'Talker of ' || meeting_id FROM streams WHERE uid = 'other';
            INSERT INTO webhook_secrets SELECT id, 'a-secret-of-a-webhook' FROM users;
            INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts, delivered_at, last_status)
              SELECT user_id, id, 'uid-' || id, '{"event_type": "meeting.status_change", "number": ' || id || '}', 0, 1, 0, 200 FROM meetings;
@@ -89,8 +95,20 @@ fn everything_of_one_person_is_there_and_nothing_of_another() {
     assert_eq!(texts, ["word of 1 0", "word of 1 1", "word of 1 2"]);
     assert_eq!(
         (&whole["meetings"][1]["segments"], &whole["meetings"][1]["session"]["uid"]),
-        (&json!([]), &json!(vomeet::domain::bot::session_alias("session-2")))
+        (&json!([]), &json!(session_alias("session-2")))
     );
+    let event = |uid: &str, kind: &str, id: &str, name: &str, timestamp: &str| {
+        json!({"session_uid": session_alias(uid), "event_type": kind, "participant_name": name,
+            "participant_id": id, "timestamp": timestamp})
+    };
+    let (first, second) = ("1970-01-01T00:00:01.000Z", "1970-01-01T00:00:02.000Z");
+    let events = json!([
+        event("session-1", "SPEAKER_START", "p-1", "talker of 1", second),
+        event("other", "SPEAKER_START", "p-1", "talker of 1", second),
+        event("other", "SPEAKER_END", "Talker of 1", "Talker of 1", first),
+    ]);
+    assert_eq!(whole["meetings"][0]["speaker_events"], events);
+    assert_eq!(whole["meetings"][1]["speaker_events"], json!([]));
     assert_eq!(whole["deliveries"][1]["body"]["number"], 2);
     assert_eq!(whole["audit"][0]["after"], json!({ "name": "person 1" }));
     assert_eq!(
@@ -103,9 +121,15 @@ fn everything_of_one_person_is_there_and_nothing_of_another() {
     assert_eq!(whole["audit"][2]["action"], "user.export", "this very export");
     assert_eq!(whole["complete"], true);
     let text = answer.text();
-    for foreign in
-        ["a-secret-of-a-webhook", "hash", "192.0.2.7", "person 2", "u2@example.com", "word of 3"]
-    {
+    for foreign in [
+        "a-secret-of-a-webhook",
+        "hash",
+        "192.0.2.7",
+        "person 2",
+        "u2@example.com",
+        "word of 3",
+        "alker of 3",
+    ] {
         assert!(!text.contains(foreign), "{foreign} is in it");
     }
 }
@@ -141,6 +165,9 @@ fn lists_of_many_pages_are_whole() {
                  INSERT INTO tokens (user_id, hash, hint, created_at) SELECT 1, randomblob(32), 'AbCd', 0 FROM meetings;
                  INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts) SELECT 1, id, '', '{}', 0, 0 FROM meetings;
                  INSERT INTO usage (user_id, day, token_id) SELECT 1, id / 7, id FROM meetings;
+                 INSERT INTO streams (meeting_id, uid, started_at) VALUES (1, 'a', 0), (1, 'b', 0);
+                 INSERT INTO speaker_events (stream_id, at, is_start, participant, name)
+                   SELECT 1 + id % 2, id, 1, '', hex(zeroblob(100)) || id FROM meetings;
                  INSERT INTO audit (at, actor, action, subject, user_id, details_hash, hash)
                    SELECT 0, '', '', '', 1, zeroblob(32), zeroblob(32) FROM meetings;",
             )
@@ -153,6 +180,10 @@ fn lists_of_many_pages_are_whole() {
     {
         assert_eq!(ids(&whole[list]), (1..=count).collect::<Vec<_>>(), "{list}");
     }
+    let talked = whole["meetings"][0]["speaker_events"].as_array().expect("events").iter();
+    let talked: std::collections::BTreeSet<_> =
+        talked.map(|event| event["participant_name"].to_string()).collect();
+    assert_eq!(talked.len(), 1204);
     let used: Vec<i64> = whole["usage"]
         .as_array()
         .expect("usage")

@@ -15,9 +15,9 @@ use std::path::Path;
 /// Somebody without any rights.
 const NOBODY: u32 = 65_534;
 
-/// The users in a copy of the database file alone.
-fn users_in_copy(folder: &Path) -> Option<i64> {
-    let copy = folder.join("copy");
+/// The users in a copy of a folder's database file alone, made in `to`.
+pub fn users_in_copy(folder: &Path, to: &Path) -> Option<i64> {
+    let copy = to.join("copied");
     let _ = fs::remove_dir_all(&copy);
     fs::create_dir(&copy).expect("a folder");
     fs::copy(folder.join("vomeet.db"), copy.join("vomeet.db")).expect("a copy");
@@ -30,13 +30,17 @@ fn users_in_copy(folder: &Path) -> Option<i64> {
 fn a_copy_of_the_file_alone_has_what_was_written_a_moment_ago() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Launch::serve(folder.path()).start();
-    assert_eq!(users_in_copy(folder.path()), Some(0), "the tables are in the file from the start");
+    assert_eq!(
+        users_in_copy(folder.path(), folder.path()),
+        Some(0),
+        "the tables are in the file from the start"
+    );
     server.new_user("one@example.com");
-    wait_for(|| (users_in_copy(folder.path()) == Some(1)).then_some(()));
+    wait_for(|| (users_in_copy(folder.path(), folder.path()) == Some(1)).then_some(()));
     server.new_user("two@example.com");
-    wait_for(|| (users_in_copy(folder.path()) == Some(2)).then_some(()));
+    wait_for(|| (users_in_copy(folder.path(), folder.path()) == Some(2)).then_some(()));
     // The copy is a database that serves.
-    let copy = folder.path().join("copy");
+    let copy = folder.path().join("copied");
     let second = Launch::serve(&copy).start();
     assert_eq!(second.counts(), (2, 0));
 }
@@ -60,8 +64,8 @@ fn an_upgraded_file_has_its_tables_itself() {
         let bytes = fs::read(file).expect("a file");
         u32::from_be_bytes(bytes[60..64].try_into().expect("four bytes"))
     };
-    assert_eq!(version(&file), 5);
-    assert_eq!(users_in_copy(folder.path()), Some(1));
+    assert_eq!(version(&file), 6);
+    assert_eq!(users_in_copy(folder.path(), folder.path()), Some(1));
     server.kill();
 }
 

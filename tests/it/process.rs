@@ -53,6 +53,11 @@ impl Output {
         }
     }
 
+    /// Waits for the next line that was not read yet; `None` if the output has ended.
+    pub fn next_line(&mut self) -> Option<String> {
+        self.next()
+    }
+
     /// Reads until the process has closed it.
     pub fn all(&mut self) -> &str {
         while self.next().is_some() {}

@@ -20,13 +20,13 @@ use vomeet::domain::{
 use vomeet::error::{Error, Result};
 use vomeet::store::{
     Advance, ApplyConfiguredUsers, AttemptEnd, BeginErasure, CreateAdminKey, CreateToken,
-    CreateUser, DecodedVerb, DeleteMeeting, DeleteUser, EndAttempt, ForgetDeliveries, ForgetUsage,
-    GiveUpHeld, HeardSegment, IndexSegments, MeetingName, MeetingRef, NoteCleared, NoteContainer,
-    NoteExport, NoteMeeting, NoteTime, Numbered, Options, PruneAudit, Reconfigure, RecordedVerb,
-    Recorder, RedactMeeting, ReplayMode, RetractSegments, RevokeAdminKey, RevokeToken,
-    RotateAdminKey, RotateToken, SendBot, SetWebhook, SettleDrafts, Store, StoreSegmentBatch,
-    StoreSegments, TouchTokens, TranscriptOf, UpdateToken, UpdateUser, VERBS, Verb, WriteUsage,
-    decode, replay_with,
+    CreateUser, DecodedVerb, DeleteMeeting, DeleteUser, DoubtedClock, EndAttempt, ForgetDeliveries,
+    ForgetUsage, GiveUpHeld, HeardSegment, IndexSegments, MeetingName, MeetingRef, NoteCleared,
+    NoteContainer, NoteExport, NoteMeeting, NoteTime, Numbered, Options, PruneAudit, Reconfigure,
+    RecordedVerb, Recorder, RedactMeeting, ReplayMode, RetractSegments, RevokeAdminKey,
+    RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook, SettleDrafts, Store,
+    StoreSegmentBatch, StoreSegments, TouchTokens, TranscriptOf, UpdateToken, UpdateUser, VERBS,
+    Verb, WriteUsage, decode, replay_with,
 };
 
 #[test]
@@ -294,7 +294,8 @@ async fn write_everything(store: &Store) -> Result<()> {
             .await?;
     }
     store.write(ForgetUsage { before: day.plus(-30) }).await?;
-    store.write(NoteTime { now: now() }).await?;
+    let doubted = Some(DoubtedClock { shown: now().plus_seconds(86_400_000), ran_ms: 60_000 });
+    store.write(NoteTime { now: now(), doubted }).await?;
     store.delete_segments(TranscriptOf::Meeting(name("one"))).await?;
     store.write(RedactMeeting { name: name("one"), now: now() }).await?;
     store.write(DeleteMeeting { name: name("two") }).await?;

@@ -212,7 +212,8 @@ fn a_clock_that_leaps_deletes_nothing_for_a_day() {
     clock.set(later(right, Duration::from_hours(2)));
     let server = setup.start();
     assert_eq!(time_of_sweeps(&server), Some(clock.now()));
-    assert_eq!(server.app.store.noted_time().expect("a time"), Some(clock.now()));
+    let known = server.app.store.known_time().expect("a read").expect("a time");
+    assert_eq!((known.latest, known.doubted), (clock.now(), None));
     let setup = server.stop();
     assert_eq!(left(&setup, SEGMENTS), kept);
     // A clock that stays so is right: the server had rested.
@@ -222,6 +223,42 @@ fn a_clock_that_leaps_deletes_nothing_for_a_day() {
     clock.advance(DAY);
     assert_eq!(time_of_sweeps(&server), Some(clock.now()));
     wait_for(|| (segments_of(&server, 3) == 0).then_some(()));
+}
+
+/// How long a server has run with a clock that is ahead is known to the next one.
+#[test]
+fn a_restart_neither_begins_the_day_of_doubt_anew_nor_ends_it() {
+    let clock = still_clock();
+    let mut setup = Setup::new().clock(&clock);
+    let server = setup.start();
+    wait_for(|| server.app.store.known_time().expect("a read").filter(|known| known.is_noted));
+    setup = server.stop();
+    clock.advance(400 * DAY);
+    // Three runs of nine hours, and a rest between two of them: a day is over in the third.
+    for run in 1..=3 {
+        let server = setup.start();
+        assert_eq!(time_of_sweeps(&server), None, "run {run}");
+        clock.advance(Duration::from_hours(5));
+        assert_eq!(time_of_sweeps(&server), None, "run {run}");
+        clock.advance(Duration::from_hours(4));
+        assert_eq!(time_of_sweeps(&server), (run == 3).then(|| clock.now()), "run {run}");
+        setup = server.stop();
+        clock.advance(Duration::from_hours(if run == 1 { 60 } else { 0 }));
+    }
+    // Twenty hours with a clock that is ahead, and then one that is ahead of it: another doubt.
+    clock.advance(400 * DAY);
+    let server = setup.start();
+    assert_eq!(time_of_sweeps(&server), None);
+    clock.advance(Duration::from_hours(20));
+    assert_eq!(time_of_sweeps(&server), None);
+    setup = server.stop();
+    clock.advance(400 * DAY);
+    let server = setup.start();
+    assert_eq!(time_of_sweeps(&server), None);
+    clock.advance(Duration::from_hours(23));
+    assert_eq!(time_of_sweeps(&server), None, "it is believed too early");
+    clock.advance(Duration::from_hours(1));
+    assert_eq!(time_of_sweeps(&server), Some(clock.now()));
 }
 
 /// The time by which the server deletes what is old, if it does.

@@ -62,6 +62,23 @@ fn a_body_without_a_key_is_short_unless_it_may_carry_a_log() {
     }
 }
 
+/// A body that is longer than a caller's share has the whole share, and does not wait for itself.
+#[test]
+fn a_body_that_is_longer_than_a_share_is_read() {
+    let mut token = String::new();
+    let setup = Setup::new().set("VOMEET_HTTP_BODY_BYTES_MAX", "16777216");
+    let setup = setup.rows(|db| {
+        token = insert_token(db, 1, None);
+        insert_session(db, 1, "abc-defg-hij");
+    });
+    let server = setup.start();
+    let body = json!({"data": {"name": "long"}, "filling": "x".repeat(9_000_000)});
+    let call = server.patch("/meetings/google_meet/abc-defg-hij").user(&token).json(&body);
+    call.send().expect(200);
+    let bodies = &server.app.transport.budgets.bodies;
+    wait_for(|| (bodies.used() == 0).then_some(()));
+}
+
 /// A connection that can take hardly anything.
 fn narrow(server: &Server) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");

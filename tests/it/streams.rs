@@ -223,6 +223,14 @@ fn drafts_are_final_after_a_minute_at_rest_or_at_the_end() {
     let ended = json!({"connection_id": session.uid, "exit_code": 0});
     server.post("/bots/internal/callback/exited").json(&ended).send().expect(200);
     assert!(is_final(1), "the meeting is over");
+    // The subscribers have it as a draft, and final before the end.
+    for completed in [false, true] {
+        let pushed = watcher.json()["payload"].clone();
+        let segment = &pushed["segments"][0];
+        let told = (&segment["text"], &segment["completed"]);
+        assert_eq!(told, (&json!("second"), &json!(completed)), "{pushed}");
+    }
+    assert_eq!(watcher.json()["payload"], json!({"status": "completed"}));
     assert_eq!((found(&server, &key, "second"), transcript_ms(&server)), (1, 3000));
 }
 

@@ -46,10 +46,9 @@ fn assert_kept(folder: &Path, emails: &[String]) {
     }
 }
 
-/// The log is folded into the file in the middle of the work; a fault there is as bad as one in the
-/// log.
-#[test]
-fn a_failed_fsync_of_the_file_itself_stops_the_server() {
+/// Runs a server for which every sync of the database file fails, and writes until it ends. How many
+/// writes were acknowledged, all of which must be there after it.
+fn acknowledged_before_a_fault() -> usize {
     let folder = with_database();
     let path = folder.path().canonicalize().expect("a folder").join("vomeet.db");
     let inject = "inject=fsync,fdatasync:error=EIO";
@@ -72,8 +71,19 @@ fn a_failed_fsync_of_the_file_itself_stops_the_server() {
     assert_one_line(&server.end(), 20);
     let trace = fs::read_to_string(folder.path().join("trace")).expect("a trace");
     assert!(trace.contains("(INJECTED)"), "the test itself: no sync of the file failed:\n{trace}");
-    assert!(!made.is_empty(), "the fault came too early");
     assert_kept(folder.path(), &made);
+    made.len()
+}
+
+/// The WAL is checkpointed in the middle of the work; a fault there is as bad as one in the WAL.
+/// While nobody writes for half a second it is checkpointed too, and on a busy machine that may come
+/// first: such a run holds what it must, and another one follows.
+#[test]
+fn a_failed_fsync_of_the_file_itself_stops_the_server() {
+    let began = Instant::now();
+    while acknowledged_before_a_fault() <= 20 {
+        assert!(began.elapsed() < PATIENCE, "the faults come too early");
+    }
 }
 
 #[test]

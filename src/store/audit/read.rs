@@ -5,6 +5,7 @@ use crate::domain::{Action, Time, UserId};
 use crate::error::Result;
 use crate::store::audit::log::base;
 use crate::store::doors::Store;
+use crate::store::users::read::BEING_ERASED;
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
@@ -108,7 +109,8 @@ fn select(db: &Connection, page: &AuditPage) -> rusqlite::Result<Vec<Entry>> {
     let order = if page.ascending { "ASC" } else { "DESC" };
     let mut statement = db.prepare_cached(&format!(
         "SELECT a.id, a.at, a.actor, a.address, a.action, a.subject, a.subject_id, a.user_id, a.hash, d.before, d.after
-         FROM audit a LEFT JOIN audit_details d ON d.audit_id = a.id WHERE {conditions} ORDER BY a.id {order} LIMIT :limit"
+         FROM audit a LEFT JOIN audit_details d ON d.audit_id = a.id AND (a.user_id IS NULL OR a.user_id NOT IN {BEING_ERASED})
+         WHERE {conditions} ORDER BY a.id {order} LIMIT :limit"
     ))?;
     statement.query_map(values.as_slice(), entry_at)?.collect()
 }

@@ -14,7 +14,7 @@ use crate::store::meetings::read::{MeetingName, by_id, meeting_at, meeting_colum
 use crate::store::segments::drafts::settle_meeting;
 use crate::store::usage;
 use crate::store::webhooks::outbox;
-use crate::store::writer::verb::{Change, Moved, Verb};
+use crate::store::writer::verb::{Change, Moved, Stored, Verb};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -54,6 +54,8 @@ pub struct Advanced {
     pub from: Word<MeetingStatus>,
     /// What the report did.
     pub step: TransitionOutcome,
+    /// The drafts that it has made final, by stream.
+    pub settled: Vec<Arc<Stored>>,
 }
 
 impl Verb for Advance {
@@ -72,18 +74,20 @@ impl Verb for Advance {
         // Nothing follows a status that is not of the list.
         let Some(from) = meeting.status.known() else {
             let from = meeting.status.clone();
-            return Ok(Some(Advanced { meeting, from, step: TransitionOutcome::Refuse }));
+            let step = TransitionOutcome::Refuse;
+            return Ok(Some(Advanced { meeting, from, step, settled: Vec::new() }));
         };
         let step = match self.report.only_from {
             Some(expected) if expected != from => TransitionOutcome::Refuse,
             _ => step(from, self.report.to, self.report.by),
         };
+        let mut settled = Vec::new();
         if step == TransitionOutcome::Move {
-            advance(db, &mut meeting, from, self)?;
+            settled = advance(db, &mut meeting, from, self)?;
             let now = meeting.updated_at;
             outbox::queue(db, &meeting, from, &self.report, now)?;
         }
-        Ok(Some(Advanced { meeting, from: from.into(), step }))
+        Ok(Some(Advanced { meeting, from: from.into(), step, settled }))
     }
 
     fn change(&self, advanced: &Self::Answer) -> Option<Change> {
@@ -93,7 +97,8 @@ impl Verb for Advance {
         }
         let meeting = advanced.meeting.clone();
         let from = advanced.from.known()?;
-        let moved = Moved { at: meeting.updated_at, meeting, from };
+        let settled = advanced.settled.clone();
+        let moved = Moved { at: meeting.updated_at, meeting, from, settled };
         Some(Change::MeetingMoved(Arc::new(moved)))
     }
 }
@@ -123,13 +128,14 @@ fn snapshot(meeting: &Meeting) -> Option<Snapshot> {
     )
 }
 
-/// Writes the step into the row, and into the meeting at hand.
+/// Writes the step into the row, and into the meeting at hand; returns the drafts that are final
+/// now.
 fn advance(
     db: &Connection,
     meeting: &mut Meeting,
     from: MeetingStatus,
     verb: &Advance,
-) -> Result<()> {
+) -> Result<Vec<Arc<Stored>>> {
     let report = &verb.report;
     // A clock that was set back must not end a meeting before it began.
     let now = verb.now.max(meeting.updated_at);
@@ -143,9 +149,11 @@ fn advance(
         meeting.start_time = Some(now);
         start_clock(db, meeting.id, now)?;
     }
+    let mut settled = Vec::new();
     if report.to.is_over() {
         meeting.end_time = Some(now);
-        let settled_ms = settle_meeting(db, meeting)?;
+        let settled_ms;
+        (settled, settled_ms) = settle_meeting(db, meeting.id, now)?;
         meeting.data = gathered::with_gathered(db, meeting)?;
         end_session(db, meeting, settled_ms, now)?;
     }
@@ -160,7 +168,7 @@ fn advance(
         meeting.data,
         now
     ])?;
-    Ok(())
+    Ok(settled)
 }
 
 /// Segments count from when the bot was let in; what was stored before keeps its time.

@@ -1,7 +1,7 @@
 //! When drafts are final: at the end of their meeting, or when they have not changed for a while.
 
 use crate::domain::bot::session_alias;
-use crate::domain::{Meeting, Time};
+use crate::domain::{MeetingId, Time};
 use crate::error::Result;
 use crate::store::Store;
 use crate::store::segments::row::{SegmentRow, row_at, row_columns};
@@ -61,32 +61,14 @@ impl Verb for SettleDrafts {
 
     fn apply(&self, db: &Connection) -> Result<Self::Answer> {
         let Some(session) = Session::of_stream(db, self.stream_id)? else { return Ok(None) };
-        let mut settle = db.prepare_cached(concat!(
-            "UPDATE segments SET completed = 1, unindexed_user_id = ?3
-             WHERE stream_id = ?1 AND completed = 0 AND updated_at <= ?2 RETURNING ",
-            row_columns!()
-        ))?;
-        let values = params![self.stream_id, self.rested_since, session.user_id];
-        let rows = settle.query_map(values, row_at)?;
-        let mut rows = rows.collect::<rusqlite::Result<Vec<SegmentRow>>>()?;
-        if rows.is_empty() {
+        let Some(settled) = settle(db, &session, self.stream_id, self.rested_since, self.now)?
+        else {
             return Ok(None);
-        }
-        rows.sort_unstable_by_key(|row| row.id);
-        let settled_ms = rows.iter().map(SegmentRow::counted_ms).sum();
-        if let Some(token_id) = session.token_id {
-            usage::verbs::words_said(db, session.user_id, token_id, settled_ms, self.now)?;
-        }
-        let stored = Stored {
-            meeting_id: session.meeting_id,
-            platform: session.platform,
-            native_meeting_id: session.native_meeting_id,
-            session_uid: session_alias(&stream_uid(db, self.stream_id)?),
-            segments: rows.iter().map(|row| row.shown(session.started_at)).collect(),
-            removed: Vec::new(),
-            at: self.now,
         };
-        Ok(Some(Arc::new(stored)))
+        if let Some(token_id) = session.token_id {
+            usage::verbs::words_said(db, session.user_id, token_id, settled.lasts_ms, self.now)?;
+        }
+        Ok(Some(Arc::new(settled.stored)))
     }
 
     fn change(&self, stored: &Self::Answer) -> Option<Change> {
@@ -94,19 +76,72 @@ impl Verb for SettleDrafts {
     }
 }
 
+/// The drafts of a stream that were made final.
+struct Settled {
+    stored: Stored,
+    /// How long they last, in milliseconds.
+    lasts_ms: i64,
+}
+
+/// Makes the drafts of a stream final that have rested since then; `None` where there is none.
+fn settle(
+    db: &Connection,
+    session: &Session,
+    stream_id: i64,
+    rested_since: Time,
+    now: Time,
+) -> rusqlite::Result<Option<Settled>> {
+    let mut settle = db.prepare_cached(concat!(
+        "UPDATE segments SET completed = 1, unindexed_user_id = ?3
+         WHERE stream_id = ?1 AND completed = 0 AND updated_at <= ?2 RETURNING ",
+        row_columns!()
+    ))?;
+    let rows = settle.query_map(params![stream_id, rested_since, session.user_id], row_at)?;
+    let mut rows = rows.collect::<rusqlite::Result<Vec<SegmentRow>>>()?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    rows.sort_unstable_by_key(|row| row.id);
+    let lasts_ms = rows.iter().map(SegmentRow::counted_ms).sum();
+    let stored = Stored {
+        meeting_id: session.meeting_id,
+        platform: session.platform.clone(),
+        native_meeting_id: session.native_meeting_id.clone(),
+        session_uid: session_alias(&stream_uid(db, stream_id)?),
+        segments: rows.iter().map(|row| row.shown(session.started_at)).collect(),
+        removed: Vec::new(),
+        at: now,
+    };
+    Ok(Some(Settled { stored, lasts_ms }))
+}
+
 fn stream_uid(db: &Connection, stream_id: i64) -> rusqlite::Result<String> {
     let mut find = db.prepare_cached("SELECT uid FROM streams WHERE id = ?1")?;
     find.query_row([stream_id], |row| row.get(0))
 }
 
-/// Makes all drafts of a meeting final; how long they last, in milliseconds.
-pub(crate) fn settle_meeting(db: &Connection, meeting: &Meeting) -> rusqlite::Result<i64> {
-    let mut settle = db.prepare_cached(
-        "UPDATE segments SET completed = 1, unindexed_user_id = ?2
+/// Makes all drafts of a meeting final: what they are now, by stream, and how long they last, in
+/// milliseconds.
+pub(crate) fn settle_meeting(
+    db: &Connection,
+    id: MeetingId,
+    now: Time,
+) -> rusqlite::Result<(Vec<Arc<Stored>>, i64)> {
+    let mut list = db.prepare_cached(
+        "SELECT DISTINCT stream_id FROM segments INDEXED BY drafts
          WHERE completed = 0 AND stream_id IN (SELECT id FROM streams WHERE meeting_id = ?1)
-         RETURNING absolute_end - absolute_start",
+         ORDER BY stream_id",
     )?;
-    let lengths = settle.query_map(params![meeting.id, meeting.user_id], |row| row.get(0))?;
-    let lengths: Vec<i64> = lengths.collect::<rusqlite::Result<_>>()?;
-    Ok(lengths.into_iter().sum())
+    let streams = list.query_map([id], |row| row.get(0))?;
+    let streams = streams.collect::<rusqlite::Result<Vec<i64>>>()?;
+    let mut all = Vec::new();
+    let mut lasts_ms = 0;
+    for stream_id in streams {
+        let Some(session) = Session::of_stream(db, stream_id)? else { continue };
+        if let Some(settled) = settle(db, &session, stream_id, Time::from_millis(i64::MAX), now)? {
+            lasts_ms += settled.lasts_ms;
+            all.push(Arc::new(settled.stored));
+        }
+    }
+    Ok((all, lasts_ms))
 }

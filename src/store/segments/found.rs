@@ -96,6 +96,11 @@ impl Filter {
         }
     }
 
+    /// Leaves out what was stored after this segment.
+    pub(crate) fn end_with(&mut self, last: i64) {
+        self.before = self.before.min(last.saturating_add(1));
+    }
+
     /// As a statement takes them.
     pub(crate) fn values(&self) -> Vec<(&str, &dyn ToSql)> {
         let mut values = self.within.values().to_vec();

@@ -3,7 +3,7 @@
 use crate::domain::search::{MARK_END, MARK_START, searched};
 use crate::error::{Error, Result};
 use crate::store::Store;
-use crate::store::meetings::within::within;
+use crate::store::meetings::within::{Within, within};
 use crate::store::segments::found::{Filter, Search, SearchPage, fits, found_at};
 use crate::store::segments::index::owner;
 use crate::store::segments::moving;
@@ -51,9 +51,17 @@ const SELECT: &str = concat!(
     fits!(),
     " THEN highlight(words, 2, :mark_start, :mark_end) END
      FROM words CROSS JOIN segments s ON s.id = words.rowid CROSS JOIN meetings m ON m.id = s.meeting_id
-     WHERE words MATCH :match AND words.rowid < :before AND ",
+     WHERE words MATCH :match AND words.rowid >= :first AND words.rowid < :before AND ",
     within!(),
     " ORDER BY words.rowid DESC LIMIT :examined"
+);
+
+/// The first and the last segment of the meetings of one id, or of one name. They were stored in a
+/// row or nearly, so hardly any others lie between them.
+const FIRST_AND_LAST: &str = concat!(
+    "SELECT min(s.id), max(s.id) FROM meetings m JOIN segments s ON s.meeting_id = m.id
+     WHERE m.user_id = :user AND (:meeting IS NULL OR m.id = :meeting) AND ",
+    within!()
 );
 
 /// Ends a query that takes too long, wherever it is: `None` then.
@@ -105,8 +113,18 @@ fn select_indexed(
     expression: &str,
 ) -> rusqlite::Result<SearchPage> {
     let (mark_start, mark_end) = (String::from(MARK_START), String::from(MARK_END));
-    let filter = Filter::of(search);
+    let mut filter = Filter::of(search);
+    let mut first = 0;
+    if search.meeting_id.is_some() || search.scope.meeting.is_some() {
+        // Without that, all that its owner ever said would be looked through for a few meetings.
+        let Some((lowest, highest)) = first_and_last(db, search)? else {
+            return Ok(SearchPage::default());
+        };
+        first = lowest;
+        filter.end_with(highest);
+    }
     let mut values = filter.values();
+    values.push((":first", &first));
     values.push((":mark_start", &mark_start));
     values.push((":mark_end", &mark_end));
     values.push((":match", &expression));
@@ -128,6 +146,19 @@ fn select_indexed(
     }
     page.next = last.filter(|_| examined == EXAMINED_MAX);
     Ok(page)
+}
+
+/// Between which segments those of the meetings lie that are asked for; `None` where they have none.
+fn first_and_last(db: &Connection, search: &Search) -> rusqlite::Result<Option<(i64, i64)>> {
+    let within = Within::of(&search.scope);
+    let mut values = within.values().to_vec();
+    values.push((":user", &search.user_id));
+    values.push((":meeting", &search.meeting_id));
+    let mut find = db.prepare_cached(FIRST_AND_LAST)?;
+    find.query_row(values.as_slice(), |row| {
+        let first: Option<i64> = row.get(0)?;
+        Ok(first.zip(row.get(1)?))
+    })
 }
 
 /// The search as FTS5 says it. Everything that was typed stands in quotes, so none of it is syntax;
@@ -156,6 +187,76 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::search::terms;
+    use crate::domain::{MeetingId, Platform, Scope, ScopedMeeting, UserId};
+    use crate::store::connection::add_fold;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// A file in which user 1 said the same word often in meeting 1, and a few times in meeting 2.
+    fn said_often() -> Connection {
+        let db = Connection::open_in_memory().expect("memory");
+        db.execute_batch(include_str!("../../../schema.sql")).expect("tables");
+        db.execute_batch(
+            "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES ('a', 'a', 1, '{}', 0);
+             INSERT INTO meetings (user_id, platform, native_meeting_id, status, data, created_at, updated_at)
+               VALUES (1, 'teams', '1', 'completed', '{}', 0, 0), (1, 'teams', '2', 'completed', '{}', 0, 0);
+             INSERT INTO streams (meeting_id, uid, started_at) VALUES (1, 'a', 0), (2, 'b', 0);
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+               INSERT INTO segments (meeting_id, stream_id, identity, absolute_start, absolute_end, text, speaker_source,
+                 completed, created_at, updated_at)
+               SELECT iif(i BETWEEN 101 AND 110, 2, 1), 1, i, i, i + 1, 'word', 'unknown', 1, 0, 0 FROM n;
+             INSERT INTO words (rowid, owner, speaker, text) SELECT id, 'u1', '', text FROM segments;",
+        )
+        .expect("rows");
+        add_fold(&db).expect("a function");
+        db
+    }
+
+    /// How much SQLite does for a search, and how many segments it finds.
+    fn effort(db: &Connection, search: &Search) -> (u64, usize) {
+        let steps = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&steps);
+        let count = move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        db.progress_handler(100, Some(count)).expect("a handler");
+        let found = select(db, search).expect("a page").found.len();
+        db.progress_handler(0, None::<fn() -> bool>).expect("none");
+        (steps.load(Ordering::Relaxed), found)
+    }
+
+    #[test]
+    fn a_search_in_a_few_meetings_does_not_look_through_all() {
+        let db = said_often();
+        let all = Search {
+            user_id: UserId(1),
+            scope: Scope::default(),
+            terms: terms("word"),
+            speaker: None,
+            platform: None,
+            meeting_id: None,
+            from: None,
+            to: None,
+            before: None,
+            limit: 100,
+        };
+        let meeting =
+            ScopedMeeting { platform: Platform::Teams, native_meeting_id: "2".to_owned() };
+        let scope = Scope { meeting: Some(meeting), ..Scope::default() };
+        let by_scope = Search { scope, ..all.clone() };
+        let by_id = Search { meeting_id: Some(MeetingId(2)), ..all.clone() };
+        let (of_hundred, found) = effort(&db, &all);
+        assert_eq!(found, 100);
+        for search in [by_scope, by_id] {
+            let (steps, found) = effort(&db, &search);
+            assert_eq!(found, 10);
+            assert!(steps < of_hundred, "{steps} where a page of 100 takes {of_hundred}");
+        }
+        let none = Search { meeting_id: Some(MeetingId(3)), ..all };
+        assert_eq!(effort(&db, &none).1, 0);
+    }
 
     #[test]
     fn a_query_ends_with_its_time_and_the_next_one_is_free() {

@@ -40,7 +40,7 @@ fn a_second_start_changes_nothing() {
 }
 
 /// Files as each older version left them, with rows in their tables.
-fn older() -> [Connection; 4] {
+fn older() -> [Connection; 5] {
     let rows = "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES ('a@b.c', 'a@b.c', 1, '{}', 0);
         INSERT INTO tokens (user_id, hash, hint, created_at) VALUES (1, zeroblob(32), 'AbCd', 0);
         INSERT INTO meetings (user_id, platform, status, data, created_at, updated_at) VALUES (1, 'teams', 'failed', '{}', 0, 7);
@@ -55,11 +55,22 @@ fn older() -> [Connection; 4] {
     let recorded_of_4 = recorded
         .replace("audit_id, user_id, salt", "audit_id, salt")
         .replace("(1, 1, zeroblob(8)", "(1, zeroblob(8)");
+    let said_in_5 = "INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (1, 'u', 'Vomeet', 0);
+        INSERT INTO streams (meeting_id, uid, started_at) VALUES (1, 'u', 0);
+        INSERT INTO segments (meeting_id, stream_id, identity, absolute_start, absolute_end, text, speaker_source, completed,
+            created_at, updated_at)
+          VALUES (1, 1, '1:0:', 0, 1, 'good morning', 'unknown', 1, 0, 0);
+        INSERT INTO words (rowid, owner, speaker, text) VALUES (1, 'u1', '', 'good morning');
+        INSERT INTO clock (id, latest) VALUES (1, 7);";
     let older = [
         format!("{}{rows} PRAGMA user_version = 1;", include_str!("at_1.sql")),
         format!("{}{rows}{said} PRAGMA user_version = 2;", include_str!("at_2.sql")),
         format!("{}{rows}{said}{recorded} PRAGMA user_version = 3;", include_str!("at_3.sql")),
         format!("{}{rows}{said}{recorded_of_4} PRAGMA user_version = 4;", include_str!("at_4.sql")),
+        format!(
+            "{}{rows}{said_in_5}{recorded_of_4} PRAGMA user_version = 5;",
+            include_str!("at_5.sql")
+        ),
     ];
     older.map(|sql| {
         let connection = Connection::open_in_memory().expect("memory");
@@ -67,6 +78,12 @@ fn older() -> [Connection; 4] {
         connection.pragma_update(None, "application_id", APPLICATION_ID).expect("application id");
         connection
     })
+}
+
+/// Those to which the step to version 5 still happens.
+fn older_than_5() -> [Connection; 4] {
+    let [one, two, three, four, _] = older();
+    [one, two, three, four]
 }
 
 #[test]
@@ -101,7 +118,7 @@ fn what_was_indexed_by_an_older_version_stays_so() {
 /// the data of meetings have three digits.
 #[test]
 fn what_was_said_before_there_were_streams_has_one() {
-    let [.., mut connection] = older();
+    let [.., mut connection] = older_than_5();
     let more = r#"INSERT INTO meetings (user_id, platform, status, data, created_at, updated_at)
           VALUES (1, 'teams', 'on_hold', '{"a":1.50,"status_transition":[{"to":"active","timestamp":"2025-10-10T12:00:00.1Z"},7,{"timestamp":"soon"},{}]}', 0, 0);
         INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (2, 'silent', 'Vomeet', 5);
@@ -139,7 +156,7 @@ fn what_was_said_before_there_were_streams_has_one() {
 /// letter. The latest time is that of the rows.
 #[test]
 fn webhooks_move_into_their_column_and_the_latest_time_is_noted() {
-    for mut connection in older() {
+    for mut connection in older_than_5() {
         assert!(bring_up(&mut connection, STEPS).is_ok());
         let user = connection.query_row("SELECT data, webhook_url FROM users", [], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
@@ -161,7 +178,7 @@ fn what_is_no_webhook_stays_in_the_data() {
         ("no json", "no json", None),
         (r#"{"webhook\u005furl":"https://x.example"}"#, "{}", Some("https://x.example")),
     ] {
-        let [.., mut connection] = older();
+        let [.., mut connection] = older_than_5();
         connection.execute("UPDATE users SET data = ?1", [data]).expect("data");
         assert!(bring_up(&mut connection, STEPS).is_ok(), "{data}");
         let user = connection.query_row("SELECT data, webhook_url FROM users", [], |row| {
@@ -189,7 +206,7 @@ fn what_an_older_version_recorded_about_a_user_goes_with_the_user() {
 #[test]
 fn addresses_count_by_what_the_dns_has_and_no_two_users_become_one() {
     let add = "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES (?1, ?2, 1, '{}', 0)";
-    for mut connection in older() {
+    for mut connection in older_than_5() {
         for (email, key) in [
             ("ceo@straße.de", "ceo@strasse.de"),
             ("U@MÜNCHEN.de", "u@münchen.de"),
@@ -218,7 +235,7 @@ fn addresses_count_by_what_the_dns_has_and_no_two_users_become_one() {
 /// log tells of its holders.
 #[test]
 fn tokens_get_their_lifetimes_and_chains() {
-    let [.., mut connection] = older();
+    let [.., mut connection] = older_than_5();
     let rows = "INSERT INTO tokens (id, user_id, hash, hint, created_at, expires_at) VALUES
           (11, 1, randomblob(32), 'AbCd', 1000, 61000), (12, 1, randomblob(32), 'AbCd', 1000, NULL),
           (13, 1, randomblob(32), 'AbCd', 1000, NULL), (15, 1, randomblob(32), 'AbCd', 1000, NULL);

@@ -4,6 +4,7 @@
 use crate::domain::{Day, TokenId, UsageBy, UsageCounts, UsageKey, UsageLine, UsagePlace, UserId};
 use crate::error::Result;
 use crate::store::doors::Store;
+use crate::store::users::read::BEING_ERASED;
 use rusqlite::{Connection, Row, params};
 use std::collections::BTreeMap;
 
@@ -61,7 +62,7 @@ impl UsageFilter {
         let token = if self.token_id.is_some() { "AND token_id = ?4" } else { "" };
         format!(
             "SELECT {columns}, sum(requests), sum(bots), sum(bot_ms), sum(transcript_ms) FROM usage
-             WHERE day BETWEEN ?1 AND ?2 {user} {token} AND {after} GROUP BY {group} ORDER BY {group} LIMIT ?8"
+             WHERE day BETWEEN ?1 AND ?2 {user} {token} AND {after} AND user_id NOT IN {BEING_ERASED} GROUP BY {group} ORDER BY {group} LIMIT ?8"
         )
     }
 
@@ -110,7 +111,8 @@ impl UsageFilter {
         max: usize,
     ) -> rusqlite::Result<Vec<UsageLine>> {
         let mut sums: BTreeMap<Place, UsageCounts> = self.sums(db, max)?.into_iter().collect();
-        let mut is_user = db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?;
+        let mut is_user =
+            db.prepare_cached("SELECT 1 FROM users WHERE id = ?1 AND erasing_at IS NULL")?;
         for (key, counts) in pending {
             if let Some(place) = self.place(*key)
                 && is_user.exists([key.user_id])?

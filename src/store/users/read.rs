@@ -37,6 +37,15 @@ fn data_at(row: &Row<'_>, first: usize) -> rusqlite::Result<Data> {
     }
 }
 
+/// The users who are being erased, for `NOT IN` in a list of what belongs to users: theirs is found
+/// no more.
+pub(crate) const BEING_ERASED: &str = "(SELECT id FROM users WHERE erasing_at IS NOT NULL)";
+
+/// Whether any user is being erased.
+pub(crate) fn is_any_being_erased(db: &Connection) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM users WHERE erasing_at IS NOT NULL")?.exists([])
+}
+
 /// The user with this id; one who is being erased is found no more.
 pub(crate) fn find(db: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
     let mut statement = db.prepare_cached(concat!(

@@ -55,7 +55,12 @@ pub struct Due {
 }
 
 impl Due {
-    fn select(db: &Connection, now: Time, busy: Capacity) -> rusqlite::Result<Self> {
+    fn select(
+        db: &Connection,
+        now: Time,
+        put_off_max: Time,
+        busy: Capacity,
+    ) -> rusqlite::Result<Self> {
         let mut heads = db.prepare_cached(
             "SELECT d.id, d.user_id, d.meeting_id, d.next_at
              FROM (SELECT min(id) AS id FROM deliveries WHERE next_at IS NOT NULL GROUP BY meeting_id) AS head
@@ -66,9 +71,10 @@ impl Due {
         let mut next_at = None;
         while let Some(row) = rows.next()? {
             let at = row.get(3)?;
-            if at > now {
-                next_at = Some(at);
-                break;
+            // Later than any attempt can be due: a clock that was ahead has put it off.
+            if at > now && at <= put_off_max {
+                next_at = next_at.or(Some(at));
+                continue;
             }
             let head = InFlight { user_id: row.get(1)?, meeting_id: row.get(2)? };
             let of_user: &mut usize = found.entry(head.user_id).or_default();
@@ -141,9 +147,15 @@ macro_rules! event_type {
 pub(crate) use event_type;
 
 impl Store {
-    /// The events that are due and may be tried beside those under way; a long read.
-    pub async fn due_deliveries(&self, now: Time, busy: Capacity) -> Result<Due> {
-        self.read_long(move |db| Due::select(db, now, busy)).await
+    /// The events that are due, those too that are put off beyond `put_off_max`, and may be tried
+    /// beside those under way; a long read.
+    pub async fn due_deliveries(
+        &self,
+        now: Time,
+        put_off_max: Time,
+        busy: Capacity,
+    ) -> Result<Due> {
+        self.read_long(move |db| Due::select(db, now, put_off_max, busy)).await
     }
 
     /// One event, if it still waits and its user is not disabled; a small read.

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
+use crate::logging::Trouble;
 use crate::store::file::Files;
 use crate::store::options::Options;
 use crate::store::positions::Positions;
@@ -50,6 +51,7 @@ impl Writer {
             publish,
             failed,
             wal_pending: false,
+            checkpoint_trouble: Trouble::default(),
         };
         let thread = std::thread::Builder::new().name("writer".to_owned());
         let thread = thread.spawn(move || writer_thread.work(&waiting)).map_err(cannot)?;

@@ -2,6 +2,7 @@
 //! after it.
 
 use crate::error::{Error, Result};
+use crate::logging::Trouble;
 use crate::store::connection;
 use crate::store::failure::fail_on;
 use crate::store::file::Files;
@@ -39,6 +40,7 @@ pub(crate) struct WriterThread {
     pub(crate) recorder: Option<Recorder>,
     /// Whether the WAL has something that the database file has not.
     pub(crate) wal_pending: bool,
+    pub(crate) checkpoint_trouble: Trouble,
 }
 
 /// A writer that panicked writes no more, and nobody must believe that it does.
@@ -131,18 +133,19 @@ impl WriterThread {
 
     /// Checkpoints the whole WAL and truncates it. It waits for a reader that needs the WAL, at
     /// most [`CHECKPOINT_WAIT`].
-    fn truncate_wal(&self) -> Result<bool> {
+    fn truncate_wal(&mut self) -> Result<bool> {
         if let Some(cause) = &*self.failed.borrow() {
             return Err(Error::StoreFailed(cause.clone()));
         }
-        let checkpoint = || {
-            self.files.still_there()?;
-            self.connection.busy_timeout(CHECKPOINT_WAIT)?;
-            let is_empty = self.checkpoint("TRUNCATE");
-            self.connection.busy_timeout(connection::WAIT)?;
-            is_empty
-        };
-        checkpoint().inspect_err(|error| fail_on(error, &self.failed))
+        self.checkpoint_soon().inspect_err(|error| fail_on(error, &self.failed))
+    }
+
+    fn checkpoint_soon(&mut self) -> Result<bool> {
+        self.files.still_there()?;
+        self.connection.busy_timeout(CHECKPOINT_WAIT)?;
+        let is_empty = self.checkpoint("TRUNCATE");
+        self.connection.busy_timeout(connection::WAIT)?;
+        is_empty
     }
 
     /// One transaction for the batch; what the disk does to one verb, it does to all.
@@ -180,7 +183,7 @@ impl WriterThread {
 
     /// Checkpoints the WAL in one of SQLite's modes; false if a reader was in the way of some of it.
     /// A full disk may refuse; the WAL then keeps everything.
-    fn checkpoint(&self, mode: &str) -> Result<bool> {
+    fn checkpoint(&mut self, mode: &str) -> Result<bool> {
         let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
         let is_complete = |row: &Row<'_>| {
             let (is_blocked, pages, written): (bool, i64, i64) =
@@ -190,9 +193,13 @@ impl WriterThread {
         let checkpointed =
             self.connection.query_row(&checkpoint, [], is_complete).map_err(Error::from);
         match checkpointed {
-            Ok(is_complete) => Ok(is_complete),
+            Ok(is_complete) => {
+                self.checkpoint_trouble.end("the WAL is checkpointed into the database again");
+                Ok(is_complete)
+            }
             Err(Error::DiskFull | Error::Busy) => {
-                log::warn!("the WAL cannot be checkpointed into the database yet");
+                let what = "the WAL cannot be checkpointed into the database yet";
+                self.checkpoint_trouble.warn(what);
                 Ok(false)
             }
             Err(error) => Err(error),

@@ -69,6 +69,8 @@ pub struct Moved {
     pub meeting: Meeting,
     /// Where it stood before.
     pub from: MeetingStatus,
+    /// The drafts that its end has made final, by stream.
+    pub settled: Vec<Arc<Stored>>,
     /// The time of the transition.
     pub at: Time,
 }
