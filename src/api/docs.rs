@@ -91,11 +91,11 @@ async fn made_once<T: Send + 'static>(
     cell: &OnceCell<T>,
     make: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<&T> {
-    let make = async || {
-        let made = tokio::task::spawn_blocking(make).await;
-        made.map_err(|panic| Error::Internal(panic.to_string()))?
+    let on_thread = async || {
+        let outcome = tokio::task::spawn_blocking(make).await;
+        outcome.map_err(|panic| Error::Internal(panic.to_string()))?
     };
-    cell.get_or_try_init(make).await
+    cell.get_or_try_init(on_thread).await
 }
 
 fn swagger_ui_asset(name: &str) -> Result<Asset> {
@@ -115,14 +115,14 @@ mod tests {
 
     #[tokio::test]
     async fn of_many_first_requests_one_makes_it() {
-        let (cell, made) = (OnceCell::new(), Arc::new(AtomicUsize::new(0)));
+        let (cell, count) = (OnceCell::new(), Arc::new(AtomicUsize::new(0)));
         let ask = |_| {
-            let made = Arc::clone(&made);
-            made_once(&cell, move || Ok(made.fetch_add(1, Ordering::SeqCst)))
+            let count = Arc::clone(&count);
+            made_once(&cell, move || Ok(count.fetch_add(1, Ordering::SeqCst)))
         };
         let answers = join_all((0..20).map(ask)).await;
         assert!(answers.into_iter().all(|answer| answer.is_ok_and(|number| *number == 0)));
-        assert_eq!(made.load(Ordering::SeqCst), 1);
+        assert_eq!(count.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]
