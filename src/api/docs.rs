@@ -10,6 +10,7 @@ use crate::http::request::input::input;
 use hyper::header::{self, HeaderName, HeaderValue};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
+use tokio::sync::OnceCell;
 use utoipa_swagger_ui::Config;
 
 const PAGE: &str = include_str!("docs/index.html");
@@ -46,8 +47,8 @@ pub(crate) async fn get_docs_file(
 ) -> Result<Served> {
     static SCRIPT_ASSET: OnceLock<Asset> = OnceLock::new();
     static STYLE_ASSET: OnceLock<Asset> = OnceLock::new();
-    static BUNDLE_ASSET: OnceLock<Asset> = OnceLock::new();
-    static BUNDLE_STYLE_ASSET: OnceLock<Asset> = OnceLock::new();
+    static BUNDLE_ASSET: OnceCell<Asset> = OnceCell::const_new();
+    static BUNDLE_STYLE_ASSET: OnceCell<Asset> = OnceCell::const_new();
     let asset = match input.file.0.as_str() {
         "start.js" => text(&SCRIPT_ASSET, START, "text/javascript; charset=utf-8"),
         "style.css" => text(&STYLE_ASSET, STYLE, "text/css; charset=utf-8"),
@@ -79,15 +80,22 @@ fn text(
     cell.get_or_init(|| Asset::new(Cow::Borrowed(body.as_bytes()), content_type))
 }
 
-/// A file of Swagger UI. The first request for it compresses it, which takes too long for a thread
+/// A file of Swagger UI.
+async fn swagger_ui(cell: &'static OnceCell<Asset>, name: &'static str) -> Result<&'static Asset> {
+    made_once(cell, move || swagger_ui_asset(name)).await
+}
+
+/// What is made by the first request for it, while the others wait: it takes too long for a thread
 /// that serves others.
-async fn swagger_ui(cell: &'static OnceLock<Asset>, name: &'static str) -> Result<&'static Asset> {
-    if let Some(asset) = cell.get() {
-        return Ok(asset);
-    }
-    let made = tokio::task::spawn_blocking(move || swagger_ui_asset(name)).await;
-    let asset = made.map_err(|panic| Error::Internal(panic.to_string()))??;
-    Ok(cell.get_or_init(|| asset))
+async fn made_once<T: Send + 'static>(
+    cell: &OnceCell<T>,
+    make: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<&T> {
+    let on_thread = async || {
+        let outcome = tokio::task::spawn_blocking(make).await;
+        outcome.map_err(|panic| Error::Internal(panic.to_string()))?
+    };
+    cell.get_or_try_init(on_thread).await
 }
 
 fn swagger_ui_asset(name: &str) -> Result<Asset> {
@@ -97,4 +105,30 @@ fn swagger_ui_asset(name: &str) -> Result<Asset> {
     let file = file.ok_or(Error::PageNotFound)?;
     let content_type = HeaderValue::try_from(file.content_type).map_err(|error| fault(&error))?;
     Ok(Asset::new(file.bytes, content_type))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::join_all;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test]
+    async fn of_many_first_requests_one_makes_it() {
+        let (cell, count) = (OnceCell::new(), Arc::new(AtomicUsize::new(0)));
+        let ask = |_| {
+            let count = Arc::clone(&count);
+            made_once(&cell, move || Ok(count.fetch_add(1, Ordering::SeqCst)))
+        };
+        let answers = join_all((0..20).map(ask)).await;
+        assert!(answers.into_iter().all(|answer| answer.is_ok_and(|number| *number == 0)));
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_made_is_tried_again() {
+        let cell = OnceCell::new();
+        assert!(made_once(&cell, || Err(Error::PageNotFound)).await.is_err());
+        assert_eq!(made_once(&cell, || Ok(7)).await.ok(), Some(&7));
+    }
 }

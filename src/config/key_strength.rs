@@ -81,9 +81,10 @@ fn repeated(before: &[char], rest: &[char]) -> usize {
 
 /// How long the common word is that comes next; 0 where none does.
 fn common(rest: &[char]) -> usize {
+    let Some(first) = rest.first().map(|&c| plain(c)) else { return 0 };
     let mut longest = 0;
     for word in COMMON {
-        if starts_with(rest, word) {
+        if word.starts_with(first) && starts_with(rest, word) {
             longest = longest.max(word.len());
         }
     }
@@ -110,18 +111,21 @@ fn plain(c: char) -> char {
 
 /// How many of the next characters stand in a row, in either direction; 0 where too few do.
 fn row(rest: &[char]) -> usize {
+    let Some(&first) = rest.first() else { return 0 };
     let mut longest = 0;
     for row in ROWS {
-        let forward: Vec<char> = row.chars().collect();
-        let backward: Vec<char> = row.chars().rev().collect();
-        for row in [forward, backward] {
-            for start in 0..row.len() {
-                let same = row[start..].iter().zip(rest).take_while(|(one, other)| one == other);
-                longest = longest.max(same.count());
-            }
+        for (start, place) in row.match_indices(first) {
+            let forward = row[start..].chars();
+            let backward = row[..start + place.len()].chars().rev();
+            longest = longest.max(in_step(forward, rest)).max(in_step(backward, rest));
         }
     }
     if longest < PART_MIN { 0 } else { longest }
+}
+
+/// How many of the next characters are those of a row, from its first one on.
+fn in_step(row: impl Iterator<Item = char>, rest: &[char]) -> usize {
+    row.zip(rest).take_while(|(one, other)| one == *other).count()
 }
 
 /// How long the year is that comes next, such as 1987 or 2026; 0 where none does.

@@ -43,7 +43,7 @@ fn the_admin_key_may_come_from_a_file() {
     let missing =
         Settings::load(&Flags::default(), &around(folder, &[("ADMIN_API_TOKEN_FILE", "nowhere")]));
     assert!(missing.is_err_and(|exit| exit.message.contains("nowhere")));
-    let server = Launch::serve(folder).env("ADMIN_API_TOKEN_FILE", "key").start();
+    let server = Launch::serve_with_guide_key(folder).env("ADMIN_API_TOKEN_FILE", "key").start();
     let answer =
         server.get("/admin/users").header("X-Admin-API-Key", "the-key-from-the-file").send();
     assert_eq!(answer.status, 200);

@@ -247,6 +247,8 @@ fn a_slow_receiver_fails_and_holds_up_nobody_else() {
         told,
         (&json!("The webhook did not answer within 5 seconds."), &Value::Null, &json!("waiting"))
     );
+    // The server waits for attempts when it ends.
+    drop(slow);
 }
 
 #[test]
@@ -266,6 +268,8 @@ fn there_are_only_so_many_attempts_at_once() {
     slow.next();
     // Those who wait in the meantime do not hold up the server.
     server.get("/healthz").send().expect(200);
+    // It waits for attempts when it ends.
+    drop(slow);
 }
 
 #[test]

@@ -256,7 +256,7 @@ fn left(folder: &Path) -> (usize, i64) {
 
 #[test]
 fn pages_that_were_split_and_joined_keep_no_copy_and_the_index_no_word() {
-    let setup = worn(Setup::new(), 6000);
+    let setup = worn(Setup::new(), 4000);
     let (copies, parting) = left(setup.folder());
     assert!(
         copies > 1000 && parting > 5,

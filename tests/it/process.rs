@@ -1,6 +1,6 @@
 //! The real binary as a process: started, watched, signalled, and read to its end.
 
-use crate::client::{Client, GUIDE_KEY, PATIENCE, wait_for};
+use crate::client::{ADMIN_KEY, Client, GUIDE_KEY, PATIENCE, wait_for};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
@@ -85,9 +85,16 @@ pub struct Ended {
     pub stderr: String,
 }
 
+/// A server on any free port.
+const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
+
 /// A command that is being put together: the binary, in a folder, in an otherwise empty
 /// environment.
-pub struct Launch(Command);
+pub struct Launch {
+    command: Command,
+    /// What [`Call::admin`](crate::client::Call::admin) shows.
+    admin_key: &'static str,
+}
 
 impl Launch {
     /// `vomeet` with these arguments.
@@ -95,18 +102,21 @@ impl Launch {
         Self::of(Command::new(BINARY), folder).args(arguments)
     }
 
-    /// `vomeet serve` on any free port, on `vomeet.db` in the folder.
+    /// `vomeet serve` on any free port, on `vomeet.db` in the folder. Its admin key is a strong one:
+    /// where a weak one counts, each connection is looked up in the system's table of all of them.
     pub fn serve(folder: &Path) -> Self {
-        Self::new(folder, &["serve", "--listen", "127.0.0.1:0"]).for_slow_clients()
+        Self::new(folder, &SERVE).for_slow_clients().admin_key(ADMIN_KEY)
+    }
+
+    /// The same without an admin key of its own, so that the guide's counts.
+    pub fn serve_with_guide_key(folder: &Path) -> Self {
+        Self::new(folder, &SERVE).for_slow_clients()
     }
 
     /// `vomeet serve` under another program, such as `strace`.
     pub fn under(program: &str, arguments: &[&str], folder: &Path) -> Self {
-        let command = Self::of(Command::new(program), folder);
-        command
-            .args(arguments)
-            .args(&[BINARY, "serve", "--listen", "127.0.0.1:0"])
-            .for_slow_clients()
+        let launch = Self::of(Command::new(program), folder).args(arguments);
+        launch.args(&[BINARY]).args(&SERVE).for_slow_clients().admin_key(ADMIN_KEY)
     }
 
     /// `vomeet` with these arguments, for another user and group of the machine; only root may.
@@ -132,16 +142,16 @@ impl Launch {
         command.current_dir(folder).env_clear().process_group(0);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self(command)
+        Self { command, admin_key: GUIDE_KEY }
     }
 
     pub fn args(mut self, arguments: &[&str]) -> Self {
-        self.0.args(arguments);
+        self.command.args(arguments);
         self
     }
 
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
-        self.0.env(name, value);
+        self.command.env(name, value);
         self
     }
 
@@ -163,25 +173,31 @@ impl Launch {
         self.env("VOMEET_LIMITS_FAILED_KEYS_PER_MINUTE", "0")
     }
 
+    /// Gives the server this admin key, and lets its client show it.
+    pub fn admin_key(mut self, key: &'static str) -> Self {
+        self.admin_key = key;
+        self.env("ADMIN_API_TOKEN", key)
+    }
+
     /// Gives it this on standard input.
     pub fn input(mut self, text: &str) -> Self {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(text.as_bytes()).and_then(|()| file.rewind()).expect("written");
-        self.0.stdin(file);
+        self.command.stdin(file);
         self
     }
 
     /// Sends its standard output to this file or device, and not to the test.
     pub fn output_to(mut self, path: &str) -> Self {
         let file = std::fs::OpenOptions::new().write(true).open(path).expect(path);
-        self.0.stdout(file);
+        self.command.stdout(file);
         self
     }
 
     /// The same with its standard error.
     pub fn errors_to(mut self, path: &str) -> Self {
         let file = std::fs::OpenOptions::new().write(true).open(path).expect(path);
-        self.0.stderr(file);
+        self.command.stderr(file);
         self
     }
 
@@ -191,10 +207,12 @@ impl Launch {
     }
 
     fn spawn(&mut self) -> Process {
-        let mut child = self.0.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.0));
+        let mut child =
+            self.command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
         let stdout = child.stdout.take().map_or_else(|| Output::of(std::io::empty()), Output::of);
         let stderr = child.stderr.take().map_or_else(|| Output::of(std::io::empty()), Output::of);
-        let client = Client { address: ([127, 0, 0, 1], 0).into(), admin_key: GUIDE_KEY };
+        let admin_key = self.admin_key;
+        let client = Client { address: ([127, 0, 0, 1], 0).into(), admin_key };
         Process { child, client, stdout, stderr }
     }
 

@@ -5,7 +5,7 @@ use crate::patience::Unbroken;
 use serde_json::Value;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver as Queue, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -39,7 +39,7 @@ impl Received {
     }
 }
 
-/// What a receiver answers; `None` is nothing, until the other side hangs up.
+/// What a receiver answers; `None` is nothing, until the other side or the receiver hangs up.
 type Answer = dyn Fn(&Received) -> Option<String> + Send + Sync;
 
 struct Desk {
@@ -48,13 +48,15 @@ struct Desk {
     received: Mutex<Sender<Received>>,
     closed: AtomicBool,
     calls: AtomicUsize,
+    /// Every connection that there was.
+    connections: Mutex<Vec<TcpStream>>,
 }
 
 fn any_port() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").expect("a port")
 }
 
-/// A running receiver; dropping it frees its port.
+/// A running receiver; dropping it frees its port and ends its connections.
 pub struct Receiver {
     pub address: SocketAddr,
     queue: Queue<Received>,
@@ -90,6 +92,7 @@ impl Receiver {
             received: Mutex::new(received),
             closed: AtomicBool::new(false),
             calls: AtomicUsize::new(0),
+            connections: Mutex::default(),
         });
         let address = listener.local_addr().expect("an address");
         let at_work = Arc::clone(&desk);
@@ -124,6 +127,10 @@ impl Drop for Receiver {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        for connection in self.desk.connections.lock().expect("no panic").iter() {
+            // Most have ended.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
     }
 }
 
@@ -133,6 +140,8 @@ impl Desk {
             && !self.closed.load(Ordering::SeqCst)
         {
             self.calls.fetch_add(1, Ordering::SeqCst);
+            let connection = stream.try_clone().expect("a connection");
+            self.connections.lock().expect("no panic").push(connection);
             let desk = Arc::clone(&self);
             std::thread::spawn(move || {
                 stream.set_read_timeout(Some(PATIENCE)).expect("a socket");

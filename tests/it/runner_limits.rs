@@ -1,6 +1,7 @@
 //! A bot that does not get on is ended after the time of each state, and its meeting says why.
 
 use crate::runner_bots::{Context, Pipe, outcome, script};
+use futures_util::future::join_all;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use vomeet::clock::later;
@@ -25,9 +26,11 @@ fn set(bots: &mut Bots, _: &Path) {
     };
 }
 
+/// Which time a state has.
+type Limit = fn(&mut StateTimeouts) -> &mut Duration;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_state_has_its_time() {
-    type Limit = fn(&mut StateTimeouts) -> &mut Duration;
     let rows: [(MeetingStatus, Limit, (&str, &str, &str)); 4] = [
         (
             MeetingStatus::Requested,
@@ -50,31 +53,31 @@ async fn each_state_has_its_time() {
             ("stopping", "", "the meeting was longer than 90 s"),
         ),
     ];
-    for (state, limit, expected) in rows {
-        let all = |bots: &mut Bots, folder: &Path| {
-            set(bots, folder);
-            *limit(&mut bots.state_timeouts) = LIMIT;
-        };
-        let mut context = Context::open_in_still_time(all).await;
-        let mut held = Pipe::new(context.folder.path(), "held");
-        let (id, _) = context.send_one().await;
-        held.receive("ready").await;
-        if state != MeetingStatus::Requested {
-            context.report(id, state, TransitionSource::Bot).await;
-            assert_eq!(context.next().await.status, state);
-        }
-        let time_up = later(context.clock.now(), LIMIT);
-        context.clock.set(time_up.plus_seconds(-1));
-        assert_eq!(
-            context.store.meeting_of_bot(id).expect("a row").expect("a meeting").status,
-            state
-        );
-        context.clock.set(time_up);
-        let (status, why, reason) = outcome(&context.next().await);
-        assert_eq!((status, why.as_str(), reason.as_str()), expected, "{state:?}");
-        held.gone().await;
-        context.stop().await;
+    // Each bot has its grace: at the same time.
+    join_all(rows.map(|(state, limit, expected)| its_time_is_up(state, limit, expected))).await;
+}
+
+async fn its_time_is_up(state: MeetingStatus, limit: Limit, expected: (&str, &str, &str)) {
+    let all = |bots: &mut Bots, folder: &Path| {
+        set(bots, folder);
+        *limit(&mut bots.state_timeouts) = LIMIT;
+    };
+    let mut context = Context::open_in_still_time(all).await;
+    let mut held = Pipe::new(context.folder.path(), "held");
+    let (id, _) = context.send_one().await;
+    held.receive("ready").await;
+    if state != MeetingStatus::Requested {
+        context.report(id, state, TransitionSource::Bot).await;
+        assert_eq!(context.next().await.status, state);
     }
+    let time_up = later(context.clock.now(), LIMIT);
+    context.clock.set(time_up.plus_seconds(-1));
+    assert_eq!(context.store.meeting_of_bot(id).expect("a row").expect("a meeting").status, state);
+    context.clock.set(time_up);
+    let (status, why, reason) = outcome(&context.next().await);
+    assert_eq!((status, why.as_str(), reason.as_str()), expected, "{state:?}");
+    held.gone().await;
+    context.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -215,7 +215,7 @@ fn a_weak_admin_key_is_refused_where_others_can_reach_it() {
             assert!(!shown, "the key itself is shown: {said}");
         }
         // Here it is good enough, with a warning.
-        let launch = Launch::serve(folder.path());
+        let launch = Launch::serve_with_guide_key(folder.path());
         let launch = key.iter().fold(launch, |launch, key| launch.env("ADMIN_API_TOKEN", key));
         let mut server = launch.start();
         assert!(

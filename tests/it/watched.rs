@@ -1,7 +1,7 @@
 //! The process seen from outside: what it takes in memory, how fast it ends, what it logs, and
 //! where its words go.
 
-use crate::client::{PATIENCE, wait_for};
+use crate::client::{GUIDE_KEY, PATIENCE, wait_for};
 use crate::durability::assert_one_line;
 use crate::process::{Launch, Process};
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -122,8 +122,9 @@ fn words_that_nobody_takes_are_no_fault() {
         }
         let folder = tempfile::tempdir().expect("a folder");
         let script = shell.replace("COMMAND", "serve --listen 127.0.0.1:0");
-        let mut server = Launch::under("sh", &["-c", &script, "sh"], folder.path()).launch();
-        // The warning about the key follows the first screen.
+        let launch = Launch::under("sh", &["-c", &script, "sh"], folder.path());
+        let mut server = launch.admin_key(GUIDE_KEY).launch();
+        // The warning about the weak key follows the first screen.
         let warning = server.stderr.find(" WARN ");
         assert!(warning.is_some(), "{script}: {}", server.stderr.all());
         let ended = server.terminate();

@@ -27,7 +27,7 @@ const HOST: &str = "Host: localhost\r\n";
 #[test]
 fn no_proxy_brings_a_weak_key() {
     let folder = tempfile::tempdir().expect("a folder");
-    let weak = Launch::serve(folder.path()).any_wrong_keys().start();
+    let weak = Launch::serve_with_guide_key(folder.path()).any_wrong_keys().start();
     let other = tempfile::tempdir().expect("a folder");
     let strong =
         Launch::serve(other.path()).any_wrong_keys().env("ADMIN_API_TOKEN", STRONG).start();
@@ -87,7 +87,7 @@ fn curl_as(uid: u32, server: &Process, path: &str) -> String {
 #[test]
 fn another_user_of_the_machine_does_not_bring_a_weak_key() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Launch::serve(folder.path()).any_wrong_keys().start();
+    let server = Launch::serve_with_guide_key(folder.path()).any_wrong_keys().start();
     if !rustix::process::geteuid().is_root() {
         eprintln!("not tested: needs root, setpriv and curl");
         return;
@@ -122,7 +122,7 @@ fn a_weak_key_is_refused_where_the_settings_say_that_others_come() {
         }
         let fine = check((name, value), STRONG);
         assert_eq!(fine.status.code(), Some(0), "{value}: {fine:?}");
-        let started = Launch::serve(folder.path()).env(name, value).run();
+        let started = Launch::serve_with_guide_key(folder.path()).env(name, value).run();
         assert_eq!(started.status.code(), Some(11), "{value}: {started:?}");
     }
     for url in ["", "http://127.0.0.1:18056", "http://localhost:18056", "http://[::1]:18056"] {

@@ -266,8 +266,7 @@ fn a_user_tests_one_at_a_time() {
 #[test]
 fn the_secret_is_nowhere_but_in_the_file() {
     let (folder, receiver) = (tempfile::tempdir().expect("a folder"), Receiver::taking());
-    let launch =
-        Launch::serve(folder.path()).env("VOMEET_LOG", "trace").env("ADMIN_API_TOKEN", "token");
+    let launch = Launch::serve(folder.path()).env("VOMEET_LOG", "trace");
     let server = launch.env("VOMEET_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8").start();
     let key = user_of(&server);
     let mut said = vec![
