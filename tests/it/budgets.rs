@@ -246,7 +246,7 @@ impl Seen {
 fn rage(server: &Process, storm: &Storm, kinds: &[Vec<u8>]) -> Seen {
     let mut seen = Seen { opened: 0, held: Vec::new(), resident_max: 0, sockets_max: 0 };
     let began = Instant::now();
-    while seen.held.len() < storm.connections || began.elapsed() < storm.lasts {
+    wait_for(|| {
         if seen.opened >= storm.connections {
             seen.held.retain_mut(|slow| !slow.is_closed());
         }
@@ -261,7 +261,8 @@ fn rage(server: &Process, storm: &Storm, kinds: &[Vec<u8>]) -> Seen {
             slow.is_open();
         }
         seen.look(server);
-    }
+        (began.elapsed() >= storm.lasts).then_some(())
+    });
     seen
 }
 
@@ -292,7 +293,7 @@ fn slow_and_unread_requests_take_little_and_are_in_nobodys_way() {
     let client: Client = *server;
     let kinds = unfinished(&server, &tokens);
     let mut idle = Served::default();
-    (0..300).for_each(|_| idle.ask(&server, &tokens.good, &mut None));
+    (0..1000).for_each(|_| idle.ask(&server, &tokens.good, &mut None));
     let storm = Storm::wanted();
     let (resident_before, sockets_before) = (resident_kib(&server), socket_kib());
     let done = AtomicBool::new(false);
