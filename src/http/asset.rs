@@ -59,7 +59,6 @@ impl Asset {
             return Served { status: StatusCode::NOT_MODIFIED, body: Bytes::new(), headers };
         }
         headers.push((header::CONTENT_TYPE, self.content_type.clone()));
-        headers.push((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
         let body = match &self.gzip {
             Some(gzip) if accepts_gzip => {
                 headers.push((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));

@@ -24,6 +24,9 @@ const ADDRESS_SHARES: usize = 4;
 const EVICTED_SHARES: usize = 128;
 /// At most one of so many parts of the fresh connections is evicted at once.
 const FRESH_SHARES: usize = 8;
+/// Fresh connections in more than one of so many parts of the places are a flood, and evict each
+/// other before anybody else.
+const FLOOD_SHARES: usize = 4;
 
 /// Every open connection.
 pub struct Connections {
@@ -103,13 +106,15 @@ impl Connections {
         let mut open = self.lock();
         if let Some(address) = address
             && open.of_address.get(&address).copied().unwrap_or(0) >= self.address_max()
-            && !self.evict(&mut open, 1, |permit| permit.address == Some(address))
+            && !self
+                .evict(&mut open, self.address_max(), 1, |permit| permit.address == Some(address))
         {
             return Err(NoPlace::ShareUsed);
         }
-        let at_once = self.limits.connections_max.div_ceil(EVICTED_SHARES);
-        if open.permits.len() >= self.limits.connections_max
-            && !self.evict(&mut open, at_once, |_| true)
+        let places = self.limits.connections_max;
+        let at_once = places.div_ceil(EVICTED_SHARES);
+        if open.permits.len() >= places
+            && !self.evict(&mut open, places, at_once, |_| true)
             && from.is_some()
         {
             return Err(NoPlace::Full);
@@ -144,9 +149,16 @@ impl Connections {
         self.limits.connections_max.div_ceil(ADDRESS_SHARES)
     }
 
-    /// Ends up to `count` connections: of those that come first in the order of [`Rank`] the ones
-    /// that have waited longest. Whether there was one.
-    fn evict(&self, open: &mut Open, count: usize, of: impl Fn(&Permit) -> bool) -> bool {
+    /// Ends up to `count` connections of those that have `places` together: of those that come first
+    /// in the order of [`Rank`], or in a flood of the fresh ones, those that have waited longest.
+    /// Whether there was one.
+    fn evict(
+        &self,
+        open: &mut Open,
+        places: usize,
+        count: usize,
+        of: impl Fn(&Permit) -> bool,
+    ) -> bool {
         let mut ranked = Vec::new();
         for (&number, permit) in &open.permits {
             if of(permit)
@@ -155,12 +167,16 @@ impl Connections {
                 ranked.push((rank, since, number));
             }
         }
-        let Some(&(first, ..)) = ranked.iter().min() else { return false };
+        let Some(&(mut first, ..)) = ranked.iter().min() else { return false };
+        let fresh = ranked.iter().filter(|(rank, ..)| *rank == Rank::Fresh).count();
+        if fresh > places.div_ceil(FLOOD_SHARES) {
+            first = Rank::Fresh;
+        }
         ranked.retain(|(rank, ..)| *rank == first);
         let count = match first {
             Rank::NeverFinished | Rank::Idle => count,
-            // Of fresh ones those stay that have come last.
-            Rank::Fresh => count.min(ranked.len().div_ceil(FRESH_SHARES)),
+            // Those stay that have come last.
+            Rank::Fresh => count.min(fresh.div_ceil(FRESH_SHARES)),
             // What is in progress is not worth ending before somebody needs its place.
             Rank::UnreadResponse | Rank::SlowBody => 1,
         };

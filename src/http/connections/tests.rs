@@ -158,7 +158,9 @@ fn what_is_not_read_makes_room_before_what_is_still_coming() {
 
 #[test]
 fn whose_request_may_be_on_its_way_makes_room_last() {
-    let all = all(3);
+    let all = all(16);
+    let busy: Vec<_> = (0..13).map(|_| here(&all)).collect();
+    busy.iter().for_each(|place| CAME(&place.0));
     let mut unread = here(&all);
     CAME(&unread.0);
     STALLS(&unread.0);
@@ -176,6 +178,20 @@ fn whose_request_may_be_on_its_way_makes_room_last() {
     newcomers.push(here(&all));
     assert_eq!(end(&mut newcomers[0]), Some(End::Evicted));
     assert!(newcomers[1..].iter_mut().all(|place| end(place).is_none()));
+}
+
+#[test]
+fn a_flood_of_newcomers_evicts_itself() {
+    let all = all(16);
+    let mut kept: Vec<_> = (0..8).map(|_| here(&all)).collect();
+    kept.iter().for_each(|place| FINISHED(&place.0));
+    age(&all, 3);
+    let mut flood: Vec<_> = (0..8).map(|_| here(&all)).collect();
+    for number in 0..100 {
+        flood.push(here(&all));
+        assert_eq!(end(&mut flood[number]), Some(End::Evicted), "{number}");
+    }
+    assert!(kept.iter_mut().all(|place| end(place).is_none()));
 }
 
 #[test]
