@@ -47,17 +47,17 @@ end
 -- Batches of new segments, for one bot after the other: FILE of "TOKEN SESSION" lines, SERIES, SIZE; no segment comes
 -- twice, whatever the series before it was.
 function kinds.segments(file, series, size)
-  local batch = batches(file, size)
-  local made = 0
-  return function()
-    made = made + 1
-    return batch(made, series * 200000 + made, made)
-  end
+  return new_batches(file, series, size, of_ada)
+end
+
+-- The same without a speaker.
+function kinds.segments_without_speaker(file, series, size)
+  return new_batches(file, series, size, function() return "" end)
 end
 
 -- The same ten segments of each bot again and again, with other words each time, as while somebody speaks.
 function kinds.changed_segments(file, series, size)
-  local batch = batches(file, size)
+  local batch = batches(file, size, of_ada)
   local made = 0
   return function()
     made = made + 1
@@ -65,13 +65,31 @@ function kinds.changed_segments(file, series, size)
   end
 end
 
+-- What says that a segment is Ada's.
+function of_ada()
+  return '"speaker": "Ada", '
+end
+
+-- New segments in each batch; `members` gives what is said of the segment with this number in its batch.
+function new_batches(file, series, size, members)
+  local batch = batches(file, size, members)
+  local made = 0
+  return function()
+    made = made + 1
+    return batch(made, series * 200000 + made, made)
+  end
+end
+
 -- A function that gives a batch for the bot whose turn it is: that begins so many tenths of a second later, with words
 -- that have this number. Times have seven digits before the point, so that all bodies are equally long and the head of a
 -- request is made once.
-function batches(file, size)
-  local segment = '{"start": %.3f, "end": %.3f, "speaker": "Ada", "language": "en",'
-    .. ' "text": "these are the words of one segment and its number is %07d"}'
-  local all, bots, count = string.rep(segment, tonumber(size), ", "), {}, tonumber(size)
+function batches(file, size, members)
+  local segments, bots, count = {}, {}, tonumber(size)
+  for n = 1, count do
+    segments[n] = '{"start": %.3f, "end": %.3f, ' .. members(n) .. '"language": "en",'
+      .. ' "text": "these are the words of one segment and its number is %07d"}'
+  end
+  local all = table.concat(segments, ", ")
   for line in io.lines(file) do
     local token, session = line:match("^(%S+) (%S+)$")
     local fields = headers("Authorization", "Bearer " .. token)

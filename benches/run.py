@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import batches
 import bots
 import fill
 import keys
@@ -272,6 +273,7 @@ SECTIONS = {
     "slow-disk": (slow_disk, "the same, every fsync 5 ms slower"),
     "footprint": (footprint, "memory, start, size; default workers"),
     **bots.SECTIONS,
+    **batches.SECTIONS,
     **watch.SECTIONS,
     **keys.SECTIONS,
 }

@@ -1,0 +1,56 @@
+"""Batches that cost the server more than others: without a speaker, with drafts, or so long that they wait for room."""
+
+from bots import BATCH, BOTS, as_user, in_turn, post, with_bots
+from table import Bound, Row
+
+EVENTS = 1000
+# All segments of the load lie between the first event and the last one.
+FIRST_EVENT_MS = 1_000_000_000
+STRETCH_MS = 800_000
+SPEAKERS = ("Ada", "Grace", "Edsger", "Barbara")
+
+
+def naming(bench):
+    """Batches that are named by the events of their stream, against batches that come with a name."""
+    with with_bots(bench, BOTS) as (server, token, bots):
+        for bot in bots:
+            _say_who_speaks(server, bot)
+        named, unnamed = in_turn(bench, server, bots, "segments", "segments_without_speaker")
+        _require_names(server, token)
+    ratios = [one.rate / other.rate for one, other in zip(unnamed, named)]
+    return [
+        Row("with a speaker", named),
+        Row("without one: rate against those with one", unnamed, ratios, bound=Bound(least=0.25)),
+    ]
+
+
+def _say_who_speaks(server, bot):
+    """Tells the speaker events of a stream, in which one speaks after the other."""
+    events = []
+    for n in range(EVENTS // 2):
+        begins = FIRST_EVENT_MS + n * STRETCH_MS
+        name = SPEAKERS[n % len(SPEAKERS)]
+        for event_type, at in (("SPEAKER_START", begins), ("SPEAKER_END", begins + STRETCH_MS)):
+            event = {"event_type": event_type, "participant_name": name, "relative_ms": at}
+            events.append(event)
+    batch = {"uid": bot["connectionId"], "segments": [], "speaker_events": events}
+    headers = {"Authorization": f"Bearer {bot['token']}"}
+    answer = post(server, "/bots/internal/segments", batch, headers)
+    if answer.get("refused_events"):
+        raise SystemExit(f"The server refused speaker events: {answer['refused_events'][0]}")
+
+
+def _require_names(server, token):
+    """The message if segments that came without a speaker got no name."""
+    transcript = as_user(server, token, "GET", f"/transcripts/teams/{10**9}")
+    sources = {segment["speaker_source"] for segment in transcript["segments"]}
+    if sources != {"stream", "events"}:
+        raise SystemExit(f"Not all segments were named by events: {sources}")
+
+
+SECTIONS = {
+    "naming": (
+        naming,
+        f"batches of {BATCH} of {BOTS} bots, named by the {EVENTS:,} speaker events of each stream, default workers",
+    ),
+}
