@@ -1,4 +1,4 @@
-"""Batches that cost the server more than others: without a speaker, with drafts, or so long that they wait for room."""
+"""Batches that cost the server more than others: without a speaker, or with drafts."""
 
 from bots import BATCH, BOTS, as_user, in_turn, post, with_bots
 from table import Bound, Row
@@ -48,9 +48,33 @@ def _require_names(server, token):
         raise SystemExit(f"Not all segments were named by events: {sources}")
 
 
+def drafts(bench):
+    """Batches of which one half are drafts that the next batch withdraws, against batches without drafts."""
+    with with_bots(bench, BOTS) as (server, token, bots):
+        final, half_drafts = in_turn(bench, server, bots, "no_drafts", "drafts")
+        _require_drafts_withdrawn(server, token)
+    ratios = [one.rate / other.rate for one, other in zip(half_drafts, final)]
+    return [
+        Row("no drafts", final),
+        Row("half drafts: rate against none", half_drafts, ratios, bound=Bound(least=0.5)),
+    ]
+
+
+def _require_drafts_withdrawn(server, token):
+    """The message if a meeting has other drafts than those of its last batch."""
+    transcript = as_user(server, token, "GET", f"/transcripts/teams/{10**9}")
+    left = sum(not segment["completed"] for segment in transcript["segments"])
+    if left != BATCH // 2:
+        raise SystemExit(f"A meeting has {left} drafts, and its last batch had {BATCH // 2}.")
+
+
 SECTIONS = {
     "naming": (
         naming,
         f"batches of {BATCH} of {BOTS} bots, named by the {EVENTS:,} speaker events of each stream, default workers",
+    ),
+    "drafts": (
+        drafts,
+        f"batches of {BATCH} of {BOTS} bots, half of them drafts that the next batch withdraws, default workers",
     ),
 }

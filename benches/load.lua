@@ -55,6 +55,17 @@ function kinds.segments_without_speaker(file, series, size)
   return new_batches(file, series, size, function() return "" end)
 end
 
+-- The same, half of them drafts, each of the speaker of another one of the batch: the next batch of the bot withdraws all
+-- of them.
+function kinds.drafts(file, series, size)
+  return halves(file, series, size, '"completed": false, ')
+end
+
+-- The same by the same speakers, and no drafts.
+function kinds.no_drafts(file, series, size)
+  return halves(file, series, size, '"completed": true, ')
+end
+
 -- The same ten segments of each bot again and again, with other words each time, as while somebody speaks.
 function kinds.changed_segments(file, series, size)
   local batch = batches(file, size, of_ada)
@@ -68,6 +79,15 @@ end
 -- What says that a segment is Ada's.
 function of_ada()
   return '"speaker": "Ada", '
+end
+
+-- New segments by size / 2 speakers; what is said of the second half, which has one segment of each speaker.
+function halves(file, series, size, of_second_half)
+  local half = tonumber(size) / 2
+  return new_batches(file, series, size, function(n)
+    local speaker = string.format('"speaker": "Speaker %d", ', (n - 1) % half)
+    return speaker .. (n > half and of_second_half or '"completed": true, ')
+  end)
 end
 
 -- New segments in each batch; `members` gives what is said of the segment with this number in its batch.
