@@ -1,6 +1,7 @@
-"""Batches that cost the server more than others: without a speaker, or with drafts."""
+"""Batches that cost the server more than others: without a speaker, with drafts, or so long that they wait for room."""
 
-from bots import BATCH, BOTS, as_user, in_turn, post, with_bots
+from bots import BATCH, BOTS, as_user, file_of_bots, in_turn, post, with_bots
+from load import load
 from table import Bound, Row
 
 EVENTS = 1000
@@ -8,6 +9,8 @@ EVENTS = 1000
 FIRST_EVENT_MS = 1_000_000_000
 STRETCH_MS = 800_000
 SPEAKERS = ("Ada", "Grace", "Edsger", "Barbara")
+# The longest body, and more of them at once than have room.
+UPLOADS, UPLOAD_BYTES = 16, 2**20
 
 
 def naming(bench):
@@ -68,6 +71,22 @@ def _require_drafts_withdrawn(server, token):
         raise SystemExit(f"A meeting has {left} drafts, and its last batch had {BATCH // 2}.")
 
 
+def uploads(bench):
+    """Long bodies of one bot, more of them at once than its share, against one after the other."""
+    samples = {1: [], UPLOADS: []}
+    with with_bots(bench, 1) as (server, _, bots):
+        told = file_of_bots(bench, bots)
+        for _ in range(bench.rounds):
+            for number, taken in samples.items():
+                taken.append(load(server, "uploads", told, UPLOAD_BYTES, connections=number))
+    one, many = samples.values()
+    ratios = [most.rate / single.rate for most, single in zip(many, one)]
+    return [
+        Row("one after the other", one),
+        Row(f"{UPLOADS} side by side: rate against one", many, ratios, bound=Bound(least=0.5)),
+    ]
+
+
 SECTIONS = {
     "naming": (
         naming,
@@ -76,5 +95,9 @@ SECTIONS = {
     "drafts": (
         drafts,
         f"batches of {BATCH} of {BOTS} bots, half of them drafts that the next batch withdraws, default workers",
+    ),
+    "uploads": (
+        uploads,
+        f"bodies of {UPLOAD_BYTES // 2**20} MiB of one bot; {UPLOADS} at once wait for room, which is 6 MiB; default workers",
     ),
 }

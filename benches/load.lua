@@ -66,6 +66,18 @@ function kinds.no_drafts(file, series, size)
   return halves(file, series, size, '"completed": true, ')
 end
 
+-- One body again and again, for the first bot: a segment and so many blanks that it has this number of bytes: FILE of
+-- "TOKEN SESSION" lines, BYTES
+function kinds.uploads(file, bytes)
+  local token, session = io.open(file):read("*l"):match("^(%S+) (%S+)$")
+  local body = '{"uid": "' .. session .. '", "segments": [{"start": 1, "end": 2, "text": "Good morning."}]}'
+  local fields = headers("Authorization", "Bearer " .. token)
+  fields["Content-Type"] = "application/json"
+  local padded = body .. string.rep(" ", tonumber(bytes) - #body)
+  local text = wrk.format("POST", "/bots/internal/segments", fields, padded)
+  return function() return text end
+end
+
 -- The same ten segments of each bot again and again, with other words each time, as while somebody speaks.
 function kinds.changed_segments(file, series, size)
   local batch = batches(file, size, of_ada)
