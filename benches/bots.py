@@ -22,7 +22,7 @@ READ_BYTES = 64 * 1024
 
 
 @contextmanager
-def with_bots(bench, number, stored=None):
+def with_bots(bench, number, stored=None, settings=None):
     """A server with this many active bots, on a copy of a database if one is given: gives it and each bot's configuration."""
     folder = bench.folder / "bots"
     folder.mkdir(exist_ok=True)
@@ -34,6 +34,7 @@ def with_bots(bench, number, stored=None):
         "VOMEET_BOTS_PROCESS_FOLDER": str(folder),
         "VOMEET_BOTS_LOG_FOLDER": str(folder),
         "VOMEET_BOTS_GRACE_SECONDS": "1",
+        **(settings or {}),
     }
     database = folder / "vomeet.db"
     with vomeet(bench.vomeet, database, bench.folder / "log", settings=settings) as server:

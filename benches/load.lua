@@ -10,6 +10,14 @@ function kinds.get(path, header, value)
   return function() return text end
 end
 
+-- The same body again and again: PATH BODY HEADER VALUE
+function kinds.post(path, body, header, value)
+  local all = headers(header, value)
+  all["Content-Type"] = "application/json"
+  local text = wrk.format("POST", path, all, body)
+  return function() return text end
+end
+
 -- Every line of a file in turn, as the value of a header: PATH HEADER FILE
 function kinds.get_as_each(path, header, file)
   local texts = {}
