@@ -1,17 +1,20 @@
 """What callers do in two ways: a bot is sent by a link or by an id, a search is limited or not, requests are counted or not."""
 
 import json
+from contextlib import ExitStack
 from urllib.error import HTTPError
 from urllib.parse import quote
 
-from bots import post, with_bots
+import words
+from bots import SEARCHED, as_user, post, with_bots
 from load import cpu_ratios
-from server import NO_LIMITS, pinned
+from server import ADMIN_KEY, NO_LIMITS, pinned
 from table import Bound, Row
 
 NATIVE_ID = str(10**9)
 ONE_WORKER = {"VOMEET_HTTP_WORKERS": "1"}
 CONFLICT = 409
+SMALL_MEETING, SMALL_SEGMENTS = "abc-defg-hik", 1000
 
 
 def links(bench):
@@ -50,9 +53,67 @@ def _require_conflict(server, token, body):
         raise SystemExit(f"A bot for a meeting that has one: status {status}, not {CONFLICT}.")
 
 
+def scopes(bench):
+    """A search in a meeting of a thousand segments, against the same in all that the user said."""
+    database = words.database(bench.vomeet, SEARCHED, 1)
+    copy = database.copy(bench.folder)
+    meeting_id = words.split_off(copy, SMALL_MEETING, SMALL_SEGMENTS)
+    rows = []
+    with ExitStack() as stack:
+        server = bench.pinned_vomeet(stack, words.Words(copy, database.much, database.little))
+        limited = _limited_token(server)
+        for what, query, bound in (
+            ("a word in nearly all", "word0", Bound(below=6)),
+            ("a rare word", "word19000", Bound(below=2)),
+        ):
+            everywhere = f"/transcripts/search?q={query}"
+            within = f"{everywhere}&meeting_id={meeting_id}"
+            searches = {
+                f"{what}, everywhere": (everywhere, database.much),
+                f"{what}, by meeting_id": (within, database.much),
+                f"{what}, by a token of the meeting": (everywhere, limited),
+            }
+            rows += _search_rows(bench, server, searches, bound)
+        _require_found_in(server, meeting_id, limited)
+    copy.unlink()
+    return rows
+
+
+def _search_rows(bench, server, searches, bound):
+    contestants = {
+        what: (server, ("get", path, "X-API-Key", token))
+        for what, (path, token) in searches.items()
+    }
+    first, *others = bench.alternate(contestants).items()
+    what, everywhere = first
+    rows = [Row(what, everywhere)]
+    for what, taken in others:
+        rows.append(Row(what, taken, cpu_ratios(taken, everywhere), bound=bound))
+    return rows
+
+
+def _limited_token(server):
+    """A token of the user of half of the words, limited to their small meeting."""
+    meeting = {"platform": "google_meet", "native_meeting_id": SMALL_MEETING}
+    admin = {"X-Admin-API-Key": ADMIN_KEY}
+    return post(server, f"/admin/users/{words.MUCH_ID}/tokens", {"meeting": meeting}, admin)["token"]
+
+
+def _require_found_in(server, meeting_id, limited):
+    """The message if the limited token finds nothing, or something in another meeting."""
+    results = as_user(server, limited, "GET", "/transcripts/search?q=word0")["results"]
+    found = {result["meeting"]["id"] for result in results}
+    if found != {meeting_id}:
+        raise SystemExit(f"A search in meeting {meeting_id} finds something in {found or 'none'}.")
+
+
 SECTIONS = {
     "links": (
         links,
         "CPU time of POST /bots by a link ÷ by platform and id, for a meeting that has a bot (409), one worker",
+    ),
+    "scopes": (
+        scopes,
+        f"CPU time of a search in one meeting of {SMALL_SEGMENTS:,} segments ÷ in all of the user, of {SEARCHED:,} segments",
     ),
 }
