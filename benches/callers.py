@@ -2,17 +2,20 @@
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from urllib.error import HTTPError
 from urllib.parse import quote
 
+import fill
 import words
 from bots import SEARCHED, as_user, post, with_bots
 from load import cpu_ratios
-from server import ADMIN_KEY, NO_LIMITS, pinned
+from server import ADMIN_KEY, HIGH_LIMITS, NO_LIMITS, pinned
 from table import Bound, Row
 
 NATIVE_ID = str(10**9)
 ONE_WORKER = {"VOMEET_HTTP_WORKERS": "1"}
+USERS = 1_000
 CONFLICT = 409
 SMALL_MEETING, SMALL_SEGMENTS = "abc-defg-hik", 1000
 
@@ -107,6 +110,25 @@ def _require_found_in(server, meeting_id, limited):
         raise SystemExit(f"A search in meeting {meeting_id} finds something in {found or 'none'}.")
 
 
+def limits(bench):
+    """The token check with limits that are never reached, against the same without limits."""
+    database = fill.database(bench.vomeet, USERS)
+    contestants = {}
+    with ExitStack() as stack:
+        for name, settings in (("off", NO_LIMITS), ("on", HIGH_LIMITS)):
+            folder = bench.folder / f"limits-{name}"
+            folder.mkdir()
+            copy = replace(database, path=database.copy(folder))
+            server = bench.pinned_vomeet(stack, copy, settings)
+            contestants[name] = (server, ("get_as_each", "/user", "X-API-Key", copy.tokens))
+        samples = bench.alternate(contestants)
+    ratios = cpu_ratios(samples["on"], samples["off"])
+    return [
+        Row("GET /user, limits off", samples["off"]),
+        Row("GET /user, limits on", samples["on"], ratios, bound=Bound(below=1.2)),
+    ]
+
+
 SECTIONS = {
     "links": (
         links,
@@ -115,5 +137,9 @@ SECTIONS = {
     "scopes": (
         scopes,
         f"CPU time of a search in one meeting of {SMALL_SEGMENTS:,} segments ÷ in all of the user, of {SEARCHED:,} segments",
+    ),
+    "limits": (
+        limits,
+        "CPU time with limits of requests for tokens and users ÷ without, one worker",
     ),
 }

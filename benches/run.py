@@ -57,10 +57,11 @@ class Bench:
     load_core: int
     folder: Path
 
-    def pinned_vomeet(self, stack, database):
+    def pinned_vomeet(self, stack, database, settings=None):
         """Our server with one worker on its core, as long as the stack lasts."""
+        log = self.folder / "log"
         with pinned(self.server_core):
-            server = vomeet(self.vomeet, database.path, self.folder / "log", workers=1)
+            server = vomeet(self.vomeet, database.path, log, workers=1, settings=settings)
             return stack.enter_context(server)
 
     def pinned_hello(self, stack):
