@@ -1,7 +1,7 @@
 """Batches that cost the server more than others: without a speaker, with drafts, or so long that they wait for room."""
 
 from bots import BATCH, BOTS, as_user, file_of_bots, in_turn, post, with_bots
-from load import load
+from load import cpu_ratios, load
 from table import Bound, Row
 
 EVENTS = 1000
@@ -23,7 +23,8 @@ def naming(bench):
     ratios = [one.rate / other.rate for one, other in zip(unnamed, named)]
     return [
         Row("with a speaker", named),
-        Row("without one: rate against those with one", unnamed, ratios, bound=Bound(least=0.25)),
+        Row("without one: rate against those with one", unnamed, ratios, bound=Bound(least=0.2)),
+        Row("  CPU time against those with one", None, cpu_ratios(unnamed, named), bound=Bound(below=3.5)),
     ]
 
 
@@ -60,6 +61,7 @@ def drafts(bench):
     return [
         Row("no drafts", final),
         Row("half drafts: rate against none", half_drafts, ratios, bound=Bound(least=0.5)),
+        Row("  CPU time against none", None, cpu_ratios(half_drafts, final), bound=Bound(below=1.5)),
     ]
 
 
