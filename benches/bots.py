@@ -22,7 +22,7 @@ READ_BYTES = 64 * 1024
 
 
 @contextmanager
-def with_bots(bench, number, stored=None):
+def with_bots(bench, number, stored=None, settings=None):
     """A server with this many active bots, on a copy of a database if one is given: gives it and each bot's configuration."""
     folder = bench.folder / "bots"
     folder.mkdir(exist_ok=True)
@@ -34,22 +34,23 @@ def with_bots(bench, number, stored=None):
         "VOMEET_BOTS_PROCESS_FOLDER": str(folder),
         "VOMEET_BOTS_LOG_FOLDER": str(folder),
         "VOMEET_BOTS_GRACE_SECONDS": "1",
+        **(settings or {}),
     }
     database = folder / "vomeet.db"
     with vomeet(bench.vomeet, database, bench.folder / "log", settings=settings) as server:
         token = _new_user(server, number)
         for n in range(number):
-            _as_user(server, token, "POST", "/bots", {"platform": "teams", "native_meeting_id": str(10**9 + n)})
+            as_user(server, token, "POST", "/bots", {"platform": "teams", "native_meeting_id": str(10**9 + n)})
         bots = _told(folder, number)
         for bot in bots:
             report = {"connection_id": bot["connectionId"], "status": "active"}
-            _post(server, "/bots/internal/callback/status_change", report)
+            post(server, "/bots/internal/callback/status_change", report)
         try:
             yield server, token, bots
         finally:
             for n in range(number):
-                _as_user(server, token, "DELETE", f"/bots/teams/{10**9 + n}")
-            _until(lambda: not _as_user(server, token, "GET", "/bots/status")["running_bots"])
+                as_user(server, token, "DELETE", f"/bots/teams/{10**9 + n}")
+            _until(lambda: not as_user(server, token, "GET", "/bots/status")["running_bots"])
     for file in folder.iterdir():
         file.unlink()
 
@@ -79,18 +80,21 @@ def _new_user(server, limit):
     return json.loads(server.ask(f"/admin/users/{user}/tokens", "POST", admin))["token"]
 
 
-def _as_user(server, token, method, path, body=None):
+def as_user(server, token, method, path, body=None):
+    """One request of a user; gives what its response says."""
     headers = {"X-API-Key": token, "Content-Type": "application/json"}
     data = None if body is None else json.dumps(body).encode()
     return json.loads(server.ask(path, method, headers, data))
 
 
-def _post(server, path, body, headers=None):
+def post(server, path, body, headers=None):
+    """Posts JSON; gives what the response says."""
     headers = {"Content-Type": "application/json", **(headers or {})}
     return json.loads(server.ask(path, "POST", headers, json.dumps(body).encode()))
 
 
-def _file_of_bots(bench, bots):
+def file_of_bots(bench, bots):
+    """The secret and the session of each bot, as `load.lua` reads them."""
     told = bench.folder / "told.txt"
     told.write_text("".join(f"{bot['token']} {bot['connectionId']}\n" for bot in bots))
     return told
@@ -100,7 +104,7 @@ def segments(bench):
     """Batches of ten new segments, each acknowledged after its fsync, at one connection and at many."""
     samples = {1: [], BOTS: []}
     with with_bots(bench, BOTS) as (server, _, bots):
-        told = _file_of_bots(bench, bots)
+        told = file_of_bots(bench, bots)
         series = 0
         for _ in range(bench.rounds):
             for number, taken in samples.items():
@@ -130,14 +134,19 @@ def changing(bench):
 
 
 def _changing(bench, database):
-    samples = {"segments": [], "changed_segments": []}
     with with_bots(bench, BOTS, database) as (server, _, bots):
-        told = _file_of_bots(bench, bots)
-        series = 0
-        for _ in range(bench.rounds):
-            for kind, taken in samples.items():
-                series += 1
-                taken.append(load(server, kind, told, series, BATCH, connections=BOTS))
+        return in_turn(bench, server, bots, "segments", "changed_segments")
+
+
+def in_turn(bench, server, bots, *kinds):
+    """Samples of each kind of batch, taken in turn, of all bots."""
+    samples = {kind: [] for kind in kinds}
+    told = file_of_bots(bench, bots)
+    series = 0
+    for _ in range(bench.rounds):
+        for kind, taken in samples.items():
+            series += 1
+            taken.append(load(server, kind, told, series, BATCH, connections=len(bots)))
     return samples.values()
 
 

@@ -10,6 +10,14 @@ function kinds.get(path, header, value)
   return function() return text end
 end
 
+-- The same body again and again: PATH BODY HEADER VALUE
+function kinds.post(path, body, header, value)
+  local all = headers(header, value)
+  all["Content-Type"] = "application/json"
+  local text = wrk.format("POST", path, all, body)
+  return function() return text end
+end
+
 -- Every line of a file in turn, as the value of a header: PATH HEADER FILE
 function kinds.get_as_each(path, header, file)
   local texts = {}
@@ -47,17 +55,40 @@ end
 -- Batches of new segments, for one bot after the other: FILE of "TOKEN SESSION" lines, SERIES, SIZE; no segment comes
 -- twice, whatever the series before it was.
 function kinds.segments(file, series, size)
-  local batch = batches(file, size)
-  local made = 0
-  return function()
-    made = made + 1
-    return batch(made, series * 200000 + made, made)
-  end
+  return new_batches(file, series, size, of_ada)
+end
+
+-- The same without a speaker.
+function kinds.segments_without_speaker(file, series, size)
+  return new_batches(file, series, size, function() return "" end)
+end
+
+-- The same, half of them drafts, each of the speaker of another one of the batch: the next batch of the bot withdraws all
+-- of them.
+function kinds.drafts(file, series, size)
+  return halves(file, series, size, '"completed": false, ')
+end
+
+-- The same by the same speakers, and no drafts.
+function kinds.no_drafts(file, series, size)
+  return halves(file, series, size, '"completed": true, ')
+end
+
+-- One body again and again, for the first bot: a segment and so many blanks that it has this number of bytes: FILE of
+-- "TOKEN SESSION" lines, BYTES
+function kinds.uploads(file, bytes)
+  local token, session = io.open(file):read("*l"):match("^(%S+) (%S+)$")
+  local body = '{"uid": "' .. session .. '", "segments": [{"start": 1, "end": 2, "text": "Good morning."}]}'
+  local fields = headers("Authorization", "Bearer " .. token)
+  fields["Content-Type"] = "application/json"
+  local padded = body .. string.rep(" ", tonumber(bytes) - #body)
+  local text = wrk.format("POST", "/bots/internal/segments", fields, padded)
+  return function() return text end
 end
 
 -- The same ten segments of each bot again and again, with other words each time, as while somebody speaks.
 function kinds.changed_segments(file, series, size)
-  local batch = batches(file, size)
+  local batch = batches(file, size, of_ada)
   local made = 0
   return function()
     made = made + 1
@@ -65,13 +96,40 @@ function kinds.changed_segments(file, series, size)
   end
 end
 
+-- What says that a segment is Ada's.
+function of_ada()
+  return '"speaker": "Ada", '
+end
+
+-- New segments by size / 2 speakers; what is said of the second half, which has one segment of each speaker.
+function halves(file, series, size, of_second_half)
+  local half = tonumber(size) / 2
+  return new_batches(file, series, size, function(n)
+    local speaker = string.format('"speaker": "Speaker %d", ', (n - 1) % half)
+    return speaker .. (n > half and of_second_half or '"completed": true, ')
+  end)
+end
+
+-- New segments in each batch; `members` gives what is said of the segment with this number in its batch.
+function new_batches(file, series, size, members)
+  local batch = batches(file, size, members)
+  local made = 0
+  return function()
+    made = made + 1
+    return batch(made, series * 200000 + made, made)
+  end
+end
+
 -- A function that gives a batch for the bot whose turn it is: that begins so many tenths of a second later, with words
 -- that have this number. Times have seven digits before the point, so that all bodies are equally long and the head of a
 -- request is made once.
-function batches(file, size)
-  local segment = '{"start": %.3f, "end": %.3f, "speaker": "Ada", "language": "en",'
-    .. ' "text": "these are the words of one segment and its number is %07d"}'
-  local all, bots, count = string.rep(segment, tonumber(size), ", "), {}, tonumber(size)
+function batches(file, size, members)
+  local segments, bots, count = {}, {}, tonumber(size)
+  for n = 1, count do
+    segments[n] = '{"start": %.3f, "end": %.3f, ' .. members(n) .. '"language": "en",'
+      .. ' "text": "these are the words of one segment and its number is %07d"}'
+  end
+  local all = table.concat(segments, ", ")
   for line in io.lines(file) do
     local token, session = line:match("^(%S+) (%S+)$")
     local fields = headers("Authorization", "Bearer " .. token)

@@ -31,14 +31,19 @@ class Sample:
     p99_us: float
 
 
+def cpu_ratios(over, under):
+    """How often the CPU time of `under` goes into that of `over`, round by round."""
+    return [one.cpu_us / other.cpu_us for one, other in zip(over, under)]
+
+
 def require(program, package):
     """The message if wrk is not installed."""
     if shutil.which(program) is None:
         raise SystemExit(f"{program} is missing; install it with: apt-get install {package}")
 
 
-def load(server, kind, *arguments, connections, core=None):
-    """A slice of one kind of request (see `load.lua`) over keep-alive connections."""
+def load(server, kind, *arguments, connections, core=None, is_refused=False):
+    """A slice of one kind of request (see `load.lua`) over keep-alive connections; all are refused, or none is."""
     size = ["-t1", f"-c{connections}", f"-d{SLICE_SECONDS}s"]
     command = ["wrk", *size, "-s", SCRIPT, server.url, "--", kind, *map(str, arguments)]
     before = server.cpu_seconds()
@@ -47,7 +52,7 @@ def load(server, kind, *arguments, connections, core=None):
     output, _ = process.communicate()
     time.sleep(SETTLE_SECONDS)
     cpu_seconds = server.cpu_seconds() - before
-    outcome = _outcome(output)
+    outcome = _outcome(output, is_refused)
     requests = outcome["requests"]
     return Sample(
         cpu_us=cpu_seconds * 1e6 / requests,
@@ -57,14 +62,15 @@ def load(server, kind, *arguments, connections, core=None):
     )
 
 
-def _outcome(output):
+def _outcome(output, is_refused):
     last = output.strip().rpartition("\n")[2]
     try:
         outcome = json.loads(last)
     except ValueError:
         raise SystemExit(f"wrk failed: {output}") from None
-    if outcome["refused"] or outcome["broken"] or not outcome["requests"]:
-        raise SystemExit(f"Requests failed, so the results would mean nothing: {last}")
+    expected = outcome["requests"] if is_refused else 0
+    if outcome["refused"] != expected or outcome["broken"] or not outcome["requests"]:
+        raise SystemExit(f"Not what was expected, so the results would mean nothing: {last}")
     return outcome
 
 

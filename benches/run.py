@@ -18,11 +18,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import batches
 import bots
+import callers
 import fill
 import keys
 import watch
-from load import fsyncs_per_second, load, require
+from load import cpu_ratios, fsyncs_per_second, load, require
 from server import ADMIN_KEY, hello, pinned, vomeet
 from table import Bound, Row, show
 
@@ -55,10 +57,11 @@ class Bench:
     load_core: int
     folder: Path
 
-    def pinned_vomeet(self, stack, database):
+    def pinned_vomeet(self, stack, database, settings=None):
         """Our server with one worker on its core, as long as the stack lasts."""
+        log = self.folder / "log"
         with pinned(self.server_core):
-            server = vomeet(self.vomeet, database.path, self.folder / "log", workers=1)
+            server = vomeet(self.vomeet, database.path, log, workers=1, settings=settings)
             return stack.enter_context(server)
 
     def pinned_hello(self, stack):
@@ -66,18 +69,19 @@ class Bench:
         with pinned(self.server_core):
             return stack.enter_context(hello(self.hello, self.folder, workers=1))
 
-    def pinned_load(self, server, request):
+    def pinned_load(self, server, request, is_refused=False):
         """A slice of load from the other core."""
-        return load(server, *request, connections=CONNECTIONS, core=self.load_core)
+        options = {"connections": CONNECTIONS, "core": self.load_core, "is_refused": is_refused}
+        return load(server, *request, **options)
 
-    def alternate(self, contestants):
+    def alternate(self, contestants, is_refused=False):
         """Samples for each contestant (a server and a request), taken in turn after a warm-up."""
         for server, request in contestants.values():
-            self.pinned_load(server, request)
+            self.pinned_load(server, request, is_refused)
         samples = {name: [] for name in contestants}
         for _ in range(self.rounds):
             for name, (server, request) in contestants.items():
-                samples[name].append(self.pinned_load(server, request))
+                samples[name].append(self.pinned_load(server, request, is_refused))
         return samples
 
 
@@ -99,11 +103,6 @@ def user_by_id(database):
 def page(query=""):
     """A hundred users."""
     return ("get", f"/admin/users?limit={PAGE}{query}", *ADMIN)
-
-
-def cpu_ratios(over, under):
-    """How often the CPU time of `under` goes into that of `over`, round by round."""
-    return [one.cpu_us / other.cpu_us for one, other in zip(over, under)]
 
 
 def against_hello(bench):
@@ -272,6 +271,8 @@ SECTIONS = {
     "slow-disk": (slow_disk, "the same, every fsync 5 ms slower"),
     "footprint": (footprint, "memory, start, size; default workers"),
     **bots.SECTIONS,
+    **batches.SECTIONS,
+    **callers.SECTIONS,
     **watch.SECTIONS,
     **keys.SECTIONS,
 }

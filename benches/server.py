@@ -17,6 +17,10 @@ HIGH_LIMITS = {
     "VOMEET_LIMITS_REQUESTS_PER_MINUTE_TOKEN": "1000000",
     "VOMEET_LIMITS_REQUESTS_PER_MINUTE_USER": "1000000",
 }
+NO_LIMITS = {
+    "VOMEET_LIMITS_REQUESTS_PER_MINUTE_TOKEN": "0",
+    "VOMEET_LIMITS_REQUESTS_PER_MINUTE_USER": "0",
+}
 LISTENS = re.compile(r"listens on (http://\S+)")
 # The clock of a process (clock_getcpuclockid(3)) counts all its threads, the ended ones included.
 CPU_CLOCK = 2

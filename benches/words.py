@@ -13,9 +13,11 @@ from pathlib import Path
 import fill
 from server import ADMIN_KEY, vomeet
 
-# One user holds half of all words; the other half is spread over many.
+# The first user that is made: one user holds half of all words; the other half is spread over many.
+MUCH_ID = 1
 TALKERS = 100
 SPEAKERS = ("Ada", "Grace", "Edsger", "Barbara")
+NATIVE_ID = "abc-defg-hij"
 VOCABULARY = 20_000
 WORDS_A_SEGMENT = 10
 SEGMENT_MS = 4000
@@ -33,6 +35,26 @@ class Words:
         """A database to write to."""
         shutil.copy(self.path, folder / self.path.name)
         return folder / self.path.name
+
+
+def split_off(path, native_id, segments):
+    """Gives the one user another meeting with so many of their segments, of the middle of the file; returns its id."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN")
+    meeting_id = connection.execute(_MEETING, (MUCH_ID, native_id, "{}")).lastrowid
+    connection.execute(
+        "INSERT INTO streams (id, meeting_id, uid, started_at) VALUES (?1, ?1, ?1, ?2)",
+        (meeting_id, fill.CREATED_AT),
+    )
+    connection.execute(
+        "UPDATE segments SET meeting_id = ?1, stream_id = ?1 WHERE id IN"
+        " (SELECT s.id FROM segments s JOIN meetings m ON m.id = s.meeting_id"
+        " WHERE m.user_id = ?2 AND s.id > (SELECT max(id) / 2 FROM segments) ORDER BY s.id LIMIT ?3)",
+        (meeting_id, MUCH_ID, segments),
+    )
+    connection.execute("COMMIT")
+    connection.close()
+    return meeting_id
 
 
 def database(binary, segments, meetings):
@@ -57,7 +79,7 @@ def _make(binary, segments, meetings, folder):
     connection = sqlite3.connect(path, isolation_level=None)
     for statement in ("PRAGMA synchronous = OFF", "PRAGMA cache_size = -400000", "BEGIN"):
         connection.execute(statement)
-    connection.executemany(_MEETING, ((n, "{}") for n in _owners(meetings)))
+    connection.executemany(_MEETING, ((n, NATIVE_ID, "{}") for n in _owners(meetings)))
     connection.execute(
         "INSERT INTO sessions (meeting_id, uid, bot_name, started_at)"
         " SELECT id, 'session ' || id, 'Vomeet', created_at FROM meetings"
@@ -79,7 +101,7 @@ def _make(binary, segments, meetings, folder):
 
 _MEETING = (
     "INSERT INTO meetings (user_id, platform, native_meeting_id, status, data, created_at, updated_at)"
-    f" VALUES (?1, 'google_meet', 'abc-defg-hij', 'completed', ?2, {fill.CREATED_AT}, {fill.CREATED_AT})"
+    f" VALUES (?1, 'google_meet', ?2, 'completed', ?3, {fill.CREATED_AT}, {fill.CREATED_AT})"
 )
 _SEGMENT = (
     "INSERT INTO segments (id, meeting_id, stream_id, identity, text, speaker, speaker_source, language,"
