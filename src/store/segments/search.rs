@@ -56,12 +56,18 @@ const SELECT: &str = concat!(
     " ORDER BY words.rowid DESC LIMIT :examined"
 );
 
-/// The first and the last segment of the meetings of one id, or of one name. They were stored in a
-/// row or nearly, so hardly any others lie between them.
+/// Most segments of a few meetings that are looked at to find the first and the last of them: where
+/// there are more, the search looks through all that the user ever said.
+const LOOKED_AT_MAX: i64 = 10_000;
+
+/// The first and the last segment of the meetings of one id, or of one name, and how many there
+/// are. They were stored in a row or nearly, so hardly any others lie between them.
 const FIRST_AND_LAST: &str = concat!(
-    "SELECT min(s.id), max(s.id) FROM meetings m JOIN segments s ON s.meeting_id = m.id
-     WHERE m.user_id = :user AND (:meeting IS NULL OR m.id = :meeting) AND ",
-    within!()
+    "SELECT min(id), max(id), count(*) FROM (
+       SELECT s.id FROM meetings m JOIN segments s ON s.meeting_id = m.id
+       WHERE m.user_id = :user AND (:meeting IS NULL OR m.id = :meeting) AND ",
+    within!(),
+    " LIMIT :looked_at + 1)"
 );
 
 /// Ends a query that takes too long, wherever it is: `None` then.
@@ -149,15 +155,18 @@ fn select_indexed(
 }
 
 /// Between which segments those of the meetings lie that are asked for; `None` where they have none.
+/// Between all where they have very many.
 fn first_and_last(db: &Connection, search: &Search) -> rusqlite::Result<Option<(i64, i64)>> {
     let within = Within::of(&search.scope);
     let mut values = within.values().to_vec();
     values.push((":user", &search.user_id));
     values.push((":meeting", &search.meeting_id));
+    values.push((":looked_at", &LOOKED_AT_MAX));
     let mut find = db.prepare_cached(FIRST_AND_LAST)?;
     find.query_row(values.as_slice(), |row| {
-        let first: Option<i64> = row.get(0)?;
-        Ok(first.zip(row.get(1)?))
+        let (first, last): (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
+        let is_many = row.get::<_, i64>(2)? > LOOKED_AT_MAX;
+        Ok(if is_many { Some((0, i64::MAX - 1)) } else { first.zip(last) })
     })
 }
 
@@ -193,21 +202,21 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    /// A file in which user 1 said the same word often in meeting 1, and a few times in meeting 2.
-    fn said_often() -> Connection {
+    /// A file in which user 1 said the same word so often in meeting 1, and a few times in meeting 2.
+    fn said_often(times: i64) -> Connection {
         let db = Connection::open_in_memory().expect("memory");
         db.execute_batch(include_str!("../../../schema.sql")).expect("tables");
-        db.execute_batch(
-            "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES ('a', 'a', 1, '{}', 0);
+        db.execute_batch(&format!(
+            "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES ('a', 'a', 1, '{{}}', 0);
              INSERT INTO meetings (user_id, platform, native_meeting_id, status, data, created_at, updated_at)
-               VALUES (1, 'teams', '1', 'completed', '{}', 0, 0), (1, 'teams', '2', 'completed', '{}', 0, 0);
+               VALUES (1, 'teams', '1', 'completed', '{{}}', 0, 0), (1, 'teams', '2', 'completed', '{{}}', 0, 0);
              INSERT INTO streams (meeting_id, uid, started_at) VALUES (1, 'a', 0), (2, 'b', 0);
-             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {times})
                INSERT INTO segments (meeting_id, stream_id, identity, absolute_start, absolute_end, text, speaker_source,
                  completed, created_at, updated_at)
                SELECT iif(i BETWEEN 101 AND 110, 2, 1), 1, i, i, i + 1, 'word', 'unknown', 1, 0, 0 FROM n;
              INSERT INTO words (rowid, owner, speaker, text) SELECT id, 'u1', '', text FROM segments;",
-        )
+        ))
         .expect("rows");
         add_fold(&db).expect("a function");
         db
@@ -229,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_search_in_a_few_meetings_does_not_look_through_all() {
-        let db = said_often();
+        let db = said_often(5000);
         let all = Search {
             user_id: UserId(1),
             scope: Scope::default(),
@@ -256,6 +265,26 @@ mod tests {
         }
         let none = Search { meeting_id: Some(MeetingId(3)), ..all };
         assert_eq!(effort(&db, &none).1, 0);
+    }
+
+    #[test]
+    fn a_search_in_a_very_long_meeting_does_not_count_its_segments() {
+        let search = Search {
+            user_id: UserId(1),
+            scope: Scope::default(),
+            terms: terms("word"),
+            speaker: None,
+            platform: None,
+            meeting_id: Some(MeetingId(1)),
+            from: None,
+            to: None,
+            before: None,
+            limit: 100,
+        };
+        let (long, found) = effort(&said_often(2 * LOOKED_AT_MAX), &search);
+        let (very_long, _) = effort(&said_often(8 * LOOKED_AT_MAX), &search);
+        assert_eq!(found, 100);
+        assert!(very_long < long + long / 10, "{long} and {very_long} steps");
     }
 
     #[test]
