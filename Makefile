@@ -8,6 +8,9 @@ VENV   := .venv
 # Which tests: `make test-one T=tokens::`, `make test-python T=tests/python/test_guide.py`.
 T      ?=
 export PYTHON
+# Rust tests wait much: twice as many run side by side as there are processors.
+RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+export RUST_TEST_THREADS
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -91,6 +91,7 @@ mod cors;
 mod cost;
 mod declared;
 mod deliveries;
+mod delivery_list;
 mod disk;
 mod disk_faults;
 mod dispatcher;
