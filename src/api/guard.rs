@@ -134,7 +134,7 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 
 /// Whether the request comes from this machine.
 fn locality(call: &Call) -> Locality {
-    Locality::of(&call.request.peer, &call.request.head, call.app.transport.address)
+    Locality::of(&call.request.peer, &call.request.head)
 }
 
 /// The bot of a session that the body names. A report of an unknown session gets a response, and

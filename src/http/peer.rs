@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 use uzers::get_user_by_uid;
 
 /// Where a connection comes from.
@@ -44,6 +45,8 @@ pub struct Peer {
     pub name: String,
     /// The address of the server to which it was made; `None` by the admin socket.
     pub local: Option<SocketAddr>,
+    /// A time at which the connection was there already.
+    since: Instant,
     owner: OnceLock<Owner>,
 }
 
@@ -53,11 +56,11 @@ impl Peer {
         Self { local, ..self }
     }
 
-    /// Whose program is at the other end of a connection to this port of this machine; looked up
-    /// once.
-    pub(crate) fn owner(&self, port: u16) -> Owner {
+    /// Whose program is at the other end of the connection; looked up once.
+    pub(crate) fn owner(&self) -> Owner {
         let Origin::Network(address) = self.origin else { return Owner::Trusted };
-        *self.owner.get_or_init(|| owner_of(address, port))
+        let Some(local) = self.local else { return Owner::Other };
+        *self.owner.get_or_init(|| owner_of(address, local, self.since))
     }
 
     /// The name of a client in the log: its own address where a proxy stands between, else the
@@ -72,7 +75,13 @@ impl Peer {
 
 impl From<Origin> for Peer {
     fn from(origin: Origin) -> Self {
-        Self { name: origin.to_string(), origin, local: None, owner: OnceLock::new() }
+        Self {
+            name: origin.to_string(),
+            origin,
+            local: None,
+            since: Instant::now(),
+            owner: OnceLock::new(),
+        }
     }
 }
 

@@ -1,13 +1,16 @@
-//! Whose program is at the other end of a connection on this machine, as Linux says in
-//! `/proc/net/tcp` and `/proc/net/tcp6` (proc(5)).
+//! Whose program is at the other end of a connection on this machine, as Linux says: for one socket
+//! by [`sock_diag`], or where that is not allowed by the [`tables`] of all sockets.
+
+#[cfg(target_os = "linux")]
+mod sock_diag;
+mod tables;
 
 use rustix::process::geteuid;
-use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::OnceLock;
+use std::time::Instant;
 
-/// The tables of TCP sockets; IPv4 addresses may be in both.
-const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 /// The user who may everything.
 const ROOT: u32 = 0;
 
@@ -22,153 +25,156 @@ pub(crate) enum Owner {
     Unknown,
 }
 
-/// Whose program has the socket with the address `peer`, connected to `port` of this machine.
-pub(crate) fn owner_of(peer: SocketAddr, port: u16) -> Owner {
-    if !is_told() {
-        return Owner::Unknown;
-    }
-    let uids = uids_of(peer, port);
-    let own = geteuid().as_raw();
-    if !uids.is_empty() && uids.iter().all(|&uid| uid == own || uid == ROOT) {
-        return Owner::Trusted;
-    }
-    Owner::Other
+/// By what the system says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    SockDiag,
+    Tables,
 }
 
-/// Whether this system says whose a connection is; tried once, with a connection of our own.
+/// Whose program has the socket `client` of the connection from there to `server`, which has been
+/// there since `since` or longer.
+pub(crate) fn owner_of(client: SocketAddr, server: SocketAddr, since: Instant) -> Owner {
+    match source() {
+        Some(source) => source.owner_of(client, server, since),
+        None => Owner::Unknown,
+    }
+}
+
+/// Whether this system says whose a connection is.
 pub(crate) fn is_told() -> bool {
-    static IS_TOLD: OnceLock<bool> = OnceLock::new();
-    *IS_TOLD.get_or_init(|| finds_own_connection().unwrap_or(false))
+    source().is_some()
 }
 
-fn finds_own_connection() -> std::io::Result<bool> {
+/// The source that knows a connection of our own; tried once.
+fn source() -> Option<Source> {
+    static SOURCE: OnceLock<Option<Source>> = OnceLock::new();
+    *SOURCE.get_or_init(|| find_source().unwrap_or(None))
+}
+
+fn find_source() -> io::Result<Option<Source>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let server = listener.local_addr()?;
-    let client = TcpStream::connect(server)?;
-    let uids = uids_of(client.local_addr()?, server.port());
-    Ok(uids == [geteuid().as_raw()])
+    let connection = TcpStream::connect(server)?;
+    let client = connection.local_addr()?;
+    let own = [geteuid().as_raw()];
+    let now = Instant::now();
+    if Source::SockDiag.uids_of(client, server, now) == own {
+        return Ok(Some(Source::SockDiag));
+    }
+    if Source::Tables.uids_of(client, server, now) == own {
+        log::info!(
+            "sock_diag does not answer (is the address family AF_NETLINK allowed?): whose a \
+             connection is will be read in /proc/net, which is slow where there are many"
+        );
+        return Ok(Some(Source::Tables));
+    }
+    Ok(None)
 }
 
-/// The users of all sockets with this address and this port at the other end.
-fn uids_of(peer: SocketAddr, port: u16) -> Vec<u32> {
-    // A busy machine has thousands of lines: what cannot be the one is not read further.
-    let local_port = format!(":{:04X} ", peer.port());
-    let remote_port = format!(":{port:04X} ");
-    let mut uids = Vec::new();
-    for table in TABLES {
-        let text = fs::read_to_string(table).unwrap_or_default();
-        for line in text.lines() {
-            if line.contains(&local_port)
-                && line.contains(&remote_port)
-                && let Some(socket) = Socket::parse(line)
-                && is_same(socket.local, peer)
-                && socket.remote.port() == port
-            {
-                uids.push(socket.uid);
-            }
+impl Source {
+    fn owner_of(self, client: SocketAddr, server: SocketAddr, since: Instant) -> Owner {
+        let uids = self.uids_of(client, server, since);
+        let own = geteuid().as_raw();
+        if !uids.is_empty() && uids.iter().all(|&uid| uid == own || uid == ROOT) {
+            return Owner::Trusted;
+        }
+        Owner::Other
+    }
+
+    /// The users of all sockets with these addresses: one, or none.
+    fn uids_of(self, client: SocketAddr, server: SocketAddr, since: Instant) -> Vec<u32> {
+        let [client, server] = [canonical(client), canonical(server)];
+        match self {
+            Self::SockDiag => ask(client, server).into_iter().collect(),
+            Self::Tables => tables::uids_of(client, server, since),
         }
     }
-    uids
 }
 
-/// Whether two addresses are the same, written as IPv6 or not.
-fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
-    one.port() == other.port() && one.ip().to_canonical() == other.ip().to_canonical()
+#[cfg(target_os = "linux")]
+fn ask(client: SocketAddr, server: SocketAddr) -> Option<u32> {
+    sock_diag::uid_of(client, server)
 }
 
-/// A line of a table.
-#[derive(Debug, PartialEq, Eq)]
-struct Socket {
-    local: SocketAddr,
-    remote: SocketAddr,
-    uid: u32,
+#[cfg(not(target_os = "linux"))]
+fn ask(_: SocketAddr, _: SocketAddr) -> Option<u32> {
+    None
 }
 
-impl Socket {
-    /// `None` for the heading, and for a socket that no program has any more: its line may name
-    /// root, whosever it was.
-    fn parse(line: &str) -> Option<Self> {
-        let columns: Vec<&str> = line.split_whitespace().collect();
-        let inode: u64 = columns.get(9)?.parse().ok()?;
-        if inode == 0 {
-            return None;
-        }
-        let local = address(columns.get(1)?)?;
-        let remote = address(columns.get(2)?)?;
-        let uid = columns.get(7)?.parse().ok()?;
-        Some(Self { local, remote, uid })
-    }
-}
-
-/// An address in hexadecimal: each 32 bits as a number of this machine, and the port.
-fn address(text: &str) -> Option<SocketAddr> {
-    let (ip, port) = text.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    let mut bytes = Vec::new();
-    let mut rest = ip;
-    while !rest.is_empty() {
-        let (word, others) = rest.split_at_checked(8)?;
-        bytes.extend(u32::from_str_radix(word, 16).ok()?.to_ne_bytes());
-        rest = others;
-    }
-    let ip: IpAddr = match bytes.len() {
-        4 => Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?).into(),
-        16 => Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).into(),
-        _ => return None,
-    };
-    Some(SocketAddr::new(ip, port))
+/// The same address, as IPv4 where it is one.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[cfg(target_endian = "little")]
-    #[test]
-    fn lines_are_read_as_linux_writes_them() {
-        let heading = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
-        assert_eq!(Socket::parse(heading), None);
-        let line = |local: &str, remote: &str, uid: u32, inode: u32| {
-            format!(
-                "   1: {local} {remote} 01 00000000:00000000 00:00000000 00000000  {uid}        0 {inode} 1 0000000000000000 20 4 30 10 -1"
-            )
-        };
-        for (local, expected) in [
-            ("0100007F:C350", "127.0.0.1:50000"),
-            ("00000000000000000000000001000000:C350", "[::1]:50000"),
-            ("0000000000000000FFFF00000100007F:C350", "[::ffff:127.0.0.1]:50000"),
-        ] {
-            let socket = Socket::parse(&line(local, "0100007F:4688", 1000, 7)).expect("a socket");
-            assert_eq!(socket.local.to_string(), expected);
-            assert_eq!((socket.remote.port(), socket.uid), (18056, 1000));
-            let closed = Socket::parse(&line(local, "0100007F:4688", 0, 0));
-            assert_eq!(closed, None, "a socket that its program has closed");
+    /// Which sources there are on this machine.
+    fn sources() -> Vec<Source> {
+        match source() {
+            Some(Source::SockDiag) => vec![Source::SockDiag, Source::Tables],
+            Some(Source::Tables) => vec![Source::Tables],
+            None => Vec::new(),
         }
-        for torn in
-            ["", "0:", "0: 0100007F 0100007F:4688 01 0 0 0 0 0 7", "0: XX:1 XX:1 01 0 0 0 0 0 7"]
-        {
-            assert_eq!(Socket::parse(torn), None, "{torn:?}");
+    }
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn where_nothing_is_told_the_owner_is_unknown() {
+        let nobody = owner_of(address("127.0.0.1:1"), address("127.0.0.1:1"), Instant::now());
+        let expected = if is_told() { Owner::Other } else { Owner::Unknown };
+        assert_eq!(nobody, expected);
+        assert_eq!(is_told(), cfg!(target_os = "linux"));
+    }
+
+    #[test]
+    fn a_connection_of_our_own_is_trusted_until_it_is_closed() {
+        let has_ipv6 = TcpListener::bind("[::1]:0").is_ok();
+        for source in sources() {
+            for (listens, connects) in [
+                ("127.0.0.1:0", "127.0.0.1"),
+                ("[::]:0", "127.0.0.1"),
+                ("[::1]:0", "[::1]"),
+                ("127.0.0.1:0", "[::ffff:127.0.0.1]"),
+                ("[::]:0", "[::ffff:127.0.0.1]"),
+            ] {
+                let case = format!("{source:?}: {connects} to {listens}");
+                if !has_ipv6 && case.contains('[') {
+                    continue;
+                }
+                let listener = TcpListener::bind(listens).expect("a port");
+                let port = listener.local_addr().expect("an address").port();
+                let to = address(&format!("{connects}:{port}"));
+                let client = TcpStream::connect(to).expect("a connection");
+                let (accepted, peer) = listener.accept().expect("the same connection");
+                let local = accepted.local_addr().expect("an address");
+                let owner = |client, server| source.owner_of(client, server, Instant::now());
+                assert_eq!(owner(peer, local), Owner::Trusted, "{case}");
+                let other = SocketAddr::new(local.ip(), port.wrapping_add(1));
+                assert_eq!(owner(peer, other), Owner::Other, "{case}: another server");
+                let nobody = SocketAddr::new(peer.ip(), 1);
+                assert_eq!(owner(nobody, local), Owner::Other, "{case}: nobody's port");
+                drop(client);
+                assert_eq!(owner(peer, local), Owner::Other, "{case}: closed");
+            }
         }
     }
 
     #[test]
-    fn a_connection_of_our_own_is_trusted_and_one_that_is_not_there_is_not() {
-        if !is_told() {
-            // The rest of the rule decides there; nothing can be told of any connection.
-            assert_eq!(owner_of(SocketAddr::from(([127, 0, 0, 1], 1)), 1), Owner::Unknown);
-            return;
-        }
-        for server in ["127.0.0.1:0", "[::]:0"] {
-            // A machine without IPv6 has only the first.
-            let Ok(listener) = TcpListener::bind(server) else { continue };
-            let port = listener.local_addr().expect("an address").port();
-            let client = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-            let (_accepted, peer) = listener.accept().expect("the same connection");
-            assert_eq!(owner_of(peer, port), Owner::Trusted, "{server}");
-            assert_eq!(owner_of(peer, port.wrapping_add(1)), Owner::Other, "{server}");
-            drop(client);
-            let nobody = SocketAddr::new(peer.ip(), 1);
-            assert_eq!(owner_of(nobody, port), Owner::Other, "{server}");
+    fn who_listens_on_an_address_is_not_who_connects_from_it() {
+        for source in sources() {
+            let [one, other] = ["127.0.0.1:0", "127.0.0.1:0"].map(|text| {
+                let listener = TcpListener::bind(text).expect("a port");
+                let address = listener.local_addr().expect("an address");
+                (listener, address)
+            });
+            let owner = source.owner_of(one.1, other.1, Instant::now());
+            assert_eq!(owner, Owner::Other, "{source:?}");
         }
     }
 }

@@ -33,19 +33,18 @@ pub(crate) struct Locality {
     peer: Arc<Peer>,
     /// What the request itself says.
     seems_local: bool,
-    server: SocketAddr,
 }
 
 impl Locality {
-    /// Of a request to the server that listens on `server`.
-    pub(crate) fn of(peer: &Arc<Peer>, head: &Parts, server: SocketAddr) -> Self {
-        Self { peer: Arc::clone(peer), seems_local: seems_local(&peer.origin, head), server }
+    /// Of a request that came by a connection of this peer.
+    pub(crate) fn of(peer: &Arc<Peer>, head: &Parts) -> Self {
+        Self { peer: Arc::clone(peer), seems_local: seems_local(&peer.origin, head) }
     }
 
-    /// Whether it surely comes from this machine. This may read the system's table of connections,
+    /// Whether it surely comes from this machine. This may ask the system whose the connection is,
     /// once for each connection.
     pub(crate) fn is_sure(&self) -> bool {
-        self.seems_local && self.peer.owner(self.server.port()) != Owner::Other
+        self.seems_local && self.peer.owner() != Owner::Other
     }
 }
 

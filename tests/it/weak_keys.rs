@@ -1,7 +1,9 @@
 //! A weak admin key counts from this machine alone: not through a proxy, and not from other users.
 
-use crate::client::GUIDE_KEY;
+use crate::client::{ADMIN_KEY, GUIDE_KEY};
 use crate::process::{Launch, Process};
+use crate::server::Setup;
+use hyper::Request;
 use std::process::Command;
 
 /// Somebody without any rights.
@@ -71,6 +73,32 @@ fn a_weak_old_key_counts_from_this_machine_alone_as_well() {
     assert_eq!(status(&server, LINE, HOST, GUIDE_KEY), 200);
     assert_eq!(status(&server, LINE, &forwarded, GUIDE_KEY), 403);
     assert_eq!(status(&server, LINE, &forwarded, STRONG), 200);
+}
+
+#[test]
+fn the_system_is_asked_whose_a_connection_is_for_a_right_and_weak_key_alone() {
+    let server = Setup::new()
+        .set("ADMIN_API_TOKEN_OLD", GUIDE_KEY)
+        .set("ADMIN_API_TOKEN_OLD_UNTIL", "2999-12-31T00:00:00Z")
+        .start();
+    let app = &server.app;
+    for (key, is_accepted, times_asked) in [
+        ("wrong", false, 0),
+        ("", false, 0),
+        ("tokens", false, 0),
+        (ADMIN_KEY, true, 0),
+        (GUIDE_KEY, true, 1),
+    ] {
+        let request = Request::get("/admin/users").header("X-Admin-API-Key", key);
+        let (head, ()) = request.body(()).expect("a request").into_parts();
+        let mut asked = 0;
+        let is_local = || {
+            asked += 1;
+            true
+        };
+        let admin = app.auth.admin(&head, is_local, &app.store, None, app.clock.now());
+        assert_eq!((admin.is_ok(), asked), (is_accepted, times_asked), "{key:?}");
+    }
 }
 
 /// What curl says as this user: the body and the status.
