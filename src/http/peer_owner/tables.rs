@@ -1,6 +1,6 @@
-//! The tables of all TCP sockets, `/proc/net/tcp` and `/proc/net/tcp6` (proc(5)). Reading them takes
-//! the longer the more sockets there are, so one reading serves all connections that were there
-//! when it began, and there is one at a time.
+//! The tables of all TCP sockets, `/proc/net/tcp` and `/proc/net/tcp6` (proc(5)). Reading them
+//! takes the longer the more sockets there are, so one reading serves all connections that were
+//! there when it began, and there is one at a time.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
