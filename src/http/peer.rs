@@ -51,9 +51,9 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The same, connected to this address of the server.
-    pub(crate) fn at(self, local: Option<SocketAddr>) -> Self {
-        Self { local, ..self }
+    /// The same, connected to this address of the server and accepted at this time.
+    pub(crate) fn at(self, local: Option<SocketAddr>, since: Instant) -> Self {
+        Self { local, since, ..self }
     }
 
     /// Whose program is at the other end of the connection; looked up once.
@@ -104,6 +104,16 @@ fn is_plain(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_connection_was_there_since_it_was_accepted() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let now = Instant::now();
+        let accepted_at = now.checked_sub(Duration::from_secs(1)).unwrap_or(now);
+        let peer = Peer::from(Origin::Network(address)).at(Some(address), accepted_at);
+        assert_eq!(peer.since, accepted_at);
+    }
 
     #[test]
     fn users_have_their_names_or_their_numbers() {

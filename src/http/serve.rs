@@ -20,7 +20,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
@@ -55,6 +55,14 @@ pub struct Listeners {
 struct Accepted {
     stream: Stream,
     address: Option<SocketAddr>,
+    at: Instant,
+}
+
+impl Accepted {
+    /// One that was accepted right now.
+    fn now(stream: Stream, address: Option<SocketAddr>) -> Self {
+        Self { stream, address, at: Instant::now() }
+    }
 }
 
 impl Listeners {
@@ -63,11 +71,11 @@ impl Listeners {
         tokio::select! {
             accepted = self.network.accept(), if !is_full => {
                 let (stream, address) = accepted?;
-                Ok(Accepted { stream: Stream::Tcp(stream), address: Some(address) })
+                Ok(Accepted::now(Stream::Tcp(stream), Some(address)))
             }
             accepted = self.admin.accept() => {
                 let stream = accepted?;
-                Ok(Accepted { stream, address: None })
+                Ok(Accepted::now(stream, None))
             }
         }
     }
@@ -135,15 +143,8 @@ fn start<S: Service>(
             return None;
         }
     };
-    let Accepted { stream, address } = accepted;
-    open.spawn(serve_connection(
-        Arc::clone(transport),
-        Arc::clone(service),
-        stream,
-        address,
-        guard,
-        ended,
-    ));
+    let (transport, service) = (Arc::clone(transport), Arc::clone(service));
+    open.spawn(serve_connection(transport, service, accepted, guard, ended));
     None
 }
 
@@ -151,17 +152,16 @@ fn start<S: Service>(
 async fn serve_connection<S: Service>(
     transport: Arc<Transport>,
     service: Arc<S>,
-    stream: Stream,
-    address: Option<SocketAddr>,
+    accepted: Accepted,
     guard: ConnectionGuard,
     ended: oneshot::Receiver<End>,
 ) {
-    let peer = match prepare(&transport, &stream, address).await {
+    let peer = match prepare(&transport, &accepted).await {
         Ok(peer) => Arc::new(peer),
-        Err(error) => return log::debug!("a connection from {address:?}: {error}"),
+        Err(error) => return log::debug!("a connection from {:?}: {error}", accepted.address),
     };
     let guard = Arc::new(guard);
-    let stream = TrackedStream::new(stream, Arc::clone(&guard.activity));
+    let stream = TrackedStream::new(accepted.stream, Arc::clone(&guard.activity));
     let respond_to = service_fn(|request: hyper::Request<Incoming>| {
         let (transport, service, peer, guard) = (&transport, &service, &peer, &guard);
         let body_state = BodyState::watch(request.body(), Some(&guard.activity));
@@ -193,15 +193,12 @@ async fn serve_connection<S: Service>(
 }
 
 /// Sets the options of the socket, and finds out who the peer is.
-async fn prepare(
-    transport: &Transport,
-    stream: &Stream,
-    address: Option<SocketAddr>,
-) -> io::Result<Peer> {
+async fn prepare(transport: &Transport, accepted: &Accepted) -> io::Result<Peer> {
+    let stream = &accepted.stream;
     stream.prepare(transport.limits.response_time_max)?;
-    let origin = origin(stream, address).await?;
+    let origin = origin(stream, accepted.address).await?;
     let local = stream.local_address();
-    Ok(Peer::from(origin).at(local))
+    Ok(Peer::from(origin).at(local, accepted.at))
 }
 
 /// A request that hyper could not parse was refused by hyper, with a status and no body; it is

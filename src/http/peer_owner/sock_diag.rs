@@ -1,5 +1,5 @@
-//! Asks Linux for one TCP socket by its two addresses (`sock_diag(7)`). Each question is one message
-//! and so is its answer, however many sockets there are.
+//! Asks Linux for one TCP socket by its two addresses (`sock_diag(7)`). Each question is one
+//! message and so is its answer, however many sockets there are.
 
 use rustix::fd::OwnedFd;
 use rustix::io;
@@ -18,7 +18,7 @@ const ANSWER_BYTES_MAX: usize = 4096;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 /// The flags of a question for one socket; those for all of them would add `NLM_F_DUMP`.
 const NLM_F_REQUEST: u16 = 1;
-/// The loopback interface: sockets that are bound to it are found as well as those that are to none.
+/// The loopback interface: sockets that are bound to it are found, and those that are to none.
 const LOOPBACK_INTERFACE: u32 = 1;
 
 /// The user of the socket that is `client` to `server`. `None` where there is no such socket, where

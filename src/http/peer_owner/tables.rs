@@ -1,6 +1,6 @@
-//! The tables of all TCP sockets, `/proc/net/tcp` and `/proc/net/tcp6` (proc(5)). Reading them takes
-//! the longer the more sockets there are, so one reading serves all connections that were there
-//! when it began, and there is one at a time.
+//! The tables of all TCP sockets, `/proc/net/tcp` and `/proc/net/tcp6` (proc(5)). Reading them
+//! takes the longer the more sockets there are, so one reading serves all connections that were
+//! there when it began, and there is one at a time.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -48,7 +48,9 @@ fn uids_in(
     };
     let mut uids = Vec::new();
     for socket in &snapshot.sockets {
-        if socket.local == client && socket.remote == server {
+        // A socket is read more than once where others come and go meanwhile.
+        let is_new = !uids.contains(&socket.uid);
+        if socket.local == client && socket.remote == server && is_new {
             uids.push(socket.uid);
         }
     }
@@ -132,6 +134,19 @@ mod tests {
         {
             assert_eq!(Socket::parse(torn), None, "{torn:?}");
         }
+    }
+
+    #[test]
+    fn a_socket_that_was_read_twice_is_one_and_each_user_counts() {
+        let [local, remote] = [1, 2].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let read_at = Instant::now();
+        let uids_of = |read: &[u32]| {
+            let sockets = read.iter().map(|&uid| Socket { local, remote, uid }).collect();
+            let last = Mutex::new(Some(Snapshot { read_at, sockets }));
+            uids_in(&last, local, remote, read_at)
+        };
+        assert_eq!(uids_of(&[7, 7, 7]), [7]);
+        assert_eq!(uids_of(&[7, 0, 7]), [7, 0]);
     }
 
     #[cfg(target_os = "linux")]
