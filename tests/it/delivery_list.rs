@@ -1,6 +1,5 @@
 //! The list of the caller's webhook deliveries: whose they are, their order and pages.
 
-use crate::client::Client;
 use crate::deliveries::{insert_event, insert_user, list, now, setup};
 
 #[test]
