@@ -52,6 +52,9 @@ pub struct NoteTime {
 impl Verb for NoteTime {
     type Answer = ();
 
+    /// Each sweep begins with it, and sweeps free space.
+    const ESSENTIAL: bool = true;
+
     fn apply(&self, db: &Connection) -> Result<()> {
         let mut note = db.prepare_cached(
             "INSERT INTO clock (id, latest, doubted_shown, doubted_ran_ms) VALUES (1, ?1, ?2, ?3)
