@@ -8,7 +8,7 @@ use crate::budget::Budgets;
 use crate::domain::{TokenHash, UserId};
 use hyper::body::SizeHint;
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::task::{JoinHandle, JoinSet};
@@ -87,8 +87,9 @@ async fn settle() {
     tokio::time::sleep(Duration::from_millis(10)).await;
 }
 
-fn address(number: u8) -> Option<IpAddr> {
-    Some(Ipv4Addr::new(192, 0, 2, number).into())
+/// Who reports from one of 256 addresses.
+fn reporter(number: u8) -> Holder {
+    Holder::reporter(Some(Ipv4Addr::new(192, 0, 2, number).into()))
 }
 
 /// A long body and short ones come to their end, announced or not.
@@ -122,7 +123,7 @@ async fn silent_bodies_without_a_key_are_in_the_way_of_nobody_with_one() {
     for number in 0..=255 {
         for length in [1024 * 1024, 64 * 1024, 16 * 1024] {
             begin(&budgets, Holder::Anonymous, Upload::silent(length));
-            begin(&budgets, Holder::reporter(address(number)), Upload::silent(length));
+            begin(&budgets, reporter(number), Upload::silent(length));
         }
     }
     settle().await;
@@ -185,7 +186,7 @@ async fn all_bodies_together_have_a_limit() {
             for length in [1024 * 1024, 64 * 1024] {
                 let user = Holder::User(UserId(number.into()));
                 begin(&budgets, user, Upload::silent(length));
-                begin(&budgets, Holder::reporter(address(number)), Upload::silent(length));
+                begin(&budgets, reporter(number), Upload::silent(length));
             }
         }
     }
