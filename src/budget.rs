@@ -11,7 +11,7 @@
 use crate::domain::{TokenHash, TokenId, UserId};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +21,12 @@ use tokio::time::timeout;
 /// Most bytes of request bodies in memory, for all callers; the first [`BODY_BYTES_FREE`] of each
 /// body are not counted.
 const BODIES_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// One of so many parts of it is for the bodies of callers without a key.
+const KEYLESS_SHARES: usize = 4;
+/// One of so many parts of the bytes of bodies is for short ones.
+const SHORT_SHARES: usize = 3;
+/// Longest body that is short, in bytes.
+pub(crate) const SHORT_BODY_BYTES_MAX: usize = 64 * 1024;
 /// How many bytes of each request body are not counted.
 pub(crate) const BODY_BYTES_FREE: usize = 1024;
 /// Longest body of a request without a key, in bytes, where its route does not allow more.
@@ -46,7 +52,8 @@ const HOLDERS_USUAL: usize = 1024;
 pub enum Holder {
     /// Everybody without a key, together.
     Anonymous,
-    /// Who reports for a bot from this address: the credential is in the body.
+    /// Who reports for a bot from this address ([`Holder::reporter`]): the credential is in the
+    /// body.
     Reporter(Option<IpAddr>),
     /// The administrators, together.
     Admin,
@@ -56,6 +63,26 @@ pub enum Holder {
     User(UserId),
     /// One token of a user.
     Token(TokenId),
+}
+
+impl Holder {
+    /// Who reports for a bot from an address: of an IPv6 address its network of 64 bits, for a host
+    /// may have all addresses of it.
+    pub(crate) fn reporter(address: Option<IpAddr>) -> Self {
+        let Some(address) = address else { return Self::Reporter(None) };
+        match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let network = address.to_bits() >> 64 << 64;
+                Self::Reporter(Some(Ipv6Addr::from_bits(network).into()))
+            }
+            address @ IpAddr::V4(_) => Self::Reporter(Some(address)),
+        }
+    }
+
+    /// Whether a key says who it is.
+    fn has_key(self) -> bool {
+        !matches!(self, Self::Anonymous | Self::Reporter(_))
+    }
 }
 
 /// A limit for all callers, and a share of it for each.
@@ -180,10 +207,59 @@ impl Held {
     }
 }
 
+/// Room for request bodies. Anybody can announce a body without a key and not send it, so these
+/// bodies have room of their own; and short ones do not wait behind long ones.
+pub struct Bodies {
+    with_key: BodyRoom,
+    keyless: BodyRoom,
+}
+
+/// Room for short bodies, and for long ones. Who holds room for a long body never waits for more,
+/// so whoever holds some for a short one may wait for a long one's.
+pub(crate) struct BodyRoom {
+    pub(crate) short: Budget,
+    pub(crate) long: Budget,
+}
+
+impl Bodies {
+    fn new(bytes_max: usize) -> Self {
+        let keyless = bytes_max / KEYLESS_SHARES;
+        Self { with_key: BodyRoom::new(bytes_max - keyless), keyless: BodyRoom::new(keyless) }
+    }
+
+    /// The room for the bodies of a caller.
+    pub(crate) fn of(&self, holder: Holder) -> &BodyRoom {
+        if holder.has_key() { &self.with_key } else { &self.keyless }
+    }
+
+    fn budgets(&self) -> [&Budget; 4] {
+        let (with_key, keyless) = (&self.with_key, &self.keyless);
+        [&with_key.short, &with_key.long, &keyless.short, &keyless.long]
+    }
+
+    /// How many bytes are held.
+    pub fn used(&self) -> u64 {
+        self.budgets().iter().map(|budget| budget.used()).sum()
+    }
+
+    /// How often there was not enough.
+    pub fn refused(&self) -> u64 {
+        self.budgets().iter().map(|budget| budget.refused()).sum()
+    }
+}
+
+impl BodyRoom {
+    fn new(bytes_max: usize) -> Self {
+        let short = bytes_max / SHORT_SHARES;
+        let long = bytes_max - short;
+        Self { short: Budget::new(short, short / SHARES), long: Budget::new(long, long / SHARES) }
+    }
+}
+
 /// The budgets of a server.
 pub struct Budgets {
     /// Bytes of request bodies.
-    pub bodies: Budget,
+    pub bodies: Bodies,
     /// Bytes of responses that may be large.
     pub responses: Budget,
     /// Responses of more than one page.
@@ -196,7 +272,7 @@ impl Budgets {
     /// With at most `sockets_max` live sockets, and `sockets_max_user` of one user.
     pub fn new(sockets_max: usize, sockets_max_user: usize) -> Self {
         Self {
-            bodies: Budget::new(BODIES_BYTES_MAX, BODIES_BYTES_MAX / SHARES),
+            bodies: Bodies::new(BODIES_BYTES_MAX),
             responses: Budget::new(RESPONSES_BYTES_MAX, RESPONSES_BYTES_MAX / SHARES),
             long_responses: Budget::new(LONG_RESPONSES_MAX, LONG_RESPONSES_MAX / SHARES)
                 .with_token_max(LONG_RESPONSES_TOKEN_MAX),
@@ -206,8 +282,9 @@ impl Budgets {
 
     /// How often there was not enough of any.
     pub fn refused(&self) -> u64 {
-        let budgets = [&self.bodies, &self.responses, &self.long_responses, &self.sockets];
-        budgets.iter().map(|budget| budget.refused()).sum()
+        let budgets = [&self.responses, &self.long_responses, &self.sockets];
+        let refused: u64 = budgets.iter().map(|budget| budget.refused()).sum();
+        refused + self.bodies.refused()
     }
 }
 
@@ -231,6 +308,15 @@ mod tests {
         budget.take(ONE, 6).expect("the share again");
         drop(two);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_reporter() {
+        let reporter = |text: &str| Holder::reporter(Some(text.parse().expect("an address")));
+        assert_eq!(reporter("2001:db8::1"), reporter("2001:db8::ffff:1:2:3"));
+        assert_ne!(reporter("2001:db8::1"), reporter("2001:db8:0:1::1"));
+        assert_eq!(reporter("192.0.2.1"), reporter("::ffff:192.0.2.1"));
+        assert_ne!(reporter("192.0.2.1"), reporter("192.0.2.2"));
     }
 
     #[test]

@@ -216,7 +216,7 @@ async fn delete_old_usage(app: &App) -> Result<()> {
     if days == 0 {
         return Ok(());
     }
-    let Some(now) = app.erasure.sweep_time().await? else { return Ok(()) };
+    let now = app.erasure.sweep_time().await?;
     let before = Day::of(now).plus(1 - days);
     let mut is_left = app.store.has_usage_before(before)?;
     while is_left {
@@ -227,7 +227,7 @@ async fn delete_old_usage(app: &App) -> Result<()> {
 
 /// Gives up the events of users who have been disabled for longer than [`HELD_SECONDS_MAX`].
 async fn give_up_held(app: &App) -> Result<()> {
-    let Some(now) = app.erasure.sweep_time().await? else { return Ok(()) };
+    let now = app.erasure.sweep_time().await?;
     let before = now.plus_seconds(-HELD_SECONDS_MAX);
     let mut is_left = app.store.has_held_event_before(before)?;
     while is_left {
@@ -242,7 +242,7 @@ async fn give_up_held(app: &App) -> Result<()> {
 async fn delete_old_deliveries(app: &App) -> Result<()> {
     let tried = i64::try_from(app.dispatcher.gives_up_after().as_secs()).unwrap_or(i64::MAX);
     let kept = tried.saturating_add(DELIVERIES_KEPT_SECONDS);
-    let Some(now) = app.erasure.sweep_time().await? else { return Ok(()) };
+    let now = app.erasure.sweep_time().await?;
     let end = now.plus_seconds(-kept);
     let ids = app.store.old_deliveries(end).await?;
     if ids.is_empty() {

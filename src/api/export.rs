@@ -168,7 +168,8 @@ impl ExportPages {
             return Ok(Part::Segments(meeting, last));
         }
         self.json.end(out);
-        self.begin_list(out, Part::SpeakerEvents(meeting, 0, 0))
+        self.begin_list(out, Part::SpeakerEvents(meeting, 0, 0))?;
+        self.next_stream(out, meeting, 0)
     }
 
     /// Writes a page of the speaker events of a meeting, one stream after another.
@@ -188,6 +189,11 @@ impl ExportPages {
         if !page.is_last {
             return Ok(Part::SpeakerEvents(meeting, stream, last));
         }
+        self.next_stream(out, meeting, stream)
+    }
+
+    /// Goes on with the stream of a meeting after this one; after the last the meeting ends.
+    fn next_stream(&mut self, out: &mut Vec<u8>, meeting: MeetingId, stream: i64) -> Result<Part> {
         if let Some(next) = self.app.store.next_stream(meeting, stream)? {
             return Ok(Part::SpeakerEvents(meeting, next, 0));
         }

@@ -155,7 +155,7 @@ impl Guard for Session {
     }
 
     fn holder(&self) -> Holder {
-        Holder::Reporter(self.client)
+        Holder::reporter(self.client)
     }
 }
 

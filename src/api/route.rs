@@ -329,7 +329,7 @@ where
             let limits = BodyLimits {
                 bytes_max: route.body_max(transport.limits.body_bytes_max),
                 time_max: transport.limits.body_time_max,
-                budget: &transport.budgets.bodies,
+                bodies: &transport.budgets.bodies,
                 holder,
             };
             body::read(call.request.body, &limits, &call.request.body_state).await?

@@ -29,7 +29,8 @@ pub(super) enum AdminKeyCommand {
     Create(Create),
     /// List the named admin keys
     List,
-    /// Rotate an admin key: the new one is printed this once, the old one works for --grace more
+    /// Rotate an admin key: the new one is printed this once, the old one is refused or works for
+    /// --grace more
     Rotate(Rotate),
     /// Revoke an admin key: it is refused from the next request on
     Revoke(Revoke),
@@ -50,8 +51,8 @@ pub(super) struct Create {
 pub(super) struct Rotate {
     /// Id or name
     key: String,
-    /// How long the old key still works; 0 for one that somebody else may have
-    #[arg(long, value_name = "TIME", value_parser = seconds, allow_hyphen_values = true, default_value = "10m")]
+    /// How long the old key still works
+    #[arg(long, value_name = "TIME", value_parser = seconds, allow_hyphen_values = true, default_value = "0")]
     grace: i64,
 }
 
@@ -117,11 +118,13 @@ async fn rotate(client: &mut Client, output: Output, args: &Rotate) -> Result<()
     let response = client.send(Method::POST, target, Some(body)).await?;
     let key = response.json()?;
     let old = match key["old_until"].as_str() {
-        Some(end) => format!("works until {end}"),
-        None => "is refused from now on".to_owned(),
+        Some(end) => {
+            format!("the last one works until {end}, and older ones are refused from now on")
+        }
+        None => "the old one is refused from now on".to_owned(),
     };
-    let about = &format!("This is the new key of {about}; the old one {old}.");
-    // To revoke the key would end the old secret with the new one.
+    let about = &format!("This is the new key of {about}; {old}.");
+    // To revoke the key would take the name too, and the secret that still works for its grace.
     let secret = Secret { member: "key", about, if_lost: IfLost::RotateAgain };
     output.secret(client, &response, secret).await
 }

@@ -24,7 +24,7 @@ pub(super) struct Secret<'a> {
 pub(super) enum IfLost {
     /// It is revoked: `DELETE /admin/<noun>/<id>`.
     Revoke(&'static str),
-    /// Nothing: revoking would take more than it, and the next rotation ends it.
+    /// Nothing: revoking would take more than it, and the next rotation gives another.
     RotateAgain,
 }
 
@@ -108,7 +108,11 @@ impl Output {
         let what_follows = match secret.if_lost {
             IfLost::Revoke(noun) => revoke(client, noun, &id(&body), &lost).await,
             IfLost::RotateAgain => {
-                format!("It could not be shown ({}); rotate the key again.", lost.message)
+                format!(
+                    "It could not be shown ({}), so nobody has it; rotate the key again, which \
+                     needs no key. Older ones are refused then.",
+                    lost.message
+                )
             }
         };
         Err(StartupError::new(lost.code, format!("{} {what_follows}", secret.about)))

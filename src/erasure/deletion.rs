@@ -42,8 +42,8 @@ impl Erasure {
         }
     }
 
-    /// The time by which old data is deleted; `None` while the clock is not believed.
-    pub async fn sweep_time(&self) -> Result<Option<Time>> {
+    /// The time by which old data is deleted: the latest that is believed.
+    pub async fn sweep_time(&self) -> Result<Time> {
         self.sweep_time.get(&self.store, &self.clock).await
     }
 

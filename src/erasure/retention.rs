@@ -29,7 +29,7 @@ impl Erasure {
 
     /// Deletes what is older than the settings allow, each by its own number of days.
     async fn apply_retention(&self, settings: &Retention) -> Result<()> {
-        let Some(now) = self.sweep_time().await? else { return Ok(()) };
+        let now = self.sweep_time().await?;
         let mut meetings = 0;
         let mut transcripts = 0;
         let mut logs = 0;
@@ -40,7 +40,7 @@ impl Erasure {
             transcripts = self.delete_old(RetentionTarget::Words, end).await?;
         }
         if let Some(end) = cutoff(now, settings.audit_days) {
-            self.prune_audit_log(end, now).await?;
+            self.prune_audit_log(end).await?;
         }
         if let Some(end) = cutoff(now, settings.bot_logs_days) {
             logs = self.delete_old_logs(end).await?;
@@ -84,10 +84,11 @@ impl Erasure {
 
     /// Deletes the entries of the audit log that are older than `end`; what is left can still be
     /// verified.
-    async fn prune_audit_log(&self, end: Time, now: Time) -> Result<()> {
+    async fn prune_audit_log(&self, end: Time) -> Result<()> {
         let mut pruned = 0;
         loop {
-            let verb = PruneAudit { actor: actor("server".to_owned(), None, now)?, before: end };
+            let actor = actor("server".to_owned(), None, self.clock.now())?;
+            let verb = PruneAudit { actor, before: end };
             match self.store.write(verb).await? {
                 0 => break,
                 some => pruned += some,

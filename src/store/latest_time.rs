@@ -15,7 +15,7 @@ const LEAP_SECONDS_MAX: i64 = 72 * 3600;
 /// A clock that is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoubtedClock {
-    /// The time that it showed last.
+    /// The time that servers have run with: all that the clock showed meanwhile is this or later.
     pub shown: Time,
     /// How long servers have run with it, in milliseconds.
     pub ran_ms: i64,
@@ -51,6 +51,9 @@ pub struct NoteTime {
 
 impl Verb for NoteTime {
     type Answer = ();
+
+    /// Each sweep begins with it, and sweeps free space.
+    const ESSENTIAL: bool = true;
 
     fn apply(&self, db: &Connection) -> Result<()> {
         let mut note = db.prepare_cached(

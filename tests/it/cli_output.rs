@@ -89,9 +89,9 @@ fn a_secret_that_cannot_be_shown_is_revoked() {
     }
 }
 
-/// Whoever loses the answer of a rotation still has the old key, and can rotate it again.
+/// Whoever loses the answer of a rotation rotates again: the name stays, and no key is needed.
 #[test]
-fn a_rotated_admin_key_that_cannot_be_shown_leaves_the_old_one() {
+fn a_rotated_admin_key_that_cannot_be_shown_is_rotated_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     let old = done(folder, &["admin-key", "create", "ada"]);
@@ -100,19 +100,28 @@ fn a_rotated_admin_key_that_cannot_be_shown_leaves_the_old_one() {
         let call = server.get("/admin/keys").header("X-Admin-API-Key", secret.trim());
         call.send().status == 200
     };
-    for arguments in
-        [&["admin-key", "rotate", "ada"][..], &["admin-key", "rotate", "ada", "--output", "json"]]
-    {
+    let lose = |arguments: &[&str], what_of_the_old: &str| {
         let ended = into_full(folder, arguments);
         assert_eq!(ended.status.code(), Some(OUTPUT_LOST), "{arguments:?}: {ended:?}");
-        assert!(ended.stderr.contains("rotate the key again"), "{arguments:?}: {ended:?}");
-        assert_eq!(list(folder, &["admin-key", "list"])[0]["name"], "ada", "{arguments:?}");
-        if arguments.len() == 3 {
-            assert!(is_accepted(&old), "the old key is refused");
+        for said in [what_of_the_old, "rotate the key again, which needs no key"] {
+            assert!(ended.stderr.contains(said), "{arguments:?}: {ended:?}");
         }
-    }
-    let new = done(folder, &["admin-key", "rotate", "ada", "--grace", "0"]);
-    assert!(is_accepted(&new) && !is_accepted(&old), "{new}");
+        assert_eq!(list(folder, &["admin-key", "list"])[0]["name"], "ada", "{arguments:?}");
+    };
+    // The key may be known to somebody, so it is refused at once.
+    lose(&["admin-key", "rotate", "ada"], "the old one is refused from now on");
+    assert!(!is_accepted(&old), "the old key is accepted");
+    let refused = "the old one is refused from now on";
+    lose(&["admin-key", "rotate", "ada", "--output", "json"], refused);
+    let new = done(folder, &["admin-key", "rotate", "ada"]);
+    assert!(is_accepted(&new), "{new}");
+    // A grace is for the last key alone.
+    lose(&["admin-key", "rotate", "ada", "--grace", "1h"], "the last one works until");
+    assert!(is_accepted(&new), "the key is refused in its grace");
+    let ended = Launch::new(folder, &["admin-key", "rotate", "ada", "--grace", "1h"]).run();
+    let newest = &ended.stdout;
+    assert!(ended.stderr.contains("older ones are refused from now on"), "{ended:?}");
+    assert!(is_accepted(newest) && !is_accepted(&new), "{ended:?}");
     server.terminate();
 }
 

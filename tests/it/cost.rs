@@ -109,6 +109,8 @@ fn usage_is_shown_without_a_commit() {
     let (server, token) = finished_meeting();
     // The clock stands still, so the server notes the time once.
     wait_for(|| server.app.store.known_time().expect("a read").filter(|known| known.is_noted));
+    // What is readable is counted a moment later, but before the next commit.
+    server.new_user("next@example.com");
     let commits = || server.app.store.written().commits;
     let before = commits();
     for asked in 1..=5 {

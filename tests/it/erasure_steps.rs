@@ -176,6 +176,7 @@ fn what_is_theirs_is_in_no_list_once_it_is_decided() {
     let begin = BeginErasure { id: UserId(1), now: Clock::system().now() };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(server.app.store.write_by(actor(), begin)).expect("a decision");
+    assert_eq!(erasures_waiting(&server), 1);
     for skip in [0, 1100] {
         let page = get(&format!("/admin/stats/meetings-users?limit=10&skip={skip}"));
         assert_eq!(page["total"], 1101, "{skip}");

@@ -17,13 +17,18 @@ const NOBODY: u32 = 65_534;
 
 /// The users in a copy of a folder's database file alone, made in `to`.
 pub fn users_in_copy(folder: &Path, to: &Path) -> Option<i64> {
+    rows_in_copy("users", folder, to)
+}
+
+/// How many rows a table has in such a copy.
+pub fn rows_in_copy(table: &str, folder: &Path, to: &Path) -> Option<i64> {
     let copy = to.join("copied");
     let _ = fs::remove_dir_all(&copy);
     fs::create_dir(&copy).expect("a folder");
     fs::copy(folder.join("vomeet.db"), copy.join("vomeet.db")).expect("a copy");
     let db = Connection::open(copy.join("vomeet.db")).expect("a database");
-    let count = db.query_row("SELECT count(*) FROM users", [], |row| row.get(0));
-    count.ok()
+    let count = format!("SELECT count(*) FROM {table}");
+    db.query_row(&count, [], |row| row.get(0)).ok()
 }
 
 #[test]

@@ -28,7 +28,7 @@
 //! | [`cost`] | what one caller may cause: bots, scrubs, commits, bytes in the file |
 //! | [`rate_limits`] | wrong keys by address, requests by token and user |
 //! | [`races`], [`model`] | many callers at once; random sequences against a model |
-//! | [`replay`], [`recording`] | the verbs of every server, applied to another file: the same rows |
+//! | [`replay`], [`replay_planted`], [`recording`] | the verbs of every server, applied to another file: the same rows |
 //! | [`durability`], [`kill`], [`disk`], [`disk_faults`], [`startup`] | stops, kills, full and broken disks, refused starts |
 //! | [`vanished`], [`watched`] | files that fail or go away under a server; what its process takes and leaves behind |
 //! | [`runner_process`], [`runner_adoption`], [`runner_limits`] | bots as processes: their surroundings, ends, restarts of the server, time limits |
@@ -63,6 +63,7 @@ mod process;
 mod receiver;
 mod recording;
 mod replay;
+mod replay_planted;
 mod runner_bots;
 mod server;
 mod watcher;

@@ -5,11 +5,9 @@
 //! the word index, which depend on how changes share transactions; what the index says is compared.
 
 use crate::recording::{REPLAYED, Recording};
-use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use tempfile::TempDir;
-use vomeet::clock::Clock;
 use vomeet::domain::lifecycle::StatusReport;
 use vomeet::domain::{
     AbsoluteTimes, Actor, AdminKeyId, Data, Day, DeliveryId, Email, Hint, Language, MeetingId,
@@ -17,16 +15,15 @@ use vomeet::domain::{
     SpeakerChange, SpeakerEvent, Task, Time, TokenChanges, TokenHash, TokenId, TokenTerms,
     TransitionSource, UsageCounts, UsageKey, UserId,
 };
-use vomeet::error::{Error, Result};
+use vomeet::error::Result;
 use vomeet::store::{
     Advance, ApplyConfiguredUsers, AttemptEnd, BeginErasure, CreateAdminKey, CreateToken,
-    CreateUser, DecodedVerb, DeleteMeeting, DeleteUser, DoubtedClock, EndAttempt, ForgetDeliveries,
-    ForgetUsage, GiveUpHeld, HeardSegment, IndexSegments, MeetingName, MeetingRef, NoteCleared,
-    NoteContainer, NoteExport, NoteMeeting, NoteTime, Numbered, Options, PruneAudit, Reconfigure,
-    RecordedVerb, Recorder, RedactMeeting, ReplayMode, RetractSegments, RevokeAdminKey,
-    RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook, SettleDrafts, Store,
-    StoreSegmentBatch, StoreSegments, TouchTokens, TranscriptOf, UpdateToken, UpdateUser, VERBS,
-    Verb, WriteUsage, decode, replay_with,
+    CreateUser, DeleteMeeting, DeleteUser, DoubtedClock, EndAttempt, ForgetDeliveries, ForgetUsage,
+    GiveUpHeld, HeardSegment, IndexSegments, MeetingName, MeetingRef, NoteCleared, NoteContainer,
+    NoteExport, NoteMeeting, NoteTime, Options, PruneAudit, Reconfigure, Recorder, RedactMeeting,
+    RetractSegments, RevokeAdminKey, RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook,
+    SettleDrafts, Store, StoreSegmentBatch, StoreSegments, TouchTokens, TranscriptOf, UpdateToken,
+    UpdateUser, VERBS, WriteUsage,
 };
 
 #[test]
@@ -44,7 +41,7 @@ fn open(folder: &TempDir, recorder: Recorder) -> Store {
     Store::open_recorded(&options, Some(recorder), |_| {}).expect("a store")
 }
 
-fn now() -> Time {
+pub fn now() -> Time {
     Time::from_millis(1_760_097_600_120)
 }
 
@@ -53,7 +50,7 @@ fn actor(number: u8) -> Actor {
     Actor { name: "key:alice".to_owned(), address, at: now(), salt: [number; 16] }
 }
 
-fn create_user(email: &str) -> CreateUser {
+pub fn create_user(email: &str) -> CreateUser {
     CreateUser {
         email: Email::stored(email.to_owned()),
         name: Some("Ada \u{1F600}".to_owned()),
@@ -83,7 +80,7 @@ fn name(native: &str) -> MeetingName {
 }
 
 /// Users and their tokens.
-async fn write_keys(store: &Store) -> Result<()> {
+pub async fn write_keys(store: &Store) -> Result<()> {
     let user_id = UserId(1);
     store.write_by(actor(1), create_user("ada@example.com")).await?;
     store.write_by(actor(2), create_user("ben@example.com")).await?;
@@ -168,7 +165,7 @@ async fn write_admin_keys(store: &Store) -> Result<()> {
 }
 
 /// A bot's meeting from its begin to its end, with all that is noted of it.
-async fn write_meeting(store: &Store, native: &str, number: u8) -> Result<MeetingId> {
+pub async fn write_meeting(store: &Store, native: &str, number: u8) -> Result<MeetingId> {
     let user_id = UserId(1);
     let bot = SendBot {
         user_id,
@@ -309,7 +306,7 @@ async fn write_everything(store: &Store) -> Result<()> {
 }
 
 /// Runs something that writes, on a store of its own.
-fn record<F: Future<Output = Result<()>>>(
+pub fn record<F: Future<Output = Result<()>>>(
     folder: &TempDir,
     write: impl FnOnce(Store) -> F,
 ) -> Recording {
@@ -346,99 +343,4 @@ fn the_verbs_of_a_server_are_replayed_when_it_stops() {
     server.new_user("a@example.com");
     server.stop();
     assert!(REPLAYED.load(Ordering::Relaxed) > before, "nothing was replayed");
-}
-
-/// A verb as none may be: it reads the clock.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct ReadsTheClock;
-
-impl Numbered for ReadsTheClock {
-    const NUMBER: u16 = u16::MAX;
-    const NAME: &'static str = "ReadsTheClock";
-}
-
-impl Verb for ReadsTheClock {
-    type Answer = ();
-
-    fn apply(&self, db: &Connection) -> Result<()> {
-        // A clock of the machine stands still for a millisecond at times: what differs is what was
-        // read.
-        let read = Clock::system().now().as_millis();
-        db.execute("UPDATE users SET created_at = max(created_at + 1, ?1)", params![read])?;
-        Ok(())
-    }
-}
-
-/// A verb that fails after it has changed something.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct FailsHalfway;
-
-impl Numbered for FailsHalfway {
-    const NUMBER: u16 = u16::MAX - 1;
-    const NAME: &'static str = "FailsHalfway";
-}
-
-impl Verb for FailsHalfway {
-    type Answer = ();
-
-    fn apply(&self, db: &Connection) -> Result<()> {
-        db.execute("UPDATE users SET name = 'half'", [])?;
-        Err(Error::AdminKeyTaken)
-    }
-}
-
-fn decode_planted(recorded: &RecordedVerb<'_>) -> Result<DecodedVerb> {
-    match recorded.number {
-        ReadsTheClock::NUMBER => DecodedVerb::of::<ReadsTheClock>(recorded),
-        FailsHalfway::NUMBER => DecodedVerb::of::<FailsHalfway>(recorded),
-        _ => decode(recorded),
-    }
-}
-
-#[test]
-fn a_verb_that_fails_leaves_nothing_and_those_beside_it_are_done() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let recording = record(&folder, |store| async move {
-        store.write(create_user("ada@example.com")).await?;
-        // They share a commit, or each has its own: both must hold.
-        let (half, grace) =
-            tokio::join!(store.write(FailsHalfway), store.write(create_user("grace@example.com")));
-        assert!(matches!(half, Err(Error::AdminKeyTaken)), "{half:?}");
-        grace?;
-        store.close();
-        Ok(())
-    });
-    let database = folder.path().join("vomeet.db");
-    let verbs = recording.recorder.take();
-    assert_eq!(verbs.len(), 3);
-    for mode in [ReplayMode::OneBatch, ReplayMode::OneByOne] {
-        let other = recording.begun_again("other.db");
-        replay_with(&other, &verbs, mode, decode_planted).expect("a replay");
-        assert_eq!(recording.differences(&database, &other), [""; 0], "{mode:?}");
-        let half = "SELECT count(*), sum(name = 'half') FROM users";
-        let db = Connection::open(&other).expect("the replayed file");
-        let found: (i64, i64) =
-            db.query_row(half, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("the users");
-        assert_eq!(found, (2, 0), "{mode:?}");
-    }
-}
-
-#[test]
-fn a_planted_verb_that_reads_the_clock_is_found() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let recording = record(&folder, |store| async move {
-        store.write(create_user("ada@example.com")).await?;
-        store.write(ReadsTheClock).await?;
-        store.close();
-        Ok(())
-    });
-    let verbs = recording.recorder.take();
-    let written = Clock::system().now();
-    crate::patience::wait_for(|| (Clock::system().now() > written).then_some(()));
-    let other = recording.begun_again("other.db");
-    replay_with(&other, &verbs, ReplayMode::OneBatch, decode_planted).expect("a replay");
-    let differences = recording.differences(&folder.path().join("vomeet.db"), &other);
-    println!("{differences:#?}");
-    assert_eq!(differences.len(), 2, "{differences:#?}");
-    assert!(differences.iter().all(|row| row.contains("users")), "{differences:#?}");
 }

@@ -11,7 +11,7 @@ use crate::transcripts::insert_segments;
 use rusqlite::{Connection, params};
 use std::fs::{self, File, FileTimes};
 use std::time::{Duration, SystemTime};
-use vomeet::clock::later;
+use vomeet::clock::{Clock, later};
 use vomeet::domain::Time;
 
 const DAY_MS: i64 = 86_400_000;
@@ -204,14 +204,14 @@ fn a_clock_that_leaps_deletes_nothing_for_a_day() {
     // A start with a clock that is ahead, and one with the right one.
     clock.set(later(right, 400 * DAY));
     let server = setup.start();
-    assert_eq!(time_of_sweeps(&server), None);
+    assert_eq!(time_of_sweeps(&server), right);
     clock.advance(Duration::from_mins(24 * 60 - 1));
-    assert_eq!(time_of_sweeps(&server), None);
+    assert_eq!(time_of_sweeps(&server), right);
     let setup = server.stop();
     assert_eq!(left(&setup, SEGMENTS), kept, "words were deleted");
     clock.set(later(right, Duration::from_hours(2)));
     let server = setup.start();
-    assert_eq!(time_of_sweeps(&server), Some(clock.now()));
+    assert_eq!(time_of_sweeps(&server), clock.now());
     let known = server.app.store.known_time().expect("a read").expect("a time");
     assert_eq!((known.latest, known.doubted), (clock.now(), None));
     let setup = server.stop();
@@ -219,9 +219,9 @@ fn a_clock_that_leaps_deletes_nothing_for_a_day() {
     // A clock that stays so is right: the server had rested.
     clock.set(later(right, 400 * DAY));
     let server = setup.start();
-    assert_eq!(time_of_sweeps(&server), None);
+    assert_eq!(time_of_sweeps(&server), later(right, Duration::from_hours(2)));
     clock.advance(DAY);
-    assert_eq!(time_of_sweeps(&server), Some(clock.now()));
+    assert_eq!(time_of_sweeps(&server), clock.now());
     wait_for(|| (segments_of(&server, 3) == 0).then_some(()));
 }
 
@@ -229,40 +229,90 @@ fn a_clock_that_leaps_deletes_nothing_for_a_day() {
 #[test]
 fn a_restart_neither_begins_the_day_of_doubt_anew_nor_ends_it() {
     let clock = still_clock();
-    let mut setup = Setup::new().clock(&clock);
-    let server = setup.start();
-    wait_for(|| server.app.store.known_time().expect("a read").filter(|known| known.is_noted));
-    setup = server.stop();
+    let (mut setup, mut believed) = noted(&clock);
     clock.advance(400 * DAY);
     // Three runs of nine hours, and a rest between two of them: a day is over in the third.
     for run in 1..=3 {
         let server = setup.start();
-        assert_eq!(time_of_sweeps(&server), None, "run {run}");
+        assert_eq!(time_of_sweeps(&server), believed, "run {run}");
         clock.advance(Duration::from_hours(5));
-        assert_eq!(time_of_sweeps(&server), None, "run {run}");
+        assert_eq!(time_of_sweeps(&server), believed, "run {run}");
         clock.advance(Duration::from_hours(4));
-        assert_eq!(time_of_sweeps(&server), (run == 3).then(|| clock.now()), "run {run}");
+        if run == 3 {
+            believed = clock.now();
+        }
+        assert_eq!(time_of_sweeps(&server), believed, "run {run}");
         setup = server.stop();
         clock.advance(Duration::from_hours(if run == 1 { 60 } else { 0 }));
     }
-    // Twenty hours with a clock that is ahead, and then one that is ahead of it: another doubt.
+    // Twenty hours with a clock that is ahead, and then one that is ahead of it: the first is right
+    // when a day is over in which no clock was behind it, and the other has a day of its own.
     clock.advance(400 * DAY);
     let server = setup.start();
-    assert_eq!(time_of_sweeps(&server), None);
+    assert_eq!(time_of_sweeps(&server), believed);
     clock.advance(Duration::from_hours(20));
-    assert_eq!(time_of_sweeps(&server), None);
+    assert_eq!(time_of_sweeps(&server), believed);
+    let first = clock.now();
     setup = server.stop();
     clock.advance(400 * DAY);
     let server = setup.start();
-    assert_eq!(time_of_sweeps(&server), None);
+    assert_eq!(time_of_sweeps(&server), believed);
+    clock.advance(Duration::from_hours(4));
+    assert_eq!(time_of_sweeps(&server), first);
     clock.advance(Duration::from_hours(23));
-    assert_eq!(time_of_sweeps(&server), None, "it is believed too early");
+    assert_eq!(time_of_sweeps(&server), first, "it is believed too early");
     clock.advance(Duration::from_hours(1));
-    assert_eq!(time_of_sweeps(&server), Some(clock.now()));
+    assert_eq!(time_of_sweeps(&server), clock.now());
 }
 
-/// The time by which the server deletes what is old, if it does.
-fn time_of_sweeps(server: &Server) -> Option<Time> {
+/// Each Monday for eight hours: each start seems to be a leap, and what is old goes all the same.
+#[test]
+fn a_server_that_runs_once_a_week_deletes_by_age_some_weeks_later() {
+    let clock = still_clock();
+    let (mut setup, mut believed) = noted(&clock);
+    let mut mondays = Vec::new();
+    for week in 1..=9_usize {
+        clock.advance(6 * DAY + Duration::from_hours(16));
+        let server = setup.start();
+        assert_eq!(time_of_sweeps(&server), believed, "week {week}");
+        clock.advance(Duration::from_hours(8));
+        mondays.push(clock.now());
+        // A Monday is believed when the servers have run for a day with clocks that showed it or
+        // later.
+        if week % 3 == 0 {
+            believed = mondays[week.saturating_sub(4)];
+        }
+        assert_eq!(time_of_sweeps(&server), believed, "week {week}");
+        setup = server.stop();
+    }
+    // A clock that is wrong on the last of three Mondays is not believed for what the others ran.
+    for week in 10..=11 {
+        clock.advance(6 * DAY + Duration::from_hours(16));
+        let server = setup.start();
+        assert_eq!(time_of_sweeps(&server), believed, "week {week}");
+        clock.advance(Duration::from_hours(8));
+        assert_eq!(time_of_sweeps(&server), believed, "week {week}");
+        mondays.push(clock.now());
+        setup = server.stop();
+    }
+    clock.advance(4000 * DAY);
+    let server = setup.start();
+    assert_eq!(time_of_sweeps(&server), believed);
+    clock.advance(Duration::from_hours(8));
+    assert_eq!(time_of_sweeps(&server), mondays[8]);
+    clock.advance(Duration::from_hours(23));
+    assert_eq!(time_of_sweeps(&server), mondays[8], "a wrong clock is believed");
+}
+
+/// A file in which a server has noted the time, and that time.
+fn noted(clock: &Clock) -> (Setup, Time) {
+    let server = Setup::new().clock(clock).start();
+    wait_for(|| server.app.store.known_time().expect("a read").filter(|known| known.is_noted));
+    (server.stop(), clock.now())
+}
+
+/// The time by which the server deletes what is old.
+fn time_of_sweeps(server: &Server) -> Time {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(server.app.erasure.sweep_time()).expect("a time")
 }

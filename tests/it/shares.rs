@@ -10,7 +10,7 @@ use crate::transcripts::insert_segments;
 use crate::watcher::Watcher;
 use serde_json::json;
 use socket2::{Domain, SockAddr, Socket, Type};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 const CALLBACKS: &str = "/bots/internal/callback";
 
@@ -60,6 +60,51 @@ fn a_body_without_a_key_is_short_unless_it_may_carry_a_log() {
         let call = server.post(format!("{CALLBACKS}/{path}")).body(report(length));
         assert_eq!(call.send().status, status, "{path} with {length} bytes");
     }
+}
+
+/// Anybody can announce bodies without a key, and send nothing of them.
+#[test]
+fn announced_bodies_without_a_key_keep_nobody_with_one_waiting() {
+    let mut token = String::new();
+    let setup = Setup::new().set("VOMEET_HTTP_BODY_SECONDS_MAX", "600").rows(|db| {
+        token = insert_token(db, 1, None);
+        insert_session(db, 1, "abc-defg-hij");
+    });
+    let server = setup.start();
+    let mut silent = Vec::new();
+    for last in 2..6 {
+        for (path, length, count) in [("exited", 1_048_576, 6), ("joining", 16_384, 110)] {
+            for _ in 0..count {
+                let call = server.post(format!("{CALLBACKS}/{path}"));
+                let head = call.header("Content-Length", length.to_string()).bytes();
+                let mut stream = connection_from(&server, last);
+                std::io::Write::write_all(&mut stream, &head).expect("sent");
+                silent.push(stream);
+            }
+        }
+    }
+    let bodies = &server.app.transport.budgets.bodies;
+    // All that is for short ones of them, and some have waited in vain.
+    wait_for(|| (bodies.used() > 2_000_000 && bodies.refused() > 0).then_some(()));
+    let filling = "x".repeat(60_000);
+    for n in 0..3 {
+        let notes = json!({"data": {"notes": n.to_string()}, "filling": filling});
+        let call = server.patch("/meetings/google_meet/abc-defg-hij").user(&token).json(&notes);
+        call.send().expect(200);
+        let user = json!({"email": format!("new{n}@example.com"), "filling": filling});
+        server.post("/admin/users").admin().json(&user).send().expect(201);
+    }
+    drop(silent);
+    wait_for(|| (bodies.used() == 0).then_some(()));
+}
+
+/// A connection from an address of this machine.
+fn connection_from(server: &Server, last: u8) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let from = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0));
+    socket.bind(&SockAddr::from(from)).expect("an address of this machine");
+    socket.connect(&SockAddr::from(server.address)).expect("a connection");
+    socket.into()
 }
 
 /// A body that is longer than a caller's share has the whole share, and does not wait for itself.

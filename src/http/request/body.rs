@@ -1,13 +1,16 @@
 //! Request bodies: bounded in size and time, and in what all of them take together.
 
-use crate::budget::{BODY_BYTES_FREE, Budget, Held, Holder};
+use crate::budget::{BODY_BYTES_FREE, Bodies, Held, Holder, SHORT_BODY_BYTES_MAX};
 use crate::error::{Error, Result};
 use crate::http::connection_activity::ConnectionActivity;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Bytes, Incoming};
+use hyper::body::{Body, Bytes, Frame, Incoming};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// How long a client may send nothing of a long body: meanwhile nobody else has its room.
+const SILENCE_MAX: Duration = Duration::from_secs(2);
 
 /// Whether some of a body is still unread when the response is ready; the connection is then closed
 /// after it.
@@ -51,7 +54,7 @@ pub(crate) struct BodyLimits<'a> {
     /// How long it may take.
     pub time_max: Duration,
     /// What counts the bytes of all bodies.
-    pub budget: &'a Budget,
+    pub bodies: &'a Bodies,
     /// Whose body it is.
     pub holder: Holder,
 }
@@ -89,21 +92,20 @@ async fn collect<B>(mut body: B, limits: &BodyLimits<'_>) -> Result<ReadBody>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let expected = expected_bytes(&body, limits.bytes_max);
-    // Before that is free nothing is read, and the system holds what was sent. All is taken at
-    // once: bodies that each held some and waited for more would keep each other from their end.
-    let mut held = match counted(expected) {
-        0 => None,
-        count => Some(limits.budget.wait(limits.holder, count).await?),
-    };
+    let announced = announced_bytes(&body);
+    let expected = announced.unwrap_or(limits.bytes_max);
+    // Of a body that announces no length it shows while it comes whether it is long.
+    let counted_first = announced.unwrap_or(SHORT_BODY_BYTES_MAX.min(limits.bytes_max));
+    let mut room = Taken::begin(limits, counted_first).await?;
     let mut bytes: Vec<u8> = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame =
-            frame.map_err(|_| Error::Malformed("The body ended before it was complete."))?;
+    while let Some(frame) = next_frame(&mut body, room.is_long).await? {
         let Ok(data) = frame.into_data() else { continue };
         let length = bytes.len() + data.len();
         if length > limits.bytes_max {
             return Err(Error::TooLarge(limits.bytes_max));
+        }
+        if length > SHORT_BODY_BYTES_MAX && !room.is_long {
+            room = Taken::begin(limits, expected).await?;
         }
         if length > bytes.capacity() {
             // For as many again, where more may come.
@@ -113,17 +115,51 @@ where
         bytes.extend_from_slice(&data);
     }
     bytes.shrink_to_fit();
+    let mut held = room.held;
     if let Some(held) = &mut held {
         held.shrink_to(counted(bytes.len()));
     }
     Ok(ReadBody { bytes, _held: held })
 }
 
-/// The length that a body announces, or the most that it may have.
-fn expected_bytes(body: &impl Body, bytes_max: usize) -> usize {
-    let announced = body.size_hint().exact();
-    let announced = announced.and_then(|length| usize::try_from(length).ok());
-    announced.unwrap_or(bytes_max)
+/// The room that a body has.
+struct Taken {
+    is_long: bool,
+    held: Option<Held>,
+}
+
+impl Taken {
+    /// Waits for the room of a body of this length. Before that is free nothing is read, and the
+    /// system holds what was sent. All that a long body may take is taken at once: bodies that each
+    /// held some and waited for more would keep each other from their end.
+    async fn begin(limits: &BodyLimits<'_>, length: usize) -> Result<Self> {
+        let is_long = length > SHORT_BODY_BYTES_MAX;
+        let room = limits.bodies.of(limits.holder);
+        let budget = if is_long { &room.long } else { &room.short };
+        let held = match counted(length) {
+            0 => None,
+            count => Some(budget.wait(limits.holder, count).await?),
+        };
+        Ok(Self { is_long, held })
+    }
+}
+
+/// What comes next of a body. A long one must not be silent for long.
+async fn next_frame<B>(body: &mut B, is_long: bool) -> Result<Option<Frame<Bytes>>>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let frame = if is_long {
+        tokio::time::timeout(SILENCE_MAX, body.frame()).await.map_err(|_| Error::TooSlow)?
+    } else {
+        body.frame().await
+    };
+    frame.transpose().map_err(|_| Error::Malformed("The body ended before it was complete."))
+}
+
+/// The length that a body announces.
+fn announced_bytes(body: &impl Body) -> Option<usize> {
+    usize::try_from(body.size_hint().exact()?).ok()
 }
 
 /// How many bytes of a body of this length are counted.
@@ -132,95 +168,5 @@ fn counted(length: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::budget::Budgets;
-    use crate::domain::UserId;
-    use hyper::body::{Frame, SizeHint};
-    use std::convert::Infallible;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-    use tokio::task::JoinSet;
-
-    const PIECE: usize = 16 * 1024;
-    const PIECES: usize = 64;
-
-    /// A body of a megabyte that comes piece by piece.
-    struct Upload {
-        left: usize,
-        /// Whether its length is known from the beginning.
-        announced: bool,
-        is_ready: bool,
-    }
-
-    impl Body for Upload {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            context: &mut Context<'_>,
-        ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
-            if self.left == 0 {
-                return Poll::Ready(None);
-            }
-            // The other uploads have their turn between two pieces.
-            self.is_ready = !self.is_ready;
-            if self.is_ready {
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            self.left -= 1;
-            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; PIECE])))))
-        }
-
-        fn size_hint(&self) -> SizeHint {
-            match self.announced {
-                true => SizeHint::with_exact((self.left * PIECE) as u64),
-                false => SizeHint::default(),
-            }
-        }
-    }
-
-    /// The time stands still while anybody can go on, so the uploads never wait for long.
-    #[tokio::test(start_paused = true)]
-    async fn sixteen_uploads_of_one_user_at_once_all_come_to_their_end() {
-        for announced in [true, false] {
-            let budgets = Arc::new(Budgets::new(1, 1));
-            let mut uploads = JoinSet::new();
-            for _ in 0..16 {
-                let budgets = Arc::clone(&budgets);
-                uploads.spawn(async move {
-                    let limits = BodyLimits {
-                        bytes_max: 1024 * 1024,
-                        time_max: Duration::from_secs(10),
-                        budget: &budgets.bodies,
-                        holder: Holder::User(UserId(1)),
-                    };
-                    let upload = Upload { left: PIECES, announced, is_ready: false };
-                    collect(upload, &limits).await.map(|read| read.bytes.len())
-                });
-            }
-            for read in uploads.join_all().await {
-                assert_eq!(read.expect("room in time"), PIECE * PIECES, "{announced}");
-            }
-            assert_eq!(budgets.bodies.used(), 0);
-        }
-    }
-
-    #[tokio::test]
-    async fn what_did_not_come_is_given_back() {
-        let budgets = Budgets::new(1, 1);
-        let limits = BodyLimits {
-            bytes_max: 1024 * 1024,
-            time_max: Duration::from_secs(10),
-            budget: &budgets.bodies,
-            holder: Holder::User(UserId(1)),
-        };
-        let upload = Upload { left: 1, announced: false, is_ready: false };
-        let read = collect(upload, &limits).await.expect("room");
-        assert_eq!(budgets.bodies.used(), (PIECE - BODY_BYTES_FREE) as u64);
-        drop(read);
-        assert_eq!(budgets.bodies.used(), 0);
-    }
-}
+#[path = "body/tests.rs"]
+mod tests;

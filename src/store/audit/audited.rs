@@ -1,4 +1,4 @@
-//! A change with its entry in the audit log: both in one savepoint, so neither is there without the
+//! A change with its entry in the audit log: both in one verb, so neither is there without the
 //! other.
 
 use crate::domain::{Action, Actor, Subject};

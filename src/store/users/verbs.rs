@@ -205,7 +205,8 @@ impl Verb for BeginErasure {
         ] {
             db.prepare_cached(sql)?.execute([self.id])?;
         }
-        Ok(crate::store::scrub::mark_for_scrub(db)?)
+        // What is left of it in the files is scrubbed after the last step.
+        Ok(())
     }
 
     fn change(&self, (): &()) -> Option<Change> {

@@ -96,6 +96,7 @@ pub(crate) fn commit_batch(connection: &mut Connection, batch: &mut [Box<dyn Job
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in batch {
         job.apply_alone(&tx)?;
+        still_together(&tx)?;
     }
     Ok(tx.commit()?)
 }
@@ -105,11 +106,21 @@ fn apply_together(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<bool> {
     for job in batch {
         let changes = db.total_changes();
         job.apply(db)?;
+        still_together(db)?;
         if !job.is_done() && db.total_changes() != changes {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Fails where SQLite has rolled back the transaction by itself, as it does without memory: each
+/// verb that follows would be durable alone, and then be answered as failed.
+fn still_together(db: &Connection) -> Result<()> {
+    if db.is_autocommit() {
+        return Err(Error::StoreFailed("the transaction was rolled back".to_owned()));
+    }
+    Ok(())
 }
 
 fn in_savepoint<T>(db: &Connection, verb: impl FnOnce() -> Result<T>) -> Result<T> {
