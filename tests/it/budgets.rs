@@ -299,7 +299,7 @@ fn slow_and_unread_requests_take_little_and_are_in_nobodys_way() {
     let is_enough =
         |met: &Served| done.load(Ordering::Relaxed) && met.took.len() + met.failed.len() >= 300;
     let (seen, mut good) = thread::scope(|scope| {
-        let client_thread = scope.spawn(|| good_client(&client, &tokens.good, &is_enough));
+        let client_thread = scope.spawn(|| good_client(&client, &tokens.good, is_enough));
         let seen = rage(&server, &storm, &kinds);
         done.store(true, Ordering::Relaxed);
         (seen, client_thread.join().expect("no panic"))

@@ -8,7 +8,7 @@
 //! | [`contract`], [`users`], [`tokens`], [`meetings`], [`analytics`] | the HTTP contract, row by row |
 //! | [`bots`], [`lifecycle`], [`notes`] | bots sent and told to leave; every callback in every state; what owners note and remove |
 //! | [`bot_kill`] | kill -9 of bots and servers in each state |
-//! | [`webhooks`], [`deliveries`], [`dispatcher`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries, the courier by itself, TLS; a receiver |
+//! | [`webhooks`], [`deliveries`], [`delivery_list`], [`dispatcher`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries and their list, the courier by itself, TLS; a receiver |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
 //! | [`chains`], [`chains_model`] | what holders rotate their tokens to; any history of it against a model |
 //! | [`admin_keys`], [`weak_keys`], [`refusals`] | what named admin keys may; from where weak ones count; what refused callers are told |

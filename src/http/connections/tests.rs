@@ -160,7 +160,9 @@ fn what_is_not_read_makes_room_before_what_is_still_coming() {
 fn whose_request_may_be_on_its_way_makes_room_last() {
     let all = all(16);
     let busy: Vec<_> = (0..13).map(|_| here(&all)).collect();
-    busy.iter().for_each(|place| CAME(&place.0));
+    for place in &busy {
+        CAME(&place.0);
+    }
     let mut unread = here(&all);
     CAME(&unread.0);
     STALLS(&unread.0);
@@ -184,7 +186,9 @@ fn whose_request_may_be_on_its_way_makes_room_last() {
 fn a_flood_of_newcomers_evicts_itself() {
     let all = all(16);
     let mut kept: Vec<_> = (0..8).map(|_| here(&all)).collect();
-    kept.iter().for_each(|place| FINISHED(&place.0));
+    for place in &kept {
+        FINISHED(&place.0);
+    }
     age(&all, 3);
     let mut flood: Vec<_> = (0..8).map(|_| here(&all)).collect();
     for number in 0..100 {
@@ -198,7 +202,9 @@ fn a_flood_of_newcomers_evicts_itself() {
 fn a_few_fresh_connections_are_not_evicted_together() {
     let all = all(1024);
     let mut places: Vec<_> = (0..1024).map(|_| here(&all)).collect();
-    places[8..].iter().for_each(|place| CAME(&place.0));
+    for place in &places[8..] {
+        CAME(&place.0);
+    }
     let _newcomer = here(&all);
     let evicted = places.iter_mut().filter_map(end).count();
     assert_eq!(evicted, 1);
