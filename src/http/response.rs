@@ -55,13 +55,13 @@ pub(crate) fn of_body(body: Body) -> Response {
 /// Adds the headers that depend on the request, and takes away the places that stay empty.
 pub(crate) fn fill(headers: &mut HeaderMap, id: HeaderValue, others: ResponseHeaders) {
     headers.insert(REQUEST_ID, id);
-    for (name, value) in others {
-        headers.insert(name, value);
-    }
     for name in [LIMIT, POLICY] {
-        if headers.get(&name).is_some_and(HeaderValue::is_empty) {
+        if !others.iter().any(|(other, _)| *other == name) {
             headers.remove(name);
         }
+    }
+    for (name, value) in others {
+        headers.insert(name, value);
     }
 }
 
