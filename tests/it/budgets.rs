@@ -3,7 +3,9 @@
 //!
 //! With `VOMEET_TEST_LONG=1` the server has the limits of a new installation, there are as many
 //! connections as it takes, they are opened again as often as they are closed, and the memory of the
-//! system's sockets is watched too. Otherwise there are half as many as a smaller server takes.
+//! system's sockets is watched too. The latency of the good clients is held against an idle machine,
+//! so this form runs alone: `make long T=budgets::`. Otherwise there are half as many connections as
+//! a smaller server takes.
 
 use crate::client::{Client, Line, wait_for};
 use crate::process::{Launch, Process};

@@ -1,7 +1,7 @@
 //! The word index: segments enter it once they rest, many in one verb.
 //!
 //! A segment grows while it is spoken, and FTS5 pays for every change: it takes the old words out
-//! of its pages, and writes what it has in memory at each savepoint. So a segment that is new or
+//! of its pages, and writes what it has in memory wherever ids do not ascend. So a segment that is new or
 //! has other words than before is only marked (`unindexed_user_id`), and `moving.rs` finds it by
 //! reading it. [`IndexSegments`] brings it in once it rests. What the index has of a segment that
 //! is marked is old, and is passed over until then.
