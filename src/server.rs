@@ -96,6 +96,21 @@ fn log_changes(changes: &ConfiguredChanges) {
     }
 }
 
+/// Serves without the jobs that run beside the service, until `shutdown` resolves; then closes the
+/// database.
+pub async fn run_at_rest(
+    app: Arc<App>,
+    listeners: Listeners,
+    shutdown: impl Future<Output = ()>,
+) -> std::result::Result<(), StartupError> {
+    let api = Arc::new(Api::new(Arc::clone(&app), &TABLE));
+    serve(Arc::clone(&app.transport), api, listeners, shutdown).await;
+    app.backups.stop();
+    app.backups.ended().await;
+    app.store.close();
+    Ok(())
+}
+
 /// Serves until `shutdown` resolves or the database fails; then writes what is pending and closes
 /// the database.
 pub async fn run(

@@ -78,10 +78,10 @@ pub(crate) fn make(folder: &Path) -> Result<()> {
 /// left. Backups of the future are neither counted nor deleted: the clock was wrong then, or is.
 pub(crate) fn prune(folder: &Path, keep: usize, now: Time) -> Result<()> {
     let listed = list(folder)?;
-    let good = listed.iter().filter(|backup| backup.verified && backup.at <= now);
-    let Some(oldest_kept) = good.take(keep.max(1)).last() else { return Ok(()) };
+    let mut good = listed.iter().filter(|backup| backup.verified && backup.at <= now);
+    let oldest_kept = good.nth(keep.max(1) - 1);
     for backup in &listed {
-        if backup.at < oldest_kept.at {
+        if oldest_kept.is_some_and(|oldest| backup.at < oldest.at) {
             let path = folder.join(&backup.file);
             match fs::remove_file(&path) {
                 Ok(()) => log::info!("the old backup {} is deleted", path.display()),

@@ -4,6 +4,7 @@
 use crate::api::backups::{BackupList, NewBackup};
 use crate::backups::{ListedBackup, Made, list, make_folder, prune};
 use crate::cli::Place;
+use crate::cli::backup_drill;
 use crate::cli::client::{Client, Response, Target};
 use crate::cli::output::Output;
 use crate::cli::print::note;
@@ -63,6 +64,11 @@ enum BackupCommand {
     },
     /// List the backups in the configured folder, newest first
     List,
+    /// Try a backup out: serve a copy of it, compare, and remove the copy
+    Drill(backup_drill::DrillArgs),
+    /// Serve a scratch copy for a drill, with none of the jobs of a server
+    #[command(hide = true)]
+    ServeScratch,
 }
 
 /// Runs the command.
@@ -77,6 +83,8 @@ pub(super) fn run(args: BackupArgs) -> Result<(), StartupError> {
         None => back_up(place, output, target.as_deref(), force),
         Some(BackupCommand::Verify { file }) => verify_file(output, &file),
         Some(BackupCommand::List) => list_folder(place, output),
+        Some(BackupCommand::Drill(args)) => backup_drill::run(place, output, &args),
+        Some(BackupCommand::ServeScratch) => backup_drill::serve_scratch(place),
     }
 }
 

@@ -3,6 +3,7 @@
 mod admin_key;
 mod audit;
 mod backup;
+mod backup_drill;
 mod client;
 mod config;
 mod confirm;
