@@ -109,7 +109,7 @@ async fn drill(
     stop: Stop,
 ) -> Result<Vec<Value>, StartupError> {
     let report = verified(file.to_owned(), stop.clone()).await?;
-    let scratch = Scratch::make(scratch.unwrap_or_else(std::env::temp_dir))?;
+    let scratch = Scratch::make(&scratch.unwrap_or_else(std::env::temp_dir))?;
     let (from, to) = (file.to_owned(), scratch.database());
     let copied = tokio::task::spawn_blocking(move || fs::copy(from, to)).await;
     copied
@@ -123,8 +123,8 @@ async fn drill(
     server.stop().await?;
     asked?;
     // What the server has made of it; an older file was upgraded.
-    let served = verified(scratch.database(), stop).await?;
-    compare_rows(&report, &served, &mut compared);
+    let after = verified(scratch.database(), stop).await?;
+    compare_rows(&report, &after, &mut compared);
     Ok(compared)
 }
 
@@ -187,7 +187,7 @@ fn compare_rows(report: &BackupReport, served: &BackupReport, compared: &mut Vec
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn make(folder: PathBuf) -> Result<Self, StartupError> {
+    fn make(folder: &Path) -> Result<Self, StartupError> {
         let path = folder.join(format!("vomeet-drill-{}", &random()?[..12]));
         create_folder(&path)
             .map_err(|error| failed(&format!("{} cannot be made ({error})", shown(&path))))?;

@@ -2,6 +2,7 @@
 //! backup, and what is said about it.
 
 use crate::cli::{done, refused, vomeet};
+use crate::client::wait_for;
 use crate::durability::names;
 use crate::process::{BINARY, Launch};
 use crate::server::open_file;
@@ -188,6 +189,10 @@ fn a_file_that_is_there_is_replaced_only_when_asked() {
         let (code, message) = refused(folder.path(), &["backup", "--force", "link"]);
         assert!(code == 6 && message.contains("is no regular file"), "{code} {message}");
         fs::remove_file(folder.path().join("link")).expect("a link");
+        for own in ["vomeet.db", "vomeet.db-wal", "vomeet.db.lock", "sub/../vomeet.db"] {
+            let (code, message) = refused(folder.path(), &["backup", "--force", own]);
+            assert!(code == 6 && message.contains("is a file of the database itself"), "{message}");
+        }
         let (code, message) = refused(folder.path(), &["backup", "nowhere/x.db"]);
         assert_eq!(code, 21, "{message}");
         assert!(message.contains("there is no folder"), "{message}");
@@ -303,6 +308,38 @@ fn what_is_no_good_backup_is_told_in_one_sentence() {
     }
     assert_eq!(names(path), before, "verifying leaves nothing");
     done(path, &["backup", "verify", "good.db"]);
+}
+
+#[test]
+fn a_database_in_use_is_no_backup() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Launch::serve(folder.path()).start();
+    let wal = fs::metadata(folder.path().join("vomeet.db-wal")).expect("a WAL").len();
+    assert_eq!(wal, 0, "nobody has written");
+    let (code, message) = refused(folder.path(), &["backup", "verify", "vomeet.db"]);
+    assert!(code == 14 && message.starts_with("vomeet.db is in use;"), "{code} {message}");
+    server.terminate();
+    done(folder.path(), &["backup", "verify", "vomeet.db"]);
+}
+
+#[test]
+fn who_interrupts_a_backup_leaves_nothing_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    filled(&path.join("vomeet.db"));
+    fs::create_dir(path.join("copies")).expect("a folder");
+    // The copy waits when it is flushed.
+    let slow = "inject=fdatasync:delay_enter=3000000";
+    let arguments =
+        ["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", slow, BINARY];
+    let arguments = [&arguments[..], &["backup", "copies/x.db"]].concat();
+    let process = Launch::other("strace", &arguments, path).launch();
+    wait_for(|| path.join("copies/x.db.partial").exists().then_some(()));
+    process.signal(rustix::process::Signal::INT);
+    let ended = process.end();
+    assert_eq!(ended.status.code(), Some(21), "{ended:?}");
+    assert!(ended.stderr.contains("The backup was stopped; nothing was kept."), "{ended:?}");
+    assert_eq!(names(&path.join("copies")), [""; 0]);
 }
 
 #[test]
