@@ -281,3 +281,35 @@ fn random() -> Result<String, StartupError> {
 fn failed(why: &str) -> StartupError {
     StartupError::new(Code::DrillFailed, format!("The drill could not be done: {why}."))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn report(file_version: i64, tables: &[(&str, i64)]) -> BackupReport {
+        let tables = tables.iter().map(|(name, rows)| ((*name).to_owned(), *rows));
+        let tables: BTreeMap<String, i64> = tables.collect();
+        let audit_head = String::new();
+        BackupReport { bytes: 1, file_version, tables, audit_entries: 0, audit_head }
+    }
+
+    #[test]
+    fn a_row_that_is_missing_is_not_the_same() {
+        let backup = report(6, &[("users", 2), ("usage", 5)]);
+        for (served, expected) in [
+            (report(6, &[("users", 2), ("usage", 5)]), [("usage", true), ("users", true)].to_vec()),
+            (report(6, &[("users", 1)]), [("usage", false), ("users", false)].to_vec()),
+            (report(7, &[("users", 1)]), [("users", false)].to_vec()),
+        ] {
+            let mut compared = Vec::new();
+            compare_rows(&backup, &served, &mut compared);
+            let row =
+                |(name, same): &(&str, bool)| (format!("rows of {name}").into(), (*same).into());
+            let expected: Vec<(Value, Value)> = expected.iter().map(row).collect();
+            let found: Vec<(Value, Value)> =
+                compared.iter().map(|row| (row["what"].clone(), row["same"].clone())).collect();
+            assert_eq!(found, expected);
+        }
+    }
+}
