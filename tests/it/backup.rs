@@ -95,12 +95,22 @@ fn a_backup_of_a_running_server_is_whole_and_serves() {
     second.whoami(&token.text).expect(200);
 }
 
+/// Ends the writers, also where the test fails: else their scope would wait for them for ever.
+struct EndWriters<'a>(&'a AtomicBool);
+
+impl Drop for EndWriters<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn what_was_answered_before_a_backup_began_is_in_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Launch::serve(folder.path()).start();
     let (client, stop) = (*server, AtomicBool::new(false));
     thread::scope(|scope| {
+        let end = EndWriters(&stop);
         let writers: Vec<_> = (0..3)
             .map(|writer| {
                 let stop = &stop;
@@ -127,7 +137,7 @@ fn what_was_answered_before_a_backup_began_is_in_it() {
                 db.query_row("SELECT count(*) FROM audit", [], |row| row.get(0)).expect("a count");
             assert_eq!(made["tables"]["users"], audit, "it is of one moment");
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(end);
         for writer in writers {
             for (id, email) in writer.join().expect("a writer") {
                 let user = client.get(format!("/admin/users/{id}")).admin().send().expect(200);
