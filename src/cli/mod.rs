@@ -14,6 +14,7 @@ mod print;
 mod progress;
 mod reach;
 mod resolve;
+mod restore;
 mod scan;
 mod scan_findings;
 mod scan_report;
@@ -37,6 +38,7 @@ use meetings::MeetingsCommand;
 use output::Output;
 use print::note;
 use reach::{Missing, with_client};
+use restore::RestoreArgs;
 use scan::ScanArgs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -76,6 +78,8 @@ enum Command {
     Audit(Administration<AuditCommand>),
     /// Back up the database, also while it is served; list, verify and try out backups
     Backup(BackupArgs),
+    /// Put a backup in the place of the database, and keep the old file; no server may run
+    Restore(RestoreArgs),
     /// Usage by day, user or token; no key is needed
     Usage(UsageArgs),
     /// Find tokens in files, or in a report of gitleaks or trufflehog; exit code 32 if there is one
@@ -278,6 +282,7 @@ impl Command {
                 })
             }
             Self::Backup(args) => backup::run(args),
+            Self::Restore(args) => restore::run(args),
             Self::Usage(UsageArgs { place, usage }) => {
                 let output = place.output;
                 with_client(place, Missing::Refuse, async |client| {

@@ -71,6 +71,12 @@ pub(super) fn open_still(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Attaches another database to a connection, to read from it in the same statements.
+pub(super) fn attach(connection: &Connection, path: &Path, name: &str) -> rusqlite::Result<()> {
+    let address = address(path).to_string_lossy().into_owned();
+    connection.execute("ATTACH ?1 AS ?2", [address.as_str(), name]).map(drop)
+}
+
 /// The empty file that a copy is written to. Nobody reads it before it is whole, so it has no
 /// journal, and is flushed by whoever copies.
 pub(super) fn open_copy(path: &Path) -> rusqlite::Result<Connection> {

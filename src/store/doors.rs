@@ -7,6 +7,7 @@ use crate::store::connection::Readers;
 use crate::store::failure::{fail_on, unusable};
 use crate::store::options::Options;
 use crate::store::positions::Positions;
+use crate::store::restore::leftovers;
 use crate::store::writer::job::Written;
 use crate::store::writer::queue::Writer;
 use crate::store::writer::record::Recorder;
@@ -61,6 +62,7 @@ impl Store {
         let options = &Options { path: beside::resolve(&options.path)?, ..options.clone() };
         let found = file::recognise(&options.path, upgrade::APPLICATION_ID)?;
         let lock = file::Lock::take(&options.path)?;
+        leftovers::remove(&options.path);
         file::create_private(&options.path, found)?;
         let connection = upgrade::open(&options.path)?;
         let failed = Arc::new(watch::Sender::new(None));

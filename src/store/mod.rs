@@ -23,6 +23,7 @@ mod pages;
 mod positions;
 mod replay;
 mod reserve;
+mod restore;
 mod scrub;
 mod segments;
 mod sessions;
@@ -61,6 +62,8 @@ pub use meetings::verbs::{DeleteMeeting, NoteMeeting, RedactMeeting, TranscriptO
 pub use options::Options;
 pub(crate) use pages::Page;
 pub use replay::{ReplayMode, replay, replay_with};
+pub(crate) use restore::copy::Wanted;
+pub(crate) use restore::prepare::{Plan, Restore};
 pub use segments::drafts::SettleDrafts;
 pub(crate) use segments::found::{Found, Search};
 pub use segments::index::IndexSegments;

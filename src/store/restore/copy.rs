@@ -1,0 +1,256 @@
+//! What becomes of the copy of the backup before it takes the place of the database, in one
+//! transaction: upgraded, with what is newer applied again, with no bot in a meeting, with no event
+//! that may have been sent, and with an entry in the audit log.
+
+use crate::domain::{
+    Action, Actor, MeetingId, MeetingStatus, StatusReport, Subject, Time, TransitionSource,
+};
+use crate::error::{Error, Result};
+use crate::exit::{Code, StartupError};
+use crate::store::audit::log::{Details, Snapshot, append, newest};
+use crate::store::file::OwnLog;
+use crate::store::meetings::advance::{Advance, MeetingRef};
+use crate::store::meetings::states::OPEN;
+use crate::store::restore::again::{self, Applied, TABLES, WITH_IDS};
+use crate::store::restore::source::{self, Relation};
+use crate::store::scrub::mark_for_scrub;
+use crate::store::writer::verb::Verb;
+use crate::store::{connection, upgrade};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Why a meeting has failed that was open at the time of the backup.
+const FAILED_BECAUSE: &str =
+    "The database was restored from a backup that was made while this meeting was open.";
+/// Why an event is not sent.
+const GIVEN_UP_BECAUSE: &str = "The database was restored from a backup, and whether this event was \
+                                delivered meanwhile is not known.";
+/// The same for the event of a meeting that had ended.
+const ENDED_BECAUSE: &str =
+    "The database was restored from a backup, and the end of this meeting was known before.";
+/// Most ids of a kind that the audit log lists.
+const LISTED_MAX: usize = 1000;
+/// Whose newer rows are counted.
+const COUNTED: [&str; 4] = ["users", "tokens", "meetings", "segments"];
+
+/// What is to be restored.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// The database whose place the backup takes.
+    pub database: PathBuf,
+    /// The backup.
+    pub backup: PathBuf,
+    /// Files that are read for what is newer than the backup; the database itself where there are
+    /// none.
+    pub since: Vec<PathBuf>,
+    /// Whether nothing is read, because there is nothing that can be.
+    pub without_old_file: bool,
+    /// Who restores, and when.
+    pub actor: Actor,
+}
+
+/// What was done to the copy.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub audit_log_goes_on: bool,
+    pub audit_log_fault: Option<String>,
+    pub lost: BTreeMap<&'static str, i64>,
+    pub applied: Applied,
+    pub meetings_failed: Vec<i64>,
+    pub events_given_up: Vec<i64>,
+    pub audit_entry: i64,
+}
+
+/// Prepares the copy.
+pub(super) fn prepare(
+    work: &Path,
+    wanted: &Wanted,
+    as_of: Time,
+    backup_head: &str,
+) -> std::result::Result<Changes, StartupError> {
+    let db = upgrade::open(work)?;
+    let mut changes = Changes::default();
+    db.execute_batch(TABLES).map_err(failed)?;
+    let now = params![wanted.actor.at];
+    db.execute("INSERT INTO temp.moment VALUES (?1)", now).map_err(failed)?;
+    let restored = counters(&db).map_err(failed)?;
+    for (at, file) in wanted.since.iter().enumerate() {
+        read_file(&db, file, at == 0, wanted, &mut changes)?;
+    }
+    if wanted.since.is_empty() {
+        changes.applied = again::names().map(|name| (name, Vec::new())).collect();
+    }
+    let mut finish = || -> Result<()> {
+        let tx = db.unchecked_transaction()?;
+        changes.events_given_up = give_up_events(&tx)?;
+        changes.meetings_failed = fail_meetings(&tx, as_of)?;
+        mark_for_scrub(&tx)?;
+        let given = counters(&tx)?;
+        let after = entry(wanted, as_of, backup_head, &changes, &restored, &given);
+        let details = Details { before: None, after: Snapshot::of(&after) };
+        append(&tx, &wanted.actor, Action::DatabaseRestore, Subject::Database, &details)?;
+        (changes.audit_entry, _) = newest(&tx)?;
+        Ok(tx.commit()?)
+    };
+    finish().map_err(failed)?;
+    connection::checkpoint_all(&db).map_err(failed)?;
+    Ok(changes)
+}
+
+/// Applies what is newer in one file, which may be the first.
+fn read_file(
+    db: &Connection,
+    file: &Path,
+    is_first: bool,
+    wanted: &Wanted,
+    changes: &mut Changes,
+) -> std::result::Result<(), StartupError> {
+    // One that was not there is not left there.
+    let _log = OwnLog::of(file);
+    let readable = source::readable(file, &wanted.database)?;
+    if is_first {
+        changes.audit_log_fault = source::audit_fault(&readable)?;
+        changes.audit_log_goes_on = changes.audit_log_fault.is_none();
+    }
+    connection::attach(db, &readable, "old").map_err(failed)?;
+    if let Relation::Apart(common) = source::relation(db).map_err(failed)? {
+        let message = format!(
+            "{} and {} are not of one history: their audit logs have nothing in common after entry \
+             {common}. Name a later copy of the same database with --since.",
+            file.display(),
+            wanted.backup.display()
+        );
+        return Err(StartupError::new(Code::Conflict, message));
+    }
+    let mut apply = || -> rusqlite::Result<()> {
+        let tx = db.unchecked_transaction()?;
+        if is_first {
+            changes.lost = newer_rows(&tx)?;
+        }
+        again::apply(&tx, &mut changes.applied)?;
+        if is_first && changes.audit_log_goes_on {
+            again::take_audit_log(&tx)?;
+        }
+        tx.commit()
+    };
+    apply().map_err(failed)?;
+    db.execute_batch("DETACH old").map_err(failed)
+}
+
+/// The highest id that each table has given.
+fn counters(db: &Connection) -> rusqlite::Result<BTreeMap<&'static str, i64>> {
+    let mut find = db.prepare("SELECT seq FROM main.sqlite_sequence WHERE name = ?1")?;
+    let mut found = BTreeMap::new();
+    for table in WITH_IDS {
+        let last = find.query_row([table], |row| row.get(0)).optional()?;
+        found.insert(table, last.unwrap_or(0));
+    }
+    Ok(found)
+}
+
+/// How many rows of the attached file are newer than the backup.
+fn newer_rows(db: &Connection) -> rusqlite::Result<BTreeMap<&'static str, i64>> {
+    let mut found = BTreeMap::new();
+    for table in COUNTED {
+        let count = format!(
+            "SELECT count(*) FROM old.{table}
+             WHERE id > ifnull((SELECT seq FROM main.sqlite_sequence WHERE name = '{table}'), 0)"
+        );
+        found.insert(table, db.query_row(&count, [], |row| row.get(0))?);
+    }
+    Ok(found)
+}
+
+/// Events that wait, and of which no file says what became of them, are not sent: they may have
+/// been.
+fn give_up_events(db: &Connection) -> rusqlite::Result<Vec<i64>> {
+    let ids = ids(
+        db,
+        "SELECT id FROM main.deliveries WHERE next_at IS NOT NULL
+           AND id NOT IN (SELECT id FROM temp.told) ORDER BY id",
+    )?;
+    let mut give_up =
+        db.prepare("UPDATE main.deliveries SET next_at = NULL, last_error = ?2 WHERE id = ?1")?;
+    for id in &ids {
+        give_up.execute(params![id, GIVEN_UP_BECAUSE])?;
+    }
+    Ok(ids)
+}
+
+/// Ends the meetings that were open, as of the time of the backup: what was after it is not known.
+/// The secrets of their bots end with them.
+fn fail_meetings(db: &Connection, as_of: Time) -> Result<Vec<i64>> {
+    let last_event = "SELECT ifnull(max(id), 0) FROM main.deliveries";
+    let last_event: i64 = db.query_row(last_event, [], |row| row.get(0))?;
+    let list = format!("SELECT id FROM main.meetings WHERE status IN {} ORDER BY id", *OPEN);
+    let ids = ids(db, &list)?;
+    for &id in &ids {
+        let report = StatusReport::new(MeetingStatus::Failed, TransitionSource::Server);
+        let verb = Advance {
+            meeting_ref: MeetingRef::Meeting(MeetingId(id)),
+            report: report.because(FAILED_BECAUSE),
+            container_id: None,
+            now: as_of,
+        };
+        verb.apply(db)?;
+        db.execute("UPDATE main.sessions SET token_hash = NULL WHERE meeting_id = ?1", [id])?;
+    }
+    // Whoever was told how it really ended is not told otherwise.
+    db.execute(
+        "UPDATE main.deliveries SET next_at = NULL, last_error = ?2
+         WHERE id > ?1 AND meeting_id IN (SELECT id FROM temp.over)",
+        params![last_event, ENDED_BECAUSE],
+    )?;
+    Ok(ids)
+}
+
+fn ids(db: &Connection, list: &str) -> rusqlite::Result<Vec<i64>> {
+    let mut list = db.prepare(list)?;
+    let ids = list.query_map([], |row| row.get(0))?;
+    ids.collect()
+}
+
+/// What the audit log says of the restore. `ids` are read by later restores and verifications: ids
+/// between the two numbers were lost by this one.
+fn entry(
+    wanted: &Wanted,
+    as_of: Time,
+    backup_head: &str,
+    changes: &Changes,
+    restored: &BTreeMap<&'static str, i64>,
+    given: &BTreeMap<&'static str, i64>,
+) -> Value {
+    let mut ids = Map::new();
+    for (table, last) in restored {
+        let range = json!({ "restored": last, "given": given.get(table) });
+        ids.insert((*table).to_owned(), range);
+    }
+    let mut applied = Map::new();
+    let failed = ("meetings_failed", &changes.meetings_failed);
+    let given_up = ("events_given_up", &changes.events_given_up);
+    let again = changes.applied.iter().map(|(name, ids)| (*name, ids));
+    for (name, all) in again.chain([failed, given_up]) {
+        if !all.is_empty() {
+            let listed = &all[..all.len().min(LISTED_MAX)];
+            applied.insert(name.to_owned(), json!({ "count": all.len(), "ids": listed }));
+        }
+    }
+    json!({
+        "backup": wanted.backup,
+        "as_of": as_of,
+        "backup_head": backup_head,
+        "since": wanted.since,
+        "audit_log_goes_on": changes.audit_log_goes_on,
+        "lost": changes.lost,
+        "applied": applied,
+        "ids": ids,
+    })
+}
+
+fn failed(error: impl Into<Error>) -> StartupError {
+    let error: Error = error.into();
+    let message = format!("The copy of the backup cannot be prepared ({}).", error.store_cause());
+    StartupError::new(Code::Unavailable, message)
+}

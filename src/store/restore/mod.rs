@@ -1,0 +1,9 @@
+//! Restoring a backup in the place of a database: a copy of it is prepared beside the database, what
+//! is newer there is applied to the copy again, and then the copy takes the place.
+
+mod again;
+pub(crate) mod copy;
+pub(crate) mod leftovers;
+pub(crate) mod prepare;
+mod source;
+mod swap;
