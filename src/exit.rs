@@ -30,7 +30,7 @@ codes! {
     Invalid = 7,
     /// The admin socket, or the database, is not yours to open.
     NotPermitted = 8,
-    /// A deletion or revocation was not confirmed.
+    /// A deletion, revocation or restore was not confirmed.
     NotConfirmed = 9,
     /// A setting is unknown, unreadable or out of range.
     Config = 10,

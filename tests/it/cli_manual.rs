@@ -20,6 +20,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("admin-key", &["create", "list", "rotate", "revoke"]),
     ("audit", &["list", "verify", "export"]),
     ("backup", &["verify", "list", "drill"]),
+    ("restore", &[]),
     ("usage", &[]),
     ("scan", &[]),
     ("completions", &[]),

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use vomeet::domain::PlainToken;
 
 /// Restores without a question, and returns what was done.
 pub fn restored(folder: &Path, arguments: &[&str]) -> Value {
@@ -163,31 +162,6 @@ fn who_lost_access_does_not_get_it_back() {
     assert!(said.contains("revoked"), "{said}");
     let shown = server.get(format!("/admin/users/{user}")).admin().send().expect(200);
     assert_eq!(shown["max_concurrent_bots"], 0);
-    server.terminate();
-}
-
-#[test]
-fn a_configured_token_that_was_revoked_since_stays_so() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path();
-    let secret = PlainToken::generate().expect("randomness").reveal().to_owned();
-    let secret = secret.as_str();
-    let ended = Launch::new(path, &["token", "hash"]).input(secret).run();
-    let hash = ended.stdout.trim();
-    let settings = format!("[[users]]\nemail = \"c@example.com\"\ntokens = [\"{hash}\"]\n");
-    done(path, &["user", "add", "b@example.com"]);
-    done(path, &["backup", "b.db"]);
-    fs::write(path.join("vomeet.toml"), settings).expect("settings");
-    let server = serve(path);
-    server.whoami(secret).expect(200);
-    let id = done(path, &["token", "list", "--output", "json"]);
-    let id: Value = serde_json::from_str(&id).expect("JSON");
-    let id = id[0]["id"].as_i64().expect("an id");
-    assert_eq!(server.delete(format!("/admin/tokens/{id}")).admin().send().status, 204);
-    server.terminate();
-    restored(path, &["b.db"]);
-    let server = serve(path);
-    assert_eq!(server.whoami(secret).status, 403, "it was made again from the settings");
     server.terminate();
 }
 

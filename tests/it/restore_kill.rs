@@ -159,6 +159,19 @@ fn by() -> Actor {
     Actor { name: "key:settings".to_owned(), address: None, at: now(), salt: [1; 16] }
 }
 
+fn unchanged(id: UserId) -> UpdateUser {
+    UpdateUser {
+        id,
+        email: None,
+        name: Patch::Keep,
+        image_url: Patch::Keep,
+        max_concurrent_bots: None,
+        data: None,
+        disabled: None,
+        now: now(),
+    }
+}
+
 fn open(folder: &Path) -> Store {
     let path = database(folder);
     let options = Options { path, small_readers: 1, long_readers: 1, queue_max: 8 };
@@ -196,16 +209,7 @@ impl History {
                     store.write_by(by(), RevokeToken { id: self.token(token), now: now() }).await;
             }
             Operation::Rotate { token, grace, by_holder } => {
-                let rotate = RotateToken {
-                    id: self.token(token),
-                    hash: hash(self.tokens + 1),
-                    hint: Hint("AbCd".to_owned()),
-                    grace_seconds: if grace { 100 } else { 0 },
-                    expires_in: None,
-                    now: now(),
-                    by_holder,
-                };
-                self.tokens += i64::from(store.write_by(by(), rotate).await.is_ok());
+                self.rotate(store, token, grace, by_holder).await;
             }
             Operation::Disable { token, disabled } => {
                 self.update(store, token, Patch::Keep, Some(disabled)).await;
@@ -215,16 +219,7 @@ impl History {
                 self.update(store, token, Patch::Set(end), None).await;
             }
             Operation::DisableUser { user, disabled } => {
-                let change = UpdateUser {
-                    id: self.user(user),
-                    email: None,
-                    name: Patch::Keep,
-                    image_url: Patch::Keep,
-                    max_concurrent_bots: None,
-                    data: None,
-                    disabled: Some(disabled),
-                    now: now(),
-                };
+                let change = UpdateUser { disabled: Some(disabled), ..unchanged(self.user(user)) };
                 let _ = store.write_by(by(), change).await;
             }
             Operation::Redact { user } => {
@@ -251,6 +246,19 @@ impl History {
                 }
             }
         }
+    }
+
+    async fn rotate(&mut self, store: &Store, token: u8, grace: bool, by_holder: bool) {
+        let rotate = RotateToken {
+            id: self.token(token),
+            hash: hash(self.tokens + 1),
+            hint: Hint("AbCd".to_owned()),
+            grace_seconds: if grace { 100 } else { 0 },
+            expires_in: None,
+            now: now(),
+            by_holder,
+        };
+        self.tokens += i64::from(store.write_by(by(), rotate).await.is_ok());
     }
 
     async fn update(

@@ -3,11 +3,13 @@
 
 use crate::backup::rows;
 use crate::cli::{done, refused};
+use crate::process::Launch;
 use crate::restore::{applied, database, has, kept, one, restored, serve, sql, with_transcripts};
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
+use vomeet::domain::PlainToken;
 
 /// Meetings and events as they are at the time of the backup.
 const AT_BACKUP: &str = "
@@ -158,6 +160,31 @@ fn more_than_one_file_is_read_for_what_is_newer() {
     assert_eq!(applied(&plan), json!({ "meetings_erased": [5] }));
     assert_eq!(plan["since"], json!(["vomeet.db", name]));
     assert!(!has(&database(path), "zqlater"));
+}
+
+#[test]
+fn a_configured_token_that_was_revoked_since_stays_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let secret = PlainToken::generate().expect("randomness").reveal().to_owned();
+    let secret = secret.as_str();
+    let ended = Launch::new(path, &["token", "hash"]).input(secret).run();
+    let hash = ended.stdout.trim();
+    let settings = format!("[[users]]\nemail = \"c@example.com\"\ntokens = [\"{hash}\"]\n");
+    done(path, &["user", "add", "b@example.com"]);
+    done(path, &["backup", "b.db"]);
+    fs::write(path.join("vomeet.toml"), settings).expect("settings");
+    let server = serve(path);
+    server.whoami(secret).expect(200);
+    let id = done(path, &["token", "list", "--output", "json"]);
+    let id: Value = serde_json::from_str(&id).expect("JSON");
+    let id = id[0]["id"].as_i64().expect("an id");
+    assert_eq!(server.delete(format!("/admin/tokens/{id}")).admin().send().status, 204);
+    server.terminate();
+    restored(path, &["b.db"]);
+    let server = serve(path);
+    assert_eq!(server.whoami(secret).status, 403, "it was made again from the settings");
+    server.terminate();
 }
 
 /// A file of version 5 with two users, who have a token each.
