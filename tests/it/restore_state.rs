@@ -229,14 +229,17 @@ fn a_changed_audit_log_does_not_go_on() {
     let server = serve(path);
     let user = server.new_user("one@example.com");
     let token = server.new_token(user);
+    let erased = server.new_user("two@example.com");
     done(path, &["backup", "b.db"]);
     server.revoke(&token);
+    assert_eq!(server.delete(format!("/admin/users/{erased}")).admin().send().status, 204);
     server.terminate();
     sql(path, "UPDATE audit SET actor = 'nobody' WHERE id = (SELECT max(id) FROM audit)");
     let plan = restored(path, &["b.db"]);
     assert_eq!(plan["audit_log_goes_on"], false);
     assert!(plan["audit_log_fault"].as_str().expect("a fault").contains("was changed"), "{plan}");
-    assert_eq!(applied(&plan), json!({ "tokens_revoked": [token.id] }));
+    let expected = json!({ "tokens_revoked": [token.id], "users_erased": [erased] });
+    assert_eq!(applied(&plan), expected);
     let log = done(path, &["audit", "verify", "--output", "json"]);
     assert!(log.contains("\"intact\":true"), "{log}");
 }

@@ -3,7 +3,7 @@
 //! that may have been sent, and with an entry in the audit log.
 
 use crate::domain::{
-    Action, Actor, MeetingId, MeetingStatus, StatusReport, Subject, Time, TransitionSource,
+    Action, Actor, MeetingId, MeetingStatus, StatusReport, Subject, Time, TransitionSource, UserId,
 };
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
@@ -86,6 +86,7 @@ pub(super) fn prepare(
         let tx = db.unchecked_transaction()?;
         changes.events_given_up = give_up_events(&tx)?;
         changes.meetings_failed = fail_meetings(&tx, as_of)?;
+        note_erasures(&tx, &wanted.actor, &changes.applied)?;
         mark_for_scrub(&tx)?;
         let given = counters(&tx)?;
         let after = entry(wanted, as_of, backup_head, &changes, &restored, &given);
@@ -204,6 +205,24 @@ fn fail_meetings(db: &Connection, as_of: Time) -> Result<Vec<i64>> {
         params![last_event, ENDED_BECAUSE],
     )?;
     Ok(ids)
+}
+
+/// Users who were erased have an entry that says so, also where the log that goes on knows nothing
+/// of it.
+fn note_erasures(db: &Connection, actor: &Actor, applied: &Applied) -> Result<()> {
+    let known = "SELECT 1 FROM main.audit WHERE action = 'user.delete' AND subject_id = ?1";
+    let mut known = db.prepare(known)?;
+    let erased = applied.iter().find(|(name, _)| *name == "users_erased");
+    let mut number = 0;
+    for &id in erased.map_or(&[][..], |(_, ids)| ids) {
+        if !known.exists([id])? {
+            number += 1;
+            let actor = actor.for_change(number);
+            let subject = Subject::User(UserId(id));
+            append(db, &actor, Action::UserDelete, subject, &Details::default())?;
+        }
+    }
+    Ok(())
 }
 
 fn ids(db: &Connection, list: &str) -> rusqlite::Result<Vec<i64>> {
