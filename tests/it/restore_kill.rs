@@ -10,6 +10,7 @@ use crate::restore::{database, has, one, restored, serve, sql};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use std::fs;
 use std::path::Path;
 use vomeet::domain::{
@@ -49,7 +50,12 @@ fn a_kill_at_any_step_leaves_the_old_file_or_the_new_one_whole() {
     server.revoke(&token);
     server.new_user("three@example.com");
     assert_eq!(server.delete(format!("/admin/users/{second}")).admin().send().status, 204);
-    server.kill();
+    server.terminate();
+    // What was written last is in the WAL alone, as after a kill.
+    let db = Connection::open(database(path)).expect("a database");
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).expect("set");
+    db.execute("UPDATE users SET name = 'in the WAL'", []).expect("an update");
+    drop(db);
     let fresh = || {
         let folder = tempfile::tempdir().expect("a folder");
         for name in ["vomeet.db", "vomeet.db-wal", "b.db"] {
