@@ -34,7 +34,7 @@ fn kills() -> [(&'static str, usize); 5] {
         ("/sync$", every(4)),
         ("/^unlink", every(9)),
         ("/^pwrite", every(40)),
-        ("/^(copy_file_range|sendfile|ftruncate)", every(2)),
+        ("/^(copy_file_range|sendfile|ftruncate)", 1),
     ]
 }
 
