@@ -182,7 +182,7 @@ fn backup_readings(app: &App) -> [Reading; 3] {
         (
             "backup_seconds",
             "How long the last backup took, rounded up; 0 where it was made before the start",
-            took.as_millis().div_ceil(1000) as u64,
+            took.as_secs() + u64::from(took.subsec_nanos() > 0),
         ),
         (
             "backup_bytes",

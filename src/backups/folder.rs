@@ -7,6 +7,7 @@ use crate::domain::Time;
 use crate::error::{Error, Result};
 use crate::store::{PARTIAL, create_folder, header, remove_abandoned, time_of};
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -40,7 +41,7 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<ListedBackup>> {
         let verified = header::read(&path).is_ok();
         found.push(ListedBackup { file: name, at, bytes: meta.len(), verified });
     }
-    found.sort_by(|one, other| other.at.cmp(&one.at));
+    found.sort_by_key(|backup| Reverse(backup.at));
     Ok(found)
 }
 

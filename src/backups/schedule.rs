@@ -5,6 +5,7 @@ use crate::clock::{Clock, later};
 use crate::config::Backup as Settings;
 use crate::domain::Time;
 use crate::error::{Error, Result};
+use crate::logging::Trouble;
 use crate::store::{BackupReport, Stop, Store, Written, file_in};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -140,7 +141,9 @@ impl Backups {
             folder::make(&into)?;
             let path = file_in(&into, at);
             let written = store.back_up(&path, false, stop)?;
-            folder::prune(&into, keep, at)?;
+            if let Err(error) = folder::prune(&into, keep, at) {
+                log::warn!("old backups are not deleted: {error}");
+            }
             Ok((path, written))
         });
         let made = made.await.map(|(path, written)| made_of(path, at, written));
@@ -173,8 +176,12 @@ impl Backups {
         if self.settings.folder.is_none() {
             return;
         }
+        let mut trouble = Trouble::default();
         loop {
-            self.look().await;
+            match self.look().await {
+                Ok(()) => trouble.end("the folder of backups can be read again"),
+                Err(error) => trouble.warn(&error.to_string()),
+            }
             let due = self.next_at();
             if due.is_some_and(|due| due <= self.clock.now()) {
                 // It is logged.
@@ -213,11 +220,13 @@ impl Backups {
         let (store, stop) = (Arc::clone(&self.store), self.stop.clone());
         let (done, result) = oneshot::channel();
         let thread = std::thread::Builder::new().name("backup".to_owned()).spawn(move || {
-            let _turn = turn;
             #[cfg(target_os = "linux")]
             // Of this thread alone. Where it is refused, the backup is made all the same.
             let _ = rustix::process::nice(NICE);
-            let _ = done.send(work(&store, &stop));
+            let result = work(&store, &stop);
+            // Whoever is told may begin the next one.
+            drop(turn);
+            let _ = done.send(result);
         });
         thread
             .map_err(|error| Error::BackupFailed(format!("No thread for a backup ({error}).")))?;
@@ -253,12 +262,9 @@ impl Backups {
     }
 
     /// Finds the last good backup in the folder; one of the future is of a clock that was wrong.
-    async fn look(&self) {
-        let listed = match self.listed().await {
-            Ok(listed) => listed,
-            Err(error) => return log::warn!("{error}"),
-        };
-        let Some(folder) = self.folder() else { return };
+    async fn look(&self) -> Result<()> {
+        let listed = self.listed().await?;
+        let Some(folder) = self.folder() else { return Ok(()) };
         let now = self.clock.now();
         let newest = listed.into_iter().find(|backup| backup.verified && backup.at <= now);
         let good = newest.map(|ListedBackup { file, at, bytes, .. }| Good {
@@ -277,6 +283,7 @@ impl Backups {
                 _ => good,
             };
         });
+        Ok(())
     }
 
     fn with_known<T>(&self, use_it: impl FnOnce(&mut Known) -> T) -> T {

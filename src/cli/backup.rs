@@ -10,9 +10,10 @@ use crate::cli::output::Output;
 use crate::cli::print::note;
 use crate::cli::progress;
 use crate::cli::reach::{LOCKED_TIME_MAX, RETRY_PAUSE, find_server, locked, runtime, shown};
+use crate::cli::serve::stop_signal;
 use crate::cli::table::Column;
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Config, Settings};
 use crate::error::Error;
 use crate::exit::{Code, StartupError};
 use crate::store::{Stop, back_up_resting, file_in, verify};
@@ -102,7 +103,7 @@ fn back_up(
             if let Some(client) = find_server(&settings).await? {
                 break progress::shown(ask_server(client, target, force)).await?;
             }
-            match back_up_here(&settings, target, force) {
+            match interruptible(&settings, target, force).await {
                 Err(error) if error.code == Code::DatabaseHeld && Instant::now() < end => {
                     sleep(RETRY_PAUSE).await;
                 }
@@ -125,6 +126,10 @@ async fn ask_server(
     force: bool,
 ) -> Result<Response, StartupError> {
     let mut client = client.waiting_at_most(BACKUP_TIME_MAX);
+    if target.is_some_and(|target| target.to_str().is_none()) {
+        let message = "The server takes no path that is not UTF-8; choose another name.";
+        return Err(StartupError::new(Code::Invalid, message));
+    }
     let body = target.map(|target| json!({ "path": shown(target), "replace": force }));
     let made = client.send(Method::POST, Target::path(["admin", "backups"]), body).await;
     client.close();
@@ -149,18 +154,43 @@ fn require_seen(made: &Value) -> Result<(), StartupError> {
     Err(StartupError::new(Code::Unavailable, message))
 }
 
-/// Backs up a database that no server has open.
-fn back_up_here(
+/// Backs up the database here; whoever interrupts it leaves nothing behind.
+async fn interruptible(
     settings: &Settings,
     target: Option<&Path>,
     force: bool,
 ) -> Result<Response, StartupError> {
+    let stopped = stop_signal().map_err(|error| {
+        StartupError::new(Code::Unavailable, format!("Cannot wait for signals: {error}."))
+    })?;
+    let stop = Stop::default();
+    let (config, stop_copy) = (settings.config.clone(), stop.clone());
+    let target = target.map(Path::to_owned);
+    let work = move || back_up_here(&config, target.as_deref(), force, &stop_copy);
+    let mut work = tokio::task::spawn_blocking(work);
+    let done = tokio::select! {
+        done = progress::shown(&mut work) => done,
+        () = stopped => {
+            stop.set();
+            work.await
+        }
+    };
+    done.map_err(|error| StartupError::new(Code::Unavailable, error.to_string()))?
+}
+
+/// Backs up a database that no server has open.
+fn back_up_here(
+    config: &Config,
+    target: Option<&Path>,
+    force: bool,
+    stop: &Stop,
+) -> Result<Response, StartupError> {
     let at = Clock::system().now();
-    let (database, backup) = (&settings.config.database, &settings.config.backup);
+    let (database, backup) = (&config.database, &config.backup);
     let folder = match (target, &backup.folder) {
         (Some(target), _) => target,
         (None, Some(folder)) => {
-            make_folder(folder).map_err(failed)?;
+            make_folder(folder).map_err(|error| failed(&error))?;
             folder
         }
         (None, None) => {
@@ -170,14 +200,16 @@ fn back_up_here(
         }
     };
     let path = file_in(folder, at);
-    let written = back_up_resting(database, &path, force)?;
-    if target.is_none() {
-        prune(folder, backup.keep, at).map_err(failed)?;
+    let written = back_up_resting(database, &path, force, stop)?;
+    if target.is_none()
+        && let Err(error) = prune(folder, backup.keep, at)
+    {
+        note(&format!("Old backups are not deleted: {error}"));
     }
     Response::of(&NewBackup::of(Made { path, at, report: written.report, took: written.took }))
 }
 
-fn failed(error: Error) -> StartupError {
+fn failed(error: &Error) -> StartupError {
     StartupError::new(Code::Unavailable, error.to_string())
 }
 
@@ -223,7 +255,7 @@ fn list_folder(place: Place, output: Output) -> Result<(), StartupError> {
 
 fn listed_here(settings: &Settings) -> Result<Vec<ListedBackup>, StartupError> {
     match &settings.config.backup.folder {
-        Some(folder) => list(folder).map_err(failed),
+        Some(folder) => list(folder).map_err(|error| failed(&error)),
         None => Ok(Vec::new()),
     }
 }

@@ -109,7 +109,7 @@ async fn drill(
     stop: Stop,
 ) -> Result<Vec<Value>, StartupError> {
     let report = verified(file.to_owned(), stop.clone()).await?;
-    let scratch = Scratch::make(scratch.unwrap_or_else(std::env::temp_dir))?;
+    let scratch = Scratch::make(&scratch.unwrap_or_else(std::env::temp_dir))?;
     let (from, to) = (file.to_owned(), scratch.database());
     let copied = tokio::task::spawn_blocking(move || fs::copy(from, to)).await;
     copied
@@ -123,8 +123,8 @@ async fn drill(
     server.stop().await?;
     asked?;
     // What the server has made of it; an older file was upgraded.
-    let served = verified(scratch.database(), stop).await?;
-    compare_rows(&report, &served, &mut compared);
+    let after = verified(scratch.database(), stop).await?;
+    compare_rows(&report, &after, &mut compared);
     Ok(compared)
 }
 
@@ -187,7 +187,7 @@ fn compare_rows(report: &BackupReport, served: &BackupReport, compared: &mut Vec
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn make(folder: PathBuf) -> Result<Self, StartupError> {
+    fn make(folder: &Path) -> Result<Self, StartupError> {
         let path = folder.join(format!("vomeet-drill-{}", &random()?[..12]));
         create_folder(&path)
             .map_err(|error| failed(&format!("{} cannot be made ({error})", shown(&path))))?;
@@ -280,4 +280,36 @@ fn random() -> Result<String, StartupError> {
 
 fn failed(why: &str) -> StartupError {
     StartupError::new(Code::DrillFailed, format!("The drill could not be done: {why}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn report(file_version: i64, tables: &[(&str, i64)]) -> BackupReport {
+        let tables = tables.iter().map(|(name, rows)| ((*name).to_owned(), *rows));
+        let tables: BTreeMap<String, i64> = tables.collect();
+        let audit_head = String::new();
+        BackupReport { bytes: 1, file_version, tables, audit_entries: 0, audit_head }
+    }
+
+    #[test]
+    fn a_row_that_is_missing_is_not_the_same() {
+        let backup = report(6, &[("users", 2), ("usage", 5)]);
+        for (served, expected) in [
+            (report(6, &[("users", 2), ("usage", 5)]), [("usage", true), ("users", true)].to_vec()),
+            (report(6, &[("users", 1)]), [("usage", false), ("users", false)].to_vec()),
+            (report(7, &[("users", 1)]), [("users", false)].to_vec()),
+        ] {
+            let mut compared = Vec::new();
+            compare_rows(&backup, &served, &mut compared);
+            let row =
+                |(name, same): &(&str, bool)| (format!("rows of {name}").into(), (*same).into());
+            let expected: Vec<(Value, Value)> = expected.iter().map(row).collect();
+            let found: Vec<(Value, Value)> =
+                compared.iter().map(|row| (row["what"].clone(), row["same"].clone())).collect();
+            assert_eq!(found, expected);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! backup, and what is said about it.
 
 use crate::cli::{done, refused, vomeet};
+use crate::client::wait_for;
 use crate::durability::names;
 use crate::process::{BINARY, Launch};
 use crate::server::open_file;
@@ -74,6 +75,8 @@ fn a_backup_of_a_running_server_is_whole_and_serves() {
     let meta = fs::metadata(file).expect("a file");
     assert_eq!(meta.permissions().mode() & 0o777, 0o600);
     assert_eq!(made["bytes"], meta.len());
+    let header = fs::read(file).expect("a file");
+    assert_eq!(header[18..20], [1, 1], "it is read without a WAL");
     assert_eq!(made["tables"]["users"], 2);
     assert_eq!(made["tables"]["segments"], 500);
     assert_eq!(made["audit_entries"], 2);
@@ -92,12 +95,22 @@ fn a_backup_of_a_running_server_is_whole_and_serves() {
     second.whoami(&token.text).expect(200);
 }
 
+/// Ends the writers, also where the test fails: else their scope would wait for them for ever.
+struct EndWriters<'a>(&'a AtomicBool);
+
+impl Drop for EndWriters<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn what_was_answered_before_a_backup_began_is_in_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Launch::serve(folder.path()).start();
     let (client, stop) = (*server, AtomicBool::new(false));
     thread::scope(|scope| {
+        let end = EndWriters(&stop);
         let writers: Vec<_> = (0..3)
             .map(|writer| {
                 let stop = &stop;
@@ -124,7 +137,7 @@ fn what_was_answered_before_a_backup_began_is_in_it() {
                 db.query_row("SELECT count(*) FROM audit", [], |row| row.get(0)).expect("a count");
             assert_eq!(made["tables"]["users"], audit, "it is of one moment");
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(end);
         for writer in writers {
             for (id, email) in writer.join().expect("a writer") {
                 let user = client.get(format!("/admin/users/{id}")).admin().send().expect(200);
@@ -188,6 +201,10 @@ fn a_file_that_is_there_is_replaced_only_when_asked() {
         let (code, message) = refused(folder.path(), &["backup", "--force", "link"]);
         assert!(code == 6 && message.contains("is no regular file"), "{code} {message}");
         fs::remove_file(folder.path().join("link")).expect("a link");
+        for own in ["vomeet.db", "vomeet.db-wal", "vomeet.db.lock", "sub/../vomeet.db"] {
+            let (code, message) = refused(folder.path(), &["backup", "--force", own]);
+            assert!(code == 6 && message.contains("is a file of the database itself"), "{message}");
+        }
         let (code, message) = refused(folder.path(), &["backup", "nowhere/x.db"]);
         assert_eq!(code, 21, "{message}");
         assert!(message.contains("there is no folder"), "{message}");
@@ -281,6 +298,7 @@ fn what_is_no_good_backup_is_told_in_one_sentence() {
     spoiled(path, "audit", sql("UPDATE audit SET action = 'user.delete' WHERE id = 2"));
     spoiled(path, "in-use", |_| fs::write(path.join("in-use-wal"), b"wal").expect("a WAL"));
     let before = names(path);
+    let mut wrong = Vec::new();
     for (file, code, expected) in [
         ("missing", 15, "missing cannot be read (No such file"),
         ("a-folder", 14, "a-folder is no backup: it is no regular file."),
@@ -297,12 +315,52 @@ fn what_is_no_good_backup_is_told_in_one_sentence() {
         ("audit", 31, "The audit log in audit was changed: entry 2 was changed"),
         ("in-use", 14, "in-use is in use, or was copied while it was: in-use-wal lies beside it."),
     ] {
-        let (found, message) = refused(path, &["backup", "verify", file]);
-        assert_eq!(found, code, "{file}: {message}");
-        assert!(message.starts_with(expected), "{file}: {message}");
+        let ended = vomeet(path, &["backup", "verify", file]);
+        let said = ended.stderr.trim_start_matches("vomeet: ");
+        let is_one_line = ended.stderr.lines().count() == 1;
+        if ended.status.code() != Some(code) || !said.starts_with(expected) || !is_one_line {
+            wrong.push(format!("{file}: {ended:?}"));
+        }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
     assert_eq!(names(path), before, "verifying leaves nothing");
     done(path, &["backup", "verify", "good.db"]);
+}
+
+#[test]
+fn a_database_in_use_is_no_backup() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Launch::serve(folder.path()).start();
+    // A WAL that is not empty would give it away.
+    wait_for(|| {
+        server.signal(rustix::process::Signal::HUP);
+        let wal = fs::metadata(folder.path().join("vomeet.db-wal")).expect("a WAL");
+        (wal.len() == 0).then_some(())
+    });
+    let (code, message) = refused(folder.path(), &["backup", "verify", "vomeet.db"]);
+    assert!(code == 14 && message.starts_with("vomeet.db is in use;"), "{code} {message}");
+    server.terminate();
+    done(folder.path(), &["backup", "verify", "vomeet.db"]);
+}
+
+#[test]
+fn who_interrupts_a_backup_leaves_nothing_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    filled(&path.join("vomeet.db"));
+    fs::create_dir(path.join("copies")).expect("a folder");
+    // The copy waits when it is flushed.
+    let slow = "inject=fdatasync:delay_enter=3000000";
+    let arguments =
+        ["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", slow, BINARY];
+    let arguments = [&arguments[..], &["backup", "copies/x.db"]].concat();
+    let process = Launch::other("strace", &arguments, path).launch();
+    wait_for(|| path.join("copies/x.db.partial").exists().then_some(()));
+    process.signal(rustix::process::Signal::INT);
+    let ended = process.end();
+    assert_eq!(ended.status.code(), Some(21), "{ended:?}");
+    assert!(ended.stderr.contains("The backup was stopped; nothing was kept."), "{ended:?}");
+    assert_eq!(names(&path.join("copies")), [""; 0]);
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn list(client: &Client) -> Value {
 }
 
 /// The value of a metric.
-fn metric(client: &Client, name: &str) -> f64 {
+fn metric(client: &Client, name: &str) -> i64 {
     let text = client.get("/metrics").send();
     let text = text.text().to_owned();
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("vomeet_{name} ")));
@@ -65,24 +65,24 @@ fn the_schedule_makes_them_and_keeps_as_many_as_it_should() {
         wait_for(|| (files(&folder) == kept).then_some(()));
         assert!(folder.join("mine.db").exists(), "after backup {count}");
     }
-    wait_for(|| (metric(&server, "backup_bytes") > 0.0).then_some(()));
+    wait_for(|| (metric(&server, "backup_bytes") > 0).then_some(()));
     let at = clock.now().as_millis() / 1000;
-    assert_eq!(metric(&server, "backup_last_success_timestamp_seconds") as i64, at);
-    assert!(metric(&server, "backup_seconds") >= 1.0);
-    assert_eq!(metric(&server, "backup_failures_total"), 0.0);
+    assert_eq!(metric(&server, "backup_last_success_timestamp_seconds"), at);
+    assert!(metric(&server, "backup_seconds") >= 1);
+    assert_eq!(metric(&server, "backup_failures_total"), 0);
 }
 
 #[test]
 fn its_age_outlives_a_restart() {
     let clock = still_clock();
     let server = with_schedule(&clock, "9").start();
-    wait_for(|| (metric(&server, "backup_bytes") > 0.0).then_some(()));
+    wait_for(|| (metric(&server, "backup_bytes") > 0).then_some(()));
     let at = metric(&server, "backup_last_success_timestamp_seconds");
     clock.advance(HOUR);
     let server = server.restart();
-    wait_for(|| (metric(&server, "backup_bytes") > 0.0).then_some(()));
+    wait_for(|| (metric(&server, "backup_bytes") > 0).then_some(()));
     assert_eq!(metric(&server, "backup_last_success_timestamp_seconds"), at);
-    assert_eq!(metric(&server, "backup_seconds"), 0.0, "it was before the start");
+    assert_eq!(metric(&server, "backup_seconds"), 0, "it was before the start");
     assert_eq!(list(&server)["backups"].as_array().map(Vec::len), Some(1), "none was due");
     // One that was cut off since does not count, nor one of a time that has not come.
     let folder = server.folder().join("backups");
@@ -103,7 +103,7 @@ fn a_failure_is_told_and_tried_again() {
     let parent = setup.folder().join("later");
     let folder = parent.join("backups");
     let server = setup.set("VOMEET_BACKUP_FOLDER", &folder.to_string_lossy()).start();
-    wait_for(|| (metric(&server, "backup_failures_total") == 1.0).then_some(()));
+    wait_for(|| (metric(&server, "backup_failures_total") == 1).then_some(()));
     let told = list(&server);
     assert_eq!(told["last_failure"]["at"], clock.now().to_string().as_str());
     let why = told["last_failure"]["why"].as_str().expect("a sentence");
@@ -116,7 +116,7 @@ fn a_failure_is_told_and_tried_again() {
     clock.advance(10 * MINUTE);
     wait_for(|| (files(&folder) == 1).then_some(()));
     wait_for(|| (list(&server)["last_failure"] == Value::Null).then_some(()));
-    assert_eq!(metric(&server, "backup_failures_total"), 1.0);
+    assert_eq!(metric(&server, "backup_failures_total"), 1);
 }
 
 #[test]
@@ -154,8 +154,8 @@ fn without_a_folder_none_is_made_and_none_is_listed() {
     );
     let nothing = json!({ "folder": null, "backups": [], "last_failure": null, "next_at": null });
     assert_eq!(list(&server), nothing);
-    assert_eq!(metric(&server, "backup_last_success_timestamp_seconds"), 0.0);
-    assert_eq!(metric(&server, "backup_failures_total"), 0.0, "nobody wanted one");
+    assert_eq!(metric(&server, "backup_last_success_timestamp_seconds"), 0);
+    assert_eq!(metric(&server, "backup_failures_total"), 0, "nobody wanted one");
 }
 
 #[test]
@@ -252,6 +252,9 @@ fn a_server_that_stops_stops_a_backup_and_leaves_nothing_of_it() {
     let ended = server.terminate();
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     let answer = asker.join().expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("the server stops"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.contains("The backup was stopped"),
+        "{answer}"
+    );
     assert_eq!(names(&path.join("backups")), [""; 0]);
 }

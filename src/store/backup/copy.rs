@@ -7,7 +7,7 @@
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
 use crate::store::backup::target::{Target, cannot_write};
-use crate::store::backup::verify::{BackupReport, Stop, compare, count_rows, verify};
+use crate::store::backup::verify::{BackupReport, Stop, compare, count_rows, verify_unlocked};
 use crate::store::doors::Store;
 use crate::store::failure::fail_on;
 use crate::store::file::{Found, Lock, OwnLog};
@@ -41,7 +41,8 @@ impl Store {
     pub(crate) fn back_up(&self, path: &Path, replace: bool, stop: &Stop) -> Result<Written> {
         self.refuse_if_failed()?;
         let source = connection::open_reader(self.path()).map_err(|error| cannot_read(&error))?;
-        write(&source, path, replace, stop, || self.checkpoint_from(&source))
+        let order = Order { database: self.path(), path, replace, stop };
+        write(&source, &order, || self.checkpoint_from(&source))
     }
 
     /// Checkpoints what the WAL has gathered while it was needed. The writer would do it all at its
@@ -67,6 +68,7 @@ pub(crate) fn back_up_resting(
     database: &Path,
     path: &Path,
     replace: bool,
+    stop: &Stop,
 ) -> std::result::Result<Written, StartupError> {
     let database = beside::resolve(database)?;
     if file::recognise(&database, upgrade::APPLICATION_ID)? == Found::Nothing {
@@ -77,7 +79,8 @@ pub(crate) fn back_up_resting(
     let _lock = Lock::take(&database)?;
     let _log = OwnLog::of(&database);
     let source = upgrade::open_as_it_is(&database)?;
-    write(&source, path, replace, &Stop::default(), || Ok(())).map_err(|error| {
+    let order = Order { database: &database, path, replace, stop };
+    write(&source, &order, || Ok(())).map_err(|error| {
         let code = match error {
             Error::BackupConflict(_) => Code::Conflict,
             _ => Code::Unavailable,
@@ -86,21 +89,28 @@ pub(crate) fn back_up_resting(
     })
 }
 
+/// What is to be written.
+struct Order<'a> {
+    database: &'a Path,
+    path: &'a Path,
+    replace: bool,
+    stop: &'a Stop,
+}
+
 /// Copies, verifies, and gives the copy its name. `copied` is called once the database is not
 /// needed any more.
 fn write(
     source: &Connection,
-    path: &Path,
-    replace: bool,
-    stop: &Stop,
+    order: &Order<'_>,
     copied: impl FnOnce() -> Result<()>,
 ) -> Result<Written> {
     let began = Instant::now();
-    let target = Target::create(path, replace)?;
-    let counted = copy(source, path, &target, stop)?;
+    let Order { database, path, replace, stop } = *order;
+    let target = Target::create(path, replace, database)?;
+    let counted = copy(source, order, &target)?;
     copied()?;
     target.flush()?;
-    let report = match verify(target.partial(), stop) {
+    let report = match verify_unlocked(target.partial(), stop) {
         Ok(report) => report,
         Err(_) if stop.is_set() => return Err(stopped()),
         Err(error) => {
@@ -110,17 +120,16 @@ fn write(
         }
     };
     compare(&report, &counted)?;
+    if stop.is_set() {
+        return Err(stopped());
+    }
     target.finish()?;
     Ok(Written { report, took: began.elapsed() })
 }
 
 /// Copies the database as it is now. The rows of each table are counted as of the same moment.
-fn copy(
-    source: &Connection,
-    path: &Path,
-    target: &Target,
-    stop: &Stop,
-) -> Result<BTreeMap<String, i64>> {
+fn copy(source: &Connection, order: &Order<'_>, target: &Target) -> Result<BTreeMap<String, i64>> {
+    let path = order.path;
     // One moment: it ends with this transaction.
     let moment = source.unchecked_transaction().map_err(|error| cannot_read(&error))?;
     let bytes = moment.query_row(
@@ -132,7 +141,7 @@ fn copy(
     let counted = count_rows(&moment).map_err(|error| cannot_read(&error))?;
     let mut copy = connection::open_copy(target.partial()).map_err(|error| fault(path, &error))?;
     target.require_own()?;
-    copy_pages(&moment, &mut copy, path, target, stop)?;
+    copy_pages(&moment, &mut copy, order, target)?;
     drop(moment);
     // It is read without a WAL, so that it can be read where nothing can be written.
     connection::end_wal(&copy).map_err(|error| fault(path, &error))?;
@@ -143,10 +152,10 @@ fn copy(
 fn copy_pages(
     source: &Connection,
     copy: &mut Connection,
-    path: &Path,
+    order: &Order<'_>,
     target: &Target,
-    stop: &Stop,
 ) -> Result<()> {
+    let path = order.path;
     let backup = Backup::new(source, copy).map_err(|error| fault(path, &error))?;
     let mut steps = 0;
     loop {
@@ -157,7 +166,7 @@ fn copy_pages(
             Ok(_) => return Err(Error::BackupFailed(format!("{} is in use.", path.display()))),
             Err(error) => return Err(fault(path, &error)),
         }
-        if stop.is_set() {
+        if order.stop.is_set() {
             return Err(stopped());
         }
         steps += 1;
@@ -168,7 +177,7 @@ fn copy_pages(
 }
 
 fn stopped() -> Error {
-    Error::BackupFailed("The backup was stopped, because the server stops.".to_owned())
+    Error::BackupFailed("The backup was stopped; nothing was kept.".to_owned())
 }
 
 /// What went wrong with the database itself.

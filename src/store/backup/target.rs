@@ -35,9 +35,13 @@ pub(crate) fn file_in(named: &Path, at: Time) -> PathBuf {
 
 impl Target {
     /// Makes the file under its other name. A file that is there already is replaced only where
-    /// that is asked for.
-    pub(super) fn create(path: &Path, replace: bool) -> Result<Self> {
+    /// that is asked for, and a file of the database never.
+    pub(super) fn create(path: &Path, replace: bool, database: &Path) -> Result<Self> {
         let shown = path.display();
+        if is_of_database(path, database) {
+            let why = format!("{shown} is a file of the database itself; choose another name.");
+            return Err(Error::BackupConflict(why));
+        }
         match fs::symlink_metadata(path) {
             Ok(found) if !found.is_file() => {
                 let why = format!("{shown} is no regular file; choose another name.");
@@ -111,11 +115,25 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        // Once it has its name there is none of them; SQLite may have made a journal beside it.
+        // It has its name by now, or somebody else has put theirs in its place.
+        if self.require_own().is_err() {
+            return;
+        }
+        // SQLite may have made a journal beside it.
         for suffix in ["", "-wal", "-journal", "-shm"] {
             let _ = fs::remove_file(beside(&self.partial, suffix));
         }
     }
+}
+
+/// Whether the path is that of the database, or of a file that lies beside it while it is open.
+fn is_of_database(path: &Path, database: &Path) -> bool {
+    let folders = [path, database].map(|path| fs::canonicalize(folder_of(path)).ok());
+    if folders[0].is_none() || folders[0] != folders[1] {
+        return false;
+    }
+    let suffixes = ["", "-wal", "-journal", "-shm", ".lock", ".sock", ".ballast"];
+    suffixes.iter().any(|suffix| beside(database, suffix).file_name() == path.file_name())
 }
 
 /// Removes a file that a process which has ended was writing.

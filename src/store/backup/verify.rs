@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::c_int;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,6 +62,15 @@ impl BackupReport {
 
 /// Verifies a backup. The file is read and nothing is made beside it.
 pub(crate) fn verify(path: &Path, stop: &Stop) -> std::result::Result<BackupReport, StartupError> {
+    refuse_locked(path)?;
+    verify_unlocked(path, stop)
+}
+
+/// The same of a file that surely nobody has open.
+pub(super) fn verify_unlocked(
+    path: &Path,
+    stop: &Stop,
+) -> std::result::Result<BackupReport, StartupError> {
     let Header { bytes, file_version } = header::read(path).map_err(|why| no_backup(path, why))?;
     refuse_wal(path)?;
     let connection = connection::open_still(path).map_err(|error| unreadable(path, &error))?;
@@ -124,6 +134,21 @@ pub(in crate::store) fn faults(connection: &Connection) -> rusqlite::Result<Vec<
         }
     }
     Ok(faults)
+}
+
+/// A database that a server has open is none, however short its WAL is.
+fn refuse_locked(path: &Path) -> std::result::Result<(), StartupError> {
+    let lock = File::open(beside(path, ".lock"));
+    match lock.map(|lock| lock.try_lock_shared()) {
+        Ok(Err(TryLockError::WouldBlock)) => {
+            let message = format!(
+                "{} is in use; back it up with `vomeet backup --database`.",
+                path.display()
+            );
+            Err(StartupError::new(Code::DatabaseForeign, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A WAL beside the file has what was written last, or belongs to another file: then it is no
