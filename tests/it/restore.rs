@@ -87,7 +87,7 @@ fn a_backup_takes_the_place_and_the_old_file_is_kept() {
     }
     let mut left = crate::durability::names(path);
     // What the killed server has left.
-    left.retain(|name| !name.ends_with(".sock") && !name.ends_with(".ballast"));
+    left.retain(|name| ![".sock", ".ballast"].iter().any(|end| name.ends_with(end)));
     assert_eq!(left, ["b.db", "vomeet.db", name.as_str(), "vomeet.db.lock"]);
     assert_eq!(rows(&kept), old, "with what its WAL had");
     let backup = rows(&path.join("b.db"));
@@ -108,9 +108,9 @@ fn who_lost_access_does_not_get_it_back() {
     let user = server.new_user("one@example.com");
     change(&server, format!("/admin/users/{user}"), &json!({ "max_concurrent_bots": 3 }));
     let (disabled, erased) = (server.new_user("two@example.com"), server.new_user("x@example.com"));
-    let plain = || token(&server, user, &json!({}));
+    let new_token = || token(&server, user, &json!({}));
     let [good, revoked, rotated, graceful, stopped, shortened, unused] =
-        std::array::from_fn(|_| plain());
+        std::array::from_fn(|_| new_token());
     let others = [server.new_token(disabled), server.new_token(erased)];
     server.whoami(&unused.text).expect(200);
     done(path, &["backup", "b.db"]);
@@ -170,12 +170,12 @@ fn admin_keys_are_as_they_were_last() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path();
     let server = serve(path);
-    let make = |name: &str| {
+    let create = |name: &str| {
         let body = json!({ "name": name });
         let made = server.post("/admin/keys").admin().json(&body).send().expect(201);
         (made["id"].as_i64().expect("an id"), made["key"].as_str().expect("a key").to_owned())
     };
-    let [good, revoked, rotated, graceful] = ["good", "revoked", "rotated", "graceful"].map(make);
+    let [good, revoked, rotated, graceful] = ["good", "revoked", "rotated", "graceful"].map(create);
     done(path, &["backup", "b.db"]);
     server.delete(format!("/admin/keys/{}", revoked.0)).admin().send();
     let rotate = |id: i64, body: &Value| {

@@ -13,7 +13,7 @@ use std::path::Path;
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for (name, bytes) in crate::secrets::everything(folder) {
-        if !name.ends_with(".lock") {
+        if !name.ends_with("vomeet.db.lock") {
             files.insert(
                 name,
                 ring::digest::digest(&ring::digest::SHA256, &bytes).as_ref().to_vec(),
