@@ -51,12 +51,12 @@ pub(super) struct RestoreArgs {
     pub place: Place,
     /// The backup
     backup: PathBuf,
-    /// Read this file for what is newer than the backup, in place of the database; may be repeated,
-    /// and the audit log of the first goes on
+    /// Read this file too for what is newer than the backup, beside the database; may be repeated,
+    /// and the newest file has the last word
     #[arg(long, value_name = "FILE")]
     since: Vec<PathBuf>,
-    /// Restore where there is no file to read for what is newer: whoever lost access after the
-    /// backup has it again
+    /// Restore where what is newer cannot be known, because no file tells of it: whoever lost access
+    /// after the backup has it again
     #[arg(long)]
     without_old_file: bool,
     #[command(flatten)]
@@ -126,6 +126,7 @@ fn lines(plan: &Plan) -> Vec<String> {
     for file in &plan.since {
         lines.push(format!("Read for what is newer: {}", shown(file)));
     }
+    lines.extend(plan.not_read.iter().map(|why| format!("Not read: {why}")));
     if plan.since.is_empty() {
         lines.push(
             "Nothing was read for what is newer: tokens that were revoked and people who were \
@@ -141,6 +142,13 @@ fn lines(plan: &Plan) -> Vec<String> {
         .collect();
     if !lost.is_empty() {
         lines.push(format!("Newer than the backup, and lost: {}", lost.join(", ")));
+    }
+    for meeting in &plan.open_meetings_lost {
+        let container = meeting.bot_container_id.as_deref().unwrap_or("not known");
+        lines.push(format!(
+            "Lost while it was open: meeting {}; stop its bot by hand (container {container})",
+            meeting.id
+        ));
     }
     for (name, said) in APPLIED {
         let ids = plan.applied.get(name).map_or(&[][..], Vec::as_slice);

@@ -62,6 +62,14 @@ pub(super) fn open_as_it_is(path: &Path) -> Result<Connection, StartupError> {
     opened.map_err(|refusal| refused(path, refusal))
 }
 
+/// Whether the file is a database of another program, or of a newer version of this one. It is
+/// looked at without a lock, and nothing is made beside it.
+pub(super) fn is_of_others(path: &Path) -> bool {
+    let found = connection::open_still(path).map_err(Refusal::Sqlite);
+    let found = found.and_then(|connection| recognise(&connection, STEPS));
+    matches!(found, Err(Refusal::Foreign(_)))
+}
+
 /// The version of the tables that this program knows.
 pub(super) fn newest_version() -> i64 {
     i64::try_from(STEPS.len() + 1).unwrap_or(i64::MAX)

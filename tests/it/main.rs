@@ -36,7 +36,7 @@
 //! | [`cli`], [`cli_words`], [`cli_requests`], [`cli_manual`] | the commands with and without a server; what they understand, ask and say; the manual |
 //! | [`files`] | the database as a file: copied, linked, mounted, in a shared folder |
 //! | [`backup`], [`backups`], [`backup_drill`] | backups of servers and of files at rest, and what is none; the schedule and the routes; backups tried out |
-//! | [`restore`], [`restore_state`], [`restore_refusals`], [`restore_kill`] | a backup restored: who lost access, who was erased, ids, the audit log; meetings and events, restores after restores; what is refused; kills and random histories |
+//! | [`restore`], [`restore_again`], [`restore_state`], [`restore_refusals`], [`restore_kill`] | a backup restored: who lost access, who was erased, ids, the audit log; restores after restores, and which files are read; meetings and events; what is refused; kills and random histories |
 //! | [`lenient`] | what is taken although it is not written as it should be |
 //! | [`cli_output`] | answers of commands that cannot be written |
 //! | [`erasure_steps`] | a user's deletion, decided at once and carried out in steps |
@@ -133,6 +133,7 @@ mod record;
 mod refusals;
 mod reports;
 mod restore;
+mod restore_again;
 mod restore_kill;
 mod restore_refusals;
 mod restore_state;

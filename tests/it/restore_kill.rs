@@ -320,7 +320,7 @@ fn check(parts: &[Vec<Operation>; 3]) -> Result<(), TestCaseError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     let mut history = History::default();
-    let mut before = Vec::new();
+    let (mut at_backup, mut before) = (Vec::new(), Vec::new());
     for (number, part) in parts.iter().enumerate() {
         let store = open(path);
         runtime.block_on(async {
@@ -337,7 +337,10 @@ fn check(parts: &[Vec<Operation>; 3]) -> Result<(), TestCaseError> {
         drop(store);
         match number {
             0 => add_words(path),
-            1 => drop(done(path, &["backup", "b.db"])),
+            1 => {
+                at_backup.clone_from(&before);
+                done(path, &["backup", "b.db"]);
+            }
             _ => {}
         }
     }
@@ -349,6 +352,10 @@ fn check(parts: &[Vec<Operation>; 3]) -> Result<(), TestCaseError> {
     let after = history.accepted(&store);
     let come_back: Vec<_> = after.iter().filter(|token| !before.contains(token)).collect();
     prop_assert!(come_back.is_empty(), "{come_back:?} work again; before: {before:?}");
+    // And no more is taken than must be.
+    let taken: Vec<_> =
+        at_backup.iter().filter(|token| before.contains(token) && !after.contains(token)).collect();
+    prop_assert!(taken.is_empty(), "{taken:?} do not work any more; before: {before:?}");
     let verified = runtime.block_on(store.verify_audit()).expect("a read");
     prop_assert!(verified.intact, "{verified:?}");
     store.close();

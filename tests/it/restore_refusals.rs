@@ -209,3 +209,49 @@ fn what_a_killed_restore_left_goes_with_the_next_start() {
     let names = crate::durability::names(path);
     assert!(!names.iter().any(|name| name.contains("restoring")), "{names:?}");
 }
+
+#[test]
+fn a_database_of_another_program_or_a_newer_release_is_not_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    prepared(path);
+    let ours = fs::read(database(path)).expect("a file");
+    fs::remove_file(database(path)).expect("removed");
+    let other = rusqlite::Connection::open(database(path)).expect("a database");
+    other
+        .execute_batch("PRAGMA application_id = 7; CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+        .expect("a database");
+    drop(other);
+    let mut newer = ours.clone();
+    newer[60..64].copy_from_slice(&[0, 0, 0, 99]);
+    let foreign = fs::read(database(path)).expect("a file");
+    for (bytes, said) in [(foreign, "another program"), (newer, "a newer vomeet")] {
+        fs::write(database(path), bytes).expect("a file");
+        let before = files(path);
+        let (code, message) = refused(path, &["restore", "b.db", "--without-old-file", "--yes"]);
+        assert!(code == 14 && message.contains(said), "{code} {message}");
+        assert_eq!(files(path), before);
+    }
+    // What cannot be read at all is replaced and kept, and it is said why it was not read.
+    fs::write(database(path), [7; 5000]).expect("a file");
+    let plan = restored(path, &["b.db", "--without-old-file"]);
+    assert!(plan["not_read"].as_str().expect("a reason").contains("is not a readable"), "{plan}");
+    assert_eq!(fs::read(kept(&plan)).expect("a file"), [7; 5000]);
+}
+
+#[test]
+fn a_fault_in_the_last_step_does_not_say_that_nothing_was_changed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    prepared(path);
+    // The first one gives the kept file its name.
+    let inject = "inject=/^rename:error=EIO:when=2";
+    let arguments = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=/^rename", "-e", inject, BINARY];
+    let arguments = [&arguments[..], &["restore", "b.db", "--yes"]].concat();
+    let ended = Launch::other("strace", &arguments, path).run();
+    assert_eq!(ended.status.code(), Some(21), "{ended:?}");
+    assert!(ended.stderr.contains("The last step of the restore has failed"), "{ended:?}");
+    assert!(ended.stderr.contains("vomeet.db.before-restore-"), "{ended:?}");
+    assert!(!ended.stderr.contains("nothing was changed"), "{ended:?}");
+    restored(path, &["b.db"]);
+}

@@ -3,6 +3,7 @@
 //! not come back.
 
 use crate::store::meetings::states::OPEN;
+use crate::store::restore::survey::{find_gaps, strike_known};
 use rusqlite::Connection;
 
 /// Tables that the rules work with.
@@ -10,7 +11,11 @@ pub(super) const TABLES: &str = "
     CREATE TEMP TABLE moment (now INTEGER NOT NULL);
     CREATE TEMP TABLE picked (id INTEGER PRIMARY KEY);
     -- Ids that an earlier restore has lost: they are missing, and were not deleted.
-    CREATE TEMP TABLE gaps (name TEXT NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL);
+    CREATE TEMP TABLE gaps (entry INTEGER NOT NULL, name TEXT NOT NULL, low INTEGER NOT NULL,
+      high INTEGER NOT NULL, head TEXT, kept TEXT);
+    -- Rows of the copy that are in a gap, and the file that was kept when they were lost.
+    CREATE TEMP TABLE unknown (name TEXT NOT NULL, id INTEGER NOT NULL, head TEXT, kept TEXT,
+      PRIMARY KEY (name, id));
     -- Rows of the copy that were deleted since.
     CREATE TEMP TABLE gone (name TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (name, id));
     -- Events of which some file says what became of them, and meetings that are over there.
@@ -30,15 +35,8 @@ struct Rule {
     apply: &'static str,
 }
 
-/// Filled anew for each file.
-const GAPS: &str = "
-    DELETE FROM temp.gaps;
-    INSERT INTO temp.gaps
-      SELECT i.key, i.value ->> '$.restored', i.value ->> '$.given'
-      FROM old.audit a JOIN old.audit_details d ON d.audit_id = a.id, json_each(d.after, '$.ids') i
-      WHERE a.action = 'database.restore'";
-
-/// In their order: users go first, so that nothing is said about their tokens.
+/// In their order: users go first, so that nothing is said about their tokens. An admin key is
+/// rotated before it is looked at whether its secret has ended: what has ended is no key's again.
 const RULES: &[Rule] = &[
     Rule {
         name: "users_erased",
@@ -136,24 +134,26 @@ const RULES: &[Rule] = &[
             FROM old.tokens o WHERE o.id = m.id AND m.id IN (SELECT id FROM temp.picked)",
     },
     Rule {
-        name: "admin_keys_revoked",
-        pick: "SELECT id FROM main.admin_keys
-            WHERE id IN (SELECT id FROM temp.gone WHERE name = 'admin_keys')",
-        apply: "INSERT OR IGNORE INTO main.ended_keys (hash, ended_at)
-              SELECT hash, (SELECT now FROM temp.moment) FROM main.admin_keys
-              WHERE id IN (SELECT id FROM temp.picked);
-            DELETE FROM main.admin_keys WHERE id IN (SELECT id FROM temp.picked)",
-    },
-    Rule {
         name: "admin_keys_rotated",
         pick: "SELECT m.id FROM main.admin_keys m JOIN old.admin_keys o ON o.id = m.id
             WHERE (m.hash, m.old_hash, m.old_until, m.expires_at)
-              IS NOT (o.hash, o.old_hash, o.old_until, o.expires_at)",
+              IS NOT (o.hash, o.old_hash, o.old_until, o.expires_at)
+              AND o.hash NOT IN (SELECT hash FROM main.ended_keys)",
         apply: "UPDATE main.admin_keys AS m
             SET (hash, hint, expires_at, rotated_at, old_hash, old_until, lifetime_seconds)
               = (SELECT hash, hint, expires_at, rotated_at, old_hash, old_until, lifetime_seconds
                  FROM old.admin_keys o WHERE o.id = m.id)
             WHERE m.id IN (SELECT id FROM temp.picked)",
+    },
+    Rule {
+        name: "admin_keys_revoked",
+        pick: "SELECT id FROM main.admin_keys
+            WHERE id IN (SELECT id FROM temp.gone WHERE name = 'admin_keys')
+               OR hash IN (SELECT hash FROM main.ended_keys)",
+        apply: "INSERT OR IGNORE INTO main.ended_keys (hash, ended_at)
+              SELECT hash, (SELECT now FROM temp.moment) FROM main.admin_keys
+              WHERE id IN (SELECT id FROM temp.picked);
+            DELETE FROM main.admin_keys WHERE id IN (SELECT id FROM temp.picked)",
     },
     Rule {
         name: "events_settled",
@@ -177,8 +177,16 @@ const ENDED_KEYS: &str = "
         chain_id, issued_at, is_foreign
       FROM old.ended_keys e;";
 
-/// What is newer and nobody need be told of: when tokens were used, how far events are, the time.
+/// The secret before a rotation is not accepted any more where it has ended.
+const ENDED_OLD_SECRETS: &str = "
+    UPDATE main.admin_keys SET old_hash = NULL, old_until = NULL
+      WHERE old_hash IN (SELECT hash FROM main.ended_keys);";
+
+/// What is newer and nobody need be told of: when tokens were used, what runs a bot, how
+/// far events are, the time.
 const QUIET: &str = "
+    UPDATE main.meetings AS m SET bot_container_id = o.bot_container_id
+      FROM old.meetings o WHERE o.id = m.id AND o.bot_container_id IS NOT NULL;
     UPDATE main.tokens AS m SET last_used_at = o.last_used_at, last_address = o.last_address
       FROM old.tokens o WHERE o.id = m.id AND o.last_used_at > ifnull(m.last_used_at, 0);
     UPDATE main.deliveries AS m SET attempts = o.attempts, next_at = o.next_at,
@@ -212,7 +220,8 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 
 /// Applies all that is newer in the attached file; adds it to what was applied from others.
 pub(super) fn apply(db: &Connection, applied: &mut Applied) -> rusqlite::Result<()> {
-    db.execute_batch(GAPS)?;
+    find_gaps(db)?;
+    strike_known(db)?;
     db.execute("DELETE FROM temp.gone", [])?;
     for table in WITH_IDS {
         db.execute_batch(&format!(
@@ -226,16 +235,23 @@ pub(super) fn apply(db: &Connection, applied: &mut Applied) -> rusqlite::Result<
     for rule in RULES {
         let ids = apply_rule(db, rule)?;
         match applied.iter_mut().find(|(name, _)| *name == rule.name) {
-            Some((_, all)) => all.extend(ids),
+            Some((_, all)) => {
+                all.extend(ids);
+                all.sort_unstable();
+                all.dedup();
+            }
             None => applied.push((rule.name, ids)),
         }
         if rule.name == "users_erased" {
             db.execute_batch(ENDED_KEYS)?;
         }
     }
+    db.execute_batch(ENDED_OLD_SECRETS)?;
     db.execute_batch(QUIET)?;
     db.execute_batch(&format!(
-        "INSERT OR IGNORE INTO temp.over SELECT id FROM old.meetings WHERE status NOT IN {}",
+        "INSERT OR IGNORE INTO temp.over SELECT id FROM old.meetings o WHERE status NOT IN {}
+           AND NOT EXISTS (SELECT 1 FROM old.deliveries d
+                           WHERE d.meeting_id = o.id AND d.next_at IS NOT NULL)",
         *OPEN
     ))?;
     db.execute_batch(COUNTERS)

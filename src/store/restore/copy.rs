@@ -2,17 +2,19 @@
 //! transaction: upgraded, with what is newer applied again, with no bot in a meeting, with no event
 //! that may have been sent, and with an entry in the audit log.
 
+use crate::domain::lifecycle::TransitionOutcome;
 use crate::domain::{
     Action, Actor, MeetingId, MeetingStatus, StatusReport, Subject, Time, TransitionSource, UserId,
 };
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
 use crate::store::audit::log::{Details, Snapshot, append, newest};
-use crate::store::file::OwnLog;
 use crate::store::meetings::advance::{Advance, MeetingRef};
 use crate::store::meetings::states::OPEN;
-use crate::store::restore::again::{self, Applied, TABLES, WITH_IDS};
-use crate::store::restore::source::{self, Relation};
+use crate::store::restore::again::{Applied, TABLES, WITH_IDS};
+use crate::store::restore::files::{self, Newer};
+use crate::store::restore::source::Present;
+use crate::store::restore::swap::kept_name;
 use crate::store::scrub::mark_for_scrub;
 use crate::store::writer::verb::Verb;
 use crate::store::{connection, upgrade};
@@ -32,8 +34,6 @@ const ENDED_BECAUSE: &str =
     "The database was restored from a backup, and the end of this meeting was known before.";
 /// Most ids of a kind that the audit log lists.
 const LISTED_MAX: usize = 1000;
-/// Whose newer rows are counted.
-const COUNTED: [&str; 4] = ["users", "tokens", "meetings", "segments"];
 
 /// What is to be restored.
 #[derive(Debug, Clone)]
@@ -42,10 +42,9 @@ pub(crate) struct Wanted {
     pub database: PathBuf,
     /// The backup.
     pub backup: PathBuf,
-    /// Files that are read for what is newer than the backup; the database itself where there are
-    /// none.
+    /// Files that are read for what is newer than the backup, beside the database itself.
     pub since: Vec<PathBuf>,
-    /// Whether nothing is read, because there is nothing that can be.
+    /// Whether it is accepted that something newer cannot be known.
     pub without_old_file: bool,
     /// Who restores, and when.
     pub actor: Actor,
@@ -54,10 +53,7 @@ pub(crate) struct Wanted {
 /// What was done to the copy.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    pub audit_log_goes_on: bool,
-    pub audit_log_fault: Option<String>,
-    pub lost: BTreeMap<&'static str, i64>,
-    pub applied: Applied,
+    pub newer: Newer,
     pub meetings_failed: Vec<i64>,
     pub events_given_up: Vec<i64>,
     pub audit_entry: i64,
@@ -67,6 +63,7 @@ pub(super) struct Changes {
 pub(super) fn prepare(
     work: &Path,
     wanted: &Wanted,
+    present: &Present,
     as_of: Time,
     backup_head: &str,
 ) -> std::result::Result<Changes, StartupError> {
@@ -76,20 +73,19 @@ pub(super) fn prepare(
     let now = params![wanted.actor.at];
     db.execute("INSERT INTO temp.moment VALUES (?1)", now).map_err(failed)?;
     let restored = counters(&db).map_err(failed)?;
-    for (at, file) in wanted.since.iter().enumerate() {
-        read_file(&db, file, at == 0, wanted, &mut changes)?;
-    }
-    if wanted.since.is_empty() {
-        changes.applied = again::names().map(|name| (name, Vec::new())).collect();
-    }
+    changes.newer = files::read(&db, wanted, present)?;
     let mut finish = || -> Result<()> {
         let tx = db.unchecked_transaction()?;
         changes.events_given_up = give_up_events(&tx)?;
         changes.meetings_failed = fail_meetings(&tx, as_of)?;
-        note_erasures(&tx, &wanted.actor, &changes.applied)?;
+        note_erasures(&tx, &wanted.actor, &changes.newer.applied)?;
         mark_for_scrub(&tx)?;
         let given = counters(&tx)?;
-        let after = entry(wanted, as_of, backup_head, &changes, &restored, &given);
+        let kept =
+            (*present != Present::Gone).then(|| kept_name(&wanted.database, wanted.actor.at));
+        let mut after = entry(wanted, as_of, &changes, &restored, &given);
+        after["backup_head"] = json!(backup_head);
+        after["kept"] = json!(kept.as_deref().map(absolute));
         let details = Details { before: None, after: Snapshot::of(&after) };
         append(&tx, &wanted.actor, Action::DatabaseRestore, Subject::Database, &details)?;
         (changes.audit_entry, _) = newest(&tx)?;
@@ -100,46 +96,6 @@ pub(super) fn prepare(
     Ok(changes)
 }
 
-/// Applies what is newer in one file, which may be the first.
-fn read_file(
-    db: &Connection,
-    file: &Path,
-    is_first: bool,
-    wanted: &Wanted,
-    changes: &mut Changes,
-) -> std::result::Result<(), StartupError> {
-    // One that was not there is not left there.
-    let _log = OwnLog::of(file);
-    let readable = source::readable(file, &wanted.database)?;
-    if is_first {
-        changes.audit_log_fault = source::audit_fault(&readable)?;
-        changes.audit_log_goes_on = changes.audit_log_fault.is_none();
-    }
-    connection::attach(db, &readable, "old").map_err(failed)?;
-    if let Relation::Apart(common) = source::relation(db).map_err(failed)? {
-        let message = format!(
-            "{} and {} are not of one history: their audit logs have nothing in common after entry \
-             {common}. Name a later copy of the same database with --since.",
-            file.display(),
-            wanted.backup.display()
-        );
-        return Err(StartupError::new(Code::Conflict, message));
-    }
-    let mut apply = || -> rusqlite::Result<()> {
-        let tx = db.unchecked_transaction()?;
-        if is_first {
-            changes.lost = newer_rows(&tx)?;
-        }
-        again::apply(&tx, &mut changes.applied)?;
-        if is_first && changes.audit_log_goes_on {
-            again::take_audit_log(&tx)?;
-        }
-        tx.commit()
-    };
-    apply().map_err(failed)?;
-    db.execute_batch("DETACH old").map_err(failed)
-}
-
 /// The highest id that each table has given.
 fn counters(db: &Connection) -> rusqlite::Result<BTreeMap<&'static str, i64>> {
     let mut find = db.prepare("SELECT seq FROM main.sqlite_sequence WHERE name = ?1")?;
@@ -147,19 +103,6 @@ fn counters(db: &Connection) -> rusqlite::Result<BTreeMap<&'static str, i64>> {
     for table in WITH_IDS {
         let last = find.query_row([table], |row| row.get(0)).optional()?;
         found.insert(table, last.unwrap_or(0));
-    }
-    Ok(found)
-}
-
-/// How many rows of the attached file are newer than the backup.
-fn newer_rows(db: &Connection) -> rusqlite::Result<BTreeMap<&'static str, i64>> {
-    let mut found = BTreeMap::new();
-    for table in COUNTED {
-        let count = format!(
-            "SELECT count(*) FROM old.{table}
-             WHERE id > ifnull((SELECT seq FROM main.sqlite_sequence WHERE name = '{table}'), 0)"
-        );
-        found.insert(table, db.query_row(&count, [], |row| row.get(0))?);
     }
     Ok(found)
 }
@@ -187,7 +130,8 @@ fn fail_meetings(db: &Connection, as_of: Time) -> Result<Vec<i64>> {
     let last_event: i64 = db.query_row(last_event, [], |row| row.get(0))?;
     let list = format!("SELECT id FROM main.meetings WHERE status IN {} ORDER BY id", *OPEN);
     let ids = ids(db, &list)?;
-    for &id in &ids {
+    let mut failed = Vec::new();
+    for id in ids {
         let report = StatusReport::new(MeetingStatus::Failed, TransitionSource::Server);
         let verb = Advance {
             meeting_ref: MeetingRef::Meeting(MeetingId(id)),
@@ -195,7 +139,9 @@ fn fail_meetings(db: &Connection, as_of: Time) -> Result<Vec<i64>> {
             container_id: None,
             now: as_of,
         };
-        verb.apply(db)?;
+        if verb.apply(db)?.is_some_and(|done| done.step == TransitionOutcome::Move) {
+            failed.push(id);
+        }
         db.execute("UPDATE main.sessions SET token_hash = NULL WHERE meeting_id = ?1", [id])?;
     }
     // Whoever was told how it really ended is not told otherwise.
@@ -204,7 +150,7 @@ fn fail_meetings(db: &Connection, as_of: Time) -> Result<Vec<i64>> {
          WHERE id > ?1 AND meeting_id IN (SELECT id FROM temp.over)",
         params![last_event, ENDED_BECAUSE],
     )?;
-    Ok(ids)
+    Ok(failed)
 }
 
 /// Users who were erased have an entry that says so, also where the log that goes on knows nothing
@@ -236,7 +182,6 @@ fn ids(db: &Connection, list: &str) -> rusqlite::Result<Vec<i64>> {
 fn entry(
     wanted: &Wanted,
     as_of: Time,
-    backup_head: &str,
     changes: &Changes,
     restored: &BTreeMap<&'static str, i64>,
     given: &BTreeMap<&'static str, i64>,
@@ -249,23 +194,33 @@ fn entry(
     let mut applied = Map::new();
     let failed = ("meetings_failed", &changes.meetings_failed);
     let given_up = ("events_given_up", &changes.events_given_up);
-    let again = changes.applied.iter().map(|(name, ids)| (*name, ids));
+    let newer = &changes.newer;
+    let again = newer.applied.iter().map(|(name, ids)| (*name, ids));
     for (name, all) in again.chain([failed, given_up]) {
         if !all.is_empty() {
             let listed = &all[..all.len().min(LISTED_MAX)];
             applied.insert(name.to_owned(), json!({ "count": all.len(), "ids": listed }));
         }
     }
+    let since: Vec<_> = newer.since.iter().map(|file| absolute(file)).collect();
     json!({
-        "backup": wanted.backup,
+        "backup": absolute(&wanted.backup),
         "as_of": as_of,
-        "backup_head": backup_head,
-        "since": wanted.since,
-        "audit_log_goes_on": changes.audit_log_goes_on,
-        "lost": changes.lost,
+        "since": since,
+        "not_read": newer.not_read,
+        "old_head": newer.old_head,
+        "audit_log_goes_on": newer.audit_log_goes_on,
+        "lost": newer.lost,
+        "open_meetings_lost": newer.open_meetings_lost,
         "applied": applied,
         "ids": ids,
     })
+}
+
+/// Where a file lies, also for whoever reads it elsewhere and later.
+fn absolute(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute.to_string_lossy().into_owned()
 }
 
 fn failed(error: impl Into<Error>) -> StartupError {

@@ -3,7 +3,9 @@
 
 mod again;
 pub(crate) mod copy;
+mod files;
 pub(crate) mod leftovers;
 pub(crate) mod prepare;
 mod source;
+mod survey;
 mod swap;

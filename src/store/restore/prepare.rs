@@ -10,6 +10,7 @@ use crate::store::doors::Store;
 use crate::store::file::Lock;
 use crate::store::options::Options;
 use crate::store::restore::copy::{self, Changes, Wanted};
+use crate::store::restore::files::{LostMeeting, UNKNOWN};
 use crate::store::restore::leftovers;
 use crate::store::restore::source::{self, Present};
 use crate::store::restore::swap::{cannot_write, require_room, swap};
@@ -36,15 +37,20 @@ pub(crate) struct Plan {
     pub tokens: i64,
     /// The same for meetings.
     pub meetings: i64,
-    /// The files that were read for what is newer.
+    /// The files that were read for what is newer, the oldest first.
     pub since: Vec<PathBuf>,
-    /// Whether the audit log of the first of them goes on; else that of the backup does.
+    /// Why the file that is there was not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_read: Option<String>,
+    /// Whether the audit log of the newest of them goes on; else that of the backup does.
     pub audit_log_goes_on: bool,
     /// Why it does not, where it could have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_log_fault: Option<String>,
     /// How many rows are newer than the backup, and are lost.
     pub lost: BTreeMap<&'static str, i64>,
+    /// Meetings that were open, and that the backup does not know: their bots go on.
+    pub open_meetings_lost: Vec<LostMeeting>,
     /// The ids of what is changed again, by kind.
     pub applied: BTreeMap<&'static str, Vec<i64>>,
     /// Meetings that were open at the time of the backup, and have failed now.
@@ -64,7 +70,7 @@ pub(crate) struct Restore {
     as_of: Time,
     report: BackupReport,
     present: Present,
-    _lock: Lock,
+    _locks: Vec<Lock>,
 }
 
 /// A restore whose copy is ready.
@@ -79,7 +85,7 @@ impl Restore {
     pub(crate) fn begin(mut wanted: Wanted) -> Result<Self, StartupError> {
         wanted.database = resolve(&wanted.database)?;
         let database = &wanted.database;
-        let lock = Lock::take(database)?;
+        let mut locks = vec![Lock::take(database)?];
         leftovers::remove(database);
         for (file, what) in [(database, "the database itself")]
             .into_iter()
@@ -93,15 +99,18 @@ impl Restore {
         let report = verify(&wanted.backup, &Stop::default())?;
         let present = source::look(database)?;
         require_old_file(&wanted, &present)?;
+        // The database itself is read in any case, and each file once.
+        let mut named: Vec<PathBuf> = Vec::new();
         for file in &wanted.since {
-            source::check_named(file)?;
+            if !named.iter().chain([database]).any(|known| is_same(known, file)) {
+                locks.push(source::check_named(file)?);
+                named.push(file.clone());
+            }
         }
-        if wanted.since.is_empty() && present == Present::Sound {
-            wanted.since.push(wanted.database.clone());
-        }
+        wanted.since = named;
         require_room(&wanted.database, report.bytes)?;
-        let as_of = time_of_backup(&wanted.backup).min(wanted.actor.at);
-        Ok(Self { wanted, as_of, report, present, _lock: lock })
+        let as_of = time_of_backup(&wanted.backup)?.min(wanted.actor.at);
+        Ok(Self { wanted, as_of, report, present, _locks: locks })
     }
 
     /// As of which time the backup is.
@@ -113,12 +122,14 @@ impl Restore {
     pub(crate) fn prepare(self) -> Result<Prepared, StartupError> {
         let work = leftovers::work(&self.wanted.database);
         copy_file(&self.wanted.backup, &work).map_err(|error| cannot_write(&work, &error))?;
-        let changes = copy::prepare(&work, &self.wanted, self.as_of, &self.report.audit_head)?;
+        let head = &self.report.audit_head;
+        let changes = copy::prepare(&work, &self.wanted, &self.present, self.as_of, head)?;
         let plan = self.plan(changes);
         Ok(Prepared { restore: self, plan })
     }
 
     fn plan(&self, changes: Changes) -> Plan {
+        let newer = changes.newer;
         Plan {
             database: self.wanted.database.clone(),
             backup: self.wanted.backup.clone(),
@@ -126,11 +137,13 @@ impl Restore {
             users: self.report.rows("users"),
             tokens: self.report.rows("tokens"),
             meetings: self.report.rows("meetings"),
-            since: self.wanted.since.clone(),
-            audit_log_goes_on: changes.audit_log_goes_on,
-            audit_log_fault: changes.audit_log_fault,
-            lost: changes.lost,
-            applied: changes.applied.into_iter().collect(),
+            since: newer.since,
+            not_read: newer.not_read,
+            audit_log_goes_on: newer.audit_log_goes_on,
+            audit_log_fault: newer.audit_log_fault,
+            lost: newer.lost,
+            open_meetings_lost: newer.open_meetings_lost,
+            applied: newer.applied.into_iter().collect(),
             meetings_failed: changes.meetings_failed,
             events_given_up: changes.events_given_up,
             audit_entry: changes.audit_entry,
@@ -176,15 +189,9 @@ fn is_same(one: &Path, other: &Path) -> bool {
     matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// Fails where there is no file to be read for what is newer and that was not accepted, or the other
-/// way around.
+/// Fails where there is no file to be read for what is newer, and that was not accepted.
 fn require_old_file(wanted: &Wanted, present: &Present) -> Result<(), StartupError> {
     let database = wanted.database.display();
-    if wanted.without_old_file && (*present == Present::Sound || !wanted.since.is_empty()) {
-        let message = "There is a file that can be read for what is newer than the backup; leave \
-                       out --without-old-file.";
-        return Err(StartupError::new(Code::Conflict, message));
-    }
     let why = match present {
         _ if wanted.without_old_file || !wanted.since.is_empty() => return Ok(()),
         Present::Sound => return Ok(()),
@@ -192,23 +199,24 @@ fn require_old_file(wanted: &Wanted, present: &Present) -> Result<(), StartupErr
         Present::Damaged(why) => why.trim_end_matches('.').to_owned(),
     };
     let message = format!(
-        "{why}: which tokens were revoked and who was disabled or erased after the backup cannot be \
-         known, and would come back; name a later copy with --since, or accept that with \
-         --without-old-file."
+        "{why}: {UNKNOWN}; name a later copy with --since, or accept that with --without-old-file."
     );
     Err(StartupError::new(Code::NotConfirmed, message))
 }
 
-/// The time in the name of the backup; else when the file was written.
-fn time_of_backup(backup: &Path) -> Time {
+/// The time in the name of the backup; else the latest that stands in it, for a copy is as old as
+/// what is in it; else when the file was written.
+fn time_of_backup(backup: &Path) -> Result<Time, StartupError> {
     let name = backup.file_name().map(|name| name.to_string_lossy().into_owned());
     if let Some(at) = name.and_then(|name| time_of(&name)) {
-        return at;
+        return Ok(at);
     }
     let written = fs::metadata(backup).and_then(|found| found.modified()).ok();
     let since_1970 = written.and_then(|written| written.duration_since(UNIX_EPOCH).ok());
-    let millis = since_1970.map_or(0, |since| since.as_millis());
-    Time::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+    let written = since_1970.map_or(0, |since| since.as_millis());
+    let written = i64::try_from(written).unwrap_or(i64::MAX);
+    let latest = source::latest_time(backup)?.map_or(written, |latest| latest.min(written));
+    Ok(Time::from_millis(latest))
 }
 
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {

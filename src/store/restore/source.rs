@@ -2,14 +2,13 @@
 //! that are named.
 
 use crate::exit::{Code, StartupError};
-use crate::store::audit::log::newest;
 use crate::store::audit::read::verify as verify_audit;
 use crate::store::backup::verify::faults;
-use crate::store::file::{self, Found, OwnLog};
+use crate::store::failure::unusable;
+use crate::store::file::{self, Found, Lock, OwnLog};
 use crate::store::restore::leftovers;
 use crate::store::{beside, connection, upgrade};
 use rusqlite::backup::Backup;
-use rusqlite::{Connection, OptionalExtension};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,18 +32,20 @@ pub(super) fn look(path: &Path) -> Result<Present, StartupError> {
         Ok(Found::Nothing) => Ok(Present::Gone),
         Ok(_) => match sound(path) {
             Err(error) if error.code == Code::DatabaseHeld => Err(error),
+            Err(error) if upgrade::is_of_others(path) => Err(error),
             Err(error) => Ok(Present::Damaged(error.message)),
             Ok(()) => Ok(Present::Sound),
         },
-        Err(error) if error.code == Code::DatabaseForeign => Ok(Present::Damaged(error.message)),
-        Err(error) => Err(error),
+        Err(error) if error.code != Code::DatabaseForeign => Err(error),
+        Err(error) if upgrade::is_of_others(path) => Err(error),
+        Err(error) => Ok(Present::Damaged(error.message)),
     }
 }
 
 /// Fails where the file is no database of ours, or damaged: rows that a fault has taken would count
 /// as deleted.
 fn sound(path: &Path) -> Result<(), StartupError> {
-    let _log = OwnLog::of(path);
+    let _log = own_log(path);
     let connection = upgrade::open_as_it_is(path)?;
     let damaged = |why: &str| {
         let message = format!("{} is damaged ({why}).", path.display());
@@ -57,12 +58,24 @@ fn sound(path: &Path) -> Result<(), StartupError> {
     }
 }
 
-/// Checks a file that was named with `--since`.
-pub(super) fn check_named(path: &Path) -> Result<(), StartupError> {
+/// The WAL that reading makes beside a file, which goes again; one that was there stays. The file
+/// must be locked: a server would miss its WAL.
+pub(super) fn own_log(path: &Path) -> Option<OwnLog> {
+    let is_there = beside::beside(path, "-wal").exists();
+    (!is_there).then(|| OwnLog::of(path))
+}
+
+/// Locks a file that was named with `--since`, and checks it.
+pub(super) fn check_named(path: &Path) -> Result<Lock, StartupError> {
+    if !path.exists() {
+        let message = format!("There is no database {}; name another.", path.display());
+        return Err(StartupError::new(Code::NotFound, message));
+    }
+    let lock = Lock::take(path)?;
     match look(path)? {
-        Present::Sound => Ok(()),
+        Present::Sound => Ok(lock),
         Present::Gone => {
-            let message = format!("There is no database {}; name another.", path.display());
+            let message = format!("{} is empty; name another.", path.display());
             Err(StartupError::new(Code::NotFound, message))
         }
         Present::Damaged(why) => Err(StartupError::new(Code::DatabaseForeign, why)),
@@ -92,40 +105,20 @@ pub(super) fn readable(path: &Path, database: &Path) -> Result<PathBuf, StartupE
     Ok(older)
 }
 
-/// How the audit log of the attached file and that of the backup belong together.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Relation {
-    /// The one goes on where the other ends, or an earlier restore has parted them.
-    OneHistory,
-    /// They went apart after this entry, and no restore says why; 0 is none in common.
-    Apart(i64),
-}
-
-/// Tells whether the attached file (`old`) and the backup (`main`) are of one history: ids mean the
-/// same in both only then.
-pub(super) fn relation(db: &Connection) -> rusqlite::Result<Relation> {
-    let (last, hash) = newest(db)?;
-    let base = "SELECT id, hash FROM old.audit_base";
-    let base: Option<(i64, [u8; 32])> =
-        db.query_row(base, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let entry = "SELECT id, hash FROM old.audit WHERE id = ?1";
-    let entry = db.query_row(entry, [last], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let is_pruned = base.is_some_and(|(id, _)| id > last);
-    if last == 0 || is_pruned || base == Some((last, hash)) || entry == Some((last, hash)) {
-        return Ok(Relation::OneHistory);
-    }
-    let common = "SELECT ifnull(max(m.id), 0) FROM main.audit m JOIN old.audit o
-                  ON o.id = m.id AND o.hash = m.hash";
-    let common: i64 = db.query_row(common, [], |row| row.get(0))?;
-    let newer = "SELECT ifnull(max(id), 0) <= ?1,
-                   ifnull(max(id) FILTER (WHERE action = 'database.restore'), 0) > ?1
-                 FROM old.audit";
-    let (ends_there, was_restored): (bool, bool) =
-        db.query_row(newer, [common], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    match common > 0 && (ends_there || was_restored) {
-        true => Ok(Relation::OneHistory),
-        false => Ok(Relation::Apart(common)),
-    }
+/// The latest time that stands in a backup, in milliseconds.
+pub(super) fn latest_time(backup: &Path) -> Result<Option<i64>, StartupError> {
+    let latest = || {
+        let db = connection::open_still(backup)?;
+        let mut latest = None;
+        for (table, time) in [("clock", "latest"), ("audit", "at"), ("meetings", "updated_at")] {
+            if db.table_exists(None, table)? {
+                let max = format!("SELECT max({time}) FROM {table}");
+                latest = latest.max(db.query_row(&max, [], |row| row.get::<_, Option<i64>>(0))?);
+            }
+        }
+        Ok(latest)
+    };
+    latest().map_err(|error| unusable(backup, &error))
 }
 
 /// What is wrong with the audit log of a file, if something is.

@@ -59,9 +59,13 @@ pub(super) fn swap(
     for part in ["", "-wal", "-journal"] {
         is_kept |= keep(database, &beside(database, part), &beside(&kept, part))?;
     }
-    let replace = || {
+    let open = || {
         let folder = File::open(folder_of(database))?;
         folder.sync_all()?;
+        Ok(folder)
+    };
+    let folder = open().map_err(|error| cannot_write(database, &error))?;
+    let replace = || {
         // Else they would be taken for the new file's. What a whole database had there is in it.
         for log in LOGS {
             remove_if_there(&beside(database, log))?;
@@ -70,13 +74,26 @@ pub(super) fn swap(
         fs::rename(&work, database)?;
         folder.sync_all()
     };
-    replace().map_err(|error| cannot_write(database, &error))?;
+    replace().map_err(|error| half_done(database, is_kept.then_some(&kept), &error))?;
     leftovers::remove(database);
     Ok(is_kept.then_some(kept))
 }
 
+/// The sentence for a fault after the first step that changes something.
+fn half_done(database: &Path, kept: Option<&PathBuf>, error: &io::Error) -> StartupError {
+    let kept = kept.map_or_else(String::new, |kept| {
+        format!(" The file that was there, with what its WAL had, is {}.", kept.display())
+    });
+    let message = format!(
+        "The last step of the restore has failed ({error}); {} is the old file or the restored one. \
+         Restore again.{kept}",
+        database.display()
+    );
+    StartupError::new(Code::Unavailable, message)
+}
+
 /// The name under which the old file is kept, with the time in UTC.
-fn kept_name(database: &Path, now: Time) -> PathBuf {
+pub(super) fn kept_name(database: &Path, now: Time) -> PathBuf {
     let instant = Timestamp::from_millisecond(now.as_millis()).unwrap_or_default();
     beside(database, &format!(".before-restore-{}", instant.strftime("%Y%m%dT%H%M%S%.3fZ")))
 }
