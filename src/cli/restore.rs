@@ -41,7 +41,7 @@ const APPLIED: [(&str, &str); 11] = [
     ("tokens_restricted", "tokens disabled, ended sooner or limited"),
     ("admin_keys_revoked", "admin keys revoked"),
     ("admin_keys_rotated", "admin keys rotated or ended"),
-    ("events_settled", "webhook events that were delivered or given up"),
+    ("events_settled", "webhook events delivered or given up"),
 ];
 
 /// Arguments of the command.
@@ -122,7 +122,12 @@ fn age(at: crate::domain::Time) -> String {
 /// What the restore does, a line for each part of it.
 fn lines(plan: &Plan) -> Vec<String> {
     let Plan { users, tokens, meetings, .. } = plan;
-    let mut lines = vec![format!("It has {users} users, {tokens} tokens and {meetings} meetings.")];
+    let mut lines = vec![format!(
+        "It has {}, {} and {}.",
+        counted(*users, "users"),
+        counted(*tokens, "tokens"),
+        counted(*meetings, "meetings")
+    )];
     for file in &plan.since {
         lines.push(format!("Read for what is newer: {}", shown(file)));
     }
@@ -138,7 +143,7 @@ fn lines(plan: &Plan) -> Vec<String> {
         .lost
         .iter()
         .filter(|(_, count)| **count > 0)
-        .map(|(what, count)| format!("{count} {what}"))
+        .map(|(what, count)| counted(*count, what))
         .collect();
     if !lost.is_empty() {
         lines.push(format!("Newer than the backup, and lost: {}", lost.join(", ")));
@@ -154,7 +159,7 @@ fn lines(plan: &Plan) -> Vec<String> {
         let ids = plan.applied.get(name).map_or(&[][..], Vec::as_slice);
         lines.extend(listed("Applied again", said, ids));
     }
-    lines.extend(listed("Ended", "meetings that were open", &plan.meetings_failed));
+    lines.extend(listed("Ended", "meetings left open", &plan.meetings_failed));
     lines.extend(listed(
         "Given up",
         "webhook events that may have been sent",
@@ -176,7 +181,19 @@ fn listed(verb: &str, what: &str, ids: &[i64]) -> Option<String> {
     }
     let shown: Vec<String> = ids.iter().take(LISTED_MAX).map(i64::to_string).collect();
     let more = if ids.len() > LISTED_MAX { ", …" } else { "" };
-    Some(format!("{verb}: {} {what} ({}{more})", ids.len(), shown.join(", ")))
+    let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    Some(format!("{verb}: {} ({}{more})", counted(count, what), shown.join(", ")))
+}
+
+/// So many of these; of one, the first word with an `s` at its end is without it.
+fn counted(count: i64, what: &str) -> String {
+    let mut words: Vec<&str> = what.split(' ').collect();
+    if count == 1
+        && let Some(noun) = words.iter_mut().find(|word| word.ends_with('s'))
+    {
+        *noun = noun.trim_end_matches('s');
+    }
+    format!("{count} {}", words.join(" "))
 }
 
 fn print(output: Output, plan: &Plan) -> Result<(), StartupError> {

@@ -62,8 +62,8 @@ pub use meetings::verbs::{DeleteMeeting, NoteMeeting, RedactMeeting, TranscriptO
 pub use options::Options;
 pub(crate) use pages::Page;
 pub use replay::{ReplayMode, replay, replay_with};
-pub(crate) use restore::copy::Wanted;
 pub(crate) use restore::prepare::{Plan, Restore};
+pub(crate) use restore::wanted::Wanted;
 pub use segments::drafts::SettleDrafts;
 pub(crate) use segments::found::{Found, Search};
 pub use segments::index::IndexSegments;

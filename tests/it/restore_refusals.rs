@@ -112,9 +112,9 @@ fn on_a_terminal_it_says_what_it_will_do_and_asks() {
     for said in [
         "The backup is good, and as of 20",
         " ago.",
-        "It has 2 users, 0 tokens and 1 meetings.",
-        "Newer than the backup, and lost: 1 users",
-        "Applied again: 1 users disabled (2)",
+        "It has 2 users, 0 tokens and 1 meeting.",
+        "Newer than the backup, and lost: 1 user",
+        "Applied again: 1 user disabled (2)",
         "in the place of ",
         "[y/N]",
         "Nothing was done.",

@@ -3,27 +3,18 @@
 //! not come back.
 
 use crate::store::meetings::states::OPEN;
-use crate::store::restore::survey::{find_gaps, strike_known};
+use crate::store::restore::gaps::{WITH_IDS, find_gaps, strike_known};
 use rusqlite::Connection;
 
 /// Tables that the rules work with.
 pub(super) const TABLES: &str = "
     CREATE TEMP TABLE moment (now INTEGER NOT NULL);
     CREATE TEMP TABLE picked (id INTEGER PRIMARY KEY);
-    -- Ids that an earlier restore has lost: they are missing, and were not deleted.
-    CREATE TEMP TABLE gaps (entry INTEGER NOT NULL, name TEXT NOT NULL, low INTEGER NOT NULL,
-      high INTEGER NOT NULL, head TEXT, kept TEXT);
-    -- Rows of the copy that are in a gap, and the file that was kept when they were lost.
-    CREATE TEMP TABLE unknown (name TEXT NOT NULL, id INTEGER NOT NULL, head TEXT, kept TEXT,
-      PRIMARY KEY (name, id));
     -- Rows of the copy that were deleted since.
     CREATE TEMP TABLE gone (name TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (name, id));
     -- Events of which some file says what became of them, and meetings that are over there.
     CREATE TEMP TABLE told (id INTEGER PRIMARY KEY);
     CREATE TEMP TABLE over (id INTEGER PRIMARY KEY);";
-
-/// Tables with ids whose missing rows count as deleted.
-pub(super) const WITH_IDS: [&str; 4] = ["users", "tokens", "admin_keys", "meetings"];
 
 /// One kind of change that is applied again.
 struct Rule {

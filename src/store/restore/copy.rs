@@ -11,17 +11,19 @@ use crate::exit::{Code, StartupError};
 use crate::store::audit::log::{Details, Snapshot, append, newest};
 use crate::store::meetings::advance::{Advance, MeetingRef};
 use crate::store::meetings::states::OPEN;
-use crate::store::restore::again::{Applied, TABLES, WITH_IDS};
+use crate::store::restore::again::{Applied, TABLES};
 use crate::store::restore::files::{self, Newer};
+use crate::store::restore::gaps::{self, WITH_IDS};
 use crate::store::restore::source::Present;
 use crate::store::restore::swap::kept_name;
+use crate::store::restore::wanted::Wanted;
 use crate::store::scrub::mark_for_scrub;
 use crate::store::writer::verb::Verb;
 use crate::store::{connection, upgrade};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Why a meeting has failed that was open at the time of the backup.
 const FAILED_BECAUSE: &str =
@@ -34,21 +36,6 @@ const ENDED_BECAUSE: &str =
     "The database was restored from a backup, and the end of this meeting was known before.";
 /// Most ids of a kind that the audit log lists.
 const LISTED_MAX: usize = 1000;
-
-/// What is to be restored.
-#[derive(Debug, Clone)]
-pub(crate) struct Wanted {
-    /// The database whose place the backup takes.
-    pub database: PathBuf,
-    /// The backup.
-    pub backup: PathBuf,
-    /// Files that are read for what is newer than the backup, beside the database itself.
-    pub since: Vec<PathBuf>,
-    /// Whether it is accepted that something newer cannot be known.
-    pub without_old_file: bool,
-    /// Who restores, and when.
-    pub actor: Actor,
-}
 
 /// What was done to the copy.
 #[derive(Debug, Default)]
@@ -70,6 +57,7 @@ pub(super) fn prepare(
     let db = upgrade::open(work)?;
     let mut changes = Changes::default();
     db.execute_batch(TABLES).map_err(failed)?;
+    db.execute_batch(gaps::TABLES).map_err(failed)?;
     let now = params![wanted.actor.at];
     db.execute("INSERT INTO temp.moment VALUES (?1)", now).map_err(failed)?;
     let restored = counters(&db).map_err(failed)?;

@@ -7,9 +7,10 @@ use crate::store::connection;
 use crate::store::failure::unusable;
 use crate::store::meetings::states::OPEN;
 use crate::store::restore::again::{self, Applied};
-use crate::store::restore::copy::Wanted;
+use crate::store::restore::gaps;
 use crate::store::restore::source::{self, Present, own_log};
 use crate::store::restore::survey::{self, Rank, Relation};
+use crate::store::restore::wanted::Wanted;
 use rusqlite::Connection;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -95,8 +96,8 @@ fn survey_file(
     let survey = || {
         let relation = survey::relation(db)?;
         if relation == Relation::Newer {
-            survey::find_gaps(db)?;
-            survey::find_unknown(db)?;
+            gaps::find_gaps(db)?;
+            gaps::find_unknown(db)?;
         }
         let source = Source {
             path: file.to_owned(),
@@ -175,7 +176,7 @@ fn with_file<T>(
 
 /// Fails where something newer cannot be known and that was not accepted, or the other way around.
 fn require_all_known(db: &Connection, wanted: &Wanted, newer: &Newer) -> Result<(), StartupError> {
-    let kept = survey::wanted_file(db).map_err(|error| cannot(&wanted.backup, &error))?;
+    let kept = gaps::wanted_file(db).map_err(|error| cannot(&wanted.backup, &error))?;
     let message = match (kept, newer.since.is_empty(), wanted.without_old_file) {
         (None, false, false) | (_, true, true) | (Some(_), _, true) => return Ok(()),
         (None, false, true) => {

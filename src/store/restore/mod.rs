@@ -2,10 +2,12 @@
 //! is newer there is applied to the copy again, and then the copy takes the place.
 
 mod again;
-pub(crate) mod copy;
+mod copy;
 mod files;
+mod gaps;
 pub(crate) mod leftovers;
 pub(crate) mod prepare;
 mod source;
 mod survey;
 mod swap;
+pub(crate) mod wanted;

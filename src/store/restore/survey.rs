@@ -1,9 +1,8 @@
 //! What the files that are read for what is newer are to the backup: whether they are of one history
-//! with it and newer, which of them knows most, and what earlier restores have lost in them.
+//! with it and newer, and which of them was written to last.
 
 use crate::store::audit::log::newest;
 use crate::store::audit::read::hex;
-use crate::store::restore::again::WITH_IDS;
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeMap;
 
@@ -136,57 +135,4 @@ fn rows_agree(db: &Connection, must_have_some: bool) -> rusqlite::Result<bool> {
     let some = "SELECT NOT EXISTS (SELECT 1 FROM main.users)
                   OR EXISTS (SELECT 1 FROM main.users m JOIN old.users o ON o.id = m.id)";
     Ok(!must_have_some || db.query_row(some, [], |row| row.get(0))?)
-}
-
-/// Filled anew for each file. What a later restore brought back of a gap, from a backup that was
-/// made before it, is not in it any more.
-const GAPS: &str = "
-    DELETE FROM temp.gaps;
-    INSERT INTO temp.gaps (entry, name, low, high, head, kept)
-      SELECT a.id, i.key,
-        max(i.value ->> '$.restored',
-          ifnull((SELECT max(l.after ->> ('$.ids.' || i.key || '.restored'))
-                  FROM old.audit n JOIN old.audit_details l ON l.audit_id = n.id
-                  WHERE n.action = 'database.restore' AND n.id > a.id
-                    AND EXISTS (SELECT 1 FROM old.audit h WHERE h.id < a.id
-                                AND hex(h.hash) = upper(l.after ->> '$.backup_head'))), 0)),
-        i.value ->> '$.given', d.after ->> '$.old_head', d.after ->> '$.kept'
-      FROM old.audit a JOIN old.audit_details d ON d.audit_id = a.id, json_each(d.after, '$.ids') i
-      WHERE a.action = 'database.restore'";
-
-/// Notes which ids earlier restores have lost in the attached file.
-pub(super) fn find_gaps(db: &Connection) -> rusqlite::Result<()> {
-    db.execute_batch(GAPS)
-}
-
-/// Notes the rows of the backup that the attached file has lost by an earlier restore: what became
-/// of them before is known by the file alone that was kept then.
-pub(super) fn find_unknown(db: &Connection) -> rusqlite::Result<()> {
-    for table in WITH_IDS {
-        db.execute_batch(&format!(
-            "INSERT OR IGNORE INTO temp.unknown (name, id, head, kept)
-             SELECT g.name, m.id, g.head, g.kept FROM main.{table} m
-             JOIN temp.gaps g ON g.name = '{table}' AND m.id > g.low AND m.id <= g.high
-             WHERE NOT EXISTS (SELECT 1 FROM old.{table} o WHERE o.id = m.id)
-             ORDER BY g.entry"
-        ))?;
-    }
-    Ok(())
-}
-
-/// Strikes out what the attached file knows: it has the log of the file that was kept, and did not
-/// lose the row itself.
-pub(super) fn strike_known(db: &Connection) -> rusqlite::Result<()> {
-    db.execute_batch(
-        "DELETE FROM temp.unknown AS u
-         WHERE EXISTS (SELECT 1 FROM old.audit a WHERE hex(a.hash) = upper(u.head))
-           AND NOT EXISTS (SELECT 1 FROM temp.gaps g
-                           WHERE g.name = u.name AND u.id > g.low AND u.id <= g.high)",
-    )
-}
-
-/// The kept file that is wanted, where there is something that no file knows.
-pub(super) fn wanted_file(db: &Connection) -> rusqlite::Result<Option<String>> {
-    let sql = "SELECT ifnull(kept, 'the file that it kept') FROM temp.unknown LIMIT 1";
-    db.query_row(sql, [], |row| row.get(0)).optional()
 }
