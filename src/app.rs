@@ -1,6 +1,7 @@
 //! The parts of a server, and how they are built.
 
 use crate::auth::{Auth, FailedAuthLimiter, RequestLimiter, TokenCache};
+use crate::backups::Backups;
 use crate::bots::{Supervisor, WatchRegistry};
 use crate::clock::Clock;
 use crate::config::{Bots, Config};
@@ -45,6 +46,8 @@ pub struct App {
     pub request_limiter: RequestLimiter,
     /// Delivers events to the users' webhooks.
     pub dispatcher: Arc<Dispatcher>,
+    /// Makes backups of the database.
+    pub(crate) backups: Arc<Backups>,
     /// Every deletion.
     pub erasure: Arc<Erasure>,
     /// Committed changes to live subscribers.
@@ -104,6 +107,7 @@ impl App {
         let store = Store::open_recorded(&options, recorder, publish)?;
         let store = Arc::new(store);
         let bots = supervisor(Arc::clone(&store), watch_registry, &config.bots, clock.clone());
+        let backups = Backups::new(Arc::clone(&store), &config.backup, clock.clone());
         let erasure = Erasure::new(Arc::clone(&store), Arc::clone(&bots), clock.clone());
         let metrics = Arc::new(Metrics::new((table.labels)()));
         let transport = Transport::new(&config, address, Arc::clone(&metrics));
@@ -127,6 +131,7 @@ impl App {
             failed_auth_limiter,
             request_limiter,
             dispatcher,
+            backups: Arc::new(backups),
             erasure: Arc::new(erasure),
             feed,
             transport: Arc::new(transport),

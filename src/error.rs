@@ -114,6 +114,14 @@ pub enum Error {
     ForeignOrigin,
     /// No such page of the documentation.
     PageNotFound,
+    /// A backup is not made in the present state; the sentence says why.
+    BackupConflict(String),
+    /// The caller may not say where a backup is written.
+    BackupPathRefused,
+    /// The disk of a backup has no room for it; the sentence says how much it takes.
+    BackupNoRoom(String),
+    /// A backup could not be made; the sentence says why.
+    BackupFailed(String),
     /// A queue is full; the same request may succeed in a second.
     Busy,
     /// The disk is full.
@@ -222,6 +230,9 @@ impl fmt::Display for Error {
                 )
             }
             Self::BotNotStarted(why) => write!(f, "The bot could not be started: {why}"),
+            Self::BackupConflict(why) | Self::BackupNoRoom(why) | Self::BackupFailed(why) => {
+                f.write_str(why)
+            }
             Self::TooManyHeaders(max) => write!(f, "A request has at most {max} headers."),
             Self::TooLarge(max) => write!(f, "The body is longer than {max} bytes."),
             Self::TooManyFailedKeys { retry_after } => {
@@ -282,6 +293,10 @@ impl Error {
                  http.cors_origins in vomeet.toml."
             }
             Self::NoWebSocket => "This route speaks WebSocket; send an upgrade request (RFC 6455).",
+            Self::BackupPathRefused => {
+                "Where a backup is written, only root and the server's own user may say, by the \
+                 admin socket. Leave the path out: then it is written into the configured folder."
+            }
             Self::Busy => "The server is busy. Try again in a second.",
             Self::DiskFull => "The disk is full. Free some space on the server and try again.",
             Self::StoreFailed(_) => "The database cannot be written; the server is stopping.",
@@ -294,6 +309,9 @@ impl Error {
             | Self::NotActive(..)
             | Self::NotOver(..)
             | Self::BotNotStarted(..)
+            | Self::BackupConflict(..)
+            | Self::BackupNoRoom(..)
+            | Self::BackupFailed(..)
             | Self::TooManyHeaders(..)
             | Self::TooLarge(..)
             | Self::TooManyFailedKeys { .. }

@@ -19,6 +19,7 @@
 //! | [`feed`] | committed changes to live subscribers; bounded, and a slow one is dropped |
 //! | [`webhooks`] | delivers events to the users' webhooks |
 //! | [`bots`] | starts and stops bots, and supervises every meeting that is not over |
+//! | [`backups`] | backups by the schedule and when asked, and their folder |
 //! | [`erasure`] | every deletion: users, transcripts, retention, scrubbing |
 //! | [`http`] | the transport, from socket to service and back; it knows no SQL and no route |
 //! | [`app`] | the parts, and how they are built |
@@ -46,6 +47,7 @@
 pub mod api;
 pub mod app;
 pub mod auth;
+mod backups;
 pub mod bots;
 mod budget;
 pub mod cli;

@@ -4,18 +4,18 @@
 use crate::api::openapi::openapi;
 use crate::api::route::{Route, admin, bot, open, session, socket, user};
 use crate::api::{
-    admin_keys, analytics, audit, bots, callbacks, caller, docs, export, general, live, meetings,
-    search, segments, tokens, transcripts, usage, users, webhook,
+    admin_keys, analytics, audit, backups, bots, callbacks, caller, docs, export, general, live,
+    meetings, search, segments, tokens, transcripts, usage, users, webhook,
 };
 use crate::app::TableInfo;
 use crate::domain::Permission::{
     Nothing as NONE, Read as READ, ReadAll as READ_ALL, Write as WRITE, WriteAll as WRITE_ALL,
 };
 use crate::error::Error::{
-    AdminKeyNotFound, AdminKeyTaken, BotInMeeting, BotLimitReached, BotNotStarted,
-    BotsStillLeaving, EmailFixed, MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook,
-    NothingToUpdate, PageNotFound, TokenDisabled, TokenNotFound, TooBroad, TooManyBots,
-    UserNotFound,
+    AdminKeyNotFound, AdminKeyTaken, BackupConflict, BackupFailed, BackupNoRoom, BackupPathRefused,
+    BotInMeeting, BotLimitReached, BotNotStarted, BotsStillLeaving, EmailFixed, MeetingTaken,
+    NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook, NothingToUpdate, PageNotFound, TokenDisabled,
+    TokenNotFound, TooBroad, TooManyBots, UserNotFound,
 };
 use crate::error::Result;
 use crate::metrics::RouteLabel;
@@ -100,6 +100,9 @@ fn rows() -> Vec<Route> { vec![
     admin(             GET,    "/admin/audit",                                audit::list_audit_log,                "List the audit log, newest first").large(),
     admin(             GET,    "/admin/audit/verify",                         audit::verify_audit_log,              "Verify the audit log"),
     admin(             GET,    "/admin/audit/export",                         audit::export_audit_log,              "Export the audit log as JSON lines").paged(),
+
+    admin(             GET,    "/admin/backups",                              backups::list_backups,                "List the backups in the configured folder, newest first").errors([BackupFailed("...".to_owned())]).large(),
+    admin(             POST,   "/admin/backups",                              backups::create_backup,               "Back up the database into the configured folder").errors([BackupConflict("...".to_owned()), BackupNoRoom("...".to_owned()), BackupFailed("...".to_owned()), BackupPathRefused]),
 
     admin(             POST,   "/admin/meetings/{id}/stop",                   bots::stop_meeting,                   "Stop the bot of any meeting").errors([NoSuchMeeting]),
 

@@ -164,7 +164,7 @@ impl Guard for Admin {
 
     fn authenticate(call: &Call) -> Result<Self> {
         match &call.request.peer.origin {
-            Origin::Local(user) => Ok(Auth::local(user, call.now)),
+            Origin::Local { user, uid } => Ok(Auth::local(user, *uid, call.now)),
             Origin::Network(_) => call.app.auth.admin(
                 &call.request.head,
                 || locality(call).is_sure(),

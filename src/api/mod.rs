@@ -3,6 +3,7 @@
 pub(crate) mod admin_keys;
 pub(crate) mod analytics;
 pub(crate) mod audit;
+pub(crate) mod backups;
 mod bot_target;
 pub(crate) mod bots;
 pub(crate) mod call;

@@ -25,6 +25,7 @@ pub struct Admin {
     key: Option<NamedKey>,
     address: Option<IpAddr>,
     at: Time,
+    owns_database: bool,
 }
 
 /// The named admin key of a request.
@@ -43,6 +44,12 @@ impl Admin {
     /// The actor of one audit log entry; every entry needs a call of its own, for its own salt.
     pub fn actor(&self) -> Result<Actor> {
         actor(self.name.clone().into_owned(), self.address, self.at)
+    }
+
+    /// Whether this is root, or the user that the server runs as, by the admin socket: whoever could
+    /// open the database without the server.
+    pub fn owns_database(&self) -> bool {
+        self.owns_database
     }
 
     /// The named key by which the administrator came; `None` for a key of the settings and for the
@@ -153,7 +160,7 @@ impl Auth {
         {
             return Err(Error::AdminKeyRefused(KeyRejection::Expired(end, None)));
         }
-        Ok(Admin { name, key, address, at: now })
+        Ok(Admin { name, key, address, at: now, owns_database: false })
     }
 
     /// The name of an admin key as the audit log writes it, the key if it is a named one, and when
@@ -187,8 +194,10 @@ impl Auth {
 
     /// An administrator who needs no key: a user of this machine who may use the admin socket, or
     /// open the database itself.
-    pub(crate) fn local(user: &str, now: Time) -> Admin {
-        Admin { name: Cow::Owned(format!("local:{user}")), key: None, address: None, at: now }
+    pub(crate) fn local(user: &str, uid: u32, now: Time) -> Admin {
+        let owns_database = uid == 0 || uid == rustix::process::geteuid().as_raw();
+        let name = Cow::Owned(format!("local:{user}"));
+        Admin { name, key: None, address: None, at: now, owns_database }
     }
 
     /// Authenticates a user by `X-API-Key`. A token that is not in memory costs one small read of

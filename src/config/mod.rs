@@ -22,7 +22,7 @@ pub(crate) use cors::Cors;
 pub use key::Key;
 pub use loaded::Settings;
 pub use runner_kind::RunnerKind;
+pub(crate) use settings::{Backup, Config, DockerBots, Http, ProcessBots, Retention};
 pub use settings::{Bots, KEYS, StateTimeouts, Webhooks};
-pub(crate) use settings::{Config, DockerBots, Http, ProcessBots, Retention};
 pub use source::Source;
 pub use sources::{Environment, Flags};

@@ -28,6 +28,7 @@ pub(crate) mod scope;
 pub(crate) mod search;
 pub(crate) mod segment;
 pub(crate) mod sent_time;
+pub(crate) mod span;
 pub(crate) mod speaker;
 pub(crate) mod spoken;
 mod string_enum;

@@ -8,6 +8,7 @@
 mod admin_keys;
 mod analytics;
 mod audit;
+mod backup;
 mod beside;
 mod columns;
 mod connection;
@@ -40,7 +41,14 @@ pub(crate) use analytics::TelematicsWanted;
 pub use analytics::{ListPage, MeetingsWanted};
 pub(crate) use audit::read::{AuditPage, Verification};
 pub use audit::verbs::PruneAudit;
-pub(crate) use beside::{is_trusted, resolve};
+pub(crate) use backup::copy::{Written, back_up_resting};
+pub(crate) use backup::header;
+#[cfg(test)]
+pub(crate) use backup::name::name_of;
+pub(crate) use backup::name::time_of;
+pub(crate) use backup::target::{PARTIAL, file_in, remove_abandoned};
+pub(crate) use backup::verify::{BackupReport, Stop, verify};
+pub(crate) use beside::{create_folder, is_trusted, resolve};
 pub use doors::Store;
 pub use export::NoteExport;
 pub use latest_time::{DoubtedClock, KnownTime, NoteTime};

@@ -35,6 +35,7 @@
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
 //! | [`cli`], [`cli_words`], [`cli_requests`], [`cli_manual`] | the commands with and without a server; what they understand, ask and say; the manual |
 //! | [`files`] | the database as a file: copied, linked, mounted, in a shared folder |
+//! | [`backup`], [`backups`], [`backup_drill`] | backups of servers and of files at rest, and what is none; the schedule and the routes; backups tried out |
 //! | [`lenient`] | what is taken although it is not written as it should be |
 //! | [`cli_output`] | answers of commands that cannot be written |
 //! | [`erasure_steps`] | a user's deletion, decided at once and carried out in steps |
@@ -70,6 +71,9 @@ mod watcher;
 
 mod admin_keys;
 mod analytics;
+mod backup;
+mod backup_drill;
+mod backups;
 mod bad_body;
 mod bad_input;
 mod batches;

@@ -93,7 +93,7 @@ const RULES: &[Rule] = &[
     // Which states belong together, the domain says: store/meetings/states.rs.
     ("src/store/", &["status IN ('", "status NOT IN ('"], &[]),
     ("src/", &["std::env", "env::var", "env::args", "dotenvy"], &["src/cli/", "src/config/"]),
-    ("src/", &["std::fs", "fs::read", "File::open", "OpenOptions"], &["src/cli/", "src/config/", "src/store/", "src/http/admin_socket.rs", "src/http/peer_owner/tables.rs", "src/bots/output.rs", "src/bots/running.rs", "src/bots/runners/process.rs"]),
+    ("src/", &["std::fs", "fs::read", "File::open", "OpenOptions"], &["src/cli/", "src/config/", "src/store/", "src/http/admin_socket.rs", "src/http/peer_owner/tables.rs", "src/bots/output.rs", "src/bots/running.rs", "src/bots/runners/process.rs", "src/backups/folder.rs"]),
     ("src/", &["std::process"], &["src/cli/", "src/main.rs", "src/bots/runners/process.rs"]),
     ("src/", &["println!", "print!", "eprintln!", "eprint!"], &["src/cli/"]),
     ("src/", &["clap"], &["src/cli/"]),

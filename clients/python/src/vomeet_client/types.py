@@ -135,6 +135,44 @@ class Verification(TypedDict):
     faults: list[AuditFault]
 
 
+class Backup(TypedDict):
+    """A backup that was just made and verified; ``tables`` has the number of rows of each."""
+
+    file: str
+    at: str
+    seconds: float
+    bytes: int
+    file_version: int
+    tables: dict[str, int]
+    audit_entries: int
+    audit_head: str
+
+
+class ListedBackup(TypedDict):
+    """A backup in the folder; ``verified`` is false if it is not whole any more."""
+
+    file: str
+    at: str
+    bytes: int
+    verified: bool
+
+
+class BackupFailure(TypedDict):
+    """When a backup failed, and why."""
+
+    at: str
+    why: str
+
+
+class BackupList(TypedDict):
+    """The backups in the folder, newest first; ``next_at`` is None where there is no schedule."""
+
+    folder: str | None
+    backups: list[ListedBackup]
+    last_failure: BackupFailure | None
+    next_at: str | None
+
+
 class UserDetails(User):
     """A user account with its tokens."""
 
