@@ -45,6 +45,11 @@ pub enum Error {
     TokenReplaced(TokenId),
     /// The token is disabled.
     TokenDisabled,
+    /// The user's tokens that holders have made are as many as there may be.
+    TooManyTokens {
+        /// How many there may be.
+        max: i64,
+    },
     /// A named admin key may not do this; the sentence says why.
     AdminKeyLimited(String),
     /// No such admin key.
@@ -108,6 +113,8 @@ pub enum Error {
     BotNotStarted(String),
     /// The user has no webhook.
     NoWebhook,
+    /// No such webhook event, or it is of another user.
+    DeliveryNotFound,
     /// The request is no WebSocket handshake.
     NoWebSocket,
     /// The WebSocket is asked for by a web page of another site.
@@ -230,6 +237,9 @@ impl fmt::Display for Error {
             Self::TooManyRequests { retry_after } => {
                 write!(f, "Too many requests. Try again in {retry_after} s.")
             }
+            Self::TooManyTokens { max } => {
+                write!(f, "There are {max} tokens that were made by others. Delete one first.")
+            }
             Self::TokenReplaced(by) => {
                 write!(f, "Token was already exchanged for token {by}.")
             }
@@ -277,6 +287,7 @@ impl Error {
                  to process, docker or demo."
             }
             Self::NoWebhook => "No webhook URL is set. Set one with PUT /user/webhook.",
+            Self::DeliveryNotFound => "Delivery not found",
             Self::ForeignOrigin => {
                 "Pages of this origin may not open a WebSocket. Add the origin to \
                  http.cors_origins in vomeet.toml."
@@ -298,6 +309,7 @@ impl Error {
             | Self::TooLarge(..)
             | Self::TooManyFailedKeys { .. }
             | Self::TooManyRequests { .. }
+            | Self::TooManyTokens { .. }
             | Self::TokenReplaced(..) => "Internal Server Error",
         }
     }

@@ -117,7 +117,7 @@ impl Feed {
                 self.each_with_token(hashes, |subscriber| subscriber.changed.notify_one());
             }
             Change::UserRemoved(id) | Change::UserDisabled(id) => self.close_user(*id),
-            Change::UserChanged(_) | Change::SeatsChanged(_) => {}
+            Change::UserChanged(_) | Change::SeatsChanged(_) | Change::DeliveryDue => {}
             Change::MeetingRedacted(id) => {
                 self.lock().meetings.remove(id);
             }

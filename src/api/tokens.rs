@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::http::request::input::input;
 use crate::http::{Created, Json, NoContent, WithHeader};
 use crate::store::{
-    Affected, CreateToken, RevokeToken, RotateToken, Rotated, TokenPage, UpdateToken,
+    Affected, CreateToken, MADE_MAX, RevokeToken, RotateToken, Rotated, TokenPage, UpdateToken,
 };
 use hyper::header::{HeaderName, HeaderValue};
 use serde::Serialize;
@@ -52,6 +52,7 @@ input! {
         optional read_only: Option<bool> => read_only.unwrap_or(false),
         optional_list(PLATFORMS_MAX) platforms: Option<Vec<Platform>> => platforms.unwrap_or_default(),
         optional_object meeting: Option<ScopedMeeting>,
+        ..Scope::default()
     }
 }
 
@@ -73,7 +74,7 @@ input! {
 
 impl TermsInput {
     /// The changes that are asked for; spans begin now.
-    fn changes(self, now: Time) -> TokenChanges {
+    pub(crate) fn changes(self, now: Time) -> TokenChanges {
         TokenChanges {
             name: self.name.map(|name| name.0),
             expires_at: self.expires_in.map(|seconds| now.plus_seconds(seconds.0)),
@@ -99,7 +100,8 @@ pub(crate) struct NewToken {
 }
 
 impl NewToken {
-    fn new(secret: &PlainToken, token: Token) -> Self {
+    /// The response to the creation of a token.
+    pub(crate) fn new(secret: &PlainToken, token: Token) -> Self {
         Self {
             id: token.id,
             token: secret.reveal().to_owned(),
@@ -297,6 +299,11 @@ pub(crate) fn already_rotated() -> Error {
     Error::TokenReplaced(TokenId(2))
 }
 
+/// The error of a user who has made many tokens, for the route table.
+pub(crate) fn too_many() -> Error {
+    Error::TooManyTokens { max: MADE_MAX }
+}
+
 /// Revokes a token, and those that its holder rotated it to: they are refused from the next request
 /// on. The header `X-Tokens-Affected` says how many they were.
 pub(crate) async fn revoke_token(
@@ -304,13 +311,13 @@ pub(crate) async fn revoke_token(
     admin: Admin,
     ById(id): ById<TokenId>,
 ) -> Result<WithHeader<NoContent>> {
-    let verb = RevokeToken { id, now: app.clock.now() };
+    let verb = RevokeToken { id, of_user: None, now: app.clock.now() };
     let affected = app.store.write_by(admin.actor()?, verb).await?;
     Ok(counted(NoContent, &affected))
 }
 
 /// A response that says how many tokens were changed.
-fn counted<T>(response: T, affected: &Affected) -> WithHeader<T> {
+pub(crate) fn counted<T>(response: T, affected: &Affected) -> WithHeader<T> {
     WithHeader { response, header: (TOKENS_AFFECTED, HeaderValue::from(affected.count())) }
 }
 

@@ -113,7 +113,7 @@ impl TokenCache {
                 self.outdate(*id);
             }
             Change::MeetingMoved(moved) => self.outdate(moved.meeting.user_id),
-            Change::SegmentsStored(_) | Change::MeetingRedacted(_) => {}
+            Change::SegmentsStored(_) | Change::MeetingRedacted(_) | Change::DeliveryDue => {}
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a token may do: everything of its user's, or less.
 
+use crate::domain::id::TokenId;
 use crate::domain::meeting::Platform;
 use crate::domain::string_enum::string_enum;
 use crate::domain::word::Word;
@@ -42,14 +43,14 @@ pub struct Scope {
     /// The one meeting that it is limited to.
     #[schema(required)]
     pub meeting: Option<ScopedMeeting>,
+    /// The token whose holder made this one, or the first of its chain; absent where an
+    /// administrator made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub made_by: Option<TokenId>,
 }
 
 impl Scope {
-    /// Whether it may do everything.
-    pub fn is_whole(&self) -> bool {
-        !self.read_only && !self.is_narrow()
-    }
-
     /// Whether it is limited to some of the meetings.
     pub fn is_narrow(&self) -> bool {
         self.meeting.is_some() || !self.platforms.is_empty()
@@ -101,15 +102,16 @@ impl Scope {
             read_only: true,
             meeting: Some(ScopedMeeting::nowhere()),
             platforms: Vec::new(),
+            made_by: None,
         };
         json.map_or_else(Self::default, |json| {
             serde_json::from_str(json).unwrap_or_else(|_| least())
         })
     }
 
-    /// What the store keeps; `None` where it may do everything.
+    /// What the store keeps; `None` where it may do everything and an administrator made it.
     pub fn to_stored(&self) -> Option<String> {
-        if self.is_whole() { None } else { serde_json::to_string(self).ok() }
+        if *self == Self::default() { None } else { serde_json::to_string(self).ok() }
     }
 }
 
@@ -141,7 +143,7 @@ mod tests {
     fn scope(read_only: bool, platforms: &[Platform], meeting: Option<(Platform, &str)>) -> Scope {
         let meeting = meeting
             .map(|(platform, id)| ScopedMeeting { platform, native_meeting_id: id.to_owned() });
-        Scope { read_only, platforms: platforms.to_vec(), meeting }
+        Scope { read_only, platforms: platforms.to_vec(), meeting, made_by: None }
     }
 
     #[test]
@@ -180,6 +182,17 @@ mod tests {
             assert_eq!(reached, meetings, "{scope:?}");
             assert_eq!(Scope::stored(scope.to_stored().as_deref()), scope);
         }
+    }
+
+    #[test]
+    fn who_made_a_token_is_kept_beside_whatever_it_may_do() {
+        let made = Scope { made_by: Some(TokenId(7)), ..Scope::default() };
+        let stored = made.to_stored().expect("kept");
+        assert_eq!(Scope::stored(Some(&stored)), made);
+        assert!(made.check(Permission::WriteAll).is_ok(), "it may do everything");
+        let older = r#"{"read_only":true,"platforms":[],"meeting":null}"#;
+        assert_eq!(Scope::stored(Some(older)), scope(true, &[], None));
+        assert_eq!(scope(true, &[], None).to_stored().as_deref(), Some(older));
     }
 
     #[test]

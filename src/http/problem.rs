@@ -25,6 +25,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NoSuchMeeting
         | Error::NoBotToStop
         | Error::NoWebhook
+        | Error::DeliveryNotFound
         | Error::PageNotFound => StatusCode::NOT_FOUND,
         Error::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
         Error::AdminKeyRefused(_)
@@ -48,6 +49,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NotOver(_)
         | Error::TokenReplaced(_)
         | Error::TokenDisabled
+        | Error::TooManyTokens { .. }
         | Error::AdminKeyTaken => StatusCode::CONFLICT,
         Error::NoWebSocket => StatusCode::UPGRADE_REQUIRED,
         Error::Busy

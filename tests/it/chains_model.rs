@@ -232,7 +232,7 @@ impl Pair {
 
     fn revoke(&mut self, place: usize) {
         let meant = self.model.meant(place);
-        let verb = RevokeToken { id: id(place), now: self.now() };
+        let verb = RevokeToken { id: id(place), of_user: None, now: self.now() };
         let outcome = self.runtime.block_on(self.store.write(verb));
         if meant.is_none() {
             assert!(matches!(outcome, Err(Error::TokenNotFound)), "{outcome:?}");

@@ -19,11 +19,11 @@ use vomeet::error::Result;
 use vomeet::store::{
     Advance, ApplyConfiguredUsers, AttemptEnd, BeginErasure, CreateAdminKey, CreateToken,
     CreateUser, DeleteMeeting, DeleteUser, DoubtedClock, EndAttempt, ForgetDeliveries, ForgetUsage,
-    GiveUpHeld, HeardSegment, IndexSegments, MeetingName, MeetingRef, NoteCleared, NoteContainer,
-    NoteExport, NoteMeeting, NoteTime, Options, PruneAudit, Reconfigure, Recorder, RedactMeeting,
-    RetractSegments, RevokeAdminKey, RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook,
-    SettleDrafts, Store, StoreSegmentBatch, StoreSegments, TouchTokens, TranscriptOf, UpdateToken,
-    UpdateUser, VERBS, WriteUsage,
+    GiveUpHeld, HeardSegment, IndexSegments, MakeToken, MeetingName, MeetingRef, NoteCleared,
+    NoteContainer, NoteExport, NoteMeeting, NoteTime, Options, PruneAudit, Reconfigure, Recorder,
+    RedactMeeting, ResendDelivery, RetractSegments, RevokeAdminKey, RevokeToken, RotateAdminKey,
+    RotateToken, SendBot, SetWebhook, SettleDrafts, Store, StoreSegmentBatch, StoreSegments,
+    TouchTokens, TranscriptOf, UpdateToken, UpdateUser, VERBS, WriteUsage,
 };
 
 #[test]
@@ -97,7 +97,12 @@ pub async fn write_keys(store: &Store) -> Result<()> {
     store.write_by(actor(3), update).await?;
     store.write_by(actor(4), NoteExport { id: user_id }).await?;
     for number in 1..=2 {
-        let scope = Scope { read_only: true, platforms: vec![Platform::Teams], meeting: None };
+        let scope = Scope {
+            read_only: true,
+            platforms: vec![Platform::Teams],
+            meeting: None,
+            made_by: None,
+        };
         let name = Some("phone".to_owned());
         let (hash, hint, expires_at) = (hash(number), hint(), Some(now().plus_seconds(3600)));
         let terms = TokenTerms { name, expires_at, disuse_seconds: Some(60), scope };
@@ -127,7 +132,20 @@ pub async fn write_keys(store: &Store) -> Result<()> {
         by_holder: true,
     };
     store.write_by(actor(6), rotate).await?;
-    store.write_by(actor(7), RevokeToken { id: TokenId(2), now: now() }).await?;
+    let make = MakeToken {
+        by: TokenId(3),
+        hash: hash(7),
+        hint: hint(),
+        terms: TokenChanges {
+            name: Patch::Set("dashboard".to_owned()),
+            expires_at: Patch::Keep,
+            disuse_seconds: Patch::Set(30),
+        },
+        scope: Scope { read_only: true, ..Scope::default() },
+        now: now(),
+    };
+    store.write_by(actor(23), make).await?;
+    store.write_by(actor(7), RevokeToken { id: TokenId(2), of_user: None, now: now() }).await?;
     store.write(TouchTokens { used: vec![(TokenId(1), now(), Some("::1".to_owned()))] }).await?;
     Ok(())
 }
@@ -278,6 +296,8 @@ async fn write_everything(store: &Store) -> Result<()> {
             .write(EndAttempt { id: DeliveryId(id), attempts: 1, end, status: Some(500), error })
             .await?;
     }
+    let resend = ResendDelivery { id: DeliveryId(3), of_user: None, now: now() };
+    store.write_by(actor(22), resend).await?;
     store.write(ForgetDeliveries { ids: vec![DeliveryId(1)] }).await?;
     let error = "the user was disabled".to_owned();
     store.write(GiveUpHeld { before: now().plus_seconds(1), error }).await?;

@@ -199,6 +199,9 @@ impl Audited for UpdateToken {
 pub struct RevokeToken {
     /// The token.
     pub id: TokenId,
+    /// Only if it is of this user: then a holder asks for it.
+    #[serde(default)]
+    pub of_user: Option<UserId>,
     /// The time of the change.
     pub now: Time,
 }
@@ -211,6 +214,9 @@ impl Verb for RevokeToken {
 
     fn apply(&self, db: &Connection) -> Result<Affected> {
         let Chain { meant, others, .. } = Chain::of(db, self.id)?;
+        if self.of_user.is_some_and(|user_id| user_id != meant.token.user_id) {
+            return Err(Error::TokenNotFound);
+        }
         let mut affected = Affected::one(&meant);
         revoke(db, &meant, self.now)?;
         for other in others {

@@ -58,6 +58,8 @@ pub enum Change {
     MeetingMoved(Arc<Moved>),
     /// Words of a meeting were stored.
     SegmentsStored(Arc<Stored>),
+    /// An event is due at once.
+    DeliveryDue,
     /// A meeting's words and personal data are gone.
     MeetingRedacted(MeetingId),
 }
