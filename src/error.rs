@@ -45,6 +45,8 @@ pub enum Error {
     TokenReplaced(TokenId),
     /// The token is disabled.
     TokenDisabled,
+    /// The scope that is asked for is wider than the token's.
+    WiderScope,
     /// The user's tokens that holders have made are as many as there may be.
     TooManyTokens {
         /// How many there may be.
@@ -260,6 +262,9 @@ impl Error {
             Self::WrongMethod(_) => "Method Not Allowed",
             Self::NotAllowed(_) => "This token may not do that.",
             Self::AdminKeyLimited(_) => "This admin key may not do that.",
+            Self::WiderScope => {
+                "The scope of a token is only ever narrowed. Create another token for more."
+            }
             Self::TokenDisabled => "Token is disabled; enable it first.",
             Self::AdminKeyNotFound => "Admin key not found",
             Self::AdminKeyTaken => {

@@ -147,6 +147,9 @@ async fn follow(
     if app.auth.revalidate(&token, &app.store, app.clock.now()).is_err() {
         return End::KeyRefused;
     }
+    if !app.auth.has_scope(&token, &user.token.terms.scope, &app.store) {
+        return End::Narrowed;
+    }
     tokio::select! {
         biased;
         () = permit.stopping() => End::Stopping,
@@ -159,6 +162,7 @@ async fn follow(
 async fn cut_off(cut: oneshot::Receiver<CloseReason>) -> End {
     match cut.await {
         Ok(CloseReason::KeyRefused) => End::KeyRefused,
+        Ok(CloseReason::Narrowed) => End::Narrowed,
         // The feed drops a subscriber only to close its socket.
         Ok(CloseReason::Slow) | Err(_) => End::Slow,
     }

@@ -7,8 +7,8 @@ use crate::domain::NativeId;
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::text::SingleLine;
 use crate::domain::{
-    Patch, PlainToken, Platform, Scope, ScopedMeeting, Time, Token, TokenChanges, TokenId,
-    TokenTerms, User, UserId,
+    Narrowing, Patch, PlainToken, Platform, Scope, ScopedMeeting, Time, Token, TokenChanges,
+    TokenId, TokenTerms, User, UserId,
 };
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
@@ -174,13 +174,23 @@ input! {
     pub(crate) struct UpdateTokenInput, body Required {
         path id: TokenId,
         flatten terms: TermsInput,
+        flatten narrowing: Narrowing,
         optional disabled: Option<bool>,
     }
 }
 
-/// Updates the given fields of a token; a disabled token is refused until it is enabled again. What
-/// disables, enables or shortens it does the same to the tokens that its holder rotated it to; the
-/// header `X-Tokens-Affected` says how many tokens were changed.
+input! {
+    for Narrowing {
+        optional read_only: Option<bool>,
+        optional_list(PLATFORMS_MAX) platforms: Option<Vec<Platform>>,
+        optional_object meeting: Option<ScopedMeeting>,
+    }
+}
+
+/// Updates the given fields of a token; a disabled token is refused until it is enabled again, and
+/// its scope is only ever narrowed. What disables, enables, shortens or narrows it does the same to
+/// the tokens that its holder rotated it to or has made by it; the header `X-Tokens-Affected` says
+/// how many tokens were changed.
 pub(crate) async fn update_token(
     app: Arc<App>,
     admin: Admin,
@@ -190,6 +200,7 @@ pub(crate) async fn update_token(
     let verb = UpdateToken {
         id: input.id,
         terms: input.terms.changes(now),
+        narrowing: input.narrowing,
         disabled: input.disabled,
         now,
     };

@@ -3,7 +3,7 @@
 use crate::auth::authenticator::{Auth, Single, User, single, token_missing};
 use crate::auth::headers::USER_HEADER;
 use crate::auth::identity::Identity;
-use crate::domain::{KeyRejection, SentInstead, Time, TokenHash};
+use crate::domain::{KeyRejection, Scope, SentInstead, Time, TokenHash};
 use crate::error::{Error, Result};
 use crate::store::Store;
 use hyper::http::request::Parts;
@@ -46,6 +46,12 @@ impl Auth {
         }
         let (identity, hash) = self.authenticate(presented, store, now)?;
         Ok(User { identity, hash, address })
+    }
+
+    /// Whether a token that was accepted before has this scope still.
+    pub(crate) fn has_scope(&self, hash: &TokenHash, scope: &Scope, store: &Store) -> bool {
+        let known = self.by_hash(hash, store);
+        known.is_ok_and(|known| known.is_some_and(|now| now.token.terms.scope == *scope))
     }
 
     /// The identity behind a ticket, which is used up by it. Whatever is wrong with a ticket, its

@@ -62,7 +62,7 @@ pub(crate) use meeting::{StoredPlatform, StoredStatus};
 pub(crate) use native_id::{NativeId, Passcode};
 pub use patch::Patch;
 pub(crate) use scope::ScopedMeeting;
-pub use scope::{Permission, Scope};
+pub use scope::{Narrowing, Permission, Scope};
 pub use segment::{AbsoluteTimes, Offset, Segment, SegmentInput};
 pub use sent_time::SentTime;
 pub(crate) use speaker::Spans;

@@ -50,7 +50,79 @@ pub struct Scope {
     pub made_by: Option<TokenId>,
 }
 
+/// What narrows a scope; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Narrowing {
+    /// Whether it may change nothing.
+    pub read_only: Option<bool>,
+    /// The platforms that it is limited to; empty is no limit.
+    pub platforms: Option<Vec<Platform>>,
+    /// The one meeting that it is limited to.
+    pub meeting: Option<ScopedMeeting>,
+}
+
+impl Narrowing {
+    /// Whether it says nothing.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Scope {
+    /// The same scope with what is said in `by`; `None` where that is wider.
+    pub(crate) fn narrowed(&self, by: &Narrowing) -> Option<Self> {
+        let mut scope = self.clone();
+        if let Some(read_only) = by.read_only {
+            if self.read_only && !read_only {
+                return None;
+            }
+            scope.read_only = read_only;
+        }
+        if let Some(platforms) = &by.platforms {
+            let is_limited = !self.platforms.is_empty();
+            let is_within = platforms.iter().all(|one| self.platforms.contains(one));
+            if is_limited && (platforms.is_empty() || !is_within) {
+                return None;
+            }
+            scope.platforms.clone_from(platforms);
+        }
+        if let Some(meeting) = &by.meeting {
+            if self.meeting.as_ref().is_some_and(|own| own != meeting) {
+                return None;
+            }
+            scope.meeting = Some(meeting.clone());
+        }
+        Some(scope)
+    }
+
+    /// What is within this scope and within another as well.
+    pub(crate) fn within(&self, other: &Self) -> Self {
+        let mut scope = self.clone();
+        scope.read_only |= other.read_only;
+        if !other.platforms.is_empty() {
+            let is_within =
+                |one: &&Platform| self.platforms.is_empty() || self.platforms.contains(one);
+            scope.platforms = other.platforms.iter().filter(is_within).copied().collect();
+            if scope.platforms.is_empty() {
+                return Self { made_by: self.made_by, ..Self::nowhere() };
+            }
+        }
+        scope.meeting = match (&self.meeting, &other.meeting) {
+            (own, None) => own.clone(),
+            (Some(own), Some(limit)) if own != limit => {
+                return Self { made_by: self.made_by, ..Self::nowhere() };
+            }
+            (_, limit) => limit.clone(),
+        };
+        scope
+    }
+
+    /// One that allows the least.
+    fn nowhere() -> Self {
+        let meeting = Some(ScopedMeeting::nowhere());
+        Self { read_only: true, meeting, ..Self::default() }
+    }
+
     /// Whether it is limited to some of the meetings.
     pub fn is_narrow(&self) -> bool {
         self.meeting.is_some() || !self.platforms.is_empty()
@@ -98,14 +170,8 @@ impl Scope {
 
     /// From what the store keeps; what cannot be read allows the least.
     pub fn stored(json: Option<&str>) -> Self {
-        let least = || Self {
-            read_only: true,
-            meeting: Some(ScopedMeeting::nowhere()),
-            platforms: Vec::new(),
-            made_by: None,
-        };
         json.map_or_else(Self::default, |json| {
-            serde_json::from_str(json).unwrap_or_else(|_| least())
+            serde_json::from_str(json).unwrap_or_else(|_| Self::nowhere())
         })
     }
 
@@ -181,6 +247,56 @@ mod tests {
             let reached = places.map(|(platform, id)| scope.check_meeting(platform, id).is_ok());
             assert_eq!(reached, meetings, "{scope:?}");
             assert_eq!(Scope::stored(scope.to_stored().as_deref()), scope);
+        }
+    }
+
+    #[test]
+    fn a_scope_is_narrowed_and_never_widened() {
+        let narrowing = |read_only, platforms: Option<&[Platform]>, meeting: Option<&str>| {
+            let meeting = meeting
+                .map(|id| ScopedMeeting { platform: GoogleMeet, native_meeting_id: id.to_owned() });
+            Narrowing { read_only, platforms: platforms.map(<[_]>::to_vec), meeting }
+        };
+        let whole = scope(false, &[], None);
+        let narrow = scope(true, &[Teams, GoogleMeet], None);
+        let one = scope(false, &[], Some((GoogleMeet, "a")));
+        for (from, by, expected) in [
+            (&whole, narrowing(None, None, None), Some(whole.clone())),
+            (&whole, narrowing(Some(false), Some(&[]), None), Some(whole.clone())),
+            (&whole, narrowing(Some(true), Some(&[Teams, GoogleMeet]), None), Some(narrow.clone())),
+            (&whole, narrowing(None, None, Some("a")), Some(one.clone())),
+            (&narrow, narrowing(Some(false), None, None), None),
+            (&narrow, narrowing(None, Some(&[]), None), None),
+            (&narrow, narrowing(None, Some(&[Teams, Platform::Zoom]), None), None),
+            (&narrow, narrowing(None, Some(&[Teams]), None), Some(scope(true, &[Teams], None))),
+            (&one, narrowing(None, None, Some("b")), None),
+            (&one, narrowing(None, None, Some("a")), Some(one.clone())),
+        ] {
+            assert_eq!(from.narrowed(&by), expected, "{from:?} by {by:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_within_two_scopes_is_within_each() {
+        let scopes = [
+            scope(false, &[], None),
+            scope(true, &[Teams], None),
+            scope(false, &[GoogleMeet], None),
+            scope(false, &[Teams, GoogleMeet], None),
+            scope(true, &[], Some((GoogleMeet, "a"))),
+            scope(false, &[], Some((GoogleMeet, "b"))),
+        ];
+        let places = [(GoogleMeet, Some("a")), (GoogleMeet, Some("b")), (Teams, Some("a"))];
+        for one in &scopes {
+            for other in &scopes {
+                let both = one.within(other);
+                for (platform, id) in places {
+                    let reached = |scope: &Scope| scope.check_meeting(platform, id).is_ok();
+                    let expected = reached(one) && reached(other);
+                    assert_eq!(reached(&both), expected, "{one:?} {other:?} {platform:?}");
+                }
+                assert!(!one.read_only && !other.read_only || both.read_only);
+            }
         }
     }
 

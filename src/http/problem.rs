@@ -49,6 +49,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NotOver(_)
         | Error::TokenReplaced(_)
         | Error::TokenDisabled
+        | Error::WiderScope
         | Error::TooManyTokens { .. }
         | Error::AdminKeyTaken => StatusCode::CONFLICT,
         Error::NoWebSocket => StatusCode::UPGRADE_REQUIRED,

@@ -6,8 +6,9 @@ use crate::watcher::{Received, Watcher};
 use serde_json::{Value, json};
 use std::time::Duration;
 use vomeet::clock::Clock;
-use vomeet::domain::TokenId;
-use vomeet::store::RevokeToken;
+use vomeet::domain::{Patch, PlainToken, Scope, TokenChanges, TokenId};
+use vomeet::error::Error;
+use vomeet::store::MakeToken;
 
 fn start(clock: &Clock) -> Server {
     let server = Setup::new().clock(clock).start();
@@ -275,9 +276,100 @@ fn a_holder_deletes_their_own_tokens_and_nobody_elses() {
     assert!(is_accepted(&server, &other));
 }
 
+fn narrow(server: &Server, id: i64, body: &Value) -> Answer {
+    server.patch(format!("/admin/tokens/{id}")).admin().json(body).send()
+}
+
 #[test]
-fn a_revocation_that_was_recorded_before_holders_could_is_read_as_it_was() {
-    let recorded = r#"{"id":7,"now":"2025-10-10T12:00:00.000Z"}"#;
-    let verb: RevokeToken = serde_json::from_str(recorded).expect("a verb");
-    assert_eq!((verb.id, verb.of_user), (TokenId(7), None));
+fn an_administrator_narrows_a_token_and_never_widens_it() {
+    let server = start(&still_clock());
+    let token = create(&server, 1, &json!({ "platforms": ["teams", "zoom"] }));
+    let bot = json!({ "platform": "teams", "native_meeting_id": "1234567890123" });
+    let send = || server.post("/bots").user(&token.text).json(&bot).send().status;
+    assert_eq!(send(), 503, "no runner, but it may");
+    let narrowed = narrow(&server, token.id, &json!({ "read_only": true, "platforms": ["zoom"] }));
+    let scope = json!({ "read_only": true, "platforms": ["zoom"], "meeting": null });
+    assert_eq!(narrowed.expect(200)["scope"], scope);
+    assert_eq!(send(), 403, "the next request");
+    let meeting = json!({ "platform": "zoom", "native_meeting_id": "1" });
+    for wider in [
+        json!({ "read_only": false }),
+        json!({ "platforms": [] }),
+        json!({ "platforms": ["zoom", "teams"] }),
+        json!({ "platforms": ["teams"], "name": "wider" }),
+    ] {
+        let refused = narrow(&server, token.id, &wider);
+        assert_eq!(refused.status, 409, "{wider}: {}", refused.text());
+    }
+    narrow(&server, token.id, &json!({ "meeting": meeting })).expect(200);
+    let other = json!({ "meeting": { "platform": "zoom", "native_meeting_id": "2" } });
+    assert_eq!(narrow(&server, token.id, &other).status, 409);
+    let shown = server.get(format!("/admin/tokens/{}", token.id)).admin().send().expect(200);
+    assert_eq!((&shown["scope"]["meeting"], &shown["name"]), (&meeting, &Value::Null));
+    for (wish, fault) in [
+        (json!({ "platforms": ["phone"] }), "body.platforms.0"),
+        (json!({ "meeting": { "platform": "zoom" } }), "body.meeting.native_meeting_id"),
+        (json!({ "read_only": "maybe" }), "body.read_only"),
+    ] {
+        assert_eq!(narrow(&server, token.id, &wish).faults()[0].1, fault, "{wish}");
+    }
+    let entries = server.get("/admin/audit?action=token.update&limit=9").admin().send().expect(200);
+    let first = entries["entries"].as_array().and_then(|list| list.last()).expect("an entry");
+    assert_eq!(
+        (&first["before"]["scope"]["read_only"], &first["after"]["scope"]),
+        (&json!(false), &scope)
+    );
+}
+
+#[test]
+fn a_token_that_was_narrowed_meanwhile_makes_none() {
+    let server = start(&still_clock());
+    let token = create(&server, 1, &json!({ "read_only": true }));
+    let secret = PlainToken::generate().expect("randomness");
+    let (name, expires_at, disuse_seconds) = (Patch::Keep, Patch::Keep, Patch::Keep);
+    let terms = TokenChanges { name, expires_at, disuse_seconds };
+    let (hash, hint, scope) = (secret.hash(), secret.hint(), Scope::default());
+    let now = server.app.clock.now();
+    let verb = MakeToken { by: TokenId(token.id), hash, hint, terms, scope, now };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let refused = runtime.block_on(server.app.store.write(verb));
+    assert!(matches!(refused, Err(Error::NotAllowed(_))), "{refused:?}");
+}
+
+#[test]
+fn a_chain_and_what_it_has_made_are_narrowed_together() {
+    let server = start(&still_clock());
+    let [rotated, child, _] = family(&server);
+    let teams = made(&server, &rotated, &json!({ "platforms": ["teams"] }));
+    let zoom = made(&server, &rotated, &json!({ "platforms": ["zoom"] }));
+    let narrowed = narrow(&server, rotated.id, &json!({ "platforms": ["teams"] }));
+    assert_eq!((narrowed.status, narrowed.header("x-tokens-affected")), (200, Some("4")));
+    let platforms = |token: &Token| {
+        server.whoami(&token.text).expect(200)["token"]["scope"]["platforms"].clone()
+    };
+    for token in [&rotated, &child, &teams] {
+        assert_eq!(platforms(token), json!(["teams"]));
+    }
+    let nowhere = server.whoami(&zoom.text).expect(200)["token"]["scope"].clone();
+    assert_eq!(
+        (&nowhere["read_only"], &nowhere["meeting"]["native_meeting_id"]),
+        (&json!(true), &json!(""))
+    );
+    assert_eq!(nowhere["made_by"].is_i64(), true);
+}
+
+#[test]
+fn open_sockets_of_a_token_that_is_narrowed_are_closed_to_be_opened_again() {
+    let server = start(&still_clock());
+    let token = create(&server, 1, &json!({}));
+    let mut watcher = Watcher::open(&server, &token.text);
+    watcher.expect_nothing();
+    narrow(&server, token.id, &json!({ "name": "renamed" })).expect(200);
+    watcher.expect_nothing();
+    narrow(&server, token.id, &json!({ "platforms": ["teams"] })).expect(200);
+    assert_eq!(watcher.receive(), Received::Closed(1013));
+    let mut again = Watcher::open(&server, &token.text);
+    let answer = again.ask("subscribe", &[("zoom", "1")]);
+    let reason = &answer["details"][0]["reason"];
+    assert_eq!(reason, "this token is limited to other meetings", "{answer}");
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use vomeet::domain::lifecycle::StatusReport;
 use vomeet::domain::{
     AbsoluteTimes, Actor, AdminKeyId, Data, Day, DeliveryId, Email, Hint, Language, MeetingId,
-    MeetingStatus, Offset, Patch, Platform, Scope, SegmentId, SegmentInput, SentTime,
+    MeetingStatus, Narrowing, Offset, Patch, Platform, Scope, SegmentId, SegmentInput, SentTime,
     SpeakerChange, SpeakerEvent, Task, Time, TokenChanges, TokenHash, TokenId, TokenTerms,
     TransitionSource, UsageCounts, UsageKey, UserId,
 };
@@ -116,6 +116,7 @@ pub async fn write_keys(store: &Store) -> Result<()> {
             expires_at: Patch::Set(now().plus_seconds(60)),
             disuse_seconds: Patch::Clear,
         },
+        narrowing: Narrowing { read_only: Some(true), ..Narrowing::default() },
         disabled: None,
         now: now(),
     };
@@ -132,8 +133,19 @@ pub async fn write_keys(store: &Store) -> Result<()> {
         by_holder: true,
     };
     store.write_by(actor(6), rotate).await?;
+    write_made(store).await?;
+    store.write_by(actor(7), RevokeToken { id: TokenId(2), of_user: None, now: now() }).await?;
+    store.write(TouchTokens { used: vec![(TokenId(1), now(), Some("::1".to_owned()))] }).await?;
+    Ok(())
+}
+
+/// A token that its holder makes.
+async fn write_made(store: &Store) -> Result<()> {
+    let (terms, hash_8) = (TokenTerms::default(), hash(8));
+    let whole = CreateToken { user_id: UserId(1), hash: hash_8, hint: hint(), terms, now: now() };
+    let by = store.write_by(actor(24), whole).await?.id;
     let make = MakeToken {
-        by: TokenId(3),
+        by,
         hash: hash(7),
         hint: hint(),
         terms: TokenChanges {
@@ -145,8 +157,6 @@ pub async fn write_keys(store: &Store) -> Result<()> {
         now: now(),
     };
     store.write_by(actor(23), make).await?;
-    store.write_by(actor(7), RevokeToken { id: TokenId(2), of_user: None, now: now() }).await?;
-    store.write(TouchTokens { used: vec![(TokenId(1), now(), Some("::1".to_owned()))] }).await?;
     Ok(())
 }
 

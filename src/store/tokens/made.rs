@@ -1,7 +1,8 @@
 //! Tokens that a holder makes: never wider than the holder's own.
 
 use crate::domain::{
-    Action, Hint, Scope, Subject, Time, Token, TokenChanges, TokenHash, TokenId, TokenTerms,
+    Action, Hint, Permission, Scope, Subject, Time, Token, TokenChanges, TokenHash, TokenId,
+    TokenTerms,
 };
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
@@ -76,6 +77,8 @@ impl Verb for MakeToken {
         if maker.disabled_at.is_some() {
             return Err(Error::TokenDisabled);
         }
+        // It may have been narrowed since the request came in.
+        maker.terms.scope.check(Permission::WriteAll).map_err(Error::NotAllowed)?;
         chain.check_rotations(db, self.now)?;
         let mut made = db.prepare_cached(
             "SELECT count(*) FROM tokens WHERE user_id = ?1 AND instr(scope, '\"made_by\"')",

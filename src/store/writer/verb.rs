@@ -46,6 +46,8 @@ pub enum Change {
     TokensRevoked(Vec<TokenHash>),
     /// Tokens are no longer as they were.
     TokensChanged(Vec<TokenHash>),
+    /// Tokens may do less from now on.
+    TokensNarrowed(Vec<TokenHash>),
     /// A user is no longer as they were.
     UserChanged(UserId),
     /// All tokens of a user are refused from now on.
