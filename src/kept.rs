@@ -113,10 +113,10 @@ mod tests {
 
     impl Counted {
         async fn get(&self) -> u64 {
-            let (made, seconds, start) = (self.made.clone(), self.seconds.clone(), self.start);
+            let (count, seconds, start) = (self.made.clone(), self.seconds.clone(), self.start);
             let now = move || start + Duration::from_secs(seconds.load(Ordering::SeqCst));
-            let make = || async move { Ok::<_, ()>(made.fetch_add(1, Ordering::SeqCst) + 1) };
-            *self.kept.get(now, make).await.expect("a value")
+            let next = || async move { Ok::<_, ()>(count.fetch_add(1, Ordering::SeqCst) + 1) };
+            *self.kept.get(now, next).await.expect("a value")
         }
 
         fn at(&self, seconds: u64) {

@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(tickets.take(&hash(0), PATH, at(1)), None, "the oldest makes room");
         assert!(tickets.take(&hash(1), PATH, at(1)).is_some());
         let mut user = 1;
-        for n in 100..100 + TICKETS_MAX - TICKETS_USER_MAX + 1 {
+        for n in 100..=100 + TICKETS_MAX - TICKETS_USER_MAX {
             user += i64::from(n % TICKETS_USER_MAX == 0);
             add(&tickets, n, 10 + user, 0).expect("room");
         }

@@ -64,10 +64,10 @@ impl Auth {
         now: Time,
     ) -> Result<(Arc<Identity>, TokenHash)> {
         let refused = Error::TokenRefused(KeyRejection::Ticket);
-        let taken = self.tickets().take(&TokenHash::of(ticket.as_bytes()), path, now);
-        let Some(token) = taken else { return Err(refused) };
-        match self.by_hash(&token, store)? {
-            Some(identity) if identity.check(now).is_ok() => Ok((identity, token)),
+        let bound_to = self.tickets().take(&TokenHash::of(ticket.as_bytes()), path, now);
+        let Some(hash) = bound_to else { return Err(refused) };
+        match self.by_hash(&hash, store)? {
+            Some(identity) if identity.check(now).is_ok() => Ok((identity, hash)),
             _ => Err(refused),
         }
     }

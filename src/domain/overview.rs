@@ -96,7 +96,7 @@ pub struct EndingSoon {
 }
 
 /// What is counted for an overview by reading the tables.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableCounts {
     /// Users, without those who are being erased.
     pub users: i64,

@@ -102,11 +102,11 @@ fn a_use_that_is_not_written_yet_is_in_the_searches() {
     assert_eq!(ids(&server, "tokens", "ending_within=18000"), Vec::<i64>::new());
     let token = get(&server, "/admin/tokens/search")["tokens"][0].clone();
     let second = clock.now().as_millis() / 1000 * 1000;
-    let used = vomeet::domain::Time::from_millis(second);
-    assert_eq!(token["last_used_at"], used.to_string());
-    assert_eq!(token["ends_at"], used.plus_seconds(DAY).to_string());
+    let last_use = vomeet::domain::Time::from_millis(second);
+    assert_eq!(token["last_used_at"], last_use.to_string());
+    assert_eq!(token["ends_at"], last_use.plus_seconds(DAY).to_string());
     let user = get(&server, "/admin/users/search")["users"][0].clone();
-    assert_eq!(user["last_used_at"], used.to_string());
+    assert_eq!(user["last_used_at"], last_use.to_string());
 }
 
 #[test]

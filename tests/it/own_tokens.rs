@@ -355,7 +355,7 @@ fn a_chain_and_what_it_has_made_are_narrowed_together() {
         (&nowhere["read_only"], &nowhere["meeting"]["native_meeting_id"]),
         (&json!(true), &json!(""))
     );
-    assert_eq!(nowhere["made_by"].is_i64(), true);
+    assert!(nowhere["made_by"].is_i64());
 }
 
 #[test]

@@ -65,10 +65,10 @@ fn every_ticket_that_is_not_accepted_is_refused_alike() {
     let server = Setup::new().clock(&clock).start();
     let user = server.new_user("one@example.com");
     let token = server.new_token(user);
-    let used = ticket(&server, &token);
-    open(&server, &used).expect_nothing();
+    let taken = ticket(&server, &token);
+    open(&server, &taken).expect_nothing();
     let late = ticket(&server, &token);
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     let short = json!({ "expires_in": 30 });
     let path = format!("/admin/users/{user}/tokens");
     let short = crate::client::token_of(&server.post(path).admin().json(&short).send().expect(201));
@@ -81,7 +81,7 @@ fn every_ticket_that_is_not_accepted_is_refused_alike() {
     let expected = refusal(&server, unknown.reveal());
     assert_eq!(expected["code"], "ticket");
     for (what, ticket) in [
-        ("used", used.as_str()),
+        ("used", taken.as_str()),
         ("late", &late),
         ("of a token that expired", &of_short),
         ("of a token that was revoked", &of_revoked),
