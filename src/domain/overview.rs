@@ -38,7 +38,7 @@ pub struct BotCounts {
 /// Events that wait for their receivers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WaitingEvents {
-    /// How many; no more than 10000 are counted.
+    /// How many; no more than 1000 are counted.
     #[schema(minimum = 0, example = 0)]
     pub waiting: i64,
     /// When the oldest of those happened; null where none waits.

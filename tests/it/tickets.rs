@@ -65,8 +65,8 @@ fn every_ticket_that_is_not_accepted_is_refused_alike() {
     let server = Setup::new().clock(&clock).start();
     let user = server.new_user("one@example.com");
     let token = server.new_token(user);
-    let taken = ticket(&server, &token);
-    open(&server, &taken).expect_nothing();
+    let once = ticket(&server, &token);
+    open(&server, &once).expect_nothing();
     let late = ticket(&server, &token);
     clock.advance(Duration::from_mins(1));
     let short = json!({ "expires_in": 30 });
@@ -81,7 +81,7 @@ fn every_ticket_that_is_not_accepted_is_refused_alike() {
     let expected = refusal(&server, unknown.reveal());
     assert_eq!(expected["code"], "ticket");
     for (what, ticket) in [
-        ("used", taken.as_str()),
+        ("used", once.as_str()),
         ("late", &late),
         ("of a token that expired", &of_short),
         ("of a token that was revoked", &of_revoked),

@@ -477,7 +477,7 @@ class Refusals(RefusedKeys):
 
 
 class WaitingEvents(TypedDict):
-    """Webhook events that wait; no more than 10000 are counted."""
+    """Webhook events that wait; no more than 1000 are counted."""
 
     waiting: int
     oldest_at: str | None
