@@ -1,16 +1,18 @@
 //! The parts of a server, and how they are built.
 
-use crate::auth::{Auth, FailedAuthLimiter, RequestLimiter, TokenCache};
+use crate::auth::{Auth, FailedAuthLimiter, Refusals, RequestLimiter, TokenCache};
 use crate::backups::Backups;
 use crate::bots::{Supervisor, WatchRegistry};
 use crate::clock::Clock;
 use crate::config::{Bots, Config};
 use crate::domain::Time;
+use crate::domain::overview::Counted;
 use crate::erasure::Erasure;
 use crate::error::Result;
 use crate::exit::{Code, StartupError};
 use crate::feed::Feed;
 use crate::http::transport::Transport;
+use crate::kept::Kept;
 use crate::metrics::{Metrics, RouteLabel};
 use crate::store::{Change, Options, Recorder, Store};
 use crate::webhooks::Dispatcher;
@@ -44,6 +46,10 @@ pub struct App {
     pub failed_auth_limiter: FailedAuthLimiter,
     /// Limits the requests of tokens and users.
     pub request_limiter: RequestLimiter,
+    /// The keys that were refused.
+    pub(crate) refusals: Refusals,
+    /// What an overview counts by reading tables.
+    pub(crate) counted: Arc<Kept<Counted>>,
     /// Delivers events to the users' webhooks.
     pub dispatcher: Arc<Dispatcher>,
     /// Makes backups of the database.
@@ -130,6 +136,8 @@ impl App {
             auth,
             failed_auth_limiter,
             request_limiter,
+            refusals: Refusals::default(),
+            counted: Arc::default(),
             dispatcher,
             backups: Arc::new(backups),
             erasure: Arc::new(erasure),

@@ -45,6 +45,13 @@ pub enum Error {
     TokenReplaced(TokenId),
     /// The token is disabled.
     TokenDisabled,
+    /// The scope that is asked for is wider than the token's.
+    WiderScope,
+    /// The user's tokens that holders have made are as many as there may be.
+    TooManyTokens {
+        /// How many there may be.
+        max: i64,
+    },
     /// A named admin key may not do this; the sentence says why.
     AdminKeyLimited(String),
     /// No such admin key.
@@ -108,6 +115,8 @@ pub enum Error {
     BotNotStarted(String),
     /// The user has no webhook.
     NoWebhook,
+    /// No such webhook event, or it is of another user.
+    DeliveryNotFound,
     /// The request is no WebSocket handshake.
     NoWebSocket,
     /// The WebSocket is asked for by a web page of another site.
@@ -241,6 +250,9 @@ impl fmt::Display for Error {
             Self::TooManyRequests { retry_after } => {
                 write!(f, "Too many requests. Try again in {retry_after} s.")
             }
+            Self::TooManyTokens { max } => {
+                write!(f, "There are {max} tokens that were made by others. Delete one first.")
+            }
             Self::TokenReplaced(by) => {
                 write!(f, "Token was already exchanged for token {by}.")
             }
@@ -261,6 +273,9 @@ impl Error {
             Self::WrongMethod(_) => "Method Not Allowed",
             Self::NotAllowed(_) => "This token may not do that.",
             Self::AdminKeyLimited(_) => "This admin key may not do that.",
+            Self::WiderScope => {
+                "The scope of a token is only ever narrowed. Create another token for more."
+            }
             Self::TokenDisabled => "Token is disabled; enable it first.",
             Self::AdminKeyNotFound => "Admin key not found",
             Self::AdminKeyTaken => {
@@ -288,6 +303,7 @@ impl Error {
                  to process, docker or demo."
             }
             Self::NoWebhook => "No webhook URL is set. Set one with PUT /user/webhook.",
+            Self::DeliveryNotFound => "Delivery not found",
             Self::ForeignOrigin => {
                 "Pages of this origin may not open a WebSocket. Add the origin to \
                  http.cors_origins in vomeet.toml."
@@ -316,6 +332,7 @@ impl Error {
             | Self::TooLarge(..)
             | Self::TooManyFailedKeys { .. }
             | Self::TooManyRequests { .. }
+            | Self::TooManyTokens { .. }
             | Self::TokenReplaced(..) => "Internal Server Error",
         }
     }

@@ -13,6 +13,7 @@
 //! | [`clock`], [`logging`], [`metrics`] | the clock that is passed in, the log, the metrics |
 //! | [`http_client`] | the one HTTP client, over a stream that the caller has opened |
 //! | [`budget`] | what one caller may hold of the server at once |
+//! | [`kept`] | values that are dear to make, kept for some seconds |
 //! | [`config`] | every setting, its default and its source |
 //! | [`store`] | all the SQL: one writer, many readers, one file |
 //! | [`auth`] | authentication, limits, usage, and every read of tokens |
@@ -60,6 +61,7 @@ pub mod exit;
 mod feed;
 pub mod http;
 mod http_client;
+mod kept;
 mod logging;
 pub mod metrics;
 pub mod routes;

@@ -7,6 +7,7 @@ mod contradictions;
 mod cors;
 mod guessable;
 mod hosts;
+mod in_force;
 mod key;
 mod key_strength;
 mod loaded;
@@ -19,6 +20,7 @@ mod values;
 pub(crate) use admin_key::ConfiguredKey;
 #[cfg(test)]
 pub(crate) use cors::Cors;
+pub use in_force::InForce;
 pub use key::Key;
 pub use loaded::Settings;
 pub use runner_kind::RunnerKind;

@@ -7,6 +7,7 @@
 use crate::config::bot_targets::{hosts, platforms};
 use crate::config::cors::{Cors, cors};
 use crate::config::hosts::own_hosts;
+use crate::config::in_force::InForce;
 use crate::config::key::{Key, Values, settings};
 use crate::config::runner_kind::{RunnerKind, runner_kind};
 use crate::config::source::Source;
@@ -90,6 +91,8 @@ settings! {
     others {
         /// The configured users, which only the file has (`[[users]]`).
         users: Vec<ConfiguredUser>,
+        /// Each setting with its value and its source, as administrators see them.
+        in_force: InForce,
     }
 }
 

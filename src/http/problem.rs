@@ -25,6 +25,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NoSuchMeeting
         | Error::NoBotToStop
         | Error::NoWebhook
+        | Error::DeliveryNotFound
         | Error::PageNotFound => StatusCode::NOT_FOUND,
         Error::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
         Error::AdminKeyRefused(_)
@@ -50,7 +51,9 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::TokenReplaced(_)
         | Error::TokenDisabled
         | Error::AdminKeyTaken
-        | Error::BackupConflict(_) => StatusCode::CONFLICT,
+        | Error::BackupConflict(_)
+        | Error::WiderScope
+        | Error::TooManyTokens { .. } => StatusCode::CONFLICT,
         Error::NoWebSocket => StatusCode::UPGRADE_REQUIRED,
         Error::Busy
         | Error::StoreFailed(_)

@@ -11,6 +11,7 @@
 //! | [`webhooks`], [`deliveries`], [`delivery_list`], [`dispatcher`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries and their list, the courier by itself, TLS; a receiver |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
 //! | [`chains`], [`chains_model`] | what holders rotate their tokens to; any history of it against a model |
+//! | [`own_tokens`], [`tickets`] | tokens that holders make; what opens a socket in place of a token |
 //! | [`admin_keys`], [`weak_keys`], [`refusals`] | what named admin keys may; from where weak ones count; what refused callers are told |
 //! | [`browsers`] | request ids, headers for browsers, origins of sockets, addresses |
 //! | [`keys`], [`record`] | the life of keys, the reasons of refusals; the record of changes |
@@ -19,6 +20,7 @@
 //! | [`streams`], [`streams_order`] | streams, drafts, speakers and words after the end; the same rows in any order |
 //! | [`links`], [`reports`] | bots that are sent by a link; what bots report beyond the lists, and with which credential |
 //! | [`indexing`], [`positions`] | the word index and what is not in it yet; where the n-th row of a list is |
+//! | [`overview`], [`admin_search`] | the server at one glance, its settings and refusals; what is searched for across all users |
 //! | [`usage`], [`usage_lists`], [`usage_bots`] | what is counted of requests, transcripts and bots, and how it is shown |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
@@ -70,6 +72,7 @@ mod server;
 mod watcher;
 
 mod admin_keys;
+mod admin_search;
 mod analytics;
 mod backup;
 mod backup_drill;
@@ -125,6 +128,8 @@ mod model;
 mod names;
 mod notes;
 mod openapi;
+mod overview;
+mod own_tokens;
 mod positions;
 mod races;
 mod rate_limits;
@@ -149,6 +154,7 @@ mod shares;
 mod startup;
 mod streams;
 mod streams_order;
+mod tickets;
 mod tidy;
 mod tokens;
 mod transcripts;

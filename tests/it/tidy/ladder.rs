@@ -14,6 +14,7 @@ const LADDER: &[&str] = &[
     "metrics",
     "http_client",
     "budget",
+    "kept",
     "config",
     "store",
     "auth",
