@@ -24,6 +24,7 @@ const LADDER: &[&str] = &[
     "http",
     "app",
     "api",
+    "console",
     "routes",
     "server",
     "cli",
