@@ -41,6 +41,7 @@ static FILES: [File; 35] = files![
     "parts.js",
     "preact.js",
     "save.js",
+    "say.js",
     "search.js",
     "session.js",
     "sign-in.js",

@@ -82,7 +82,7 @@ def test_a_user_is_added_and_gets_a_token_that_is_shown_once(admin, base_url):
     admin.press("Create", within=dialog)
     admin.dialog("The token was created")
     admin.press("Copy the key")
-    admin.said("Copy the key: done")
+    admin.said("Copied")
     token = admin.revealed()
     assert admin.page.evaluate("navigator.clipboard.readText()") == token
     row = admin.row("Tokens", "dashboard")

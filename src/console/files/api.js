@@ -1,6 +1,7 @@
 // Calls of the API, with the key of the session, and the hooks by which pages load.
 
 import { useCallback, useEffect, useRef, useState } from "./preact.js";
+import { say } from "./say.js";
 import { end, session } from "./session.js";
 
 /// The address of the API: the folder above the console, also behind a proxy that adds a path.
@@ -149,9 +150,13 @@ export function usePages(load, inputs) {
       const page = await load(next);
       const before = isFresh ? rest.rows : [];
       setRest({ of: first.data, rows: [...before, ...page.rows], next: page.next });
+    } catch (error) {
+      say(error.message);
     } finally {
       setLoadingMore(false);
     }
   };
-  return { ...first, rows, more: next ? more : null, isLoadingMore };
+  // A list that was made longer is not refreshed by itself: it would become short again.
+  const refresh = () => isFresh && rest.of ? undefined : first.reload();
+  return { ...first, rows, refresh, more: next ? more : null, isLoadingMore };
 }

@@ -52,7 +52,7 @@ function Chain() {
     return html`<${Note}><strong>The chain is broken.</strong> ${faults.map((fault) => `Entry ${fault.id}: ${fault.what}`).join(". ")}<//>`;
   }
   return html`<div class="note good"><${Icon} name="check" /><div><strong>Intact</strong>, ${number(entries)} entries, head${" "}
-    <code class="long">${head.slice(0, 16)}…</code>.</div><${Copy} text=${head} label="Copy the head" /></div>`;
+    <code>${head.slice(0, 16)}…</code>.</div><${Copy} text=${head} label="Copy the head" /></div>`;
 }
 
 function Entry({ of: entry }) {
@@ -71,14 +71,14 @@ function Entry({ of: entry }) {
             <td data-label="Before">${before === undefined ? "–" : html`<del>${shown(before)}</del>`}</td>
             <td data-label="After">${after === undefined ? "–" : html`<ins>${shown(after)}</ins>`}</td></tr>`)}</tbody></table></div>`
       : html`<p class="faint">The entry says no more: nothing differs, or what it said was deleted with its user.</p>`}
-    <p class="hint">Entry ${entry.id}, hash <code class="long">${entry.hash}</code></p>
+    <p class="hint">Entry ${entry.id}, hash <code>${entry.hash}</code></p>
   </details></li>`;
 }
 
 const subject = ({ subject: what, subject_id: id, user_id: user }) =>
   [`${words(what)}${id === null ? "" : ` ${id}`}`, user !== null && what !== "user" && `user ${user}`].filter(Boolean).join(", ");
 
-const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+const shown = (value) => (value === null ? "nothing" : typeof value === "string" ? value : JSON.stringify(value));
 
 /// The fields that differ: [name, before, after]; undefined is a field that was not there.
 export function differences(before, after) {

@@ -17,12 +17,12 @@ export function byDay(rows, member, days = 30) {
   });
 }
 
-/// The highest figure of an axis that holds `most`, and the steps to it.
-export function axis(most) {
+/// The steps of an axis that holds `most`: round figures, whole ones where whole things are counted.
+function axis(most, areWhole) {
   if (most <= 0) return [0, 1];
-  const rough = most / 4;
+  const rough = Math.max(most / 4, areWhole ? 1 : 0);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
   const count = Math.ceil(most / step - 1e-9);
   return Array.from({ length: count + 1 }, (_, index) => Number((index * step).toPrecision(12)));
 }
@@ -44,7 +44,7 @@ function Figure({ title, points, unit }) {
   return html`<figure class="chart">
     <figcaption>
       <span class="chart-value">${number(shown ? shown.value : total)}</span>
-      <span class="faint">${unit} ${shown ? `on ${day(shown.day)}` : `in ${points.length} days`}</span>
+      <span class="faint">${(shown ? shown.value : total) === 1 ? unit.slice(0, -1) : unit} ${shown ? `on ${day(shown.day)}` : `in ${points.length} days`}</span>
     </figcaption>
     <div ref=${box} class="plot">${width > 0 && html`<${Bars} points=${points} width=${width}
       about=${about} chosen=${chosen} choose=${choose} />`}</div>
@@ -58,7 +58,8 @@ function Figure({ title, points, unit }) {
 }
 
 function Bars({ points, width, about, chosen, choose }) {
-  const steps = axis(Math.max(...points.map((point) => point.value)));
+  const values = points.map((point) => point.value);
+  const steps = axis(Math.max(...values), values.every(Number.isInteger));
   const top = steps.at(-1);
   const [inner, tall] = [width - MARGIN.left - MARGIN.right, HEIGHT - MARGIN.top - MARGIN.bottom];
   const slot = inner / points.length;

@@ -1,7 +1,7 @@
 // Dialogs: the browser's own, which keeps the focus inside and gives it back.
 
 import { html, useEffect, useRef, useState } from "./preact.js";
-import { Button, Copy, Field, Icon, Note, say, useAction } from "./parts.js";
+import { Button, Copy, Field, Icon, Note, useAction } from "./parts.js";
 
 export function Dialog({ title, close, children, wide }) {
   const dialog = useRef(null);
@@ -57,11 +57,7 @@ export function Confirm({ title, children, word, typed, typedLabel, close, run, 
 
 /// Shows a new key: this once.
 export function Reveal({ title, secret, close, children }) {
-  const finish = () => {
-    say("The key is not shown again");
-    close();
-  };
-  return html`<${Dialog} title=${title} close=${finish}>
+  return html`<${Dialog} title=${title} close=${close}>
     <div class="dialog-body">
       <${Note} tone="warn">Copy it now. The server keeps a hash of it alone, so it is never shown again.<//>
       <div class="secret">
@@ -70,6 +66,6 @@ export function Reveal({ title, secret, close, children }) {
       </div>
       ${children}
     </div>
-    <div class="dialog-foot"><${Button} onClick=${finish}>Done<//></div>
+    <div class="dialog-foot"><${Button} onClick=${close}>Done<//></div>
   <//>`;
 }

@@ -3,7 +3,6 @@
 import { BASE, post } from "./api.js";
 
 const RETRY_MS = [1000, 2000, 5000, 10_000];
-const KEY_IS_REFUSED = 4401;
 
 /// Follows a meeting: `on` has `open()`, `segments(segments, removed)`, `status(status)` and
 /// `state(text)`. Gives the function that ends it. A connection that is lost is opened again.
@@ -34,10 +33,8 @@ export function follow(meeting, on) {
       socket.send(JSON.stringify({ action: "subscribe", meetings: names }));
     };
     socket.onmessage = ({ data }) => take(JSON.parse(data));
-    socket.onclose = ({ code }) => {
-      if (code === KEY_IS_REFUSED) on.state("The key is not accepted any more.");
-      else again();
-    };
+    // A key that is refused is refused a ticket too, and then nobody is signed in any more.
+    socket.onclose = again;
   };
 
   const take = (event) => {

@@ -3,8 +3,8 @@
 import { html, useState } from "./preact.js";
 import { get, post, useEvery, useLoad } from "./api.js";
 import { Confirm } from "./dialog.js";
-import { bytes, duration, isOver, language, number, platform } from "./format.js";
-import { Button, Card, Copy, Facts, Head, Loaded, Note, Skeleton, Status, Time, say } from "./parts.js";
+import { bytes, duration, isOver, language, number } from "./format.js";
+import { Button, Card, Copy, Facts, Head, Loaded, Note, Place, Skeleton, Status, Time, say } from "./parts.js";
 import { Timeline, ending } from "./timeline.js";
 
 export default function MeetingPage({ parts }) {
@@ -28,7 +28,7 @@ export default function MeetingPage({ parts }) {
   const { performance_metrics: times, transcription_stats: spoken } = details.data;
   const end = ending(meeting);
   return html`
-    <${Head} title=${meeting.native_meeting_id ?? `Meeting ${id}`} lead=${html`${platform(meeting.platform)} · <${Status} of=${meeting.status} />`} back=${back}>
+    <${Head} title=${meeting.native_meeting_id ?? `Meeting ${id}`} lead=${html`<${Place} of=${meeting} /> · <${Status} of=${meeting.status} />`} back=${back}>
       ${isOpen && html`<${Button} kind="warn-text" icon="stop" onClick=${() => stop(true)}>Stop the bot<//>`}
     <//>
     ${end && html`<${Note} tone=${meeting.status === "failed" ? "warn" : "good"}>${end}<//>`}
@@ -40,7 +40,7 @@ export default function MeetingPage({ parts }) {
       ["Segments", spoken ? number(spoken.total_transcriptions) : "–"],
       ["Speakers", spoken ? number(spoken.unique_speakers) : "–"],
       ["Languages", spoken?.languages_detected.map(language).join(", ") || "–"],
-      ["Bot", meeting.bot_container_id && html`<code class="long">${meeting.bot_container_id}</code>`],
+      ["Bot", meeting.bot_container_id && html`<code>${meeting.bot_container_id}</code>`],
     ]} /><//>
     <div class="columns">
       <${Card} title="Timeline"><${Timeline} meeting=${meeting} /><//>

@@ -21,7 +21,7 @@ export default function Meetings({ query }) {
     const page = await get("admin/meetings/search", asked);
     return { rows: page.meetings, next: page.next };
   }, [status, where, span, native]);
-  useEvery(10, meetings.reload);
+  useEvery(10, meetings.refresh);
   const isFiltered = status || where || span || native;
   const empty = isFiltered
     ? html`<${Empty} icon="search" title="No meeting is like that">Choose another state, platform or time.<//>`

@@ -39,7 +39,7 @@ export default function MyKeys() {
     <//>
     <${Card} title="The token in use" actions=${html`<${Button} kind="small" icon="refresh" onClick=${() => act({ what: "rotate", token: me.data.token })}
       disabled=${!me.data}>Rotate<//>`}>
-      <${Loaded} of=${me} lines=${2}>${({ token }) => html`<${Facts} rows=${[
+      <${Loaded} of=${me} lines=${4}>${({ token }) => html`<${Facts} rows=${[
         ["Token", html`${token.name ?? "Without a name"} <code>${token.hint}…</code>`],
         ["State", html`<${TokenState} token=${token} />`],
         ["It may", scope(token.scope)],

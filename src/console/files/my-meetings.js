@@ -25,15 +25,15 @@ export default function MyMeetings() {
     return { rows, next: rows.length === PAGE ? (skip ?? 0) + PAGE : null };
   }, [status, where]);
   useEvery(5, () => {
-    meetings.reload();
+    meetings.refresh();
     me.reload();
   });
   const empty = status || where
     ? html`<${Empty} icon="search" title="No meeting is like that">Choose another state or platform.<//>`
     : html`<${Empty} icon="bot" title="No meetings yet">Paste the link of a meeting above. A bot goes there, listens, and its transcript grows here.<//>`;
   return html`
-    <${Head} title="Meetings" lead=${me.data ? `${me.data.name ?? me.data.email}, your meetings and their transcripts.` : "Your meetings and their transcripts."}>
-      ${me.data && html`<${Seats} used=${me.data.seats_in_use} of=${me.data.max_concurrent_bots} unit=" bots in use" />`}
+    <${Head} title="Meetings" lead="Where your bots are and were, and what was said.">
+      ${me.data ? html`<${Seats} used=${me.data.seats_in_use} of=${me.data.max_concurrent_bots} unit=" bots in use" />` : html`<span class="seats"> </span>`}
     <//>
     <${SendBot} seats=${me.data} />
     <div class="toolbar">

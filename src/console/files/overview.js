@@ -3,64 +3,70 @@
 import { html } from "./preact.js";
 import { get, useEvery, useLoad } from "./api.js";
 import { Chart } from "./chart.js";
-import { bytes, number, plural, words } from "./format.js";
-import { Card, Head, Loaded, Meter, Note, Time } from "./parts.js";
+import { ago, bytes, number, plural, words } from "./format.js";
+import { Card, Facts, Head, Meter, Note, Skeleton, Time } from "./parts.js";
 
 export default function Overview() {
   const overview = useLoad((signal) => get("admin/overview", {}, signal), []);
   const backups = useLoad((signal) => get("admin/backups", {}, signal), []);
   useEvery(10, overview.reload);
-  const days = overview.data?.counted.days;
-  const points = (member) => days?.map((day) => ({ day: day.day, value: day[member] }));
+  const { data, error } = overview;
+  const points = (member) => data.counted.days.map((day) => ({ day: day.day, value: day[member] }));
   return html`
     <${Head} title="Overview" lead="What happens on this server, and what wants a look." />
-    ${overview.error && html`<${Note} again=${overview.reload}>${overview.error.message}<//>`}
-    <div class="warnings">${overview.data?.warnings.map((warning) => html`<${Note} tone="warn">${warning.text}<//>`)}</div>
-    <div class="tiles">${tiles(overview.data, backups).map((tile) => html`<${Tile} ...${tile} />`)}</div>
+    ${error && html`<${Note} again=${overview.reload}>${error.message}<//>`}
+    ${!data && !error && html`<${Waiting} />`}
+    ${data && html`
+    <div class="warnings">${data.warnings.map((warning) => html`<${Note} key=${warning.code} tone="warn">${warning.text}<//>`)}</div>
+    <div class="tiles">${tiles(data, backups).map((tile) => html`<${Tile} key=${tile.name} ...${tile} />`)}</div>
     <div class="columns">
       <${Card} title="Requests"><${Chart} title="Requests" unit="requests" points=${points("requests")} /><//>
       <${Card} title="Bot minutes"><${Chart} title="Bot minutes" unit="minutes" points=${points("bot_minutes")} /><//>
     </div>
     <div class="columns">
-      <${Card} title="Refused keys"><${Loaded} of=${overview} lines=${3}>${(data) => html`<${Refused} keys=${data.refused_keys} />`}<//><//>
-      <${Card} title="Server"><${Loaded} of=${overview} lines=${3}>${(data) => html`<${Server} data=${data} />`}<//><//>
-    </div>`;
+      <${Card} title="Refused keys"><${Refused} keys=${data.refused_keys} /><//>
+      <${Card} title="Server"><${Server} data=${data} /><//>
+    </div>`}`;
 }
 
-/// The figures at the top; without data they stand empty, in their places.
+/// The same places, while what belongs there is on its way.
+const Waiting = () => html`
+  <div class="tiles">${Array.from({ length: 6 }, () => html`<div class="tile"><${Skeleton} lines=${3} /></div>`)}</div>
+  <div class="columns"><${Card}><${Skeleton} kind="chart" lines=${1} /><//><${Card}><${Skeleton} kind="chart" lines=${1} /><//></div>`;
+
+/// The figures at the top.
 function tiles(data, backups) {
-  const { bots, counted, webhooks } = data ?? {};
-  const today = counted?.meetings_today;
-  const ending = counted?.ending_soon;
-  const waiting = bots && bots.requested + bots.joining + bots.awaiting_admission;
+  const { bots, counted, webhooks } = data;
+  const today = counted.meetings_today;
+  const ending = counted.ending_soon;
+  const isEnding = ending.tokens + ending.admin_keys;
+  const waiting = bots.requested + bots.joining + bots.awaiting_admission;
   return [
-    { name: "Bots now", value: number(bots?.running), href: "#/meetings?status=open",
-      about: bots && `${number(bots.active)} in a meeting, ${number(waiting)} on the way` },
-    { name: "Meetings today", value: number(today?.total), href: "#/meetings",
-      about: today && `${number(today.completed)} completed, ${number(today.failed)} failed`, isBad: today?.failed > 0 },
-    { name: "Keys ending soon", value: number(ending && ending.tokens + ending.admin_keys), href: "#/keys?show=ending",
-      about: ending && `in the next ${ending.days} days`, isBad: ending && ending.tokens + ending.admin_keys > 0 },
-    { name: "Webhooks waiting", value: number(webhooks?.waiting), href: "#/users",
-      about: webhooks && (webhooks.oldest_at ? html`the oldest for <${Since} at=${webhooks.oldest_at} />` : "nothing waits") },
-    { name: "Users", value: number(counted?.users), href: "#/users",
-      about: counted && `${plural(counted.tokens, "token")}, ${number(counted.users_disabled)} disabled` },
+    { name: "Bots now", value: number(bots.running), href: "#/meetings?status=open",
+      about: `${number(bots.active)} in a meeting, ${number(waiting)} on the way` },
+    { name: "Meetings today", value: number(today.total), href: "#/meetings",
+      about: `${number(today.completed)} completed, ${number(today.failed)} failed`, isBad: today.failed > 0 },
+    { name: "Keys ending soon", value: number(isEnding), href: "#/keys?show=ending",
+      about: `in the next ${ending.days} days`, isBad: isEnding > 0 },
+    { name: "Webhooks waiting", value: number(webhooks.waiting), href: "#/users",
+      about: webhooks.oldest_at ? `the oldest since ${ago(webhooks.oldest_at)}` : "nothing waits" },
+    { name: "Users", value: number(counted.users), href: "#/users",
+      about: `${plural(counted.tokens, "token")}, ${number(counted.users_disabled)} disabled` },
     backupTile(backups),
   ];
 }
 
-const Since = ({ at }) => html`<${Time} at=${at} />`;
-
 function backupTile({ data, error }) {
   const tile = { name: "Last backup", href: "#/system" };
-  if (error) return { ...tile, value: "–", about: "this server keeps no backups" };
-  if (!data) return { ...tile, value: "–" };
-  if (!data.last_good) return { ...tile, value: "None", about: "back up now, on the page System", isBad: true };
-  const isFailing = data.last_failure && data.last_failure.at > data.last_good.created_at;
+  if (!data) return { ...tile, value: "–", about: error?.message };
+  const last = data.backups.find((backup) => backup.verified);
+  if (!last) return { ...tile, value: "None", about: data.folder ? "back up now, on the page System" : "no folder is set", isBad: true };
+  const isFailing = Boolean(data.last_failure);
   return {
     ...tile,
-    value: html`<${Time} at=${data.last_good.created_at} />`,
-    about: isFailing ? "the last attempt failed" : bytes(data.last_good.bytes),
-    isBad: Boolean(isFailing),
+    value: html`<${Time} at=${last.at} />`,
+    about: isFailing ? "the last attempt failed" : bytes(last.bytes),
+    isBad: isFailing,
   };
 }
 
@@ -83,12 +89,12 @@ function Refused({ keys }) {
 
 function Server({ data }) {
   const { disk, database } = data;
-  return html`<dl class="facts">
-    <div><dt>Database</dt><dd>${bytes(database.bytes)}</dd></div>
-    <div><dt>Write-ahead log</dt><dd>${bytes(database.wal_bytes)}</dd></div>
-    <div><dt>Disk</dt><dd>${disk ? `${bytes(disk.free_bytes)} of ${bytes(disk.total_bytes)} free` : "not known"}</dd></div>
-    <div><dt>Deletions to finish</dt><dd>${number(data.erasures_waiting)}</dd></div>
-    <div><dt>Version</dt><dd>${data.version}</dd></div>
-    <div><dt>Running since</dt><dd><${Time} at=${data.started_at} exact /></dd></div>
-  </dl>`;
+  return html`<${Facts} rows=${[
+    ["Database", bytes(database.bytes)],
+    ["Write-ahead log", bytes(database.wal_bytes)],
+    ["Disk", disk ? `${bytes(disk.free_bytes)} of ${bytes(disk.total_bytes)} free` : "not known"],
+    ["Deletions to finish", number(data.erasures_waiting)],
+    ["Version", data.version],
+    ["Running since", html`<${Time} at=${data.started_at} exact />`],
+  ]} />`;
 }

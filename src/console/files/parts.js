@@ -1,7 +1,10 @@
 // What every page is made of: buttons, badges, times, fields, notes, and what stands while it loads.
 
 import { html, useEffect, useRef, useState } from "./preact.js";
-import { ago, dateTime, status } from "./format.js";
+import { ago, dateTime, platform, status } from "./format.js";
+import { say } from "./say.js";
+
+export { say };
 
 /// Icons of 20 by 20, as the strokes of one path each.
 const ICONS = {
@@ -59,6 +62,11 @@ export function Status({ of }) {
   const [name, tone] = status(of);
   return html`<${Badge} tone=${tone}>${name}<//>`;
 }
+
+/// Where a meeting is; a link to it, where it has an address.
+export const Place = ({ of }) => (of.constructed_meeting_url?.startsWith("https://")
+  ? html`<a href=${of.constructed_meeting_url} target="_blank" rel="noopener noreferrer">${platform(of.platform)}</a>`
+  : platform(of.platform));
 
 /// How much of something is taken, as a bar of one hundred parts.
 export const Meter = ({ value, max, label }) => html`
@@ -179,7 +187,7 @@ export function Copy({ text, label = "Copy", kind = "small" }) {
   const [isDone, done] = useState(false);
   const copy = async () => {
     await toClipboard(typeof text === "function" ? text() : text);
-    say(`${label}: done`);
+    say("Copied");
     done(true);
     setTimeout(() => done(false), 2000);
   };
@@ -198,16 +206,6 @@ async function toClipboard(text) {
   area.remove();
   return undefined;
 }
-
-let tellApp = () => {};
-
-/// Takes the function that shows what [`say`] says.
-export function onSay(tell) {
-  tellApp = tell;
-}
-
-/// Says in a word that something was done; screen readers say it too.
-export const say = (message) => tellApp(message);
 
 /// What runs when a button is pressed: busy meanwhile, and with the error that it ended with.
 export function useAction(run) {

@@ -1,7 +1,8 @@
 // The frame: who is signed in, the navigation, and the page that the address names.
 
 import { html, render, useEffect, useRef, useState } from "./preact.js";
-import { Button, Icon, Logo, Note, Skeleton, onSay } from "./parts.js";
+import { Button, Icon, Logo, Note, Skeleton } from "./parts.js";
+import { onSay } from "./say.js";
 import { end, onSession, resume, session } from "./session.js";
 import { SignIn } from "./sign-in.js";
 
@@ -91,7 +92,7 @@ function Page({ page, at, kind }) {
   const [shown, show] = useState(null);
   const [error, setError] = useState(null);
   const isFirst = useRef(true);
-  const address = at.parts.join("/");
+  const address = `${at.parts.join("/")}?${at.query}`;
   useEffect(() => {
     let isWanted = true;
     setError(null);
@@ -100,7 +101,7 @@ function Page({ page, at, kind }) {
       () => isWanted && setError("The page could not be loaded. Is the server running?"),
     );
     return () => (isWanted = false);
-  }, [address, at.query.toString()]);
+  }, [address]);
   useEffect(() => {
     if (!shown) return;
     // Whoever comes by the keyboard or listens is taken to the new page.
@@ -141,7 +142,7 @@ function Said() {
       timer = setTimeout(() => set(""), 4000);
     });
   }, []);
-  return html`<div class="said" role="status" aria-live="polite">${message && html`<p><${Icon} name="check" />${message}</p>`}</div>`;
+  return html`<div class="said" role="status" aria-live="polite">${message && html`<p>${message}</p>`}</div>`;
 }
 
 resume();

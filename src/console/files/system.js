@@ -2,66 +2,75 @@
 
 import { html, useState } from "./preact.js";
 import { get, post, useEvery, useLoad } from "./api.js";
-import { bytes, words } from "./format.js";
-import { Badge, Button, Card, Empty, Facts, Head, Loaded, Note, SearchField, Time, say, useAction } from "./parts.js";
+import { bytes, duration } from "./format.js";
+import { Badge, Button, Card, Empty, Facts, Head, Loaded, Note, SearchField, Skeleton, Time, say, useAction } from "./parts.js";
 import { Table } from "./table.js";
 
 export default function System() {
+  const health = useLoad((signal) => get("admin/health", {}, signal), []);
+  const backups = useLoad((signal) => get("admin/backups", {}, signal), []);
+  useEvery(10, health.reload);
+  const isWaiting = [health, backups].some(({ data, error }) => !data && !error);
   return html`
     <${Head} title="System" lead="Whether the server is well, what is backed up, and the settings in force." />
-    <div class="columns"><${Health} /><${Backups} /></div>
-    <${Settings} />`;
+    ${isWaiting ? html`<${Card}><${Skeleton} lines=${8} /><//>` : html`
+    <div class="columns"><${Health} of=${health} /><${Backups} of=${backups} /></div>
+    <${Settings} />`}`;
 }
 
-function Health() {
-  const health = useLoad((signal) => get("healthz", {}, signal), []);
-  useEvery(10, health.reload);
+function Health({ of }) {
   return html`<${Card} title="Health">
-    <${Loaded} of=${health} lines=${3}>${({ status, version, started_at: since, server, checks, reasons }) => html`
+    <${Loaded} of=${of}>${(data) => html`
+      ${data.findings.map((found) => html`<${Note} key=${found.code} tone=${TONES[found.severity]}>
+        <strong>${found.message}</strong> ${found.advice}<//>`)}
       <${Facts} rows=${[
-        ["State", html`<${Badge} tone=${status === "ok" ? "live" : "bad"}>${status === "ok" ? "Well" : words(status)}<//>`],
-        ["Version", version],
-        ["Running since", html`<${Time} at=${since} exact />`],
-        server && ["Address", server.address],
-        server && ["Database", html`<code class="long">${server.database}</code>`],
-        server && ["Size", bytes(server.database_bytes)],
-      ]} />
-      ${[checks, reasons].flat().filter(Boolean).map((check) => html`<p class="hint">${said(check)}</p>`)}`}<//>
+        ["State", html`<${State} of=${data} />`],
+        ["Version", data.version],
+        ["Running since", html`<${Time} at=${data.started_at} exact />`],
+        ["Database", html`${bytes(data.database_bytes)}, with ${bytes(data.wal_bytes)} of write-ahead log`],
+        ["Free on its disk", bytes(data.disk_free_bytes)],
+        ["File", html`<code>${data.database}</code>`],
+      ]} />`}<//>
   <//>`;
 }
 
-const said = (check) => (typeof check === "string" ? check : [check.name ?? check.code, check.text ?? check.reason].filter(Boolean).join(": "));
+/// The tone of a finding, by how bad it is.
+const TONES = { dead: "bad", not_ready: "bad", warning: "warn", note: "" };
 
-function Backups() {
-  const backups = useLoad((signal) => get("admin/backups", {}, signal), []);
+function State({ of: { works, ready } }) {
+  if (!works) return html`<${Badge} tone="bad">Does not work<//>`;
+  if (!ready) return html`<${Badge} tone="bad">Takes no requests<//>`;
+  return html`<${Badge} tone="live">Well<//>`;
+}
+
+function Backups({ of: backups }) {
   const { busy, error, act } = useAction(async () => {
-    await post("admin/backups");
-    say("The backup is made and verified");
+    const made = await post("admin/backups");
+    say(`The backup is made and verified, in ${duration(made.seconds)}`);
     await backups.reload();
   });
-  const isMissing = backups.error?.status === 404;
-  const button = !isMissing && html`<${Button} kind="small" icon="plus" busy=${busy} onClick=${act}>Back up now<//>`;
+  const button = backups.data?.folder && html`<${Button} kind="small" icon="plus" busy=${busy} onClick=${act}>Back up now<//>`;
   return html`<${Card} title="Backups" actions=${button}>
     ${error && html`<${Note}>${error.message}<//>`}
-    ${isMissing
-      ? html`<${Empty} icon="system" title="No backups here">This server keeps none by itself.<//>`
-      : html`<${Loaded} of=${backups} lines=${3}>${(data) => html`<${Kept} of=${data} />`}<//>`}
+    <${Loaded} of=${backups}>${(data) => html`<${Kept} of=${data} />`}<//>
   <//>`;
 }
 
-function Kept({ of: { folder, backups, last_failure: failure, next_due: next } }) {
+function Kept({ of: { folder, backups, last_failure: failure, next_at: next } }) {
+  if (!folder) {
+    return html`<${Empty} icon="system" title="Nothing is backed up by itself">Set <code>folder</code> in the section
+      <code>[backup]</code> of the settings, or run <code>vomeet backup FILE</code> at a shell.<//>`;
+  }
   return html`
-    ${failure && html`<${Note} tone="warn">The last failure was <${Time} at=${failure.at} />: ${failure.error ?? failure.reason}<//>`}
+    ${failure && html`<${Note} tone="warn">The last one failed <${Time} at=${failure.at} />: ${failure.why}<//>`}
     ${backups.length
       ? html`<${Table} label="Backups" rows=${backups} keyOf=${(one) => one.file} columns=${[
-          { head: "File", kind: "main", cell: (one) => html`<code class="long">${one.file}</code>` },
-          { head: "Made", cell: (one) => html`<${Time} at=${one.created_at} />` },
+          { head: "As of", kind: "main", cell: (one) => html`<${Time} at=${one.at} exact /><span class="sub">${one.file}</span>` },
+          { head: "State", cell: (one) => (one.verified ? html`<${Badge} tone="live">Verified<//>` : html`<${Badge} tone="bad">Not whole<//>`) },
           { head: "Size", kind: "num", cell: (one) => bytes(one.bytes) },
         ]} />`
-      : html`<${Empty} icon="system" title="No backup yet">Press “Back up now”, and set <code>every</code> in the section
-          <code>[backup]</code> of the settings, so that it happens by itself.<//>`}
-    <p class="hint">${folder ? html`In <code class="long">${folder}</code>.` : "No folder is set."} ${
-      next ? html`The next one is due <${Time} at=${next} />.` : ""}</p>`;
+      : html`<${Empty} icon="system" title="No backup yet">The schedule makes one by itself; “Back up now” does not wait for it.<//>`}
+    <p class="hint">In <code>${folder}</code>. ${next && html`The next one is due <${Time} at=${next} />.`}</p>`;
 }
 
 function Settings() {
@@ -75,18 +84,21 @@ function Settings() {
       <${Button} aria-pressed=${isChanged} kind="toggle" onClick=${() => changed(!isChanged)}>Changed ones only<//>
     </div>
     <${Loaded} of=${settings} lines=${8}>${({ file, settings: rows }) => html`
-      <p class="hint">${file ? html`From <code class="long">${file}</code>, the environment and flags.` : "There is no settings file: from the environment, flags and defaults."}${" "}
+      <p class="hint">${file ? html`From <code>${file}</code>, the environment and flags.` : "There is no settings file: from the environment, flags and defaults."}${" "}
         The server reads them when it starts.</p>
       <${Table} label="Settings" rows=${rows.filter(matches)} keyOf=${(row) => row.name} columns=${[
-        { head: "Setting", kind: "main", cell: (row) => html`<code>${row.name}</code><span class="sub">${row.help}</span>` },
+        { head: "Setting", kind: "main", cell: (row) => html`<code>${row.name}</code><span class="sub">${help(row.help)}</span>` },
         { head: "Value", cell: (row) => html`<${Value} of=${row} />` },
         { head: "From", cell: (row) => (row.source === "default" ? html`<span class="faint">default</span>` : html`<strong>${row.source}</strong>`) },
       ]} />`}<//>
   <//>`;
 }
 
+/// What stands in back quotes is code.
+const help = (text) => text.split("`").map((part, index) => (index % 2 ? html`<code>${part}</code>` : part));
+
 function Value({ of: { value, is_secret: isSecret } }) {
   if (isSecret) return html`<span class="faint">secret</span>`;
   if (value === null || value === "" || value.length === 0) return html`<span class="faint">empty</span>`;
-  return html`<code class="long">${typeof value === "string" ? value : [value].flat().join(", ")}</code>`;
+  return html`<code>${typeof value === "string" ? value : [value].flat().join(", ")}</code>`;
 }

@@ -3,10 +3,10 @@
 import { html, useEffect, useRef, useState } from "./preact.js";
 import { get, patch, put, remove, useLoad } from "./api.js";
 import { Confirm, FormDialog } from "./dialog.js";
-import { isOver, platform } from "./format.js";
+import { isOver } from "./format.js";
 import { follow } from "./live.js";
 import { LanguageChoice } from "./my-meetings.js";
-import { Badge, Button, Card, Copy, Empty, Field, Head, Note, SearchField, Skeleton, Status, say } from "./parts.js";
+import { Badge, Button, Card, Copy, Empty, Field, Head, Note, Place, SearchField, Skeleton, Status, say } from "./parts.js";
 import { Save, plainText } from "./save.js";
 import { Spoken, count, merged } from "./spoken.js";
 import { Timeline, ending } from "./timeline.js";
@@ -17,23 +17,34 @@ export default function TranscriptPage({ parts, query }) {
   const id = query.get("id");
   const name = `${where}/${encodeURIComponent(native)}`;
   const loaded = useLoad((signal) => get(`transcripts/${name}`, { meeting_id: id }, signal), [name, id]);
-  const [segments, setSegments] = useState([]);
+  const [known, setSegments] = useState(null);
   const [feed, setFeed] = useState("");
   const [asked, ask] = useState(null);
   const [wanted, search] = useState("");
   const meeting = loaded.data;
+  const segments = known ?? meeting?.segments ?? [];
   const isOpen = Boolean(meeting) && !isOver(meeting.status);
+  // What was pushed since the transcript was last asked for: it may be newer than the response.
+  const pushed = useRef([]);
   useEffect(() => {
-    if (meeting) setSegments((old) => merged(isOpen ? old : [], meeting.segments, []));
+    if (!meeting) return;
+    const later = isOpen ? pushed.current : [];
+    setSegments(later.reduce((all, [more, removed]) => merged(all, more, removed), meeting.segments));
   }, [meeting]);
-  const reload = useRef(loaded.reload);
-  reload.current = loaded.reload;
+  const reload = useRef(null);
+  reload.current = () => {
+    pushed.current = [];
+    loaded.reload();
+  };
   useEffect(() => {
     if (!isOpen) return undefined;
     return follow({ platform: where, native_meeting_id: native }, {
       // Whatever was said before the subscription is asked for after it: nothing is missed.
       open: () => reload.current(),
-      segments: (more, removed) => setSegments((old) => merged(old, more, removed)),
+      segments: (more, removed) => {
+        pushed.current.push([more, removed]);
+        setSegments((old) => merged(old ?? [], more, removed));
+      },
       status: () => reload.current(),
       state: setFeed,
     });
@@ -53,7 +64,7 @@ export default function TranscriptPage({ parts, query }) {
   const given = { meeting, name, close: () => ask(null), done };
   const end = ending(meeting);
   return html`
-    <${Head} title=${title} lead=${html`${platform(where)} · <${Status} of=${meeting.status} />`} back=${back}>
+    <${Head} title=${title} lead=${html`<${Place} of=${meeting} /> · <${Status} of=${meeting.status} />`} back=${back}>
       <${Button} icon="edit" onClick=${() => ask("name")}>Name and notes<//>
       ${meeting.status === "active" && html`<${Button} onClick=${() => ask("language")}>Language<//>`}
       ${isOpen && html`<${Button} kind="warn-text" icon="stop" onClick=${() => ask("stop")}>Stop<//>`}

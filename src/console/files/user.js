@@ -99,7 +99,7 @@ function Webhook({ id }) {
   const webhook = useLoad((signal) => get(`admin/users/${id}/webhook`, {}, signal), [id]);
   return html`<${Card} title="Webhook">
     <${Loaded} of=${webhook} lines=${2}>${(data) => html`<p>${data.webhook_url
-      ? html`<code class="long">${data.webhook_url}</code> ${data.has_secret ? "signed" : "not signed"}`
+      ? html`<code>${data.webhook_url}</code> ${data.has_secret ? "signed" : "not signed"}`
       : html`<span class="faint">None is set.</span>`}</p>`}<//>
     <${Deliveries} path="admin/users/${id}/webhook/deliveries" resendPath=${(one) => `admin/deliveries/${one.id}/resend`} />
   <//>`;

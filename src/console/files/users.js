@@ -28,7 +28,7 @@ export default function Users() {
     : html`<${Empty} icon="users" title="No users yet" action=${button}>
         A user has tokens, sends bots and sees their own meetings. Add the first one, then give them a token.<//>`;
   return html`
-    <${Head} title="Users" lead="Everybody who may use this server.">${button}<//>
+    <${Head} title="Users" lead="Everybody who may use this server.">${(isFiltered || users.rows?.length > 0) && button}<//>
     <div class="toolbar">
       <${SearchField} label="Search users" placeholder="Search e-mail or name" value=${q} set=${search} />
       <${Select} label="State" value=${state} set=${setState} options=${STATES} />

@@ -18,10 +18,15 @@ export default function Webhooks() {
     setOutcome(null);
     webhook.reload();
   };
-  const isSet = webhook.data?.webhook_url;
+  const title = "Webhooks";
+  const lead = "Each time the status of one of your meetings changes, an event is posted to your address.";
+  if (!webhook.data) {
+    return html`<${Head} title=${title} lead=${lead} /><${Loaded} of=${webhook} lines=${6} />`;
+  }
+  const isSet = webhook.data.webhook_url;
   const set = html`<${Button} kind=${isSet ? "" : "primary"} icon="edit" onClick=${() => ask("set")}>${isSet ? "Change" : "Set a webhook"}<//>`;
   return html`
-    <${Head} title="Webhooks" lead="Each time the status of one of your meetings changes, an event is posted to your address.">
+    <${Head} title=${title} lead=${lead}>
       ${isSet && html`<${Button} busy=${test.busy} onClick=${tried}>Send a test<//>`}
       ${isSet && set}
       ${isSet && html`<${Button} kind="warn-text" icon="trash" onClick=${() => ask("delete")}>Delete<//>`}
@@ -29,12 +34,12 @@ export default function Webhooks() {
     ${test.error && html`<${Note}>${test.error.message}<//>`}
     ${outcome && html`<${Outcome} of=${outcome} />`}
     <${Card} title="Where events go">
-      <${Loaded} of=${webhook} lines=${2}>${(data) => (data.webhook_url
+      ${isSet
         ? html`<${Facts} rows=${[
-            ["Address", html`<code class="long">${data.webhook_url}</code>`],
-            ["Signature", data.has_secret ? "Signed with your secret" : "Not signed: set a secret, so that your receiver knows who posts"],
+            ["Address", html`<code>${webhook.data.webhook_url}</code>`],
+            ["Signature", webhook.data.has_secret ? "Signed with your secret" : "Not signed: set a secret, so that your receiver knows who posts"],
           ]} />`
-        : html`<${Empty} icon="webhook" title="No webhook yet" action=${set}>Give an address of yours; it hears of each meeting that begins, ends or fails.<//>`)}<//>
+        : html`<${Empty} icon="webhook" title="No webhook yet" action=${set}>Give an address of yours; it hears of each meeting that begins, ends or fails.<//>`}
     <//>
     <${Card} title="Deliveries"><${Deliveries} path="user/webhook/deliveries" resendPath=${(one) => `user/webhook/deliveries/${one.id}/resend`} /><//>
     ${asked === "set" && html`<${SetWebhook} of=${webhook.data} close=${() => ask(null)} done=${done("The webhook is set")} />`}
