@@ -112,10 +112,10 @@ export function Field({ label, hint, error, as = "input", children, onInput, set
   </div>`;
 }
 
-export function Check({ label, hint, checked, set }) {
+export function Check({ label, hint, checked, set, disabled }) {
   const [id] = useState(() => `field-${(fields += 1)}`);
   return html`<div class="check">
-    <input type="checkbox" id=${id} checked=${checked} aria-describedby=${hint ? `${id}-hint` : null}
+    <input type="checkbox" id=${id} checked=${checked} disabled=${disabled} aria-describedby=${hint ? `${id}-hint` : null}
       onChange=${(event) => set(event.target.checked)} />
     <div><label for=${id}>${label}</label>${hint && html`<p class="hint" id="${id}-hint">${hint}</p>`}</div>
   </div>`;

@@ -3,7 +3,7 @@
 import { html, useState } from "./preact.js";
 import { patch, post, remove } from "./api.js";
 import { Confirm, FormDialog, Reveal } from "./dialog.js";
-import { PLATFORMS, scope } from "./format.js";
+import { PLATFORMS, platform, scope } from "./format.js";
 import { Badge, Button, Check, Field, Time, say } from "./parts.js";
 
 const DAY = 86_400;
@@ -33,8 +33,8 @@ export function TokenState({ token }) {
 }
 
 /// The columns of a table of tokens; `act(what, token)` opens a dialog.
-export function tokenColumns({ owner, act, can = ["limit", "rotate", "revoke"] }) {
-  const names = { limit: "Limit", rotate: "Rotate", revoke: "Revoke" };
+export function tokenColumns({ owner, act, can = ["narrow", "rotate", "revoke"] }) {
+  const names = { narrow: "Narrow", rotate: "Rotate", revoke: "Revoke" };
   return [
     { head: "Token", kind: "main", cell: (token) => html`<strong>${token.name ?? "Without a name"}</strong>
       <span class="sub"><code>${token.hint}…</code> · ${scope(token.scope)}</span>` },
@@ -71,7 +71,7 @@ export function TokenDialog({ open, close, api, changed, graces = GRACES, ends =
   if (!open) return null;
   const given = { close, api, token: open.token, finish, show, graces, ends };
   if (open.what === "create") return html`<${CreateToken} ...${given} />`;
-  if (open.what === "limit") return html`<${LimitToken} ...${given} />`;
+  if (open.what === "narrow") return html`<${NarrowToken} ...${given} />`;
   if (open.what === "rotate") return html`<${RotateToken} ...${given} />`;
   return html`<${Confirm} title="Revoke this token?" word="Revoke" close=${close}
     run=${() => api.revoke(open.token)} done=${() => finish("The token is revoked")}>
@@ -80,21 +80,51 @@ export function TokenDialog({ open, close, api, changed, graces = GRACES, ends =
   <//>`;
 }
 
+/// What a token is limited to, as it is chosen; `from` is what it is limited to now.
+function ScopeFields({ chosen, set, faults, from = NO_SCOPE }) {
+  const offered = from.platforms.length ? from.platforms : Object.keys(PLATFORMS);
+  const toggle = (platform, isOn) => {
+    const others = chosen.platforms.filter((one) => one !== platform);
+    set({ ...chosen, platforms: isOn ? [...others, platform] : others });
+  };
+  return html`
+    <${Check} label="Read only" hint="It may read and change nothing." checked=${chosen.read_only} disabled=${from.read_only}
+      set=${(isOn) => set({ ...chosen, read_only: isOn })} />
+    <fieldset><legend>Only meetings on these platforms</legend>
+      <div class="checks">${offered.map((key) => html`
+        <${Check} key=${key} label=${platform(key)} checked=${chosen.platforms.includes(key)} set=${(isOn) => toggle(key, isOn)} />`)}</div>
+      <p class="hint">${from.platforms.length ? "None chosen is those that it has." : "None chosen is all of them."}</p>
+    </fieldset>
+    ${from.meeting
+      ? html`<p class="hint">It sees the meeting ${from.meeting.native_meeting_id} alone.</p>`
+      : html`<${Field} label="Only this meeting" placeholder="google_meet/abc-defg-hij" value=${chosen.meeting}
+          set=${(meeting) => set({ ...chosen, meeting })} hint="Platform and id of one meeting; empty is all."
+          error=${faults.meeting ?? faults.native_meeting_id ?? faults.platform} />`}`;
+}
+
+const NO_SCOPE = { read_only: false, platforms: [], meeting: null };
+
+/// The fields of a request in which `chosen` is narrower than `from`.
+function narrower({ read_only: isReadOnly, platforms, meeting }, from = NO_SCOPE) {
+  const body = {};
+  if (isReadOnly && !from.read_only) body.read_only = true;
+  if (platforms.length && platforms.length !== from.platforms.length) body.platforms = platforms;
+  if (meeting && !from.meeting) {
+    const [where, id = ""] = meeting.split("/").map((part) => part.trim());
+    body.meeting = { platform: where, native_meeting_id: id };
+  }
+  return body;
+}
+
 function CreateToken({ close, api, show, ends }) {
   const [name, setName] = useState("");
   const [end, setEnd] = useState(String(ends[0][0]));
   const [disuse, setDisuse] = useState("");
-  const [isReadOnly, readOnly] = useState(false);
-  const [platforms, setPlatforms] = useState([]);
-  const [meeting, setMeeting] = useState("");
-  const toggle = (platform, isOn) =>
-    setPlatforms((old) => (isOn ? [...old, platform] : old.filter((one) => one !== platform)));
+  const [chosen, choose] = useState({ ...NO_SCOPE, meeting: "" });
   const save = () => {
-    const body = { name: name || null, read_only: isReadOnly, platforms };
+    const body = { name: name || null, ...narrower(chosen) };
     if (end !== "same") body.expires_in = seconds(end);
     if (disuse) body.disuse_seconds = seconds(disuse);
-    const [platform, id] = meeting.split("/").map((part) => part.trim());
-    if (meeting) body.meeting = { platform, native_meeting_id: id ?? "" };
     return api.create(body);
   };
   return html`<${FormDialog} title="Create a token" close=${close} save=${save} done=${show} word="Create">
@@ -105,31 +135,26 @@ function CreateToken({ close, api, show, ends }) {
         <${Choice} label="Ends" value=${end} set=${setEnd} options=${ends} error=${faults.expires_in} />
         <${Choice} label="Ends by disuse" value=${disuse} set=${setDisuse} options=${DISUSE} error=${faults.disuse_seconds} />
       </div>
-      <${Check} label="Read only" hint="It may read and change nothing." checked=${isReadOnly} set=${readOnly} />
-      <fieldset><legend>Only meetings on these platforms</legend>
-        <div class="checks">${Object.entries(PLATFORMS).map(([key, title]) => html`
-          <${Check} label=${title} checked=${platforms.includes(key)} set=${(isOn) => toggle(key, isOn)} />`)}</div>
-        <p class="hint">None chosen is all of them.</p>
-      </fieldset>
-      <${Field} label="Only this meeting" placeholder="google_meet/abc-defg-hij" value=${meeting} set=${setMeeting}
-        hint="Platform and id of one meeting; empty is all." error=${faults.meeting ?? faults.native_meeting_id ?? faults.platform} />`}
+      <${ScopeFields} chosen=${chosen} set=${choose} faults=${faults} />`}
   <//>`;
 }
 
-function LimitToken({ close, api, token, finish, ends }) {
+function NarrowToken({ close, api, token, finish, ends }) {
+  const { scope: from } = token;
   const [name, setName] = useState(token.name ?? "");
   const [end, setEnd] = useState("same");
   const [disuse, setDisuse] = useState("same");
   const [isDisabled, disable] = useState(Boolean(token.disabled_at));
+  const [chosen, choose] = useState({ read_only: from.read_only, platforms: from.platforms, meeting: "" });
   const same = ["same", "As it is"];
   const save = () => {
-    const body = { name: name || null };
+    const body = { name: name || null, ...narrower(chosen, from) };
     if (end !== "same") body.expires_in = seconds(end);
     if (disuse !== "same") body.disuse_seconds = seconds(disuse);
     if (isDisabled !== Boolean(token.disabled_at)) body.disabled = isDisabled;
     return api.update(token, body);
   };
-  return html`<${FormDialog} title="Limit this token" close=${close} save=${save} word="Save"
+  return html`<${FormDialog} title="Narrow this token" close=${close} save=${save} word="Save"
     done=${() => finish("The token is changed")}>
     ${(faults) => html`
       <${Field} label="Name" value=${name} set=${setName} error=${faults.name} maxlength="255" autocomplete="off" />
@@ -138,7 +163,8 @@ function LimitToken({ close, api, token, finish, ends }) {
         <${Choice} label="Ends by disuse" value=${disuse} set=${setDisuse} options=${[same, ...DISUSE]} error=${faults.disuse_seconds} />
       </div>
       <${Check} label="Disabled" hint="It is refused until it is enabled again." checked=${isDisabled} set=${disable} />
-      <p class="hint">What it may do was fixed when it was created: for less, create another and revoke this one.</p>`}
+      <${ScopeFields} chosen=${chosen} set=${choose} faults=${faults} from=${from} />
+      <p class="hint">What it may do only ever becomes less. For more, create another token.</p>`}
   <//>`;
 }
 
