@@ -11,18 +11,18 @@ pub(crate) struct File {
     asset: OnceLock<Asset>,
 }
 
-/// The files with these names in the folder `files`.
+/// Carries the files with these names from the folder `files`.
 macro_rules! files {
     ($($name:literal),+ $(,)?) => {
-        [$(File {
+        static FILES: [File; [$($name),+].len()] = [$(File {
             name: $name,
             body: include_str!(concat!("files/", $name)),
             asset: OnceLock::new(),
-        }),+]
+        }),+];
     };
 }
 
-static FILES: [File; 35] = files![
+files![
     "api.js",
     "audit.js",
     "chart.js",

@@ -2,7 +2,7 @@
 
 import { html } from "./preact.js";
 import { get, post, usePages } from "./api.js";
-import { ago, words } from "./format.js";
+import { dateTime, words } from "./format.js";
 import { Badge, Button, Empty, Note, Time, say, useAction } from "./parts.js";
 import { PagedTable } from "./table.js";
 
@@ -37,6 +37,6 @@ function State({ of }) {
   const [name, tone] = STATES[of.state] ?? [words(of.state), "done"];
   const outcome = of.last_error ?? (of.last_status && `Response ${of.last_status}`);
   const isLater = of.next_at && new Date(of.next_at) > Date.now();
-  const parts = [outcome, of.attempts > 1 && `${of.attempts} attempts`, isLater && `again ${ago(of.next_at)}`];
+  const parts = [outcome, of.attempts > 1 && `${of.attempts} attempts`, isLater && `next attempt ${dateTime(of.next_at)}`];
   return html`<${Badge} tone=${tone}>${name}<//><span class="sub">${parts.filter(Boolean).join(" · ")}</span>`;
 }

@@ -49,7 +49,7 @@ function tiles(data, backups) {
     { name: "Keys ending soon", value: number(isEnding), href: "#/keys?show=ending",
       about: `in the next ${ending.days} days`, isBad: isEnding > 0 },
     { name: "Webhooks waiting", value: number(webhooks.waiting), href: "#/users",
-      about: webhooks.oldest_at ? `the oldest since ${ago(webhooks.oldest_at)}` : "nothing waits" },
+      about: webhooks.oldest_at ? `the oldest: ${ago(webhooks.oldest_at)}` : "nothing waits" },
     { name: "Users", value: number(counted.users), href: "#/users",
       about: `${plural(counted.tokens, "token")}, ${number(counted.users_disabled)} disabled` },
     backupTile(backups),
