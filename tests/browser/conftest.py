@@ -1,4 +1,4 @@
-"""What the tests of the console share: the browser, a server whose bots play a meeting, and signed-in tabs."""
+"""What the tests of the console share: browser, a server whose bots play a meeting, and tabs."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The console in a real browser, as the tests of it use it: signing in, dialogs, tables, and what must not happen."""
+"""The console in a real browser, as its tests use it, and what must never happen there."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-PATIENCE_MS = 45_000
+PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
@@ -29,7 +29,7 @@ def ask(base_url, method, path, body=None, *, admin=None, user=None):
 
 
 class Console:
-    """A tab with the console; `complaints` are violations of the policy, errors, and requests to other hosts."""
+    """A tab; its complaints are violations of the policy, errors, and requests to other hosts."""
 
     def __init__(self, context, base_url):
         self.base_url = base_url

@@ -1,4 +1,4 @@
-"""The console for administrators, clicks and all: users, tokens, keys, meetings, usage, the audit log, the system."""
+"""The console for administrators, clicks and all."""
 
 import re
 from pathlib import Path
@@ -31,7 +31,9 @@ def test_a_wrong_key_is_explained_and_a_right_one_is_kept_in_memory_alone(tab):
     expect(field).to_have_attribute("aria-invalid", "true")
     tab.sign_in(ADMIN_KEY)
     tab.title("Overview")
-    kept = tab.page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}, document.cookie])")
+    kept = tab.page.evaluate(
+        "JSON.stringify([{...sessionStorage}, {...localStorage}, document.cookie])"
+    )
     assert ADMIN_KEY not in kept.replace("vomeet.", "")
     tab.page.reload()
     tab.title("Sign in to Vomeet")
@@ -228,7 +230,8 @@ def test_a_meeting_shows_its_timeline_and_its_bot_is_stopped(admin, base_url, pe
     path = f"admin/analytics/meetings/{meeting['id']}/telematics"
     stored = ask(base_url, "GET", path, admin=ADMIN_KEY)["meeting"]
     assert stored["status"] == "completed"
-    expect(timeline.get_by_role("listitem")).to_have_count(len(stored["data"]["status_transition"]) + 1)
+    steps = 1 + len(stored["data"]["status_transition"])
+    expect(timeline.get_by_role("listitem")).to_have_count(steps)
 
 
 def test_usage_is_drawn_and_saved_as_csv(admin, base_url, person):

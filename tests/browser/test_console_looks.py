@@ -1,4 +1,4 @@
-"""How the console looks and is reached: axe finds nothing, phones, themes, the keyboard alone, its policy."""
+"""How the console looks and is reached: axe, phones, themes, the keyboard alone, its policy."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,9 @@ ADMIN_PAGES = [
     "keys?show=explain", "keys?show=refused", "keys?show=admin", "meetings", "meetings/1", "usage",
     "audit", "system",
 ]
-USER_PAGES = ["meetings", "meetings/google_meet/abc-defg-hij", "search", "webhooks", "keys", "usage"]
+USER_PAGES = [
+    "meetings", "meetings/google_meet/abc-defg-hij", "search", "webhooks", "keys", "usage",
+]
 LOOKS = {
     "light": {"viewport": DESKTOP, "color_scheme": "light"},
     "dark": {"viewport": DESKTOP, "color_scheme": "dark"},
@@ -25,14 +27,16 @@ LOOKS = {
 @pytest.fixture(scope="module")
 def filled(base_url):
     """A user with a token and a meeting that is over."""
-    user = ask(base_url, "POST", "admin/users", {"email": "one@example.com", "max_concurrent_bots": 1}, admin=ADMIN_KEY)
+    wish = {"email": "one@example.com", "max_concurrent_bots": 1}
+    user = ask(base_url, "POST", "admin/users", wish, admin=ADMIN_KEY)
     token = ask(base_url, "POST", f"admin/users/{user['id']}/tokens", {}, admin=ADMIN_KEY)["token"]
-    ask(base_url, "POST", "bots", {"meeting_url": "https://meet.google.com/abc-defg-hij"}, user=token)
+    link = "https://meet.google.com/abc-defg-hij"
+    ask(base_url, "POST", "bots", {"meeting_url": link}, user=token)
     return token
 
 
 def axe(page):
-    """What axe finds, as rule and element. It is told to the page by the debugger, past its policy."""
+    """What axe finds: rule and element. The debugger brings axe in, past the policy of the page."""
     page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run()")["violations"]
     return [(rule["id"], node["html"]) for rule in found for node in rule["nodes"]]
@@ -167,7 +171,8 @@ def test_the_policy_keeps_foreign_and_inline_scripts_out(browser, base_url):
     assert complaints == []
     page.evaluate(
         """() => {
-          for (const [name, value] of [["src", "http://outside.invalid/"], ["text", "window.ran = 1"]]) {
+          const scripts = [["src", "http://outside.invalid/"], ["text", "window.ran = 1"]];
+          for (const [name, value] of scripts) {
             const script = document.createElement("script");
             script[name] = value;
             document.body.append(script);

@@ -1,4 +1,4 @@
-"""The console for users, clicks and all: bots, live transcripts, search, files, webhooks, keys and usage."""
+"""The console for users, clicks and all: bots, live transcripts, search, webhooks and keys."""
 
 import re
 from pathlib import Path
@@ -11,12 +11,6 @@ LINK = "https://meet.google.com/abc-defg-hij"
 MEETING = "google_meet/abc-defg-hij"
 # Spoken by the demo bot, early in its meeting.
 EARLY = 3
-
-
-def over(base_url, user):
-    """Send a bot and wait until its meeting is over; gives the transcript."""
-    ask(base_url, "POST", "bots", {"meeting_url": LINK}, user=user["token"])
-    return MEETING
 
 
 def segments_of(base_url, user):
@@ -94,7 +88,8 @@ def test_a_transcript_is_searched_copied_saved_and_deleted(tab, base_url, person
     expect(tab.page.get_by_role("log").locator("mark").first).to_have_text(word)
     tab.press("Copy")
     assert word in tab.page.evaluate("navigator.clipboard.readText()")
-    for format, beginning in [("txt", ""), ("srt", "1\n"), ("vtt", "WEBVTT"), ("md", "# abc-defg-hij")]:
+    beginnings = {"txt": "", "srt": "1\n", "vtt": "WEBVTT", "md": "# abc-defg-hij"}
+    for format, beginning in beginnings.items():
         with tab.page.expect_download() as download:
             tab.press(f"Save the transcript as {format}")
         assert download.value.suggested_filename == f"abc-defg-hij.{format}"

@@ -31,15 +31,19 @@ export default function Audit() {
     <${Chain} />
     ${exported.error && html`<${Note}>${exported.error.message}<//>`}
     <div class="toolbar">
-      <${Select} label="Action" value=${action} set=${setAction} options=${[["", "Every action"], ...Object.entries(ACTIONS)]} />
+      <${Select} label="Action" value=${action} set=${setAction}
+        options=${[["", "Every action"], ...Object.entries(ACTIONS)]} />
       <${SearchField} label="Who" placeholder="Who, such as key:ada" value=${actor} set=${setActor} />
       <${SearchField} label="User id" value=${user} set=${setUser} />
     </div>
     ${entries.error && html`<${Note} again=${entries.reload}>${entries.error.message}<//>`}
     ${!entries.rows && !entries.error && html`<${Skeleton} lines=${8} kind="rows" />`}
     ${entries.rows && (entries.rows.length
-      ? html`<ol class="entries ${entries.isLoading ? "is-loading" : ""}">${entries.rows.map((entry) => html`<${Entry} key=${entry.id} of=${entry} />`)}</ol>`
-      : html`<${Empty} icon="audit" title="No entry is like that">Every administrative change is written here in the same transaction as the change.<//>`)}
+      ? html`<ol class="entries ${entries.isLoading ? "is-loading" : ""}">
+          ${entries.rows.map((entry) => html`<${Entry} key=${entry.id} of=${entry} />`)}
+        </ol>`
+      : html`<${Empty} icon="audit" title="No entry is like that">Every administrative change is written here in the
+        same transaction as the change.<//>`)}
     ${entries.more && html`<div class="more"><${Button} busy=${entries.isLoadingMore} onClick=${entries.more}>Show more<//></div>`}`;
 }
 
@@ -49,7 +53,8 @@ function Chain() {
   if (!chain.data) return html`<${Skeleton} lines=${1} kind="note-like" />`;
   const { intact, entries, head, faults } = chain.data;
   if (!intact) {
-    return html`<${Note}><strong>The chain is broken.</strong> ${faults.map((fault) => `Entry ${fault.id}: ${fault.what}`).join(". ")}<//>`;
+    return html`<${Note}><strong>The chain is
+      broken.</strong> ${faults.map((fault) => `Entry ${fault.id}: ${fault.what}`).join(". ")}<//>`;
   }
   return html`<div class="note good"><${Icon} name="check" /><div><strong>Intact</strong>, ${number(entries)} entries, head${" "}
     <code>${head.slice(0, 16)}…</code>.</div><${Copy} text=${head} label="Copy the head" /></div>`;
@@ -69,7 +74,8 @@ function Entry({ of: entry }) {
           <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
           <tbody>${changes.map(([name, before, after]) => html`<tr><th scope="row">${name}</th>
             <td data-label="Before">${before === undefined ? "–" : html`<del>${shown(before)}</del>`}</td>
-            <td data-label="After">${after === undefined ? "–" : html`<ins>${shown(after)}</ins>`}</td></tr>`)}</tbody></table></div>`
+            <td data-label="After">${after === undefined ? "–"
+              : html`<ins>${shown(after)}</ins>`}</td></tr>`)}</tbody></table></div>`
       : html`<p class="faint">The entry says no more: nothing differs, or what it said was deleted with its user.</p>`}
     <p class="hint">Entry ${entry.id}, hash <code>${entry.hash}</code></p>
   </details></li>`;
@@ -81,7 +87,7 @@ const subject = ({ subject: what, subject_id: id, user_id: user }) =>
 const shown = (value) => (value === null ? "nothing" : typeof value === "string" ? value : JSON.stringify(value));
 
 /// The fields that differ: [name, before, after]; undefined is a field that was not there.
-export function differences(before, after) {
+function differences(before, after) {
   const names = new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})]);
   return [...names]
     .map((name) => [name, before?.[name], after?.[name]])

@@ -41,10 +41,12 @@ function Figure({ title, points, unit }) {
   const about = `${title} by day, ${day(points[0].day)} to ${day(points.at(-1).day)}: ${number(total)} ${unit} in all` +
     (total ? `, most on ${day(most.day)} (${number(most.value)})` : "");
   const shown = chosen === null ? null : points[chosen];
+  const said = (shown ? shown.value : total) === 1 ? unit.slice(0, -1) : unit;
+  const span = shown ? `on ${day(shown.day)}` : `in ${points.length} days`;
   return html`<figure class="chart">
     <figcaption>
       <span class="chart-value">${number(shown ? shown.value : total)}</span>
-      <span class="faint">${(shown ? shown.value : total) === 1 ? unit.slice(0, -1) : unit} ${shown ? `on ${day(shown.day)}` : `in ${points.length} days`}</span>
+      <span class="faint">${said} ${span}</span>
     </figcaption>
     <div ref=${box} class="plot">${width > 0 && html`<${Bars} points=${points} width=${width}
       about=${about} chosen=${chosen} choose=${choose} />`}</div>

@@ -28,7 +28,8 @@ export function Deliveries({ path, resendPath }) {
         <span class="sub">Meeting ${one.meeting_id}</span>` },
       { head: "State", cell: (one) => html`<${State} of=${one} />` },
       { head: "Posted", cell: (one) => html`<${Time} at=${one.created_at} />` },
-      { head: "What to do", kind: "act", cell: (one) => html`<div class="row-actions"><${Button} kind="small" busy=${resend.busy}
+      { head: "What to do", kind: "act", cell: (one) => html`<div class="row-actions"><${Button} kind="small"
+        busy=${resend.busy}
         onClick=${() => resend.act(one)} label="Send again: delivery ${one.id}">Send again<//></div>` },
     ]} />`;
 }

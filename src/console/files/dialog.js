@@ -3,7 +3,7 @@
 import { html, useEffect, useRef, useState } from "./preact.js";
 import { Button, Copy, Field, Icon, Note, useAction } from "./parts.js";
 
-export function Dialog({ title, close, children, wide }) {
+function Dialog({ title, close, children, wide }) {
   const dialog = useRef(null);
   useEffect(() => {
     dialog.current.showModal();
@@ -50,8 +50,9 @@ export function Confirm({ title, children, word, typed, typedLabel, close, run, 
   const save = async () => (await run()) ?? true;
   return html`<${FormDialog} title=${title} close=${close} save=${save} done=${done} word=${word}
     kind="danger" canSave=${isSure}>
-    <div class="prose">${children}</div>
-    ${typed && html`<${Field} label=${typedLabel} value=${text} set=${set} autocomplete="off" spellcheck="false" />`}
+    <div>${children}</div>
+    ${typed && html`<${Field} label=${typedLabel} value=${text} set=${set} autocomplete="off"
+      spellcheck="false" />`}
   <//>`;
 }
 

@@ -28,7 +28,8 @@ export default function MeetingPage({ parts }) {
   const { performance_metrics: times, transcription_stats: spoken } = details.data;
   const end = ending(meeting);
   return html`
-    <${Head} title=${meeting.native_meeting_id ?? `Meeting ${id}`} lead=${html`<${Place} of=${meeting} /> · <${Status} of=${meeting.status} />`} back=${back}>
+    <${Head} title=${meeting.native_meeting_id ?? `Meeting ${id}`} lead=${html`<${Place}
+      of=${meeting} /> · <${Status} of=${meeting.status} />`} back=${back}>
       ${isOpen && html`<${Button} kind="warn-text" icon="stop" onClick=${() => stop(true)}>Stop the bot<//>`}
     <//>
     ${end && html`<${Note} tone=${meeting.status === "failed" ? "warn" : "good"}>${end}<//>`}
@@ -57,7 +58,8 @@ export default function MeetingPage({ parts }) {
 }
 
 function Log({ of: { log, log_bytes: size, is_whole: isWhole } }) {
-  if (log === null) return html`<p class="faint">No log is kept: only the runner <code>process</code> keeps one, until the transcript is deleted.</p>`;
+  if (log === null) return html`<p class="faint">No log is kept: only the runner <code>process</code> keeps one,
+    until the transcript is deleted.</p>`;
   if (!log) return html`<p class="faint">The bot has printed nothing.</p>`;
   return html`<pre class="log" tabindex="0" aria-label="The bot's log">${log}</pre>
     <p class="hint">${isWhole ? `All ${bytes(size)}.` : `The end of ${bytes(size)}.`}</p>`;

@@ -25,7 +25,8 @@ export default function Meetings({ query }) {
   const isFiltered = status || where || span || native;
   const empty = isFiltered
     ? html`<${Empty} icon="search" title="No meeting is like that">Choose another state, platform or time.<//>`
-    : html`<${Empty} icon="meeting" title="No meetings yet">A meeting begins when a user sends a bot: with their token, on their own page of this console or by the API.<//>`;
+    : html`<${Empty} icon="meeting" title="No meetings yet">A meeting begins when a user sends a bot: with their
+      token, on their own page of this console or by the API.<//>`;
   return html`
     <${Head} title="Meetings" lead="The meetings of all users, newest first." />
     <div class="toolbar">
@@ -41,7 +42,8 @@ export function MeetingsTable({ of, empty, owner, lines }) {
   return html`<${PagedTable} of=${of} label="Meetings" empty=${empty} lines=${lines} columns=${[
     { head: "Meeting", kind: "main", cell: (meeting) => html`
       <a class="row-link" href="#/meetings/${meeting.id}">${meeting.native_meeting_id ?? `Meeting ${meeting.id}`}</a>
-      <span class="sub">${platform(meeting.platform)}${meeting.native_meeting_id ? "" : " · its data were deleted"}</span>` },
+      <span class="sub">${platform(meeting.platform)}${meeting.native_meeting_id ? ""
+        : " · its data were deleted"}</span>` },
     owner && { head: "User", cell: (meeting) => html`<a href="#/users/${meeting.user_id}">${meeting.email}</a>` },
     { head: "State", cell: (meeting) => html`<${Status} of=${meeting.status} />` },
     { head: "Length", kind: "num", cell: (meeting) => length(meeting) },

@@ -10,7 +10,10 @@ import { TokenDialog, TokenState, tokenColumns } from "./tokens.js";
 
 const DAY = 86_400;
 const GRACES = [[0, "At once"], [600, "In 10 minutes"], [3600, "In an hour"]];
-const ENDS = [["same", "With the token in use"], [DAY, "In a day"], [7 * DAY, "In a week"], [30 * DAY, "In 30 days"], [90 * DAY, "In 90 days"]];
+const ENDS = [
+  ["same", "With the token in use"], [DAY, "In a day"], [7 * DAY, "In a week"], [30 * DAY, "In 30 days"],
+  [90 * DAY, "In 90 days"],
+];
 
 export default function MyKeys() {
   const me = useLoad((signal) => get("user", {}, signal), []);
@@ -37,7 +40,8 @@ export default function MyKeys() {
     <${Head} title="Keys" lead="Your tokens. Give every program one of its own, with no more than it needs.">
       <${Button} kind="primary" icon="plus" onClick=${() => act({ what: "create" })}>Create a token<//>
     <//>
-    <${Card} title="The token in use" actions=${html`<${Button} kind="small" icon="refresh" onClick=${() => act({ what: "rotate", token: me.data.token })}
+    <${Card} title="The token in use" actions=${html`<${Button} kind="small" icon="refresh"
+      onClick=${() => act({ what: "rotate", token: me.data.token })}
       disabled=${!me.data}>Rotate<//>`}>
       <${Loaded} of=${me} lines=${4}>${({ token }) => html`<${Facts} rows=${[
         ["Token", html`${token.name ?? "Without a name"} <code>${token.hint}…</code>`],
@@ -52,5 +56,6 @@ export default function MyKeys() {
             columns=${tokenColumns({ act: (what, token) => act({ what, token }), can: ["revoke"] })} />`
         : html`<${Empty} icon="key" title="No other tokens">Create one for each program.<//>`)}<//>
     <//>
-    <${TokenDialog} open=${open} close=${() => act(null)} api=${api} changed=${changed} graces=${GRACES} ends=${ENDS} />`;
+    <${TokenDialog} open=${open} close=${() => act(null)} api=${api} changed=${changed} graces=${GRACES}
+      ends=${ENDS} />`;
 }

@@ -30,15 +30,18 @@ export default function MyMeetings() {
   });
   const empty = status || where
     ? html`<${Empty} icon="search" title="No meeting is like that">Choose another state or platform.<//>`
-    : html`<${Empty} icon="bot" title="No meetings yet">Paste the link of a meeting above. A bot goes there, listens, and its transcript grows here.<//>`;
+    : html`<${Empty} icon="bot" title="No meetings yet">Paste the link of a meeting above. A bot goes there,
+      listens, and its transcript grows here.<//>`;
   return html`
     <${Head} title="Meetings" lead="Where your bots are and were, and what was said.">
-      ${me.data ? html`<${Seats} used=${me.data.seats_in_use} of=${me.data.max_concurrent_bots} unit=" bots in use" />` : html`<span class="seats"> </span>`}
+      ${me.data ? html`<${Seats} used=${me.data.seats_in_use} of=${me.data.max_concurrent_bots}
+        unit=" bots in use" />` : html`<span class="seats"> </span>`}
     <//>
     <${SendBot} seats=${me.data} />
     <div class="toolbar">
       <${Select} label="State" value=${status} set=${setStatus} options=${STATES} />
-      <${Select} label="Platform" value=${where} set=${setWhere} options=${[["", "Every platform"], ...Object.entries(PLATFORMS)]} />
+      <${Select} label="Platform" value=${where} set=${setWhere}
+        options=${[["", "Every platform"], ...Object.entries(PLATFORMS)]} />
     </div>
     <${PagedTable} of=${meetings} label="Meetings" empty=${empty} columns=${[
       { head: "Meeting", kind: "main", cell: (meeting) => html`<${Name} of=${meeting} />` },
@@ -78,16 +81,20 @@ function SendBot({ seats }) {
   return html`<form class="card send" onSubmit=${submit} novalidate>
     ${mayNone && html`<${Note} tone="warn">You may send no bot yet. Ask an administrator to raise your limit.<//>`}
     <div class="inline">
-      <${Field} label="Send a bot to a meeting" type="url" placeholder="Paste a meeting link" value=${link} set=${setLink} error=${fault}
+      <${Field} label="Send a bot to a meeting" type="url" placeholder="Paste a meeting link" value=${link}
+        set=${setLink} error=${fault}
         autocomplete="off" spellcheck="false" />
       <${Button} type="submit" kind="primary" icon="bot" busy=${busy} disabled=${!link.trim()}>Send a bot<//>
     </div>
     <details><summary>Name, language, passcode</summary>
       <div class="two">
-        <${Field} label="Name of the bot" value=${name} set=${setName} error=${faults.bot_name} autocomplete="off" />
-        <${Field} label="Passcode" value=${passcode} set=${setPasscode} error=${faults.passcode} autocomplete="off" />
+        <${Field} label="Name of the bot" value=${name} set=${setName} error=${faults.bot_name}
+          autocomplete="off" />
+        <${Field} label="Passcode" value=${passcode} set=${setPasscode} error=${faults.passcode}
+          autocomplete="off" />
         <${LanguageChoice} value=${spoken} set=${setSpoken} error=${faults.language} none="Find out" />
-        <${Choice} label="Task" value=${task} set=${setTask} options=${[["transcribe", "Transcribe"], ["translate", "Translate to English"]]} />
+        <${Choice} label="Task" value=${task} set=${setTask}
+          options=${[["transcribe", "Transcribe"], ["translate", "Translate to English"]]} />
       </div>
     </details>
   </form>`;

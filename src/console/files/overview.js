@@ -17,11 +17,13 @@ export default function Overview() {
     ${error && html`<${Note} again=${overview.reload}>${error.message}<//>`}
     ${!data && !error && html`<${Waiting} />`}
     ${data && html`
-    <div class="warnings">${data.warnings.map((warning) => html`<${Note} key=${warning.code} tone="warn">${warning.text}<//>`)}</div>
+    <div class="warnings">${data.warnings.map((warning) => html`<${Note} key=${warning.code}
+      tone="warn">${warning.text}<//>`)}</div>
     <div class="tiles">${tiles(data, backups).map((tile) => html`<${Tile} key=${tile.name} ...${tile} />`)}</div>
     <div class="columns">
       <${Card} title="Requests"><${Chart} title="Requests" unit="requests" points=${points("requests")} /><//>
-      <${Card} title="Bot minutes"><${Chart} title="Bot minutes" unit="minutes" points=${points("bot_minutes")} /><//>
+      <${Card} title="Bot minutes"><${Chart} title="Bot minutes" unit="minutes"
+        points=${points("bot_minutes")} /><//>
     </div>
     <div class="columns">
       <${Card} title="Refused keys"><${Refused} keys=${data.refused_keys} /><//>
@@ -31,8 +33,10 @@ export default function Overview() {
 
 /// The same places, while what belongs there is on its way.
 const Waiting = () => html`
-  <div class="tiles">${Array.from({ length: 6 }, () => html`<div class="tile"><${Skeleton} lines=${3} /></div>`)}</div>
-  <div class="columns"><${Card}><${Skeleton} kind="chart" lines=${1} /><//><${Card}><${Skeleton} kind="chart" lines=${1} /><//></div>`;
+  <div class="tiles">${Array.from({ length: 6 }, () => html`<div class="tile"><${Skeleton}
+    lines=${3} /></div>`)}</div>
+  <div class="columns"><${Card}><${Skeleton} kind="chart" lines=${1} /><//><${Card}><${Skeleton} kind="chart"
+    lines=${1} /><//></div>`;
 
 /// The figures at the top.
 function tiles(data, backups) {
@@ -60,7 +64,8 @@ function backupTile({ data, error }) {
   const tile = { name: "Last backup", href: "#/system" };
   if (!data) return { ...tile, value: "–", about: error?.message };
   const last = data.backups.find((backup) => backup.verified);
-  if (!last) return { ...tile, value: "None", about: data.folder ? "back up now, on the page System" : "no folder is set", isBad: true };
+  if (!last) return { ...tile, value: "None", about: data.folder ? "back up now, on the page System"
+    : "no folder is set", isBad: true };
   const isFailing = Boolean(data.last_failure);
   return {
     ...tile,
@@ -82,9 +87,11 @@ function Refused({ keys }) {
   if (!codes.length) return html`<p class="faint">No key was refused since <${Time} at=${keys.since} exact />.</p>`;
   const most = codes[0][1];
   return html`<ul class="meters">${codes.map(([code, count]) => html`<li>
-      <span>${words(code)}</span><${Meter} max=${most} value=${count} label="${words(code)}: ${count}" /><span class="figure">${number(count)}</span>
+      <span>${words(code)}</span><${Meter} max=${most} value=${count} label="${words(code)}: ${count}" /><span
+        class="figure">${number(count)}</span>
     </li>`)}</ul>
-    <p class="hint">Since <${Time} at=${keys.since} exact />. <a href="#/keys?show=refused">Who was refused</a></p>`;
+    <p class="hint">Since <${Time} at=${keys.since} exact />. <a href="#/keys?show=refused">Who was
+      refused</a></p>`;
 }
 
 function Server({ data }) {

@@ -52,9 +52,6 @@ export function Button({ kind = "", icon, busy, children, label, type = "button"
   </button>`;
 }
 
-export const LinkButton = ({ href, kind = "", icon, children }) => html`
-  <a class="button ${kind}" href=${href}>${icon && html`<${Icon} name=${icon} />`}<span>${children}</span></a>`;
-
 export const Badge = ({ tone = "done", children }) => html`
   <span class="badge ${tone}"><i aria-hidden="true"></i>${children}</span>`;
 
@@ -65,7 +62,8 @@ export function Status({ of }) {
 
 /// Where a meeting is; a link to it, where it has an address.
 export const Place = ({ of }) => (of.constructed_meeting_url?.startsWith("https://")
-  ? html`<a href=${of.constructed_meeting_url} target="_blank" rel="noopener noreferrer">${platform(of.platform)}</a>`
+  ? html`<a href=${of.constructed_meeting_url} target="_blank"
+    rel="noopener noreferrer">${platform(of.platform)}</a>`
   : platform(of.platform));
 
 /// How much of something is taken, as a bar of one hundred parts.
@@ -115,7 +113,8 @@ export function Field({ label, hint, error, as = "input", children, onInput, set
 export function Check({ label, hint, checked, set, disabled }) {
   const [id] = useState(() => `field-${(fields += 1)}`);
   return html`<div class="check">
-    <input type="checkbox" id=${id} checked=${checked} disabled=${disabled} aria-describedby=${hint ? `${id}-hint` : null}
+    <input type="checkbox" id=${id} checked=${checked} disabled=${disabled}
+      aria-describedby=${hint ? `${id}-hint` : null}
       onChange=${(event) => set(event.target.checked)} />
     <div><label for=${id}>${label}</label>${hint && html`<p class="hint" id="${id}-hint">${hint}</p>`}</div>
   </div>`;

@@ -14,7 +14,8 @@ export function Save({ meeting, name, segments }) {
     if (format === "md") save(new Blob([markdown(meeting, segments)], { type: "text/markdown" }), `${file}.md`);
     else await download(`transcripts/${name}`, { meeting_id: meeting.id, format }, `${file}.${format}`);
   });
-  return html`<span class="faint">Save as</span>${FORMATS.map((format) => html`<${Button} kind="small" onClick=${() => act(format)}
+  return html`<span class="faint">Save as</span>${FORMATS.map((format) => html`<${Button} kind="small"
+    onClick=${() => act(format)}
       label="Save the transcript as ${format}">${format}<//>`)}
     ${error && html`<${Note}>${error.message}<//>`}`;
 }

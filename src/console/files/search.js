@@ -28,10 +28,12 @@ export default function Search() {
 function Results({ found, q }) {
   if (!found.rows) return html`<${Skeleton} lines=${5} kind="rows" />`;
   if (!q.trim()) {
-    return html`<${Empty} icon="search" title="What was said?">Type some words: segments that have them all are shown, newest first.<//>`;
+    return html`<${Empty} icon="search" title="What was said?">Type some words: segments that have them all are
+      shown, newest first.<//>`;
   }
   if (!found.rows.length && !found.isLoading) {
-    return html`<${Empty} icon="search" title="Nothing was said like that">Try fewer words, or the beginning of one with a star: plan*.<//>`;
+    return html`<${Empty} icon="search" title="Nothing was said like that">Try fewer words, or the beginning of one
+      with a star: plan*.<//>`;
   }
   return html`<ul class="results">${found.rows.map((row) => html`<li key=${row.id}>
     <p>${highlighted(row.highlight)}</p>

@@ -47,13 +47,15 @@ export function SignIn({ notice }) {
   return html`<main class="sign-in">
     <form onSubmit=${submit} novalidate>
       <div class="sign-in-head"><${Logo} /><h1>Sign in to Vomeet</h1>
-        <p class="lead">With an admin key to look after the server, or with an API token to see your own meetings.</p>
+        <p class="lead">With an admin key to look after the server, or with an API token to see your own
+          meetings.</p>
       </div>
       ${notice && html`<${Note} tone="warn">You were signed out. ${notice}<//>`}
       <div class="with-button">
         <${Field} label="Key" type=${isShown ? "text" : "password"} value=${key} set=${setKey} autofocus
           autocomplete="off" autocapitalize="off" spellcheck="false" error=${error?.message} />
-        <${Button} kind="quiet" aria-pressed=${isShown} onClick=${() => show(!isShown)}>${isShown ? "Hide" : "Show"}<//>
+        <${Button} kind="quiet" aria-pressed=${isShown} onClick=${() => show(!isShown)}>${isShown ? "Hide"
+          : "Show"}<//>
       </div>
       <${Check} label="Remember in this tab" checked=${isRemembered} set=${remember}
         hint="Otherwise the key is forgotten when you leave or reload the page." />

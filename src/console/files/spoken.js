@@ -68,11 +68,15 @@ export function Spoken({ segments, wanted, isLive }) {
   }, [segments.length, isLive]);
   return html`<div class="spoken-box">
     <div class="spoken" ref=${list} role="log" aria-label="Transcript" tabindex="0" onScroll=${scrolled}>
-      ${runs(segments).map((run) => html`<article key=${run.segments[0].segment_id} class="run s${speakers.indexOf(run.speaker) % COLOURS}">
+      ${runs(segments).map((run) => html`<article key=${run.segments[0].segment_id}
+        class="run s${speakers.indexOf(run.speaker) % COLOURS}">
         <header><strong>${run.speaker ?? "Somebody"}</strong>
-          <time datetime=${run.segments[0].absolute_start_time} title=${clock(run.segments[0].absolute_start_time)}>${startOf(run, segments)}</time></header>
-        <p>${run.segments.map((segment) => html`<span key=${segment.segment_id} class=${segment.completed ? "" : "draft"}>${
-          pieces(segment.text, wanted).map((piece) => (piece.isFound ? html`<mark>${piece.text}</mark>` : piece.text))} </span>`)}</p>
+          <time datetime=${run.segments[0].absolute_start_time}
+            title=${clock(run.segments[0].absolute_start_time)}>${startOf(run, segments)}</time></header>
+        <p>${run.segments.map((segment) => html`<span key=${segment.segment_id} class=${segment.completed ? ""
+          : "draft"}>${
+          pieces(segment.text, wanted).map((piece) => (piece.isFound
+            ? html`<mark>${piece.text}</mark>` : piece.text))} </span>`)}</p>
       </article>`)}
     </div>
     ${isBehind && html`<${Button} kind="primary newest" onClick=${toEnd}>To the newest words<//>`}

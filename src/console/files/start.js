@@ -11,15 +11,24 @@ import { SignIn } from "./sign-in.js";
 const PAGES = {
   admin: [
     { path: "overview", name: "Overview", icon: "home", load: () => import("./overview.js") },
-    { path: "users", name: "Users", icon: "users", load: () => import("./users.js"), detail: () => import("./user.js") },
+    {
+      path: "users", name: "Users", icon: "users", load: () => import("./users.js"),
+      detail: () => import("./user.js"),
+    },
     { path: "keys", name: "Keys", icon: "key", load: () => import("./keys.js") },
-    { path: "meetings", name: "Meetings", icon: "meeting", load: () => import("./meetings.js"), detail: () => import("./meeting.js") },
+    {
+      path: "meetings", name: "Meetings", icon: "meeting", load: () => import("./meetings.js"),
+      detail: () => import("./meeting.js"),
+    },
     { path: "usage", name: "Usage", icon: "usage", load: () => import("./usage.js") },
     { path: "audit", name: "Audit log", icon: "audit", load: () => import("./audit.js") },
     { path: "system", name: "System", icon: "system", load: () => import("./system.js") },
   ],
   user: [
-    { path: "meetings", name: "Meetings", icon: "meeting", load: () => import("./my-meetings.js"), detail: () => import("./transcript.js") },
+    {
+      path: "meetings", name: "Meetings", icon: "meeting", load: () => import("./my-meetings.js"),
+      detail: () => import("./transcript.js"),
+    },
     { path: "search", name: "Search", icon: "search", load: () => import("./search.js") },
     { path: "webhooks", name: "Webhooks", icon: "webhook", load: () => import("./webhooks.js") },
     { path: "keys", name: "Keys", icon: "key", load: () => import("./my-keys.js") },
@@ -64,7 +73,8 @@ function Frame({ kind }) {
     event.preventDefault();
     document.querySelector("main h1")?.focus();
   };
-  return html`<div class=${isOpen ? "frame is-open" : "frame"} onKeyDown=${(event) => event.key === "Escape" && open(false)}>
+  return html`<div class=${isOpen ? "frame is-open" : "frame"}
+    onKeyDown=${(event) => event.key === "Escape" && open(false)}>
     <a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <header class="bar">
       <${Button} kind="quiet square menu" icon="menu" label="Menu" aria-expanded=${isOpen} aria-controls="nav"

@@ -49,7 +49,8 @@ function Backups({ of: backups }) {
     say(`The backup is made and verified, in ${duration(made.seconds)}`);
     await backups.reload();
   });
-  const button = backups.data?.folder && html`<${Button} kind="small" icon="plus" busy=${busy} onClick=${act}>Back up now<//>`;
+  const button = backups.data?.folder && html`<${Button} kind="small" icon="plus" busy=${busy}
+    onClick=${act}>Back up now<//>`;
   return html`<${Card} title="Backups" actions=${button}>
     ${error && html`<${Note}>${error.message}<//>`}
     <${Loaded} of=${backups}>${(data) => html`<${Kept} of=${data} />`}<//>
@@ -58,18 +59,22 @@ function Backups({ of: backups }) {
 
 function Kept({ of: { folder, backups, last_failure: failure, next_at: next } }) {
   if (!folder) {
-    return html`<${Empty} icon="system" title="Nothing is backed up by itself">Set <code>folder</code> in the section
+    return html`<${Empty} icon="system" title="Nothing is backed up by itself">Set <code>folder</code> in the
+      section
       <code>[backup]</code> of the settings, or run <code>vomeet backup FILE</code> at a shell.<//>`;
   }
   return html`
     ${failure && html`<${Note} tone="warn">The last one failed <${Time} at=${failure.at} />: ${failure.why}<//>`}
     ${backups.length
       ? html`<${Table} label="Backups" rows=${backups} keyOf=${(one) => one.file} columns=${[
-          { head: "As of", kind: "main", cell: (one) => html`<${Time} at=${one.at} exact /><span class="sub">${one.file}</span>` },
-          { head: "State", cell: (one) => (one.verified ? html`<${Badge} tone="live">Verified<//>` : html`<${Badge} tone="bad">Not whole<//>`) },
+          { head: "As of", kind: "main", cell: (one) => html`<${Time} at=${one.at} exact /><span
+            class="sub">${one.file}</span>` },
+          { head: "State", cell: (one) => (one.verified ? html`<${Badge} tone="live">Verified<//>` : html`<${Badge}
+            tone="bad">Not whole<//>`) },
           { head: "Size", kind: "num", cell: (one) => bytes(one.bytes) },
         ]} />`
-      : html`<${Empty} icon="system" title="No backup yet">The schedule makes one by itself; “Back up now” does not wait for it.<//>`}
+      : html`<${Empty} icon="system" title="No backup yet">The schedule makes one by itself; “Back up now” does not
+        wait for it.<//>`}
     <p class="hint">In <code>${folder}</code>. ${next && html`The next one is due <${Time} at=${next} />.`}</p>`;
 }
 
@@ -77,19 +82,25 @@ function Settings() {
   const settings = useLoad((signal) => get("admin/settings", {}, signal), []);
   const [wanted, search] = useState("");
   const [isChanged, changed] = useState(false);
-  const matches = (row) => (!isChanged || row.source !== "default") && `${row.name} ${row.help}`.toLowerCase().includes(wanted.toLowerCase());
+  const matches = (row) => {
+    const isMeant = !isChanged || row.source !== "default";
+    return isMeant && `${row.name} ${row.help}`.toLowerCase().includes(wanted.toLowerCase());
+  };
   return html`<${Card} title="Settings in force">
     <div class="toolbar">
       <${SearchField} label="Search settings" value=${wanted} set=${search} />
       <${Button} aria-pressed=${isChanged} kind="toggle" onClick=${() => changed(!isChanged)}>Changed ones only<//>
     </div>
     <${Loaded} of=${settings} lines=${8}>${({ file, settings: rows }) => html`
-      <p class="hint">${file ? html`From <code>${file}</code>, the environment and flags.` : "There is no settings file: from the environment, flags and defaults."}${" "}
+      <p class="hint">${file ? html`From <code>${file}</code>, the environment and flags.`
+        : "There is no settings file: from the environment, flags and defaults."}${" "}
         The server reads them when it starts.</p>
       <${Table} label="Settings" rows=${rows.filter(matches)} keyOf=${(row) => row.name} columns=${[
-        { head: "Setting", kind: "main", cell: (row) => html`<code>${row.name}</code><span class="sub">${help(row.help)}</span>` },
+        { head: "Setting", kind: "main", cell: (row) => html`<code>${row.name}</code><span
+          class="sub">${help(row.help)}</span>` },
         { head: "Value", cell: (row) => html`<${Value} of=${row} />` },
-        { head: "From", cell: (row) => (row.source === "default" ? html`<span class="faint">default</span>` : html`<strong>${row.source}</strong>`) },
+        { head: "From", cell: (row) => (row.source === "default" ? html`<span class="faint">default</span>`
+          : html`<strong>${row.source}</strong>`) },
       ]} />`}<//>
   <//>`;
 }

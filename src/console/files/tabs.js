@@ -16,7 +16,8 @@ export function Tabs({ label, tabs, chosen, choose, children }) {
   const name = (key) => `tab-${key || "first"}`;
   return html`
     <div class="tabs" role="tablist" aria-label=${label} ref=${list} onKeyDown=${move}>
-      ${tabs.map(([key, title]) => html`<button type="button" role="tab" id=${name(key)} aria-selected=${key === chosen}
+      ${tabs.map(([key, title]) => html`<button type="button" role="tab" id=${name(key)}
+        aria-selected=${key === chosen}
         aria-controls="tab-panel" tabindex=${key === chosen ? 0 : -1} onClick=${() => choose(key)}>${title}</button>`)}
     </div>
     <div id="tab-panel" role="tabpanel" aria-labelledby=${name(chosen)}>${children}</div>`;

@@ -10,10 +10,13 @@ export function Timeline({ meeting }) {
     const [name, tone] = status(step.to);
     const next = all[index + 1];
     const seconds = next && (new Date(next.timestamp) - new Date(step.timestamp)) / 1000;
+    const source = step.source && `by ${words(step.source).toLowerCase()}`;
     const why = step.completion_reason ? reason(step.completion_reason) : step.reason;
+    const about = [why, source, seconds >= 1 && `for ${duration(seconds)}`];
     return html`<li class=${tone}>
-      <div><strong>${name}</strong><time datetime=${step.timestamp} title=${dateTime(step.timestamp)}>${clock(step.timestamp)}</time></div>
-      <p>${[why, step.source && `by ${words(step.source).toLowerCase()}`, seconds >= 1 && `for ${duration(seconds)}`].filter(Boolean).join(" · ")}</p>
+      <div><strong>${name}</strong><time datetime=${step.timestamp}
+        title=${dateTime(step.timestamp)}>${clock(step.timestamp)}</time></div>
+      <p>${about.filter(Boolean).join(" · ")}</p>
     </li>`;
   })}</ol>`;
 }

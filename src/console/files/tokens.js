@@ -7,9 +7,17 @@ import { PLATFORMS, platform, scope } from "./format.js";
 import { Badge, Button, Check, Field, Time, say } from "./parts.js";
 
 const DAY = 86_400;
-const ENDS = [["", "Never"], [DAY, "In a day"], [7 * DAY, "In a week"], [30 * DAY, "In 30 days"], [90 * DAY, "In 90 days"], [365 * DAY, "In a year"]];
-const DISUSE = [["", "Never"], [7 * DAY, "After a week unused"], [30 * DAY, "After 30 days unused"], [90 * DAY, "After 90 days unused"]];
-const GRACES = [[0, "At once"], [600, "In 10 minutes"], [3600, "In an hour"], [DAY, "In a day"], [7 * DAY, "In a week"]];
+const ENDS = [
+  ["", "Never"], [DAY, "In a day"], [7 * DAY, "In a week"], [30 * DAY, "In 30 days"],
+  [90 * DAY, "In 90 days"], [365 * DAY, "In a year"],
+];
+const DISUSE = [
+  ["", "Never"], [7 * DAY, "After a week unused"], [30 * DAY, "After 30 days unused"],
+  [90 * DAY, "After 90 days unused"],
+];
+const GRACES = [
+  [0, "At once"], [600, "In 10 minutes"], [3600, "In an hour"], [DAY, "In a day"], [7 * DAY, "In a week"],
+];
 const seconds = (value) => (value === "" ? null : Number(value));
 
 /// Where the rows of administrators and of holders differ.
@@ -43,7 +51,8 @@ export function tokenColumns({ owner, act, can = ["narrow", "rotate", "revoke"] 
     { head: "Last used", cell: (token) => html`<${Time} at=${token.last_used_at} none="Never" />
       ${token.last_address && html`<span class="sub">from ${token.last_address}</span>`}` },
     { head: "Ends", cell: (token) => html`<${Time} at=${token.ends_at ?? token.expires_at} none="Never" />` },
-    act && { head: "What to do", kind: "act", cell: (token) => html`<div class="row-actions">${can.map((what) => html`
+    act && { head: "What to do", kind: "act", cell: (token) => html`<div
+      class="row-actions">${can.map((what) => html`
       <${Button} kind="small ${what === "revoke" ? "warn-text" : ""}" onClick=${() => act(what, token)}
         label="${names[what]} ${token.name ?? token.hint}">${names[what]}<//>`)}</div>` },
   ].filter(Boolean);
@@ -65,7 +74,8 @@ export function TokenDialog({ open, close, api, changed, graces = GRACES, ends =
   if (fresh) {
     return html`<${Reveal} title=${fresh.replaces ? "The token was rotated" : "The token was created"}
       secret=${fresh.token} close=${() => reveal(null)}>
-      ${fresh.replaces && html`<p class="hint">The old one ends <${Time} at=${fresh.replaces.expires_at} none="at once" exact />.</p>`}
+      ${fresh.replaces && html`<p class="hint">The old one ends <${Time} at=${fresh.replaces.expires_at}
+        none="at once" exact />.</p>`}
     <//>`;
   }
   if (!open) return null;
@@ -75,7 +85,8 @@ export function TokenDialog({ open, close, api, changed, graces = GRACES, ends =
   if (open.what === "rotate") return html`<${RotateToken} ...${given} />`;
   return html`<${Confirm} title="Revoke this token?" word="Revoke" close=${close}
     run=${() => api.revoke(open.token)} done=${() => finish("The token is revoked")}>
-    <p><strong>${open.token.name ?? open.token.hint}</strong> is refused from the next request on, and so are the tokens that its holder
+    <p><strong>${open.token.name ?? open.token.hint}</strong> is refused from the next request on, and so are the
+      tokens that its holder
       rotated it to. This cannot be undone.</p>
   <//>`;
 }
@@ -88,12 +99,15 @@ function ScopeFields({ chosen, set, faults, from = NO_SCOPE }) {
     set({ ...chosen, platforms: isOn ? [...others, platform] : others });
   };
   return html`
-    <${Check} label="Read only" hint="It may read and change nothing." checked=${chosen.read_only} disabled=${from.read_only}
+    <${Check} label="Read only" hint="It may read and change nothing." checked=${chosen.read_only}
+      disabled=${from.read_only}
       set=${(isOn) => set({ ...chosen, read_only: isOn })} />
     <fieldset><legend>Only meetings on these platforms</legend>
       <div class="checks">${offered.map((key) => html`
-        <${Check} key=${key} label=${platform(key)} checked=${chosen.platforms.includes(key)} set=${(isOn) => toggle(key, isOn)} />`)}</div>
-      <p class="hint">${from.platforms.length ? "None chosen is those that it has." : "None chosen is all of them."}</p>
+        <${Check} key=${key} label=${platform(key)} checked=${chosen.platforms.includes(key)}
+          set=${(isOn) => toggle(key, isOn)} />`)}</div>
+      <p class="hint">${from.platforms.length ? "None chosen is those that it has."
+        : "None chosen is all of them."}</p>
     </fieldset>
     ${from.meeting
       ? html`<p class="hint">It sees the meeting ${from.meeting.native_meeting_id} alone.</p>`
@@ -133,7 +147,8 @@ function CreateToken({ close, api, show, ends }) {
         error=${faults.name} maxlength="255" autocomplete="off" />
       <div class="two">
         <${Choice} label="Ends" value=${end} set=${setEnd} options=${ends} error=${faults.expires_in} />
-        <${Choice} label="Ends by disuse" value=${disuse} set=${setDisuse} options=${DISUSE} error=${faults.disuse_seconds} />
+        <${Choice} label="Ends by disuse" value=${disuse} set=${setDisuse} options=${DISUSE}
+          error=${faults.disuse_seconds} />
       </div>
       <${ScopeFields} chosen=${chosen} set=${choose} faults=${faults} />`}
   <//>`;
@@ -160,7 +175,8 @@ function NarrowToken({ close, api, token, finish, ends }) {
       <${Field} label="Name" value=${name} set=${setName} error=${faults.name} maxlength="255" autocomplete="off" />
       <div class="two">
         <${Choice} label="Ends" value=${end} set=${setEnd} options=${[same, ...ends]} error=${faults.expires_in} />
-        <${Choice} label="Ends by disuse" value=${disuse} set=${setDisuse} options=${[same, ...DISUSE]} error=${faults.disuse_seconds} />
+        <${Choice} label="Ends by disuse" value=${disuse} set=${setDisuse} options=${[same, ...DISUSE]}
+          error=${faults.disuse_seconds} />
       </div>
       <${Check} label="Disabled" hint="It is refused until it is enabled again." checked=${isDisabled} set=${disable} />
       <${ScopeFields} chosen=${chosen} set=${choose} faults=${faults} from=${from} />
@@ -180,6 +196,7 @@ function RotateToken({ close, api, token, show, graces }) {
 
 /// A labelled choice.
 export const Choice = ({ options, ...rest }) => html`<${Field} as="select" ...${rest}>
-  ${options.map(([key, name]) => html`<option value=${key} selected=${String(key) === String(rest.value)}>${name}</option>`)}
+  ${options.map(([key, name]) => html`<option value=${key}
+    selected=${String(key) === String(rest.value)}>${name}</option>`)}
 <//>`;
 

@@ -64,7 +64,8 @@ export default function TranscriptPage({ parts, query }) {
   const given = { meeting, name, close: () => ask(null), done };
   const end = ending(meeting);
   return html`
-    <${Head} title=${title} lead=${html`<${Place} of=${meeting} /> · <${Status} of=${meeting.status} />`} back=${back}>
+    <${Head} title=${title} lead=${html`<${Place} of=${meeting} /> · <${Status} of=${meeting.status} />`}
+      back=${back}>
       <${Button} icon="edit" onClick=${() => ask("name")}>Name and notes<//>
       ${meeting.status === "active" && html`<${Button} onClick=${() => ask("language")}>Language<//>`}
       ${isOpen && html`<${Button} kind="warn-text" icon="stop" onClick=${() => ask("stop")}>Stop<//>`}
@@ -72,13 +73,16 @@ export default function TranscriptPage({ parts, query }) {
     <//>
     ${end && html`<${Note} tone=${meeting.status === "failed" ? "warn" : "good"}>${end}<//>`}
     ${feed && isOpen && html`<${Note} tone="warn">${feed}<//>`}
-    ${meeting.data.notes && html`<${Card} title="Notes"><p class="prose">${meeting.data.notes}</p><//>`}
+    ${meeting.data.notes && html`<${Card} title="Notes"><p class="notes">${meeting.data.notes}</p><//>`}
     <div class="columns uneven">
-      <${Card} title=${html`Transcript ${isOpen && !feed && html`<${Badge} tone="live">Live<//>`}`} actions=${segments.length > 0 && html`
-        <${Copy} label="Copy" text=${() => plainText(segments)} /><${Save} meeting=${meeting} name=${name} segments=${segments} />`}>
+      <${Card} title=${html`Transcript ${isOpen && !feed && html`<${Badge} tone="live">Live<//>`}`}
+        actions=${segments.length > 0 && html`
+        <${Copy} label="Copy" text=${() => plainText(segments)} /><${Save} meeting=${meeting} name=${name}
+          segments=${segments} />`}>
         <div class="toolbar"><${SearchField} label="Find in this transcript" value=${wanted} set=${search} />
           <span class="faint" role="status">${wanted && `${count(segments, wanted)} found`}</span></div>
-        ${segments.length ? html`<${Spoken} segments=${segments} wanted=${wanted} isLive=${isOpen} />` : html`<${Nothing} status=${meeting.status} />`}
+        ${segments.length ? html`<${Spoken} segments=${segments} wanted=${wanted} isLive=${isOpen} />`
+          : html`<${Nothing} status=${meeting.status} />`}
       <//>
       <${Card} title="Timeline"><${Timeline} meeting=${meeting} /><//>
     </div>
@@ -91,7 +95,8 @@ export default function TranscriptPage({ parts, query }) {
       run=${() => remove(`meetings/${name}`, { meeting_id: meeting.id })} done=${() => {
         say("The transcript is deleted");
         location.hash = "#/meetings";
-      }}><p>What was said in <strong>${title}</strong>, its name and its notes are deleted, from the database files too. This cannot be undone.</p><//>`}`;
+      }}><p>What was said in <strong>${title}</strong>, its name and its notes are deleted, from the database files
+        too. This cannot be undone.</p><//>`}`;
 }
 
 function Nothing({ status }) {
@@ -109,7 +114,8 @@ function NameDialog({ meeting, name, close, done }) {
   const [title, setTitle] = useState(meeting.data.name ?? "");
   const [notes, setNotes] = useState(meeting.data.notes ?? "");
   const save = () => patch(`meetings/${name}`, { data: { name: title, notes } });
-  return html`<${FormDialog} title="Name and notes" close=${close} save=${save} done=${done("The meeting is changed")} word="Save">
+  return html`<${FormDialog} title="Name and notes" close=${close} save=${save}
+    done=${done("The meeting is changed")} word="Save">
     ${(faults) => html`
       <${Field} label="Name" value=${title} set=${setTitle} error=${faults.name} autocomplete="off" />
       <${Field} as="textarea" rows="6" label="Notes" value=${notes} set=${setNotes} error=${faults.notes} />`}
@@ -120,9 +126,11 @@ function LanguageDialog({ name, close, done }) {
   const [spoken, setSpoken] = useState("");
   const [task, setTask] = useState("");
   const save = () => put(`bots/${name}/config`, { ...(spoken && { language: spoken }), ...(task && { task }) });
-  return html`<${FormDialog} title="Language of the bot" close=${close} save=${save} word="Change" canSave=${Boolean(spoken || task)}
+  return html`<${FormDialog} title="Language of the bot" close=${close} save=${save} word="Change"
+    canSave=${Boolean(spoken || task)}
     done=${done("The bot is told")}>
     <${LanguageChoice} value=${spoken} set=${setSpoken} none="As it is" />
-    <${Choice} label="Task" value=${task} set=${setTask} options=${[["", "As it is"], ["transcribe", "Transcribe"], ["translate", "Translate to English"]]} />
+    <${Choice} label="Task" value=${task} set=${setTask}
+      options=${[["", "As it is"], ["transcribe", "Transcribe"], ["translate", "Translate to English"]]} />
   <//>`;
 }

@@ -27,7 +27,8 @@ export default function Usage({ kind }) {
   const csv = useAction(() => download(path, { from, format: "csv" }, `usage-from-${from}.csv`));
   const [, title, unit] = FIGURES.find(([key]) => key === figure);
   return html`
-    <${Head} title="Usage" lead=${isAdmin ? "What all users used, by day in UTC." : "What your tokens used, by day in UTC."}>
+    <${Head} title="Usage" lead=${isAdmin ? "What all users used, by day in UTC."
+      : "What your tokens used, by day in UTC."}>
       <${Button} icon="download" busy=${csv.busy} onClick=${csv.act}>Save as CSV<//>
     <//>
     ${csv.error && html`<${Note}>${csv.error.message}<//>`}
@@ -36,12 +37,15 @@ export default function Usage({ kind }) {
       <${Select} label="Days" value=${days} set=${setDays} options=${SPANS} />
       <${Select} label="Figure" value=${figure} set=${setFigure} options=${FIGURES} />
     </div>
-    <${Card} title=${title}><${Chart} title=${title} unit=${unit} points=${usage.data && byDay(usage.data.usage, figure, Number(days))} /><//>
+    <${Card} title=${title}><${Chart} title=${title} unit=${unit}
+      points=${usage.data && byDay(usage.data.usage, figure, Number(days))} /><//>
     <${Card} title=${isAdmin ? "By user" : "By token"}>
       <${Loaded} of=${share}>${({ usage: rows }) => (rows.length
-        ? html`<${Table} label="Shares" keyOf=${(row) => row.user_id ?? row.token_id} columns=${columns(isAdmin, names.data)}
+        ? html`<${Table} label="Shares" keyOf=${(row) => row.user_id ?? row.token_id}
+          columns=${columns(isAdmin, names.data)}
             rows=${[...rows].sort((one, other) => other[figure] - one[figure])} />`
-        : html`<${Empty} icon="usage" title="Nothing was used">In this time nobody sent a request or a bot.<//>`)}<//>
+        : html`<${Empty} icon="usage" title="Nothing was used">In this time nobody sent a request or a
+          bot.<//>`)}<//>
     <//>`;
 }
 

@@ -32,17 +32,20 @@ export default function UserPage({ parts }) {
     <${Head} title=${data.name ?? data.email} lead=${data.name ? data.email : null} back=${back}>
       <${Button} icon="edit" onClick=${() => ask("edit")}>Edit<//>
       <${Button} icon="download" busy=${exported.busy} onClick=${exported.act}>Export<//>
-      <${Button} onClick=${() => ask(data.disabled_at ? "enable" : "disable")}>${data.disabled_at ? "Enable" : "Disable"}<//>
+      <${Button} onClick=${() => ask(data.disabled_at ? "enable" : "disable")}>${data.disabled_at ? "Enable"
+        : "Disable"}<//>
       <${Button} kind="warn-text" icon="trash" onClick=${() => ask("erase")}>Erase<//>
     <//>
-    ${data.disabled_at && html`<${Note} tone="warn">Disabled <${Time} at=${data.disabled_at} />: all their tokens are refused, and nothing is deleted.<//>`}
+    ${data.disabled_at && html`<${Note} tone="warn">Disabled <${Time} at=${data.disabled_at} />: all their tokens
+      are refused, and nothing is deleted.<//>`}
     ${exported.error && html`<${Note}>${exported.error.message}<//>`}
     <${Figures} user=${data} />
     <${Tokens} user=${data} reload=${user.reload} />
     <${Meetings} id=${id} />
     <div class="columns"><${Usage} id=${id} /><${Webhook} id=${id} /></div>
     ${asked === "edit" && html`<${Edit} user=${data} close=${close} done=${changed("The user is changed")} />`}
-    ${asked === "disable" && html`<${Disable} user=${data} close=${close} done=${changed("The user is disabled")} />`}
+    ${asked === "disable" && html`<${Disable} user=${data} close=${close}
+      done=${changed("The user is disabled")} />`}
     ${asked === "enable" && html`<${Confirm} title="Enable this user?" word="Enable" close=${close}
       run=${() => patch(`admin/users/${id}`, { disabled: false })} done=${changed("The user is enabled")}>
       <p>Their tokens are accepted again.</p><//>`}
@@ -52,7 +55,8 @@ export default function UserPage({ parts }) {
         say("The user is erased");
         location.hash = "#/users";
       }}>
-      <p><strong>${data.email}</strong> is deleted with all tokens, meetings, transcripts and usage, from the database
+      <p><strong>${data.email}</strong> is deleted with all tokens, meetings, transcripts and usage, from the
+        database
         files too. This cannot be undone. <strong>Export</strong> first what must be kept.</p><//>`}`;
 }
 
@@ -71,12 +75,15 @@ function Figures({ user }) {
 
 function Tokens({ user, reload }) {
   const [open, act] = useState(null);
-  const create = html`<${Button} kind="small" icon="plus" onClick=${() => act({ what: "create" })}>Create a token<//>`;
+  const create = html`<${Button} kind="small" icon="plus" onClick=${() => act({ what: "create" })}>Create a
+    token<//>`;
   return html`<${Card} title="Tokens" actions=${create}>
     ${user.api_tokens.length
-      ? html`<${Table} label="Tokens" rows=${user.api_tokens} dim=${(token) => token.disabled_at || token.replaced_by}
+      ? html`<${Table} label="Tokens" rows=${user.api_tokens}
+        dim=${(token) => token.disabled_at || token.replaced_by}
           columns=${tokenColumns({ act: (what, token) => act({ what, token }) })} />`
-      : html`<${Empty} icon="key" title="No token yet">Create one and hand it over through a channel that you would trust with a password.<//>`}
+      : html`<${Empty} icon="key" title="No token yet">Create one and hand it over through a channel that you would
+        trust with a password.<//>`}
     <${TokenDialog} open=${open} close=${() => act(null)} api=${ofUser(user.id)} changed=${reload} />
   <//>`;
 }
@@ -92,7 +99,8 @@ function Meetings({ id }) {
 
 function Usage({ id }) {
   const usage = useLoad((signal) => get("admin/usage", { user_id: id, by: "day" }, signal), [id]);
-  return html`<${Card} title="Usage"><${Chart} title="Requests" unit="requests" points=${usage.data && byDay(usage.data.usage, "requests")} /><//>`;
+  return html`<${Card} title="Usage"><${Chart} title="Requests" unit="requests"
+    points=${usage.data && byDay(usage.data.usage, "requests")} /><//>`;
 }
 
 function Webhook({ id }) {
@@ -101,7 +109,8 @@ function Webhook({ id }) {
     <${Loaded} of=${webhook} lines=${2}>${(data) => html`<p>${data.webhook_url
       ? html`<code>${data.webhook_url}</code> ${data.has_secret ? "signed" : "not signed"}`
       : html`<span class="faint">None is set.</span>`}</p>`}<//>
-    <${Deliveries} path="admin/users/${id}/webhook/deliveries" resendPath=${(one) => `admin/deliveries/${one.id}/resend`} />
+    <${Deliveries} path="admin/users/${id}/webhook/deliveries"
+      resendPath=${(one) => `admin/deliveries/${one.id}/resend`} />
   <//>`;
 }
 
@@ -112,7 +121,8 @@ function Edit({ user, close, done }) {
   return html`<${FormDialog} title="Edit ${user.email}" close=${close} save=${save} done=${done} word="Save">
     ${(faults) => html`
       <${Field} label="Name" value=${name} set=${setName} error=${faults.name} autocomplete="off" />
-      <${Field} label="Bots at once" type="number" min="0" value=${bots} set=${setBots} error=${faults.max_concurrent_bots}
+      <${Field} label="Bots at once" type="number" min="0" value=${bots} set=${setBots}
+        error=${faults.max_concurrent_bots}
         hint="0 is none." />`}
   <//>`;
 }
@@ -120,8 +130,10 @@ function Edit({ user, close, done }) {
 function Disable({ user, close, done }) {
   const [areStopped, stop] = useState(false);
   const save = () => patch(`admin/users/${user.id}`, { disabled: true, stop_bots: areStopped });
-  return html`<${FormDialog} title="Disable this user?" close=${close} save=${save} done=${done} word="Disable" kind="danger">
-    <p>All ${plural(user.api_tokens.length, "token")} of <strong>${user.email}</strong> are refused until the user is enabled again. Nothing is deleted.</p>
+  return html`<${FormDialog} title="Disable this user?" close=${close} save=${save} done=${done} word="Disable"
+    kind="danger">
+    <p>All ${plural(user.api_tokens.length, "token")} of <strong>${user.email}</strong> are refused until the user
+      is enabled again. Nothing is deleted.</p>
     <${Check} label="Stop their bots too" hint="Otherwise bots that are in meetings go on." checked=${areStopped} set=${stop} />
   <//>`;
 }

@@ -24,7 +24,8 @@ export default function Users() {
   const isFiltered = q || state;
   const button = html`<${Button} kind="primary" icon="plus" onClick=${() => add(true)}>Add a user<//>`;
   const empty = isFiltered
-    ? html`<${Empty} icon="search" title="No user is like that">Search for another part of the e-mail address or name.<//>`
+    ? html`<${Empty} icon="search" title="No user is like that">Search for another part of the e-mail address or
+      name.<//>`
     : html`<${Empty} icon="users" title="No users yet" action=${button}>
         A user has tokens, sends bots and sees their own meetings. Add the first one, then give them a token.<//>`;
   return html`
@@ -34,9 +35,11 @@ export default function Users() {
       <${Select} label="State" value=${state} set=${setState} options=${STATES} />
     </div>
     <${PagedTable} of=${users} label="Users" empty=${empty} dim=${(user) => user.disabled_at} columns=${[
-      { head: "User", kind: "main", cell: (user) => html`<a class="row-link" href="#/users/${user.id}">${user.name ?? user.email}</a>
+      { head: "User", kind: "main", cell: (user) => html`<a class="row-link"
+        href="#/users/${user.id}">${user.name ?? user.email}</a>
         <span class="sub">${user.name ? user.email : `User ${user.id}`}</span>` },
-      { head: "State", cell: (user) => (user.disabled_at ? html`<${Badge} tone="bad">Disabled<//>` : html`<${Badge} tone="live">Enabled<//>`) },
+      { head: "State", cell: (user) => (user.disabled_at ? html`<${Badge} tone="bad">Disabled<//>` : html`<${Badge}
+        tone="live">Enabled<//>`) },
       { head: "Bots", cell: (user) => html`<${Seats} used=${user.seats_in_use} of=${user.max_concurrent_bots} />` },
       { head: "Tokens", kind: "num", cell: (user) => number(user.tokens) },
       { head: "Last used", cell: (user) => html`<${Time} at=${user.last_used_at} none="Never" />` },
@@ -60,7 +63,8 @@ function AddUser({ close, done }) {
       <${Field} label="E-mail address" type="email" value=${email} set=${setEmail} error=${faults.email}
         required autocomplete="off" hint="It names the user and cannot be changed." />
       <${Field} label="Name" value=${name} set=${setName} error=${faults.name} autocomplete="off" />
-      <${Field} label="Bots at once" type="number" min="0" value=${bots} set=${setBots} error=${faults.max_concurrent_bots}
+      <${Field} label="Bots at once" type="number" min="0" value=${bots} set=${setBots}
+        error=${faults.max_concurrent_bots}
         hint="How many of their bots may be in meetings at the same time; 0 is none." />`}
   <//>`;
 }

@@ -24,7 +24,8 @@ export default function Webhooks() {
     return html`<${Head} title=${title} lead=${lead} /><${Loaded} of=${webhook} lines=${6} />`;
   }
   const isSet = webhook.data.webhook_url;
-  const set = html`<${Button} kind=${isSet ? "" : "primary"} icon="edit" onClick=${() => ask("set")}>${isSet ? "Change" : "Set a webhook"}<//>`;
+  const set = html`<${Button} kind=${isSet ? "" : "primary"} icon="edit" onClick=${() => ask("set")}>${isSet
+    ? "Change" : "Set a webhook"}<//>`;
   return html`
     <${Head} title=${title} lead=${lead}>
       ${isSet && html`<${Button} busy=${test.busy} onClick=${tried}>Send a test<//>`}
@@ -37,12 +38,16 @@ export default function Webhooks() {
       ${isSet
         ? html`<${Facts} rows=${[
             ["Address", html`<code>${webhook.data.webhook_url}</code>`],
-            ["Signature", webhook.data.has_secret ? "Signed with your secret" : "Not signed: set a secret, so that your receiver knows who posts"],
+            ["Signature", webhook.data.has_secret ? "Signed with your secret"
+              : "Not signed: set a secret, so that your receiver knows who posts"],
           ]} />`
-        : html`<${Empty} icon="webhook" title="No webhook yet" action=${set}>Give an address of yours; it hears of each meeting that begins, ends or fails.<//>`}
+        : html`<${Empty} icon="webhook" title="No webhook yet" action=${set}>Give an address of yours; it hears of
+          each meeting that begins, ends or fails.<//>`}
     <//>
-    <${Card} title="Deliveries"><${Deliveries} path="user/webhook/deliveries" resendPath=${(one) => `user/webhook/deliveries/${one.id}/resend`} /><//>
-    ${asked === "set" && html`<${SetWebhook} of=${webhook.data} close=${() => ask(null)} done=${done("The webhook is set")} />`}
+    <${Card} title="Deliveries"><${Deliveries} path="user/webhook/deliveries"
+      resendPath=${(one) => `user/webhook/deliveries/${one.id}/resend`} /><//>
+    ${asked === "set" && html`<${SetWebhook} of=${webhook.data} close=${() => ask(null)}
+      done=${done("The webhook is set")} />`}
     ${asked === "delete" && html`<${Confirm} title="Delete the webhook?" word="Delete" close=${() => ask(null)}
       run=${() => put("user/webhook", { webhook_url: null, webhook_secret: null })} done=${done("The webhook is deleted")}>
       <p>Nothing is posted any more, and the secret is forgotten.</p><//>`}`;
@@ -65,9 +70,13 @@ function SetWebhook({ of, close, done }) {
   };
   return html`<${FormDialog} title="Webhook" close=${close} save=${save} done=${done} word="Save">
     ${(faults) => html`
-      <${Field} label="Address" type="url" placeholder="https://example.com/hook" value=${url} set=${setUrl} error=${faults.webhook_url} autocomplete="off" />
-      <${Check} label="Sign events" checked=${isSigned} set=${sign} hint="Your receiver checks the signature by the same secret." />
-      ${isSigned && html`<${Field} label="Secret" type="password" value=${secret} set=${setSecret} error=${faults.webhook_secret}
-        hint=${of.has_secret ? "Empty keeps the present one." : "16 to 256 printable characters. It is not shown again."} autocomplete="new-password" />`}`}
+      <${Field} label="Address" type="url" placeholder="https://example.com/hook" value=${url} set=${setUrl}
+        error=${faults.webhook_url} autocomplete="off" />
+      <${Check} label="Sign events" checked=${isSigned} set=${sign}
+        hint="Your receiver checks the signature by the same secret." />
+      ${isSigned && html`<${Field} label="Secret" type="password" value=${secret} set=${setSecret}
+        error=${faults.webhook_secret}
+        hint=${of.has_secret ? "Empty keeps the present one."
+          : "16 to 256 printable characters. It is not shown again."} autocomplete="new-password" />`}`}
   <//>`;
 }
