@@ -25,6 +25,7 @@
 //! | [`http`] | the transport, from socket to service and back; it knows no SQL and no route |
 //! | [`app`] | the parts, and how they are built |
 //! | [`api`] | one function a route, one file a family |
+//! | [`console`] | the pages for browsers, which the binary carries |
 //! | [`routes`] | the table: every route, once |
 //! | [`server`] | starts and drains: jobs, shutdown |
 //! | [`cli`] | the commands: `serve`, `status`, `config`, and those that administer |
@@ -54,6 +55,7 @@ mod budget;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod console;
 pub mod domain;
 mod erasure;
 pub mod error;

@@ -9,6 +9,7 @@ use crate::api::{
     webhook,
 };
 use crate::app::TableInfo;
+use crate::console;
 use crate::domain::Permission::{
     Nothing as NONE, Read as READ, ReadAll as READ_ALL, Write as WRITE, WriteAll as WRITE_ALL,
 };
@@ -63,6 +64,9 @@ fn rows() -> Vec<Route> { vec![
     open(              GET,    "/metrics",                                    general::get_metrics,                 "Prometheus metrics").paged().probe().responds_with(&["text/plain", "application/openmetrics-text"]),
     open(              GET,    "/docs",                                       docs::get_docs,                       "API documentation").responds_with(&["text/html"]),
     open(              GET,    "/docs/{file}",                                docs::get_docs_file,                  "File of the API documentation").errors([PageNotFound]).responds_with(&["text/javascript", "text/css"]),
+    open(              GET,    "/console",                                    console::get_console_folder,          "Redirect to the console").errors([PageNotFound]),
+    open(              GET,    "/console/",                                   console::get_console,                 "Console").errors([PageNotFound]).responds_with(&["text/html"]),
+    open(              GET,    "/console/{file}",                             console::get_console_file,            "File of the console").errors([PageNotFound]).responds_with(&["text/javascript", "text/css", "image/svg+xml"]),
     open(              GET,    "/openapi.json",                               docs::get_openapi,                    "OpenAPI document").responds_with(&["application/json"]),
 
     user(   NONE,      GET,    "/user",                                       caller::get_caller,                   "Get the caller and the token in use"),

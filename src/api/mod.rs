@@ -9,6 +9,7 @@ pub(crate) mod bots;
 pub(crate) mod call;
 pub(crate) mod callbacks;
 pub(crate) mod caller;
+pub(crate) mod carried;
 pub mod dispatch;
 pub(crate) mod docs;
 pub(crate) mod export;

@@ -12,8 +12,8 @@ use crate::config::key::{Key, Values, settings};
 use crate::config::runner_kind::{RunnerKind, runner_kind};
 use crate::config::source::Source;
 use crate::config::values::{
-    address, filled, http_url, list, networks, optional_path, optional_span, optional_time, pairs,
-    path, seconds_up_to, text, whole,
+    address, filled, flag, http_url, list, networks, optional_path, optional_span, optional_time,
+    pairs, path, seconds_up_to, text, whole,
 };
 use crate::domain::configured::ConfiguredUser;
 use crate::domain::{Platform, Time};
@@ -67,6 +67,8 @@ settings! {
         /// When the old admin key stops being accepted, such as "2026-12-31T00:00:00Z".
         old_admin_key_until: Option<Time> = "", optional_time,
             named("admin_api_token_old_until"), variable("ADMIN_API_TOKEN_OLD_UNTIL");
+        /// Whether the console is served at `/console/`: `true` or `false`.
+        console: bool = true, flag;
     }
     groups {
         /// The HTTP server.

@@ -78,6 +78,11 @@ pub(crate) fn http_url(value: &Value) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// Yes or no.
+pub(crate) fn flag(value: &Value) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| "should be true or false".to_owned())
+}
+
 /// A whole number within limits.
 pub(crate) fn number_within<T: TryFrom<i64>>(
     value: &Value,

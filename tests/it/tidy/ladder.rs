@@ -26,6 +26,7 @@ const LADDER: &[&str] = &[
     "http",
     "app",
     "api",
+    "console",
     "routes",
     "server",
     "cli",
