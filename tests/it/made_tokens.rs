@@ -10,6 +10,9 @@ use std::time::Duration;
 
 const DAY: i64 = 86_400;
 
+/// What happens to a token, and to the one that it has made.
+type Way = dyn Fn(&Server, &Token, &Token);
+
 fn delete(server: &Server, id: i64, by: &Token) -> u16 {
     server.delete(format!("/user/tokens/{id}")).user(&by.text).send().status
 }
@@ -35,8 +38,7 @@ fn what_was_deleted_or_rotated_still_counts() {
         let rotated = token_of(&rotate_own(server, child).expect(201));
         assert_eq!(delete(server, rotated.id, whole), 204);
     };
-    let ways: [&dyn Fn(&Server, &Token, &Token); 3] =
-        [&after_deletion, &after_rotation, &after_both];
+    let ways: [&Way; 3] = [&after_deletion, &after_rotation, &after_both];
     for (way, what_happens) in ways.iter().enumerate() {
         let clock = still_clock();
         let server = start(&clock);

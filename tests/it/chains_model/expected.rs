@@ -38,6 +38,7 @@ pub fn operation() -> impl Strategy<Value = Operation> {
 }
 
 /// A token as it should be; times are seconds.
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not, whatever the others are")]
 #[derive(Debug, Clone)]
 pub struct Expected {
     /// The place of the first token of its chain.
