@@ -152,12 +152,14 @@ fn welcome(settings: &Settings, address: SocketAddr, has_users: bool) -> String 
     };
     let mut text = format!(
         "Vomeet {version} listens on {url}\n\
+         \n  Console    {console}\
          \n  Docs       {url}/docs\
          \n  Database   {database}\
          \n  Settings   {file}\
          \n  Bots       {runner}\
          \n  Admin key  {source}{warning}\n\n",
         version = crate::api::general::VERSION,
+        console = console(settings, &url),
         database = shown(&settings.config.database),
         file = settings_file(settings),
         runner = runner(settings.config.bots.runner),
@@ -174,6 +176,11 @@ fn welcome(settings: &Settings, address: SocketAddr, has_users: bool) -> String 
         text.push_str(&next);
     }
     text
+}
+
+/// The address of the console.
+fn console(settings: &Settings, url: &str) -> String {
+    if settings.config.console { format!("{url}/console/") } else { "off".to_owned() }
 }
 
 /// The settings file, as an absolute path.

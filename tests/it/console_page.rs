@@ -1,6 +1,7 @@
 //! The console as it is served: its files, their policy and their size, and that it can be switched
 //! off. What its pages do is tested in a browser: `tests/browser`.
 
+use crate::process::Launch;
 use crate::server::{Server, Setup};
 use flate2::read::GzDecoder;
 use std::fs;
@@ -95,6 +96,16 @@ fn switched_off_it_is_not_there_and_browsers_get_the_docs() {
     }
     let front = server.get("/").header("Accept", "text/html").send();
     assert_eq!((front.status, front.header("location")), (307, Some("docs")));
+}
+
+#[test]
+fn the_start_says_where_it_is() {
+    for (setting, wanted) in [("true", "/console/\n"), ("false", "Console    off\n")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut server = Launch::serve(folder.path()).env("VOMEET_CONSOLE", setting).start();
+        let line = server.stdout.find("Console").expect("a line");
+        assert!(line.ends_with(wanted) || format!("{line}\n").ends_with(wanted), "{line}");
+    }
 }
 
 /// Behind a proxy that adds a path, every address must still lead here; and nothing is asked of
