@@ -272,8 +272,10 @@ def test_the_audit_log_shows_what_differs_and_that_it_is_intact(admin, base_url,
 def test_the_system_page_shows_health_and_settings_and_no_secret(admin):
     admin.go("System")
     admin.page.get_by_text("Well", exact=True).wait_for()
-    admin.page.get_by_label("Search settings").fill("runner")
+    admin.page.get_by_label("Search settings").fill("bots.")
+    expect(admin.row("Settings", "bots.name")).to_have_count(1)
     admin.press("Changed ones only")
+    expect(admin.row("Settings", "bots.name")).to_have_count(0)
     row = admin.row("Settings", "bots.runner")
     expect(row).to_contain_text("demo")
     admin.page.get_by_label("Search settings").fill("admin_api_token")
