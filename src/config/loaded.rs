@@ -1,6 +1,7 @@
 //! The settings in force: found in all sources, parsed and checked.
 
 use crate::config::configured_users;
+use crate::config::in_force::InForce;
 use crate::config::settings::{Config, Http, KEYS};
 use crate::config::source::Source;
 use crate::config::sources::{Environment, Flags, Found, find, invalid, without_mark};
@@ -62,6 +63,7 @@ impl Settings {
         config.bots.process.inherited = inherited(&around.environment);
         let file = around.folder.join(&file);
         let file = file.exists().then_some(file);
+        config.in_force = InForce::new(&KEYS, &values, file.as_deref());
         let mut settings = Self { config, origins: values, file };
         settings.read_admin_key_file(&around.folder)?;
         let config = &mut settings.config;

@@ -58,6 +58,7 @@ fn every_key_can_be_set_in_every_way() {
             "http.cors_origins" => ("[\"http://a\", \"http://b\"]", "http://a, http://b"),
             _ if key.default == "[]" => ("[\"a\", \"b\"]", "a, b"),
             "log" => ("\"debug\"", "debug"),
+            "backup.every" => ("\"12h\"", "12h"),
             "console" => ("false", "false"),
             "admin_api_token_file" => ("\"key\"", "key"),
             name if key.default.starts_with('"') => {
