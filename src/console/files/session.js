@@ -1,12 +1,13 @@
 // Who is signed in. The key is in the memory of this page alone, unless "remember in this tab" was
-// chosen: then it is in sessionStorage, which goes with the tab.
+// chosen: then it is in sessionStorage too, which a reload, a duplicate of the tab and a tab that is
+// opened again keep.
 
 const PLACE = "vomeet.session";
 
 let current = null;
 const watchers = new Set();
 
-/// What is signed in: {kind: "admin" | "user", key}; null while nobody is.
+/// What is signed in: {kind: "admin" | "user", key, name}; null while nobody is.
 export const session = () => current;
 
 /// Calls `watcher(session, notice)` after each change; gives the function that ends it.
@@ -15,15 +16,15 @@ export function onSession(watcher) {
   return () => watchers.delete(watcher);
 }
 
-export function begin(kind, key, isRemembered) {
-  current = { kind, key, isRemembered };
+export function begin(kind, key, name, isRemembered) {
+  current = { kind, key, name, isRemembered };
   store(isRemembered ? current : null);
   publish();
 }
 
 /// Another key in the place of the present one, after a rotation.
 export function replaceKey(key) {
-  if (current) begin(current.kind, key, current.isRemembered);
+  if (current) begin(current.kind, key, current.name, current.isRemembered);
 }
 
 /// Signs out; `notice` says why where it was not asked for.
@@ -39,7 +40,7 @@ export function resume() {
   try {
     const kept = JSON.parse(sessionStorage.getItem(PLACE));
     if (kept?.key && (kept.kind === "admin" || kept.kind === "user")) {
-      current = { kind: kept.kind, key: kept.key, isRemembered: true };
+      current = { kind: kept.kind, key: kept.key, name: kept.name, isRemembered: true };
     }
   } catch {
     current = null;

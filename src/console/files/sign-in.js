@@ -5,25 +5,52 @@ import { tryKey } from "./api.js";
 import { Button, Check, Field, Logo, Note, useAction } from "./parts.js";
 import { begin } from "./session.js";
 
-/// How a user's token looks: such a key is tried as one first.
-const TOKEN = /^[0-9A-Za-z]{40}$/;
+/// How tokens and named admin keys look; the admin key of the settings rarely looks so.
+const MADE_HERE = /^[0-9A-Za-z]{40}$/;
 /// Codes that say a key is of no such kind, so that the other kind is worth a try.
 const NOT_OF_THIS_KIND = new Set(["unknown", "mistyped", "missing"]);
+const LAST = "vomeet.kind";
 
-/// Finds out what kind of key it is by asking the server.
-async function kindOf(key) {
-  const [first, second] = TOKEN.test(key) ? ["user", "admin"] : ["admin", "user"];
+/// The kinds, the likelier one first: each that is wrong is counted as a refused key. Which kind
+/// signed in here before says more than how a key looks.
+function kindsFor(key) {
+  const last = MADE_HERE.test(key) ? lastKind() ?? "user" : "admin";
+  return last === "user" ? ["user", "admin"] : ["admin", "user"];
+}
+
+function lastKind() {
   try {
-    await tryKey(first, key);
-    return first;
+    return localStorage.getItem(LAST);
+  } catch {
+    return null;
+  }
+}
+
+function keepKind(kind) {
+  try {
+    localStorage.setItem(LAST, kind);
+  } catch {
+    // The next time both are tried again.
+  }
+}
+
+/// Whether the other kind is worth a try. An address that is limited is refused whatever is wrong
+/// with its keys, and a right one is not: so the other is tried then too.
+const isMaybeTheOther = ({ status, code }) =>
+  status === 429 || (status === 403 && (!code || NOT_OF_THIS_KIND.has(code)));
+
+/// Finds out by asking the server what kind of key it is, and whose: {kind, name}.
+async function ownerOf(key) {
+  const [first, second] = kindsFor(key);
+  try {
+    return { kind: first, name: await tryKey(first, key) };
   } catch (error) {
-    if (error.status !== 403 || (error.code && !NOT_OF_THIS_KIND.has(error.code))) throw error;
+    if (!isMaybeTheOther(error)) throw error;
     try {
-      await tryKey(second, key);
-      return second;
+      return { kind: second, name: await tryKey(second, key) };
     } catch (other) {
-      // What the likelier kind says of it helps more.
-      throw other.status === 403 ? error : other;
+      // What the likelier kind says of it helps more, unless the other one knows the key.
+      throw isMaybeTheOther(other) ? error : other;
     }
   }
 }
@@ -35,7 +62,9 @@ export function SignIn({ notice }) {
   const { busy, error, act } = useAction(async () => {
     const typed = key.trim();
     if (!typed) throw new Error("Type or paste a key first.");
-    begin(await kindOf(typed), typed, isRemembered);
+    const { kind, name } = await ownerOf(typed);
+    keepKind(kind);
+    begin(kind, typed, name, isRemembered);
   });
   useEffect(() => {
     document.title = "Sign in · Vomeet console";
