@@ -72,11 +72,12 @@ export function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/// Asks with a key that nobody is signed in with yet; gives the name of whom it belongs to.
+/// Asks with a key that nobody is signed in with yet; gives whose it is: {kind, name, isOfOneMeeting}.
 export async function tryKey(kind, key) {
   const path = kind === "admin" ? "admin/keys" : "user";
   const data = await call("GET", path, { key: { kind, key } });
-  return kind === "admin" ? "Administrator" : data.email;
+  if (kind === "admin") return { kind, name: "Administrator" };
+  return { kind, name: data.email, isOfOneMeeting: Boolean(data.token.scope.meeting) };
 }
 
 async function send(method, path, { query, body, signal, key = session() } = {}) {

@@ -7,7 +7,7 @@ const PLACE = "vomeet.session";
 let current = null;
 const watchers = new Set();
 
-/// What is signed in: {kind: "admin" | "user", key, name}; null while nobody is.
+/// What is signed in: {kind: "admin" | "user", key, name, isOfOneMeeting}; null while nobody is.
 export const session = () => current;
 
 /// Calls `watcher(session, notice)` after each change; gives the function that ends it.
@@ -16,15 +16,19 @@ export function onSession(watcher) {
   return () => watchers.delete(watcher);
 }
 
-export function begin(kind, key, name, isRemembered) {
-  current = { kind, key, name, isRemembered };
+/// The id of a meeting as it is sent: a token that is limited to one meeting names none by its id.
+export const sentId = (id) => (current?.isOfOneMeeting ? null : id);
+
+/// `owner` is {kind, name, isOfOneMeeting}.
+export function begin(owner, key, isRemembered) {
+  current = { ...owner, key, isRemembered };
   store(isRemembered ? current : null);
   publish();
 }
 
 /// Another key in the place of the present one, after a rotation.
 export function replaceKey(key) {
-  if (current) begin(current.kind, key, current.name, current.isRemembered);
+  if (current) begin(current, key, current.isRemembered);
 }
 
 /// Signs out; `notice` says why where it was not asked for.
@@ -40,7 +44,7 @@ export function resume() {
   try {
     const kept = JSON.parse(sessionStorage.getItem(PLACE));
     if (kept?.key && (kept.kind === "admin" || kept.kind === "user")) {
-      current = { kind: kept.kind, key: kept.key, name: kept.name, isRemembered: true };
+      current = { ...kept, isRemembered: true };
     }
   } catch {
     current = null;

@@ -39,15 +39,15 @@ function keepKind(kind) {
 const isMaybeTheOther = ({ status, code }) =>
   status === 429 || (status === 403 && (!code || NOT_OF_THIS_KIND.has(code)));
 
-/// Finds out by asking the server what kind of key it is, and whose: {kind, name}.
+/// Finds out by asking the server what kind of key it is, and whose.
 async function ownerOf(key) {
   const [first, second] = kindsFor(key);
   try {
-    return { kind: first, name: await tryKey(first, key) };
+    return await tryKey(first, key);
   } catch (error) {
     if (!isMaybeTheOther(error)) throw error;
     try {
-      return { kind: second, name: await tryKey(second, key) };
+      return await tryKey(second, key);
     } catch (other) {
       // What the likelier kind says of it helps more, unless the other one knows the key.
       throw isMaybeTheOther(other) ? error : other;
@@ -62,9 +62,9 @@ export function SignIn({ notice }) {
   const { busy, error, act } = useAction(async () => {
     const typed = key.trim();
     if (!typed) throw new Error("Type or paste a key first.");
-    const { kind, name } = await ownerOf(typed);
-    keepKind(kind);
-    begin(kind, typed, name, isRemembered);
+    const owner = await ownerOf(typed);
+    keepKind(owner.kind);
+    begin(owner, typed, isRemembered);
   });
   useEffect(() => {
     document.title = "Sign in · Vomeet console";

@@ -9,6 +9,7 @@ import { length } from "./meetings.js";
 import { LanguageChoice } from "./my-meetings.js";
 import { Badge, Button, Card, Copy, Empty, Failed, Field, Head, Note, Place, SearchField, Skeleton, Status, say } from "./parts.js";
 import { Save, plainText } from "./save.js";
+import { sentId } from "./session.js";
 import { Spoken, count, merged } from "./spoken.js";
 import { Timeline, ending } from "./timeline.js";
 import { Choice } from "./tokens.js";
@@ -19,7 +20,7 @@ const RETRY_SECONDS = 5;
 
 export default function TranscriptPage({ parts, query }) {
   const [, where, native] = parts;
-  const id = query.get("id");
+  const id = sentId(query.get("id"));
   const name = `${encodeURIComponent(where)}/${encodeURIComponent(native)}`;
   const loaded = useLoad((signal) => get(`transcripts/${name}`, { meeting_id: id }, signal), [name, id]);
   const [known, setSegments] = useState(null);
@@ -104,7 +105,7 @@ export default function TranscriptPage({ parts, query }) {
       run=${() => remove(`bots/${name}`)} done=${done("The bot is asked to leave")}>
       <p>The bot leaves the meeting. What was said until then stays.</p><//>`}
     ${asked === "delete" && html`<${Confirm} title="Delete this transcript?" word="Delete" close=${given.close}
-      run=${() => remove(`meetings/${name}`, { meeting_id: meeting.id })} done=${() => {
+      run=${() => remove(`meetings/${name}`, { meeting_id: sentId(meeting.id) })} done=${() => {
         say("The transcript is deleted");
         location.hash = "#/meetings";
       }}><p>What was said in <strong>${title}</strong>, its name and its notes are deleted, from the database files
@@ -136,7 +137,7 @@ function NameDialog({ meeting, name, close, done }) {
   const [title, setTitle] = useState(meeting.data.name ?? "");
   const [notes, setNotes] = useState(meeting.data.notes ?? "");
   // Of several meetings at one link it is this one, and not the newest.
-  const save = () => patch(`meetings/${name}`, { data: { name: title, notes } }, { meeting_id: meeting.id });
+  const save = () => patch(`meetings/${name}`, { data: { name: title, notes } }, { meeting_id: sentId(meeting.id) });
   return html`<${FormDialog} title="Name and notes" close=${close} save=${save}
     done=${done("The meeting is changed")} word="Save">
     ${(faults) => html`
