@@ -171,6 +171,40 @@ def wait_for(tab, is_so):
     raise AssertionError("it never came")
 
 
+COUNTED = """() => {
+  const sort = Array.prototype.sort;
+  window.sorts = 0;
+  Array.prototype.sort = function (...given) {
+    window.sorts += 1;
+    return sort.apply(this, given);
+  };
+}"""
+
+
+def test_after_hours_of_a_meeting_a_change_is_not_a_replay_of_it(tab, base_url, person):
+    user = person("hours@example.com")
+    meeting = ask(base_url, "POST", "bots", {"meeting_url": LINK}, user=user["token"])
+    sockets = []
+    tab.page.route_web_socket(re.compile("/ws"), lambda socket: sockets.append(socket))
+    tab.sign_in(user["token"])
+    tab.page.get_by_role("link", name="abc-defg-hij").click()
+    wait_for(tab, lambda: sockets)
+    sockets[0].send(json.dumps({"type": "subscribed", "meetings": []}))
+    tab.page.get_by_text("Live", exact=True).wait_for()
+    for count in range(500):
+        payload = {"segments": [segment("a", f"Draft {count}.", 1)], "removed": []}
+        event = {"type": "transcript.mutable", "meeting": {"id": meeting["id"]}, "payload": payload}
+        sockets[0].send(json.dumps(event))
+    tab.page.get_by_text("Draft 499.").wait_for()
+    tab.page.evaluate(COUNTED)
+    tab.press("Name and notes")
+    dialog = tab.dialog("Name and notes")
+    dialog.get_by_label("Name").fill("Long")
+    tab.press("Save", within=dialog)
+    tab.title("Long")
+    assert tab.page.evaluate("window.sorts") < 50
+
+
 def test_a_long_list_says_of_when_it_is(admin, base_url, person):
     rows = [{"id": id, "email": f"{id}@example.com", "name": None, "disabled_at": None,
              "tokens": 0, "seats_in_use": 0, "max_concurrent_bots": 1, "last_used_at": None}
