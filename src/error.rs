@@ -261,6 +261,9 @@ impl fmt::Display for Error {
     }
 }
 
+const BACKUP_PATH_REFUSED: &str = "Where a backup is written, only root and the server's own user \
+    may say, by the admin socket. Leave the path out: then it is written into the configured folder.";
+
 impl Error {
     /// The message of an error whose message holds no value of its own; those that hold one are
     /// written by `fmt`.
@@ -309,10 +312,7 @@ impl Error {
                  http.cors_origins in vomeet.toml."
             }
             Self::NoWebSocket => "This route speaks WebSocket; send an upgrade request (RFC 6455).",
-            Self::BackupPathRefused => {
-                "Where a backup is written, only root and the server's own user may say, by the \
-                 admin socket. Leave the path out: then it is written into the configured folder."
-            }
+            Self::BackupPathRefused => BACKUP_PATH_REFUSED,
             Self::Busy => "The server is busy. Try again in a second.",
             Self::DiskFull => "The disk is full. Free some space on the server and try again.",
             Self::StoreFailed(_) => "The database cannot be written; the server is stopping.",
