@@ -46,7 +46,7 @@
 //! | [`declared`] | users whom the settings declare, and `vomeet token hash` |
 //! | [`scan`], [`scanners`] | `vomeet scan` in files and folders; the rules of gitleaks and trufflehog, and their reports |
 //! | [`config_faults`] | settings that would not do what they say; where a database is found |
-//! | [`secrets`], [`config`], [`config_admin_key`], [`openapi`], [`docs_page`], [`console_page`] | what must not be found, settings, the API document, the console |
+//! | [`secrets`], [`config`], [`config_admin_key`], [`openapi`], [`docs_page`], [`console_page`], [`console_words`] | what must not be found, settings, the API document, the console |
 //! | [`security_page`] | the tests that docs/security.md names |
 //! | [`tidy`] | the rules of the house |
 //!
@@ -95,6 +95,7 @@ mod config;
 mod config_admin_key;
 mod config_faults;
 mod console_page;
+mod console_words;
 mod contract;
 mod cors;
 mod cost;
