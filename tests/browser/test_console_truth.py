@@ -249,6 +249,18 @@ def test_addresses_that_name_nothing_reach_no_other_row(admin):
     assert not [url for url in addresses if "admin/keys" in url or "admin/users/" in url]
 
 
+def test_no_meeting_has_the_name_of_a_folder(tab, person):
+    user = person("folder@example.com")
+    addresses = []
+    tab.page.on("request", lambda request: addresses.append(request.url))
+    tab.sign_in(user["token"])
+    for path in ["meetings/google_meet/..", "meetings/../search", "meetings/google_meet/%2E"]:
+        tab.open(path)
+        tab.title("There is no such page")
+        tab.go("Search")
+    assert not [url for url in addresses if "/transcripts/" in url]
+
+
 def test_settings_that_are_not_set_are_no_secrets(admin):
     admin.go("System")
     admin.page.get_by_label("Search settings").fill("admin_api_token")
