@@ -9,6 +9,7 @@ use crate::erasure::Erasure;
 use crate::error::Result;
 use crate::exit::{Code, StartupError};
 use crate::feed::Feed;
+use crate::health::{HealthCheck, Phase};
 use crate::http::transport::Transport;
 use crate::metrics::{Metrics, RouteLabel};
 use crate::store::{Change, Options, Recorder, Store};
@@ -24,6 +25,9 @@ pub struct TableInfo {
     /// The OpenAPI document.
     pub document: fn() -> Result<&'static str>,
 }
+
+/// How the supervisor of bots is made: started, or at rest.
+type StartSupervisor = fn(Arc<Store>, Arc<WatchRegistry>, &Bots, Clock) -> Arc<Supervisor>;
 
 /// What every request may reach.
 pub struct App {
@@ -49,6 +53,8 @@ pub struct App {
     pub erasure: Arc<Erasure>,
     /// Committed changes to live subscribers.
     pub feed: Arc<Feed>,
+    /// The health check.
+    pub health: HealthCheck,
     /// The HTTP side.
     pub transport: Arc<Transport>,
     /// The metrics of requests.
@@ -67,7 +73,7 @@ impl App {
         table: TableInfo,
         recorder: Option<Recorder>,
     ) -> std::result::Result<Arc<Self>, StartupError> {
-        Self::build(config, address, clock, table, recorder, Supervisor::start)
+        Self::build(config, address, clock, table, recorder, (Supervisor::start, Phase::Starting))
     }
 
     /// Opens the database for a command, where no server runs: bots are not taken up, and events
@@ -78,7 +84,7 @@ impl App {
         table: TableInfo,
     ) -> std::result::Result<Arc<Self>, StartupError> {
         let address = config.listen;
-        Self::build(config, address, clock, table, None, Supervisor::at_rest)
+        Self::build(config, address, clock, table, None, (Supervisor::at_rest, Phase::Serving))
     }
 
     fn build(
@@ -87,7 +93,7 @@ impl App {
         clock: Clock,
         table: TableInfo,
         recorder: Option<Recorder>,
-        supervisor: fn(Arc<Store>, Arc<WatchRegistry>, &Bots, Clock) -> Arc<Supervisor>,
+        (supervisor, phase): (StartSupervisor, Phase),
     ) -> std::result::Result<Arc<Self>, StartupError> {
         let token_cache = Arc::new(TokenCache::default());
         let feed = Arc::new(Feed::new(config.live.queue_max));
@@ -111,6 +117,13 @@ impl App {
             let message = format!("Cannot read the tokens ({}).", error.store_cause());
             StartupError::new(Code::DatabaseUnusable, message)
         })?;
+        let health = HealthCheck::new(
+            Arc::clone(&store),
+            Arc::clone(&bots),
+            clock.clone(),
+            config.health.clone(),
+            phase,
+        );
         let auth = Auth::new(&config.admin_keys(), token_cache, has_foreign_keys);
         let limits = &config.limits;
         let failed_auth_limiter = FailedAuthLimiter::new(limits.failed_keys_per_minute);
@@ -129,6 +142,7 @@ impl App {
             dispatcher,
             erasure: Arc::new(erasure),
             feed,
+            health,
             transport: Arc::new(transport),
             metrics,
             started_at,

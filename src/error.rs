@@ -102,6 +102,8 @@ pub enum Error {
     NothingToUpdate,
     /// A bot's token is missing or wrong, or its meeting is over; what came instead.
     BotRefused(SentInstead),
+    /// The metrics were asked for without their token.
+    MetricsRefused,
     /// No runner is configured.
     NoRunner,
     /// The bot could not be started; the sentence says why.
@@ -272,6 +274,9 @@ impl Error {
             Self::TooBroad => "The search takes too long; use longer beginnings, or none.",
             Self::NothingToUpdate => "No data provided for update.",
             Self::BotRefused(_) => "Invalid bot token",
+            Self::MetricsRefused => {
+                "Send the token of metrics_token_file as Authorization: Bearer TOKEN."
+            }
             Self::NoRunner => {
                 "Nothing is configured that runs bots. Set runner in section [bots] of vomeet.toml \
                  to process, docker or demo."

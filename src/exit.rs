@@ -18,6 +18,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// `health`: the server does not work, or is not ready.
+    Unhealthy = 1,
     /// No server responds, and there is no database that a command could open.
     NotRunning = 3,
     /// No such user, token, meeting or key.
@@ -59,6 +61,8 @@ codes! {
     TokenFound = 32,
     /// `scan`: no token was found, but not everything could be read.
     ScanIncomplete = 33,
+    /// `doctor`: something was found that somebody should see to.
+    Finding = 34,
 }
 
 /// Why the program ends without success: a message that says what to do, and an exit code.

@@ -4,8 +4,8 @@
 use crate::api::openapi::openapi;
 use crate::api::route::{Route, admin, bot, open, session, socket, user};
 use crate::api::{
-    admin_keys, analytics, audit, bots, callbacks, caller, docs, export, general, live, meetings,
-    search, segments, tokens, transcripts, usage, users, webhook,
+    admin_keys, analytics, audit, bots, callbacks, caller, docs, export, general, health, live,
+    meetings, metrics, search, segments, tokens, transcripts, usage, users, webhook,
 };
 use crate::app::TableInfo;
 use crate::domain::Permission::{
@@ -13,9 +13,9 @@ use crate::domain::Permission::{
 };
 use crate::error::Error::{
     AdminKeyNotFound, AdminKeyTaken, BotInMeeting, BotLimitReached, BotNotStarted,
-    BotsStillLeaving, EmailFixed, MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook,
-    NothingToUpdate, PageNotFound, TokenDisabled, TokenNotFound, TooBroad, TooManyBots,
-    UserNotFound,
+    BotsStillLeaving, EmailFixed, MeetingTaken, MetricsRefused, NoBotToStop, NoRoute, NoRunner,
+    NoSuchMeeting, NoWebhook, NothingToUpdate, PageNotFound, TokenDisabled, TokenNotFound,
+    TooBroad, TooManyBots, UserNotFound,
 };
 use crate::error::Result;
 use crate::metrics::RouteLabel;
@@ -42,7 +42,11 @@ pub const TABLE_INFO: TableInfo = TableInfo { labels, document };
 
 /// The labels of the rows in the metrics.
 fn labels() -> Vec<RouteLabel> {
-    TABLE.iter().map(|route| (route.method.as_str(), route.path)).collect()
+    let mut labels = Vec::new();
+    for route in TABLE.iter() {
+        labels.push(RouteLabel::new(route.method.as_str(), route.path, route.class()));
+    }
+    labels
 }
 
 /// The OpenAPI document of the table; made once.
@@ -58,8 +62,9 @@ pub fn document() -> Result<&'static str> {
 #[rustfmt::skip]
 fn rows() -> Vec<Route> { vec![
     open(              GET,    "/",                                           general::get_server_info,             "Server information"),
-    open(              GET,    "/healthz",                                    general::get_health,                  "Health check").probe(),
-    open(              GET,    "/metrics",                                    general::get_metrics,                 "Prometheus metrics").paged().probe().responds_with(&["text/plain", "application/openmetrics-text"]),
+    open(              GET,    "/healthz",                                    health::get_health,                   "Health check: whether the server works").probe(),
+    open(              GET,    "/ready",                                      health::get_readiness,                "Readiness: whether the server should get requests").probe(),
+    open(              GET,    "/metrics",                                    metrics::get_metrics,                 "Prometheus metrics").errors([MetricsRefused, NoRoute]).paged().probe().responds_with(&["text/plain", "application/openmetrics-text"]),
     open(              GET,    "/docs",                                       docs::get_docs,                       "API documentation").responds_with(&["text/html"]),
     open(              GET,    "/docs/{file}",                                docs::get_docs_file,                  "File of the API documentation").errors([PageNotFound]).responds_with(&["text/javascript", "text/css"]),
     open(              GET,    "/openapi.json",                               docs::get_openapi,                    "OpenAPI document").responds_with(&["application/json"]),
@@ -100,6 +105,8 @@ fn rows() -> Vec<Route> { vec![
     admin(             GET,    "/admin/audit",                                audit::list_audit_log,                "List the audit log, newest first").large(),
     admin(             GET,    "/admin/audit/verify",                         audit::verify_audit_log,              "Verify the audit log"),
     admin(             GET,    "/admin/audit/export",                         audit::export_audit_log,              "Export the audit log as JSON lines").paged(),
+
+    admin(             GET,    "/admin/health",                               health::get_full_health,              "Get all findings of the health check"),
 
     admin(             POST,   "/admin/meetings/{id}/stop",                   bots::stop_meeting,                   "Stop the bot of any meeting").errors([NoSuchMeeting]),
 

@@ -9,11 +9,12 @@ use crate::auth::{ADMIN_HEADER, Admin, Bot, ResponseHeaders, USER_HEADER, User};
 use crate::budget::Holder;
 use crate::domain::TokenHash;
 use crate::error::{Error, Result};
-use crate::http::peer::Origin;
+use crate::http::peer::{Door, Origin};
 use crate::http::request::extractor::query_value;
 use crate::http::this_machine::Locality;
 use crate::http::websocket::handshake::Handshake;
 use crate::http::websocket::origin;
+use crate::metrics::Limit;
 use hyper::body::Body;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use std::net::IpAddr;
@@ -72,6 +73,10 @@ pub struct Anonymous {
     pub wants_page: bool,
     /// Whether the caller takes `OpenMetrics`.
     pub wants_openmetrics: bool,
+    /// Whether the caller comes by the network, at the address that serves the API.
+    pub comes_by_listen: bool,
+    /// Whether details are for callers of this door at all.
+    pub sees_details: bool,
     /// Whether the caller is on the server's own machine.
     pub(crate) locality: Locality,
     /// Whether the caller takes gzip.
@@ -85,9 +90,13 @@ impl Guard for Anonymous {
 
     fn authenticate(call: &Call) -> Result<Self> {
         let headers = &call.request.head.headers;
+        let door = call.request.peer.door;
+        let is_network = matches!(call.request.peer.origin, Origin::Network(_));
         Ok(Self {
             wants_page: accepts(call, "text/html"),
             wants_openmetrics: accepts(call, "application/openmetrics-text"),
+            comes_by_listen: is_network && door == Door::Api,
+            sees_details: door == Door::Api,
             locality: locality(call),
             accepts_gzip: accepts_gzip(headers),
             known_etags: headers.get(header::IF_NONE_MATCH).cloned(),
@@ -201,7 +210,12 @@ impl Guard for User {
 
     fn record_use(&self, call: &Call, response_headers: &mut ResponseHeaders) -> Result<()> {
         auth::add_expiry_header(self, call.now, response_headers);
-        call.app.request_limiter.count(self, call.cost, call.instant, response_headers)?;
+        let counted =
+            call.app.request_limiter.count(self, call.cost, call.instant, response_headers);
+        if counted.is_err() {
+            call.app.metrics.refuse_too_many(Limit::Requests);
+        }
+        counted?;
         call.app.auth.usage().record_use(self, call.now, call.request.client);
         Ok(())
     }
@@ -293,12 +307,20 @@ pub fn count_failed_auth(call: &Call, access: Access, error: Error) -> Error {
     // A request without a key is no attempt to guess one.
     let brings_key = access == Access::Socket
         || call.request.head.headers.get_all(header).iter().any(|key| !key.is_empty());
+    if error.refuses_key() || matches!(error, Error::TokenMissing(_)) {
+        let is_bot = matches!(access, Access::Bot | Access::Session);
+        let code = error.reason().map_or("", |(code, _)| code);
+        call.app.metrics.refuse_key(if is_bot { "bot" } else { code });
+    }
     let Some(client) = call.request.client else { return error };
     if !error.refuses_key() || !brings_key {
         return error;
     }
     match call.app.failed_auth_limiter.count(client, call.instant) {
         Ok(()) => error,
-        Err(too_many) => too_many,
+        Err(too_many) => {
+            call.app.metrics.refuse_too_many(Limit::FailedKeys);
+            too_many
+        }
     }
 }

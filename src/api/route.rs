@@ -280,6 +280,21 @@ impl Route {
         self.body_bytes_max.max(of_kind)
     }
 
+    /// The class of routes whose times are counted together: who calls, and whether it changes
+    /// anything.
+    pub fn class(&self) -> &'static str {
+        let reads = self.method == Method::GET;
+        match (self.access, reads) {
+            (Access::Open, _) => "open",
+            (Access::Admin, true) => "admin_read",
+            (Access::Admin, false) => "admin_write",
+            (Access::User, true) => "user_read",
+            (Access::User, false) => "user_write",
+            (Access::Socket, _) => "socket",
+            (Access::Bot | Access::Session, _) => "bot",
+        }
+    }
+
     /// The same row at its place in the table.
     #[must_use]
     pub fn numbered(self, number: usize) -> Self {

@@ -190,6 +190,11 @@ impl Client {
         self.connection.send(request).await.map_err(failed)
     }
 
+    /// Whether this process has opened the database itself, as no server runs.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Closes the connection, and the database if this process has opened it.
     pub(super) fn close(self) {
         drop(self.connection);

@@ -5,6 +5,10 @@ mod audit;
 mod client;
 mod config;
 mod confirm;
+mod doctor;
+mod doctor_report;
+mod health;
+mod journal;
 mod manual;
 mod meetings;
 mod output;
@@ -59,6 +63,10 @@ enum Command {
     Serve(FlagArgs),
     /// Show whether the server runs, since when, and its size; exit code 3 if it does not run
     Status(FlagArgs),
+    /// Say in one line whether the server works; exit code 1 if not (for HEALTHCHECK)
+    Health(HealthArgs),
+    /// Look at the server or the resting database, and say what to do; exit code 34 for a finding
+    Doctor(doctor::DoctorArgs),
     /// Check or show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -134,7 +142,16 @@ enum ConfigCommand {
     Show(FlagArgs),
 }
 
-#[derive(Args, Default)]
+#[derive(Args)]
+struct HealthArgs {
+    #[command(flatten)]
+    flags: FlagArgs,
+    /// Ask whether the server should get requests, not only whether it works
+    #[arg(long)]
+    ready: bool,
+}
+
+#[derive(Args, Clone, Default)]
 struct FlagArgs {
     /// Settings file [default: vomeet.toml in the working directory, if it is there]
     #[arg(long, value_name = "FILE")]
@@ -230,6 +247,10 @@ impl Command {
         match self {
             Self::Serve(flags) => serve::run(flags.load_to_serve()?),
             Self::Status(flags) => status::run(&flags.load_for_command()?),
+            Self::Health(HealthArgs { flags, ready }) => {
+                health::run(&flags.load_for_command()?, ready)
+            }
+            Self::Doctor(args) => doctor::run(args),
             Self::Config(ConfigCommand::Check(flags)) => config::check(&flags.load_to_serve()?),
             Self::Config(ConfigCommand::Show(flags)) => config::show(&flags.load()?),
             Self::User(Administration { place, command }) => {

@@ -1,6 +1,7 @@
 //! `vomeet serve`: start the server, print the next step, serve, stop.
 
 use crate::app::App;
+use crate::cli::journal;
 use crate::cli::print::say;
 use crate::cli::reach::shown;
 use crate::clock::Clock;
@@ -15,6 +16,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -27,7 +29,8 @@ const OTHER_FILES: u64 = 64;
 pub(super) fn run(settings: Settings) -> Result<(), StartupError> {
     settings.check_admin_key()?;
     AdminSocket::check(&settings.config)?;
-    let _flush = logging::start(&settings.config.log)?;
+    let config = &settings.config;
+    let _flush = logging::start(&config.log, config.log_format, journal::is_standard_error())?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     runtime(&settings.config)?.block_on(serve(settings))
 }
@@ -56,6 +59,7 @@ async fn serve(mut settings: Settings) -> Result<(), StartupError> {
         StartupError::new(Code::Listen, message)
     };
     let listener = listen(wanted).map_err(cannot)?;
+    let monitoring = listen_for_monitoring(&settings.config)?;
     let address = listener.local_addr().map_err(cannot)?;
     let cannot_wait = |error: std::io::Error| {
         StartupError::new(Code::Config, format!("Cannot wait for signals: {error}."))
@@ -82,7 +86,24 @@ async fn serve(mut settings: Settings) -> Result<(), StartupError> {
         }
     }
     tokio::spawn(keep_on(hang_up, Arc::clone(&app)));
-    server::run(app, Listeners { network: listener, admin }, stop).await
+    server::run(app, Listeners { network: listener, admin, monitoring }, stop).await
+}
+
+/// Listens on the address for monitoring, if there is one.
+fn listen_for_monitoring(config: &Config) -> Result<Option<TcpListener>, StartupError> {
+    let Some(wanted) = config.metrics_listen else { return Ok(None) };
+    match listen(wanted).and_then(|listener| Ok((listener.local_addr()?, listener))) {
+        Ok((address, listener)) => {
+            log::info!("metrics and health on http://{address}");
+            Ok(Some(listener))
+        }
+        Err(error) => {
+            let message = format!(
+                "Cannot listen on {wanted} for metrics ({error}); choose another metrics_listen."
+            );
+            Err(StartupError::new(Code::Listen, message))
+        }
+    }
 }
 
 /// Goes on at a SIGHUP, which a terminal sends when it is closed: checkpoints, and says that nothing

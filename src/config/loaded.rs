@@ -1,6 +1,7 @@
 //! The settings in force: found in all sources, parsed and checked.
 
 use crate::config::configured_users;
+use crate::config::metrics_token;
 use crate::config::settings::{Config, Http, KEYS};
 use crate::config::source::Source;
 use crate::config::sources::{Environment, Flags, Found, find, invalid, without_mark};
@@ -64,6 +65,7 @@ impl Settings {
         let file = file.exists().then_some(file);
         let mut settings = Self { config, origins: values, file };
         settings.read_admin_key_file(&around.folder)?;
+        faults.extend(metrics_token::read(&mut settings.config, &around.folder).err());
         let config = &mut settings.config;
         config.admin_key = header_value(&config.admin_key)?;
         config.old_admin_key = header_value(&config.old_admin_key)?;

@@ -37,8 +37,19 @@ impl fmt::Display for Origin {
     }
 }
 
+/// By which door a connection comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// The address of the API, or the admin socket.
+    Api,
+    /// The address for monitoring.
+    Monitoring,
+}
+
 /// The peer of a connection.
 pub struct Peer {
+    /// By which door it came in.
+    pub door: Door,
     /// Where the connection comes from.
     pub origin: Origin,
     /// The same as text, made once.
@@ -54,6 +65,11 @@ impl Peer {
     /// The same, connected to this address of the server and accepted at this time.
     pub(crate) fn at(self, local: Option<SocketAddr>, since: Instant) -> Self {
         Self { local, since, ..self }
+    }
+
+    /// The same, come in by this door.
+    pub(crate) fn by(self, door: Door) -> Self {
+        Self { door, ..self }
     }
 
     /// Whose program is at the other end of the connection; looked up once.
@@ -76,6 +92,7 @@ impl Peer {
 impl From<Origin> for Peer {
     fn from(origin: Origin) -> Self {
         Self {
+            door: Door::Api,
             name: origin.to_string(),
             origin,
             local: None,

@@ -35,7 +35,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::ForeignOrigin
         | Error::BotLimitReached { .. }
         | Error::BotsStillLeaving { .. } => StatusCode::FORBIDDEN,
-        Error::BotRefused(_) => StatusCode::UNAUTHORIZED,
+        Error::BotRefused(_) | Error::MetricsRefused => StatusCode::UNAUTHORIZED,
         Error::TooManyFailedKeys { .. } | Error::TooManyRequests { .. } => {
             StatusCode::TOO_MANY_REQUESTS
         }
@@ -121,7 +121,7 @@ fn add_headers(error: &Error, headers: &mut HeaderMap) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
-        Error::BotRefused(_) => {
+        Error::BotRefused(_) | Error::MetricsRefused => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         Error::TooManyFailedKeys { retry_after } | Error::TooManyRequests { retry_after } => {

@@ -7,7 +7,7 @@ use crate::store::connection::Readers;
 use crate::store::failure::{fail_on, unusable};
 use crate::store::options::Options;
 use crate::store::positions::Positions;
-use crate::store::writer::job::Written;
+use crate::store::writer::counters::Written;
 use crate::store::writer::queue::Writer;
 use crate::store::writer::record::Recorder;
 use crate::store::writer::verb::{Change, Verb};
@@ -27,8 +27,8 @@ const LONG_READ_CACHE_KIB: u32 = 256;
 /// The open database.
 pub struct Store {
     path: PathBuf,
-    small_reads: Readers,
-    long_reads: Readers,
+    pub(super) small_reads: Readers,
+    pub(super) long_reads: Readers,
     /// Places for searches: fewer than long reads, so that lists never wait for them alone.
     pub(crate) searches: Semaphore,
     pub(crate) writer: Writer,
@@ -37,7 +37,7 @@ pub struct Store {
     files: Arc<file::Files>,
     // Dropped in this order, after the connections.
     _log: file::OwnLog,
-    _lock: file::Lock,
+    pub(super) lock: file::Lock,
 }
 
 impl Store {
@@ -98,7 +98,7 @@ impl Store {
             failed,
             files,
             _log: file::OwnLog::of(&options.path),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -131,7 +131,7 @@ impl Store {
 
     /// How much was written since the start.
     pub fn written(&self) -> Written {
-        self.writer.written()
+        self.writer.counters.written()
     }
 
     /// Becomes `Some(cause)` once, when the file can no longer be trusted.

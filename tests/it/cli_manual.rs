@@ -20,6 +20,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("admin-key", &["create", "list", "rotate", "revoke"]),
     ("audit", &["list", "verify", "export"]),
     ("usage", &[]),
+    ("doctor", &[]),
+    ("health", &[]),
     ("scan", &[]),
     ("completions", &[]),
     ("man", &[]),

@@ -30,6 +30,8 @@
 //! | [`races`], [`model`] | many callers at once; random sequences against a model |
 //! | [`replay`], [`replay_planted`], [`recording`] | the verbs of every server, applied to another file: the same rows |
 //! | [`durability`], [`kill`], [`disk`], [`disk_faults`], [`startup`] | stops, kills, full and broken disks, refused starts |
+//! | [`health`] | what the health check finds, whom it tells, what a probe costs |
+//! | [`monitoring`], [`logs`], [`doctor`] | the metrics and their own address; log lines; `vomeet health` and `vomeet doctor` |
 //! | [`vanished`], [`watched`] | files that fail or go away under a server; what its process takes and leaves behind |
 //! | [`runner_process`], [`runner_adoption`], [`runner_limits`] | bots as processes: their surroundings, ends, restarts of the server, time limits |
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
@@ -97,12 +99,14 @@ mod disk;
 mod disk_faults;
 mod dispatcher;
 mod docs_page;
+mod doctor;
 mod durability;
 mod edge;
 mod erasure;
 mod erasure_steps;
 mod export;
 mod files;
+mod health;
 mod indexing;
 mod keys;
 mod kill;
@@ -115,9 +119,11 @@ mod live_crowd;
 mod live_edge;
 mod local;
 mod local_socket;
+mod logs;
 mod matrix;
 mod meetings;
 mod model;
+mod monitoring;
 mod names;
 mod notes;
 mod openapi;

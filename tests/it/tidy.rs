@@ -93,13 +93,13 @@ const RULES: &[Rule] = &[
     // Which states belong together, the domain says: store/meetings/states.rs.
     ("src/store/", &["status IN ('", "status NOT IN ('"], &[]),
     ("src/", &["std::env", "env::var", "env::args", "dotenvy"], &["src/cli/", "src/config/"]),
-    ("src/", &["std::fs", "fs::read", "File::open", "OpenOptions"], &["src/cli/", "src/config/", "src/store/", "src/http/admin_socket.rs", "src/http/peer_owner/tables.rs", "src/bots/output.rs", "src/bots/running.rs", "src/bots/runners/process.rs"]),
+    ("src/", &["std::fs", "fs::read", "File::open", "OpenOptions"], &["src/cli/", "src/config/", "src/store/", "src/http/admin_socket.rs", "src/http/peer_owner/tables.rs", "src/bots/output.rs", "src/bots/running.rs", "src/metrics/process.rs", "src/bots/runners/process.rs"]),
     ("src/", &["std::process"], &["src/cli/", "src/main.rs", "src/bots/runners/process.rs"]),
     ("src/", &["println!", "print!", "eprintln!", "eprint!"], &["src/cli/"]),
     ("src/", &["clap"], &["src/cli/"]),
     // Time is given by a clock that is passed in.
     ("src/", &["SystemTime", "Timestamp::now", "Zoned::now", "Utc::now"], &["src/clock.rs"]),
-    ("src/", &["Clock::system"], &["src/clock.rs", "src/logging.rs", "src/cli/"]),
+    ("src/", &["Clock::system"], &["src/clock.rs", "src/logging/line.rs", "src/cli/"]),
     ("src/", &["Clock::manual"], &["src/clock.rs"]),
     ("src/", &["thread::sleep"], &["src/logging.rs", "src/store/file.rs"]),
     ("src/", &["std::sync::mpsc::channel", "unbounded_channel", "mpsc::unbounded"], &[]),

@@ -21,6 +21,7 @@ const LADDER: &[&str] = &[
     "webhooks",
     "bots",
     "erasure",
+    "health",
     "http",
     "app",
     "api",
