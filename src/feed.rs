@@ -119,8 +119,12 @@ impl Subscriber {
         }
     }
 
-    /// Closes it because it is slow; so many messages it does not get.
+    /// Closes it because it is slow; so many messages it does not get. Nothing more is sent to one
+    /// that is closed, so nothing more is dropped.
     fn drop_messages(&self, count: usize) {
+        if self.is_closed() {
+            return;
+        }
         self.counters.dropped.fetch_add(count as u64, Ordering::Relaxed);
         self.counters.slow.fetch_add(1, Ordering::Relaxed);
         self.close(CloseReason::Slow);

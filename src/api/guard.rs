@@ -73,10 +73,8 @@ pub struct Anonymous {
     pub wants_page: bool,
     /// Whether the caller takes `OpenMetrics`.
     pub wants_openmetrics: bool,
-    /// Whether the caller comes by the network, at the address that serves the API.
-    pub comes_by_listen: bool,
-    /// Whether details are for callers of this door at all.
-    pub sees_details: bool,
+    /// By which door the caller comes.
+    pub door: Door,
     /// Whether the caller is on the server's own machine.
     pub(crate) locality: Locality,
     /// Whether the caller takes gzip.
@@ -90,13 +88,10 @@ impl Guard for Anonymous {
 
     fn authenticate(call: &Call) -> Result<Self> {
         let headers = &call.request.head.headers;
-        let door = call.request.peer.door;
-        let is_network = matches!(call.request.peer.origin, Origin::Network(_));
         Ok(Self {
             wants_page: accepts(call, "text/html"),
             wants_openmetrics: accepts(call, "application/openmetrics-text"),
-            comes_by_listen: is_network && door == Door::Api,
-            sees_details: door == Door::Api,
+            door: call.request.peer.door,
             locality: locality(call),
             accepts_gzip: accepts_gzip(headers),
             known_etags: headers.get(header::IF_NONE_MATCH).cloned(),

@@ -10,6 +10,7 @@ use crate::auth::Admin;
 use crate::domain::Time;
 use crate::error::Result;
 use crate::health::{Code, Finding as Found, Severity};
+use crate::http::peer::Door;
 use crate::http::request::input::input;
 use crate::http::response::{AnswerDoc, json, json_doc};
 use crate::http::{IntoResponse, Json, Response};
@@ -137,6 +138,11 @@ fn words(findings: &[Found], which: fn(&Found) -> bool) -> Vec<&'static str> {
     findings.iter().filter(|found| which(found)).map(|found| found.code.word()).collect()
 }
 
+/// Whether the caller is surely on this machine; at the address for monitoring nobody is.
+fn sees_details(caller: &Anonymous) -> bool {
+    caller.door != Door::Monitoring && caller.locality.is_sure()
+}
+
 /// Those of the findings that a caller may see.
 fn shown(findings: &[Found], may_see: bool) -> Vec<Finding> {
     match may_see {
@@ -149,7 +155,7 @@ fn shown(findings: &[Found], may_see: bool) -> Vec<Finding> {
 pub(crate) async fn get_health(app: Arc<App>, caller: Anonymous, (): ()) -> Result<Answer<Health>> {
     let findings = app.health.findings().await;
     let reasons = words(&findings, is_dead);
-    let may_see = caller.sees_details && caller.locality.is_sure();
+    let may_see = sees_details(&caller);
     let mut server = None;
     if may_see && reasons.is_empty() {
         // Whoever asks for the health must be answered with it, also where lists are busy.
@@ -188,7 +194,7 @@ pub(crate) async fn get_readiness(
     let findings = app.health.findings().await;
     let reasons = words(&findings, is_unready);
     let is_well = reasons.is_empty();
-    let may_see = caller.sees_details && caller.locality.is_sure();
+    let may_see = sees_details(&caller);
     let status = if is_well { OK } else { UNAVAILABLE };
     Ok(Answer { is_well, body: Readiness { status, reasons, findings: shown(&findings, may_see) } })
 }
@@ -222,6 +228,7 @@ pub(crate) struct FullHealth {
     /// Size of the WAL alone, in bytes.
     wal_bytes: u64,
     /// Bytes of the database's disk that are free; null where the system does not say.
+    #[schema(required)]
     disk_free_bytes: Option<u64>,
     /// Whether all bytes of the file were checked.
     file_checked: bool,

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::health::{Code, Severity};
 use crate::http::Page;
+use crate::http::peer::Door;
 use crate::metrics::{Family, Format, process, text};
 use crate::store::Ending;
 use hyper::header::{self, HeaderValue};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 /// of their own, the network gets them there alone.
 pub(crate) async fn get_metrics(app: Arc<App>, caller: Anonymous, (): ()) -> Result<Page> {
     let is_elsewhere = app.config.metrics_listen.is_some();
-    if is_elsewhere && caller.comes_by_listen {
+    if is_elsewhere && caller.door == Door::Api {
         return Err(Error::NoRoute);
     }
     let format = match caller.wants_openmetrics {

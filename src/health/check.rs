@@ -247,7 +247,7 @@ impl HealthCheck {
 }
 
 /// The finding of a write that failed.
-fn of_write(error: &Error) -> Finding {
+pub(super) fn of_write(error: &Error) -> Finding {
     match error {
         Error::DiskFull => Finding::new(Code::DiskFull, "The disk is full: a write was refused."),
         Error::Busy => Finding::new(Code::Busy, "Too many writes wait; another one was refused."),

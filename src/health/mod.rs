@@ -7,6 +7,7 @@
 mod check;
 mod finding;
 mod looks;
+mod tests;
 
 pub use check::HealthCheck;
 pub(crate) use check::Phase;

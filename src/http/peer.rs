@@ -40,7 +40,9 @@ impl fmt::Display for Origin {
 /// By which door a connection comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
-    /// The address of the API, or the admin socket.
+    /// The admin socket, or a command that opened the database itself.
+    Admin,
+    /// The address of the API.
     Api,
     /// The address for monitoring.
     Monitoring,
@@ -92,7 +94,10 @@ impl Peer {
 impl From<Origin> for Peer {
     fn from(origin: Origin) -> Self {
         Self {
-            door: Door::Api,
+            door: match origin {
+                Origin::Local(_) => Door::Admin,
+                Origin::Network(_) => Door::Api,
+            },
             name: origin.to_string(),
             origin,
             local: None,

@@ -44,7 +44,7 @@ fn is_sound(value: &[u8]) -> bool {
     let parts: Vec<&[u8]> = known.split(|&byte| byte == b'-').collect();
     let [version, id, span, flags] = parts[..] else { return false };
     let lengths = [version.len(), id.len(), span.len(), flags.len()];
-    if lengths != [2, 32, 16, 2] || !parts.concat().iter().all(is_hex) {
+    if lengths != [2, 32, 16, 2] || !parts.concat().into_iter().all(is_hex) {
         return false;
     }
     let is_zero = |part: &[u8]| part.iter().all(|&byte| byte == b'0');
@@ -53,7 +53,7 @@ fn is_sound(value: &[u8]) -> bool {
     version != b"ff" && has_end && !is_zero(id) && !is_zero(span)
 }
 
-fn is_hex(byte: &u8) -> bool {
+fn is_hex(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 

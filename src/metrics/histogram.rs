@@ -81,7 +81,7 @@ impl Histogram {
         let mut count = 0;
         for (at, counted) in self.counts.iter().enumerate() {
             let counted = counted.load(Ordering::Relaxed);
-            let bound = self.bounds.get(at).map_or(f64::MAX, |&bound| self.shown(bound));
+            let bound = self.bounds.get(at).map_or(f64::INFINITY, |&bound| self.shown(bound));
             buckets.push((bound, counted));
             count += counted;
         }
@@ -123,7 +123,7 @@ mod tests {
             found.expect("a bucket").1
         };
         assert_eq!(
-            (of(1.0), of(2.0), of(4.0), of(8.0), of(256.0), of(f64::MAX)),
+            (of(1.0), of(2.0), of(4.0), of(8.0), of(256.0), of(f64::INFINITY)),
             (1, 1, 2, 0, 1, 1)
         );
         assert_eq!((counted.count, counted.sum.total_cmp(&523.0).is_eq()), (6, true));

@@ -117,6 +117,7 @@ mod tests {
                 "le=\"0.001\"",
             ),
             (&classic, "\nprocess_threads 3\n", "vomeet_process"),
+            (&classic, "_bucket{le=\"+Inf\",class=\"user_read\"} 1\n", "e308"),
         ] {
             assert!(text.contains(wanted) && !text.contains(unwanted), "{wanted:?}:\n{text}");
         }

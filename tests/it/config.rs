@@ -45,9 +45,8 @@ fn every_key_can_be_set_in_every_way() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path();
         let (toml, plain) = match key.name.as_str() {
-            "listen" => ("\"127.0.0.1:7\"", "127.0.0.1:7"),
+            "listen" | "metrics_listen" => ("\"127.0.0.1:7\"", "127.0.0.1:7"),
             "log_format" => ("\"json\"", "json"),
-            "metrics_listen" => ("\"127.0.0.1:7\"", "127.0.0.1:7"),
             "bots.runner" => ("\"demo\"", "demo"),
             "bots.platforms" => ("[\"zoom\", \"jitsi\"]", "zoom, jitsi"),
             "bots.callback_url" => ("\"http://10.0.0.5:7\"", "http://10.0.0.5:7"),
