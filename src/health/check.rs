@@ -100,6 +100,15 @@ impl HealthCheck {
 
     /// Everything that is found now, the worst first.
     pub async fn findings(&self) -> Vec<Finding> {
+        self.found(true).await
+    }
+
+    /// The same without a write of the check's own: what the last one has shown still counts.
+    pub(crate) async fn findings_without_write(&self) -> Vec<Finding> {
+        self.found(false).await
+    }
+
+    async fn found(&self, may_write: bool) -> Vec<Finding> {
         let mut findings = Vec::new();
         findings.extend(self.read());
         findings.extend(self.phase());
@@ -108,7 +117,7 @@ impl HealthCheck {
             findings.push(Finding::new(Code::DiskFull, message));
         }
         if !findings.iter().any(|finding| finding.code == Code::DatabaseFailed) {
-            let looked = self.looked().await;
+            let looked = self.looked(may_write).await;
             let is_new = |found: &Finding| !findings.iter().any(|known| known.code == found.code);
             let others: Vec<Finding> = looked.into_iter().filter(is_new).collect();
             findings.extend(others);
@@ -172,7 +181,7 @@ impl HealthCheck {
         None
     }
 
-    async fn looked(&self) -> Vec<Finding> {
+    async fn looked(&self, may_write: bool) -> Vec<Finding> {
         let mut latest = self.latest.lock().await;
         if let Some((at, findings)) = &latest.looked
             && self.is_fresh(*at, LOOK_TIME)
@@ -180,13 +189,19 @@ impl HealthCheck {
             return findings.clone();
         }
         let mut findings = Vec::new();
-        findings.extend(self.write(&mut latest.write).await);
+        match may_write {
+            true => findings.extend(self.write(&mut latest.write).await),
+            false => findings.extend(latest.write.ended.clone().and_then(|(_, found)| found)),
+        }
         findings.extend(looks::space(&self.store, &self.limits));
         findings.extend(looks::wal(&self.store, &self.limits));
         findings.extend(looks::lock(&self.store));
         findings.extend(looks::clock(&self.store, self.now()));
         findings.extend(self.runner(&mut latest.runner).await);
-        latest.looked = Some((self.clock.instant(), findings.clone()));
+        // A look without a write must not stand for one with it.
+        if may_write {
+            latest.looked = Some((self.clock.instant(), findings.clone()));
+        }
         findings
     }
 
