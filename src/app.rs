@@ -1,16 +1,19 @@
 //! The parts of a server, and how they are built.
 
-use crate::auth::{Auth, FailedAuthLimiter, RequestLimiter, TokenCache};
+use crate::auth::{Auth, FailedAuthLimiter, Refusals, RequestLimiter, TokenCache};
+use crate::backups::Backups;
 use crate::bots::{Supervisor, WatchRegistry};
 use crate::clock::Clock;
 use crate::config::{Bots, Config};
 use crate::domain::Time;
+use crate::domain::overview::Counted;
 use crate::erasure::Erasure;
 use crate::error::Result;
 use crate::exit::{Code, StartupError};
 use crate::feed::Feed;
 use crate::health::{HealthCheck, Phase};
 use crate::http::transport::Transport;
+use crate::kept::Kept;
 use crate::metrics::{Metrics, RouteLabel};
 use crate::store::{Change, Options, Recorder, Store};
 use crate::webhooks::Dispatcher;
@@ -47,8 +50,14 @@ pub struct App {
     pub failed_auth_limiter: FailedAuthLimiter,
     /// Limits the requests of tokens and users.
     pub request_limiter: RequestLimiter,
+    /// The keys that were refused.
+    pub(crate) refusals: Refusals,
+    /// What an overview counts by reading tables.
+    pub(crate) counted: Arc<Kept<Counted>>,
     /// Delivers events to the users' webhooks.
     pub dispatcher: Arc<Dispatcher>,
+    /// Makes backups of the database.
+    pub(crate) backups: Arc<Backups>,
     /// Every deletion.
     pub erasure: Arc<Erasure>,
     /// Committed changes to live subscribers.
@@ -110,6 +119,7 @@ impl App {
         let store = Store::open_recorded(&options, recorder, publish)?;
         let store = Arc::new(store);
         let bots = supervisor(Arc::clone(&store), watch_registry, &config.bots, clock.clone());
+        let backups = Backups::new(Arc::clone(&store), &config.backup, clock.clone());
         let erasure = Erasure::new(Arc::clone(&store), Arc::clone(&bots), clock.clone());
         let metrics = Arc::new(Metrics::new((table.labels)()));
         let transport = Transport::new(&config, address, Arc::clone(&metrics));
@@ -139,7 +149,10 @@ impl App {
             auth,
             failed_auth_limiter,
             request_limiter,
+            refusals: Refusals::default(),
+            counted: Arc::default(),
             dispatcher,
+            backups: Arc::new(backups),
             erasure: Arc::new(erasure),
             feed,
             health,

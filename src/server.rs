@@ -100,6 +100,21 @@ fn log_changes(changes: &ConfiguredChanges) {
     }
 }
 
+/// Serves without the jobs that run beside the service, until `shutdown` resolves; then closes the
+/// database.
+pub async fn run_at_rest(
+    app: Arc<App>,
+    listeners: Listeners,
+    shutdown: impl Future<Output = ()>,
+) -> std::result::Result<(), StartupError> {
+    let api = Arc::new(Api::new(Arc::clone(&app), &TABLE));
+    serve(Arc::clone(&app.transport), api, listeners, shutdown).await;
+    app.backups.stop();
+    app.backups.ended().await;
+    app.store.close();
+    Ok(())
+}
+
 /// Serves until `shutdown` resolves or the database fails; then writes what is pending and closes
 /// the database.
 pub async fn run(
@@ -123,11 +138,13 @@ pub async fn run(
         }
         app.health.enter(Phase::Draining);
         app.dispatcher.stop();
+        app.backups.stop();
     };
     app.health.enter(Phase::Serving);
     serve(Arc::clone(&app.transport), api, listeners, shutdown_or_failure).await;
     app.bots.stop().await;
     jobs.stop().await;
+    app.backups.ended().await;
     app.store.close();
     let Some(cause) = app.store.failure().borrow().clone() else { return Ok(()) };
     let path = app.store.path().display();
@@ -168,6 +185,7 @@ impl Jobs {
             tokio::spawn(Arc::clone(&app.erasure).finish_forever()),
             tokio::spawn(Arc::clone(&app.erasure).keep_applying_retention(retention)),
             tokio::spawn(keep_indexing(Arc::clone(app))),
+            tokio::spawn(Arc::clone(&app.backups).keep_making()),
         ];
         let dispatcher = Arc::clone(&app.dispatcher).run(Arc::clone(&app.store));
         Self {

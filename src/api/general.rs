@@ -27,9 +27,10 @@ pub(crate) struct Welcome {
     docs: &'static str,
 }
 
-/// The server information; a browser is redirected to the documentation.
+/// The server information; a browser is redirected to a page.
 pub(crate) struct Front {
-    is_browser: bool,
+    /// Where a browser is sent; `None` for everyone else.
+    page: Option<&'static str>,
 }
 
 impl IntoResponse for Front {
@@ -38,9 +39,9 @@ impl IntoResponse for Front {
             Json(Welcome { message: "Welcome to Vomeet", version: VERSION, docs: "/docs" })
                 .into_response()?;
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
-        if self.is_browser {
+        if let Some(page) = self.page {
             *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
-            response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("docs"));
+            response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(page));
         }
         Ok(response)
     }
@@ -49,13 +50,15 @@ impl IntoResponse for Front {
         let [mut redirect, welcome] = [Json::<Welcome>::describe(), Json::<Welcome>::describe()];
         for answer in &mut redirect {
             answer.status = StatusCode::TEMPORARY_REDIRECT;
-            answer.about = "A browser is sent to the documentation";
+            answer.about =
+                "A browser is sent to the console, or to the documentation where there is none";
         }
         welcome.into_iter().chain(redirect).collect()
     }
 }
 
-/// Gets the server information, or redirects a browser to the documentation.
-pub(crate) async fn get_server_info(_: Arc<App>, caller: Anonymous, (): ()) -> Result<Front> {
-    Ok(Front { is_browser: caller.wants_page })
+/// Gets the server information, or redirects a browser to the console or the documentation.
+pub(crate) async fn get_server_info(app: Arc<App>, caller: Anonymous, (): ()) -> Result<Front> {
+    let page = if app.config.console { "console/" } else { "docs" };
+    Ok(Front { page: caller.wants_page.then_some(page) })
 }

@@ -38,6 +38,7 @@ async fn families(app: &App) -> Result<Vec<Family>> {
     families.extend(of_transport(app));
     families.extend(of_live_feed(app));
     families.extend(of_bots(app));
+    families.extend(of_backups(app));
     families.extend(of_rows(app).await?);
     families.extend(of_health(app).await);
     Ok(families)
@@ -111,6 +112,30 @@ fn of_bots(app: &App) -> Vec<Family> {
     }
     let running = "Bots that run, those that are leaving too";
     vec![Family::gauge("bots_running", running, app.bots.running()), by_status, ends]
+}
+
+/// What is known of the backups in the folder.
+fn of_backups(app: &App) -> Vec<Family> {
+    let good = app.backups.last_good();
+    let took = good.as_ref().and_then(|good| good.took).unwrap_or_default();
+    let seconds = took.as_secs() + u64::from(took.subsec_nanos() > 0);
+    let at = good.as_ref().map_or(0, |good| (good.at.as_millis() / 1000).cast_unsigned());
+    let bytes = good.as_ref().map_or(0, |good| good.bytes);
+    let failures = app.backups.failures();
+    vec![
+        Family::gauge(
+            "backup_last_success_timestamp_seconds",
+            "As of when the last good backup in the folder is, in seconds since 1970; 0 is none",
+            at,
+        ),
+        Family::gauge(
+            "backup_seconds",
+            "How long the last backup took, rounded up; 0 where it was made before the start",
+            seconds,
+        ),
+        Family::gauge("backup_bytes", "Size of the last good backup in the folder", bytes),
+        Family::counter("backup_failures", "Backups that failed since the start", failures),
+    ]
 }
 
 /// What is counted in the database itself, once in a while.

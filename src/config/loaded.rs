@@ -1,6 +1,7 @@
 //! The settings in force: found in all sources, parsed and checked.
 
 use crate::config::configured_users;
+use crate::config::in_force::InForce;
 use crate::config::metrics_token;
 use crate::config::settings::{Config, Http, KEYS};
 use crate::config::source::Source;
@@ -63,6 +64,7 @@ impl Settings {
         config.bots.process.inherited = inherited(&around.environment);
         let file = around.folder.join(&file);
         let file = file.exists().then_some(file);
+        config.in_force = InForce::new(&KEYS, &values, file.as_deref());
         let mut settings = Self { config, origins: values, file };
         settings.read_admin_key_file(&around.folder)?;
         faults.extend(metrics_token::read(&mut settings.config, &around.folder).err());

@@ -7,13 +7,14 @@
 use crate::config::bot_targets::{hosts, platforms};
 use crate::config::cors::{Cors, cors};
 use crate::config::hosts::own_hosts;
+use crate::config::in_force::InForce;
 use crate::config::key::{Key, Values, settings};
 use crate::config::log_format::log_format;
 use crate::config::runner_kind::{RunnerKind, runner_kind};
 use crate::config::source::Source;
 use crate::config::values::{
-    address, filled, http_url, list, networks, optional_address, optional_path, optional_time,
-    pairs, path, seconds_from_zero_to, seconds_up_to, text, whole,
+    address, filled, flag, http_url, list, networks, optional_address, optional_path,
+    optional_span, optional_time, pairs, path, seconds_from_zero_to, seconds_up_to, text, whole,
 };
 use crate::domain::configured::ConfiguredUser;
 use crate::domain::{Platform, Time};
@@ -29,6 +30,8 @@ use toml::Value;
 /// Every setting, in the order of `vomeet.toml`.
 pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(Config::keys);
 
+/// One minute in seconds.
+const MINUTE: i64 = 60;
 /// One hour in seconds.
 const HOUR: i64 = 3600;
 /// One day in seconds.
@@ -76,12 +79,16 @@ settings! {
         /// When the old admin key stops being accepted, such as "2026-12-31T00:00:00Z".
         old_admin_key_until: Option<Time> = "", optional_time,
             named("admin_api_token_old_until"), variable("ADMIN_API_TOKEN_OLD_UNTIL");
+        /// Whether the console is served at `/console/`: `true` or `false`.
+        console: bool = true, flag;
     }
     groups {
         /// The HTTP server.
         http: Http,
         /// The database.
         store: Store,
+        /// Backups.
+        backup: Backup,
         /// The health check.
         health: Health,
         /// Tokens.
@@ -102,6 +109,8 @@ settings! {
         users: Vec<ConfiguredUser>,
         /// The token of `metrics_token_file`; empty is none.
         metrics_token: String,
+        /// Each setting with its value and its source, as administrators see them.
+        in_force: InForce,
     }
 }
 
@@ -149,6 +158,21 @@ settings! {
         queue_max: usize = 4096, whole(1..=1_000_000);
         /// Most lists and scans at once; further ones wait.
         long_reads_max: u32 = 8, whole(1..=1024);
+    }
+}
+
+settings! {
+    /// Backups.
+    #[derive(Debug, Clone, Default)]
+    pub struct Backup in "backup" {
+        /// The folder of backups, one of its own for each server; it is created. Empty is none: then
+        /// backups are made by `vomeet backup FILE` alone.
+        folder: Option<PathBuf> = "", optional_path;
+        /// How old the last good backup in the folder is when the next is made, such as "24h" or
+        /// "30m"; empty is no schedule.
+        every: Option<Duration> = "24h", optional_span(MINUTE..=365 * DAY);
+        /// How many good backups the folder keeps; older ones are deleted.
+        keep: usize = 7, whole(1..=100_000);
     }
 }
 

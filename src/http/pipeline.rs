@@ -114,7 +114,7 @@ fn find<S: Service>(
     let is_probe = matches!(found, Ok(target) if target.is_probe());
     // No web page reaches the admin socket, whatever name it uses.
     let is_known = match (&peer.origin, host) {
-        (Origin::Local(_), _) | (Origin::Network(_), None) => true,
+        (Origin::Local { .. }, _) | (Origin::Network(_), None) => true,
         (Origin::Network(_), Some(host)) => transport.hosts.accept(host, peer.local),
     };
     let may_be_any = is_probe && transport.hosts.probes_use_any();

@@ -33,8 +33,10 @@ const REFUSALS: [&str; 10] = [
 /// The labels of a route.
 #[derive(Debug, Clone, Copy)]
 pub struct RouteLabel {
-    method: &'static str,
-    path: &'static str,
+    /// Its method.
+    pub method: &'static str,
+    /// Its path, with parameters unfilled.
+    pub path: &'static str,
     class: &'static str,
 }
 

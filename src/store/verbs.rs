@@ -19,11 +19,13 @@ use crate::store::segments::index::IndexSegments;
 use crate::store::segments::older::StoreSegments;
 use crate::store::segments::verbs::{RetractSegments, StoreSegmentBatch};
 use crate::store::sessions::verbs::{NoteCleared, NoteContainer, Reconfigure, SendBot};
+use crate::store::tokens::made::MakeToken;
 use crate::store::tokens::rotate::RotateToken;
 use crate::store::tokens::verbs::{CreateToken, RevokeToken, TouchTokens, UpdateToken};
 use crate::store::usage::verbs::{ForgetUsage, WriteUsage};
 use crate::store::users::configured::ApplyConfiguredUsers;
 use crate::store::users::verbs::{BeginErasure, CreateUser, DeleteUser, UpdateUser};
+use crate::store::webhooks::resend::ResendDelivery;
 use crate::store::webhooks::verbs::{EndAttempt, ForgetDeliveries, GiveUpHeld, SetWebhook};
 use crate::store::writer::job::{Job, Pending};
 use crate::store::writer::record::RecordedVerb;
@@ -97,6 +99,8 @@ verbs! {
     audited 57 BeginErasure,
     plain   58 NoteTime,
     local   59 ProbeWrite,
+    audited 70 MakeToken,
+    audited 71 ResendDelivery,
 }
 
 /// A verb that came back.

@@ -80,7 +80,7 @@ impl Dispatcher {
     /// Looks for events after a change of a meeting's status, which queues one, and of a user, whose
     /// events may have been held back; on the writer's thread.
     pub fn on_change(&self, change: &Change) {
-        if let Change::MeetingMoved(_) | Change::UserChanged(_) = change {
+        if let Change::MeetingMoved(_) | Change::UserChanged(_) | Change::DeliveryDue = change {
             self.event_queued.notify_one();
         }
     }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use vomeet::domain::{
-    Data, Email, Hint, Patch, Time, TokenChanges, TokenHash, TokenId, TokenTerms, UserId,
+    Data, Email, Hint, Narrowing, Patch, Time, TokenChanges, TokenHash, TokenId, TokenTerms, UserId,
 };
 use vomeet::error::Error;
 use vomeet::store::{
@@ -232,7 +232,7 @@ impl Pair {
 
     fn revoke(&mut self, place: usize) {
         let meant = self.model.meant(place);
-        let verb = RevokeToken { id: id(place), now: self.now() };
+        let verb = RevokeToken { id: id(place), of_user: None, now: self.now() };
         let outcome = self.runtime.block_on(self.store.write(verb));
         if meant.is_none() {
             assert!(matches!(outcome, Err(Error::TokenNotFound)), "{outcome:?}");
@@ -247,7 +247,8 @@ impl Pair {
         let now = self.now();
         let expires_at = end.clone().map(|seconds| now.plus_seconds(seconds.into()));
         let terms = TokenChanges { name: Patch::Keep, expires_at, disuse_seconds: Patch::Keep };
-        let verb = UpdateToken { id: id(place), terms, disabled, now };
+        let verb =
+            UpdateToken { id: id(place), terms, narrowing: Narrowing::default(), disabled, now };
         let outcome = self.runtime.block_on(self.store.write(verb));
         let Some(meant) = self.model.meant(place) else {
             assert!(matches!(outcome, Err(Error::TokenNotFound)), "{:?}", outcome.err());

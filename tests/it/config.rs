@@ -59,6 +59,8 @@ fn every_key_can_be_set_in_every_way() {
             "http.cors_origins" => ("[\"http://a\", \"http://b\"]", "http://a, http://b"),
             _ if key.default == "[]" => ("[\"a\", \"b\"]", "a, b"),
             "log" => ("\"debug\"", "debug"),
+            "backup.every" => ("\"12h\"", "12h"),
+            "console" => ("false", "false"),
             "admin_api_token_file" => ("\"key\"", "key"),
             name if key.default.starts_with('"') => {
                 ("\"other\"", if name.is_empty() { "" } else { "other" })
@@ -117,6 +119,7 @@ fn what_is_wrong_is_one_line_with_a_proposal() {
         ("listen = 1", "", "listen (vomeet.toml) should be text"),
         ("listen = \"here\"", "", "ADDRESS:PORT"),
         ("database = \"\"", "", "should not be empty"),
+        ("console = \"maybe\"", "", "true or false"),
         ("[http]\nworkers = -1", "", "whole number from 0"),
         ("[http]\nworkers = \"two\"", "", "whole number from 0"),
         ("[http]\nconnections_max = 0", "", "whole number from 1"),

@@ -68,7 +68,7 @@ fn each_of_eight_faults_is_found_and_explained() {
         .env("VOMEET_LISTEN", "0.0.0.0:18056")
         .env("VOMEET_HTTP_WORKERS", "many");
     let ended = weak.run();
-    assert_eq!(ended.status.code(), Some(34), "{ended:?}");
+    assert_eq!(ended.status.code(), Some(35), "{ended:?}");
     let found = codes(&ended);
     assert_eq!(found, ["settings_wrong"], "settings that cannot be read hide the rest");
 
@@ -77,7 +77,7 @@ fn each_of_eight_faults_is_found_and_explained() {
         .env("VOMEET_LISTEN", "0.0.0.0:18056")
         .env("VOMEET_BOTS_RUNNER", "docker");
     let ended = weak.run();
-    assert_eq!(ended.status.code(), Some(34), "{ended:?}");
+    assert_eq!(ended.status.code(), Some(35), "{ended:?}");
     for code in [
         "settings_wrong",
         "admin_key_weak",
@@ -91,7 +91,7 @@ fn each_of_eight_faults_is_found_and_explained() {
         assert!(codes(&ended).contains(&code.to_owned()), "{code}: {}", ended.stdout);
     }
     let text = doctor(folder, &[]).run();
-    assert_eq!(text.status.code(), Some(34));
+    assert_eq!(text.status.code(), Some(35));
     for wanted in ["WARNING    disk_low\n", "  Free some space", "WARNING    clock_behind\n"] {
         assert!(text.stdout.contains(wanted), "{wanted}: {}", text.stdout);
     }
@@ -112,7 +112,7 @@ fn a_file_that_cannot_be_opened_is_a_finding_and_stays_as_it_was() {
             fs::set_permissions(&database, fs::Permissions::from_mode(0o600)).expect("a mode");
         }
         let ended = doctor(folder.path(), &["--json"]).run();
-        assert_eq!((ended.status.code(), codes(&ended)), (Some(34), vec![code.to_owned()]));
+        assert_eq!((ended.status.code(), codes(&ended)), (Some(35), vec![code.to_owned()]));
         assert_eq!(fs::read(&database).ok().as_deref(), bytes);
     }
 }
@@ -149,7 +149,7 @@ fn a_damaged_file_is_found_by_a_deep_look() {
     bytes[page + 8..page + 64].fill(0xff);
     fs::write(&database, bytes).expect("written");
     let ended = doctor(folder.path(), &["--deep", "--json"]).run();
-    assert_eq!(ended.status.code(), Some(34), "{ended:?}");
+    assert_eq!(ended.status.code(), Some(35), "{ended:?}");
     assert_eq!(codes(&ended), ["file_damaged"], "{ended:?}");
 }
 

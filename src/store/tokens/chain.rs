@@ -1,8 +1,9 @@
 //! Chains: a token, and all that its holder rotated it to. A chain is one: whoever revokes, disables
 //! or shortens one of its tokens does the same to all of them, because whoever had one of them can
-//! have the others.
+//! have the others. A token that a holder makes begins a chain of its own, below the holder's: what
+//! is done to a chain is done to those below it, and not to the one above.
 
-use crate::domain::{Time, TokenHash, TokenId};
+use crate::domain::{Time, TokenHash, TokenId, UserId};
 use crate::error::{Error, Result};
 use crate::store::tokens::read::{
     Kept, kept_at, kept_columns, term_columns, term_marks, term_names, term_values, token_columns,
@@ -20,7 +21,7 @@ pub(crate) struct Chain {
     pub first: TokenId,
     /// The token that was asked for, or the newest of the chain where that one is gone.
     pub meant: Kept,
-    /// The others, in the order of their ids.
+    /// The others in the order of their ids, and then those that holders of the chain have made.
     pub others: Vec<Kept>,
 }
 
@@ -44,17 +45,20 @@ impl Chain {
             Some(at) => others.remove(at),
             None => others.pop().ok_or(Error::TokenNotFound)?,
         };
+        others.extend(made(db, meant.token.user_id, first)?);
         Ok(Self { first, meant, others })
     }
 
-    /// Fails where the holder has rotated too often of late.
+    /// Fails where the holder has rotated it, or made tokens by it, too often of late.
     pub(crate) fn check_rotations(&self, db: &Connection, now: Time) -> Result<()> {
         let mut newest = db.prepare_cached(
             "SELECT created_at AS at FROM tokens WHERE chain_id = ?1
              UNION ALL SELECT issued_at FROM ended_keys WHERE chain_id = ?1 AND token_id <> ?1
+             UNION ALL SELECT created_at FROM tokens WHERE user_id = ?3 AND chain_id IS NULL
+               AND CASE WHEN json_valid(scope) THEN json_extract(scope, '$.made_by') = ?1 END
              ORDER BY at DESC LIMIT 1 OFFSET ?2",
         )?;
-        let before = params![self.first, ROTATIONS_MAX - 1];
+        let before = params![self.first, ROTATIONS_MAX - 1, self.meant.token.user_id];
         let last = newest.query_row(before, |row| row.get::<_, Time>(0)).optional()?;
         let Some(last) = last else { return Ok(()) };
         let next = last.plus_seconds(ROTATIONS_PERIOD_SECONDS);
@@ -64,6 +68,31 @@ impl Chain {
         let wait = (next.as_millis() - now.as_millis()).unsigned_abs();
         Err(Error::TooManyRequests { retry_after: wait.div_ceil(1000) })
     }
+}
+
+/// The tokens that holders have made by a chain, and by the chains of those: whoever had one token
+/// of a chain can have made them.
+fn made(db: &Connection, user_id: UserId, first: TokenId) -> Result<Vec<Kept>> {
+    let mut list = db.prepare_cached(concat!(
+        "SELECT coalesce(t.chain_id, t.id), ",
+        kept_columns!(),
+        " FROM tokens t WHERE t.user_id = ?1 AND instr(t.scope, '\"made_by\"') ORDER BY t.id"
+    ))?;
+    let rows = list.query_map([user_id], |row| Ok((row.get(0)?, kept_at(row, 1)?)))?;
+    let mut rest: Vec<(TokenId, Kept)> = rows.collect::<rusqlite::Result<_>>()?;
+    let (mut chains, mut found) = (vec![first], Vec::new());
+    let mut at = 0;
+    while let Some(&chain) = chains.get(at) {
+        let is_made = |(_, kept): &(TokenId, Kept)| kept.token.terms.scope.made_by == Some(chain);
+        for (of_chain, kept) in rest.extract_if(.., |one| is_made(one)) {
+            if !chains.contains(&of_chain) {
+                chains.push(of_chain);
+            }
+            found.push(kept);
+        }
+        at += 1;
+    }
+    Ok(found)
 }
 
 /// The hashes of a chain's tokens, of those too that were rotated without grace.

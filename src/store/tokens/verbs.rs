@@ -1,7 +1,8 @@
 //! Writes of tokens: create, update, revoke, and when they were last used.
 
 use crate::domain::{
-    Action, Hint, Patch, Subject, Time, Token, TokenChanges, TokenHash, TokenId, TokenTerms, UserId,
+    Action, Hint, Narrowing, Patch, Subject, Time, Token, TokenChanges, TokenHash, TokenId,
+    TokenTerms, UserId,
 };
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
@@ -109,14 +110,17 @@ pub(crate) fn note_others(snapshot: Option<Snapshot>, affected: &Affected) -> Op
     }
 }
 
-/// Changes what is given of a token. What disables or shortens it does the same to its whole chain,
-/// and so does what enables it.
+/// Changes what is given of a token. What disables, shortens or narrows it does the same to its
+/// whole chain, and so does what enables it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct UpdateToken {
     /// The token.
     pub id: TokenId,
     /// What changes of its terms.
     pub terms: TokenChanges,
+    /// What narrows its scope.
+    #[serde(default)]
+    pub narrowing: Narrowing,
     /// Whether it is refused until it is enabled again.
     pub disabled: Option<bool>,
     /// The time of the change.
@@ -151,6 +155,8 @@ impl Verb for UpdateToken {
         let Chain { mut meant, others, .. } = Chain::of(db, self.id)?;
         let mut affected = Affected::one(&meant);
         self.terms.apply(&mut meant.token.terms);
+        let scope = meant.token.terms.scope.narrowed(&self.narrowing).ok_or(Error::WiderScope)?;
+        meant.token.terms.scope = scope;
         meant.token.disabled_at = self.disabled_at(meant.token.disabled_at);
         if !matches!(self.terms.expires_at, Patch::Keep) {
             meant.lifetime_seconds = lifetime(meant.token.terms.expires_at, self.now);
@@ -159,6 +165,10 @@ impl Verb for UpdateToken {
         for mut other in others {
             let before = other.token.clone();
             self.terms.shorten(&mut other.token.terms);
+            if !self.narrowing.is_nothing() {
+                let scope = other.token.terms.scope.within(&meant.token.terms.scope);
+                other.token.terms.scope = scope;
+            }
             other.token.disabled_at = self.disabled_at(before.disabled_at);
             if other.token == before {
                 continue;
@@ -176,6 +186,7 @@ impl Verb for UpdateToken {
         let hashes = updated.affected.hashes.clone();
         match updated.token.disabled_at {
             Some(_) => Some(Change::TokensRevoked(hashes)),
+            None if !self.narrowing.is_nothing() => Some(Change::TokensNarrowed(hashes)),
             None => Some(Change::TokensChanged(hashes)),
         }
     }
@@ -199,6 +210,9 @@ impl Audited for UpdateToken {
 pub struct RevokeToken {
     /// The token.
     pub id: TokenId,
+    /// Only if it is of this user: then a holder asks for it.
+    #[serde(default)]
+    pub of_user: Option<UserId>,
     /// The time of the change.
     pub now: Time,
 }
@@ -211,6 +225,9 @@ impl Verb for RevokeToken {
 
     fn apply(&self, db: &Connection) -> Result<Affected> {
         let Chain { meant, others, .. } = Chain::of(db, self.id)?;
+        if self.of_user.is_some_and(|user_id| user_id != meant.token.user_id) {
+            return Err(Error::TokenNotFound);
+        }
         let mut affected = Affected::one(&meant);
         revoke(db, &meant, self.now)?;
         for other in others {

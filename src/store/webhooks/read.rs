@@ -144,7 +144,18 @@ macro_rules! event_type {
     };
 }
 
-pub(crate) use event_type;
+/// What [`delivery_at`] reads.
+macro_rules! delivery_columns {
+    () => {
+        concat!(
+            "d.id, d.uid, ",
+            event_type!(),
+            ", d.meeting_id, d.created_at, d.attempts, d.next_at, d.delivered_at, d.last_status, d.last_error"
+        )
+    };
+}
+
+pub(crate) use {delivery_columns, event_type};
 
 impl Store {
     /// The events that are due, those too that are put off beyond `put_off_max`, and may be tried
@@ -177,10 +188,9 @@ impl Store {
     pub async fn deliveries(&self, page: DeliveryPage) -> Result<Vec<Delivery>> {
         self.read_long(move |db| {
             let mut list = db.prepare_cached(concat!(
-                "SELECT d.id, d.uid, ",
-                event_type!(),
-                ", d.meeting_id, d.created_at, d.attempts, d.next_at, d.delivered_at, d.last_status, d.last_error
-                 FROM deliveries d WHERE d.user_id = ?1 AND d.id < ?2 ORDER BY d.id DESC LIMIT ?3"
+                "SELECT ",
+                delivery_columns!(),
+                " FROM deliveries d WHERE d.user_id = ?1 AND d.id < ?2 ORDER BY d.id DESC LIMIT ?3"
             ))?;
             let before = page.before.map_or(i64::MAX, |id| id.0);
             list.query_map(params![page.user_id, before, page.limit], delivery_at)?.collect()
@@ -236,7 +246,7 @@ fn waiting_at(row: &Row<'_>) -> rusqlite::Result<WaitingEvent> {
     })
 }
 
-/// A delivery from a row as [`Store::deliveries`] reads it.
+/// A delivery from a row that begins with [`delivery_columns`].
 pub(crate) fn delivery_at(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let (next_at, delivered_at) = (row.get(6)?, row.get(7)?);
     let state = match (next_at, delivered_at) {

@@ -1,0 +1,7 @@
+//! Backups: a copy of the database as of one moment, verified before it gets its name.
+
+pub(crate) mod copy;
+pub(crate) mod header;
+pub(crate) mod name;
+pub(crate) mod target;
+pub(crate) mod verify;

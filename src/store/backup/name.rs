@@ -1,0 +1,56 @@
+//! The names of backups in a folder: `vomeet-20251010T120000.000Z.db`, by the time in UTC, so that
+//! the order of the names is that of the times.
+
+use crate::domain::Time;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+
+const BEGIN: &str = "vomeet-";
+const SHAPE: &str = "%Y%m%dT%H%M%S%.3fZ";
+const END: &str = ".db";
+
+/// The name of a backup of this time.
+pub(crate) fn name_of(at: Time) -> String {
+    let instant = Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
+    format!("{BEGIN}{}{END}", instant.strftime(SHAPE))
+}
+
+/// The time of a backup with this name; `None` where the name was not made here.
+pub(crate) fn time_of(name: &str) -> Option<Time> {
+    let text = name.strip_prefix(BEGIN)?.strip_suffix(END)?;
+    let parsed = DateTime::strptime("%Y%m%dT%H%M%S%.fZ", text).ok()?;
+    let instant = Offset::UTC.to_timestamp(parsed).ok()?;
+    let at = Time::from_millis(instant.as_millisecond());
+    (name_of(at) == name).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_its_time_and_no_other_name_does() {
+        for (millis, name) in [
+            (1_760_097_600_000, "vomeet-20251010T120000.000Z.db"),
+            (1_760_097_600_007, "vomeet-20251010T120000.007Z.db"),
+        ] {
+            assert_eq!(name_of(Time::from_millis(millis)), name);
+            assert_eq!(time_of(name), Some(Time::from_millis(millis)));
+        }
+        for name in [
+            "",
+            "vomeet.db",
+            "vomeet-.db",
+            "vomeet-20251010T120000Z.db",
+            "vomeet-20251010T120000.0000Z.db",
+            "vomeet-20251310T120000.000Z.db",
+            "vomeet-20251010T120000.000Z.db.partial",
+            "vomeet-20251010T120000.000Z.db-wal",
+            "my-vomeet-20251010T120000.000Z.db",
+            "vomeet-20251010T120000.000Z.db.old",
+        ] {
+            assert_eq!(time_of(name), None, "{name}");
+        }
+    }
+}
