@@ -11,7 +11,7 @@ use crate::erasure::Erasure;
 use crate::error::Result;
 use crate::exit::{Code, StartupError};
 use crate::feed::Feed;
-use crate::health::{HealthCheck, Phase};
+use crate::health::{HealthCheck, Parts, Phase};
 use crate::http::transport::Transport;
 use crate::kept::Kept;
 use crate::metrics::{Metrics, RouteLabel};
@@ -63,7 +63,7 @@ pub struct App {
     /// Committed changes to live subscribers.
     pub feed: Arc<Feed>,
     /// The health check.
-    pub health: HealthCheck,
+    pub health: Arc<HealthCheck>,
     /// The HTTP side.
     pub transport: Arc<Transport>,
     /// The metrics of requests.
@@ -82,7 +82,7 @@ impl App {
         table: TableInfo,
         recorder: Option<Recorder>,
     ) -> std::result::Result<Arc<Self>, StartupError> {
-        Self::build(config, address, clock, table, recorder, (Supervisor::start, Phase::Starting))
+        Self::build(config, address, clock, table, recorder, (Supervisor::start, Phase::Serving))
     }
 
     /// Opens the database for a command, where no server runs: bots are not taken up, and events
@@ -93,7 +93,7 @@ impl App {
         table: TableInfo,
     ) -> std::result::Result<Arc<Self>, StartupError> {
         let address = config.listen;
-        Self::build(config, address, clock, table, None, (Supervisor::at_rest, Phase::Serving))
+        Self::build(config, address, clock, table, None, (Supervisor::at_rest, Phase::AtRest))
     }
 
     fn build(
@@ -119,7 +119,7 @@ impl App {
         let store = Store::open_recorded(&options, recorder, publish)?;
         let store = Arc::new(store);
         let bots = supervisor(Arc::clone(&store), watch_registry, &config.bots, clock.clone());
-        let backups = Backups::new(Arc::clone(&store), &config.backup, clock.clone());
+        let backups = Arc::new(Backups::new(Arc::clone(&store), &config.backup, clock.clone()));
         let erasure = Erasure::new(Arc::clone(&store), Arc::clone(&bots), clock.clone());
         let metrics = Arc::new(Metrics::new((table.labels)()));
         let transport = Transport::new(&config, address, Arc::clone(&metrics));
@@ -127,13 +127,15 @@ impl App {
             let message = format!("Cannot read the tokens ({}).", error.store_cause());
             StartupError::new(Code::DatabaseUnusable, message)
         })?;
-        let health = HealthCheck::new(
-            Arc::clone(&store),
-            Arc::clone(&bots),
-            clock.clone(),
-            config.health.clone(),
-            phase,
-        );
+        let parts = Parts {
+            store: Arc::clone(&store),
+            bots: Arc::clone(&bots),
+            backups: Arc::clone(&backups),
+            clock: clock.clone(),
+            limits: config.health.clone(),
+            has_weak_key: phase == Phase::Serving && config.has_weak_admin_key(),
+        };
+        let health = HealthCheck::new(parts, phase);
         let auth = Auth::new(&config.admin_keys(), token_cache, has_foreign_keys);
         let limits = &config.limits;
         let failed_auth_limiter = FailedAuthLimiter::new(limits.failed_keys_per_minute);
@@ -152,7 +154,7 @@ impl App {
             refusals: Refusals::default(),
             counted: Arc::default(),
             dispatcher,
-            backups: Arc::new(backups),
+            backups,
             erasure: Arc::new(erasure),
             feed,
             health,

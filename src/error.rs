@@ -127,6 +127,8 @@ pub enum Error {
     PageNotFound,
     /// A backup is not made in the present state; the sentence says why.
     BackupConflict(String),
+    /// All bytes of the file are being checked already.
+    FileIsChecked,
     /// The caller may not say where a backup is written.
     BackupPathRefused,
     /// The disk of a backup has no room for it; the sentence says how much it takes.
@@ -325,6 +327,7 @@ impl Error {
                 "Where a backup is written, only root and the server's own user may say, by the \
                  admin socket. Leave the path out: then it is written into the configured folder."
             }
+            Self::FileIsChecked => "The file is being checked already. Wait until that is done.",
             Self::Busy => "The server is busy. Try again in a second.",
             Self::DiskFull => "The disk is full. Free some space on the server and try again.",
             Self::StoreFailed(_) => "The database cannot be written; the server is stopping.",

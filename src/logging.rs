@@ -13,7 +13,7 @@ use env_logger::{Builder, Target};
 use log::LevelFilter;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest time that a line waits.
@@ -27,6 +27,9 @@ const TROUBLE_PERIOD: Duration = Duration::from_mins(1);
 
 /// The waiting lines of this process: there is one log, as there is one standard error.
 static WAITING: Waiting = Waiting::new();
+
+/// How lines are written, and whether for the journal.
+static FORM: OnceLock<(LogFormat, bool)> = OnceLock::new();
 
 /// The lines that were dropped since the start.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -76,6 +79,7 @@ pub(crate) fn start(
     let mut logger = filtered(filter);
     logger.format(line::formatter(format, for_journal));
     logger.target(Target::Pipe(Box::new(Pipe)));
+    let _ = FORM.set((format, for_journal));
     // A second start in one process (a test) keeps the first logger.
     let _ = logger.try_init();
     let thread = std::thread::Builder::new().name("log".to_owned());
@@ -226,11 +230,8 @@ impl Waiting {
         // A log that cannot be written must not stop the server.
         let _ = stderr.write_all(&lines.bytes);
         if lines.dropped > 0 {
-            let _ = writeln!(
-                stderr,
-                "{} log lines were dropped: standard error is read too slowly",
-                lines.dropped
-            );
+            let (format, for_journal) = FORM.get().copied().unwrap_or_default();
+            let _ = line::write_dropped(&mut stderr, format, for_journal, lines.dropped);
         }
     }
 

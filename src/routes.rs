@@ -16,8 +16,8 @@ use crate::domain::Permission::{
 use crate::error::Error::{
     AdminKeyNotFound, AdminKeyTaken, BackupConflict, BackupFailed, BackupNoRoom, BackupPathRefused,
     BotInMeeting, BotLimitReached, BotNotStarted, BotsStillLeaving, DeliveryNotFound, EmailFixed,
-    MeetingTaken, MetricsRefused, NoBotToStop, NoRoute, NoRunner, NoSuchMeeting, NoWebhook,
-    NothingToUpdate, PageNotFound, TokenDisabled, TokenNotFound, TooBroad, TooManyBots,
+    FileIsChecked, MeetingTaken, MetricsRefused, NoBotToStop, NoRoute, NoRunner, NoSuchMeeting,
+    NoWebhook, NothingToUpdate, PageNotFound, TokenDisabled, TokenNotFound, TooBroad, TooManyBots,
     UserNotFound, WiderScope,
 };
 use crate::error::Result;
@@ -122,7 +122,7 @@ fn rows() -> Vec<Route> { vec![
     admin(             GET,    "/admin/audit/verify",                         audit::verify_audit_log,              "Verify the audit log"),
     admin(             GET,    "/admin/audit/export",                         audit::export_audit_log,              "Export the audit log as JSON lines").paged(),
 
-    admin(             GET,    "/admin/health",                               health::get_full_health,              "Get all findings of the health check"),
+    admin(             GET,    "/admin/health",                               health::get_full_health,              "Get all findings of the health check").errors([FileIsChecked]),
     admin(             GET,    "/admin/backups",                              backups::list_backups,                "List the backups in the configured folder, newest first").errors([BackupFailed("...".to_owned())]).large(),
     admin(             POST,   "/admin/backups",                              backups::create_backup,               "Back up the database into the configured folder").errors([BackupConflict("...".to_owned()), BackupNoRoom("...".to_owned()), BackupFailed("...".to_owned()), BackupPathRefused]),
 

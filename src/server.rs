@@ -9,7 +9,6 @@ use crate::clock::later;
 use crate::domain::Day;
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
-use crate::health::Phase;
 use crate::http::peer::Door;
 use crate::http::serve::{Listeners, serve};
 use crate::http::serve_few::serve_few;
@@ -136,11 +135,11 @@ pub async fn run(
             () = drained(&app, shutdown) => {}
             _ = failure.wait_for(Option::is_some) => {}
         }
-        app.health.enter(Phase::Draining);
+        app.health.drain();
         app.dispatcher.stop();
         app.backups.stop();
+        app.health.stop();
     };
-    app.health.enter(Phase::Serving);
     serve(Arc::clone(&app.transport), api, listeners, shutdown_or_failure).await;
     app.bots.stop().await;
     jobs.stop().await;
@@ -157,7 +156,7 @@ pub async fn run(
 /// Waits for the shutdown, and then for as long as load balancers may need to take note of it.
 async fn drained(app: &App, shutdown: impl Future<Output = ()>) {
     shutdown.await;
-    app.health.enter(Phase::Draining);
+    app.health.drain();
     let drain_time = app.config.http.drain_time;
     if !drain_time.is_zero() {
         log::info!("draining: requests are accepted for {} s more", drain_time.as_secs());

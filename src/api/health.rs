@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::auth::Admin;
 use crate::domain::Time;
 use crate::error::Result;
-use crate::health::{Code, Finding as Found, Severity};
+use crate::health::{Finding as Found, Severity};
 use crate::http::peer::Door;
 use crate::http::request::input::input;
 use crate::http::response::{AnswerDoc, json, json_doc};
@@ -35,10 +35,12 @@ pub(crate) struct Health {
     /// Why it is unavailable, as codes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
-    /// The version of the server.
-    pub version: String,
-    /// When the server started.
-    pub started_at: Time,
+    /// The version of the server, for callers who are surely on the same machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// When the server started, for the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
     /// Details, for callers who are surely on the same machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<Inside>,
@@ -158,24 +160,24 @@ pub(crate) async fn get_health(app: Arc<App>, caller: Anonymous, (): ()) -> Resu
     let may_see = sees_details(&caller);
     let mut server = None;
     if may_see && reasons.is_empty() {
-        // Whoever asks for the health must be answered with it, also where lists are busy.
-        server = inside(&app).await.ok();
+        // Whoever asks for the health must be answered with it, and soon, also where lists are busy.
+        server = inside(&app).await;
     }
     let status = if reasons.is_empty() { OK } else { UNAVAILABLE };
     let body = Health {
         status: status.to_owned(),
         reasons: reasons.iter().map(|&reason| reason.to_owned()).collect(),
-        version: VERSION.to_owned(),
-        started_at: app.started_at,
+        version: may_see.then(|| VERSION.to_owned()),
+        started_at: may_see.then_some(app.started_at),
         server,
         findings: shown(&findings, may_see),
     };
     Ok(Answer { is_well: reasons.is_empty(), body })
 }
 
-async fn inside(app: &App) -> Result<Inside> {
-    let (users, tokens) = app.store.count().await?;
-    Ok(Inside {
+async fn inside(app: &App) -> Option<Inside> {
+    let (users, tokens) = app.health.count_rows().await?;
+    Some(Inside {
         address: app.transport.address.to_string(),
         database: absolute(app.store.path()).unwrap_or_default().display().to_string(),
         database_bytes: app.store.size_bytes(),
@@ -184,7 +186,7 @@ async fn inside(app: &App) -> Result<Inside> {
     })
 }
 
-/// Checks that the server should get requests: that it works, has begun to serve, does not stop,
+/// Checks that the server should get requests: that it works, does not stop,
 /// and can store what it is sent.
 pub(crate) async fn get_readiness(
     app: Arc<App>,
@@ -243,13 +245,10 @@ pub(crate) async fn get_full_health(
     _: Admin,
     wanted: HealthWanted,
 ) -> Result<Json<FullHealth>> {
-    let mut findings = app.health.findings().await;
+    let mut findings = app.health.full_findings().await;
     let works = !findings.iter().any(is_dead);
-    if works {
-        findings.extend(app.health.findings_of_rows().await?);
-    }
     if works && wanted.check_file {
-        findings.extend(findings_of_file(&app).await?);
+        findings.extend(app.health.findings_of_file().await?);
     }
     let ready = !findings.iter().any(is_unready);
     Ok(Json(FullHealth {
@@ -264,20 +263,4 @@ pub(crate) async fn get_full_health(
         file_checked: works && wanted.check_file,
         findings: shown(&findings, true),
     }))
-}
-
-async fn findings_of_file(app: &App) -> Result<Vec<Found>> {
-    let mut findings = Vec::new();
-    let faults = app.store.faults().await?;
-    if !faults.is_empty() {
-        let message = format!("The file is damaged: {}.", faults.join("; "));
-        findings.push(Found::new(Code::FileDamaged, message));
-    }
-    let verified = app.store.verify_audit().await?;
-    if !verified.intact {
-        let faults = verified.faults.len();
-        let message = format!("The audit log does not fit together: {faults} faults.");
-        findings.push(Found::new(Code::AuditLogChanged, message));
-    }
-    Ok(findings)
 }

@@ -4,7 +4,7 @@ use crate::api::general::VERSION;
 use crate::api::guard::Anonymous;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::health::{Code, Severity};
+use crate::health::{Code, SCRAPE_TIME_MAX, Severity};
 use crate::http::Page;
 use crate::http::peer::Door;
 use crate::metrics::{Family, Format, process, text};
@@ -23,7 +23,7 @@ pub(crate) async fn get_metrics(app: Arc<App>, caller: Anonymous, (): ()) -> Res
         true => Format::OpenMetrics,
         false => Format::Classic,
     };
-    let text = text(format, families(&app).await?, process::families())?;
+    let text = text(format, families(&app).await, process::families())?;
     Ok(Page {
         bytes: text.into(),
         content_type: HeaderValue::from_static(format.content_type()),
@@ -31,7 +31,7 @@ pub(crate) async fn get_metrics(app: Arc<App>, caller: Anonymous, (): ()) -> Res
     })
 }
 
-async fn families(app: &App) -> Result<Vec<Family>> {
+async fn families(app: &App) -> Vec<Family> {
     let mut families = app.metrics.families();
     families.extend(of_server(app));
     families.extend(app.store.families());
@@ -39,9 +39,9 @@ async fn families(app: &App) -> Result<Vec<Family>> {
     families.extend(of_live_feed(app));
     families.extend(of_bots(app));
     families.extend(of_backups(app));
-    families.extend(of_rows(app).await?);
+    families.extend(of_rows(app).await);
     families.extend(of_health(app).await);
-    Ok(families)
+    families
 }
 
 fn of_server(app: &App) -> Vec<Family> {
@@ -138,38 +138,44 @@ fn of_backups(app: &App) -> Vec<Family> {
     ]
 }
 
-/// What is counted in the database itself, once in a while.
-async fn of_rows(app: &App) -> Result<Vec<Family>> {
-    let Ending { tokens, admin_keys, webhooks, oldest_webhook } = app.health.ending().await?;
-    let mut ending = Family::gauges("keys_ending", "Keys that end within 7 days, by their kind");
+/// What is counted in the database itself, once in a while. What cannot be read in time is left
+/// out: the metrics that say why must come through.
+async fn of_rows(app: &App) -> Vec<Family> {
+    let mut families = Vec::new();
+    if let Some(ending) = app.health.ending(SCRAPE_TIME_MAX).await {
+        families.extend(of_ending(app, ending));
+    }
+    if let Ok(waiting) = app.store.erasures_waiting() {
+        let about = "Deletions of which something may be left in the files";
+        families.push(Family::gauge("erasures_waiting", about, waiting));
+    }
+    families
+}
+
+fn of_ending(app: &App, ending: Ending) -> [Family; 3] {
+    let Ending { tokens, admin_keys, webhooks, oldest_webhook } = ending;
+    let mut keys = Family::gauges("keys_ending", "Keys that end within 7 days, by their kind");
     for (kind, count) in [("token", tokens), ("admin_key", admin_keys)] {
-        ending.add(vec![("kind", kind.into())], count);
+        keys.add(vec![("kind", kind.into())], count);
     }
     let mut age = 0;
     if let Some(since) = oldest_webhook {
         age = (app.clock.now().as_millis() - since.as_millis()).max(0) / 1000;
     }
-    Ok(vec![
-        ending,
+    let about = "Age of the oldest webhook event that waits";
+    [
+        keys,
         Family::gauge("webhooks_waiting", "Webhook events that wait", webhooks),
-        Family::gauge(
-            "webhooks_oldest_seconds",
-            "Age of the oldest webhook event that waits",
-            age.cast_unsigned(),
-        ),
-        Family::gauge(
-            "erasures_waiting",
-            "Deletions of which something may be left in the files",
-            app.store.erasures_waiting()?,
-        ),
-    ])
+        Family::gauge("webhooks_oldest_seconds", about, age.cast_unsigned()),
+    ]
 }
 
 async fn of_health(app: &App) -> Vec<Family> {
     // A scrape changes nothing, so that it may come as often as it likes.
-    let findings = app.health.findings_without_write().await;
+    let mut findings = app.health.findings_without_write().await;
+    findings.extend(app.health.findings_of_rows(SCRAPE_TIME_MAX).await);
     let mut found = Family::gauges("health_finding", "1 for each finding of the health check");
-    for code in Code::ALL {
+    for code in Code::ALL.iter().filter(|code| !code.is_of_deep_check()) {
         let is_found = findings.iter().any(|finding| finding.code == *code);
         found.add(vec![("code", code.word().into())], u64::from(is_found));
     }

@@ -97,6 +97,11 @@ impl Backups {
         self.settings.folder.as_deref()
     }
 
+    /// How old the last good backup is when the next is made; `None` where there is no schedule.
+    pub(crate) fn schedule(&self) -> Option<Duration> {
+        self.folder().and(self.settings.every)
+    }
+
     /// The last good backup in the folder, as of the last look into it.
     pub(crate) fn last_good(&self) -> Option<Good> {
         self.with_known(|known| known.good.clone())
@@ -114,7 +119,7 @@ impl Backups {
 
     /// When the schedule makes the next one; `None` where there is no schedule.
     pub(crate) fn next_at(&self) -> Option<Time> {
-        let (_, every) = (self.folder()?, self.settings.every?);
+        let every = self.schedule()?;
         let now = self.clock.now();
         Some(self.with_known(|known| {
             let due = known.good.as_ref().map_or(now, |good| later(good.at, every));

@@ -16,8 +16,11 @@ use clap::Args;
 use serde::Deserialize;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::time::Duration;
 use tokio::net::UnixStream;
 
+/// Longest wait for a check of all bytes, which takes as long as reading the file.
+const CHECK_TIME_MAX: Duration = Duration::from_hours(24);
 /// What others than the owner may not have of the database.
 const OTHERS: u32 = 0o077;
 
@@ -55,7 +58,7 @@ pub(super) fn run(args: DoctorArgs) -> Result<(), StartupError> {
             report.add("settings_wrong", Severity::Dead, line, "Correct it and start again.");
         }
     }
-    if let Ok(settings) = flags.load_for_command() {
+    if let Ok(settings) = flags.load_to_look() {
         examine(settings, deep, &mut report)?;
     }
     print(&report, output)
@@ -63,7 +66,6 @@ pub(super) fn run(args: DoctorArgs) -> Result<(), StartupError> {
 
 fn examine(settings: Settings, deep: bool, report: &mut Report) -> Result<(), StartupError> {
     report.database = shown(&settings.config.database);
-    look_at_settings(&settings, report);
     look_at_file(&settings.config.database, report);
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = built.map_err(|error| {
@@ -102,6 +104,10 @@ fn look_at_file(database: &Path, report: &mut Report) {
 async fn look_inside(settings: Settings, deep: bool, report: &mut Report) {
     let database = settings.config.database.clone();
     report.is_served = UnixStream::connect(settings.config.socket_path()).await.is_ok();
+    if !report.is_served {
+        // A server that runs was given its key by its own environment, and says itself what it is.
+        look_at_settings(&settings, report);
+    }
     if !report.is_served
         && let Some((version, newest)) = older_version(&database)
     {
@@ -116,15 +122,14 @@ async fn look_inside(settings: Settings, deep: bool, report: &mut Report) {
     match reach::reach(settings, Missing::Refuse).await {
         Ok(mut client) => {
             report.is_served = !client.is_at_rest();
-            let asked = ask(&mut client, deep).await;
-            client.close();
-            match asked {
-                Ok(health) => take(health, report),
+            match ask(&mut client, false).await {
+                Ok(health) => client = take_all(health, client, deep, report).await,
                 Err(error) => {
                     let advice = "Look at the log of the server; restart it if it hangs.";
                     report.add("no_answer", Severity::Dead, &error.message, advice);
                 }
             }
+            client.close();
         }
         Err(error) => report.add(word(error.code), Severity::Dead, &error.message, ADVICE),
     }
@@ -151,6 +156,24 @@ async fn ask(client: &mut Client, deep: bool) -> Result<Health, StartupError> {
     serde_json::from_str(&response.body).map_err(|error| {
         StartupError::new(Code::Unavailable, format!("The response is not understood ({error})."))
     })
+}
+
+/// Takes the findings and, where all bytes are to be checked, those of that check in their place.
+async fn take_all(health: Health, client: Client, deep: bool, report: &mut Report) -> Client {
+    if !deep {
+        take(health, report);
+        return client;
+    }
+    let mut client = client.waiting_at_most(CHECK_TIME_MAX);
+    match ask(&mut client, true).await {
+        Ok(health) => take(health, report),
+        Err(error) => {
+            take(health, report);
+            let advice = "The bytes of the file were not checked; try --deep again later.";
+            report.add("check_not_done", Severity::Warning, &error.message, advice);
+        }
+    }
+    client
 }
 
 fn take(health: Health, report: &mut Report) {

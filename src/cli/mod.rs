@@ -204,10 +204,19 @@ impl FlagArgs {
     /// The settings of a command that looks for a database. Where none is named, and there is none
     /// in the working directory, that of the system service is meant.
     fn load_for_command(self) -> Result<Settings, StartupError> {
+        self.load_near(Settings::load)
+    }
+
+    /// The same, with defaults for settings that are wrong.
+    fn load_to_look(self) -> Result<Settings, StartupError> {
+        self.load_near(Settings::load_what_is_sound)
+    }
+
+    fn load_near(self, gather: Gather) -> Result<Settings, StartupError> {
         let Self { config, listen, database, socket } = self;
         let mut flags = Flags { config, listen, database, socket };
         let mut environment = Environment::of_process()?;
-        let settings = load(Settings::load, &flags, &environment)?;
+        let settings = load(gather, &flags, &environment)?;
         let is_named = *settings.source("database") != Source::Default || flags.config.is_some();
         let is_here = settings.config.database.exists() || settings.config.socket_path().exists();
         let of_service = Path::new(SERVICE_FOLDER).join(&settings.config.database);
@@ -220,7 +229,7 @@ impl FlagArgs {
         ));
         flags.database = Some(path);
         environment.folder = SERVICE_FOLDER.into();
-        load(Settings::load, &flags, &environment)
+        load(gather, &flags, &environment)
     }
 }
 
@@ -238,8 +247,9 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
             // Faults of the settings are a line each.
+            let priority = if journal::is_standard_error() { "<3>" } else { "" };
             for line in exit.message.split('\n') {
-                note(&format!("vomeet: {line}"));
+                note(&format!("{priority}vomeet: {line}"));
             }
             ExitCode::from(exit.code as u8)
         }

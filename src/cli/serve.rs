@@ -10,6 +10,7 @@ use crate::exit::{Code, StartupError};
 use crate::http::admin_socket::AdminSocket;
 use crate::http::peer_owner;
 use crate::http::serve::{Listeners, listen};
+use crate::http::serve_few::CONNECTIONS_MAX;
 use crate::routes::TABLE_INFO;
 use crate::{logging, server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -25,6 +26,8 @@ use tokio::sync::oneshot;
 const OTHER_BLOCKING_THREADS: usize = 8;
 /// File descriptors that are not connections.
 const OTHER_FILES: u64 = 64;
+/// The same for the address for monitoring, if there is one.
+const MONITORING_FILES: u64 = 1 + CONNECTIONS_MAX as u64;
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(settings: Settings) -> Result<(), StartupError> {
@@ -174,7 +177,8 @@ fn fit_connections(config: &mut Config) {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let room = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX).max(1);
+    let others = OTHER_FILES + config.metrics_listen.map_or(0, |_| MONITORING_FILES);
+    let room = usize::try_from(files.saturating_sub(others)).unwrap_or(usize::MAX).max(1);
     let wanted = config.http.connections_max.saturating_add(config.live.sockets_max);
     if room < wanted {
         let sockets = (config.live.sockets_max.saturating_mul(room) / wanted).max(1);

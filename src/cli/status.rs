@@ -38,6 +38,13 @@ pub(super) fn run(settings: &Settings) -> Result<(), StartupError> {
     let asked = ask_server(settings, HEALTH)?;
     let place = settings.config.socket_path();
     if asked.status != StatusCode::OK {
+        if let Ok(Health { reasons, .. }) = serde_json::from_slice(&asked.body)
+            && !reasons.is_empty()
+        {
+            let reasons = reasons.join(", ");
+            let message = format!("The server runs, and is not well: {reasons}.");
+            return Err(StartupError::new(Code::Unavailable, message));
+        }
         let why = format!("{HEALTH} responds with {}: {}", asked.status, text(&asked.body));
         return Err(not_running(&place.display(), &why));
     }
@@ -138,8 +145,12 @@ where
 fn print(health: &Health, settings: &Settings) -> Result<(), StartupError> {
     let listens = health.server.as_ref().and_then(|server| server.address.parse().ok());
     let place = url(listens.unwrap_or_else(|| reachable(settings.config.listen)));
-    let version = &health.version;
-    say(format_args!("Vomeet {version} runs at {place} since {}\n", health.started_at))?;
+    match (&health.version, health.started_at) {
+        (Some(version), Some(started_at)) => {
+            say(format_args!("Vomeet {version} runs at {place} since {started_at}\n"))?;
+        }
+        _ => say(format_args!("Vomeet runs at {place}\n"))?,
+    }
     if let Some(Inside { address, database, database_bytes, users, tokens }) = &health.server {
         say(format_args!("  Address    {address}\n"))?;
         say(format_args!("  Database   {database} ({})\n", size(*database_bytes)))?;

@@ -38,9 +38,18 @@ impl Settings {
     /// The same for a server: settings must not contradict each other, and a variable that looks
     /// like a setting must be one.
     pub fn load_to_serve(flags: &Flags, around: &Environment) -> Result<Self, StartupError> {
-        let (settings, mut faults, unknown_variables) = Self::gather(flags, around)?;
+        let (mut settings, mut faults, unknown_variables) = Self::gather(flags, around)?;
         faults.extend(unknown_variables);
         faults.extend(settings.config.contradictions());
+        faults.extend(metrics_token::read(&mut settings.config, &around.folder).err());
+        all_sound(settings, &faults)
+    }
+
+    /// The settings to look at a database with: defaults for those that are wrong, unless they say
+    /// which database is meant.
+    pub fn load_what_is_sound(flags: &Flags, around: &Environment) -> Result<Self, StartupError> {
+        let (settings, mut faults, _) = Self::gather(flags, around)?;
+        faults.retain(|fault| fault.starts_with("database") || fault.starts_with("socket"));
         all_sound(settings, &faults)
     }
 
@@ -67,7 +76,6 @@ impl Settings {
         config.in_force = InForce::new(&KEYS, &values, file.as_deref());
         let mut settings = Self { config, origins: values, file };
         settings.read_admin_key_file(&around.folder)?;
-        faults.extend(metrics_token::read(&mut settings.config, &around.folder).err());
         let config = &mut settings.config;
         config.admin_key = header_value(&config.admin_key)?;
         config.old_admin_key = header_value(&config.old_admin_key)?;

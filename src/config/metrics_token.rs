@@ -12,12 +12,9 @@ const BYTES_MAX: u64 = 4096;
 /// What others than the owner may not have of the file.
 const OTHERS: u32 = 0o077;
 
-/// Reads the first line of the file, if one is set; says what is wrong with it, or that one is
-/// missing.
+/// Reads the first line of the file, if one is set; says what is wrong with it.
 pub(crate) fn read(config: &mut Config, folder: &Path) -> Result<(), String> {
-    let Some(path) = &config.metrics_token_file else {
-        return refuse_open_metrics(config);
-    };
+    let Some(path) = &config.metrics_token_file else { return Ok(()) };
     let shown = path.display();
     let (mode, text) = read_file(&folder.join(path))
         .map_err(|error| format!("metrics_token_file: cannot read {shown} ({error})."))?;
@@ -44,14 +41,4 @@ fn read_file(path: &Path) -> io::Result<(u32, String)> {
     let mut text = String::new();
     file.take(BYTES_MAX).read_to_string(&mut text)?;
     Ok((mode, text))
-}
-
-fn refuse_open_metrics(config: &Config) -> Result<(), String> {
-    match config.metrics_listen {
-        Some(address) if !address.ip().to_canonical().is_loopback() => Err(format!(
-            "metrics_listen is {address}, which others reach, and metrics_token_file is not set; \
-             set it, or listen on a loopback address."
-        )),
-        _ => Ok(()),
-    }
 }

@@ -41,6 +41,11 @@ macro_rules! findings {
                 match self { $(Self::$name => Severity::$severity),* }
             }
 
+            /// Whether only a check of all bytes of the file finds it.
+            pub fn is_of_deep_check(self) -> bool {
+                matches!(self, Self::FileDamaged | Self::AuditLogChanged)
+            }
+
             /// What to do about it.
             pub fn advice(self) -> &'static str {
                 match self { $(Self::$name => $advice),* }
@@ -59,9 +64,6 @@ findings! {
     /// A write is not committed in time.
     WritesHang = "writes_hang", Dead,
         "The disk does not answer: look at it, and at what else writes to it; then restart.";
-    /// The server has not begun to serve.
-    Starting = "starting", NotReady,
-        "Wait: an upgrade of a large file takes a while.";
     /// The server is told to stop.
     Draining = "draining", NotReady,
         "Nothing: it ends after http.drain_seconds.";
@@ -71,6 +73,9 @@ findings! {
     /// The database cannot be written.
     ReadOnly = "read_only", NotReady,
         "Make the database and its folder writable for the server's user, and the file system too.";
+    /// A write failed for another reason.
+    WritesFail = "writes_fail", NotReady,
+        "Look at the log for the cause; restart the server if it does not end.";
     /// Too many writes wait.
     Busy = "busy", NotReady,
         "Wait, or lower the load; store.queue_max is how many writes may wait.";
@@ -89,6 +94,12 @@ findings! {
     /// The clock is so far ahead that it is not believed.
     ClockAhead = "clock_ahead", Warning,
         "Set the clock of this machine (NTP); if it is right, wait: nothing is deleted by age until then.";
+    /// The last backup of the schedule failed.
+    BackupFailed = "backup_failed", Warning,
+        "See to what the message names; it is tried again within ten minutes.";
+    /// The last good backup is twice as old as `backup.every`.
+    BackupLate = "backup_late", Warning,
+        "Look at the log for why none is made; `vomeet backup FILE` makes one now.";
     /// No bot could be started.
     RunnerUnreachable = "runner_unreachable", Warning,
         "See to what runs bots: the settings of [bots], the container engine, the program.";
@@ -98,6 +109,9 @@ findings! {
     /// Keys expire within 7 days.
     KeysEnding = "keys_ending", Note,
         "Rotate them in time: `vomeet token list`, `vomeet admin-key list`.";
+    /// An admin key of the settings is easy to guess.
+    AdminKeyWeak = "admin_key_weak", Note,
+        "It is accepted from this machine alone: set a strong ADMIN_API_TOKEN and restart.";
     /// Bytes of the file are damaged.
     FileDamaged = "file_damaged", Warning,
         "Stop the server, keep the file, and restore the newest backup.";

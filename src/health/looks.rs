@@ -1,10 +1,12 @@
 //! What is looked at besides reads and writes: each look is cheap, and finds one thing or none.
 
+use crate::backups::Backups;
 use crate::bots::Supervisor;
 use crate::config::Health as Limits;
 use crate::domain::Time;
 use crate::health::finding::{Code, Finding};
 use crate::store::Store;
+use rustix::fs::{Access, access};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -61,6 +63,32 @@ pub(super) fn clock(store: &Store, now: Time) -> Option<Finding> {
         return Some(Finding::new(Code::ClockAhead, message));
     }
     None
+}
+
+/// Whether the file may be written by this user.
+pub(super) fn writable(store: &Store) -> Option<Finding> {
+    let path = store.path();
+    let error = access(path, Access::WRITE_OK).err()?;
+    let message = format!("{} may not be written: {error}.", path.display());
+    Some(Finding::new(Code::ReadOnly, message))
+}
+
+/// Whether backups are made as the schedule says.
+pub(super) fn backups(backups: &Backups, now: Time) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let Some(every) = backups.schedule() else { return findings };
+    if let Some(failure) = backups.last_failure() {
+        let message = format!("The backup of {} failed: {}", failure.at, failure.why);
+        findings.push(Finding::new(Code::BackupFailed, message));
+    }
+    let seconds_max = i64::try_from(every.as_secs()).unwrap_or(i64::MAX).saturating_mul(2);
+    if let Some(good) = backups.last_good()
+        && good.at.plus_seconds(seconds_max) < now
+    {
+        let message = format!("The last good backup is of {}.", good.at);
+        findings.push(Finding::new(Code::BackupLate, message));
+    }
+    findings
 }
 
 /// Whether bots could be started.

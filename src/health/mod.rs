@@ -7,8 +7,9 @@
 mod check;
 mod finding;
 mod looks;
+mod shared;
 mod tests;
 
 pub use check::HealthCheck;
-pub(crate) use check::Phase;
+pub(crate) use check::{Parts, Phase, SCRAPE_TIME_MAX};
 pub use finding::{Code, Finding, Severity};

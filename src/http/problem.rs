@@ -52,6 +52,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::TokenDisabled
         | Error::AdminKeyTaken
         | Error::BackupConflict(_)
+        | Error::FileIsChecked
         | Error::WiderScope
         | Error::TooManyTokens { .. } => StatusCode::CONFLICT,
         Error::NoWebSocket => StatusCode::UPGRADE_REQUIRED,

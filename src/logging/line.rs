@@ -43,6 +43,30 @@ pub(super) fn formatter(
     }
 }
 
+/// Writes that lines were dropped, as a line like the others.
+pub(super) fn write_dropped(
+    out: &mut impl Write,
+    format: LogFormat,
+    for_journal: bool,
+    count: usize,
+) -> io::Result<()> {
+    let now = Clock::system().now();
+    if for_journal {
+        out.write_all(priority(Level::Warn))?;
+    }
+    let message = format!("{count} log lines were dropped: standard error is read too slowly");
+    if format == LogFormat::Json {
+        let mut record = Record::builder();
+        record.level(Level::Warn).target(module_path!());
+        return write_json(out, &record.args(format_args!("{message}")).build(), now);
+    }
+    let mut second = Second::default();
+    second.set(now);
+    out.write_all(second.text.as_bytes())?;
+    out.write_all(level(Level::Warn))?;
+    writeln!(out, "{message}")
+}
+
 /// The level between two spaces, as wide as the widest; the usual padding costs a third of the
 /// line.
 fn level(level: Level) -> &'static [u8] {
@@ -115,6 +139,25 @@ impl<'kvs> VisitSource<'kvs> for Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_lines_were_dropped_is_a_line_like_the_others() {
+        for (format, for_journal) in [(LogFormat::Text, true), (LogFormat::Json, false)] {
+            let mut line = Vec::new();
+            write_dropped(&mut line, format, for_journal, 7).expect("written");
+            let text = String::from_utf8(line).expect("UTF-8");
+            match format {
+                LogFormat::Text => {
+                    assert!(text.starts_with("<4>20") && text.contains(" WARN  7 log"), "{text}");
+                }
+                LogFormat::Json => {
+                    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+                    assert_eq!(json["level"], "warn");
+                    assert!(json["message"].as_str().is_some_and(|m| m.starts_with("7 log lines")));
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_json_line_is_one_object_whatever_the_message_is() {

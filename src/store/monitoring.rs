@@ -3,6 +3,7 @@
 use crate::domain::Time;
 use crate::error::{Error, Result};
 use crate::metrics::Family;
+use crate::store::Stop;
 use crate::store::beside::beside;
 use crate::store::doors::Store;
 use rusqlite::{Connection, params};
@@ -10,6 +11,8 @@ use std::sync::atomic::Ordering;
 
 /// Most faults of the file that are listed.
 const FAULTS_MAX: i64 = 10;
+/// How often a check of the file looks whether it is to stop, in operations of SQLite.
+const OPERATIONS_BETWEEN_LOOKS: i32 = 10_000;
 
 /// What ends or waits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,11 +56,12 @@ impl Store {
 
     /// Checks that each page of the file can be read and makes sense; lists what is wrong. A long
     /// read that takes as long as reading the file.
-    pub(crate) async fn faults(&self) -> Result<Vec<String>> {
-        let checked = self.read_long(|db| {
-            let mut check = db.prepare(&format!("PRAGMA quick_check({FAULTS_MAX})"))?;
-            let lines = check.query_map([], |row| row.get::<_, String>(0))?;
-            lines.collect::<rusqlite::Result<Vec<String>>>()
+    pub(crate) async fn faults(&self, stop: Stop) -> Result<Vec<String>> {
+        let checked = self.read_long(move |db| {
+            db.progress_handler(OPERATIONS_BETWEEN_LOOKS, Some(move || stop.is_set()))?;
+            let lines = check_pages(db);
+            db.progress_handler(0, None::<fn() -> bool>)?;
+            lines
         });
         match checked.await {
             Ok(lines) => Ok(lines.into_iter().filter(|line| line != "ok").collect()),
@@ -96,6 +100,12 @@ impl Store {
         families.push(refused);
         families
     }
+}
+
+fn check_pages(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut check = db.prepare(&format!("PRAGMA quick_check({FAULTS_MAX})"))?;
+    let lines = check.query_map([], |row| row.get::<_, String>(0))?;
+    lines.collect()
 }
 
 fn count_ending(db: &Connection, now: Time, end: Time) -> rusqlite::Result<Ending> {

@@ -21,3 +21,18 @@ impl Verb for ProbeWrite {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_only_be_read_says_so() {
+        let db = Connection::open_in_memory().expect("a database");
+        db.pragma_update(None, "query_only", true).expect("set");
+        let error = ProbeWrite {}.apply(&db).expect_err("a write");
+        let cause = error.cause().expect("a cause");
+        // The health check looks for these words.
+        assert!(cause.contains("readonly database"), "{cause}");
+    }
+}

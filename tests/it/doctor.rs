@@ -3,10 +3,13 @@
 use crate::process::{Ended, Launch};
 use crate::server::open_file;
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::thread;
 
 fn doctor(folder: &Path, arguments: &[&str]) -> Launch {
     let key = "3f9d0b52c1a84e6f9a7b8c2d";
@@ -35,6 +38,8 @@ fn a_healthy_server_and_its_resting_file_have_no_findings() {
     assert!(ended.status.success(), "{ended:?}");
     assert!(ended.stdout.contains("(a server runs on it)\nEverything is well.\n"), "{ended:?}");
     server.terminate();
+    let database = folder.join("vomeet.db");
+    let before = fs::read(&database).expect("a file");
     for arguments in [&["--deep", "--json"][..], &["--output", "json"]] {
         let ended = doctor(folder, arguments).run();
         assert!(ended.status.success() && codes(&ended).is_empty(), "{ended:?}");
@@ -42,10 +47,11 @@ fn a_healthy_server_and_its_resting_file_have_no_findings() {
         assert_eq!(report["is_served"], false);
         assert!(report["database"].as_str().is_some_and(|path| path.ends_with("vomeet.db")));
     }
+    assert!(fs::read(&database).expect("a file") == before, "the file was written to");
 }
 
 #[test]
-fn each_of_eight_faults_is_found_and_explained() {
+fn each_of_seven_faults_is_found_and_explained() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     let database = folder.join("vomeet.db");
@@ -70,7 +76,12 @@ fn each_of_eight_faults_is_found_and_explained() {
     let ended = weak.run();
     assert_eq!(ended.status.code(), Some(35), "{ended:?}");
     let found = codes(&ended);
-    assert_eq!(found, ["settings_wrong"], "settings that cannot be read hide the rest");
+    for code in ["settings_wrong", "disk_low", "lock_lost"] {
+        assert!(found.contains(&code.to_owned()), "{code}: {found:?}");
+    }
+    assert!(!found.contains(&"admin_key_weak".to_owned()), "the server's key is not that one");
+    let wrong = doctor(folder, &["--json"]).env("VOMEET_DATABASE", "").run();
+    assert_eq!(codes(&wrong), ["settings_wrong"], "which database is meant, nobody knows");
 
     let weak = doctor(folder, &["--json", "--deep"])
         .env("ADMIN_API_TOKEN", "token")
@@ -80,7 +91,6 @@ fn each_of_eight_faults_is_found_and_explained() {
     assert_eq!(ended.status.code(), Some(35), "{ended:?}");
     for code in [
         "settings_wrong",
-        "admin_key_weak",
         "file_open_to_others",
         "disk_low",
         "lock_lost",
@@ -115,6 +125,20 @@ fn a_file_that_cannot_be_opened_is_a_finding_and_stays_as_it_was() {
         assert_eq!((ended.status.code(), codes(&ended)), (Some(35), vec![code.to_owned()]));
         assert_eq!(fs::read(&database).ok().as_deref(), bytes);
     }
+}
+
+#[test]
+fn a_weak_key_is_found_where_no_server_has_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    open_file(&folder.path().join("vomeet.db"), |_| {});
+    let weak = |listen: &str| {
+        let launch = doctor(folder.path(), &["--json"]).env("ADMIN_API_TOKEN", "token");
+        let ended = launch.env("VOMEET_LISTEN", listen).run();
+        (ended.status.code(), codes(&ended))
+    };
+    let found = vec!["admin_key_weak".to_owned()];
+    assert_eq!(weak("0.0.0.0:18056"), (Some(35), found.clone()));
+    assert_eq!(weak("127.0.0.1:18056"), (Some(0), found), "a note");
 }
 
 #[test]
@@ -173,4 +197,58 @@ fn health_is_one_line_and_an_exit_code() {
     assert_eq!(ended.stderr, "vomeet: unavailable: draining\n");
     assert_eq!(health(&[]).status.code(), Some(0), "it works until it ends");
     server.kill();
+}
+
+/// Something at the socket of the database that answers as a server would: the head of a request
+/// leads to a status line and a body.
+fn answer_at_socket(
+    folder: &Path,
+    answer: impl Fn(&str) -> (&'static str, String) + Send + 'static,
+) {
+    let listener = UnixListener::bind(folder.join("vomeet.db.sock")).expect("a socket");
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut bytes = [0; 4096];
+            while let Ok(count) = stream.read(&mut bytes) {
+                let head = String::from_utf8_lossy(&bytes[..count]).into_owned();
+                if head.is_empty() {
+                    break;
+                }
+                let (status, body) = answer(&head);
+                let length = body.len();
+                let text = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}");
+                if stream.write_all(text.as_bytes()).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_check_of_all_bytes_that_cannot_be_made_hides_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    answer_at_socket(folder.path(), |head| {
+        if head.contains("check_file=true") {
+            return ("409 Conflict", json!({"detail": "It is being checked."}).to_string());
+        }
+        let finding =
+            json!({"code": "disk_low", "severity": "warning", "message": "A.", "advice": "B."});
+        let health = json!({"version": env!("CARGO_PKG_VERSION"), "findings": [finding]});
+        ("200 OK", health.to_string())
+    });
+    let ended = doctor(folder.path(), &["--deep", "--json"]).run();
+    assert_eq!(codes(&ended), ["disk_low", "check_not_done"], "{ended:?}");
+}
+
+#[test]
+fn a_server_that_is_not_well_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    answer_at_socket(folder.path(), |_| {
+        let health = json!({"status": "unavailable", "reasons": ["writes_hang"]});
+        ("503 Service Unavailable", health.to_string())
+    });
+    let ended = Launch::new(folder.path(), &["status"]).run();
+    assert_eq!(ended.status.code(), Some(21), "{ended:?}");
+    assert!(ended.stderr.contains("runs, and is not well: writes_hang."), "{ended:?}");
 }

@@ -2,18 +2,14 @@
 //! costs.
 
 use crate::client::{Answer, wait_for};
+use crate::deliveries::insert_event;
 use crate::process::Launch;
 use crate::server::{Server, Setup, still_clock};
+use crate::tokens::insert_token;
 use serde_json::{Value, json};
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
-use vomeet::app::App;
-use vomeet::clock::Clock;
-use vomeet::config::{Environment, Flags, Settings};
-use vomeet::health::Code;
-use vomeet::routes::TABLE_INFO;
 
 /// More than any disk has, in MiB.
 const MORE_THAN_ANY_DISK: &str = "1000000000";
@@ -28,6 +24,11 @@ fn codes(body: &Value) -> Vec<String> {
 /// How many writes were committed so far.
 fn writes(server: &Server) -> u64 {
     server.app.store.written().verbs
+}
+
+/// All that is found, which takes as long as it takes.
+fn full(server: &Server) -> Value {
+    server.get("/admin/health").admin().send().expect(200)
 }
 
 fn ready(server: &Server) -> Answer {
@@ -57,6 +58,7 @@ fn a_healthy_server_works_and_is_ready() {
 fn who_asks_from_elsewhere_is_told_no_details() {
     let setup = Setup::new().set("VOMEET_HEALTH_DISK_FREE_MIB_MIN", MORE_THAN_ANY_DISK);
     let server = setup.set("VOMEET_HTTP_TRUSTED_PROXIES", "127.0.0.1").start();
+    assert_eq!(codes(&full(&server)), ["disk_low"]);
     for path in ["/healthz", "/ready"] {
         let here = server.get(path).send().expect(200);
         assert_eq!(codes(&here), ["disk_low"], "{path}");
@@ -66,6 +68,9 @@ fn who_asks_from_elsewhere_is_told_no_details() {
         let text = elsewhere.text();
         assert_eq!((elsewhere.status, elsewhere.json().get("findings")), (200, None), "{path}");
         assert!(!text.contains("disk") && !text.contains("vomeet.db"), "{path}: {text}");
+        for details in ["version", "started_at", "server"] {
+            assert_eq!(elsewhere.json().get(details), None, "{path}");
+        }
     }
     assert_eq!(server.get("/admin/health").send().status, 403);
 }
@@ -91,25 +96,6 @@ fn a_server_that_drains_serves_and_is_not_ready() {
 }
 
 #[test]
-fn a_server_that_has_not_begun_to_serve_is_starting() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let database = folder.path().join("vomeet.db").to_string_lossy().into_owned();
-    let flags = Flags { database: Some(database), ..Flags::default() };
-    let around = Environment { folder: folder.path().to_owned(), ..Environment::default() };
-    let settings = Settings::load(&flags, &around).expect("settings");
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(async {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let app = App::open(settings.config, address, Clock::system(), TABLE_INFO, None);
-        let app = app.expect("an app");
-        let found: Vec<Code> = app.health.findings().await.iter().map(|found| found.code).collect();
-        assert_eq!(found, [Code::Starting]);
-        app.bots.stop().await;
-        app.store.close();
-    });
-}
-
-#[test]
 fn many_probes_share_one_write_and_other_writes_stand_for_it() {
     let clock = still_clock();
     let server = Setup::new().clock(&clock).start();
@@ -131,18 +117,19 @@ fn many_probes_share_one_write_and_other_writes_stand_for_it() {
     for probe in probes {
         probe.join().expect("a probe");
     }
+    full(&server);
     assert_eq!(writes(&server) - before, 1, "a write really happens, and no more than one");
 
     for (seconds, expected) in [(2, 1), (2, 1), (7, 2)] {
         clock.advance(Duration::from_secs(seconds));
-        ready(&server).expect(200);
+        full(&server);
         assert_eq!(writes(&server) - before, expected, "its result is good for ten seconds");
     }
 
     clock.advance(Duration::from_secs(11));
     server.new_user("one@example.com");
     let with_user = writes(&server);
-    ready(&server).expect(200);
+    full(&server);
     assert_eq!(writes(&server), with_user, "somebody else's write shows the same");
 }
 
@@ -153,7 +140,7 @@ fn a_lock_file_that_is_gone_is_found() {
     let server = setup.start();
     fs::remove_file(&lock).expect("removed");
     fs::write(&lock, "").expect("another one");
-    let health = server.get("/healthz").send().expect(200);
+    let health = full(&server);
     assert_eq!(codes(&health), ["lock_lost"]);
     assert!(
         health["findings"][0]["message"].as_str().is_some_and(|m| m.contains("vomeet.db.lock"))
@@ -176,7 +163,7 @@ fn a_clock_that_does_not_fit_the_database_is_found() {
             file.execute(insert, [seen]).expect("a time");
         });
         let server = setup.start();
-        let found = codes(&server.get("/healthz").send().expect(200));
+        let found = codes(&full(&server));
         assert_eq!(found.first().map(String::as_str), expected, "{seen_seconds} s: {found:?}");
     }
 }
@@ -192,7 +179,7 @@ fn a_runner_that_cannot_start_bots_is_found_before_a_bot_is_sent() {
     let expect = |command: &Value, wanted: &[&str]| {
         let setup = Setup::new().set("VOMEET_BOTS_RUNNER", "process");
         let server = setup.set("VOMEET_BOTS_PROCESS_COMMAND", &command.to_string()).start();
-        let health = server.get("/healthz").send().expect(200);
+        let health = full(&server);
         assert_eq!(codes(&health), wanted, "{command}: {health}");
     };
     for command in &there {
@@ -205,7 +192,7 @@ fn a_runner_that_cannot_start_bots_is_found_before_a_bot_is_sent() {
     let setup =
         setup.set("VOMEET_BOTS_DOCKER_IMAGE", "bot").set("VOMEET_BOTS_DOCKER_NETWORK", "host");
     let server = setup.set("VOMEET_BOTS_DOCKER_SOCKET", "/nowhere/docker.sock").start();
-    let health = server.get("/healthz").send().expect(200);
+    let health = full(&server);
     assert_eq!(codes(&health), ["runner_unreachable"]);
     assert!(
         health["findings"][0]["message"].as_str().is_some_and(|m| m.contains("/nowhere/docker"))
@@ -259,4 +246,75 @@ fn keys_that_end_and_events_that_wait_are_found() {
     let finding = &full["findings"][0];
     assert_eq!((&finding["severity"], &full["ready"]), (&json!("note"), &json!(true)));
     assert_eq!(finding["message"], "2 tokens and 1 admin keys end within 7 days.");
+}
+
+#[test]
+fn events_that_wait_for_long_are_found_and_counted() {
+    let clock = still_clock();
+    let now = clock.now().as_millis();
+    let setup = Setup::new().clock(&clock).rows(|db| {
+        insert_token(db, 1, None);
+        insert_event(db, 1, 9, 1, now - 7_200_000);
+        insert_event(db, 1, 9, 2, now);
+    });
+    // The dispatcher leaves the events of a disabled user.
+    let setup = setup.rows(|db| {
+        db.execute("UPDATE users SET disabled_at = 1", []).expect("disabled");
+    });
+    let server = setup.start();
+    let health = full(&server);
+    assert_eq!(codes(&health), ["webhooks_waiting"]);
+    let message = health["findings"][0]["message"].as_str().expect("a sentence");
+    assert!(message.starts_with("2 events wait, the oldest since "), "{message}");
+    let metrics = server.get("/metrics").send().text().to_owned();
+    for sample in [
+        "vomeet_webhooks_waiting 2",
+        "vomeet_webhooks_oldest_seconds 7200",
+        r#"vomeet_health_finding{code="webhooks_waiting"} 1"#,
+    ] {
+        assert!(metrics.lines().any(|line| line == sample), "{sample}: {metrics}");
+    }
+    assert!(!metrics.contains("file_damaged"), "a scrape does not find it");
+    let overview = server.get("/admin/overview").admin().send().expect(200);
+    let warnings = overview["warnings"].as_array().expect("a list").clone();
+    assert!(warnings.iter().any(|warning| warning["code"] == "webhooks_waiting"), "{warnings:?}");
+}
+
+#[test]
+fn a_wal_that_grows_is_found() {
+    let server = Setup::new().set("VOMEET_HEALTH_WAL_MIB_MAX", "1").start();
+    assert_eq!(codes(&full(&server)), [""; 0]);
+    let name = "x".repeat(12_000);
+    for n in 0..300 {
+        let user = json!({"email": format!("{n}@example.com"), "data": {"x": name}});
+        server.post("/admin/users").admin().json(&user).send().expect(201);
+    }
+    wait_for(|| (codes(&full(&server)) == ["wal_large"]).then_some(()));
+}
+
+#[test]
+fn a_backup_that_fails_or_is_late_is_found() {
+    let clock = still_clock();
+    let setup = Setup::new().clock(&clock);
+    let folder = setup.folder().join("backups");
+    let setup = setup.set("VOMEET_BACKUP_FOLDER", &folder.to_string_lossy());
+    let server = setup.set("VOMEET_BACKUP_EVERY", "1h").start();
+    let good = || {
+        let text = server.get("/metrics").send().text().to_owned();
+        (!text.contains("\nvomeet_backup_last_success_timestamp_seconds 0\n")).then_some(())
+    };
+    wait_for(good);
+    assert_eq!(codes(&full(&server)), [""; 0]);
+    fs::remove_dir_all(&folder).expect("removed");
+    fs::write(&folder, "no folder").expect("written");
+    let found = |wanted: &[&str]| {
+        wait_for(|| {
+            clock.advance(Duration::from_mins(5));
+            (codes(&full(&server)) == wanted).then_some(())
+        });
+    };
+    found(&["backup_failed"]);
+    found(&["backup_failed", "backup_late"]);
+    let metrics = server.get("/metrics").send().text().to_owned();
+    assert!(metrics.contains(r#"vomeet_health_finding{code="backup_late"} 1"#), "{metrics}");
 }

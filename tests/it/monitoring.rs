@@ -7,6 +7,8 @@ use crate::watcher::Watcher;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{ErrorKind, Read};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use vomeet::routes::TABLE;
@@ -46,6 +48,7 @@ fn what_happens_is_counted() {
     server.get("/user").send();
     server.get("/admin/users").header("X-Admin-API-Key", "wrong").send();
     server.post("/bots/internal/segments").bearer("wrong").json(&json!({})).send();
+    wait_for(|| value(&server, "vomeet_webhooks_waiting"));
     for (sample, expected) in [
         (r#"vomeet_keys_refused_total{code="mistyped"}"#, 1),
         (r#"vomeet_keys_refused_total{code="missing"}"#, 1),
@@ -266,6 +269,60 @@ fn metrics_that_others_reach_need_a_token_in_a_private_file() {
     refused(start("0.0.0.0:0", Some(&weak)), "random characters");
     refused(start("127.0.0.1:0", Some("/nowhere/token")), "cannot read /nowhere/token");
     let sound = with_token_file(folder, TOKEN, 0o600);
+    let alone = Launch::serve(folder).env("VOMEET_METRICS_TOKEN_FILE", &sound);
+    refused(alone, "metrics_listen is not");
     let server = start("0.0.0.0:0", Some(&sound)).start();
     assert!(server.terminate().status.success());
+}
+
+#[test]
+fn commands_do_without_the_token_of_the_metrics() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Launch::serve(folder.path()).start();
+    let open = with_token_file(folder.path(), TOKEN, 0o644);
+    let command = Launch::new(folder.path(), &["token", "list"]);
+    let ended = command.env("VOMEET_METRICS_TOKEN_FILE", &open).run();
+    assert!(ended.status.success(), "{ended:?}");
+    server.terminate();
+}
+
+#[test]
+fn who_holds_connections_for_monitoring_keeps_nobody_else_out() {
+    let setup = Setup::new().set("VOMEET_METRICS_LISTEN", "[::]:0");
+    let server = setup.start();
+    let port = server.monitoring.expect("an address").address.port();
+    let (other, own) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
+    let silent: Vec<TcpStream> =
+        (0..64).map(|_| TcpStream::connect((other, port)).expect("a connection")).collect();
+    let monitoring = Client { address: (own, port).into(), ..*server };
+    assert!(text_of(&monitoring).contains("vomeet_build_info{"));
+    wait_for(|| silent.iter().all(has_ended).then_some(()));
+}
+
+#[test]
+fn who_sends_nothing_to_the_address_for_monitoring_goes_before_who_asks() {
+    let server = Setup::new().set("VOMEET_METRICS_LISTEN", "127.0.0.1:0").start();
+    let monitoring = server.monitoring.expect("an address");
+    let mut busy = monitoring.line();
+    let mut ask = || {
+        busy.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
+        assert_eq!(busy.answer(false).expect("an answer").status, 200);
+    };
+    ask();
+    let silent = TcpStream::connect(monitoring.address).expect("a connection");
+    wait_for(|| {
+        ask();
+        has_ended(&silent).then_some(())
+    });
+    ask();
+}
+
+/// Whether the server has closed a connection on which nothing was sent.
+fn has_ended(mut stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).expect("set");
+    match stream.read(&mut [0]) {
+        Ok(0) => true,
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+        Ok(_) => panic!("an answer to nothing"),
+    }
 }

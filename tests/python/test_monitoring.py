@@ -209,8 +209,8 @@ FIRING = {
     "VomeetDiskFills": ({'vomeet_disk_free_bytes{instance="a"}': "1000000-1000x400"}, {}),
     "VomeetErrors": (
         {
-            'vomeet_http_requests_total{instance="a",status="200"}': "0+90x400",
-            'vomeet_http_requests_total{instance="a",status="503"}': "0+10x400",
+            'vomeet_http_requests_total{instance="a",path="/user",status="200"}': "0+90x400",
+            'vomeet_http_requests_total{instance="a",path="/user",status="503"}': "0+10x400",
         },
         {},
     ),
@@ -239,6 +239,10 @@ FIRING = {
     "VomeetKeysGuessed": (
         {'vomeet_keys_refused_total{instance="a",code="unknown"}': "0+120x400"},
         {},
+    ),
+    "VomeetBackupLate": (
+        {'vomeet_health_finding{instance="a",code="backup_late"}': "1x400"},
+        {"code": "backup_late"},
     ),
     "VomeetWebhooksWait": ({'vomeet_webhooks_oldest_seconds{instance="a"}': "4000x400"}, {}),
     "VomeetMeetingsFail": (

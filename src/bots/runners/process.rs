@@ -5,12 +5,12 @@ use crate::bots::launch::{BotExit, LaunchSpec, pairs};
 use crate::bots::output::{BotOutputs, LogTail};
 use crate::config::ProcessBots;
 use crate::domain::{MeetingId, Time};
+use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -144,9 +144,9 @@ fn has_in_environment(pid: Pid, uid: &str) -> bool {
     }
 }
 
-/// Whether there is a file that somebody may execute.
+/// Whether there is a file that this user may execute.
 fn is_executable(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
+    path.is_file() && access(path, Access::EXEC_OK).is_ok()
 }
 
 /// The exit of a child, once it has ended.
