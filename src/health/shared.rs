@@ -45,10 +45,10 @@ impl<T: Clone + Send + Sync + 'static> Shared<T> {
         if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
             let (shared, making) = (Arc::clone(self), make());
             tokio::spawn(async move {
-                let made = making.await;
+                let value = making.await;
                 // Whoever is told may ask for the one after it.
                 drop(turn);
-                shared.latest.send_replace(Some(made));
+                shared.latest.send_replace(Some(value));
             });
         }
         // The sender lives as long as `self`.
