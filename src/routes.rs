@@ -4,9 +4,9 @@
 use crate::api::openapi::openapi;
 use crate::api::route::{Route, admin, bot, open, session, socket, user};
 use crate::api::{
-    admin_keys, analytics, audit, backups, bots, callbacks, caller, docs, export, found, general,
-    live, meetings, overview, search, segments, tickets, tokens, transcripts, usage, users,
-    webhook,
+    admin_keys, analytics, audit, backups, bots, callbacks, caller, clients, docs, export, found,
+    general, live, meetings, overview, search, segments, tickets, tokens, transcripts, usage,
+    users, webhook,
 };
 use crate::app::TableInfo;
 use crate::console;
@@ -67,6 +67,9 @@ fn rows() -> Vec<Route> { vec![
     open(              GET,    "/console",                                    console::get_console_folder,          "Redirect to the console").errors([PageNotFound]),
     open(              GET,    "/console/",                                   console::get_console,                 "Console").errors([PageNotFound]).responds_with(&["text/html"]),
     open(              GET,    "/console/{file}",                             console::get_console_file,            "File of the console").errors([PageNotFound]).responds_with(&["text/javascript", "text/css", "image/svg+xml"]),
+    open(              GET,    "/clients",                                    clients::get_clients_folder,          "Redirect to the clients"),
+    open(              GET,    "/clients/",                                   clients::get_clients,                 "Page of the Python client, which pip reads too").responds_with(&["text/html"]),
+    open(              GET,    "/clients/{file}",                             clients::get_client_file,             "Python client as a wheel").errors([PageNotFound]).responds_with(&["application/zip"]),
     open(              GET,    "/openapi.json",                               docs::get_openapi,                    "OpenAPI document").responds_with(&["application/json"]),
 
     user(   NONE,      GET,    "/user",                                       caller::get_caller,                   "Get the caller and the token in use"),

@@ -80,6 +80,8 @@ pub struct Anonymous {
     pub accepts_gzip: bool,
     /// The versions that the caller has already (`If-None-Match`).
     pub known_etags: Option<HeaderValue>,
+    /// The name by which the caller reaches the server (`Host`).
+    pub(crate) host: Option<HeaderValue>,
 }
 
 impl Guard for Anonymous {
@@ -93,6 +95,7 @@ impl Guard for Anonymous {
             locality: locality(call),
             accepts_gzip: accepts_gzip(headers),
             known_etags: headers.get(header::IF_NONE_MATCH).cloned(),
+            host: headers.get(header::HOST).cloned(),
         })
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod call;
 pub(crate) mod callbacks;
 pub(crate) mod caller;
 pub(crate) mod carried;
+pub(crate) mod clients;
 pub mod dispatch;
 pub(crate) mod docs;
 pub(crate) mod export;

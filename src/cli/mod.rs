@@ -7,6 +7,7 @@ mod backup_drill;
 mod client;
 mod config;
 mod confirm;
+mod init;
 mod manual;
 mod meetings;
 mod output;
@@ -33,6 +34,7 @@ use audit::AuditCommand;
 use backup::BackupArgs;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use init::InitArgs;
 use meetings::MeetingsCommand;
 use output::Output;
 use print::note;
@@ -59,6 +61,8 @@ struct Cli {
 enum Command {
     /// Serve the API (the default)
     Serve(FlagArgs),
+    /// Write vomeet.toml and an admin key into the working directory; asks three questions
+    Init(InitArgs),
     /// Show whether the server runs, since when, and its size; exit code 3 if it does not run
     Status(FlagArgs),
     /// Check or show the settings
@@ -233,6 +237,7 @@ impl Command {
     fn run(self) -> Result<(), StartupError> {
         match self {
             Self::Serve(flags) => serve::run(flags.load_to_serve()?),
+            Self::Init(args) => init::run(args),
             Self::Status(flags) => status::run(&flags.load_for_command()?),
             Self::Config(ConfigCommand::Check(flags)) => config::check(&flags.load_to_serve()?),
             Self::Config(ConfigCommand::Show(flags)) => config::show(&flags.load()?),

@@ -11,6 +11,7 @@ mod in_force;
 mod key;
 mod key_strength;
 mod loaded;
+pub(crate) mod new_file;
 mod runner_kind;
 mod settings;
 mod source;

@@ -50,7 +50,7 @@ pub(crate) use backup::name::name_of;
 pub(crate) use backup::name::time_of;
 pub(crate) use backup::target::{PARTIAL, file_in, remove_abandoned};
 pub(crate) use backup::verify::{BackupReport, Stop, verify};
-pub(crate) use beside::{create_folder, is_trusted, resolve};
+pub(crate) use beside::{create_folder, create_new, is_trusted, resolve};
 pub use doors::Store;
 pub use export::NoteExport;
 pub use latest_time::{DoubtedClock, KnownTime, NoteTime};

@@ -9,6 +9,7 @@ use vomeet::exit::{CODES, Code};
 
 const COMMANDS: &[(&str, &[&str])] = &[
     ("serve", &[]),
+    ("init", &[]),
     ("status", &[]),
     ("config", &["check", "show"]),
     ("user", &["add", "list", "show", "set", "disable", "enable", "remove"]),

@@ -262,7 +262,7 @@ class UserCalls(Connection):
             from ._live import watch
         except ImportError as error:
             raise VomeetClientError(
-                "The live feed needs the package websockets: pip install 'vomeet-client[live]'."
+                "The live feed needs the package websockets: pip install 'websockets>=15'."
             ) from error
         return watch(self._url(path_of("ws")), self._user_header(), meetings, self.timeout)
 
