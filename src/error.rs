@@ -117,6 +117,8 @@ pub enum Error {
     NoWebhook,
     /// No such webhook event, or it is of another user.
     DeliveryNotFound,
+    /// No such link to the console: it was used, has ended, or never was.
+    OpenLinkNotFound,
     /// The request is no WebSocket handshake.
     NoWebSocket,
     /// The WebSocket is asked for by a web page of another site.
@@ -304,6 +306,10 @@ impl Error {
             }
             Self::NoWebhook => "No webhook URL is set. Set one with PUT /user/webhook.",
             Self::DeliveryNotFound => "Delivery not found",
+            Self::OpenLinkNotFound => {
+                "This link was used already, has ended, or is of another machine. `vomeet open` \
+                 makes another."
+            }
             Self::ForeignOrigin => {
                 "Pages of this origin may not open a WebSocket. Add the origin to \
                  http.cors_origins in vomeet.toml."

@@ -5,8 +5,8 @@ use crate::api::openapi::openapi;
 use crate::api::route::{Route, admin, bot, open, session, socket, user};
 use crate::api::{
     admin_keys, analytics, audit, backups, bots, callbacks, caller, clients, docs, export, found,
-    general, live, meetings, overview, search, segments, tickets, tokens, transcripts, usage,
-    users, webhook,
+    general, live, meetings, open_links, overview, search, segments, tickets, tokens, transcripts,
+    usage, users, webhook,
 };
 use crate::app::TableInfo;
 use crate::console;
@@ -16,8 +16,9 @@ use crate::domain::Permission::{
 use crate::error::Error::{
     AdminKeyNotFound, AdminKeyTaken, BackupConflict, BackupFailed, BackupNoRoom, BackupPathRefused,
     BotInMeeting, BotLimitReached, BotNotStarted, BotsStillLeaving, DeliveryNotFound, EmailFixed,
-    MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook, NothingToUpdate, PageNotFound,
-    TokenDisabled, TokenNotFound, TooBroad, TooManyBots, UserNotFound, WiderScope,
+    MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook, NothingToUpdate,
+    OpenLinkNotFound, PageNotFound, TokenDisabled, TokenNotFound, TooBroad, TooManyBots,
+    UserNotFound, WiderScope,
 };
 use crate::error::Result;
 use crate::metrics::RouteLabel;
@@ -66,6 +67,7 @@ fn rows() -> Vec<Route> { vec![
     open(              GET,    "/docs/{file}",                                docs::get_docs_file,                  "File of the API documentation").errors([PageNotFound]).responds_with(&["text/javascript", "text/css"]),
     open(              GET,    "/console",                                    console::get_console_folder,          "Redirect to the console").errors([PageNotFound]),
     open(              GET,    "/console/",                                   console::get_console,                 "Console").errors([PageNotFound]).responds_with(&["text/html"]),
+    open(              POST,   "/console/sessions",                           open_links::create_console_session,   "Redeem a link of `vomeet open` for a session of the console").errors([OpenLinkNotFound]).example(r#"{"link": "AbCdEf1234567890AbCdEf1234567890AbCdEf12"}"#),
     open(              GET,    "/console/{file}",                             console::get_console_file,            "File of the console").errors([PageNotFound]).responds_with(&["text/javascript", "text/css", "image/svg+xml"]),
     open(              GET,    "/clients",                                    clients::get_clients_folder,          "Redirect to the clients"),
     open(              GET,    "/clients/",                                   clients::get_clients,                 "Page of the Python client, which pip reads too").responds_with(&["text/html"]),
@@ -84,6 +86,7 @@ fn rows() -> Vec<Route> { vec![
     user(   READ,      GET,    "/transcripts/search",                         search::search_transcripts,           "Search the caller's transcripts, newest segments first").errors([TooBroad]).large().cost(5),
     user(   READ,      GET,    "/transcripts/{platform}/{native_meeting_id}", transcripts::get_transcript,          "Get a meeting with its transcript").errors([meetings::missing()]).paged(),
 
+    admin(             POST,   "/admin/open-links",                           open_links::create_open_link,         "Make a link that opens the console; by the admin socket alone").errors([PageNotFound]),
     admin(             GET,    "/admin/overview",                             overview::get_overview,               "Get the server at one glance").large(),
     admin(             GET,    "/admin/settings",                             overview::list_settings,              "List the settings in force").large(),
     admin(             GET,    "/admin/refusals",                             overview::list_refusals,              "List refused keys since the start, newest first").large(),

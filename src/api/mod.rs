@@ -21,6 +21,7 @@ pub mod guard;
 pub(crate) mod live;
 pub(crate) mod meetings;
 pub(crate) mod message;
+pub(crate) mod open_links;
 pub(crate) mod openapi;
 pub(crate) mod overview;
 pub mod response_room;

@@ -1,5 +1,6 @@
 //! Authenticates callers from the headers alone. Keys are compared as hashes.
 
+use crate::auth::console_sessions::ConsoleSessions;
 use crate::auth::headers::{ADMIN_HEADER, USER_HEADER};
 use crate::auth::identity::Identity;
 use crate::auth::pending_usage::PendingUsage;
@@ -22,11 +23,12 @@ const BEARER: &[u8] = b"Bearer ";
 
 /// An authenticated administrator. Only [`Auth`] makes one.
 pub struct Admin {
-    name: Cow<'static, str>,
-    key: Option<NamedKey>,
-    address: Option<IpAddr>,
-    at: Time,
-    owns_database: bool,
+    pub(super) name: Cow<'static, str>,
+    pub(super) key: Option<NamedKey>,
+    pub(super) address: Option<IpAddr>,
+    pub(super) at: Time,
+    pub(super) owns_database: bool,
+    pub(super) by_socket: bool,
 }
 
 /// The named admin key of a request.
@@ -51,6 +53,12 @@ impl Admin {
     /// open the database without the server.
     pub fn owns_database(&self) -> bool {
         self.owns_database
+    }
+
+    /// The name of the system's user, as the audit log writes it, for whoever came by the admin
+    /// socket; `None` for whoever came over the network.
+    pub(crate) fn socket_name(&self) -> Option<&str> {
+        self.by_socket.then_some(&*self.name)
     }
 
     /// The named key by which the administrator came; `None` for a key of the settings and for the
@@ -124,6 +132,7 @@ pub struct Auth {
     has_foreign_keys: bool,
     usage: PendingUsage,
     tickets: Tickets,
+    pub(super) console_sessions: ConsoleSessions,
 }
 
 impl Auth {
@@ -141,7 +150,8 @@ impl Auth {
             configured_keys.push(ConfiguredHash { hash, is_weak, expires_at: key.until });
         }
         let (usage, tickets) = (PendingUsage::default(), Tickets::default());
-        Self { configured_keys, token_cache, has_foreign_keys, usage, tickets }
+        let console_sessions = ConsoleSessions::default();
+        Self { configured_keys, token_cache, has_foreign_keys, usage, tickets, console_sessions }
     }
 
     /// Authenticates an administrator by an admin key: one of the settings, or a named one.
@@ -169,7 +179,7 @@ impl Auth {
         {
             return Err(Error::AdminKeyRefused(KeyRejection::Expired(end, None)));
         }
-        Ok(Admin { name, key, address, at: now, owns_database: false })
+        Ok(Admin { name, key, address, at: now, owns_database: false, by_socket: false })
     }
 
     /// The name of an admin key as the audit log writes it, the key if it is a named one, and when
@@ -206,7 +216,7 @@ impl Auth {
     pub(crate) fn local(user: &str, uid: u32, now: Time) -> Admin {
         let owns_database = uid == 0 || uid == rustix::process::geteuid().as_raw();
         let name = Cow::Owned(format!("local:{user}"));
-        Admin { name, key: None, address: None, at: now, owns_database }
+        Admin { name, key: None, address: None, at: now, owns_database, by_socket: true }
     }
 
     /// Authenticates a user by `X-API-Key`. A token that is not in memory costs one small read of

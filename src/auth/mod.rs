@@ -2,6 +2,8 @@
 //! and every read of tokens goes through here.
 
 mod authenticator;
+mod console_admin;
+mod console_sessions;
 mod counter;
 mod expiry;
 mod failed_auth_limiter;

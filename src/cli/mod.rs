@@ -10,6 +10,7 @@ mod confirm;
 mod init;
 mod manual;
 mod meetings;
+mod open;
 mod output;
 mod print;
 mod progress;
@@ -36,6 +37,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use init::InitArgs;
 use meetings::MeetingsCommand;
+use open::OpenArgs;
 use output::Output;
 use print::note;
 use reach::{Missing, with_client};
@@ -80,6 +82,8 @@ enum Command {
     Audit(Administration<AuditCommand>),
     /// Back up the database, also while it is served; list, verify and try out backups
     Backup(BackupArgs),
+    /// Open the console in a browser of this machine, signed in; no key is needed
+    Open(OpenArgs),
     /// Usage by day, user or token; no key is needed
     Usage(UsageArgs),
     /// Find tokens in files, or in a report of gitleaks or trufflehog; exit code 32 if there is one
@@ -283,6 +287,7 @@ impl Command {
                 })
             }
             Self::Backup(args) => backup::run(args),
+            Self::Open(args) => open::run(args),
             Self::Usage(UsageArgs { place, usage }) => {
                 let output = place.output;
                 with_client(place, Missing::Refuse, async |client| {

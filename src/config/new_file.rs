@@ -44,9 +44,11 @@ pub(crate) fn text(chosen: &[Chosen]) -> String {
         let Some((_, value)) = found else { continue };
         if key.section() != section {
             section = key.section();
-            text.push_str(&format!("\n[{section}]\n"));
+            let heading = format!("\n[{section}]\n");
+            text.push_str(&heading);
         }
-        text.push_str(&format!("\n# {}\n{} = {value}\n", key.help, key.short_name()));
+        let row = format!("\n# {}\n{} = {value}\n", key.help, key.short_name());
+        text.push_str(&row);
     }
     text
 }

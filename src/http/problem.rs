@@ -26,6 +26,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NoBotToStop
         | Error::NoWebhook
         | Error::DeliveryNotFound
+        | Error::OpenLinkNotFound
         | Error::PageNotFound => StatusCode::NOT_FOUND,
         Error::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
         Error::AdminKeyRefused(_)

@@ -21,6 +21,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("admin-key", &["create", "list", "rotate", "revoke"]),
     ("audit", &["list", "verify", "export"]),
     ("backup", &["verify", "list", "drill"]),
+    ("open", &[]),
     ("usage", &[]),
     ("scan", &[]),
     ("completions", &[]),

@@ -3,6 +3,7 @@
 use crate::bots;
 use crate::client::Answer;
 use crate::contract::real_path;
+use crate::open_links::link;
 use crate::segments::one_meeting;
 use crate::server::Server;
 use flate2::read::GzDecoder;
@@ -33,7 +34,10 @@ fn try_example(route: &Route) -> Answer {
         server.post("/admin/keys").admin().json(&key).send().expect(201);
     }
     let example = route.example.replace(EXAMPLE_SESSION, &session.uid);
-    let body: Value = serde_json::from_str(&example).expect("JSON");
+    let mut body: Value = serde_json::from_str(&example).expect("JSON");
+    if route.path == "/console/sessions" {
+        body["link"] = link(server.folder()).into();
+    }
     let call = server.call(route.method.as_str(), &path).json(&body);
     match route.access {
         Access::Admin => call.admin().send(),

@@ -36,7 +36,7 @@
 //! | [`runner_process`], [`runner_adoption`], [`runner_limits`] | bots as processes: their surroundings, ends, restarts of the server, time limits |
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
 //! | [`cli`], [`cli_words`], [`cli_requests`], [`cli_manual`] | the commands with and without a server; what they understand, ask and say; the manual |
-//! | [`cli_init`], [`clients_page`] | the first files of a server; the Python client that it hands out |
+//! | [`cli_init`], [`clients_page`], [`open_links`] | the first files of a server; the Python client that it hands out; `vomeet open` |
 //! | [`files`] | the database as a file: copied, linked, mounted, in a shared folder |
 //! | [`backup`], [`backups`], [`backup_drill`] | backups of servers and of files at rest, and what is none; the schedule and the routes; backups tried out |
 //! | [`lenient`] | what is taken although it is not written as it should be |
@@ -131,6 +131,7 @@ mod meetings;
 mod model;
 mod names;
 mod notes;
+mod open_links;
 mod openapi;
 mod overview;
 mod own_tokens;

@@ -47,6 +47,25 @@ export function resume() {
   return current;
 }
 
+/// Redeems the link of `vomeet open`, if the page was opened by one: a session in the memory of this
+/// page. Gives the sentence of the refusal, if there is one. The link leaves the address at once.
+export async function redeemLink() {
+  const link = /^#open=([0-9A-Za-z]{40})$/.exec(location.hash)?.[1];
+  if (!link) return "";
+  history.replaceState(null, "", "#/");
+  const headers = { "Content-Type": "application/json" };
+  try {
+    const request = { method: "POST", headers, body: JSON.stringify({ link }) };
+    const response = await fetch("sessions", request);
+    const answer = await response.json();
+    if (!response.ok) return String(answer.detail);
+    begin("admin", answer.session, false);
+    return "";
+  } catch {
+    return "The server could not be reached.";
+  }
+}
+
 function store(value) {
   try {
     if (value) sessionStorage.setItem(PLACE, JSON.stringify(value));

@@ -28,7 +28,7 @@ async function kindOf(key) {
   }
 }
 
-export function SignIn({ notice }) {
+export function SignIn({ notice, refused }) {
   const [key, setKey] = useState("");
   const [isRemembered, remember] = useState(false);
   const [isShown, show] = useState(false);
@@ -51,6 +51,7 @@ export function SignIn({ notice }) {
           meetings.</p>
       </div>
       ${notice && html`<${Note} tone="warn">You were signed out. ${notice}<//>`}
+      ${refused && !notice && html`<${Note} tone="warn">${refused}<//>`}
       <div class="with-button">
         <${Field} label="Key" type=${isShown ? "text" : "password"} value=${key} set=${setKey} autofocus
           autocomplete="off" autocapitalize="off" spellcheck="false" error=${error?.message} />
@@ -63,7 +64,8 @@ export function SignIn({ notice }) {
     </form>
     <details class="sign-in-help"><summary>Where do I find a key?</summary>
       <p>Whoever runs the server has its admin key: the setting <code>admin_api_token</code>, or a key from
-        <code>vomeet admin-key create NAME</code> at its shell. API tokens are handed out by an administrator.</p>
+        <code>vomeet admin-key create NAME</code> at its shell. Without any key, <code>vomeet open</code> on the
+        server's machine opens this page signed in. API tokens are handed out by an administrator.</p>
     </details>
   </main>`;
 }

@@ -3,7 +3,7 @@
 import { html, render, useEffect, useRef, useState } from "./preact.js";
 import { Button, Icon, Logo, Note, Skeleton } from "./parts.js";
 import { onSay } from "./say.js";
-import { end, onSession, resume, session } from "./session.js";
+import { end, onSession, redeemLink, resume, session } from "./session.js";
 import { SignIn } from "./sign-in.js";
 
 /// The pages of each kind of caller: path, name in the navigation, icon and module. A path with
@@ -43,7 +43,7 @@ function place() {
   return { parts, query: new URLSearchParams(query ?? "") };
 }
 
-function App() {
+function App({ refused }) {
   const [who, setWho] = useState(session);
   const [notice, setNotice] = useState("");
   useEffect(() => onSession((next, why) => {
@@ -52,7 +52,7 @@ function App() {
     if (!next) history.replaceState(null, "", "#/");
   }), []);
   return html`
-    ${who ? html`<${Frame} key=${who.kind} kind=${who.kind} />` : html`<${SignIn} notice=${notice} />`}
+    ${who ? html`<${Frame} key=${who.kind} kind=${who.kind} />` : html`<${SignIn} notice=${notice} refused=${refused} />`}
     <${Said} />`;
 }
 
@@ -156,4 +156,5 @@ function Said() {
 }
 
 resume();
-render(html`<${App} />`, document.getElementById("app"));
+const refused = await redeemLink();
+render(html`<${App} refused=${refused} />`, document.getElementById("app"));
