@@ -1,20 +1,24 @@
 //! The parts of a server, and how they are built.
 
-use crate::auth::{Auth, FailedAuthLimiter, RequestLimiter, TokenCache};
+use crate::auth::{Auth, FailedAuthLimiter, Refusals, RequestLimiter, TokenCache};
+use crate::backups::Backups;
 use crate::bots::{Supervisor, WatchRegistry};
 use crate::clock::Clock;
 use crate::config::{Bots, Config};
 use crate::domain::Time;
+use crate::domain::overview::{Counted, PastUsage};
 use crate::erasure::Erasure;
 use crate::error::Result;
 use crate::exit::{Code, StartupError};
 use crate::feed::Feed;
+use crate::health::{HealthCheck, Parts, Phase};
 use crate::http::transport::Transport;
+use crate::kept::Kept;
 use crate::metrics::{Metrics, RouteLabel};
 use crate::store::{Change, Options, Recorder, Store};
 use crate::webhooks::Dispatcher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// What the parts need of the table of routes. The table names them, so they cannot name it.
 #[derive(Clone, Copy)]
@@ -24,6 +28,9 @@ pub struct TableInfo {
     /// The OpenAPI document.
     pub document: fn() -> Result<&'static str>,
 }
+
+/// How the supervisor of bots is made: started, or at rest.
+type StartSupervisor = fn(Arc<Store>, Arc<WatchRegistry>, &Bots, Clock) -> Arc<Supervisor>;
 
 /// What every request may reach.
 pub struct App {
@@ -43,12 +50,22 @@ pub struct App {
     pub failed_auth_limiter: FailedAuthLimiter,
     /// Limits the requests of tokens and users.
     pub request_limiter: RequestLimiter,
+    /// The keys that were refused.
+    pub(crate) refusals: Refusals,
+    /// What an overview counts by reading tables.
+    pub(crate) counted: Arc<Kept<Counted>>,
+    /// The usage of past days, as an overview counts it.
+    pub(crate) past_usage: Mutex<Option<PastUsage>>,
     /// Delivers events to the users' webhooks.
     pub dispatcher: Arc<Dispatcher>,
+    /// Makes backups of the database.
+    pub(crate) backups: Arc<Backups>,
     /// Every deletion.
     pub erasure: Arc<Erasure>,
     /// Committed changes to live subscribers.
     pub feed: Arc<Feed>,
+    /// The health check.
+    pub health: Arc<HealthCheck>,
     /// The HTTP side.
     pub transport: Arc<Transport>,
     /// The metrics of requests.
@@ -67,7 +84,7 @@ impl App {
         table: TableInfo,
         recorder: Option<Recorder>,
     ) -> std::result::Result<Arc<Self>, StartupError> {
-        Self::build(config, address, clock, table, recorder, Supervisor::start)
+        Self::build(config, address, clock, table, recorder, (Supervisor::start, Phase::Serving))
     }
 
     /// Opens the database for a command, where no server runs: bots are not taken up, and events
@@ -78,7 +95,7 @@ impl App {
         table: TableInfo,
     ) -> std::result::Result<Arc<Self>, StartupError> {
         let address = config.listen;
-        Self::build(config, address, clock, table, None, Supervisor::at_rest)
+        Self::build(config, address, clock, table, None, (Supervisor::at_rest, Phase::AtRest))
     }
 
     fn build(
@@ -87,7 +104,7 @@ impl App {
         clock: Clock,
         table: TableInfo,
         recorder: Option<Recorder>,
-        supervisor: fn(Arc<Store>, Arc<WatchRegistry>, &Bots, Clock) -> Arc<Supervisor>,
+        (supervisor, phase): (StartSupervisor, Phase),
     ) -> std::result::Result<Arc<Self>, StartupError> {
         let token_cache = Arc::new(TokenCache::default());
         let feed = Arc::new(Feed::new(config.live.queue_max));
@@ -104,6 +121,7 @@ impl App {
         let store = Store::open_recorded(&options, recorder, publish)?;
         let store = Arc::new(store);
         let bots = supervisor(Arc::clone(&store), watch_registry, &config.bots, clock.clone());
+        let backups = Arc::new(Backups::new(Arc::clone(&store), &config.backup, clock.clone()));
         let erasure = Erasure::new(Arc::clone(&store), Arc::clone(&bots), clock.clone());
         let metrics = Arc::new(Metrics::new((table.labels)()));
         let transport = Transport::new(&config, address, Arc::clone(&metrics));
@@ -111,6 +129,15 @@ impl App {
             let message = format!("Cannot read the tokens ({}).", error.store_cause());
             StartupError::new(Code::DatabaseUnusable, message)
         })?;
+        let parts = Parts {
+            store: Arc::clone(&store),
+            bots: Arc::clone(&bots),
+            backups: Arc::clone(&backups),
+            clock: clock.clone(),
+            limits: config.health.clone(),
+            has_weak_key: phase == Phase::Serving && config.has_weak_admin_key(),
+        };
+        let health = HealthCheck::new(parts, phase);
         let auth = Auth::new(&config.admin_keys(), token_cache, has_foreign_keys);
         let limits = &config.limits;
         let failed_auth_limiter = FailedAuthLimiter::new(limits.failed_keys_per_minute);
@@ -126,9 +153,14 @@ impl App {
             auth,
             failed_auth_limiter,
             request_limiter,
+            refusals: Refusals::default(),
+            counted: Arc::default(),
+            past_usage: Mutex::default(),
             dispatcher,
+            backups,
             erasure: Arc::new(erasure),
             feed,
+            health,
             transport: Arc::new(transport),
             metrics,
             started_at,

@@ -1,6 +1,8 @@
 //! Starts and drains a server: what is applied before it serves, the jobs that run beside it, and
 //! the order in which all of it stops.
 
+use crate::api::monitoring::Monitoring;
+use crate::api::overview::count_ahead;
 use crate::api::service::Api;
 use crate::app::App;
 use crate::auth::actor;
@@ -8,7 +10,9 @@ use crate::clock::later;
 use crate::domain::Day;
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
+use crate::http::peer::Door;
 use crate::http::serve::{Listeners, serve};
+use crate::http::serve_few::serve_few;
 use crate::logging::Trouble;
 use crate::routes::TABLE;
 use crate::store::{
@@ -96,26 +100,51 @@ fn log_changes(changes: &ConfiguredChanges) {
     }
 }
 
-/// Serves until `shutdown` resolves or the database fails; then writes what is pending and closes
-/// the database.
-pub async fn run(
+/// Serves without the jobs that run beside the service, until `shutdown` resolves; then closes the
+/// database.
+pub async fn run_at_rest(
     app: Arc<App>,
     listeners: Listeners,
     shutdown: impl Future<Output = ()>,
 ) -> std::result::Result<(), StartupError> {
-    let jobs = Jobs::start(&app);
+    let api = Arc::new(Api::new(Arc::clone(&app), &TABLE));
+    serve(Arc::clone(&app.transport), api, listeners, shutdown).await;
+    app.backups.stop();
+    app.backups.ended().await;
+    app.store.close();
+    Ok(())
+}
+
+/// Serves until `shutdown` resolves or the database fails; then writes what is pending and closes
+/// the database.
+pub async fn run(
+    app: Arc<App>,
+    mut listeners: Listeners,
+    shutdown: impl Future<Output = ()>,
+) -> std::result::Result<(), StartupError> {
+    let api = Arc::new(Api::new(Arc::clone(&app), &TABLE));
+    let mut jobs = Jobs::start(&app);
+    if let Some(listener) = listeners.monitoring.take() {
+        let service = Monitoring::new(Arc::clone(&api), &app.config.metrics_token);
+        let transport = Arc::clone(&app.transport);
+        let served = serve_few(transport, Arc::new(service), listener, Door::Monitoring);
+        jobs.cancellable.push(tokio::spawn(served));
+    }
     let mut failure = app.store.failure();
     let shutdown_or_failure = async {
         tokio::select! {
-            () = shutdown => {}
+            () = drained(&app, shutdown) => {}
             _ = failure.wait_for(Option::is_some) => {}
         }
+        app.health.drain();
         app.dispatcher.stop();
+        app.backups.stop();
+        app.health.stop();
     };
-    let api = Arc::new(Api::new(Arc::clone(&app), &TABLE));
     serve(Arc::clone(&app.transport), api, listeners, shutdown_or_failure).await;
     app.bots.stop().await;
     jobs.stop().await;
+    app.backups.ended().await;
     app.store.close();
     let Some(cause) = app.store.failure().borrow().clone() else { return Ok(()) };
     let path = app.store.path().display();
@@ -123,6 +152,17 @@ pub async fn run(
         "Stopped because the database {path} failed: {cause}; check the disk and start again."
     );
     Err(StartupError::new(Code::StoreFailed, message))
+}
+
+/// Waits for the shutdown, and then for as long as load balancers may need to take note of it.
+async fn drained(app: &App, shutdown: impl Future<Output = ()>) {
+    shutdown.await;
+    app.health.drain();
+    let drain_time = app.config.http.drain_time;
+    if !drain_time.is_zero() {
+        log::info!("draining: requests are accepted for {} s more", drain_time.as_secs());
+        app.clock.sleep_until(later(app.clock.now(), drain_time)).await;
+    }
 }
 
 /// The jobs that run beside the service.
@@ -145,6 +185,8 @@ impl Jobs {
             tokio::spawn(Arc::clone(&app.erasure).finish_forever()),
             tokio::spawn(Arc::clone(&app.erasure).keep_applying_retention(retention)),
             tokio::spawn(keep_indexing(Arc::clone(app))),
+            tokio::spawn(Arc::clone(&app.backups).keep_making()),
+            tokio::spawn(count_ahead(Arc::clone(app))),
         ];
         let dispatcher = Arc::clone(&app.dispatcher).run(Arc::clone(&app.store));
         Self {

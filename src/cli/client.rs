@@ -12,7 +12,8 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::HeaderName;
 use hyper::{HeaderMap, Method, Request, StatusCode, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,10 @@ const RESPONSE_TIME_MAX: Duration = Duration::from_mins(1);
 /// Most bytes of a response that is read as a whole: far more than a page of anything.
 const RESPONSE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// What is encoded in a segment of a path: all but letters, digits and the hyphen, which paths of
+/// routes have (RFC 3986, section 2.3).
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
+
 /// A path with its query, encoded.
 pub(super) struct Target(String);
 
@@ -32,7 +37,7 @@ impl Target {
         let mut path = String::new();
         for segment in segments {
             path.push('/');
-            path.extend(utf8_percent_encode(segment, NON_ALPHANUMERIC));
+            path.extend(utf8_percent_encode(segment, ENCODED));
         }
         Self(path)
     }
@@ -89,6 +94,12 @@ pub(super) struct Response {
 }
 
 impl Response {
+    /// What a server would respond, made here.
+    pub(super) fn of(body: &impl Serialize) -> Result<Self, StartupError> {
+        let body = serde_json::to_string(body).map_err(|error| broken(&error))?;
+        Ok(Self { status: StatusCode::OK, tokens_affected: None, body })
+    }
+
     /// The body as JSON.
     pub(super) fn json(&self) -> Result<Value, StartupError> {
         serde_json::from_str(&self.body).map_err(|error| broken(&error))
@@ -116,6 +127,12 @@ impl Client {
         let connection =
             Connection::over(stream).await.map_err(failed)?.waiting_at_most(RESPONSE_TIME_MAX);
         Ok(Self { connection, file })
+    }
+
+    /// The same, which waits for longer or shorter than others for a response.
+    #[must_use]
+    pub(super) fn waiting_at_most(self, wait_max: Duration) -> Self {
+        Self { connection: self.connection.waiting_at_most(wait_max), ..self }
     }
 
     /// Sends a GET request.
@@ -188,6 +205,11 @@ impl Client {
         }
         let request = request.body(Full::new(bytes)).map_err(|error| broken(&error))?;
         self.connection.send(request).await.map_err(failed)
+    }
+
+    /// Whether this process has opened the database itself, as no server runs.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.file.is_some()
     }
 
     /// Closes the connection, and the database if this process has opened it.

@@ -1,6 +1,7 @@
 //! `vomeet serve`: start the server, print the next step, serve, stop.
 
 use crate::app::App;
+use crate::cli::journal;
 use crate::cli::print::say;
 use crate::cli::reach::shown;
 use crate::clock::Clock;
@@ -9,25 +10,31 @@ use crate::exit::{Code, StartupError};
 use crate::http::admin_socket::AdminSocket;
 use crate::http::peer_owner;
 use crate::http::serve::{Listeners, listen};
+use crate::http::serve_few::CONNECTIONS_MAX;
 use crate::routes::TABLE_INFO;
 use crate::{logging, server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// Blocking threads besides those of long reads: logs of bots, DNS lookups.
 const OTHER_BLOCKING_THREADS: usize = 8;
 /// File descriptors that are not connections.
 const OTHER_FILES: u64 = 64;
+/// The same for the address for monitoring, if there is one.
+const MONITORING_FILES: u64 = 1 + CONNECTIONS_MAX as u64;
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(settings: Settings) -> Result<(), StartupError> {
     settings.check_admin_key()?;
     AdminSocket::check(&settings.config)?;
-    let _flush = logging::start(&settings.config.log)?;
+    let config = &settings.config;
+    let _flush = logging::start(&config.log, config.log_format, journal::is_standard_error())?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     runtime(&settings.config)?.block_on(serve(settings))
 }
@@ -56,6 +63,7 @@ async fn serve(mut settings: Settings) -> Result<(), StartupError> {
         StartupError::new(Code::Listen, message)
     };
     let listener = listen(wanted).map_err(cannot)?;
+    let monitoring = listen_for_monitoring(&settings.config)?;
     let address = listener.local_addr().map_err(cannot)?;
     let cannot_wait = |error: std::io::Error| {
         StartupError::new(Code::Config, format!("Cannot wait for signals: {error}."))
@@ -82,7 +90,49 @@ async fn serve(mut settings: Settings) -> Result<(), StartupError> {
         }
     }
     tokio::spawn(keep_on(hang_up, Arc::clone(&app)));
-    server::run(app, Listeners { network: listener, admin }, stop).await
+    server::run(app, Listeners { network: listener, admin, monitoring }, stop).await
+}
+
+/// Listens on the address for monitoring, if there is one.
+fn listen_for_monitoring(config: &Config) -> Result<Option<TcpListener>, StartupError> {
+    let Some(wanted) = config.metrics_listen else { return Ok(None) };
+    match listen(wanted).and_then(|listener| Ok((listener.local_addr()?, listener))) {
+        Ok((address, listener)) => {
+            log::info!("metrics and health on http://{address}");
+            Ok(Some(listener))
+        }
+        Err(error) => {
+            let message = format!(
+                "Cannot listen on {wanted} for metrics ({error}); choose another metrics_listen."
+            );
+            Err(StartupError::new(Code::Listen, message))
+        }
+    }
+}
+
+/// Serves for a drill: the API, and none of the jobs that change or send something. It ends with its
+/// standard input, and so with the process at the other end.
+pub(super) fn run_at_rest(settings: Settings) -> Result<(), StartupError> {
+    let config = &settings.config;
+    let _flush = logging::start(&config.log, config.log_format, journal::is_standard_error())?;
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
+    runtime(&settings.config)?.block_on(async {
+        let wanted = settings.config.listen;
+        let network = listen(wanted).map_err(|error| {
+            StartupError::new(Code::Listen, format!("Cannot listen on {wanted} ({error})."))
+        })?;
+        let app = App::open_at_rest(settings.config, Clock::system(), TABLE_INFO)?;
+        let admin = AdminSocket::open(&app.config).inspect_err(|_| app.store.close())?;
+        let (at_end, end) = oneshot::channel();
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            let _ = at_end.send(());
+        });
+        server::run_at_rest(app, Listeners { network, admin, monitoring: None }, async {
+            let _ = end.await;
+        })
+        .await
+    })
 }
 
 /// Goes on at a SIGHUP, which a terminal sends when it is closed: checkpoints, and says that nothing
@@ -99,7 +149,7 @@ async fn keep_on(mut hang_up: Signal, app: Arc<App>) {
 }
 
 /// Ends at the first SIGTERM or SIGINT; a second one ends the process at once.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -127,7 +177,8 @@ fn fit_connections(config: &mut Config) {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let room = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX).max(1);
+    let others = OTHER_FILES + config.metrics_listen.map_or(0, |_| MONITORING_FILES);
+    let room = usize::try_from(files.saturating_sub(others)).unwrap_or(usize::MAX).max(1);
     let wanted = config.http.connections_max.saturating_add(config.live.sockets_max);
     if room < wanted {
         let sockets = (config.live.sockets_max.saturating_mul(room) / wanted).max(1);
@@ -152,12 +203,14 @@ fn welcome(settings: &Settings, address: SocketAddr, has_users: bool) -> String 
     };
     let mut text = format!(
         "Vomeet {version} listens on {url}\n\
+         \n  Console    {console}\
          \n  Docs       {url}/docs\
          \n  Database   {database}\
          \n  Settings   {file}\
          \n  Bots       {runner}\
          \n  Admin key  {source}{warning}\n\n",
         version = crate::api::general::VERSION,
+        console = console(settings, &url),
         database = shown(&settings.config.database),
         file = settings_file(settings),
         runner = runner(settings.config.bots.runner),
@@ -174,6 +227,11 @@ fn welcome(settings: &Settings, address: SocketAddr, has_users: bool) -> String 
         text.push_str(&next);
     }
     text
+}
+
+/// The address of the console.
+fn console(settings: &Settings, url: &str) -> String {
+    if settings.config.console { format!("{url}/console/") } else { "off".to_owned() }
 }
 
 /// The settings file, as an absolute path.

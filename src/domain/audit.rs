@@ -1,7 +1,7 @@
 //! The audit log of administrative changes: who did what, and how its entries are bound to each
 //! other.
 
-use crate::domain::id::{AdminKeyId, MeetingId, TokenId, UserId};
+use crate::domain::id::{AdminKeyId, DeliveryId, MeetingId, TokenId, UserId};
 use crate::domain::string_enum::string_enum;
 use crate::domain::time::Time;
 use serde::{Deserialize, Serialize};
@@ -40,8 +40,14 @@ string_enum!(
         KeyRevoke = "key.revoke",
         /// A bot was stopped by an administrator.
         MeetingStop = "meeting.stop",
+        /// A webhook event was sent once more by an administrator.
+        WebhookResend = "webhook.resend",
         /// The oldest entries were deleted.
         AuditPrune = "audit.prune",
+        /// A backup of the database was begun.
+        DatabaseBackup = "database.backup",
+        /// The database was restored from a backup.
+        DatabaseRestore = "database.restore",
     }
 );
 
@@ -81,8 +87,12 @@ pub enum Subject {
     Key(AdminKeyId),
     /// A meeting.
     Meeting(MeetingId),
+    /// A webhook event.
+    Delivery(DeliveryId),
     /// The audit log itself.
     Audit,
+    /// The whole database.
+    Database,
 }
 
 impl Subject {
@@ -93,7 +103,9 @@ impl Subject {
             Self::Token(id) => ("token", Some(id.0)),
             Self::Key(id) => ("key", Some(id.0)),
             Self::Meeting(id) => ("meeting", Some(id.0)),
+            Self::Delivery(id) => ("delivery", Some(id.0)),
             Self::Audit => ("audit", None),
+            Self::Database => ("database", None),
         }
     }
 }

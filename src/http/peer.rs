@@ -15,7 +15,12 @@ pub enum Origin {
     Network(SocketAddr),
     /// Through the admin socket, or from a command that opened the database itself: this user of
     /// the machine.
-    Local(Arc<str>),
+    Local {
+        /// Their name.
+        user: Arc<str>,
+        /// Their number.
+        uid: u32,
+    },
 }
 
 impl Origin {
@@ -23,7 +28,7 @@ impl Origin {
     pub fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Network(address) => Some(address.ip().to_canonical()),
-            Self::Local(_) => None,
+            Self::Local { .. } => None,
         }
     }
 }
@@ -32,13 +37,26 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Network(address) => address.fmt(f),
-            Self::Local(user) => write!(f, "local:{user}"),
+            Self::Local { user, .. } => write!(f, "local:{user}"),
         }
     }
 }
 
+/// By which door a connection comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// The admin socket, or a command that opened the database itself.
+    Admin,
+    /// The address of the API.
+    Api,
+    /// The address for monitoring.
+    Monitoring,
+}
+
 /// The peer of a connection.
 pub struct Peer {
+    /// By which door it came in.
+    pub door: Door,
     /// Where the connection comes from.
     pub origin: Origin,
     /// The same as text, made once.
@@ -54,6 +72,11 @@ impl Peer {
     /// The same, connected to this address of the server and accepted at this time.
     pub(crate) fn at(self, local: Option<SocketAddr>, since: Instant) -> Self {
         Self { local, since, ..self }
+    }
+
+    /// The same, come in by this door.
+    pub(crate) fn by(self, door: Door) -> Self {
+        Self { door, ..self }
     }
 
     /// Whose program is at the other end of the connection; looked up once.
@@ -76,6 +99,10 @@ impl Peer {
 impl From<Origin> for Peer {
     fn from(origin: Origin) -> Self {
         Self {
+            door: match origin {
+                Origin::Local { .. } => Door::Admin,
+                Origin::Network(_) => Door::Api,
+            },
             name: origin.to_string(),
             origin,
             local: None,

@@ -25,6 +25,8 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NoSuchMeeting
         | Error::NoBotToStop
         | Error::NoWebhook
+        | Error::DeliveryNotFound
+        | Error::OpenLinkNotFound
         | Error::PageNotFound => StatusCode::NOT_FOUND,
         Error::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
         Error::AdminKeyRefused(_)
@@ -33,9 +35,10 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NotAllowed(_)
         | Error::AdminKeyLimited(_)
         | Error::ForeignOrigin
+        | Error::BackupPathRefused
         | Error::BotLimitReached { .. }
         | Error::BotsStillLeaving { .. } => StatusCode::FORBIDDEN,
-        Error::BotRefused(_) => StatusCode::UNAUTHORIZED,
+        Error::BotRefused(_) | Error::MetricsRefused => StatusCode::UNAUTHORIZED,
         Error::TooManyFailedKeys { .. } | Error::TooManyRequests { .. } => {
             StatusCode::TOO_MANY_REQUESTS
         }
@@ -48,14 +51,20 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NotOver(_)
         | Error::TokenReplaced(_)
         | Error::TokenDisabled
-        | Error::AdminKeyTaken => StatusCode::CONFLICT,
+        | Error::MakerDisabled
+        | Error::AdminKeyTaken
+        | Error::BackupConflict(_)
+        | Error::FileIsChecked
+        | Error::WiderScope
+        | Error::TooManyTokens { .. } => StatusCode::CONFLICT,
         Error::NoWebSocket => StatusCode::UPGRADE_REQUIRED,
         Error::Busy
         | Error::StoreFailed(_)
         | Error::NoRunner
         | Error::TooManyBots { .. }
-        | Error::BotNotStarted(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        | Error::BotNotStarted(_)
+        | Error::BackupFailed(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::DiskFull | Error::BackupNoRoom(_) => StatusCode::INSUFFICIENT_STORAGE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -121,7 +130,7 @@ fn add_headers(error: &Error, headers: &mut HeaderMap) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
-        Error::BotRefused(_) => {
+        Error::BotRefused(_) | Error::MetricsRefused => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         Error::TooManyFailedKeys { retry_after } | Error::TooManyRequests { retry_after } => {

@@ -49,6 +49,8 @@ pub struct Listeners {
     pub network: TcpListener,
     /// The admin socket.
     pub admin: AdminSocket,
+    /// The network listener for monitoring, where that has an address of its own.
+    pub monitoring: Option<TcpListener>,
 }
 
 /// A connection that was accepted; one through the admin socket has no address.
@@ -225,7 +227,7 @@ async fn origin(stream: &Stream, address: Option<SocketAddr>) -> io::Result<Orig
     let uid = stream.peer_uid()?;
     let name =
         tokio::task::spawn_blocking(move || user_name(uid)).await.map_err(io::Error::other)?;
-    Ok(Origin::Local(name.into()))
+    Ok(Origin::Local { user: name.into(), uid })
 }
 
 /// Serves one client in this process over any stream, until the client closes it.

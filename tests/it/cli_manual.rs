@@ -9,6 +9,7 @@ use vomeet::exit::{CODES, Code};
 
 const COMMANDS: &[(&str, &[&str])] = &[
     ("serve", &[]),
+    ("init", &[]),
     ("status", &[]),
     ("config", &["check", "show"]),
     ("user", &["add", "list", "show", "set", "disable", "enable", "remove"]),
@@ -19,7 +20,12 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("meetings", &["list", "show", "stop"]),
     ("admin-key", &["create", "list", "rotate", "revoke"]),
     ("audit", &["list", "verify", "export"]),
+    ("backup", &["verify", "list", "drill"]),
+    ("open", &[]),
+    ("restore", &[]),
     ("usage", &[]),
+    ("doctor", &[]),
+    ("health", &[]),
     ("scan", &[]),
     ("completions", &[]),
     ("man", &[]),

@@ -11,6 +11,7 @@
 //! | [`webhooks`], [`deliveries`], [`delivery_list`], [`dispatcher`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries and their list, the courier by itself, TLS; a receiver |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
 //! | [`chains`], [`chains_model`] | what holders rotate their tokens to; any history of it against a model |
+//! | [`own_tokens`], [`made_tokens`], [`tickets`] | tokens that holders make, and what counts, revives and deletes them; what opens a socket in place of a token |
 //! | [`admin_keys`], [`weak_keys`], [`refusals`] | what named admin keys may; from where weak ones count; what refused callers are told |
 //! | [`browsers`] | request ids, headers for browsers, origins of sockets, addresses |
 //! | [`keys`], [`record`] | the life of keys, the reasons of refusals; the record of changes |
@@ -19,6 +20,7 @@
 //! | [`streams`], [`streams_order`] | streams, drafts, speakers and words after the end; the same rows in any order |
 //! | [`links`], [`reports`] | bots that are sent by a link; what bots report beyond the lists, and with which credential |
 //! | [`indexing`], [`positions`] | the word index and what is not in it yet; where the n-th row of a list is |
+//! | [`overview`], [`admin_search`] | the server at one glance, its settings and refusals; what is searched for across all users |
 //! | [`usage`], [`usage_lists`], [`usage_bots`] | what is counted of requests, transcripts and bots, and how it is shown |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
@@ -30,11 +32,18 @@
 //! | [`races`], [`model`] | many callers at once; random sequences against a model |
 //! | [`replay`], [`replay_planted`], [`recording`] | the verbs of every server, applied to another file: the same rows |
 //! | [`durability`], [`kill`], [`disk`], [`disk_faults`], [`startup`] | stops, kills, full and broken disks, refused starts |
+//! | [`health`] | what the health check finds, whom it tells, what a probe costs |
+//! | [`monitoring`], [`logs`], [`doctor`] | the metrics and their own address; log lines; `vomeet health` and `vomeet doctor` |
 //! | [`vanished`], [`watched`] | files that fail or go away under a server; what its process takes and leaves behind |
 //! | [`runner_process`], [`runner_adoption`], [`runner_limits`] | bots as processes: their surroundings, ends, restarts of the server, time limits |
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
 //! | [`cli`], [`cli_words`], [`cli_requests`], [`cli_manual`] | the commands with and without a server; what they understand, ask and say; the manual |
+//! | [`cli_init`], [`clients_page`], [`open_links`] | the first files of a server; the Python client that it hands out; `vomeet open` |
 //! | [`files`] | the database as a file: copied, linked, mounted, in a shared folder |
+//! | [`backup`], [`backup_target`], [`backup_verify`] | backups of servers and of files at rest; where they are written; what is none |
+//! | [`backups`], [`backup_drill`] | the schedule and the routes; backups tried out |
+//! | [`backup`], [`backups`], [`backup_drill`] | backups of servers and of files at rest, and what is none; the schedule and the routes; backups tried out |
+//! | [`restore`], [`restore_again`], [`restore_state`], [`restore_refusals`], [`restore_kill`] | a backup restored: who lost access, who was erased, ids, the audit log; restores after restores, and which files are read; meetings and events; what is refused; kills and random histories |
 //! | [`lenient`] | what is taken although it is not written as it should be |
 //! | [`cli_output`] | answers of commands that cannot be written |
 //! | [`erasure_steps`] | a user's deletion, decided at once and carried out in steps |
@@ -43,7 +52,7 @@
 //! | [`declared`] | users whom the settings declare, and `vomeet token hash` |
 //! | [`scan`], [`scanners`] | `vomeet scan` in files and folders; the rules of gitleaks and trufflehog, and their reports |
 //! | [`config_faults`] | settings that would not do what they say; where a database is found |
-//! | [`secrets`], [`config`], [`config_admin_key`], [`openapi`], [`docs_page`] | what must not be found, settings, the API document |
+//! | [`secrets`], [`config`], [`config_admin_key`], [`openapi`], [`docs_page`], [`console_page`], [`console_words`] | what must not be found, settings, the API document, the console |
 //! | [`security_page`] | the tests that docs/security.md names |
 //! | [`tidy`] | the rules of the house |
 //!
@@ -69,7 +78,13 @@ mod server;
 mod watcher;
 
 mod admin_keys;
+mod admin_search;
 mod analytics;
+mod backup;
+mod backup_drill;
+mod backup_target;
+mod backup_verify;
+mod backups;
 mod bad_body;
 mod bad_input;
 mod batches;
@@ -80,13 +95,17 @@ mod budgets;
 mod chains;
 mod chains_model;
 mod cli;
+mod cli_init;
 mod cli_manual;
 mod cli_output;
 mod cli_requests;
 mod cli_words;
+mod clients_page;
 mod config;
 mod config_admin_key;
 mod config_faults;
+mod console_page;
+mod console_words;
 mod contract;
 mod cors;
 mod cost;
@@ -97,12 +116,14 @@ mod disk;
 mod disk_faults;
 mod dispatcher;
 mod docs_page;
+mod doctor;
 mod durability;
 mod edge;
 mod erasure;
 mod erasure_steps;
 mod export;
 mod files;
+mod health;
 mod indexing;
 mod keys;
 mod kill;
@@ -115,18 +136,29 @@ mod live_crowd;
 mod live_edge;
 mod local;
 mod local_socket;
+mod logs;
+mod made_tokens;
 mod matrix;
 mod meetings;
 mod model;
+mod monitoring;
 mod names;
 mod notes;
+mod open_links;
 mod openapi;
+mod overview;
+mod own_tokens;
 mod positions;
 mod races;
 mod rate_limits;
 mod record;
 mod refusals;
 mod reports;
+mod restore;
+mod restore_again;
+mod restore_kill;
+mod restore_refusals;
+mod restore_state;
 mod retention;
 mod runner_adoption;
 mod runner_demo;
@@ -145,6 +177,7 @@ mod shares;
 mod startup;
 mod streams;
 mod streams_order;
+mod tickets;
 mod tidy;
 mod tokens;
 mod transcripts;

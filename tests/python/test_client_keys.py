@@ -46,6 +46,8 @@ def test_a_token_is_shown_changed_and_disabled(server, admin, user):
     assert refusal(client_of(server, token).whoami).code == "disabled"
     assert admin.update_token(token["id"], disabled=False)["disabled_at"] is None
     assert client_of(server, token).whoami()["id"] == user["id"]
+    assert admin.update_token(token["id"], read_only=True)["scope"]["read_only"] is True
+    assert refusal(admin.update_token, token["id"], read_only=False).status_code == 409
     assert refusal(admin.get_token, 10**9).status_code == 404
     assert "Nothing to change" in str(refusal(admin.update_token, token["id"]))
 
@@ -87,6 +89,18 @@ def test_admin_keys(server, admin):
     assert_fits(grace.list_admin_keys(), list[types.AdminKey])
     admin.delete_admin_key(made["id"])
     assert refusal(grace.list_admin_keys).code == "revoked"
+
+
+def test_the_health_of_the_server(admin):
+    for check_file in [False, True]:
+        health = admin.get_health(check_file)
+        assert_fits(health, types.Health)
+        assert (health["works"], health["ready"], health["file_checked"]) == (
+            True,
+            True,
+            check_file,
+        )
+    assert admin.is_ready()
 
 
 def test_the_audit_log(admin, user):

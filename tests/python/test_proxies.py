@@ -141,5 +141,5 @@ def test_the_documented_proxy(proxy, tmp_path):
         assert address == ("127.0.0.1" if proxy is caddy else "203.0.113.9")
 
         assert asyncio.run(greet(public, token["token"])) == {"type": "pong"}
-        for inside in ["/metrics", "/healthz", "/bots/internal/segments"]:
+        for inside in ["/metrics", "/healthz", "/ready", "/bots/internal/segments"]:
             assert ask(f"{public}{inside}")[0] == 403, inside
