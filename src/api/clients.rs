@@ -77,7 +77,7 @@ pub(crate) async fn get_client_file(
     if input.file.0 != WHEEL_NAME {
         return Err(Error::PageNotFound);
     }
-    let content_type = HeaderValue::from_static("application/zip");
+    let content_type = HeaderValue::from_static("application/octet-stream");
     let asset = ASSET.get_or_init(|| Asset::new(Cow::Borrowed(WHEEL), content_type));
     Ok(serve(asset, &caller))
 }

@@ -31,7 +31,7 @@ fn its_page_names_the_file_relatively_with_its_hash() {
     let (name, hash) = link.split_once("#sha256=").expect("a hash");
     assert_eq!(name, wheel());
     let file = server.get(format!("/clients/{name}")).send();
-    assert_eq!((file.status, file.header("content-type")), (200, Some("application/zip")));
+    assert_eq!((file.status, file.header("content-type")), (200, Some("application/octet-stream")));
     assert!(file.body.starts_with(b"PK\x03\x04"), "no zip");
     let digest = ring::digest::digest(&ring::digest::SHA256, &file.body);
     let mut real = String::new();

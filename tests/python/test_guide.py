@@ -8,7 +8,10 @@ GUIDE = "docs/self-hosted-management.md"
 
 # The blocks of each document that are not run, by their first lines.
 NOT_RUN = {
-    GUIDE: ["cargo run --release", "pip install --find-links http://localhost:18056/clients/ vomeet-client"],
+    GUIDE: [
+        "cargo run --release",
+        "pip install --find-links http://localhost:18056/clients/ vomeet-client",
+    ],
     "README.md": [
         "cargo run --release",
         "make test",
@@ -25,6 +28,7 @@ NOT_RUN = {
     "docs/command-line.md": [
         "vomeet completions bash | sudo tee /etc/bash_completion.d/vomeet > /dev/null",
     ],
+    "docs/console.md": ["vomeet open"],
     "docs/webhooks.md": [
         'curl -X POST http://localhost:18056/user/webhook/test -H "X-API-Key: $API_TOKEN"',
         "{",

@@ -9,12 +9,12 @@ import re
 import subprocess
 import sys
 import sysconfig
-import tomllib
 import urllib.request
 import zipfile
 from email.parser import Parser
 
 import pytest
+import tomllib
 from live_server import ADMIN_KEY, REPOSITORY
 
 SECONDS = 300
