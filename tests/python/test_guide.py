@@ -33,7 +33,6 @@ NOT_RUN = {
         'curl -X POST http://localhost:18056/user/webhook/test -H "X-API-Key: $API_TOKEN"',
         "{",
     ],
-    "docs/console.md": [],
     "docs/keys.md": [],
     "docs/usage.md": [],
     "docs/limits.md": [],
