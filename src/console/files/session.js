@@ -64,7 +64,8 @@ export async function redeemLink() {
     const response = await fetch("sessions", request);
     const answer = await response.json();
     if (!response.ok) return String(answer.detail);
-    begin("admin", answer.session, false);
+    const owner = { kind: "admin", name: "Administrator", isOfOneMeeting: false };
+    begin(owner, answer.session, false);
     return "";
   } catch {
     return "The server could not be reached.";
