@@ -11,7 +11,7 @@ use crate::http::problem::error_response;
 use crate::http::request::body::BodyState;
 use crate::http::request::client_address::client_address;
 use crate::http::response::{REQUEST_ID, Response, fill, whole};
-use crate::http::service::{Answering, Outcome, Request, Service, Target};
+use crate::http::service::{Outcome, Request, ResponseFuture, Service, Target};
 use crate::http::trace::Trace;
 use crate::http::transport::Transport;
 use futures_util::FutureExt;
@@ -158,12 +158,12 @@ fn log_cause(error: &Error, pattern: &str, id: &HeaderValue, trace: Option<&Trac
 
 /// Runs a handler. One that must wait goes on in a task of its own, so that it finishes although
 /// the client hangs up; a panic is one logged 500.
-async fn run(answering: Answering) -> Outcome {
-    let mut answering = AssertUnwindSafe(answering).catch_unwind();
-    let polled = poll_fn(|context| Poll::Ready(answering.poll_unpin(context))).await;
+async fn run(response: ResponseFuture) -> Outcome {
+    let mut response = AssertUnwindSafe(response).catch_unwind();
+    let polled = poll_fn(|context| Poll::Ready(response.poll_unpin(context))).await;
     let ended = match polled {
         Poll::Ready(ended) => ended,
-        Poll::Pending => match tokio::spawn(answering).await {
+        Poll::Pending => match tokio::spawn(response).await {
             Ok(ended) => ended,
             Err(error) => return (Err(Error::Internal(error.to_string())), Vec::new()),
         },
