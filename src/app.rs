@@ -9,6 +9,7 @@ use crate::erasure::Erasure;
 use crate::error::Result;
 use crate::exit::{Code, StartupError};
 use crate::feed::Feed;
+use crate::http::tls::Tls;
 use crate::http::transport::Transport;
 use crate::metrics::{Metrics, RouteLabel};
 use crate::store::{Change, Options, Recorder, Store};
@@ -61,13 +62,19 @@ impl App {
     /// Opens the database for a server that listens on `address`; call it in a runtime. Tests give
     /// a recorder of what is written.
     pub fn open(
-        config: Config,
+        mut config: Config,
         address: SocketAddr,
         clock: Clock,
         table: TableInfo,
         recorder: Option<Recorder>,
     ) -> std::result::Result<Arc<Self>, StartupError> {
-        Self::build(config, address, clock, table, recorder, Supervisor::start)
+        let mut tls = None;
+        if let Some(files) = config.tls.files() {
+            tls = Some(Tls::open(files, clock.now())?);
+            config.bots.demo_socket = Some(config.socket_path());
+        }
+        let listening = Listening { address, tls };
+        Self::build(config, listening, clock, table, recorder, Supervisor::start)
     }
 
     /// Opens the database for a command, where no server runs: bots are not taken up, and events
@@ -77,13 +84,13 @@ impl App {
         clock: Clock,
         table: TableInfo,
     ) -> std::result::Result<Arc<Self>, StartupError> {
-        let address = config.listen;
-        Self::build(config, address, clock, table, None, Supervisor::at_rest)
+        let listening = Listening { address: config.listen, tls: None };
+        Self::build(config, listening, clock, table, None, Supervisor::at_rest)
     }
 
     fn build(
         config: Config,
-        address: SocketAddr,
+        listening: Listening,
         clock: Clock,
         table: TableInfo,
         recorder: Option<Recorder>,
@@ -106,7 +113,8 @@ impl App {
         let bots = supervisor(Arc::clone(&store), watch_registry, &config.bots, clock.clone());
         let erasure = Erasure::new(Arc::clone(&store), Arc::clone(&bots), clock.clone());
         let metrics = Arc::new(Metrics::new((table.labels)()));
-        let transport = Transport::new(&config, address, Arc::clone(&metrics));
+        let Listening { address, tls } = listening;
+        let transport = Transport::new(&config, address, tls, Arc::clone(&metrics));
         let has_foreign_keys = store.has_foreign_keys().map_err(|error| {
             let message = format!("Cannot read the tokens ({}).", error.store_cause());
             StartupError::new(Code::DatabaseUnusable, message)
@@ -147,8 +155,15 @@ impl App {
             IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
             _ => {}
         }
-        format!("http://{address}")
+        let scheme = if self.transport.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{address}")
     }
+}
+
+/// Where a server listens, and how it speaks there.
+struct Listening {
+    address: SocketAddr,
+    tls: Option<Tls>,
 }
 
 /// How the store is opened. Small reads run on the threads that serve requests, so each of those

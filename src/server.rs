@@ -31,6 +31,10 @@ const INDEXING_PERIOD: Duration = Duration::from_secs(2);
 /// How long to wait after indexing has failed.
 const INDEXING_PAUSE: Duration = Duration::from_secs(10);
 
+/// How often the files of the certificate are looked at.
+const CERTIFICATE_PERIOD: Duration = Duration::from_secs(2);
+const DAY_SECONDS: i64 = 86_400;
+
 /// How often the last batch of usage is tried.
 const LAST_BATCH_TRIES: u32 = 50;
 /// How long to wait between two tries.
@@ -145,6 +149,7 @@ impl Jobs {
             tokio::spawn(Arc::clone(&app.erasure).finish_forever()),
             tokio::spawn(Arc::clone(&app.erasure).keep_applying_retention(retention)),
             tokio::spawn(keep_indexing(Arc::clone(app))),
+            tokio::spawn(keep_certificate(Arc::clone(app))),
         ];
         let dispatcher = Arc::clone(&app.dispatcher).run(Arc::clone(&app.store));
         Self {
@@ -165,6 +170,35 @@ impl Jobs {
         let _ = self.flush.await;
         // What it has not delivered is in the database.
         let _ = self.dispatcher.await;
+    }
+}
+
+/// Looks at the files of the certificate again and again, and warns each day where it ends soon.
+async fn keep_certificate(app: Arc<App>) {
+    if app.transport.tls.is_none() {
+        return;
+    }
+    let mut warned_at = app.clock.now();
+    loop {
+        sleep(CERTIFICATE_PERIOD).await;
+        let now = app.clock.now();
+        let is_warned = now < warned_at.plus_seconds(DAY_SECONDS);
+        if !is_warned {
+            warned_at = now;
+        }
+        let looking = tokio::task::spawn_blocking({
+            let app = Arc::clone(&app);
+            move || {
+                let Some(tls) = &app.transport.tls else { return };
+                tls.look(now);
+                if !is_warned {
+                    tls.warn_of_end(now);
+                }
+            }
+        });
+        if let Err(error) = looking.await {
+            log::error!("the files of the certificate cannot be looked at: {error}");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod confirm;
 mod manual;
 mod meetings;
 mod output;
+mod own_tls;
 mod print;
 mod progress;
 mod reach;

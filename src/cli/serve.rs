@@ -143,7 +143,7 @@ fn fit_connections(config: &mut Config) {
 
 /// What is printed after the start: where the server is, and the next step while there is one.
 fn welcome(settings: &Settings, address: SocketAddr, has_users: bool) -> String {
-    let url = url(address);
+    let url = url(&settings.config, address);
     let warning = match settings.admin_key_weakness() {
         Some(why) => {
             format!(" ({why}: for this machine only, where a proxy of root counts as well)")
@@ -222,30 +222,35 @@ fn quoted(word: &str) -> String {
 }
 
 /// The address as people type it: by name where the name leads to it.
-pub(super) fn url(address: SocketAddr) -> String {
+pub(super) fn url(config: &Config, address: SocketAddr) -> String {
+    let scheme = if config.tls.files().is_some() { "https" } else { "http" };
+    format!("{scheme}://{}", host_and_port(address))
+}
+
+fn host_and_port(address: SocketAddr) -> String {
     let ip = address.ip();
     let is_localhost = ip.is_unspecified() || ip == IpAddr::V4(Ipv4Addr::LOCALHOST);
     match is_localhost {
-        true => format!("http://localhost:{}", address.port()),
-        false => format!("http://{address}"),
+        true => format!("localhost:{}", address.port()),
+        false => address.to_string(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{quoted, url};
+    use super::{host_and_port, quoted};
 
     #[test]
     fn an_address_has_the_name_that_leads_to_it() {
         for (address, expected) in [
-            ("127.0.0.1:80", "http://localhost:80"),
-            ("0.0.0.0:80", "http://localhost:80"),
-            ("[::]:80", "http://localhost:80"),
-            ("127.0.0.2:80", "http://127.0.0.2:80"),
-            ("[::1]:80", "http://[::1]:80"),
-            ("192.0.2.1:80", "http://192.0.2.1:80"),
+            ("127.0.0.1:80", "localhost:80"),
+            ("0.0.0.0:80", "localhost:80"),
+            ("[::]:80", "localhost:80"),
+            ("127.0.0.2:80", "127.0.0.2:80"),
+            ("[::1]:80", "[::1]:80"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
         ] {
-            assert_eq!(url(address.parse().expect("an address")), expected);
+            assert_eq!(host_and_port(address.parse().expect("an address")), expected);
         }
     }
 

@@ -1,10 +1,11 @@
 //! `vomeet status`: requests the health of the running server.
 
 use crate::api::general::{Health, Inside};
+use crate::cli::own_tls;
 use crate::cli::print::say;
 use crate::cli::reach::check_server;
 use crate::cli::serve::url;
-use crate::config::{Settings, Source};
+use crate::config::{Config, Settings, Source};
 use crate::exit::{Code, StartupError};
 use crate::http_client::Connection;
 use http_body_util::Full;
@@ -20,6 +21,8 @@ use tokio::time::timeout;
 
 /// Longest wait for the whole response.
 const RESPONSE_TIME_MAX: Duration = Duration::from_secs(5);
+/// Why there is no response after that time.
+const TOO_LONG: &str = "it took too long";
 /// Longest response in bytes.
 const RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
@@ -39,7 +42,7 @@ async fn find_server(settings: &Settings) -> Result<Health, StartupError> {
     let address = reachable(settings.config.listen);
     let socket = settings.config.socket_path();
     if *settings.source("listen") == Source::Flag("--listen") {
-        return ask_port(address).await;
+        return ask_port(&settings.config, address).await;
     }
     match UnixStream::connect(&socket).await {
         Ok(stream) => {
@@ -47,18 +50,32 @@ async fn find_server(settings: &Settings) -> Result<Health, StartupError> {
             let place = socket.display();
             ask(stream, "localhost".to_owned()).await.map_err(|why| not_running(&place, &why))
         }
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => ask_port(address).await,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            ask_port(&settings.config, address).await
+        }
         Err(error) => Err(not_running(&socket.display(), &error)),
     }
 }
 
-async fn ask_port(address: SocketAddr) -> Result<Health, StartupError> {
-    let place = url(address);
-    match TcpStream::connect(address).await {
-        Ok(stream) => {
-            ask(stream, address.to_string()).await.map_err(|why| not_running(&place, &why))
-        }
-        Err(error) => Err(not_running(&place, &error)),
+async fn ask_port(config: &Config, address: SocketAddr) -> Result<Health, StartupError> {
+    let place = url(config, address);
+    let asked = match TcpStream::connect(address).await {
+        Ok(stream) => ask_by_network(config, stream, address.to_string()).await,
+        Err(error) => Err(error.to_string()),
+    };
+    asked.map_err(|why| not_running(&place, &why))
+}
+
+async fn ask_by_network(
+    config: &Config,
+    stream: TcpStream,
+    host: String,
+) -> Result<Health, String> {
+    let Some(files) = config.tls.files() else { return ask(stream, host).await };
+    let secured = timeout(RESPONSE_TIME_MAX, own_tls::over(stream, &files.cert)).await;
+    match secured {
+        Ok(stream) => ask(stream?, host).await,
+        Err(_elapsed) => Err(TOO_LONG.to_owned()),
     }
 }
 
@@ -84,7 +101,7 @@ where
 {
     match timeout(RESPONSE_TIME_MAX, request_health(stream, host)).await {
         Ok(asked) => asked.map_err(|error| error.to_string()),
-        Err(_) => Err("it took too long".to_owned()),
+        Err(_) => Err(TOO_LONG.to_owned()),
     }
 }
 
@@ -107,7 +124,8 @@ where
 
 fn print(health: &Health, settings: &Settings) -> Result<(), StartupError> {
     let listens = health.server.as_ref().and_then(|server| server.address.parse().ok());
-    let place = url(listens.unwrap_or_else(|| reachable(settings.config.listen)));
+    let config = &settings.config;
+    let place = url(config, listens.unwrap_or_else(|| reachable(config.listen)));
     let version = &health.version;
     say(format_args!("Vomeet {version} runs at {place} since {}\n", health.started_at))?;
     if let Some(Inside { address, database, database_bytes, users, tokens }) = &health.server {

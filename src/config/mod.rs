@@ -14,6 +14,7 @@ mod runner_kind;
 mod settings;
 mod source;
 mod sources;
+mod tls_files;
 mod values;
 
 pub(crate) use admin_key::ConfiguredKey;
@@ -26,3 +27,4 @@ pub use settings::{Bots, KEYS, StateTimeouts, Webhooks};
 pub(crate) use settings::{Config, DockerBots, Http, ProcessBots, Retention};
 pub use source::Source;
 pub use sources::{Environment, Flags};
+pub use tls_files::TlsFiles;

@@ -26,6 +26,7 @@ pub mod serve;
 pub(crate) mod service;
 pub(crate) mod streamed_response;
 pub(crate) mod this_machine;
+pub mod tls;
 pub(crate) mod tracked_body;
 pub(crate) mod tracked_stream;
 pub(crate) mod transport;

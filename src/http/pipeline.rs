@@ -98,6 +98,9 @@ fn find<S: Service>(
     peer: &Peer,
     head: &Parts,
 ) -> Result<&'static S::Target> {
+    if peer.lacks_tls {
+        return Err(Error::Malformed("This server speaks TLS; call it by https:// instead."));
+    }
     let host = check(head)?;
     let path = head.uri.path();
     let mut found = service.find(&head.method, path);

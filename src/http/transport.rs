@@ -5,6 +5,7 @@ use crate::config::{Config, Http};
 use crate::http::connections::Connections;
 use crate::http::hosts::Hosts;
 use crate::http::request_ids::RequestIds;
+use crate::http::tls::Tls;
 use crate::http::websocket::permits::Sockets;
 use crate::metrics::Metrics;
 use std::net::SocketAddr;
@@ -16,6 +17,8 @@ pub struct Transport {
     pub limits: Http,
     /// Where the server listens.
     pub address: SocketAddr,
+    /// TLS; `None` where the server speaks plain HTTP.
+    pub tls: Option<Tls>,
     /// The host names that it accepts.
     pub hosts: Hosts,
     /// The open connections.
@@ -32,13 +35,19 @@ pub struct Transport {
 
 impl Transport {
     /// For a server that listens on `address`.
-    pub fn new(config: &Config, address: SocketAddr, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        config: &Config,
+        address: SocketAddr,
+        tls: Option<Tls>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let live = &config.live;
         Self {
             hosts: Hosts::new(config, address),
             connections: Connections::new(config.http.clone()),
             limits: config.http.clone(),
             address,
+            tls,
             budgets: Budgets::new(live.sockets_max, live.sockets_max_user),
             sockets: Sockets::default(),
             request_ids: RequestIds::random(),

@@ -3,7 +3,7 @@
 //! | file | what it holds against the server |
 //! |---|---|
 //! | [`patience`] | how tests wait |
-//! | [`client`], [`watcher`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
+//! | [`client`], [`wire`], [`watcher`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
 //! | [`runner_bots`] | how they run bots without a server |
 //! | [`contract`], [`users`], [`tokens`], [`meetings`], [`analytics`] | the HTTP contract, row by row |
 //! | [`bots`], [`lifecycle`], [`notes`] | bots sent and told to leave; every callback in every state; what owners note and remove |
@@ -23,6 +23,7 @@
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`cors`], [`limits`] | HTTP's rules, limits and time-outs |
+//! | [`tls`], [`tls_files`] | requests over TLS and handshakes that do not end; certificates and keys as files |
 //! | [`names`] | by which names and addresses the server is reached |
 //! | [`budgets`], [`shares`] | what slow and unread requests take, and who is served meanwhile |
 //! | [`cost`] | what one caller may cause: bots, scrubs, commits, bytes in the file |
@@ -67,6 +68,7 @@ mod replay_planted;
 mod runner_bots;
 mod server;
 mod watcher;
+mod wire;
 
 mod admin_keys;
 mod analytics;
@@ -146,6 +148,8 @@ mod startup;
 mod streams;
 mod streams_order;
 mod tidy;
+mod tls;
+mod tls_files;
 mod tokens;
 mod transcripts;
 mod usage;
