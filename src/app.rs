@@ -30,7 +30,7 @@ pub struct TableInfo {
 pub struct App {
     /// The clock of stored times, expiry and limits.
     pub clock: Clock,
-    /// The configuration.
+    /// The configuration at the start. What may change since then is asked of its part.
     pub config: Config,
     /// What the parts need of the table of routes.
     pub table: TableInfo,
@@ -141,6 +141,15 @@ impl App {
             metrics,
             started_at,
         }))
+    }
+
+    /// Puts settings in force that were read again; those that need a restart are as they were.
+    pub(crate) fn put_in_force(&self, config: &Config) {
+        self.transport.set_rules(config);
+        self.auth.set_configured_keys(&config.admin_keys());
+        let limits = &config.limits;
+        self.failed_auth_limiter.set(limits.failed_keys_per_minute);
+        self.request_limiter.set(limits.requests_per_minute_token, limits.requests_per_minute_user);
     }
 
     /// The address by which bots reach this server: the configured one, or where it listens.

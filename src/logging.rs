@@ -7,11 +7,12 @@
 use crate::clock::Clock;
 use crate::domain::Time;
 use crate::exit::{Code, StartupError};
+use arc_swap::ArcSwapOption;
 use env_logger::fmt::Formatter;
-use env_logger::{Builder, Target};
-use log::{Level, LevelFilter, Record};
+use env_logger::{Builder, Logger, Target};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::io::{self, Write};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest time that a line waits.
@@ -64,11 +65,9 @@ fn nearest_level(word: &str) -> String {
 /// that wait.
 pub(crate) fn start(filter: &str) -> Result<Flush, StartupError> {
     check(filter).map_err(|why| StartupError::new(Code::Config, why))?;
-    let mut logger = filtered(filter);
-    logger.format(format_of_lines());
-    logger.target(Target::Pipe(Box::new(Pipe)));
+    set_filter(filter);
     // A second start in one process (a test) keeps the first logger.
-    let _ = logger.try_init();
+    let _ = log::set_logger(&Switched);
     let thread = std::thread::Builder::new().name("log".to_owned());
     match thread.spawn(|| WAITING.write_forever()) {
         Ok(_) => Ok(Flush),
@@ -76,6 +75,36 @@ pub(crate) fn start(filter: &str) -> Result<Flush, StartupError> {
             Err(StartupError::new(Code::Config, format!("Cannot start the log: {error}.")))
         }
     }
+}
+
+/// Logs by this filter from now on; it must have been checked.
+pub(crate) fn set_filter(filter: &str) {
+    let mut builder = filtered(filter);
+    builder.format(format_of_lines());
+    builder.target(Target::Pipe(Box::new(Pipe)));
+    let logger = builder.build();
+    log::set_max_level(logger.filter());
+    LOGGER.store(Some(Arc::new(logger)));
+}
+
+/// The logger in use; a running server may be given another filter.
+static LOGGER: ArcSwapOption<Logger> = ArcSwapOption::const_empty();
+
+/// Hands each line to the logger in use.
+struct Switched;
+
+impl Log for Switched {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        LOGGER.load().as_ref().is_some_and(|logger| logger.enabled(metadata))
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if let Some(logger) = LOGGER.load().as_ref() {
+            logger.log(record);
+        }
+    }
+
+    fn flush(&self) {}
 }
 
 /// Writes the lines that wait. A process that exits at once calls it; others keep [`Flush`].

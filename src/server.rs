@@ -1,9 +1,13 @@
 //! Starts and drains a server: what is applied before it serves, the jobs that run beside it, and
 //! the order in which all of it stops.
 
+mod configured_users;
+pub mod reload;
+
+pub use configured_users::apply_configured_users;
+
 use crate::api::service::Api;
 use crate::app::App;
-use crate::auth::actor;
 use crate::clock::later;
 use crate::domain::Day;
 use crate::error::{Error, Result};
@@ -11,9 +15,7 @@ use crate::exit::{Code, StartupError};
 use crate::http::serve::{Listeners, serve};
 use crate::logging::Trouble;
 use crate::routes::TABLE;
-use crate::store::{
-    ApplyConfiguredUsers, ConfiguredChanges, ForgetDeliveries, ForgetUsage, GiveUpHeld, TokenTaken,
-};
+use crate::store::{ForgetDeliveries, ForgetUsage, GiveUpHeld};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -39,66 +41,6 @@ const DAY_SECONDS: i64 = 86_400;
 const LAST_BATCH_TRIES: u32 = 50;
 /// How long to wait between two tries.
 const LAST_BATCH_PAUSE: Duration = Duration::from_millis(100);
-
-/// Applies the configured users before the server serves. Where that fails, bots and store are
-/// closed.
-pub async fn apply_configured_users(app: &App) -> std::result::Result<(), StartupError> {
-    let written = match write_configured_users(app).await {
-        Ok(written) => written,
-        Err(error) => {
-            close(app).await;
-            let message = format!(
-                "Cannot write the configured [[users]] ({}); see to it and start again.",
-                error.store_cause()
-            );
-            return Err(StartupError::new(Code::DatabaseUnusable, message));
-        }
-    };
-    match written {
-        Ok(changes) => {
-            log_changes(&changes);
-            Ok(())
-        }
-        Err(TokenTaken { email, hint }) => {
-            close(app).await;
-            let email = email.as_str();
-            let message = format!(
-                "[[users]] {email}: token {hint} is another user's; take it out and start again."
-            );
-            Err(StartupError::new(Code::Config, message))
-        }
-    }
-}
-
-async fn close(app: &App) {
-    app.bots.stop().await;
-    app.store.close();
-}
-
-/// Writes the configured users; nothing where there are none, and were none before.
-async fn write_configured_users(
-    app: &App,
-) -> Result<std::result::Result<ConfiguredChanges, TokenTaken>> {
-    let users = app.config.users.clone();
-    if users.is_empty() && !app.store.has_configured_users()? {
-        return Ok(Ok(ConfiguredChanges::default()));
-    }
-    let actor = actor("file".to_owned(), None, app.clock.now())?;
-    app.store.write(ApplyConfiguredUsers { users, actor }).await
-}
-
-fn log_changes(changes: &ConfiguredChanges) {
-    let ConfiguredChanges { created, changed, added, revoked, ended } = changes;
-    if created + changed + added + revoked > 0 {
-        log::info!(
-            "[[users]]: {created} users created, {changed} changed, {added} tokens added, \
-             {revoked} revoked"
-        );
-    }
-    for hint in ended {
-        log::warn!("[[users]]: token {hint} was revoked and stays so; take it out");
-    }
-}
 
 /// Serves until `shutdown` resolves or the database fails; then writes what is pending and closes
 /// the database.

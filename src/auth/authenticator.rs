@@ -9,6 +9,7 @@ use crate::config::ConfiguredKey;
 use crate::domain::{Actor, AdminKeyId, KeyRejection, PlainToken, SentInstead, Time, TokenHash};
 use crate::error::{Error, Result};
 use crate::store::Store;
+use arc_swap::ArcSwap;
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
@@ -104,7 +105,7 @@ struct ConfiguredHash {
 
 /// Authenticates callers, and owns every read of tokens.
 pub struct Auth {
-    configured_keys: Vec<ConfiguredHash>,
+    configured_keys: ArcSwap<Vec<ConfiguredHash>>,
     token_cache: Arc<TokenCache>,
     /// Whether the file has keys that another installation issued, which look otherwise than ours.
     has_foreign_keys: bool,
@@ -119,13 +120,13 @@ impl Auth {
         token_cache: Arc<TokenCache>,
         has_foreign_keys: bool,
     ) -> Self {
-        let mut configured_keys = Vec::new();
-        for key in keys {
-            let hash = blake3::hash(key.key.as_bytes());
-            let is_weak = key.weakness().is_some();
-            configured_keys.push(ConfiguredHash { hash, is_weak, expires_at: key.until });
-        }
+        let configured_keys = ArcSwap::from_pointee(hashes_of(keys));
         Self { configured_keys, token_cache, has_foreign_keys, usage: PendingUsage::default() }
+    }
+
+    /// Accepts these admin keys of the settings from now on, and those before them no more.
+    pub(crate) fn set_configured_keys(&self, keys: &[ConfiguredKey]) {
+        self.configured_keys.store(Arc::new(hashes_of(keys)));
     }
 
     /// Authenticates an administrator by an admin key: one of the settings, or a named one.
@@ -165,7 +166,7 @@ impl Auth {
         store: &Store,
     ) -> Result<(Cow<'static, str>, Option<NamedKey>, Option<Time>)> {
         let hash = blake3::hash(presented);
-        for configured in &self.configured_keys {
+        for configured in self.configured_keys.load().iter() {
             // Comparing two `blake3::Hash` takes the same time wherever they differ.
             if configured.hash != hash {
                 continue;
@@ -320,6 +321,16 @@ impl Auth {
     pub fn known_tokens(&self) -> usize {
         self.token_cache.len()
     }
+}
+
+fn hashes_of(keys: &[ConfiguredKey]) -> Vec<ConfiguredHash> {
+    let mut hashes = Vec::with_capacity(keys.len());
+    for key in keys {
+        let hash = blake3::hash(key.key.as_bytes());
+        let is_weak = key.weakness().is_some();
+        hashes.push(ConfiguredHash { hash, is_weak, expires_at: key.until });
+    }
+    hashes
 }
 
 /// The refusal of a request without a token.

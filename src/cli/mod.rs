@@ -12,13 +12,16 @@ mod own_tls;
 mod print;
 mod progress;
 mod reach;
+mod reload;
 mod resolve;
 mod scan;
 mod scan_findings;
 mod scan_report;
 mod serve;
+mod service;
 mod span;
 mod status;
+mod systemd;
 mod table;
 mod token;
 mod token_hash;
@@ -37,6 +40,7 @@ use output::Output;
 use print::note;
 use reach::{Missing, with_client};
 use scan::ScanArgs;
+use service::ServiceCommand;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use token::TokenCommand;
@@ -60,6 +64,11 @@ enum Command {
     Serve(FlagArgs),
     /// Show whether the server runs, since when, and its size; exit code 3 if it does not run
     Status(FlagArgs),
+    /// Make the running server read its settings again, as SIGHUP does; its log says what has changed
+    Reload(FlagArgs),
+    /// Make the server a service of systemd, or take that back
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Check or show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -135,7 +144,7 @@ enum ConfigCommand {
     Show(FlagArgs),
 }
 
-#[derive(Args, Default)]
+#[derive(Args, Clone, Default)]
 struct FlagArgs {
     /// Settings file [default: vomeet.toml in the working directory, if it is there]
     #[arg(long, value_name = "FILE")]
@@ -229,8 +238,10 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> Result<(), StartupError> {
         match self {
-            Self::Serve(flags) => serve::run(flags.load_to_serve()?),
+            Self::Serve(flags) => serve::run(move || flags.clone().load_to_serve()),
             Self::Status(flags) => status::run(&flags.load_for_command()?),
+            Self::Reload(flags) => reload::run(&flags.load_for_command()?),
+            Self::Service(command) => service::run(&command),
             Self::Config(ConfigCommand::Check(flags)) => config::check(&flags.load_to_serve()?),
             Self::Config(ConfigCommand::Show(flags)) => config::show(&flags.load()?),
             Self::User(Administration { place, command }) => {

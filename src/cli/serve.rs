@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::cli::print::say;
 use crate::cli::reach::shown;
+use crate::cli::systemd::Systemd;
 use crate::clock::Clock;
 use crate::config::{Config, RunnerKind, Settings};
 use crate::exit::{Code, StartupError};
@@ -10,6 +11,7 @@ use crate::http::admin_socket::AdminSocket;
 use crate::http::peer_owner;
 use crate::http::serve::{Listeners, listen};
 use crate::routes::TABLE_INFO;
+use crate::server::reload::{Read, Reloader};
 use crate::{logging, server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -23,13 +25,21 @@ const OTHER_BLOCKING_THREADS: usize = 8;
 /// File descriptors that are not connections.
 const OTHER_FILES: u64 = 64;
 
-/// Serves until SIGTERM or SIGINT.
-pub(super) fn run(settings: Settings) -> Result<(), StartupError> {
+/// Serves until SIGTERM or SIGINT. The settings are read now, and again at each SIGHUP.
+pub(super) fn run(
+    read: impl Fn() -> Result<Settings, StartupError> + Send + Sync + 'static,
+) -> Result<(), StartupError> {
+    let settings = read()?;
     settings.check_admin_key()?;
     AdminSocket::check(&settings.config)?;
     let _flush = logging::start(&settings.config.log)?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
-    runtime(&settings.config)?.block_on(serve(settings))
+    let read = move || {
+        let mut settings = read()?;
+        fit_connections(&mut settings.config);
+        Ok(settings)
+    };
+    runtime(&settings.config)?.block_on(serve(settings, Arc::new(read)))
 }
 
 fn runtime(config: &Config) -> Result<Runtime, StartupError> {
@@ -45,7 +55,7 @@ fn runtime(config: &Config) -> Result<Runtime, StartupError> {
     })
 }
 
-async fn serve(mut settings: Settings) -> Result<(), StartupError> {
+async fn serve(mut settings: Settings, read: Read) -> Result<(), StartupError> {
     fit_connections(&mut settings.config);
     let wanted = settings.config.listen;
     let cannot = |error: std::io::Error| {
@@ -60,7 +70,8 @@ async fn serve(mut settings: Settings) -> Result<(), StartupError> {
     let cannot_wait = |error: std::io::Error| {
         StartupError::new(Code::Config, format!("Cannot wait for signals: {error}."))
     };
-    let stop = stop_signal().map_err(cannot_wait)?;
+    let systemd = Systemd::of_environment();
+    let stop = stop_signal(systemd.clone()).map_err(cannot_wait)?;
     let hang_up = signal(SignalKind::hangup()).map_err(cannot_wait)?;
     let app = App::open(settings.config.clone(), address, Clock::system(), TABLE_INFO, None)?;
     server::apply_configured_users(&app).await?;
@@ -68,6 +79,17 @@ async fn serve(mut settings: Settings) -> Result<(), StartupError> {
     // A server whose standard output nobody reads serves all the same.
     let has_users = app.store.count().await.is_ok_and(|(users, _)| users > 0);
     let _ = say(welcome(&settings, address, has_users));
+    if let Some(systemd) = systemd {
+        systemd.tell(&format!("READY=1\nSTATUS=listens on {}", url(&settings.config, address)));
+        tokio::spawn(systemd.keep_watchdog(Arc::clone(&app)));
+    }
+    warn_of_weak_key(&settings);
+    let reloader = Reloader::new(settings, read);
+    tokio::spawn(reload_forever(hang_up, Arc::clone(&app), reloader));
+    server::run(app, Listeners { network: listener, admin }, stop).await
+}
+
+fn warn_of_weak_key(settings: &Settings) {
     if let Some(why) = settings.admin_key_weakness() {
         log::warn!(
             "the admin key {why}: it is accepted from this machine alone, from programs of the \
@@ -81,31 +103,32 @@ async fn serve(mut settings: Settings) -> Result<(), StartupError> {
             );
         }
     }
-    tokio::spawn(keep_on(hang_up, Arc::clone(&app)));
-    server::run(app, Listeners { network: listener, admin }, stop).await
 }
 
-/// Goes on at a SIGHUP, which a terminal sends when it is closed: checkpoints, and says that nothing
-/// was reloaded.
-async fn keep_on(mut hang_up: Signal, app: Arc<App>) {
+/// At each SIGHUP, which a terminal sends too when it is closed: checkpoints, and reads the settings
+/// again.
+async fn reload_forever(mut hang_up: Signal, app: Arc<App>, mut reloader: Reloader) {
     while hang_up.recv().await.is_some() {
         match app.store.checkpoint().await {
             Ok(true) => log::info!("SIGHUP: the WAL is checkpointed into the database"),
             Ok(false) => log::warn!("SIGHUP: a long read keeps the WAL from being checkpointed"),
             Err(error) => log::warn!("SIGHUP: no checkpoint: {}", error.store_cause()),
         }
-        log::warn!("SIGHUP: settings are read at the start alone; restart to apply changes");
+        reloader.reload(&app).await;
     }
 }
 
 /// Ends at the first SIGTERM or SIGINT; a second one ends the process at once.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+fn stop_signal(systemd: Option<Arc<Systemd>>) -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+        }
+        if let Some(systemd) = systemd {
+            systemd.tell("STOPPING=1");
         }
         log::info!(
             "stopping: open requests are completed; a second signal ends the process at once"

@@ -42,6 +42,16 @@ impl Settings {
         all_sound(settings, &faults)
     }
 
+    /// Refuses settings that contradict each other, and a weak admin key where others reach the
+    /// server.
+    pub(crate) fn check_to_serve(&self) -> Result<(), StartupError> {
+        let faults = self.config.contradictions();
+        if !faults.is_empty() {
+            return Err(invalid(faults.join("\n")));
+        }
+        self.check_admin_key()
+    }
+
     /// The settings, with defaults for those that are wrong; what is wrong; and the variables that
     /// look like settings and are none.
     fn gather(

@@ -10,6 +10,7 @@ mod hosts;
 mod key;
 mod key_strength;
 mod loaded;
+mod reload;
 mod runner_kind;
 mod settings;
 mod source;

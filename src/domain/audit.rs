@@ -40,6 +40,8 @@ string_enum!(
         KeyRevoke = "key.revoke",
         /// A bot was stopped by an administrator.
         MeetingStop = "meeting.stop",
+        /// Settings were read again by the running server.
+        SettingsReload = "settings.reload",
         /// The oldest entries were deleted.
         AuditPrune = "audit.prune",
     }
@@ -81,6 +83,8 @@ pub enum Subject {
     Key(AdminKeyId),
     /// A meeting.
     Meeting(MeetingId),
+    /// The settings.
+    Settings,
     /// The audit log itself.
     Audit,
 }
@@ -93,6 +97,7 @@ impl Subject {
             Self::Token(id) => ("token", Some(id.0)),
             Self::Key(id) => ("key", Some(id.0)),
             Self::Meeting(id) => ("meeting", Some(id.0)),
+            Self::Settings => ("settings", None),
             Self::Audit => ("audit", None),
         }
     }

@@ -123,7 +123,8 @@ pub async fn serve<S: Service>(
         while open.join_next().await.is_some() {}
         transport.sockets.all_closed().await;
     };
-    if timeout(transport.limits.stop_time_max, all_ended).await.is_err() {
+    let stop_time_max = transport.rules().limits.stop_time_max;
+    if timeout(stop_time_max, all_ended).await.is_err() {
         log::warn!("some connections did not end in time and are closed");
     }
 }
@@ -200,7 +201,7 @@ async fn serve_connection<S: Service>(
 /// Sets the options of the socket, and finds out who the peer is.
 async fn prepare(transport: &Transport, accepted: &Accepted) -> io::Result<Peer> {
     let stream = &accepted.stream;
-    stream.prepare(transport.limits.response_time_max)?;
+    stream.prepare(transport.rules().limits.response_time_max)?;
     let origin = origin(stream, accepted.address).await?;
     let local = stream.local_address();
     Ok(Peer::from(origin).at(local, accepted.at))

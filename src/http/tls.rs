@@ -16,7 +16,7 @@ use std::fmt;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring::default_provider;
@@ -37,7 +37,6 @@ const ENDS_SOON_SECONDS: i64 = 14 * 86_400;
 
 /// The TLS of a server.
 pub struct Tls {
-    files: TlsFiles,
     acceptor: TlsAcceptor,
     certificate: Arc<Certificate>,
     looked: Mutex<Looked>,
@@ -46,8 +45,9 @@ pub struct Tls {
 /// The certificate in use; a handshake takes the one of its moment.
 struct Certificate(RwLock<Arc<CertifiedKey>>);
 
-/// What the files looked like.
+/// The files, and what they looked like.
 struct Looked {
+    files: TlsFiles,
     /// When the certificate was last read from them.
     read: Seen,
     /// At the latest look.
@@ -64,7 +64,15 @@ struct FileState {
     device: u64,
     inode: u64,
     bytes: u64,
-    changed_at: (i64, i64),
+    /// When it was written to, and when it or its mode was changed, in seconds and nanoseconds.
+    changed_at: [i64; 4],
+}
+
+/// A certificate that was read and can be used.
+pub(crate) struct Prepared {
+    files: TlsFiles,
+    seen: Seen,
+    certified: CertifiedKey,
 }
 
 /// What a new connection begins with.
@@ -78,20 +86,14 @@ pub(crate) enum Opening {
 impl Tls {
     /// With the certificate of these files, if it can be used now.
     pub fn open(files: TlsFiles, now: Time) -> Result<Self, StartupError> {
-        let unusable = |why| StartupError::new(Code::Certificate, why);
-        let seen = look_at(&files);
-        let certified = certificate::load(&files, now).map_err(unusable)?;
-        warn_of_end(&certified, &files.cert, now);
+        let Prepared { files, seen, certified } = read(files, now)?;
         let certificate = Arc::new(Certificate(RwLock::new(Arc::new(certified))));
-        let config = configure(Arc::clone(&certificate))
-            .map_err(|error| unusable(format!("TLS cannot be set up: {error}.")))?;
+        let config = configure(Arc::clone(&certificate)).map_err(|error| {
+            StartupError::new(Code::Certificate, format!("TLS cannot be set up: {error}."))
+        })?;
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Ok(Self {
-            files,
-            acceptor,
-            certificate,
-            looked: Mutex::new(Looked { read: seen, latest: seen }),
-        })
+        let looked = Mutex::new(Looked { files, read: seen, latest: seen });
+        Ok(Self { acceptor, certificate, looked })
     }
 
     /// Waits for the handshake of a connection, unless it does not begin with one.
@@ -109,36 +111,60 @@ impl Tls {
     }
 
     /// Looks at the files. Where they have changed since they were read, and not since the look
-    /// before, they are read: somebody who replaces them writes the one and then the other. This
-    /// may block.
+    /// before, they are read: somebody who replaces them writes the one and then the other. On an
+    /// error the certificate in use stays. This may block.
     pub(crate) fn look(&self, now: Time) {
-        let seen = look_at(&self.files);
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut looked = self.lock();
+        let seen = look_at(&looked.files);
         let is_settled = seen == looked.latest;
         looked.latest = seen;
         if seen == looked.read || !is_settled {
             return;
         }
         looked.read = seen;
+        let files = looked.files.clone();
         drop(looked);
-        match self.reload(now) {
-            Ok(()) => log::info!("the certificate {} was read again", self.files.cert.display()),
-            Err(why) => log::error!("the certificate in use is kept: {why}"),
+        match read(files, now) {
+            Ok(prepared) => {
+                let path = prepared.files.cert.display().to_string();
+                self.put_in_use(prepared);
+                log::info!("the certificate {path} was read again");
+            }
+            Err(error) => log::error!("the certificate in use is kept: {error}"),
         }
     }
 
-    /// Reads the files again; on an error the certificate in use stays. This may block.
-    fn reload(&self, now: Time) -> Result<(), String> {
-        let certified = certificate::load(&self.files, now)?;
-        warn_of_end(&certified, &self.files.cert, now);
+    /// The certificate of these files in place of the one in use, which stays until it is put in
+    /// use. This may block.
+    pub(crate) fn prepare(files: TlsFiles, now: Time) -> Result<Prepared, StartupError> {
+        read(files, now)
+    }
+
+    /// Uses a certificate for the handshakes from now on.
+    pub(crate) fn put_in_use(&self, prepared: Prepared) {
+        let Prepared { files, seen, certified } = prepared;
+        *self.lock() = Looked { files, read: seen, latest: seen };
         self.certificate.set(certified);
-        Ok(())
     }
 
     /// Warns where the certificate in use ends soon.
     pub(crate) fn warn_of_end(&self, now: Time) {
-        warn_of_end(&self.certificate.get(), &self.files.cert, now);
+        let path = self.lock().files.cert.clone();
+        warn_of_end(&self.certificate.get(), &path, now);
     }
+
+    fn lock(&self) -> MutexGuard<'_, Looked> {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads the certificate of these files, and warns where it ends soon.
+fn read(files: TlsFiles, now: Time) -> Result<Prepared, StartupError> {
+    let seen = look_at(&files);
+    let certified =
+        certificate::load(&files, now).map_err(|why| StartupError::new(Code::Certificate, why))?;
+    warn_of_end(&certified, &files.cert, now);
+    Ok(Prepared { files, seen, certified })
 }
 
 fn warn_of_end(certified: &CertifiedKey, path: &Path, now: Time) {
@@ -170,8 +196,12 @@ fn state_of(path: &Path) -> Option<FileState> {
         device: metadata.dev(),
         inode: metadata.ino(),
         bytes: metadata.len(),
-        // Of the inode too: a mode that is mended is a change.
-        changed_at: (metadata.mtime_nsec() ^ metadata.ctime_nsec(), metadata.ctime()),
+        changed_at: [
+            metadata.mtime(),
+            metadata.mtime_nsec(),
+            metadata.ctime(),
+            metadata.ctime_nsec(),
+        ],
     })
 }
 

@@ -18,6 +18,7 @@ use crate::store::segments::index::IndexSegments;
 use crate::store::segments::older::StoreSegments;
 use crate::store::segments::verbs::{RetractSegments, StoreSegmentBatch};
 use crate::store::sessions::verbs::{NoteCleared, NoteContainer, Reconfigure, SendBot};
+use crate::store::settings_reload::ReloadSettings;
 use crate::store::tokens::rotate::RotateToken;
 use crate::store::tokens::verbs::{CreateToken, RevokeToken, TouchTokens, UpdateToken};
 use crate::store::usage::verbs::{ForgetUsage, WriteUsage};
@@ -95,6 +96,7 @@ verbs! {
     plain   52 SettleDrafts,
     audited 57 BeginErasure,
     plain   58 NoteTime,
+    plain   70 ReloadSettings,
 }
 
 /// A verb that came back.

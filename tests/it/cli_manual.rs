@@ -21,6 +21,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("audit", &["list", "verify", "export"]),
     ("usage", &[]),
     ("scan", &[]),
+    ("reload", &[]),
+    ("service", &["install", "uninstall"]),
     ("completions", &[]),
     ("man", &[]),
 ];

@@ -24,6 +24,7 @@
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`cors`], [`limits`] | HTTP's rules, limits and time-outs |
 //! | [`tls`], [`tls_files`] | requests over TLS and handshakes that do not end; certificates and keys as files |
+//! | [`reload`], [`notify`], [`service`] | settings that a running server reads again; what systemd is told; the service's installation |
 //! | [`names`] | by which names and addresses the server is reached |
 //! | [`budgets`], [`shares`] | what slow and unread requests take, and who is served meanwhile |
 //! | [`cost`] | what one caller may cause: bots, scrubs, commits, bytes in the file |
@@ -122,12 +123,14 @@ mod meetings;
 mod model;
 mod names;
 mod notes;
+mod notify;
 mod openapi;
 mod positions;
 mod races;
 mod rate_limits;
 mod record;
 mod refusals;
+mod reload;
 mod reports;
 mod retention;
 mod runner_adoption;
@@ -143,6 +146,7 @@ mod search_index;
 mod secrets;
 mod security_page;
 mod segments;
+mod service;
 mod shares;
 mod startup;
 mod streams;

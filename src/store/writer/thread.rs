@@ -175,7 +175,7 @@ impl WriterThread {
         self.counters.commits.fetch_add(u64::from(!batch.is_empty()), Ordering::Relaxed);
         self.positions.publish();
         for job in batch {
-            if let Some(change) = job.change() {
+            for change in job.changes() {
                 (self.publish)(&change);
             }
         }

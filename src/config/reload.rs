@@ -1,0 +1,73 @@
+//! What becomes of the settings in force when all of them are read again.
+
+use crate::config::key::Key;
+use crate::config::loaded::Settings;
+use crate::config::settings::{Config, KEYS};
+
+/// What has changed since the settings in force were read, by the names of the settings.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// What takes effect at once.
+    pub at_once: Vec<String>,
+    /// What takes effect at the next start.
+    pub at_restart: Vec<String>,
+}
+
+impl Settings {
+    /// The settings in force once `found` was read by a running server: of what can change at once
+    /// they have the new values, and of the rest those of the start.
+    #[must_use]
+    pub fn reloaded(&self, found: Self) -> (Self, Changed) {
+        let has_tls = self.config.tls.files().is_some() && found.config.tls.files().is_some();
+        let mut changed = Changed::default();
+        let mut origins = Vec::with_capacity(KEYS.len());
+        for ((key, old), new) in KEYS.iter().zip(&self.origins).zip(found.origins) {
+            let is_live = is_live(key, has_tls);
+            if old.0 != new.0 {
+                let names = if is_live { &mut changed.at_once } else { &mut changed.at_restart };
+                names.push(key.name.clone());
+            }
+            origins.push(if is_live { new } else { old.clone() });
+        }
+        let is_other_key = self.config.admin_key != found.config.admin_key;
+        if is_other_key && !changed.at_once.iter().any(|name| name.starts_with("admin_api_token")) {
+            changed.at_once.push("admin_api_token_file".to_owned());
+        }
+        if self.config.users != found.config.users {
+            changed.at_once.push("users".to_owned());
+        }
+        let config = self.config.with_live(found.config, has_tls);
+        (Self { config, origins, file: found.file }, changed)
+    }
+}
+
+/// Whether a running server can change it. [`Config::with_live`] takes the values of the same.
+fn is_live(key: &Key, has_tls: bool) -> bool {
+    match key.section() {
+        "" => key.name == "log" || key.name.starts_with("admin_api_token"),
+        "http" => key.name != "http.workers",
+        "limits" => true,
+        "tls" => has_tls,
+        _ => false,
+    }
+}
+
+impl Config {
+    /// The same, with the values of `found` for what a running server can change.
+    fn with_live(&self, found: Self, has_tls: bool) -> Self {
+        let mut config = self.clone();
+        config.log = found.log;
+        config.admin_key = found.admin_key;
+        config.admin_key_file = found.admin_key_file;
+        config.old_admin_key = found.old_admin_key;
+        config.old_admin_key_until = found.old_admin_key_until;
+        config.http = found.http;
+        config.http.workers = self.http.workers;
+        config.limits = found.limits;
+        config.users = found.users;
+        if has_tls {
+            config.tls = found.tls;
+        }
+        config
+    }
+}
