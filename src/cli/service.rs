@@ -19,7 +19,7 @@ const PACKAGED_BINARY: &str = "/usr/bin/vomeet";
 const UNIT_PATH: &str = "/etc/systemd/system/vomeet.service";
 const SETTINGS_FOLDER: &str = "/etc/vomeet";
 const KEY_PATH: &str = "/etc/vomeet/admin-key";
-/// This folder is there where systemd runs (sd_booted(3)).
+/// This folder is there where systemd runs (`sd_booted(3)`).
 const BOOTED: &str = "/run/systemd/system";
 /// Random bytes of a new admin key.
 const KEY_BYTES: usize = 24;

@@ -83,8 +83,8 @@ async fn write(app: &App, next: &Settings, changed: &[String]) -> Result<(), Sta
     let actor = actor("file".to_owned(), None, app.clock.now()).map_err(cannot)?;
     let verb = ReloadSettings { users, changed: changed.to_vec(), actor };
     match app.store.write(verb).await.map_err(cannot)? {
-        Ok(changes) => {
-            log_changes(&changes);
+        Ok(done) => {
+            log_changes(&done);
             Ok(())
         }
         Err(taken) => Err(token_taken(&taken)),
