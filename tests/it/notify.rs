@@ -52,10 +52,12 @@ fn a_watchdog_of_another_process_is_not_ours() {
     let socket = socket(&SocketAddr::from_pathname(&path).expect("an address"));
     let server = Launch::serve(folder.path())
         .env("NOTIFY_SOCKET", &path)
-        .env("WATCHDOG_USEC", "1000")
+        .env("WATCHDOG_USEC", "600000000")
         .env("WATCHDOG_PID", "1")
         .start();
     assert!(told(&socket).starts_with("READY=1"));
+    // Behind what a watchdog would have asked of the writer.
+    server.new_user("one@example.com");
     server.terminate();
     assert_eq!(told(&socket), "STOPPING=1");
 }
