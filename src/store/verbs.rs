@@ -96,7 +96,7 @@ verbs! {
     plain   52 SettleDrafts,
     audited 57 BeginErasure,
     plain   58 NoteTime,
-    plain   70 ReloadSettings,
+    plain   72 ReloadSettings,
 }
 
 /// A verb that came back.
