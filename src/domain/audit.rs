@@ -42,6 +42,8 @@ string_enum!(
         MeetingStop = "meeting.stop",
         /// The oldest entries were deleted.
         AuditPrune = "audit.prune",
+        /// A backup of the database was begun.
+        DatabaseBackup = "database.backup",
     }
 );
 
@@ -83,6 +85,8 @@ pub enum Subject {
     Meeting(MeetingId),
     /// The audit log itself.
     Audit,
+    /// The whole database.
+    Database,
 }
 
 impl Subject {
@@ -94,6 +98,7 @@ impl Subject {
             Self::Key(id) => ("key", Some(id.0)),
             Self::Meeting(id) => ("meeting", Some(id.0)),
             Self::Audit => ("audit", None),
+            Self::Database => ("database", None),
         }
     }
 }

@@ -73,6 +73,7 @@ mod admin_keys;
 mod analytics;
 mod backup;
 mod backup_drill;
+mod backup_target;
 mod backups;
 mod bad_body;
 mod bad_input;

@@ -19,11 +19,11 @@ use vomeet::error::Result;
 use vomeet::store::{
     Advance, ApplyConfiguredUsers, AttemptEnd, BeginErasure, CreateAdminKey, CreateToken,
     CreateUser, DeleteMeeting, DeleteUser, DoubtedClock, EndAttempt, ForgetDeliveries, ForgetUsage,
-    GiveUpHeld, HeardSegment, IndexSegments, MeetingName, MeetingRef, NoteCleared, NoteContainer,
-    NoteExport, NoteMeeting, NoteTime, Options, PruneAudit, Reconfigure, Recorder, RedactMeeting,
-    RetractSegments, RevokeAdminKey, RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook,
-    SettleDrafts, Store, StoreSegmentBatch, StoreSegments, TouchTokens, TranscriptOf, UpdateToken,
-    UpdateUser, VERBS, WriteUsage,
+    GiveUpHeld, HeardSegment, IndexSegments, MeetingName, MeetingRef, NoteBackup, NoteCleared,
+    NoteContainer, NoteExport, NoteMeeting, NoteTime, Options, PruneAudit, Reconfigure, Recorder,
+    RedactMeeting, RetractSegments, RevokeAdminKey, RevokeToken, RotateAdminKey, RotateToken,
+    SendBot, SetWebhook, SettleDrafts, Store, StoreSegmentBatch, StoreSegments, TouchTokens,
+    TranscriptOf, UpdateToken, UpdateUser, VERBS, WriteUsage,
 };
 
 #[test]
@@ -96,6 +96,7 @@ pub async fn write_keys(store: &Store) -> Result<()> {
     };
     store.write_by(actor(3), update).await?;
     store.write_by(actor(4), NoteExport { id: user_id }).await?;
+    store.write_by(actor(22), NoteBackup { file: "/b/x.db".to_owned() }).await?;
     for number in 1..=2 {
         let scope = Scope { read_only: true, platforms: vec![Platform::Teams], meeting: None };
         let name = Some("phone".to_owned());
