@@ -3,6 +3,7 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import words
 from bots import BATCH, BOTS, SEARCHED, file_of_bots, with_bots
@@ -49,7 +50,10 @@ def _write(server, told, series, seconds):
 
 def _back_up(server):
     headers = {"X-Admin-API-Key": ADMIN_KEY}
-    return json.loads(server.ask("/admin/backups", "POST", headers))
+    made = json.loads(server.ask("/admin/backups", "POST", headers))
+    # For an admin key none is deleted.
+    Path(made["file"]).unlink()
+    return made
 
 
 SECTIONS = {"backup": (backups, "segments stored while a backup is made; default workers")}

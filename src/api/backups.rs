@@ -2,8 +2,10 @@
 
 use crate::app::App;
 use crate::auth::Admin;
-use crate::backups::{BackupFailure, ListedBackup, Made};
+use crate::backups::{Asked, BackupFailure, ListedBackup, Made};
 use crate::domain::Time;
+use crate::domain::field::Invalid;
+use crate::domain::field_error::{FieldError, LocStep, SentValue};
 use crate::domain::text::SingleLine;
 use crate::error::{Error, Result};
 use crate::http::Json;
@@ -85,15 +87,25 @@ pub(crate) async fn create_backup(
     admin: Admin,
     input: CreateBackupInput,
 ) -> Result<Created<NewBackup>> {
-    let made = match input.path {
-        None => app.backups.back_up().await?,
-        Some(_) if !admin.owns_database() => return Err(Error::BackupPathRefused),
-        Some(SingleLine(path)) => {
-            let replace = input.replace.unwrap_or(false);
-            app.backups.back_up_to(PathBuf::from(path), replace).await?
+    let actor = admin.actor()?;
+    let owns_database = admin.owns_database();
+    let made = match (input.path, input.replace) {
+        (None, Some(_)) => return Err(replaces_nothing()),
+        (None, None) => app.backups.back_up(Asked { actor, owns_database }).await?,
+        (Some(_), _) if !owns_database => return Err(Error::BackupPathRefused),
+        (Some(SingleLine(path)), replace) => {
+            let replace = replace.unwrap_or(false);
+            app.backups.back_up_to(PathBuf::from(path), replace, actor).await?
         }
     };
     Ok(Created(NewBackup::of(made)))
+}
+
+/// In the configured folder each backup has a name of its own.
+fn replaces_nothing() -> Error {
+    let loc = vec![LocStep::Name("body"), LocStep::Name("replace")];
+    let invalid = Invalid::new("path_missing", "Input should come with a path");
+    Error::Invalid(vec![FieldError::new(loc, SentValue::Nothing, invalid)])
 }
 
 /// Lists the backups in the configured folder, newest first.

@@ -382,3 +382,17 @@ pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Single<'a
         (Some(_), Some(_)) => Single::Repeated,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_and_the_servers_own_user_could_open_the_database_themselves() {
+        let own = rustix::process::geteuid().as_raw();
+        for (uid, expected) in [(0, true), (own, true), (own + 1, false)] {
+            let admin = Auth::local("somebody", uid, Time::from_millis(0));
+            assert_eq!(admin.owns_database(), expected, "{uid}");
+        }
+    }
+}

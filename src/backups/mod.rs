@@ -3,6 +3,7 @@
 
 pub(crate) mod folder;
 pub(crate) mod schedule;
+mod tests;
 
-pub(crate) use folder::{ListedBackup, list, make as make_folder, prune};
-pub(crate) use schedule::{BackupFailure, Backups, Made};
+pub(crate) use folder::{Kept, ListedBackup, list, make as make_folder, prune};
+pub(crate) use schedule::{Asked, BackupFailure, Backups, Made};

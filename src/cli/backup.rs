@@ -2,7 +2,7 @@
 //! the folder of backups; whether a backup is good.
 
 use crate::api::backups::{BackupList, NewBackup};
-use crate::backups::{ListedBackup, Made, list, make_folder, prune};
+use crate::backups::{Kept, ListedBackup, Made, list, make_folder, prune};
 use crate::cli::Place;
 use crate::cli::backup_drill;
 use crate::cli::client::{Client, Response, Target};
@@ -96,12 +96,18 @@ fn back_up(
     target: Option<&Path>,
     force: bool,
 ) -> Result<(), StartupError> {
+    let is_database_named = place.database.is_some();
     let settings = place.load()?;
     runtime()?.block_on(async {
         let end = Instant::now() + LOCKED_TIME_MAX;
         let response = loop {
             if let Some(client) = find_server(&settings).await? {
                 break progress::shown(ask_server(client, target, force)).await?;
+            }
+            if is_database_named && target.is_none() {
+                let message = "Name a file or a folder for the backup of a database that is named: \
+                               the configured folder is that of another.";
+                return Err(StartupError::new(Code::Invalid, message));
             }
             match interruptible(&settings, target, force).await {
                 Err(error) if error.code == Code::DatabaseHeld && Instant::now() < end => {
@@ -202,7 +208,7 @@ fn back_up_here(
     let path = file_in(folder, at);
     let written = back_up_resting(database, &path, force, stop)?;
     if target.is_none()
-        && let Err(error) = prune(folder, backup.keep, at)
+        && let Err(error) = prune(folder, Kept::of(backup), at)
     {
         note(&format!("Old backups are not deleted: {error}"));
     }

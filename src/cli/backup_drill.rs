@@ -29,6 +29,11 @@ const STOP_TIME_MAX: Duration = Duration::from_mins(1);
 /// Bytes of randomness in the admin key of the copy, and in the name of its folder.
 const RANDOM_BYTES: usize = 16;
 
+/// The admin socket of the copy.
+const SOCKET: &str = "vomeet.db.sock";
+/// Longest path of a socket (`sun_path` less its end).
+const SOCKET_BYTES_MAX: usize = 107;
+
 const COMPARED: &[Column] =
     &[("COMPARED", "/what"), ("BACKUP", "/backup"), ("SERVED", "/served"), ("SAME", "/same")];
 
@@ -53,12 +58,13 @@ pub(super) fn serve_scratch(place: Place) -> Result<(), StartupError> {
 /// Runs the drill. Whatever happens, the copy is removed.
 pub(super) fn run(place: Place, output: Output, args: &DrillArgs) -> Result<(), StartupError> {
     let settings = place.load()?;
+    let runtime = runtime()?;
     let file = match &args.file {
         Some(file) => file.clone(),
-        None => newest(&settings)?,
+        None => newest(&runtime.block_on(folder(&settings))?)?,
     };
     let stop = Stop::default();
-    let compared = runtime()?.block_on(async {
+    let compared = runtime.block_on(async {
         let stopped = serve::stop_signal().map_err(|error| failed(&error.to_string()))?;
         let drill = drill(&file, args.scratch.clone(), stop.clone());
         tokio::select! {
@@ -86,12 +92,25 @@ pub(super) fn run(place: Place, output: Output, args: &DrillArgs) -> Result<(), 
     Ok(())
 }
 
-/// The newest good backup in the configured folder.
-fn newest(settings: &Settings) -> Result<PathBuf, StartupError> {
-    let Some(folder) = &settings.config.backup.folder else {
-        let message = "Name the backup, or set folder in section [backup] of vomeet.toml.";
-        return Err(StartupError::new(Code::NotFound, message));
+/// The folder of the running server, which may have other settings; that of the settings here where
+/// none runs.
+async fn folder(settings: &Settings) -> Result<PathBuf, StartupError> {
+    let folder = match find_server(settings).await? {
+        Some(mut client) => {
+            let listed = client.get_json(Target::path(["admin", "backups"])).await;
+            client.close();
+            listed?["folder"].as_str().map(PathBuf::from)
+        }
+        None => settings.config.backup.folder.clone(),
     };
+    folder.ok_or_else(|| {
+        let message = "Name the backup, or set folder in section [backup] of vomeet.toml.";
+        StartupError::new(Code::NotFound, message)
+    })
+}
+
+/// The newest good backup in a folder.
+fn newest(folder: &Path) -> Result<PathBuf, StartupError> {
     let listed = list(folder).map_err(|error| failed(&error.to_string()))?;
     let good = listed.into_iter().find(|backup| backup.verified);
     let Some(good) = good else {
@@ -189,6 +208,13 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn make(folder: &Path) -> Result<Self, StartupError> {
         let path = folder.join(format!("vomeet-drill-{}", &random()?[..12]));
+        let socket = absolute(path.join(SOCKET)).unwrap_or_default();
+        if socket.as_os_str().len() > SOCKET_BYTES_MAX {
+            return Err(failed(&format!(
+                "{} is too long a path for a socket; choose another with --scratch",
+                socket.display()
+            )));
+        }
         create_folder(&path)
             .map_err(|error| failed(&format!("{} cannot be made ({error})", shown(&path))))?;
         Ok(Self(path))
@@ -216,6 +242,7 @@ struct ScratchServer(Child);
 
 impl ScratchServer {
     fn start(scratch: &Scratch) -> Result<Self, StartupError> {
+        let key = random()?;
         let start = || {
             let log = File::create(scratch.log())?;
             // In a folder without settings, and in an empty environment.
@@ -223,7 +250,7 @@ impl ScratchServer {
                 .args(["backup", "--database", "vomeet.db", "serve-scratch"])
                 .current_dir(&scratch.0)
                 .env_clear()
-                .env("ADMIN_API_TOKEN", random().unwrap_or_default())
+                .env("ADMIN_API_TOKEN", &key)
                 .env("VOMEET_LOG", "warn")
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
@@ -242,7 +269,7 @@ impl ScratchServer {
         let place = Place {
             config: None,
             database: Some(scratch.database().to_string_lossy().into_owned()),
-            socket: Some(scratch.0.join("vomeet.db.sock").to_string_lossy().into_owned()),
+            socket: Some(scratch.0.join(SOCKET).to_string_lossy().into_owned()),
             output: Output::Json,
         };
         let settings = place.load()?;

@@ -69,6 +69,12 @@ impl Settings {
         let config = &mut settings.config;
         config.admin_key = header_value(&config.admin_key)?;
         config.old_admin_key = header_value(&config.old_admin_key)?;
+        // A command may take the settings of the system service, from another working directory.
+        if let Some(backups) = &mut config.backup.folder
+            && around.folder != Path::new(".")
+        {
+            *backups = around.folder.join(&backups);
+        }
         if config.old_admin_key.is_empty() != config.old_admin_key_until.is_none() {
             let why = "admin_api_token_old and admin_api_token_old_until belong together; set \
                        both, or neither.";
@@ -160,4 +166,24 @@ fn header_value(key: &str) -> Result<String, StartupError> {
         ));
     }
     Ok(key.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_of_backups_is_where_the_settings_are() {
+        for (set, folder, expected) in [
+            ("backups", "/srv/nowhere", "/srv/nowhere/backups"),
+            ("/b", "/srv/nowhere", "/b"),
+            ("backups", ".", "backups"),
+        ] {
+            let set = ("VOMEET_BACKUP_FOLDER".to_owned(), set.to_owned());
+            let around = Environment { environment: HashMap::from([set]), folder: folder.into() };
+            let flags = Flags { config: None, listen: None, database: None, socket: None };
+            let settings = Settings::load(&flags, &around).expect("settings");
+            assert_eq!(settings.config.backup.folder.as_deref(), Some(Path::new(expected)));
+        }
+    }
 }

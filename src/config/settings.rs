@@ -152,7 +152,8 @@ settings! {
         /// How old the last good backup in the folder is when the next is made, such as "24h" or
         /// "30m"; empty is no schedule.
         every: Option<Duration> = "24h", optional_span(MINUTE..=365 * DAY);
-        /// How many good backups the folder keeps; older ones are deleted.
+        /// How many good backups the folder keeps; older ones are deleted, but none that is younger
+        /// than this times `every`.
         keep: usize = 7, whole(1..=100_000);
     }
 }

@@ -44,6 +44,8 @@ string_enum!(
         WebhookResend = "webhook.resend",
         /// The oldest entries were deleted.
         AuditPrune = "audit.prune",
+        /// A backup of the database was begun.
+        DatabaseBackup = "database.backup",
     }
 );
 
@@ -87,6 +89,8 @@ pub enum Subject {
     Delivery(DeliveryId),
     /// The audit log itself.
     Audit,
+    /// The whole database.
+    Database,
 }
 
 impl Subject {
@@ -99,6 +103,7 @@ impl Subject {
             Self::Meeting(id) => ("meeting", Some(id.0)),
             Self::Delivery(id) => ("delivery", Some(id.0)),
             Self::Audit => ("audit", None),
+            Self::Database => ("database", None),
         }
     }
 }

@@ -46,9 +46,10 @@ pub use audit::verbs::PruneAudit;
 pub(crate) use backup::copy::{Written, back_up_resting};
 pub(crate) use backup::header;
 #[cfg(test)]
-pub(crate) use backup::name::name_of;
-pub(crate) use backup::name::time_of;
-pub(crate) use backup::target::{PARTIAL, file_in, remove_abandoned};
+pub(crate) use backup::name::new_partial_name;
+pub(crate) use backup::name::{is_partial, name_of, time_of};
+pub use backup::note::NoteBackup;
+pub(crate) use backup::target::{file_in, remove_abandoned};
 pub(crate) use backup::verify::{BackupReport, Stop, verify};
 pub(crate) use beside::{create_folder, is_trusted, resolve};
 pub use doors::Store;

@@ -179,4 +179,5 @@ fn refuse_twins(connection: &Connection) -> Result<(), Refusal> {
     if twins.is_empty() { Ok(()) } else { Err(Refusal::Twins(twins.join("; "))) }
 }
 
+pub(super) mod shape;
 mod tests;

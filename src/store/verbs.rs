@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::store::admin_keys::verbs::{CreateAdminKey, RevokeAdminKey, RotateAdminKey};
 use crate::store::audit::audited::{Audited, AuditedVerb};
 use crate::store::audit::verbs::PruneAudit;
+use crate::store::backup::note::NoteBackup;
 use crate::store::export::NoteExport;
 use crate::store::latest_time::NoteTime;
 use crate::store::meetings::advance::Advance;
@@ -97,6 +98,7 @@ verbs! {
     plain   52 SettleDrafts,
     audited 57 BeginErasure,
     plain   58 NoteTime,
+    audited 60 NoteBackup,
     audited 70 MakeToken,
     audited 71 ResendDelivery,
 }

@@ -52,6 +52,21 @@ pub fn filled(database: &Path) {
     });
 }
 
+/// Gives a database so many pages that a copy of it takes a while where each is slowed down.
+pub fn with_many_pages(database: &Path) {
+    open_file(database, |db| {
+        let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
+            INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at)
+              SELECT i, i, 1, printf('{\"x\":\"%.*c\"}', 3500, 'x'), 0 FROM n";
+        db.execute_batch(many).expect("many pages");
+    });
+}
+
+/// Whether a backup that is not finished lies in the folder.
+pub fn has_partial(folder: &Path) -> bool {
+    names(folder).iter().any(|name| name.ends_with(".partial"))
+}
+
 fn json(folder: &Path, arguments: &[&str]) -> Value {
     let text = done(folder, &[arguments, &["--output", "json"]].concat());
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
@@ -79,7 +94,12 @@ fn a_backup_of_a_running_server_is_whole_and_serves() {
     assert_eq!(header[18..20], [1, 1], "it is read without a WAL");
     assert_eq!(made["tables"]["users"], 2);
     assert_eq!(made["tables"]["segments"], 500);
-    assert_eq!(made["audit_entries"], 2);
+    assert_eq!(made["audit_entries"], 3, "its own is one of them");
+    let entry: Value =
+        serde_json::from_str(&done(folder.path(), &["audit", "list", "--output", "json"]))
+            .expect("JSON");
+    assert_eq!(entry[0]["action"], "database.backup", "{entry}");
+    assert_eq!(entry[0]["after"]["file"], made["file"]);
 
     let verified = json(folder.path(), &["backup", "verify", &file.to_string_lossy()]);
     for member in ["bytes", "tables", "audit_head", "audit_entries", "file_version"] {
@@ -95,12 +115,22 @@ fn a_backup_of_a_running_server_is_whole_and_serves() {
     second.whoami(&token.text).expect(200);
 }
 
+/// Ends the writers, also where the test fails: else their scope would wait for them for ever.
+struct EndWriters<'a>(&'a AtomicBool);
+
+impl Drop for EndWriters<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn what_was_answered_before_a_backup_began_is_in_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Launch::serve(folder.path()).start();
     let (client, stop) = (*server, AtomicBool::new(false));
     thread::scope(|scope| {
+        let end = EndWriters(&stop);
         let writers: Vec<_> = (0..3)
             .map(|writer| {
                 let stop = &stop;
@@ -123,11 +153,11 @@ fn what_was_answered_before_a_backup_began_is_in_it() {
             let whole: (bool, bool) =
                 db.query_row(has, [last], |row| Ok((row.get(0)?, row.get(1)?))).expect("users");
             assert_eq!(whole, (true, true), "a user who was answered is missing");
-            let audit: i64 =
-                db.query_row("SELECT count(*) FROM audit", [], |row| row.get(0)).expect("a count");
+            let created = "SELECT count(*) FROM audit WHERE action = 'user.create'";
+            let audit: i64 = db.query_row(created, [], |row| row.get(0)).expect("a count");
             assert_eq!(made["tables"]["users"], audit, "it is of one moment");
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(end);
         for writer in writers {
             for (id, email) in writer.join().expect("a writer") {
                 let user = client.get(format!("/admin/users/{id}")).admin().send().expect(200);
@@ -169,74 +199,6 @@ fn an_older_file_is_backed_up_and_verified_without_an_upgrade() {
     let version = fs::read(&file).expect("a file")[60..64].to_vec();
     assert_eq!(version, [0, 0, 0, 2], "it was upgraded");
     assert_eq!(json(folder.path(), &["backup", "verify", "copy.db"])["file_version"], 2);
-}
-
-#[test]
-fn a_file_that_is_there_is_replaced_only_when_asked() {
-    let folder = tempfile::tempdir().expect("a folder");
-    filled(&folder.path().join("vomeet.db"));
-    for with_server in [false, true] {
-        let server = with_server.then(|| Launch::serve(folder.path()).start());
-        fs::write(folder.path().join("there.db"), b"precious").expect("a file");
-        let (code, message) = refused(folder.path(), &["backup", "there.db"]);
-        assert_eq!(code, 6, "{message}");
-        assert!(
-            message.ends_with("there.db exists; choose another name, or replace it (--force).")
-        );
-        assert_eq!(fs::read(folder.path().join("there.db")).expect("a file"), b"precious");
-        done(folder.path(), &["backup", "--force", "there.db"]);
-        done(folder.path(), &["backup", "verify", "there.db"]);
-        fs::create_dir_all(folder.path().join("sub")).expect("a folder");
-        std::os::unix::fs::symlink("vomeet.db", folder.path().join("link")).expect("a link");
-        let (code, message) = refused(folder.path(), &["backup", "--force", "link"]);
-        assert!(code == 6 && message.contains("is no regular file"), "{code} {message}");
-        fs::remove_file(folder.path().join("link")).expect("a link");
-        for own in ["vomeet.db", "vomeet.db-wal", "vomeet.db.lock", "sub/../vomeet.db"] {
-            let (code, message) = refused(folder.path(), &["backup", "--force", own]);
-            assert!(code == 6 && message.contains("is a file of the database itself"), "{message}");
-        }
-        let (code, message) = refused(folder.path(), &["backup", "nowhere/x.db"]);
-        assert_eq!(code, 21, "{message}");
-        assert!(message.contains("there is no folder"), "{message}");
-        drop(server.map(crate::process::Process::terminate));
-    }
-}
-
-#[test]
-fn a_backup_for_which_there_is_no_room_leaves_nothing() {
-    let folder = tempfile::tempdir().expect("a folder");
-    filled(&folder.path().join("vomeet.db"));
-    fs::create_dir(folder.path().join("small")).expect("a folder");
-    let script = r#"mount -t tmpfs -o size=8m tmpfs small || exit 99
-        "$1" backup small/x.db; code=$?; ls -A small; exit $code"#;
-    let arguments = ["--mount", "--map-root-user", "sh", "-c", script, "sh", BINARY];
-    let ended = Launch::other("unshare", &arguments, folder.path()).run();
-    assert_eq!(ended.status.code(), Some(21), "{ended:?}");
-    assert!(
-        ended.stderr.contains("There is no room for the backup in small: it takes 17 MiB, and ")
-    );
-    assert_eq!((ended.stderr.lines().count(), ended.stdout.as_str()), (1, ""), "{ended:?}");
-}
-
-#[test]
-fn a_disk_that_fails_on_the_way_leaves_nothing() {
-    let folder = tempfile::tempdir().expect("a folder");
-    filled(&folder.path().join("vomeet.db"));
-    let copies = folder.path().join("copies");
-    fs::create_dir(&copies).expect("a folder");
-    for (error, message) in [
-        ("ENOSPC", "There is no room for the backup copies/x.db"),
-        ("EIO", "Cannot write the backup copies/x.db"),
-    ] {
-        let inject = format!("inject=pwrite64:error={error}:when=20+");
-        let arguments =
-            ["-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e", &inject, BINARY];
-        let arguments = [&arguments[..], &["backup", "copies/x.db"]].concat();
-        let ended = Launch::other("strace", &arguments, folder.path()).run();
-        assert_eq!(ended.status.code(), Some(21), "{ended:?}");
-        assert!(ended.stderr.contains(message), "{ended:?}");
-        assert_eq!(names(&copies), [""; 0]);
-    }
 }
 
 /// A good backup, changed by hand.
@@ -286,6 +248,32 @@ fn what_is_no_good_backup_is_told_in_one_sentence() {
     spoiled(path, "index", sql(index));
     spoiled(path, "words", sql("UPDATE words_content SET c2 = 'another' WHERE id = 7"));
     spoiled(path, "audit", sql("UPDATE audit SET action = 'user.delete' WHERE id = 2"));
+    spoiled(path, "tables-gone", |path| {
+        fs::remove_file(path).expect("a file");
+        sql(
+            "PRAGMA application_id = 1448037716; PRAGMA user_version = 6; CREATE TABLE x (y); DROP TABLE x",
+        )(path);
+    });
+    spoiled(path, "one-table", |path| {
+        fs::remove_file(path).expect("a file");
+        sql("PRAGMA application_id = 1448037716; PRAGMA user_version = 6; CREATE TABLE x (y)")(
+            path,
+        );
+    });
+    spoiled(path, "no-audit", sql("DROP TABLE audit_details; DROP TABLE audit"));
+    spoiled(
+        path,
+        "older-no-audit",
+        sql("DROP TABLE audit_details; DROP TABLE audit; PRAGMA user_version = 3"),
+    );
+    spoiled(path, "no-index", sql("DROP INDEX tokens_of_user"));
+    let trigger = "CREATE TRIGGER spy AFTER INSERT ON users BEGIN DELETE FROM audit; END";
+    spoiled(path, "trigger", sql(trigger));
+    let another = "PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL UNIQUE', 'NOT  NULL  /* */ UNIQUE') WHERE name = 'users'";
+    spoiled(path, "another", sql(another));
+    spoiled(path, "journal", |_| fs::write(path.join("journal-journal"), b"x").expect("a journal"));
+    std::os::unix::fs::symlink("nowhere", path.join("dangling")).expect("a link");
     spoiled(path, "in-use", |_| fs::write(path.join("in-use-wal"), b"wal").expect("a WAL"));
     let before = names(path);
     let mut wrong = Vec::new();
@@ -303,6 +291,19 @@ fn what_is_no_good_backup_is_told_in_one_sentence() {
         ("index", 14, "index is damaged ("),
         ("words", 14, "words is damaged ("),
         ("audit", 31, "The audit log in audit was changed: entry 2 was changed"),
+        ("tables-gone", 14, "tables-gone is no backup: it has no table "),
+        ("one-table", 14, "one-table is no backup: it has no table "),
+        ("no-audit", 14, "no-audit is no backup: it has no table audit."),
+        ("older-no-audit", 14, "older-no-audit is no backup: it has no table audit."),
+        ("no-index", 14, "no-index is no backup: it has no index tokens_of_user."),
+        (
+            "trigger",
+            14,
+            "trigger is no backup: it has a trigger spy, which is not of this program.",
+        ),
+        ("another", 14, "another is no backup: it has another table users."),
+        ("journal", 14, "journal is in use, or was copied while it was: journal-journal lies"),
+        ("dangling", 15, "dangling cannot be read (No such file"),
         ("in-use", 14, "in-use is in use, or was copied while it was: in-use-wal lies beside it."),
     ] {
         let ended = vomeet(path, &["backup", "verify", file]);
@@ -329,7 +330,13 @@ fn a_database_in_use_is_no_backup() {
     });
     let (code, message) = refused(folder.path(), &["backup", "verify", "vomeet.db"]);
     assert!(code == 14 && message.starts_with("vomeet.db is in use;"), "{code} {message}");
+    fs::create_dir(folder.path().join("links")).expect("a folder");
+    let link = folder.path().join("links/latest.db");
+    std::os::unix::fs::symlink("../vomeet.db", link).expect("a link");
+    let (code, message) = refused(folder.path(), &["backup", "verify", "links/latest.db"]);
+    assert!(code == 14 && message.contains("vomeet.db is in use;"), "{code} {message}");
     server.terminate();
+    done(folder.path(), &["backup", "verify", "links/latest.db"]);
     done(folder.path(), &["backup", "verify", "vomeet.db"]);
 }
 
@@ -339,13 +346,14 @@ fn who_interrupts_a_backup_leaves_nothing_of_it() {
     let path = folder.path();
     filled(&path.join("vomeet.db"));
     fs::create_dir(path.join("copies")).expect("a folder");
-    // The copy waits when it is flushed.
-    let slow = "inject=fdatasync:delay_enter=3000000";
+    with_many_pages(&path.join("vomeet.db"));
+    // Each page of the copy takes a while, so that it cannot be done before it is interrupted.
+    let slow = "inject=pwrite64:delay_enter=20000";
     let arguments =
-        ["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", slow, BINARY];
+        ["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e", slow, BINARY];
     let arguments = [&arguments[..], &["backup", "copies/x.db"]].concat();
     let process = Launch::other("strace", &arguments, path).launch();
-    wait_for(|| path.join("copies/x.db.partial").exists().then_some(()));
+    wait_for(|| has_partial(&path.join("copies")).then_some(()));
     process.signal(rustix::process::Signal::INT);
     let ended = process.end();
     assert_eq!(ended.status.code(), Some(21), "{ended:?}");
@@ -377,6 +385,11 @@ fn a_command_without_a_database_or_a_folder_says_what_to_name() {
     filled(&folder.path().join("vomeet.db"));
     let (code, message) = refused(folder.path(), &["backup"]);
     assert!(code == 6 && message.starts_with("Name a file or a folder "), "{code} {message}");
+    let settings = "[backup]\nfolder = 'backups'\n";
+    fs::write(folder.path().join("vomeet.toml"), settings).expect("settings");
+    let (code, message) = refused(folder.path(), &["backup", "--database", "vomeet.db"]);
+    assert!(code == 7 && message.starts_with("Name a file or a folder for "), "{code} {message}");
+    fs::remove_file(folder.path().join("vomeet.toml")).expect("settings");
     let (code, message) = refused(folder.path(), &["backup", "x.db", "list"]);
     assert!(code == 7 && message.starts_with("A file and --force belong"), "{code} {message}");
     let ended = vomeet(folder.path(), &["backup", "list"]);

@@ -1,13 +1,13 @@
 //! Backups that the server makes: by the schedule and by its routes; who may say where one is
 //! written; what is known of the last one.
 
-use crate::backup::filled;
+use crate::backup::{filled, has_partial, with_many_pages};
 use crate::cli::{done, refused};
 use crate::client::{Client, wait_for};
 use crate::durability::names;
 use crate::local::{ask, others_can_come, socket_of};
 use crate::process::Launch;
-use crate::server::{Setup, open_file, still_clock};
+use crate::server::{Setup, still_clock};
 use serde_json::{Value, json};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -54,9 +54,9 @@ fn the_schedule_makes_them_and_keeps_as_many_as_it_should() {
     wait_for(|| (list(&server)["backups"][0]["verified"] == true).then_some(()));
     assert_eq!(fs::metadata(&folder).expect("a folder").permissions().mode() & 0o777, 0o700);
     fs::write(folder.join("mine.db"), b"mine").expect("a file");
-    let first = list(&server);
     let in_two_hours = vomeet::clock::later(clock.now(), 2 * HOUR).to_string();
-    assert_eq!(first["next_at"], in_two_hours.as_str());
+    wait_for(|| (list(&server)["next_at"] == in_two_hours.as_str()).then_some(()));
+    let first = list(&server);
     assert_eq!(first["last_failure"], Value::Null);
     for (count, kept) in [(2, 3), (3, 3), (4, 3)] {
         clock.advance(2 * HOUR);
@@ -132,6 +132,11 @@ fn an_admin_key_makes_and_lists_them_in_the_folder_and_nowhere_else() {
     assert_eq!(listed["folder"], folder.as_str());
     assert_eq!(listed["next_at"], Value::Null, "there is no schedule");
     assert_eq!(listed["backups"][0]["bytes"], made["bytes"]);
+    let entries = server.get("/admin/audit").admin().send().expect(200);
+    let entry = &entries[0];
+    assert_eq!(entry["action"], "database.backup", "{entries}");
+    assert_eq!(entry["actor"], "key:settings", "{entries}");
+    assert_eq!(entry["after"]["file"], made["file"], "{entries}");
     let elsewhere = server.folder().join("x.db");
     for path in [elsewhere.to_string_lossy().as_ref(), &folder, "x.db"] {
         let call = server.post("/admin/backups").admin().json(&json!({ "path": path }));
@@ -140,8 +145,30 @@ fn an_admin_key_makes_and_lists_them_in_the_folder_and_nowhere_else() {
     }
     let faulty = server.post("/admin/backups").admin().json(&json!({ "path": 1, "replace": 2 }));
     assert_eq!(faulty.send().faults().len(), 2);
+    let alone = server.post("/admin/backups").admin().json(&json!({ "replace": true }));
+    assert_eq!(alone.send().faults().len(), 1);
     assert!(!elsewhere.exists());
     assert_eq!(files(Path::new(&folder)), 1);
+}
+
+/// Whoever has a key cannot delete the history by asking for new ones, nor fill the disk.
+#[test]
+fn an_admin_key_deletes_none_and_adds_only_so_many() {
+    let setup = Setup::new();
+    let folder = setup.folder().join("backups");
+    let server = setup
+        .set("VOMEET_BACKUP_FOLDER", &folder.to_string_lossy())
+        .set("VOMEET_BACKUP_EVERY", "")
+        .set("VOMEET_BACKUP_KEEP", "2")
+        .start();
+    for made in 1..=4 {
+        server.post("/admin/backups").admin().send().expect(201);
+        assert_eq!(files(&folder), made);
+    }
+    let (status, why) = server.post("/admin/backups").admin().send().refusal();
+    assert!(status == 409 && why.starts_with("4 backups lie in the folder"), "{status} {why}");
+    assert_eq!(files(&folder), 4);
+    assert_eq!(metric(&server, "backup_failures_total"), 0, "it was not tried");
 }
 
 #[test]
@@ -192,12 +219,14 @@ fn the_list_is_there_also_when_the_database_is_gone() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path();
     filled(&path.join("vomeet.db"));
-    fs::write(path.join("vomeet.toml"), "[backup]\nfolder = 'backups'\nkeep = 2\n")
-        .expect("settings");
-    for _ in 0..3 {
-        done(path, &["backup"]);
+    for (every, kept) in [("24h", 3), ("", 2)] {
+        let settings = format!("[backup]\nfolder = 'backups'\nkeep = 2\nevery = '{every}'\n");
+        fs::write(path.join("vomeet.toml"), settings).expect("settings");
+        for _ in 0..3 {
+            done(path, &["backup"]);
+        }
+        assert_eq!(files(&path.join("backups")), kept, "every {every:?}");
     }
-    assert_eq!(files(&path.join("backups")), 2, "a file at rest is backed up by the same rules");
     for name in names(path).iter().filter(|name| name.starts_with("vomeet.db")) {
         fs::remove_file(path.join(name)).expect("a file");
     }
@@ -211,22 +240,12 @@ fn a_server_that_stops_stops_a_backup_and_leaves_nothing_of_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path();
     filled(&path.join("vomeet.db"));
-    open_file(&path.join("vomeet.db"), |db| {
-        let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
-            INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at)
-              SELECT i, i, 1, printf('{\"x\":\"%.*c\"}', 3500, 'x'), 0 FROM n";
-        db.execute_batch(many).expect("many pages");
-    });
+    with_many_pages(&path.join("vomeet.db"));
     // Each page of the copy takes a while, so that it cannot be done before the stop.
     let slow = "inject=pwrite64:delay_enter=20000";
-    let arguments = ["-D", "-f", "-qq", "-o", "/dev/null", "-P", "backups", "-e", slow];
-    let copy = path.join("backups").join("x.db.partial");
-    fs::create_dir(path.join("backups")).expect("a folder");
-    let copy_text = copy.to_string_lossy().into_owned();
-    let arguments: Vec<&str> = arguments
-        .iter()
-        .map(|word| if *word == "backups" { copy_text.as_str() } else { word })
-        .collect();
+    let arguments = ["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e", slow];
+    let copies = path.join("backups");
+    fs::create_dir(&copies).expect("a folder");
     let server = Launch::under("strace", &arguments, path).start();
     let socket = socket_of(path);
     let body = json!({ "path": path.join("backups").join("x.db") }).to_string();
@@ -244,7 +263,7 @@ fn a_server_that_stops_stops_a_backup_and_leaves_nothing_of_it() {
         let _ = stream.read_to_string(&mut answer);
         answer
     });
-    wait_for(|| copy.exists().then_some(()));
+    wait_for(|| has_partial(&copies).then_some(()));
     let get = "GET /admin/backups HTTP/1.1\r\nHost: localhost";
     assert_eq!(ask(&socket_of(path), get).expect("an answer").0, 200);
     let (code, message) = refused(path, &["backup", "y.db"]);

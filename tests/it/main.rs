@@ -76,6 +76,7 @@ mod admin_search;
 mod analytics;
 mod backup;
 mod backup_drill;
+mod backup_target;
 mod backups;
 mod bad_body;
 mod bad_input;

@@ -19,11 +19,12 @@ use vomeet::error::Result;
 use vomeet::store::{
     Advance, ApplyConfiguredUsers, AttemptEnd, BeginErasure, CreateAdminKey, CreateToken,
     CreateUser, DeleteMeeting, DeleteUser, DoubtedClock, EndAttempt, ForgetDeliveries, ForgetUsage,
-    GiveUpHeld, HeardSegment, IndexSegments, MakeToken, MeetingName, MeetingRef, NoteCleared,
-    NoteContainer, NoteExport, NoteMeeting, NoteTime, Options, PruneAudit, Reconfigure, Recorder,
-    RedactMeeting, ResendDelivery, RetractSegments, RevokeAdminKey, RevokeToken, RotateAdminKey,
-    RotateToken, SendBot, SetWebhook, SettleDrafts, Store, StoreSegmentBatch, StoreSegments,
-    TouchTokens, TranscriptOf, UpdateToken, UpdateUser, VERBS, WriteUsage,
+    GiveUpHeld, HeardSegment, IndexSegments, MakeToken, MeetingName, MeetingRef, NoteBackup,
+    NoteCleared, NoteContainer, NoteExport, NoteMeeting, NoteTime, Options, PruneAudit,
+    Reconfigure, Recorder, RedactMeeting, ResendDelivery, RetractSegments, RevokeAdminKey,
+    RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook, SettleDrafts, Store,
+    StoreSegmentBatch, StoreSegments, TouchTokens, TranscriptOf, UpdateToken, UpdateUser, VERBS,
+    WriteUsage,
 };
 
 #[test]
@@ -96,6 +97,7 @@ pub async fn write_keys(store: &Store) -> Result<()> {
     };
     store.write_by(actor(3), update).await?;
     store.write_by(actor(4), NoteExport { id: user_id }).await?;
+    store.write_by(actor(22), NoteBackup { file: "/b/x.db".to_owned() }).await?;
     for number in 1..=2 {
         let scope = Scope {
             read_only: true,

@@ -58,7 +58,9 @@ def test_the_page_works_beside_a_running_server(tmp_path):
 def _until_there(folder):
     command = [binary(), "backup", "list", "--output", "json"]
     for _ in range(1000):
-        listed = subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, check=True)
+        listed = subprocess.run(
+            command, cwd=folder.parent, capture_output=True, text=True, check=True
+        )
         if '"verified":true' in listed.stdout:
             return
     pytest.fail("the schedule made no backup")

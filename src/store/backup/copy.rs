@@ -6,8 +6,11 @@
 
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
+use crate::store::backup::room::Room;
 use crate::store::backup::target::{Target, cannot_write};
-use crate::store::backup::verify::{BackupReport, Stop, compare, count_rows, verify_unlocked};
+use crate::store::backup::verify::{
+    BackupReport, Stop, compare, count_rows, stop_at, verify_unlocked,
+};
 use crate::store::doors::Store;
 use crate::store::failure::fail_on;
 use crate::store::file::{Found, Lock, OwnLog};
@@ -107,8 +110,7 @@ fn write(
     let began = Instant::now();
     let Order { database, path, replace, stop } = *order;
     let target = Target::create(path, replace, database)?;
-    let counted = copy(source, order, &target)?;
-    copied()?;
+    let counted = copy(source, order, &target, copied)?;
     target.flush()?;
     let report = match verify_unlocked(target.partial(), stop) {
         Ok(report) => report,
@@ -128,7 +130,12 @@ fn write(
 }
 
 /// Copies the database as it is now. The rows of each table are counted as of the same moment.
-fn copy(source: &Connection, order: &Order<'_>, target: &Target) -> Result<BTreeMap<String, i64>> {
+fn copy(
+    source: &Connection,
+    order: &Order<'_>,
+    target: &Target,
+    copied: impl FnOnce() -> Result<()>,
+) -> Result<BTreeMap<String, i64>> {
     let path = order.path;
     // One moment: it ends with this transaction.
     let moment = source.unchecked_transaction().map_err(|error| cannot_read(&error))?;
@@ -137,16 +144,32 @@ fn copy(source: &Connection, order: &Order<'_>, target: &Target) -> Result<BTree
         [],
         |row| row.get(0).map(i64::cast_unsigned),
     );
-    target.require_room(bytes.map_err(|error| cannot_read(&error))?)?;
-    let counted = count_rows(&moment).map_err(|error| cannot_read(&error))?;
+    let bytes = bytes.map_err(|error| cannot_read(&error))?;
+    let room = Room::require(path, order.database, bytes)?;
+    let counted = count(&moment, order.stop)?;
     let mut copy = connection::open_copy(target.partial()).map_err(|error| fault(path, &error))?;
     target.require_own()?;
-    copy_pages(&moment, &mut copy, order, target)?;
+    let done = copy_pages(&moment, &mut copy, order, target, &room);
     drop(moment);
+    // At once: the writer would do it at its next commit, which may come within a millisecond.
+    copied()?;
+    done?;
     // It is read without a WAL, so that it can be read where nothing can be written.
     connection::end_wal(&copy).map_err(|error| fault(path, &error))?;
     copy.close().map_err(|(_, error)| fault(path, &error))?;
     Ok(counted)
+}
+
+/// Counts the rows of a large file too, until it is to stop.
+fn count(moment: &Connection, stop: &Stop) -> Result<BTreeMap<String, i64>> {
+    let counted = stop_at(moment, stop).and_then(|()| count_rows(moment));
+    let ended = moment.progress_handler(0, None::<fn() -> bool>);
+    match counted {
+        Err(_) if stop.is_set() => Err(stopped()),
+        counted => {
+            counted.and_then(|counted| ended.map(|()| counted)).map_err(|error| cannot_read(&error))
+        }
+    }
 }
 
 fn copy_pages(
@@ -154,6 +177,7 @@ fn copy_pages(
     copy: &mut Connection,
     order: &Order<'_>,
     target: &Target,
+    room: &Room,
 ) -> Result<()> {
     let path = order.path;
     let backup = Backup::new(source, copy).map_err(|error| fault(path, &error))?;
@@ -172,6 +196,7 @@ fn copy_pages(
         steps += 1;
         if steps % STEPS_PER_FLUSH == 0 {
             target.flush()?;
+            room.look_again()?;
         }
     }
 }

@@ -3,5 +3,8 @@
 pub(crate) mod copy;
 pub(crate) mod header;
 pub(crate) mod name;
+pub(crate) mod note;
+mod room;
+mod still;
 pub(crate) mod target;
 pub(crate) mod verify;

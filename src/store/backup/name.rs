@@ -5,10 +5,16 @@ use crate::domain::Time;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
+use std::io;
 
 const BEGIN: &str = "vomeet-";
 const SHAPE: &str = "%Y%m%dT%H%M%S%.3fZ";
 const END: &str = ".db";
+/// How the file is called while it is written: `.vomeet-`, random digits, `.partial`.
+const PARTIAL_BEGIN: &str = ".vomeet-";
+const PARTIAL_END: &str = ".partial";
+/// Bytes of randomness in that name.
+const RANDOM_BYTES: usize = 16;
 
 /// The name of a backup of this time.
 pub(crate) fn name_of(at: Time) -> String {
@@ -25,9 +31,39 @@ pub(crate) fn time_of(name: &str) -> Option<Time> {
     (name_of(at) == name).then_some(at)
 }
 
+/// A name for a file that is not finished. It does not say which backup it will be: names have a
+/// bound.
+pub(crate) fn new_partial_name() -> io::Result<String> {
+    let mut random = [0; RANDOM_BYTES];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let digits = format!("{:032x}", u128::from_ne_bytes(random));
+    Ok(format!("{PARTIAL_BEGIN}{digits}{PARTIAL_END}"))
+}
+
+/// Whether a file that is not finished was given this name here.
+pub(crate) fn is_partial(name: &str) -> bool {
+    let digits = name.strip_prefix(PARTIAL_BEGIN).and_then(|name| name.strip_suffix(PARTIAL_END));
+    digits.is_some_and(|digits| {
+        digits.len() == 2 * RANDOM_BYTES && digits.chars().all(|digit| digit.is_ascii_hexdigit())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_not_finished_has_a_name_of_its_own() {
+        let names = [(); 2].map(|()| new_partial_name().expect("a name"));
+        assert_ne!(names[0], names[1]);
+        for name in names {
+            assert!(is_partial(&name), "{name}");
+            assert!(!is_partial(&name[1..]) && !is_partial(&format!("{name}x")), "{name}");
+        }
+        for name in ["", ".vomeet-.partial", ".vomeet-mine.partial", "x.db.partial"] {
+            assert!(!is_partial(name), "{name}");
+        }
+    }
 
     #[test]
     fn a_name_says_its_time_and_no_other_name_does() {

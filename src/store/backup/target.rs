@@ -3,23 +3,24 @@
 
 use crate::domain::Time;
 use crate::error::{Error, Result};
-use crate::store::backup::name::name_of;
+use crate::store::backup::name::{name_of, new_partial_name};
+use crate::store::backup::still::{find_log, hold_still};
 use crate::store::beside::{beside, create_new, folder_of};
-use rustix::fs::statvfs;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-/// How the file is called while it is written.
-pub(crate) const PARTIAL: &str = ".partial";
-/// What must stay free on the disk of a backup, in bytes: it may be the database's own.
-const ROOM_LEFT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A backup that is being written. Dropping it removes what was written.
 #[derive(Debug)]
 pub(super) struct Target {
     path: PathBuf,
+    /// Whether a file that is there is replaced.
+    replace: bool,
+    /// A name that nobody can guess, so that nothing can lie there that is somebody's.
     partial: PathBuf,
     /// Locked as long as it is written, so that nobody takes it for what was left behind.
     file: File,
@@ -42,21 +43,15 @@ impl Target {
             let why = format!("{shown} is a file of the database itself; choose another name.");
             return Err(Error::BackupConflict(why));
         }
-        match fs::symlink_metadata(path) {
-            Ok(found) if !found.is_file() => {
-                let why = format!("{shown} is no regular file; choose another name.");
-                return Err(Error::BackupConflict(why));
-            }
-            Ok(_) if !replace => {
-                let why = format!("{shown} exists; choose another name, or replace it (--force).");
-                return Err(Error::BackupConflict(why));
-            }
-            _ => {}
+        if path.as_os_str().as_bytes().ends_with(b"/") {
+            let why = format!("Cannot write the backup: there is no folder {shown}; create it.");
+            return Err(Error::BackupFailed(why));
         }
-        let partial = beside(path, PARTIAL);
-        remove_abandoned(&partial);
+        refuse_what_is_there(path, replace)?;
+        let partial = new_partial_name().map_err(|error| cannot_write(path, &error))?;
+        let partial = folder_of(path).join(partial);
         let file = create_new(&partial).map_err(|error| cannot_write(path, &error))?;
-        let target = Self { path: path.to_owned(), partial, file };
+        let target = Self { path: path.to_owned(), replace, partial, file };
         target.file.try_lock().map_err(|error| cannot_write(path, &error.into()))?;
         Ok(target)
     }
@@ -66,28 +61,15 @@ impl Target {
         &self.partial
     }
 
-    /// Fails where its disk has no room for so many bytes.
-    pub(super) fn require_room(&self, bytes: u64) -> Result<()> {
-        let folder = folder_of(&self.path);
-        let disk = statvfs(folder).map_err(|error| cannot_write(&self.path, &error.into()))?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if free >= bytes.saturating_add(ROOM_LEFT_BYTES) {
-            return Ok(());
-        }
-        let mib = |bytes: u64| bytes.div_ceil(1024 * 1024);
-        Err(Error::BackupNoRoom(format!(
-            "There is no room for the backup in {}: it takes {} MiB, and {} MiB are free.",
-            folder.display(),
-            mib(bytes.saturating_add(ROOM_LEFT_BYTES)),
-            mib(free)
-        )))
-    }
-
-    /// Fails where the path does not lead to the file that was made: somebody who can write to the
+    /// Fails where its name does not lead to the file that was made: somebody who can write to the
     /// folder has put another in its place.
     pub(super) fn require_own(&self) -> Result<()> {
+        self.require_own_at(&self.partial)
+    }
+
+    fn require_own_at(&self, path: &Path) -> Result<()> {
         let same = || {
-            let (found, own) = (fs::symlink_metadata(&self.partial)?, self.file.metadata()?);
+            let (found, own) = (fs::symlink_metadata(path)?, self.file.metadata()?);
             Ok((found.dev(), found.ino()) == (own.dev(), own.ino()))
         };
         match same() {
@@ -102,14 +84,25 @@ impl Target {
         self.file.sync_data().map_err(|error| cannot_write(&self.path, &error))
     }
 
-    /// Gives the file its name, so that a crash leaves either all of it or nothing.
+    /// Gives the file its name, so that a crash leaves either all of it or nothing. What has come
+    /// there meanwhile is looked at again.
     pub(super) fn finish(self) -> Result<()> {
-        let rename = || {
-            self.file.sync_all()?;
-            fs::rename(&self.partial, &self.path)?;
-            File::open(folder_of(&self.path))?.sync_all()
+        self.file.sync_all().map_err(|error| cannot_write(&self.path, &error))?;
+        self.require_own()?;
+        refuse_what_is_there(&self.path, self.replace)?;
+        let renamed = match self.replace {
+            true => fs::rename(&self.partial, &self.path),
+            false => rename_new(&self.partial, &self.path),
         };
-        rename().map_err(|error| cannot_write(&self.path, &error))
+        match renamed {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                return Err(exists(&self.path));
+            }
+            done => done.map_err(|error| cannot_write(&self.path, &error))?,
+        }
+        self.require_own_at(&self.path)?;
+        let folder = File::open(folder_of(&self.path)).and_then(|folder| folder.sync_all());
+        folder.map_err(|error| cannot_write(&self.path, &error))
     }
 }
 
@@ -126,6 +119,52 @@ impl Drop for Target {
     }
 }
 
+/// Refuses a path at which something lies that is no backup to replace: with a log beside it, SQLite
+/// would take that for the backup's own and change what is in it.
+fn refuse_what_is_there(path: &Path, replace: bool) -> Result<()> {
+    let shown = path.display();
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() => {
+            let why = format!("{shown} is no regular file; choose another name.");
+            return Err(Error::BackupConflict(why));
+        }
+        Ok(_) if !replace => return Err(exists(path)),
+        _ => {}
+    }
+    if let Some(log) = find_log(path) {
+        let why = format!(
+            "{} lies there and would be taken for a part of the backup; remove it, or choose \
+             another name.",
+            log.display()
+        );
+        return Err(Error::BackupConflict(why));
+    }
+    match hold_still(path) {
+        Ok(_) => Ok(()),
+        Err(_) => {
+            let why = format!("{shown} is in use by a server; choose another name.");
+            Err(Error::BackupConflict(why))
+        }
+    }
+}
+
+fn exists(path: &Path) -> Error {
+    let shown = path.display();
+    Error::BackupConflict(format!("{shown} exists; choose another name, or replace it (--force)."))
+}
+
+/// Renames a file, unless the name is taken.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Not every file system can; then a second name is made, which never replaces one either.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        done => Ok(done?),
+    }
+}
+
 /// Whether the path is that of the database, or of a file that lies beside it while it is open.
 fn is_of_database(path: &Path, database: &Path) -> bool {
     let folders = [path, database].map(|path| fs::canonicalize(folder_of(path)).ok());
@@ -136,7 +175,8 @@ fn is_of_database(path: &Path, database: &Path) -> bool {
     suffixes.iter().any(|suffix| beside(database, suffix).file_name() == path.file_name())
 }
 
-/// Removes a file that a process which has ended was writing.
+/// Removes a file that a process which has ended was writing. The name must be one that was made
+/// here.
 pub(crate) fn remove_abandoned(partial: &Path) {
     if !fs::symlink_metadata(partial).is_ok_and(|found| found.is_file()) {
         return;
@@ -160,9 +200,6 @@ pub(super) fn cannot_write(path: &Path, error: &io::Error) -> Error {
         ErrorKind::NotFound => Error::BackupFailed(format!(
             "Cannot write the backup {path}: there is no folder {folder}; create it."
         )),
-        ErrorKind::AlreadyExists => {
-            Error::BackupConflict(format!("A backup to {path} is being written already."))
-        }
         _ => Error::BackupFailed(format!(
             "Cannot write the backup {path} ({error}); choose a folder that its writer, who has \
              the database open, may write to."

@@ -5,14 +5,14 @@ use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
 use crate::store::audit::read::verify as verify_audit;
 use crate::store::backup::header::{self, Header, NoBackup};
-use crate::store::beside::beside;
+use crate::store::backup::still::{find_log, hold_still};
 use crate::store::connection;
+use crate::store::upgrade::shape;
 use rusqlite::{Connection, ErrorCode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::c_int;
-use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use utoipa::ToSchema;
@@ -62,8 +62,29 @@ impl BackupReport {
 
 /// Verifies a backup. The file is read and nothing is made beside it.
 pub(crate) fn verify(path: &Path, stop: &Stop) -> std::result::Result<BackupReport, StartupError> {
-    refuse_locked(path)?;
+    let path = &resolved(path).map_err(|why| no_backup(path, why))?;
+    let Ok(_still) = hold_still(path) else {
+        let message =
+            format!("{} is in use; back it up with `vomeet backup --database`.", path.display());
+        return Err(StartupError::new(Code::DatabaseForeign, message));
+    };
     verify_unlocked(path, stop)
+}
+
+/// The file itself, where the path is a symbolic link: its lock and its logs lie beside it, not
+/// beside the link.
+fn resolved(path: &Path) -> std::result::Result<PathBuf, NoBackup> {
+    if !std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
+        return Ok(path.to_owned());
+    }
+    let unreadable = |error| NoBackup::Unreadable(format!("cannot be read ({error})"));
+    std::fs::canonicalize(path).map_err(unreadable)
+}
+
+/// Lets long statements end soon after it is asked for.
+pub(super) fn stop_at(connection: &Connection, stop: &Stop) -> rusqlite::Result<()> {
+    let stop = stop.clone();
+    connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || stop.is_set()))
 }
 
 /// The same of a file that surely nobody has open.
@@ -72,21 +93,22 @@ pub(super) fn verify_unlocked(
     stop: &Stop,
 ) -> std::result::Result<BackupReport, StartupError> {
     let Header { bytes, file_version } = header::read(path).map_err(|why| no_backup(path, why))?;
-    refuse_wal(path)?;
+    refuse_log(path)?;
     let connection = connection::open_still(path).map_err(|error| unreadable(path, &error))?;
-    let stopped = stop.clone();
-    let look = move || stopped.is_set();
-    let asked = connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(look));
-    asked.map_err(|error| unreadable(path, &error))?;
+    stop_at(&connection, stop).map_err(|error| unreadable(path, &error))?;
     let faults = faults(&connection).map_err(|error| unreadable(path, &error))?;
     if let Some(first) = faults.first() {
         return Err(damaged(path, first));
     }
+    let other =
+        shape::fault(&connection, file_version).map_err(|error| unreadable(path, &error))?;
+    if let Some(why) = other {
+        return Err(no_backup(path, NoBackup::Foreign(why)));
+    }
     let tables = count_rows(&connection).map_err(|error| unreadable(path, &error))?;
     let mut report =
         BackupReport { bytes, file_version, tables, audit_entries: 0, audit_head: String::new() };
-    // Files of the first versions have no audit log.
-    if report.tables.contains_key("audit") {
+    if file_version >= shape::AUDIT_SINCE {
         let found = verify_audit(&connection).map_err(|error| unreadable(path, &error))?;
         if let Some(fault) = found.faults.first() {
             let path = path.display();
@@ -136,35 +158,16 @@ fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(faults)
 }
 
-/// A database that a server has open is none, however short its WAL is.
-fn refuse_locked(path: &Path) -> std::result::Result<(), StartupError> {
-    let lock = File::open(beside(path, ".lock"));
-    match lock.map(|lock| lock.try_lock_shared()) {
-        Ok(Err(TryLockError::WouldBlock)) => {
-            let message = format!(
-                "{} is in use; back it up with `vomeet backup --database`.",
-                path.display()
-            );
-            Err(StartupError::new(Code::DatabaseForeign, message))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A WAL beside the file has what was written last, or belongs to another file: then it is no
-/// backup.
-fn refuse_wal(path: &Path) -> std::result::Result<(), StartupError> {
-    let wal = beside(path, "-wal");
-    if std::fs::metadata(&wal).is_ok_and(|found| found.len() > 0) {
-        let message = format!(
-            "{} is in use, or was copied while it was: {} lies beside it. Back it up with \
-             `vomeet backup --database`.",
-            path.display(),
-            wal.display()
-        );
-        return Err(StartupError::new(Code::DatabaseForeign, message));
-    }
-    Ok(())
+/// A file with a log beside it is not whole without it, or not with it.
+fn refuse_log(path: &Path) -> std::result::Result<(), StartupError> {
+    let Some(log) = find_log(path) else { return Ok(()) };
+    let message = format!(
+        "{} is in use, or was copied while it was: {} lies beside it. Back it up with \
+         `vomeet backup --database`.",
+        path.display(),
+        log.display()
+    );
+    Err(StartupError::new(Code::DatabaseForeign, message))
 }
 
 fn no_backup(path: &Path, why: NoBackup) -> StartupError {
