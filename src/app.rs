@@ -6,7 +6,7 @@ use crate::bots::{Supervisor, WatchRegistry};
 use crate::clock::Clock;
 use crate::config::{Bots, Config};
 use crate::domain::Time;
-use crate::domain::overview::Counted;
+use crate::domain::overview::{Counted, PastUsage};
 use crate::erasure::Erasure;
 use crate::error::Result;
 use crate::exit::{Code, StartupError};
@@ -17,7 +17,7 @@ use crate::metrics::{Metrics, RouteLabel};
 use crate::store::{Change, Options, Recorder, Store};
 use crate::webhooks::Dispatcher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// What the parts need of the table of routes. The table names them, so they cannot name it.
 #[derive(Clone, Copy)]
@@ -50,6 +50,8 @@ pub struct App {
     pub(crate) refusals: Refusals,
     /// What an overview counts by reading tables.
     pub(crate) counted: Arc<Kept<Counted>>,
+    /// The usage of past days, as an overview counts it.
+    pub(crate) past_usage: Mutex<Option<PastUsage>>,
     /// Delivers events to the users' webhooks.
     pub dispatcher: Arc<Dispatcher>,
     /// Makes backups of the database.
@@ -138,6 +140,7 @@ impl App {
             request_limiter,
             refusals: Refusals::default(),
             counted: Arc::default(),
+            past_usage: Mutex::default(),
             dispatcher,
             backups: Arc::new(backups),
             erasure: Arc::new(erasure),

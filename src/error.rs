@@ -45,6 +45,8 @@ pub enum Error {
     TokenReplaced(TokenId),
     /// The token is disabled.
     TokenDisabled,
+    /// The token was made by one that is disabled.
+    MakerDisabled,
     /// The scope that is asked for is wider than the token's.
     WiderScope,
     /// The user's tokens that holders have made are as many as there may be.
@@ -251,7 +253,10 @@ impl fmt::Display for Error {
                 write!(f, "Too many requests. Try again in {retry_after} s.")
             }
             Self::TooManyTokens { max } => {
-                write!(f, "There are {max} tokens that were made by others. Delete one first.")
+                write!(
+                    f,
+                    "You have {max} tokens of your own. Delete one with DELETE /user/tokens/{{id}} first."
+                )
             }
             Self::TokenReplaced(by) => {
                 write!(f, "Token was already exchanged for token {by}.")
@@ -277,6 +282,9 @@ impl Error {
                 "The scope of a token is only ever narrowed. Create another token for more."
             }
             Self::TokenDisabled => "Token is disabled; enable it first.",
+            Self::MakerDisabled => {
+                "The token that made this one is disabled; enable that one first."
+            }
             Self::AdminKeyNotFound => "Admin key not found",
             Self::AdminKeyTaken => {
                 "An admin key has this name already; rotate it, or choose another name."
@@ -298,6 +306,13 @@ impl Error {
             Self::TooBroad => "The search takes too long; use longer beginnings, or none.",
             Self::NothingToUpdate => "No data provided for update.",
             Self::BotRefused(_) => "Invalid bot token",
+            other => other.message_of_server(),
+        }
+    }
+
+    /// The same of errors that are about the server and its settings.
+    fn message_of_server(&self) -> &'static str {
+        match self {
             Self::NoRunner => {
                 "Nothing is configured that runs bots. Set runner in section [bots] of vomeet.toml \
                  to process, docker or demo."
@@ -316,24 +331,7 @@ impl Error {
             Self::Busy => "The server is busy. Try again in a second.",
             Self::DiskFull => "The disk is full. Free some space on the server and try again.",
             Self::StoreFailed(_) => "The database cannot be written; the server is stopping.",
-            Self::Internal(_)
-            | Self::Malformed(..)
-            | Self::MeetingNotFound(..)
-            | Self::BotLimitReached { .. }
-            | Self::BotsStillLeaving { .. }
-            | Self::TooManyBots { .. }
-            | Self::NotActive(..)
-            | Self::NotOver(..)
-            | Self::BotNotStarted(..)
-            | Self::BackupConflict(..)
-            | Self::BackupNoRoom(..)
-            | Self::BackupFailed(..)
-            | Self::TooManyHeaders(..)
-            | Self::TooLarge(..)
-            | Self::TooManyFailedKeys { .. }
-            | Self::TooManyRequests { .. }
-            | Self::TooManyTokens { .. }
-            | Self::TokenReplaced(..) => "Internal Server Error",
+            _ => "Internal Server Error",
         }
     }
 }

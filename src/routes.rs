@@ -16,8 +16,8 @@ use crate::domain::Permission::{
 use crate::error::Error::{
     AdminKeyNotFound, AdminKeyTaken, BackupConflict, BackupFailed, BackupNoRoom, BackupPathRefused,
     BotInMeeting, BotLimitReached, BotNotStarted, BotsStillLeaving, DeliveryNotFound, EmailFixed,
-    MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook, NothingToUpdate, PageNotFound,
-    TokenDisabled, TokenNotFound, TooBroad, TooManyBots, UserNotFound, WiderScope,
+    MakerDisabled, MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook, NothingToUpdate,
+    PageNotFound, TokenDisabled, TokenNotFound, TooBroad, TooManyBots, UserNotFound, WiderScope,
 };
 use crate::error::Result;
 use crate::metrics::RouteLabel;
@@ -103,7 +103,7 @@ fn rows() -> Vec<Route> { vec![
     admin(             GET,    "/admin/tokens",                               tokens::list_tokens,                  "List tokens by id").large(),
     admin(             POST,   "/admin/tokens/explain",                       tokens::explain_token,                "Explain whether a token is accepted, and why").example(r#"{"token": "AbCdEf1234567890AbCdEf1234567890AbCdEf12"}"#),
     admin(             GET,    "/admin/tokens/{id}",                          tokens::get_token,                    "Get a token").errors([TokenNotFound]),
-    admin(             PATCH,  "/admin/tokens/{id}",                          tokens::update_token,                 "Update, narrow, disable or enable a token").errors([TokenNotFound, WiderScope]).example(r#"{"name": "phone", "expires_in": 2592000}"#),
+    admin(             PATCH,  "/admin/tokens/{id}",                          tokens::update_token,                 "Update, narrow, disable or enable a token").errors([TokenNotFound, WiderScope, MakerDisabled]).example(r#"{"name": "phone", "expires_in": 2592000}"#),
     admin(             POST,   "/admin/tokens/{id}/rotate",                   tokens::rotate_token,                 "Rotate a token").errors([TokenNotFound, tokens::already_rotated(), TokenDisabled]).example(r#"{"grace_seconds": 600}"#),
     admin(             DELETE, "/admin/tokens/{id}",                          tokens::revoke_token,                 "Revoke a token").errors([TokenNotFound]),
 

@@ -1,6 +1,7 @@
 //! Starts and drains a server: what is applied before it serves, the jobs that run beside it, and
 //! the order in which all of it stops.
 
+use crate::api::overview::count_ahead;
 use crate::api::service::Api;
 use crate::app::App;
 use crate::auth::actor;
@@ -163,6 +164,7 @@ impl Jobs {
             tokio::spawn(Arc::clone(&app.erasure).keep_applying_retention(retention)),
             tokio::spawn(keep_indexing(Arc::clone(app))),
             tokio::spawn(Arc::clone(&app.backups).keep_making()),
+            tokio::spawn(count_ahead(Arc::clone(app))),
         ];
         let dispatcher = Arc::clone(&app.dispatcher).run(Arc::clone(&app.store));
         Self {

@@ -114,8 +114,8 @@ input! {
     }
 }
 
-/// Rotates the token of the request: the new one has the same scope and the same end. Possible five
-/// times an hour.
+/// Rotates the token of the request: the new one has the same scope and the same end. What it has
+/// made goes on: whoever doubts one of those deletes it. Possible five times an hour.
 pub(crate) async fn rotate_own_token(
     app: Arc<App>,
     caller: User,
@@ -135,9 +135,9 @@ input! {
     }
 }
 
-/// Creates a token of the caller's own, never wider than the token of the request: it ends no
-/// later, and ends, is disabled and is shortened with it. Possible five times an hour, rotations
-/// included.
+/// Creates a token of the caller's own, never wider than the token of the request: its end is no
+/// later, and it is revoked, disabled and shortened with it. A user has five of them an hour,
+/// deleted ones included; they count with the rotations of the token.
 pub(crate) async fn create_own_token(
     app: Arc<App>,
     caller: User,
@@ -157,15 +157,16 @@ pub(crate) async fn create_own_token(
     Ok(Created(NewToken::new(&secret, token)))
 }
 
-/// Revokes a token of the caller's own, those that its holder rotated it to, and those that it has
-/// made. The header `X-Tokens-Affected` says how many they were.
+/// Revokes the token of the request or one that it has made, with those that its holder rotated it
+/// to and those that it has made itself. Others of the user are an administrator's to revoke, and so
+/// are configured ones. The header `X-Tokens-Affected` says how many they were.
 pub(crate) async fn revoke_own_token(
     app: Arc<App>,
     caller: User,
     ById(id): ById<TokenId>,
 ) -> Result<WithHeader<NoContent>> {
     let now = app.clock.now();
-    let verb = RevokeToken { id, of_user: Some(caller.user.id), now };
+    let verb = RevokeToken { id, of_user: Some(caller.user.id), by: Some(caller.token.id), now };
     let affected = app.store.write_by(caller.actor(now)?, verb).await?;
     Ok(counted(NoContent, &affected))
 }

@@ -6,16 +6,17 @@ use crate::auth::{Admin, REFUSALS_MAX, Refusal};
 use crate::config::InForce;
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::overview::{
-    BotCounts, Counted, DatabaseSize, DiskSpace, WaitingEvents, Warning, first_day,
+    BotCounts, Counted, DatabaseSize, DiskSpace, PastUsage, WaitingEvents, Warning, first_day,
+    last_past_day,
 };
-use crate::domain::{Day, Time, UsageBy, UsagePlace};
+use crate::domain::{Day, Time, UsageBy, UsageLine, UsagePlace};
 use crate::error::Result;
 use crate::http::Json;
 use crate::http::request::input::input;
 use crate::store::UsageFilter;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use utoipa::ToSchema;
 
 /// The server at one glance.
@@ -84,7 +85,8 @@ pub(crate) async fn get_overview(app: Arc<App>, _: Admin, (): ()) -> Result<Json
     Ok(Json(overview))
 }
 
-/// What is counted by reading tables: some seconds old at most.
+/// What is counted by reading tables. A count that is older than some seconds is given once more,
+/// while the next is made behind the caller.
 async fn counted(app: &Arc<App>) -> Result<Arc<Counted>> {
     let clock = app.clock.clone();
     let counting = Arc::clone(app);
@@ -94,17 +96,47 @@ async fn counted(app: &Arc<App>) -> Result<Arc<Counted>> {
 async fn count(app: Arc<App>) -> Result<Counted> {
     let at = app.clock.now();
     let counts = app.store.table_counts(at).await?;
-    let filter = UsageFilter {
-        from: first_day(at),
-        to: Day::of(at),
+    let mut days = count_past(&app, at).await?;
+    let filter = by_day(last_past_day(at).plus(1), Day::of(at));
+    days.extend(app.auth.usage_page(&app.store, filter).await?.lines);
+    Ok(Counted::new(at, counts, days))
+}
+
+fn by_day(from: Day, to: Day) -> UsageFilter {
+    UsageFilter {
+        from,
+        to,
         user_id: None,
         token_id: None,
         by: Some(UsageBy::Day),
         after: UsagePlace::default(),
         limit: None,
-    };
-    let usage = app.auth.usage_page(&app.store, filter).await?;
-    Ok(Counted::new(at, counts, usage.lines))
+    }
+}
+
+/// The usage of the past days: that of 30 days takes seconds on a large server.
+async fn count_past(app: &App, at: Time) -> Result<Vec<UsageLine>> {
+    let kept = lock(&app.past_usage).as_ref().filter(|past| past.holds_at(at)).cloned();
+    if let Some(past) = kept {
+        return Ok(past.lines);
+    }
+    let to = last_past_day(at);
+    let filter = by_day(first_day(at), to);
+    let lines = app.auth.past_usage_page(&app.store, filter).await?.lines;
+    *lock(&app.past_usage) = Some(PastUsage { counted_at: at, to, lines: lines.clone() });
+    Ok(lines)
+}
+
+// A panic while the lock was held leaves a value that is whole.
+fn lock(past: &Mutex<Option<PastUsage>>) -> MutexGuard<'_, Option<PastUsage>> {
+    past.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Counts the usage of the past days at the start, so that nobody waits for it.
+pub(crate) async fn count_ahead(app: Arc<App>) {
+    if let Err(error) = count_past(&app, app.clock.now()).await {
+        log::warn!("the usage of the past days cannot be counted: {}", error.store_cause());
+    }
 }
 
 /// Less free space than this is too little, in bytes.

@@ -322,7 +322,7 @@ pub(crate) async fn revoke_token(
     admin: Admin,
     ById(id): ById<TokenId>,
 ) -> Result<WithHeader<NoContent>> {
-    let verb = RevokeToken { id, of_user: None, now: app.clock.now() };
+    let verb = RevokeToken { id, of_user: None, by: None, now: app.clock.now() };
     let affected = app.store.write_by(admin.actor()?, verb).await?;
     Ok(counted(NoContent, &affected))
 }

@@ -108,7 +108,8 @@ pub(crate) async fn list_webhook_deliveries(
     Ok(Json(Deliveries { deliveries: app.store.deliveries(page).await? }))
 }
 
-/// Sends an event of the caller's once more. One that waits is tried at once.
+/// Sends an event of the caller's once more. One that waits is tried at once; one that was delivered
+/// is tried once, and stays delivered.
 pub(crate) async fn resend_own_delivery(
     app: Arc<App>,
     caller: Caller,

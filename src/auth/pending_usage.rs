@@ -109,14 +109,17 @@ impl PendingUsage {
 
     /// Sets when users last used one of their tokens, where a later use is recorded here.
     pub(crate) fn apply_to_users(&self, users: &mut [FoundUser]) {
-        let mut newest: HashMap<UserId, Time> = HashMap::new();
+        let ids = users.iter().map(|found| (found.user.id, None));
+        let mut newest: HashMap<UserId, Option<Time>> = ids.collect();
+        // Every request takes this lock, so nothing but the users of the page is kept.
         for last in self.last().values() {
-            let at = newest.entry(last.user_id).or_insert(last.at);
-            *at = last.at.max(*at);
+            if let Some(at) = newest.get_mut(&last.user_id) {
+                *at = (*at).max(Some(last.at));
+            }
         }
         for found in users {
-            let Some(at) = newest.get(&found.user.id) else { continue };
-            let at = (*at).max(found.user.created_at);
+            let Some(&Some(at)) = newest.get(&found.user.id) else { continue };
+            let at = at.max(found.user.created_at);
             found.last_used_at = found.last_used_at.max(Some(at));
         }
     }

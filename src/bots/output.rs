@@ -105,7 +105,8 @@ fn tail(path: &Path, bytes_max: u64) -> io::Result<LogTail> {
     let is_whole = start == 0;
     if !is_whole {
         let line_end = bytes.iter().position(|byte| *byte == b'\n');
-        bytes.drain(..line_end.map_or(0, |at| at + 1));
+        // Of a line that is longer than all that is read, its end is shown.
+        bytes.drain(..line_end.map_or(1, |at| at + 1));
     }
     Ok(LogTail { text: String::from_utf8_lossy(&bytes).into_owned(), log_bytes, is_whole })
 }

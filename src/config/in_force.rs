@@ -78,30 +78,108 @@ impl SettingInForce {
     }
 }
 
+/// Settings whose value is an address, in which a secret may stand.
+const ADDRESSES: [&str; 3] = ["bots.callback_url", "bots.whisper_live_url", "bots.redis_url"];
+/// Settings whose values are `NAME=value`, of which the name is shown.
+const PAIRS: [&str; 3] =
+    ["bots.process_environment", "bots.docker_environment", "bots.docker_labels"];
+/// The command of a bot, whose arguments may be keys.
+const COMMAND: &str = "bots.process_command";
+
 /// A value as JSON. What may be secret in one that is none as a whole is hidden: who signs in at an
-/// address (`redis://user:password@host`), and the variables that bots are given.
+/// address (`redis://user:password@host`) and its query, the arguments of a command, and the
+/// variables that bots are given.
 fn shown(name: &str, value: &Value) -> serde_json::Value {
     match value {
-        Value::String(text) => without_sign_in(text).into(),
-        Value::Array(variables) if name.ends_with("_environment") => {
-            let variables = variables.iter().filter_map(Value::as_str);
-            let names: Vec<String> = variables.map(without_value).collect();
+        Value::String(text) if ADDRESSES.contains(&name) => shown_address(text).into(),
+        Value::Array(pairs) if PAIRS.contains(&name) => {
+            let pairs = pairs.iter().filter_map(Value::as_str);
+            let names: Vec<String> = pairs.map(without_value).collect();
             names.into()
+        }
+        Value::Array(words) if name == COMMAND => {
+            let mut words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+            words.iter_mut().skip(1).for_each(|argument| *argument = HIDDEN);
+            words.into()
         }
         other => serde_json::to_value(other).unwrap_or_default(),
     }
 }
 
-fn without_sign_in(text: &str) -> String {
-    let Ok(mut url) = url::Url::parse(text) else { return text.to_owned() };
-    if url.username().is_empty() && url.password().is_none() {
-        return text.to_owned();
+/// An address without who signs in, query and fragment. What does not look like an address as a
+/// whole is hidden as a whole: a password with a `/` in it moves all that follows.
+fn shown_address(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
     }
-    let is_hidden = url.set_password(None).is_ok() && url.set_username("hidden").is_ok();
-    if is_hidden { url.to_string() } else { HIDDEN.to_owned() }
+    address_without_secrets(text).unwrap_or_else(|| HIDDEN.to_owned())
 }
 
-fn without_value(variable: &str) -> String {
-    let name = variable.split('=').next().unwrap_or_default();
+fn address_without_secrets(text: &str) -> Option<String> {
+    let mut url = url::Url::parse(text).ok()?;
+    if url.cannot_be_a_base() {
+        return None;
+    }
+    let signs_in = !url.username().is_empty() || url.password().is_some();
+    url.set_password(None).ok()?;
+    url.set_username("").ok()?;
+    // The `@` of whoever signs in stands in their part alone.
+    let most = usize::from(signs_in);
+    if text.matches('@').count() > most {
+        return None;
+    }
+    if url.query().is_some() {
+        url.set_query(Some(HIDDEN));
+    }
+    url.set_fragment(None);
+    if signs_in {
+        url.set_username("hidden").ok()?;
+    }
+    Some(url.to_string())
+}
+
+fn without_value(pair: &str) -> String {
+    let name = pair.split('=').next().unwrap_or_default();
     format!("{name}={HIDDEN}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_may_be_secret_is_shown_of_a_setting() {
+        for (name, value, expected) in [
+            ("redis_url", "'redis://:hush/hush@h:6379'", "\"(hidden)\""),
+            ("redis_url", "'redis://ada:hush#hush@h'", "\"(hidden)\""),
+            ("redis_url", "'redis://ada:hush?hush@h'", "\"(hidden)\""),
+            ("redis_url", "'redis://ada:1?hush@h'", "\"(hidden)\""),
+            ("redis_url", "'redis://ada:1/hush@h'", "\"(hidden)\""),
+            ("redis_url", "'redis://ada:hush@h/hush@h'", "\"(hidden)\""),
+            ("redis_url", "'ada:hush@h:6379'", "\"(hidden)\""),
+            ("redis_url", "'hush'", "\"(hidden)\""),
+            ("redis_url", "'redis://:hush@h:6379/1'", "\"redis://hidden@h:6379/1\""),
+            ("redis_url", "'redis://h:6379/1'", "\"redis://h:6379/1\""),
+            ("redis_url", "''", "\"\""),
+            ("whisper_live_url", "'ws://h/ws?key=hush#hush'", "\"ws://h/ws?(hidden)\""),
+            ("callback_url", "'http://ada:hush@h:8080/'", "\"http://hidden@h:8080/\""),
+            ("process_command", "['bot', '--key', 'hush']", r#"["bot","(hidden)","(hidden)"]"#),
+            ("process_environment", "['KEY=hush=hush']", r#"["KEY=(hidden)"]"#),
+            ("docker_environment", "['KEY=hush']", r#"["KEY=(hidden)"]"#),
+            ("docker_labels", "['team=hush']", r#"["team=(hidden)"]"#),
+        ] {
+            let parsed = parse_value(value).expect("TOML");
+            let seen = shown(&format!("bots.{name}"), &parsed).to_string();
+            assert_eq!(seen, expected, "{name} = {value}");
+            assert!(!seen.contains("hush"), "{seen}");
+        }
+    }
+
+    #[test]
+    fn settings_of_which_something_is_hidden_have_their_names() {
+        let keys = &*crate::config::settings::KEYS;
+        for name in ADDRESSES.iter().chain(&PAIRS).chain([&COMMAND]) {
+            assert!(keys.iter().any(|key| key.name == *name), "{name} is no setting");
+        }
+    }
 }

@@ -63,9 +63,9 @@ impl Settings {
         config.bots.process.inherited = inherited(&around.environment);
         let file = around.folder.join(&file);
         let file = file.exists().then_some(file);
-        config.in_force = InForce::new(&KEYS, &values, file.as_deref());
         let mut settings = Self { config, origins: values, file };
         settings.read_admin_key_file(&around.folder)?;
+        settings.config.in_force = settings.in_force();
         let config = &mut settings.config;
         config.admin_key = header_value(&config.admin_key)?;
         config.old_admin_key = header_value(&config.old_admin_key)?;
@@ -91,6 +91,20 @@ impl Settings {
             }
         }
         &Source::Default
+    }
+
+    /// The settings as administrators see them. An admin key from a file has the source of the
+    /// setting that names the file.
+    fn in_force(&self) -> InForce {
+        let mut values = self.origins.clone();
+        if self.config.admin_key_file.is_some() {
+            let of_file = self.source("admin_api_token_file").clone();
+            let rows = KEYS.iter().zip(&mut values);
+            for (_, (_, source)) in rows.filter(|(key, _)| key.name == "admin_api_token") {
+                *source = of_file.clone();
+            }
+        }
+        InForce::new(&KEYS, &values, self.file.as_deref())
     }
 
     /// Reads the admin key from `admin_api_token_file`, unless a stronger source gives the key

@@ -153,6 +153,34 @@ impl Counted {
     }
 }
 
+/// How long the usage of past days is not counted anew, in seconds.
+const PAST_SECONDS: i64 = 3600;
+
+/// The usage of the past days that an overview shows: of those that ended more than a day ago, so
+/// that all of it is written.
+#[derive(Debug, Clone)]
+pub(crate) struct PastUsage {
+    /// When it was counted.
+    pub counted_at: Time,
+    /// The last of the days.
+    pub to: Day,
+    /// A line for each day with usage.
+    pub lines: Vec<UsageLine>,
+}
+
+impl PastUsage {
+    /// Whether it may be shown at this time: users may be gone since it was counted.
+    pub(crate) fn holds_at(&self, now: Time) -> bool {
+        let end = self.counted_at.plus_seconds(PAST_SECONDS);
+        self.to == last_past_day(now) && self.counted_at <= now && now < end
+    }
+}
+
+/// The day before yesterday.
+pub(crate) fn last_past_day(now: Time) -> Day {
+    Day::of(now).plus(-2)
+}
+
 /// The first of the days that an overview shows.
 pub(crate) fn first_day(now: Time) -> Day {
     Day::of(now).plus(1 - DAYS)

@@ -50,6 +50,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NotOver(_)
         | Error::TokenReplaced(_)
         | Error::TokenDisabled
+        | Error::MakerDisabled
         | Error::AdminKeyTaken
         | Error::BackupConflict(_)
         | Error::WiderScope

@@ -8,6 +8,10 @@ const LOOK_MAX: i64 = 20_000;
 /// How many rows the statement of a search gives: one more shows that something is behind them.
 pub(crate) const LOOK_LIMIT: i64 = LOOK_MAX + 1;
 
+/// How many rows in a row must say that nothing from there on can fit: one may be out of order, of a
+/// clock that was wrong or from another installation.
+pub(crate) const BEYOND_MAX: usize = 200;
+
 /// What a search has found, and where the next request goes on.
 #[derive(Debug)]
 pub struct Looked<T> {
@@ -18,21 +22,26 @@ pub struct Looked<T> {
 }
 
 /// Takes the ids of the rows that fit, at most `limit`. A row has its id and whether it fits; null
-/// in place of that says that nothing from there on can fit. The statement ends with
-/// [`LOOK_LIMIT`].
+/// in place of that says that nothing from there on can fit, and is believed when [`BEYOND_MAX`] rows
+/// say so. The statement ends with [`LOOK_LIMIT`].
 pub(crate) fn look(mut rows: Rows<'_>, limit: i64) -> rusqlite::Result<Looked<i64>> {
     let mut looked = Looked { found: Vec::new(), next: None };
     let mut room = limit;
     let mut last = None;
     let mut left = LOOK_MAX;
+    let mut beyond = 0;
     while let Some(row) = rows.next()? {
-        let id: i64 = row.get(0)?;
-        let Some(fits) = row.get::<_, Option<bool>>(1)? else { break };
-        if room == 0 || left == 0 {
+        let fits: Option<bool> = row.get(1)?;
+        if left == 0 || (room == 0 && fits.is_some()) {
             looked.next = last;
             break;
         }
-        if fits {
+        let id: i64 = row.get(0)?;
+        beyond = if fits.is_some() { 0 } else { beyond + 1 };
+        if beyond == BEYOND_MAX {
+            break;
+        }
+        if fits == Some(true) {
             looked.found.push(id);
             room -= 1;
         }
@@ -84,5 +93,38 @@ pub(crate) mod plan {
             steps.push('\n');
         }
         steps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::Connection;
+
+    #[test]
+    fn a_search_goes_on_behind_single_rows_that_are_out_of_order() {
+        let (yes, no, beyond) = (Some(true), Some(false), None);
+        let mut many = vec![yes];
+        many.resize(BEYOND_MAX, beyond);
+        let short_of_the_end = [many.as_slice(), &[yes]].concat();
+        let at_the_end = [many.as_slice(), &[beyond, yes]].concat();
+        let last = i64::try_from(short_of_the_end.len()).expect("a small number");
+        for (rows, limit, found, next) in [
+            (vec![yes, beyond, no, yes], 9, vec![1, 4], None),
+            (vec![yes, beyond, yes], 1, vec![1], Some(2)),
+            (vec![yes, beyond], 1, vec![1], None),
+            (vec![yes, no], 1, vec![1], Some(1)),
+            (short_of_the_end, 9, vec![1, last], None),
+            (at_the_end, 9, vec![1], None),
+        ] {
+            let db = Connection::open_in_memory().expect("a database");
+            db.execute_batch("CREATE TABLE rows (fits INTEGER)").expect("a table");
+            for fits in &rows {
+                db.execute("INSERT INTO rows VALUES (?1)", [fits]).expect("a row");
+            }
+            let mut all = db.prepare("SELECT rowid, fits FROM rows").expect("a statement");
+            let looked = look(all.query([]).expect("rows"), limit).expect("a look");
+            assert_eq!((looked.found, looked.next), (found, next), "{rows:?}");
+        }
     }
 }

@@ -146,6 +146,42 @@ fn an_event_that_was_given_up_is_sent_once_more() {
 }
 
 #[test]
+fn a_delivered_event_that_is_refused_the_second_time_holds_nothing_up_and_stays_delivered() {
+    // A receiver that drops doubles by their name.
+    let receiver = Receiver::answering(|event| {
+        let is_known = event.header("x-vomeet-delivery") == Some("uid-1-1");
+        let refusal = "HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\n\r\n";
+        Some(if is_known { refusal } else { OK }.to_owned())
+    });
+    let (mut key, created_at) = (String::new(), now());
+    let setup = setup().rows(|db| {
+        key = insert_user(db, 1, Some(&receiver.url()));
+        insert_event(db, 1, 1, 1, created_at);
+        let over = "UPDATE deliveries SET next_at = NULL, delivered_at = created_at, attempts = 1";
+        db.execute(over, []).expect("delivered");
+        insert_event(db, 1, 1, 2, created_at);
+        // Both are to wait at one time.
+        db.execute("UPDATE users SET disabled_at = 1", []).expect("disabled");
+    });
+    let server = setup.start();
+    let resent = resend(&server, 1).expect(202);
+    assert_eq!(resent["state"], "waiting");
+    server.patch("/admin/users/1").admin().json(&json!({ "disabled": false })).send().expect(200);
+    let names: Vec<_> = (0..2)
+        .map(|_| receiver.next().header("x-vomeet-delivery").map(ToOwned::to_owned))
+        .collect();
+    assert_eq!(names, [Some("uid-1-1".to_owned()), Some("uid-1-2".to_owned())]);
+    let again = wait_for(|| {
+        let both = list(&server, &key, "");
+        let is_over = both.iter().all(|event| event["state"] == "delivered");
+        is_over.then(|| both[1].clone())
+    });
+    let seen = (&again["attempts"], &again["last_status"], &again["next_at"]);
+    assert_eq!(seen, (&json!(2), &json!(409), &Value::Null));
+    assert_eq!(again["delivered_at"], again["created_at"], "when it was delivered is lost");
+}
+
+#[test]
 fn only_an_event_with_somewhere_to_go_is_sent_once_more() {
     let (_, receiver) = moody();
     let (server, [key, _, without]) = with_an_event_given_up(&receiver);

@@ -11,7 +11,7 @@
 //! | [`webhooks`], [`deliveries`], [`delivery_list`], [`dispatcher`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries and their list, the courier by itself, TLS; a receiver |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
 //! | [`chains`], [`chains_model`] | what holders rotate their tokens to; any history of it against a model |
-//! | [`own_tokens`], [`tickets`] | tokens that holders make; what opens a socket in place of a token |
+//! | [`own_tokens`], [`made_tokens`], [`tickets`] | tokens that holders make, and what counts, revives and deletes them; what opens a socket in place of a token |
 //! | [`admin_keys`], [`weak_keys`], [`refusals`] | what named admin keys may; from where weak ones count; what refused callers are told |
 //! | [`browsers`] | request ids, headers for browsers, origins of sockets, addresses |
 //! | [`keys`], [`record`] | the life of keys, the reasons of refusals; the record of changes |
@@ -124,6 +124,7 @@ mod live_crowd;
 mod live_edge;
 mod local;
 mod local_socket;
+mod made_tokens;
 mod matrix;
 mod meetings;
 mod model;

@@ -1,6 +1,6 @@
 //! The server at one glance, its settings and its refusals.
 
-use crate::client::{ADMIN_KEY, Client, fields};
+use crate::client::{ADMIN_KEY, Client, fields, wait_for};
 use crate::deliveries::insert_event;
 use crate::server::{Setup, still_clock};
 use crate::tokens::insert_token;
@@ -34,7 +34,8 @@ fn a_server_at_one_glance() {
     let clock = noon();
     let now = clock.now().as_millis();
     let setup = Setup::new().clock(&clock).rows(|db| {
-        for (user, expires_at) in [(1, None), (1, Some(now + DAY_MS)), (2, Some(now + 8 * DAY_MS)), (2, Some(now - 1)), (3, None)] {
+        for (user, expires_at) in [(1, None), (1, Some(now + DAY_MS)), (2, Some(now + 8 * DAY_MS)), (2, Some(now - 1)),
+            (3, Some(now + DAY_MS)), (2, Some(now + DAY_MS))] {
             insert_token(db, user, expires_at);
         }
         let meeting = "INSERT INTO meetings (user_id, platform, native_meeting_id, status, data, created_at, updated_at)
@@ -44,6 +45,7 @@ fn a_server_at_one_glance() {
         }
         for sql in [
             "UPDATE users SET disabled_at = 1 WHERE id = 3",
+            "UPDATE tokens SET replaced_by = 3 WHERE id = 6",
             "UPDATE tokens SET created_at = 1, disuse_seconds = 3155760000 WHERE id = 1",
             "INSERT INTO admin_keys (name, hash, hint, created_at) VALUES ('endless', randomblob(32), 'abcd', 0)",
         ] {
@@ -75,8 +77,10 @@ fn a_server_at_one_glance() {
     assert!(overview["database"]["bytes"].as_u64() > Some(0));
     let counted = &overview["counted"];
     let figures = (&counted["users"], &counted["users_disabled"], &counted["tokens"]);
-    assert_eq!(figures, (&json!(3), &json!(1), &json!(5)));
+    assert_eq!(figures, (&json!(3), &json!(1), &json!(6)));
     assert_eq!(counted["ending_soon"], json!({"days": 7, "tokens": 1, "admin_keys": 1}));
+    let found = get(&server, "/admin/tokens/search?ending_within=604800")["tokens"].clone();
+    assert_eq!((found.as_array().map(Vec::len), &found[0]["id"]), (Some(1), &json!(2)));
     let days = counted["days"].as_array().expect("a list");
     assert_eq!(days.len(), 30);
     let requests: Vec<i64> =
@@ -104,6 +108,8 @@ fn meetings_of_today_are_counted_by_their_state() {
             ("completed", now - DAY_MS / 2 - 1),
             ("completed", now - DAY_MS / 2),
             ("active", now),
+            // A clock that was wrong.
+            ("completed", 0),
             ("failed", now),
             ("on_hold", now),
         ] {
@@ -124,7 +130,8 @@ fn what_is_dear_to_count_is_counted_now_and_then() {
     server.new_user("two@example.com");
     assert_eq!(users(), 1, "counted anew for each request");
     clock.advance(Duration::from_hours(1));
-    assert_eq!(users(), 2, "never counted again");
+    assert_eq!(users(), 1, "a caller waits for the next count");
+    wait_for(|| (users() == 2).then_some(()));
 }
 
 #[test]
@@ -232,6 +239,18 @@ fn settings_are_shown_with_their_source_and_without_secrets() {
     assert_eq!(named("listen")["source"], "VOMEET_LISTEN in the environment");
     assert_eq!(named("database")["source"], "--database");
     assert_eq!(named("retention.audit_days")["source"], "default");
+}
+
+#[test]
+fn an_admin_key_from_a_file_has_the_source_of_the_file() {
+    let setup = Setup::new();
+    let path = setup.folder().join("admin-key");
+    std::fs::write(&path, ADMIN_KEY).expect("a file");
+    let setup = setup.set("ADMIN_API_TOKEN_FILE", &path.display().to_string());
+    let body = get(&setup.start(), "/admin/settings");
+    let settings = body["settings"].as_array().expect("a list");
+    let key = settings.iter().find(|one| one["name"] == "admin_api_token").expect("the key");
+    assert_eq!(key["source"], "ADMIN_API_TOKEN_FILE in the environment");
 }
 
 #[test]

@@ -136,7 +136,9 @@ pub async fn write_keys(store: &Store) -> Result<()> {
     };
     store.write_by(actor(6), rotate).await?;
     write_made(store).await?;
-    store.write_by(actor(7), RevokeToken { id: TokenId(2), of_user: None, now: now() }).await?;
+    store
+        .write_by(actor(7), RevokeToken { id: TokenId(2), of_user: None, by: None, now: now() })
+        .await?;
     store.write(TouchTokens { used: vec![(TokenId(1), now(), Some("::1".to_owned()))] }).await?;
     Ok(())
 }

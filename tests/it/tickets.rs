@@ -52,6 +52,11 @@ fn a_ticket_opens_one_socket() {
         (&refused["error"], &refused["code"]),
         (&json!("invalid_api_key"), &json!("ticket"))
     );
+    let refusals = server.get("/admin/refusals").admin().send().expect(200);
+    let newest = &refusals["refusals"][0];
+    let seen = (&newest["code"], &newest["path"], &newest["hint"]);
+    assert_eq!(seen, (&json!("ticket"), &json!("/ws"), &Value::Null));
+    assert!(!refusals.to_string().contains(ticket), "a ticket is shown");
     // A key in the header comes first, and leaves the ticket as it is.
     let second = self::ticket(&server, &token);
     let path = format!("/ws?ticket={second}");

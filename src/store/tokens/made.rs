@@ -2,18 +2,18 @@
 
 use crate::domain::{
     Action, Hint, Permission, Scope, Subject, Time, Token, TokenChanges, TokenHash, TokenId,
-    TokenTerms,
+    TokenTerms, UserId,
 };
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
-use crate::store::tokens::chain::Chain;
+use crate::store::tokens::chain::{Chain, check_made};
 use crate::store::tokens::verbs::{CreateToken, insert, lifetime};
 use crate::store::writer::verb::Verb;
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
-/// Most tokens of a user that holders have made.
+/// Most tokens of a user that holders have made and that are not over.
 pub(crate) const MADE_MAX: i64 = 50;
 
 /// Makes a token for the holder of another. It begins a chain of its own, and what ends or shortens
@@ -35,6 +35,18 @@ pub struct MakeToken {
 }
 
 impl MakeToken {
+    /// How many tokens of a user's that holders have made are not over; of a chain its newest.
+    fn made_by_user(&self, db: &Connection, user_id: UserId) -> Result<i64> {
+        let mut count = db.prepare_cached(
+            "SELECT count(*) FROM (SELECT 1 FROM tokens
+               WHERE user_id = ?1 AND instr(scope, '\"made_by\"') AND replaced_by IS NULL
+                 AND coalesce(expires_at > ?2, 1)
+                 AND coalesce(coalesce(last_used_at, created_at) + 1000 * disuse_seconds > ?2, 1)
+               LIMIT ?3)",
+        )?;
+        Ok(count.query_row(params![user_id, self.now, MADE_MAX], |row| row.get(0))?)
+    }
+
     /// The terms of the new token. What it may do is no more than its maker may, who may do
     /// everything; its time is no longer either.
     fn terms(&self, chain: &Chain) -> Result<TokenTerms> {
@@ -79,12 +91,9 @@ impl Verb for MakeToken {
         }
         // It may have been narrowed since the request came in.
         maker.terms.scope.check(Permission::WriteAll).map_err(Error::NotAllowed)?;
+        check_made(db, maker.user_id, self.now)?;
         chain.check_rotations(db, self.now)?;
-        let mut made = db.prepare_cached(
-            "SELECT count(*) FROM tokens WHERE user_id = ?1 AND instr(scope, '\"made_by\"')",
-        )?;
-        let made: i64 = made.query_row([maker.user_id], |row| row.get(0))?;
-        if made >= MADE_MAX {
+        if self.made_by_user(db, maker.user_id)? >= MADE_MAX {
             return Err(Error::TooManyTokens { max: MADE_MAX });
         }
         let terms = self.terms(&chain)?;

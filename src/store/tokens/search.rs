@@ -15,7 +15,7 @@ pub struct TokenSearch {
     pub user_id: Option<UserId>,
     /// Only those that begin so.
     pub hint: Option<Hint>,
-    /// Only those that are accepted now and end by then.
+    /// Only those that are accepted now, were not rotated, and end by then.
     pub ending_by: Option<Time>,
     /// Only those that were not used since; one that was never used counts from when it was made.
     pub unused_since: Option<Time>,
@@ -33,7 +33,7 @@ impl TokenSearch {
         format!(
             "SELECT t.id, (:hint IS NULL OR t.hint = :hint)
                AND (:unused IS NULL OR coalesce(t.last_used_at, t.created_at) <= :unused)
-               AND (:ending IS NULL OR (t.disabled_at IS NULL
+               AND (:ending IS NULL OR (t.disabled_at IS NULL AND t.replaced_by IS NULL
                     AND coalesce(t.expires_at > :now, 1)
                     AND (t.disuse_seconds IS NOT NULL OR coalesce(t.expires_at <= :ending, 0))))
                AND EXISTS (SELECT 1 FROM users u WHERE u.id = t.user_id AND u.erasing_at IS NULL

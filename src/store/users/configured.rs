@@ -129,7 +129,7 @@ impl Applying<'_> {
                 continue;
             }
             let now = self.now();
-            self.apply(RevokeToken { id, of_user: None, now })?;
+            self.apply(RevokeToken { id, of_user: None, by: None, now })?;
             self.changes.revoked += 1;
         }
         Ok(())

@@ -122,6 +122,8 @@ pub struct WaitingEvent {
     pub created_at: Time,
     /// How often it was tried.
     pub attempts: u32,
+    /// When it was delivered, if it is only sent once more.
+    pub delivered_at: Option<Time>,
     /// Where it goes.
     pub webhook: Webhook,
 }
@@ -175,10 +177,11 @@ impl Store {
             let mut find = db.prepare_cached(concat!(
                 "SELECT d.uid, ",
                 event_type!(),
-                ", d.body, d.created_at, d.attempts, u.webhook_url, s.secret, d.parts FROM deliveries d JOIN users u ON u.id = d.user_id
+                ", d.body, d.created_at, d.attempts, u.webhook_url, s.secret, d.delivered_at, d.parts
+                 FROM deliveries d JOIN users u ON u.id = d.user_id
                  LEFT JOIN webhook_secrets s ON s.user_id = u.id WHERE d.id = ?1 AND d.next_at IS NOT NULL AND u.disabled_at IS NULL"
             ))?;
-            let found = find.query_row([id], |row| Ok((waiting_at(row)?, row.get(7)?))).optional()?;
+            let found = find.query_row([id], |row| Ok((waiting_at(row)?, row.get(8)?))).optional()?;
             let Some((mut event, parts)) = found else { return Ok(Ok(None)) };
             Ok(with_parts(db, &mut event.body, parts).map(|()| Some(event)))
         })?
@@ -243,6 +246,7 @@ fn waiting_at(row: &Row<'_>) -> rusqlite::Result<WaitingEvent> {
         created_at: row.get(3)?,
         attempts: row.get(4)?,
         webhook: Webhook::at(row, 5)?,
+        delivered_at: row.get(7)?,
     })
 }
 

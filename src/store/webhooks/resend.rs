@@ -10,8 +10,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// Makes an event due. One that waits is tried at once; one that was delivered or given up waits
-/// again, and is given up by its age as before.
+/// Makes an event due. One that waits is tried at once, and so is one that was given up, by its age
+/// as before. One that was delivered gets one attempt, and stays delivered however that ends.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ResendDelivery {
     /// The event.
@@ -63,9 +63,7 @@ impl Verb for ResendDelivery {
         if !webhook.exists([found.user_id])? {
             return Err(Error::NoWebhook);
         }
-        let mut update = db.prepare_cached(
-            "UPDATE deliveries SET next_at = ?2, delivered_at = NULL WHERE id = ?1",
-        )?;
+        let mut update = db.prepare_cached("UPDATE deliveries SET next_at = ?2 WHERE id = ?1")?;
         update.execute(params![self.id, self.now])?;
         find(db, self.id)?.ok_or(Error::DeliveryNotFound)
     }
