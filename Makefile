@@ -59,7 +59,7 @@ snapshots: needs-rust ## Write the snapshots that changed, for git diff to show;
 	@git status --short -- tests/it/snapshots
 	@echo 'Look: git diff tests/it/snapshots; keep: git add tests/it/snapshots; undo: git checkout tests/it/snapshots'
 
-browser: $(VENV)/browser ## Test /docs in Chromium
+browser: $(VENV)/browser $(VENV)/axe/ready ## Test /console and /docs in Chromium
 	cargo build --release
 	VOMEET_BINARY=target/release/vomeet $(VENV)/bin/python -m pytest tests/browser
 
@@ -80,6 +80,12 @@ $(VENV)/ready: tests/python/requirements.txt clients/python/pyproject.toml $(wil
 $(VENV)/node/ready: tests/openapi/package.json | needs-python
 	@mkdir -p $(@D)
 	cp tests/openapi/package.json $(@D)
+	npm install --prefix $(@D) --no-audit --no-fund --no-package-lock --loglevel=error
+	@touch $@
+
+$(VENV)/axe/ready: tests/browser/package.json | needs-browser
+	@mkdir -p $(@D)
+	cp tests/browser/package.json $(@D)
 	npm install --prefix $(@D) --no-audit --no-fund --no-package-lock --loglevel=error
 	@touch $@
 

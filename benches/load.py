@@ -42,9 +42,9 @@ def require(program, package):
         raise SystemExit(f"{program} is missing; install it with: apt-get install {package}")
 
 
-def load(server, kind, *arguments, connections, core=None, is_refused=False):
+def load(server, kind, *arguments, connections, core=None, is_refused=False, seconds=SLICE_SECONDS):
     """A slice of one kind of request (see `load.lua`) over keep-alive connections; all are refused, or none is."""
-    size = ["-t1", f"-c{connections}", f"-d{SLICE_SECONDS}s"]
+    size = ["-t1", f"-c{connections}", f"-d{seconds}s"]
     command = ["wrk", *size, "-s", SCRIPT, server.url, "--", kind, *map(str, arguments)]
     before = server.cpu_seconds()
     with pinned(core):

@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import backup
 import batches
 import bots
 import callers
@@ -270,6 +271,7 @@ SECTIONS = {
     "durable": (durable, "durable creation, each acknowledged after its fsync, default workers"),
     "slow-disk": (slow_disk, "the same, every fsync 5 ms slower"),
     "footprint": (footprint, "memory, start, size; default workers"),
+    **backup.SECTIONS,
     **bots.SECTIONS,
     **batches.SECTIONS,
     **callers.SECTIONS,

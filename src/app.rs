@@ -1,21 +1,25 @@
 //! The parts of a server, and how they are built.
 
-use crate::auth::{Auth, FailedAuthLimiter, RequestLimiter, TokenCache};
+use crate::auth::{Auth, FailedAuthLimiter, Refusals, RequestLimiter, TokenCache};
+use crate::backups::Backups;
 use crate::bots::{Supervisor, WatchRegistry};
 use crate::clock::Clock;
 use crate::config::{Bots, Config};
 use crate::domain::Time;
+use crate::domain::overview::{Counted, PastUsage};
 use crate::erasure::Erasure;
 use crate::error::Result;
 use crate::exit::{Code, StartupError};
 use crate::feed::Feed;
 use crate::http::tls::Tls;
 use crate::http::transport::Transport;
+use crate::kept::Kept;
 use crate::metrics::{Metrics, RouteLabel};
 use crate::store::{Change, Options, Recorder, Store};
 use crate::webhooks::Dispatcher;
+use arc_swap::ArcSwap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// What the parts need of the table of routes. The table names them, so they cannot name it.
 #[derive(Clone, Copy)]
@@ -32,6 +36,8 @@ pub struct App {
     pub clock: Clock,
     /// The configuration at the start. What may change since then is asked of its part.
     pub config: Config,
+    /// The configuration in force, which is another one once it was read again.
+    pub(crate) in_force: ArcSwap<Config>,
     /// What the parts need of the table of routes.
     pub table: TableInfo,
     /// The database.
@@ -44,8 +50,16 @@ pub struct App {
     pub failed_auth_limiter: FailedAuthLimiter,
     /// Limits the requests of tokens and users.
     pub request_limiter: RequestLimiter,
+    /// The keys that were refused.
+    pub(crate) refusals: Refusals,
+    /// What an overview counts by reading tables.
+    pub(crate) counted: Arc<Kept<Counted>>,
+    /// The usage of past days, as an overview counts it.
+    pub(crate) past_usage: Mutex<Option<PastUsage>>,
     /// Delivers events to the users' webhooks.
     pub dispatcher: Arc<Dispatcher>,
+    /// Makes backups of the database.
+    pub(crate) backups: Arc<Backups>,
     /// Every deletion.
     pub erasure: Arc<Erasure>,
     /// Committed changes to live subscribers.
@@ -111,6 +125,7 @@ impl App {
         let store = Store::open_recorded(&options, recorder, publish)?;
         let store = Arc::new(store);
         let bots = supervisor(Arc::clone(&store), watch_registry, &config.bots, clock.clone());
+        let backups = Backups::new(Arc::clone(&store), &config.backup, clock.clone());
         let erasure = Erasure::new(Arc::clone(&store), Arc::clone(&bots), clock.clone());
         let metrics = Arc::new(Metrics::new((table.labels)()));
         let Listening { address, tls } = listening;
@@ -127,6 +142,7 @@ impl App {
         let started_at = clock.now();
         Ok(Arc::new(Self {
             clock,
+            in_force: ArcSwap::from_pointee(config.clone()),
             config,
             table,
             store,
@@ -134,7 +150,11 @@ impl App {
             auth,
             failed_auth_limiter,
             request_limiter,
+            refusals: Refusals::default(),
+            counted: Arc::default(),
+            past_usage: Mutex::default(),
             dispatcher,
+            backups: Arc::new(backups),
             erasure: Arc::new(erasure),
             feed,
             transport: Arc::new(transport),
@@ -145,6 +165,7 @@ impl App {
 
     /// Puts settings in force that were read again; those that need a restart are as they were.
     pub(crate) fn put_in_force(&self, config: &Config) {
+        self.in_force.store(Arc::new(config.clone()));
         self.transport.set_rules(config);
         self.auth.set_configured_keys(&config.admin_keys());
         let limits = &config.limits;

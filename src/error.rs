@@ -45,6 +45,15 @@ pub enum Error {
     TokenReplaced(TokenId),
     /// The token is disabled.
     TokenDisabled,
+    /// The token was made by one that is disabled.
+    MakerDisabled,
+    /// The scope that is asked for is wider than the token's.
+    WiderScope,
+    /// The user's tokens that holders have made are as many as there may be.
+    TooManyTokens {
+        /// How many there may be.
+        max: i64,
+    },
     /// A named admin key may not do this; the sentence says why.
     AdminKeyLimited(String),
     /// No such admin key.
@@ -108,12 +117,22 @@ pub enum Error {
     BotNotStarted(String),
     /// The user has no webhook.
     NoWebhook,
+    /// No such webhook event, or it is of another user.
+    DeliveryNotFound,
     /// The request is no WebSocket handshake.
     NoWebSocket,
     /// The WebSocket is asked for by a web page of another site.
     ForeignOrigin,
     /// No such page of the documentation.
     PageNotFound,
+    /// A backup is not made in the present state; the sentence says why.
+    BackupConflict(String),
+    /// The caller may not say where a backup is written.
+    BackupPathRefused,
+    /// The disk of a backup has no room for it; the sentence says how much it takes.
+    BackupNoRoom(String),
+    /// A backup could not be made; the sentence says why.
+    BackupFailed(String),
     /// A queue is full; the same request may succeed in a second.
     Busy,
     /// The disk is full.
@@ -222,6 +241,9 @@ impl fmt::Display for Error {
                 )
             }
             Self::BotNotStarted(why) => write!(f, "The bot could not be started: {why}"),
+            Self::BackupConflict(why) | Self::BackupNoRoom(why) | Self::BackupFailed(why) => {
+                f.write_str(why)
+            }
             Self::TooManyHeaders(max) => write!(f, "A request has at most {max} headers."),
             Self::TooLarge(max) => write!(f, "The body is longer than {max} bytes."),
             Self::TooManyFailedKeys { retry_after } => {
@@ -229,6 +251,12 @@ impl fmt::Display for Error {
             }
             Self::TooManyRequests { retry_after } => {
                 write!(f, "Too many requests. Try again in {retry_after} s.")
+            }
+            Self::TooManyTokens { max } => {
+                write!(
+                    f,
+                    "You have {max} tokens of your own. Delete one with DELETE /user/tokens/{{id}} first."
+                )
             }
             Self::TokenReplaced(by) => {
                 write!(f, "Token was already exchanged for token {by}.")
@@ -250,7 +278,13 @@ impl Error {
             Self::WrongMethod(_) => "Method Not Allowed",
             Self::NotAllowed(_) => "This token may not do that.",
             Self::AdminKeyLimited(_) => "This admin key may not do that.",
+            Self::WiderScope => {
+                "The scope of a token is only ever narrowed. Create another token for more."
+            }
             Self::TokenDisabled => "Token is disabled; enable it first.",
+            Self::MakerDisabled => {
+                "The token that made this one is disabled; enable that one first."
+            }
             Self::AdminKeyNotFound => "Admin key not found",
             Self::AdminKeyTaken => {
                 "An admin key has this name already; rotate it, or choose another name."
@@ -272,33 +306,32 @@ impl Error {
             Self::TooBroad => "The search takes too long; use longer beginnings, or none.",
             Self::NothingToUpdate => "No data provided for update.",
             Self::BotRefused(_) => "Invalid bot token",
+            other => other.message_of_server(),
+        }
+    }
+
+    /// The same of errors that are about the server and its settings.
+    fn message_of_server(&self) -> &'static str {
+        match self {
             Self::NoRunner => {
                 "Nothing is configured that runs bots. Set runner in section [bots] of vomeet.toml \
                  to process, docker or demo."
             }
             Self::NoWebhook => "No webhook URL is set. Set one with PUT /user/webhook.",
+            Self::DeliveryNotFound => "Delivery not found",
             Self::ForeignOrigin => {
                 "Pages of this origin may not open a WebSocket. Add the origin to \
                  http.cors_origins in vomeet.toml."
             }
             Self::NoWebSocket => "This route speaks WebSocket; send an upgrade request (RFC 6455).",
+            Self::BackupPathRefused => {
+                "Where a backup is written, only root and the server's own user may say, by the \
+                 admin socket. Leave the path out: then it is written into the configured folder."
+            }
             Self::Busy => "The server is busy. Try again in a second.",
             Self::DiskFull => "The disk is full. Free some space on the server and try again.",
             Self::StoreFailed(_) => "The database cannot be written; the server is stopping.",
-            Self::Internal(_)
-            | Self::Malformed(..)
-            | Self::MeetingNotFound(..)
-            | Self::BotLimitReached { .. }
-            | Self::BotsStillLeaving { .. }
-            | Self::TooManyBots { .. }
-            | Self::NotActive(..)
-            | Self::NotOver(..)
-            | Self::BotNotStarted(..)
-            | Self::TooManyHeaders(..)
-            | Self::TooLarge(..)
-            | Self::TooManyFailedKeys { .. }
-            | Self::TooManyRequests { .. }
-            | Self::TokenReplaced(..) => "Internal Server Error",
+            _ => "Internal Server Error",
         }
     }
 }

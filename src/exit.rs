@@ -61,6 +61,8 @@ codes! {
     TokenFound = 32,
     /// `scan`: no token was found, but not everything could be read.
     ScanIncomplete = 33,
+    /// `backup drill`: what was served is not what was backed up, or it could not be tried.
+    DrillFailed = 34,
 }
 
 /// Why the program ends without success: a message that says what to do, and an exit code.

@@ -28,6 +28,8 @@ const SERVED_TOGETHER: usize = 256;
 pub enum CloseReason {
     /// Its token is not accepted any more.
     KeyRefused,
+    /// Its token may do less than it did.
+    Narrowed,
     /// Its queue was full.
     Slow,
 }
@@ -113,11 +115,15 @@ impl Feed {
                     subscriber.close(CloseReason::KeyRefused);
                 });
             }
+            // What they follow may be beyond the new scope.
+            Change::TokensNarrowed(hashes) => {
+                self.each_with_token(hashes, |subscriber| subscriber.close(CloseReason::Narrowed));
+            }
             Change::TokensChanged(hashes) => {
                 self.each_with_token(hashes, |subscriber| subscriber.changed.notify_one());
             }
             Change::UserRemoved(id) | Change::UserDisabled(id) => self.close_user(*id),
-            Change::UserChanged(_) | Change::SeatsChanged(_) => {}
+            Change::UserChanged(_) | Change::SeatsChanged(_) | Change::DeliveryDue => {}
             Change::MeetingRedacted(id) => {
                 self.lock().meetings.remove(id);
             }

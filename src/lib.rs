@@ -13,16 +13,19 @@
 //! | [`clock`], [`logging`], [`metrics`] | the clock that is passed in, the log, the metrics |
 //! | [`http_client`] | the one HTTP client, over a stream that the caller has opened |
 //! | [`budget`] | what one caller may hold of the server at once |
+//! | [`kept`] | values that are dear to make, kept for some seconds |
 //! | [`config`] | every setting, its default and its source |
 //! | [`store`] | all the SQL: one writer, many readers, one file |
 //! | [`auth`] | authentication, limits, usage, and every read of tokens |
 //! | [`feed`] | committed changes to live subscribers; bounded, and a slow one is dropped |
 //! | [`webhooks`] | delivers events to the users' webhooks |
 //! | [`bots`] | starts and stops bots, and supervises every meeting that is not over |
+//! | [`backups`] | backups by the schedule and when asked, and their folder |
 //! | [`erasure`] | every deletion: users, transcripts, retention, scrubbing |
 //! | [`http`] | the transport, from socket to service and back; it knows no SQL and no route |
 //! | [`app`] | the parts, and how they are built |
 //! | [`api`] | one function a route, one file a family |
+//! | [`console`] | the pages for browsers, which the binary carries |
 //! | [`routes`] | the table: every route, once |
 //! | [`server`] | starts and drains: jobs, shutdown |
 //! | [`cli`] | the commands: `serve`, `status`, `config`, and those that administer |
@@ -46,11 +49,13 @@
 pub mod api;
 pub mod app;
 pub mod auth;
+mod backups;
 pub mod bots;
 mod budget;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod console;
 pub mod domain;
 mod erasure;
 pub mod error;
@@ -58,6 +63,7 @@ pub mod exit;
 mod feed;
 pub mod http;
 mod http_client;
+mod kept;
 mod logging;
 pub mod metrics;
 pub mod routes;

@@ -4,18 +4,20 @@
 use crate::api::openapi::openapi;
 use crate::api::route::{Route, admin, bot, open, session, socket, user};
 use crate::api::{
-    admin_keys, analytics, audit, bots, callbacks, caller, docs, export, general, live, meetings,
-    search, segments, tokens, transcripts, usage, users, webhook,
+    admin_keys, analytics, audit, backups, bots, callbacks, caller, docs, export, found, general,
+    live, meetings, overview, search, segments, tickets, tokens, transcripts, usage, users,
+    webhook,
 };
 use crate::app::TableInfo;
+use crate::console;
 use crate::domain::Permission::{
     Nothing as NONE, Read as READ, ReadAll as READ_ALL, Write as WRITE, WriteAll as WRITE_ALL,
 };
 use crate::error::Error::{
-    AdminKeyNotFound, AdminKeyTaken, BotInMeeting, BotLimitReached, BotNotStarted,
-    BotsStillLeaving, EmailFixed, MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook,
-    NothingToUpdate, PageNotFound, TokenDisabled, TokenNotFound, TooBroad, TooManyBots,
-    UserNotFound,
+    AdminKeyNotFound, AdminKeyTaken, BackupConflict, BackupFailed, BackupNoRoom, BackupPathRefused,
+    BotInMeeting, BotLimitReached, BotNotStarted, BotsStillLeaving, DeliveryNotFound, EmailFixed,
+    MakerDisabled, MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook, NothingToUpdate,
+    PageNotFound, TokenDisabled, TokenNotFound, TooBroad, TooManyBots, UserNotFound, WiderScope,
 };
 use crate::error::Result;
 use crate::metrics::RouteLabel;
@@ -62,17 +64,30 @@ fn rows() -> Vec<Route> { vec![
     open(              GET,    "/metrics",                                    general::get_metrics,                 "Prometheus metrics").paged().probe().responds_with(&["text/plain", "application/openmetrics-text"]),
     open(              GET,    "/docs",                                       docs::get_docs,                       "API documentation").responds_with(&["text/html"]),
     open(              GET,    "/docs/{file}",                                docs::get_docs_file,                  "File of the API documentation").errors([PageNotFound]).responds_with(&["text/javascript", "text/css"]),
+    open(              GET,    "/console",                                    console::get_console_folder,          "Redirect to the console").errors([PageNotFound]),
+    open(              GET,    "/console/",                                   console::get_console,                 "Console").errors([PageNotFound]).responds_with(&["text/html"]),
+    open(              GET,    "/console/{file}",                             console::get_console_file,            "File of the console").errors([PageNotFound]).responds_with(&["text/javascript", "text/css", "image/svg+xml"]),
     open(              GET,    "/openapi.json",                               docs::get_openapi,                    "OpenAPI document").responds_with(&["application/json"]),
 
     user(   NONE,      GET,    "/user",                                       caller::get_caller,                   "Get the caller and the token in use"),
     user(   READ_ALL,  GET,    "/user/usage",                                 usage::get_own_usage,                 "Get the caller's usage by day and token").paged(),
     user(   READ_ALL,  GET,    "/user/tokens",                                caller::list_own_tokens,              "List the caller's tokens").large(),
     user(   NONE,      POST,   "/user/tokens/rotate",                         caller::rotate_own_token,             "Rotate the token in use").errors([tokens::already_rotated(), TokenNotFound]).cost(10).example(r#"{"grace_seconds": 600}"#),
+    user(   WRITE_ALL, POST,   "/user/tokens",                                caller::create_own_token,             "Create a token of the caller's own, never wider than the token in use").errors([tokens::too_many(), TokenNotFound, TokenDisabled]).cost(10).example(r#"{"name": "dashboard", "read_only": true}"#),
+    user(   WRITE_ALL, DELETE, "/user/tokens/{id}",                           caller::revoke_own_token,             "Revoke a token of the caller's own").errors([TokenNotFound]),
     user(   READ,      GET,    "/meetings",                                   meetings::list_meetings,              "List the caller's meetings, newest first").paged(),
     user(   WRITE,     PATCH,  "/meetings/{platform}/{native_meeting_id}",    meetings::update_meeting,             "Update name, participants, languages or notes of a meeting").errors([NothingToUpdate, meetings::missing()]).paged().example(r#"{"data": {"name": "Weekly", "notes": "Bring the figures."}}"#),
     user(   WRITE,     DELETE, "/meetings/{platform}/{native_meeting_id}",    meetings::delete_transcript,          "Delete the transcript and the personal data of a finished meeting").errors([meetings::missing(), meetings::not_over()]).cost(10),
     user(   READ,      GET,    "/transcripts/search",                         search::search_transcripts,           "Search the caller's transcripts, newest segments first").errors([TooBroad]).large().cost(5),
     user(   READ,      GET,    "/transcripts/{platform}/{native_meeting_id}", transcripts::get_transcript,          "Get a meeting with its transcript").errors([meetings::missing()]).paged(),
+
+    admin(             GET,    "/admin/overview",                             overview::get_overview,               "Get the server at one glance").large(),
+    admin(             GET,    "/admin/settings",                             overview::list_settings,              "List the settings in force").large(),
+    admin(             GET,    "/admin/refusals",                             overview::list_refusals,              "List refused keys since the start, newest first").large(),
+
+    admin(             GET,    "/admin/users/search",                         found::search_users,                  "Search users, with their seats and their last use").large(),
+    admin(             GET,    "/admin/tokens/search",                        found::search_tokens,                 "Search tokens of all users: ending, unused").large(),
+    admin(             GET,    "/admin/meetings/search",                      found::search_meetings,               "Search meetings of all users, newest first").large(),
 
     admin(             POST,   "/admin/users",                                users::create_user,                   "Create a user, or get the one with that e-mail address").example(r#"{"email": "ada@example.com", "name": "Ada", "max_concurrent_bots": 2}"#),
     admin(             GET,    "/admin/users",                                users::list_users,                    "List users by id").large(),
@@ -88,7 +103,7 @@ fn rows() -> Vec<Route> { vec![
     admin(             GET,    "/admin/tokens",                               tokens::list_tokens,                  "List tokens by id").large(),
     admin(             POST,   "/admin/tokens/explain",                       tokens::explain_token,                "Explain whether a token is accepted, and why").example(r#"{"token": "AbCdEf1234567890AbCdEf1234567890AbCdEf12"}"#),
     admin(             GET,    "/admin/tokens/{id}",                          tokens::get_token,                    "Get a token").errors([TokenNotFound]),
-    admin(             PATCH,  "/admin/tokens/{id}",                          tokens::update_token,                 "Update, disable or enable a token").errors([TokenNotFound]).example(r#"{"name": "phone", "expires_in": 2592000}"#),
+    admin(             PATCH,  "/admin/tokens/{id}",                          tokens::update_token,                 "Update, narrow, disable or enable a token").errors([TokenNotFound, WiderScope, MakerDisabled]).example(r#"{"name": "phone", "expires_in": 2592000}"#),
     admin(             POST,   "/admin/tokens/{id}/rotate",                   tokens::rotate_token,                 "Rotate a token").errors([TokenNotFound, tokens::already_rotated(), TokenDisabled]).example(r#"{"grace_seconds": 600}"#),
     admin(             DELETE, "/admin/tokens/{id}",                          tokens::revoke_token,                 "Revoke a token").errors([TokenNotFound]),
 
@@ -101,7 +116,15 @@ fn rows() -> Vec<Route> { vec![
     admin(             GET,    "/admin/audit/verify",                         audit::verify_audit_log,              "Verify the audit log"),
     admin(             GET,    "/admin/audit/export",                         audit::export_audit_log,              "Export the audit log as JSON lines").paged(),
 
+    admin(             GET,    "/admin/backups",                              backups::list_backups,                "List the backups in the configured folder, newest first").errors([BackupFailed("...".to_owned())]).large(),
+    admin(             POST,   "/admin/backups",                              backups::create_backup,               "Back up the database into the configured folder").errors([BackupConflict("...".to_owned()), BackupNoRoom("...".to_owned()), BackupFailed("...".to_owned()), BackupPathRefused]),
+
     admin(             POST,   "/admin/meetings/{id}/stop",                   bots::stop_meeting,                   "Stop the bot of any meeting").errors([NoSuchMeeting]),
+    admin(             GET,    "/admin/meetings/{id}/log",                    bots::get_bot_log,                    "Get the end of what the bot of a meeting has printed").errors([NoSuchMeeting]).large(),
+
+    admin(             GET,    "/admin/users/{id}/webhook",                   webhook::get_user_webhook,            "Get the webhook of a user").errors([UserNotFound]),
+    admin(             GET,    "/admin/users/{id}/webhook/deliveries",        webhook::list_user_deliveries,        "List the webhook deliveries of a user, newest first").errors([UserNotFound]).large(),
+    admin(             POST,   "/admin/deliveries/{id}/resend",               webhook::resend_delivery,             "Send a webhook event of any user once more").errors([DeliveryNotFound, NoWebhook]),
 
     admin(             GET,    "/admin/stats/meetings-users",                 analytics::list_meetings_with_users,  "List all meetings with their users, newest first").large(),
     admin(             GET,    "/admin/analytics/users",                      analytics::list_user_summaries,       "List users by id, without their data").large(),
@@ -127,7 +150,9 @@ fn rows() -> Vec<Route> { vec![
     user(   WRITE_ALL, PUT,    "/user/webhook",                               webhook::set_webhook,                 "Set the caller's webhook").paged().example(r#"{"webhook_url": "https://example.com/hook"}"#),
     user(   READ_ALL,  GET,    "/user/webhook",                               webhook::get_webhook,                 "Get the caller's webhook"),
     user(   READ_ALL,  GET,    "/user/webhook/deliveries",                    webhook::list_webhook_deliveries,     "List the caller's webhook deliveries, newest first").large(),
+    user(   WRITE_ALL, POST,   "/user/webhook/deliveries/{id}/resend",        webhook::resend_own_delivery,         "Send a webhook event once more").errors([DeliveryNotFound, NoWebhook]).cost(10),
     user(   WRITE_ALL, POST,   "/user/webhook/test",                          webhook::test_webhook,                "Send a test event to the caller's webhook").errors([NoWebhook]).cost(10),
 
+    user(   READ,      POST,   "/tickets",                                    tickets::create_ticket,               "Create a ticket for a WebSocket").example(r#"{"path": "/ws"}"#),
     socket( READ,      GET,    "/ws",                                         live::open_live_feed,                 "Follow the caller's meetings over WebSocket"),
 ]}

@@ -6,6 +6,7 @@ pub mod reload;
 
 pub use configured_users::apply_configured_users;
 
+use crate::api::overview::count_ahead;
 use crate::api::service::Api;
 use crate::app::App;
 use crate::clock::later;
@@ -42,6 +43,21 @@ const LAST_BATCH_TRIES: u32 = 50;
 /// How long to wait between two tries.
 const LAST_BATCH_PAUSE: Duration = Duration::from_millis(100);
 
+/// Serves without the jobs that run beside the service, until `shutdown` resolves; then closes the
+/// database.
+pub async fn run_at_rest(
+    app: Arc<App>,
+    listeners: Listeners,
+    shutdown: impl Future<Output = ()>,
+) -> std::result::Result<(), StartupError> {
+    let api = Arc::new(Api::new(Arc::clone(&app), &TABLE));
+    serve(Arc::clone(&app.transport), api, listeners, shutdown).await;
+    app.backups.stop();
+    app.backups.ended().await;
+    app.store.close();
+    Ok(())
+}
+
 /// Serves until `shutdown` resolves or the database fails; then writes what is pending and closes
 /// the database.
 pub async fn run(
@@ -57,11 +73,13 @@ pub async fn run(
             _ = failure.wait_for(Option::is_some) => {}
         }
         app.dispatcher.stop();
+        app.backups.stop();
     };
     let api = Arc::new(Api::new(Arc::clone(&app), &TABLE));
     serve(Arc::clone(&app.transport), api, listeners, shutdown_or_failure).await;
     app.bots.stop().await;
     jobs.stop().await;
+    app.backups.ended().await;
     app.store.close();
     let Some(cause) = app.store.failure().borrow().clone() else { return Ok(()) };
     let path = app.store.path().display();
@@ -92,6 +110,8 @@ impl Jobs {
             tokio::spawn(Arc::clone(&app.erasure).keep_applying_retention(retention)),
             tokio::spawn(keep_indexing(Arc::clone(app))),
             tokio::spawn(keep_certificate(Arc::clone(app))),
+            tokio::spawn(Arc::clone(&app.backups).keep_making()),
+            tokio::spawn(count_ahead(Arc::clone(app))),
         ];
         let dispatcher = Arc::clone(&app.dispatcher).run(Arc::clone(&app.store));
         Self {

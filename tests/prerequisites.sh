@@ -37,8 +37,8 @@ bash        python             bash           bash           bash           bash
 git         python             git            git            git            git          git
 jq          python             jq             jq             jq             jq           jq
 groff       python             groff-base     groff          groff          groff        groff
-node        python             nodejs         nodejs         nodejs         nodejs       node
-npm         python             npm            nodejs-npm     npm            npm          node
+node        python,browser     nodejs         nodejs         nodejs         nodejs       node
+npm         python,browser     npm            nodejs-npm     npm            npm          node
 nginx       python             nginx-light    nginx          nginx          nginx        nginx
 caddy       python             caddy          caddy          caddy          caddy        caddy
 haproxy     python             haproxy        haproxy        haproxy        haproxy      haproxy

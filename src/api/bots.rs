@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::auth::{Admin, User};
 use crate::bots::LaunchSpec;
 use crate::domain::bot::{container_name, session_alias};
+use crate::domain::bounded_int::BoundedInt;
 use crate::domain::lifecycle::TransitionOutcome;
 use crate::domain::{
     AutomaticLeave, BotConfig, Language, Meeting, MeetingId, MeetingStatus, PlainToken,
@@ -17,7 +18,9 @@ use crate::domain::{
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
 use crate::http::{Accepted, Created, Json};
-use crate::store::{Advance, Advanced, BotAtWork, MeetingRef, NoteContainer, Reconfigure, SendBot};
+use crate::store::{
+    Advance, Advanced, BotAtWork, MeetingRef, NoteContainer, Reconfigure, SendBot, TelematicsWanted,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -280,6 +283,53 @@ pub(crate) async fn stop_meeting(
 ) -> Result<Accepted<Message>> {
     let advanced = stop_any(&app, &admin, id).await?;
     Ok(Accepted(stopped(&advanced.ok_or(Error::NoSuchMeeting)?)))
+}
+
+/// How much of a log is read, in bytes.
+type LogBytes = BoundedInt<1, 65_536>;
+
+input! {
+    /// Path and query of `GET /admin/meetings/{id}/log`.
+    pub(crate) struct GetBotLogInput {
+        path id: MeetingId,
+        query_or(BoundedInt(16_384)) bytes: LogBytes,
+    }
+}
+
+/// The end of a bot's log.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BotLog {
+    /// The meeting.
+    meeting_id: MeetingId,
+    /// The last lines that the bot has printed; null where no log is kept: another runner than
+    /// `process` keeps none, and it is deleted with the transcript and by its age.
+    #[schema(required)]
+    log: Option<String>,
+    /// How long the whole log is, in bytes.
+    log_bytes: u64,
+    /// Whether `log` is all of it.
+    is_whole: bool,
+}
+
+/// Gets the end of what the bot of any meeting has printed, from the beginning of a line.
+pub(crate) async fn get_bot_log(
+    app: Arc<App>,
+    _: Admin,
+    input: GetBotLogInput,
+) -> Result<Json<BotLog>> {
+    let wanted = TelematicsWanted { id: input.id, transcriptions: false, sessions: false };
+    let meeting_id = app.store.telematics(wanted).await?.meeting.id;
+    let bytes_max = input.bytes.0.unsigned_abs();
+    let tail = app.bots.log_tail(meeting_id, bytes_max).await?;
+    Ok(Json(match tail {
+        Some(tail) => BotLog {
+            meeting_id,
+            log: Some(tail.text),
+            log_bytes: tail.log_bytes,
+            is_whole: tail.is_whole,
+        },
+        None => BotLog { meeting_id, log: None, log_bytes: 0, is_whole: true },
+    }))
 }
 
 /// The response to a stop request.

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::domain::{Permission, Time};
 use crate::http::service::Request;
+use crate::metrics::RouteLabel;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,6 +17,8 @@ pub struct Call {
     pub permission: Permission,
     /// How many requests it counts as.
     pub cost: u32,
+    /// The method and the path of the row.
+    pub label: RouteLabel,
     /// When the request came.
     pub now: Time,
     /// The same by the monotonic clock, for rate limits.

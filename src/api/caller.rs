@@ -1,13 +1,17 @@
 //! The caller: the user and the token of the request.
 
-use crate::api::tokens::{HolderGrace, RotatedToken, Rotation};
+use crate::api::tokens::{
+    HolderGrace, NewToken, RotatedToken, Rotation, TermsInput, counted, secret,
+};
+use crate::api::users::ById;
 use crate::app::App;
 use crate::auth::{Identity, User};
-use crate::domain::{Hint, Time, Token, TokenId, TokenTerms, UserId};
+use crate::domain::{Hint, Scope, Time, Token, TokenId, TokenTerms, UserId};
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
 use crate::http::response::{AnswerDoc, json_bytes};
-use crate::http::{Created, IntoResponse, Json, Response};
+use crate::http::{Created, IntoResponse, Json, NoContent, Response, WithHeader};
+use crate::store::{MakeToken, RevokeToken};
 use bytes::Bytes;
 use hyper::StatusCode;
 use serde::Serialize;
@@ -110,8 +114,8 @@ input! {
     }
 }
 
-/// Rotates the token of the request: the new one has the same scope and the same end. Possible five
-/// times an hour.
+/// Rotates the token of the request: the new one has the same scope and the same end. What it has
+/// made goes on: whoever doubts one of those deletes it. Possible five times an hour.
 pub(crate) async fn rotate_own_token(
     app: Arc<App>,
     caller: User,
@@ -121,4 +125,48 @@ pub(crate) async fn rotate_own_token(
     let (verb, secret) = Rotation::by_holder(input.grace_seconds).verb(caller.token.id, now)?;
     let rotated = app.store.write_by(caller.actor(now)?, verb).await?;
     Ok(Created(RotatedToken::new(&secret, rotated)))
+}
+
+input! {
+    /// Body of `POST /user/tokens`; none is needed.
+    pub(crate) struct CreateOwnTokenInput, body Optional {
+        flatten terms: TermsInput,
+        flatten scope: Scope,
+    }
+}
+
+/// Creates a token of the caller's own, never wider than the token of the request: its end is no
+/// later, and it is revoked, disabled and shortened with it. A user has five of them an hour,
+/// deleted ones included; they count with the rotations of the token.
+pub(crate) async fn create_own_token(
+    app: Arc<App>,
+    caller: User,
+    input: CreateOwnTokenInput,
+) -> Result<Created<NewToken>> {
+    let now = app.clock.now();
+    let secret = secret()?;
+    let verb = MakeToken {
+        by: caller.token.id,
+        hash: secret.hash(),
+        hint: secret.hint(),
+        terms: input.terms.changes(now),
+        scope: input.scope,
+        now,
+    };
+    let token = app.store.write_by(caller.actor(now)?, verb).await?;
+    Ok(Created(NewToken::new(&secret, token)))
+}
+
+/// Revokes the token of the request or one that it has made, with those that its holder rotated it
+/// to and those that it has made itself. Others of the user are an administrator's to revoke, and so
+/// are configured ones. The header `X-Tokens-Affected` says how many they were.
+pub(crate) async fn revoke_own_token(
+    app: Arc<App>,
+    caller: User,
+    ById(id): ById<TokenId>,
+) -> Result<WithHeader<NoContent>> {
+    let now = app.clock.now();
+    let verb = RevokeToken { id, of_user: Some(caller.user.id), by: Some(caller.token.id), now };
+    let affected = app.store.write_by(caller.actor(now)?, verb).await?;
+    Ok(counted(NoContent, &affected))
 }

@@ -1,5 +1,6 @@
 //! The API documentation in the binary: the page, its files, and the OpenAPI document.
 
+use crate::api::carried::{serve, text};
 use crate::api::guard::Anonymous;
 use crate::app::App;
 use crate::domain::text::SingleLine;
@@ -8,7 +9,6 @@ use crate::http::Asset;
 use crate::http::asset::Served;
 use crate::http::request::input::input;
 use hyper::header::{self, HeaderName, HeaderValue};
-use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::OnceCell;
 use utoipa_swagger_ui::Config;
@@ -64,20 +64,6 @@ pub(crate) async fn get_openapi(app: Arc<App>, caller: Anonymous, (): ()) -> Res
     static ASSET: OnceLock<Asset> = OnceLock::new();
     let document = (app.table.document)()?;
     Ok(serve(text(&ASSET, document, "application/json"), &caller))
-}
-
-/// The response for a caller who may have the file already, and may take it compressed.
-fn serve(asset: &'static Asset, caller: &Anonymous) -> Served {
-    asset.serve(caller.accepts_gzip, caller.known_etags.as_ref())
-}
-
-fn text(
-    cell: &'static OnceLock<Asset>,
-    body: &'static str,
-    content_type: &'static str,
-) -> &'static Asset {
-    let content_type = HeaderValue::from_static(content_type);
-    cell.get_or_init(|| Asset::new(Cow::Borrowed(body.as_bytes()), content_type))
 }
 
 /// A file of Swagger UI.

@@ -6,7 +6,7 @@ use crate::domain::Time;
 use crate::error::Result;
 use crate::http::response::AnswerDoc;
 use crate::http::{IntoResponse, Json, Page, Response};
-use crate::metrics::Format;
+use crate::metrics::{Format, Reading};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 use serde::{Deserialize, Serialize};
@@ -30,9 +30,10 @@ pub(crate) struct Welcome {
     docs: &'static str,
 }
 
-/// The server information; a browser is redirected to the documentation.
+/// The server information; a browser is redirected to a page.
 pub(crate) struct Front {
-    is_browser: bool,
+    /// Where a browser is sent; `None` for everyone else.
+    page: Option<&'static str>,
 }
 
 impl IntoResponse for Front {
@@ -41,9 +42,9 @@ impl IntoResponse for Front {
             Json(Welcome { message: "Welcome to Vomeet", version: VERSION, docs: "/docs" })
                 .into_response()?;
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
-        if self.is_browser {
+        if let Some(page) = self.page {
             *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
-            response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("docs"));
+            response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(page));
         }
         Ok(response)
     }
@@ -52,15 +53,17 @@ impl IntoResponse for Front {
         let [mut redirect, welcome] = [Json::<Welcome>::describe(), Json::<Welcome>::describe()];
         for answer in &mut redirect {
             answer.status = StatusCode::TEMPORARY_REDIRECT;
-            answer.about = "A browser is sent to the documentation";
+            answer.about =
+                "A browser is sent to the console, or to the documentation where there is none";
         }
         welcome.into_iter().chain(redirect).collect()
     }
 }
 
-/// Gets the server information, or redirects a browser to the documentation.
-pub(crate) async fn get_server_info(_: Arc<App>, caller: Anonymous, (): ()) -> Result<Front> {
-    Ok(Front { is_browser: caller.wants_page })
+/// Gets the server information, or redirects a browser to the console or the documentation.
+pub(crate) async fn get_server_info(app: Arc<App>, caller: Anonymous, (): ()) -> Result<Front> {
+    let page = if app.config.console { "console/" } else { "docs" };
+    Ok(Front { page: caller.wants_page.then_some(page) })
 }
 
 /// The health of the server.
@@ -120,7 +123,7 @@ async fn inside(app: &App) -> Result<Inside> {
 pub(crate) async fn get_metrics(app: Arc<App>, caller: Anonymous, (): ()) -> Result<Page> {
     let written = app.store.written();
     let budgets = &app.transport.budgets;
-    let readings = [
+    let mut readings = vec![
         ("http_connections", "Open connections", app.transport.connections.count() as u64),
         ("live_sockets", "Open live sockets", budgets.sockets.used()),
         ("body_bytes", "Bytes of request bodies that are counted", budgets.bodies.used()),
@@ -140,6 +143,7 @@ pub(crate) async fn get_metrics(app: Arc<App>, caller: Anonymous, (): ()) -> Res
         ),
         ("store_bytes", "Size of the database and its WAL", app.store.size_bytes()),
     ];
+    readings.extend(backup_readings(&app));
     let counters = [
         (
             "connections_evicted",
@@ -151,6 +155,7 @@ pub(crate) async fn get_metrics(app: Arc<App>, caller: Anonymous, (): ()) -> Res
             "Requests refused since the start because their caller, or all, held too much",
             budgets.refused(),
         ),
+        ("backup_failures", "Backups that failed since the start", app.backups.failures()),
         ("store_writes", "Writes committed since the start", written.verbs),
         ("store_commits", "Commits that they shared", written.commits),
     ];
@@ -165,4 +170,27 @@ pub(crate) async fn get_metrics(app: Arc<App>, caller: Anonymous, (): ()) -> Res
         content_type: HeaderValue::from_static(format.content_type()),
         headers: vec![(header::VARY, HeaderValue::from_static("Accept"))],
     })
+}
+
+/// What is known of the backups in the folder.
+fn backup_readings(app: &App) -> [Reading; 3] {
+    let good = app.backups.last_good();
+    let took = good.as_ref().and_then(|good| good.took).unwrap_or_default();
+    [
+        (
+            "backup_last_success_timestamp_seconds",
+            "As of when the last good backup in the folder is, in seconds since 1970; 0 is none",
+            good.as_ref().map_or(0, |good| (good.at.as_millis() / 1000).cast_unsigned()),
+        ),
+        (
+            "backup_seconds",
+            "How long the last backup took, rounded up; 0 where it was made before the start",
+            took.as_secs() + u64::from(took.subsec_nanos() > 0),
+        ),
+        (
+            "backup_bytes",
+            "Size of the last good backup in the folder",
+            good.as_ref().map_or(0, |good| good.bytes),
+        ),
+    ]
 }

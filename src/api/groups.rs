@@ -40,7 +40,7 @@ pub(crate) fn of(path: &str) -> &'static str {
         _ if path.starts_with("/bots/internal") => "Bot callbacks",
         _ if path.starts_with("/bots") => "Bots",
         _ if path.starts_with("/transcripts") => "Transcripts",
-        _ if path.starts_with("/ws") => "Live feed",
+        _ if path.starts_with("/ws") || path == "/tickets" => "Live feed",
         _ if path.starts_with("/user/webhook") => "Webhooks",
         _ if path.starts_with("/user") => "The caller",
         _ if path.starts_with("/meetings") => "Meetings",

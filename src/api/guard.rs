@@ -5,9 +5,9 @@ use crate::api::call::Call;
 use crate::app::App;
 use crate::auth;
 use crate::auth::Auth;
-use crate::auth::{ADMIN_HEADER, Admin, Bot, ResponseHeaders, USER_HEADER, User};
+use crate::auth::{ADMIN_HEADER, Admin, Bot, InQuery, Refusal, ResponseHeaders, USER_HEADER, User};
 use crate::budget::Holder;
-use crate::domain::TokenHash;
+use crate::domain::{Hint, PlainToken, TokenHash};
 use crate::error::{Error, Result};
 use crate::http::peer::Origin;
 use crate::http::request::extractor::query_value;
@@ -15,11 +15,13 @@ use crate::http::this_machine::Locality;
 use crate::http::websocket::handshake::Handshake;
 use crate::http::websocket::origin;
 use hyper::body::Body;
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use std::net::IpAddr;
 
 /// The query parameter of a user's token: browsers cannot set headers on a WebSocket.
 pub(crate) const KEY_PARAMETER: &str = "api_key";
+/// The query parameter of a ticket, which is better there than a token.
+pub(crate) const TICKET_PARAMETER: &str = "ticket";
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -164,7 +166,7 @@ impl Guard for Admin {
 
     fn authenticate(call: &Call) -> Result<Self> {
         match &call.request.peer.origin {
-            Origin::Local(user) => Ok(Auth::local(user, call.now)),
+            Origin::Local { user, uid } => Ok(Auth::local(user, *uid, call.now)),
             Origin::Network(_) => call.app.auth.admin(
                 &call.request.head,
                 || locality(call).is_sure(),
@@ -222,8 +224,8 @@ impl Guard for Bot {
 /// A caller who opens a WebSocket: with a token, or to be told over the socket that the token is
 /// refused.
 pub struct WebSocketCaller {
-    /// The caller and the token's hash; or [`Error::TokenMissing`] or [`Error::TokenRefused`].
-    pub who: Result<(User, TokenHash)>,
+    /// The caller; or [`Error::TokenMissing`] or [`Error::TokenRefused`].
+    pub who: Result<User>,
     /// The handshake of the request.
     pub handshake: Handshake,
 }
@@ -239,11 +241,15 @@ impl Guard for WebSocketCaller {
         if !origin::is_allowed(&call.request.head.headers, &call.app.transport.rules().limits) {
             return Err(Error::ForeignOrigin);
         }
-        let in_query = query_value(call.request.head.uri.query().unwrap_or(""), KEY_PARAMETER);
+        let query = call.request.head.uri.query().unwrap_or("");
+        let ticket = query_value(query, TICKET_PARAMETER);
+        let key = query_value(query, KEY_PARAMETER);
+        let (_, path) = call.label;
+        let in_query = InQuery { ticket: ticket.as_deref(), key: key.as_deref(), path };
         let App { auth, store, .. } = &*call.app;
         let who = auth.websocket_user(
             &call.request.head,
-            in_query.as_deref(),
+            &in_query,
             store,
             call.request.client,
             call.now,
@@ -259,14 +265,14 @@ impl Guard for WebSocketCaller {
 
     fn holder(&self) -> Holder {
         match &self.who {
-            Ok((user, _)) => user.holder(),
+            Ok(user) => user.holder(),
             Err(_) => Holder::Anonymous,
         }
     }
 
     fn record_use(&self, call: &Call, response_headers: &mut ResponseHeaders) -> Result<()> {
         match &self.who {
-            Ok((user, _)) => user.record_use(call, response_headers),
+            Ok(user) => user.record_use(call, response_headers),
             Err(_) => Ok(()),
         }
     }
@@ -285,11 +291,12 @@ pub fn admit<D: Guard>(call: &Call, response_headers: &mut ResponseHeaders) -> R
 /// Counts a refused key, and gives the error that the caller gets: `error`, or too many failed
 /// keys.
 pub fn count_failed_auth(call: &Call, access: Access, error: Error) -> Error {
-    let header = match access {
-        Access::Admin => ADMIN_HEADER,
-        Access::Bot | Access::Session => header::AUTHORIZATION,
-        Access::User | Access::Socket | Access::Open => USER_HEADER,
+    let (key, header) = match access {
+        Access::Admin => ("admin_key", ADMIN_HEADER),
+        Access::Bot | Access::Session => ("bot", header::AUTHORIZATION),
+        Access::User | Access::Socket | Access::Open => ("token", USER_HEADER),
     };
+    note_refusal(call, key, &header, &error);
     // A request without a key is no attempt to guess one.
     let brings_key = access == Access::Socket
         || call.request.head.headers.get_all(header).iter().any(|key| !key.is_empty());
@@ -301,4 +308,24 @@ pub fn count_failed_auth(call: &Call, access: Access, error: Error) -> Error {
         Ok(()) => error,
         Err(too_many) => too_many,
     }
+}
+
+/// Notes a refused key for administrators; of the key itself its hint at most.
+fn note_refusal(call: &Call, key: &'static str, header: &HeaderName, error: &Error) {
+    let is_refusal = error.refuses_key() || matches!(error, Error::TokenMissing(_));
+    let Some((code, _)) = error.reason().filter(|_| is_refusal) else { return };
+    let sent = call.request.head.headers.get(header).map(HeaderValue::as_bytes);
+    let hint = sent.filter(|sent| PlainToken::is_wellformed(sent)).map(Hint::of);
+    let (method, path) = call.label;
+    call.app.refusals.note(Refusal {
+        at: call.now,
+        first_at: call.now,
+        count: 1,
+        address: call.request.client,
+        key,
+        code,
+        method,
+        path,
+        hint,
+    });
 }

@@ -90,7 +90,7 @@ pub(crate) async fn open_live_feed(
 ) -> Result<Switching> {
     let WebSocketCaller { who, handshake } = caller;
     let permit = match &who {
-        Ok((user, _)) => {
+        Ok(user) => {
             let held = app.transport.budgets.sockets.take(Holder::User(user.user.id), 1)?;
             app.transport.sockets.known(held)
         }
@@ -103,13 +103,14 @@ pub(crate) async fn open_live_feed(
 
 async fn serve_connection(
     app: Arc<App>,
-    who: Result<(User, TokenHash)>,
+    who: Result<User>,
     mut socket: Socket<TrackedStream>,
     mut permit: Permit,
 ) {
     let (end, refused) = match who {
-        Ok((user, token)) => {
-            let end = follow(&app, &user, token, &mut socket, &mut permit).await;
+        Ok(user) => {
+            let token = user.token_hash();
+            let end = follow(&app, &user, &mut socket, &mut permit).await;
             (end, app.auth.revalidate(&token, &app.store, app.clock.now()).err())
         }
         Err(error) => (End::KeyRefused, Some(error)),
@@ -135,16 +136,19 @@ fn last_words(refused: Option<&Error>) -> Option<Utf8Bytes> {
 async fn follow(
     app: &App,
     user: &User,
-    token: TokenHash,
     socket: &mut Socket<TrackedStream>,
     permit: &mut Permit,
 ) -> End {
+    let token = user.token_hash();
     let (watcher, cut) = app.feed.watch(user.user.id, token);
     let changed = watcher.token_changed();
     // The key may have been revoked since it was authenticated, when the feed did not know this
     // subscriber yet.
     if app.auth.revalidate(&token, &app.store, app.clock.now()).is_err() {
         return End::KeyRefused;
+    }
+    if !app.auth.has_scope(&token, &user.token.terms.scope, &app.store) {
+        return End::Narrowed;
     }
     tokio::select! {
         biased;
@@ -158,6 +162,7 @@ async fn follow(
 async fn cut_off(cut: oneshot::Receiver<CloseReason>) -> End {
     match cut.await {
         Ok(CloseReason::KeyRefused) => End::KeyRefused,
+        Ok(CloseReason::Narrowed) => End::Narrowed,
         // The feed drops a subscriber only to close its socket.
         Ok(CloseReason::Slow) | Err(_) => End::Slow,
     }

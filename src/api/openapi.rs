@@ -2,7 +2,7 @@
 
 use crate::api::general::VERSION;
 use crate::api::groups;
-use crate::api::guard::{Access, KEY_PARAMETER};
+use crate::api::guard::{Access, KEY_PARAMETER, TICKET_PARAMETER};
 use crate::api::route::Route;
 use crate::domain::field_error::FieldError;
 use crate::domain::{KeyRejection, Permission, SentInstead};
@@ -131,7 +131,7 @@ fn operation(route: &Route, answers: &[AnswerDoc]) -> OperationBuilder {
         operation = operation.parameter(parameter(field));
     }
     if route.access == Access::Socket {
-        operation = operation.parameter(token_in_query());
+        operation = operation.parameter(token_in_query()).parameter(ticket_in_query());
     }
     let security = security(route.access).iter();
     operation = operation.securities(Some(
@@ -204,6 +204,17 @@ fn token_in_query() -> Parameter {
         .parameter_in(ParameterIn::Query)
         .required(Required::False)
         .description(Some("The API token, for browsers, which cannot set headers here."))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
+}
+
+/// The ticket of a WebSocket, in place of the token.
+fn ticket_in_query() -> Parameter {
+    ParameterBuilder::new()
+        .name(TICKET_PARAMETER)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some("A ticket from `POST /tickets`, in place of the API token."))
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         .build()
 }

@@ -35,6 +35,8 @@ impl Service for Api {
         let now = app.clock.now();
         let instant = app.clock.instant_at(request.came);
         let permission = route.permission.unwrap_or(Permission::WriteAll);
-        route.answer(Box::new(Call { app, request, permission, cost: route.cost, now, instant }))
+        let label = (route.method.as_str(), route.path);
+        let cost = route.cost;
+        route.answer(Box::new(Call { app, request, permission, cost, label, now, instant }))
     }
 }

@@ -7,14 +7,14 @@ use crate::domain::NativeId;
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::text::SingleLine;
 use crate::domain::{
-    Patch, PlainToken, Platform, Scope, ScopedMeeting, Time, Token, TokenChanges, TokenId,
-    TokenTerms, User, UserId,
+    Narrowing, Patch, PlainToken, Platform, Scope, ScopedMeeting, Time, Token, TokenChanges,
+    TokenId, TokenTerms, User, UserId,
 };
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
 use crate::http::{Created, Json, NoContent, WithHeader};
 use crate::store::{
-    Affected, CreateToken, RevokeToken, RotateToken, Rotated, TokenPage, UpdateToken,
+    Affected, CreateToken, MADE_MAX, RevokeToken, RotateToken, Rotated, TokenPage, UpdateToken,
 };
 use hyper::header::{HeaderName, HeaderValue};
 use serde::Serialize;
@@ -52,6 +52,7 @@ input! {
         optional read_only: Option<bool> => read_only.unwrap_or(false),
         optional_list(PLATFORMS_MAX) platforms: Option<Vec<Platform>> => platforms.unwrap_or_default(),
         optional_object meeting: Option<ScopedMeeting>,
+        ..Scope::default()
     }
 }
 
@@ -73,7 +74,7 @@ input! {
 
 impl TermsInput {
     /// The changes that are asked for; spans begin now.
-    fn changes(self, now: Time) -> TokenChanges {
+    pub(crate) fn changes(self, now: Time) -> TokenChanges {
         TokenChanges {
             name: self.name.map(|name| name.0),
             expires_at: self.expires_in.map(|seconds| now.plus_seconds(seconds.0)),
@@ -99,7 +100,8 @@ pub(crate) struct NewToken {
 }
 
 impl NewToken {
-    fn new(secret: &PlainToken, token: Token) -> Self {
+    /// The response to the creation of a token.
+    pub(crate) fn new(secret: &PlainToken, token: Token) -> Self {
         Self {
             id: token.id,
             token: secret.reveal().to_owned(),
@@ -172,13 +174,23 @@ input! {
     pub(crate) struct UpdateTokenInput, body Required {
         path id: TokenId,
         flatten terms: TermsInput,
+        flatten narrowing: Narrowing,
         optional disabled: Option<bool>,
     }
 }
 
-/// Updates the given fields of a token; a disabled token is refused until it is enabled again. What
-/// disables, enables or shortens it does the same to the tokens that its holder rotated it to; the
-/// header `X-Tokens-Affected` says how many tokens were changed.
+input! {
+    for Narrowing {
+        optional read_only: Option<bool>,
+        optional_list(PLATFORMS_MAX) platforms: Option<Vec<Platform>>,
+        optional_object meeting: Option<ScopedMeeting>,
+    }
+}
+
+/// Updates the given fields of a token; a disabled token is refused until it is enabled again, and
+/// its scope is only ever narrowed. What disables, enables, shortens or narrows it does the same to
+/// the tokens that its holder rotated it to or has made by it; the header `X-Tokens-Affected` says
+/// how many tokens were changed.
 pub(crate) async fn update_token(
     app: Arc<App>,
     admin: Admin,
@@ -188,6 +200,7 @@ pub(crate) async fn update_token(
     let verb = UpdateToken {
         id: input.id,
         terms: input.terms.changes(now),
+        narrowing: input.narrowing,
         disabled: input.disabled,
         now,
     };
@@ -297,6 +310,11 @@ pub(crate) fn already_rotated() -> Error {
     Error::TokenReplaced(TokenId(2))
 }
 
+/// The error of a user who has made many tokens, for the route table.
+pub(crate) fn too_many() -> Error {
+    Error::TooManyTokens { max: MADE_MAX }
+}
+
 /// Revokes a token, and those that its holder rotated it to: they are refused from the next request
 /// on. The header `X-Tokens-Affected` says how many they were.
 pub(crate) async fn revoke_token(
@@ -304,13 +322,13 @@ pub(crate) async fn revoke_token(
     admin: Admin,
     ById(id): ById<TokenId>,
 ) -> Result<WithHeader<NoContent>> {
-    let verb = RevokeToken { id, now: app.clock.now() };
+    let verb = RevokeToken { id, of_user: None, by: None, now: app.clock.now() };
     let affected = app.store.write_by(admin.actor()?, verb).await?;
     Ok(counted(NoContent, &affected))
 }
 
 /// A response that says how many tokens were changed.
-fn counted<T>(response: T, affected: &Affected) -> WithHeader<T> {
+pub(crate) fn counted<T>(response: T, affected: &Affected) -> WithHeader<T> {
     WithHeader { response, header: (TOKENS_AFFECTED, HeaderValue::from(affected.count())) }
 }
 

@@ -60,7 +60,8 @@ input! {
     }
 }
 
-fn not_empty(text: SingleLine<254>) -> Option<String> {
+/// A text that says something.
+pub(crate) fn not_empty<const MAX: usize>(text: SingleLine<MAX>) -> Option<String> {
     if text.0.is_empty() { None } else { Some(text.0) }
 }
 

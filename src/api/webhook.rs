@@ -1,16 +1,16 @@
 //! The caller's webhook: the URL to which events are posted, and their deliveries.
 
-use crate::api::users::PageLimit;
+use crate::api::users::{ById, PageLimit};
 use crate::app::App;
-use crate::auth::User as Caller;
+use crate::auth::{Admin, User as Caller};
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::field::Invalid;
 use crate::domain::field_error::{FieldError, LocStep, SentValue};
-use crate::domain::{Delivery, DeliveryId, Patch, User, WebhookSecret};
+use crate::domain::{Delivery, DeliveryId, Patch, User, UserId, WebhookSecret};
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
-use crate::http::{BodyRule, Extractor, FromRequest, Json};
-use crate::store::{DeliveryPage, SetWebhook, Webhook};
+use crate::http::{Accepted, BodyRule, Extractor, FromRequest, Json};
+use crate::store::{DeliveryPage, ResendDelivery, SetWebhook, Webhook};
 use crate::webhooks::WebhookUrl;
 use serde::Serialize;
 use std::sync::Arc;
@@ -106,6 +106,57 @@ pub(crate) async fn list_webhook_deliveries(
 ) -> Result<Json<Deliveries>> {
     let page = DeliveryPage { user_id: caller.user.id, before: input.before, limit: input.limit.0 };
     Ok(Json(Deliveries { deliveries: app.store.deliveries(page).await? }))
+}
+
+/// Sends an event of the caller's once more. One that waits is tried at once; one that was delivered
+/// is tried once, and stays delivered.
+pub(crate) async fn resend_own_delivery(
+    app: Arc<App>,
+    caller: Caller,
+    ById(id): ById<DeliveryId>,
+) -> Result<Accepted<Delivery>> {
+    let verb = ResendDelivery { id, of_user: Some(caller.user.id), now: app.clock.now() };
+    Ok(Accepted(app.store.write(verb).await?.delivery))
+}
+
+/// Gets the webhook of any user; its secret is not shown.
+pub(crate) async fn get_user_webhook(
+    app: Arc<App>,
+    _: Admin,
+    ById(id): ById<UserId>,
+) -> Result<Json<WebhookView>> {
+    let Webhook { url, secret } = app.store.webhook(id)?;
+    Ok(Json(WebhookView { webhook_url: url, has_secret: secret.is_some() }))
+}
+
+input! {
+    /// Path and query of `GET /admin/users/{id}/webhook/deliveries`.
+    pub(crate) struct ListUserDeliveriesInput {
+        path user_id: UserId as "id",
+        flatten page: ListDeliveriesInput,
+    }
+}
+
+/// Lists the webhook deliveries of any user, newest first.
+pub(crate) async fn list_user_deliveries(
+    app: Arc<App>,
+    _: Admin,
+    input: ListUserDeliveriesInput,
+) -> Result<Json<Deliveries>> {
+    let ListDeliveriesInput { limit, before } = input.page;
+    app.store.webhook(input.user_id)?;
+    let page = DeliveryPage { user_id: input.user_id, before, limit: limit.0 };
+    Ok(Json(Deliveries { deliveries: app.store.deliveries(page).await? }))
+}
+
+/// Sends an event of any user once more. One that waits is tried at once.
+pub(crate) async fn resend_delivery(
+    app: Arc<App>,
+    admin: Admin,
+    ById(id): ById<DeliveryId>,
+) -> Result<Accepted<Delivery>> {
+    let verb = ResendDelivery { id, of_user: None, now: app.clock.now() };
+    Ok(Accepted(app.store.write_by(admin.actor()?, verb).await?.delivery))
 }
 
 /// The result of a test.

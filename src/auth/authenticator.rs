@@ -4,6 +4,7 @@ use crate::auth::headers::{ADMIN_HEADER, USER_HEADER};
 use crate::auth::identity::Identity;
 use crate::auth::pending_usage::PendingUsage;
 use crate::auth::sent_instead::sent_instead;
+use crate::auth::tickets::Tickets;
 use crate::auth::token_cache::TokenCache;
 use crate::config::ConfiguredKey;
 use crate::domain::{Actor, AdminKeyId, KeyRejection, PlainToken, SentInstead, Time, TokenHash};
@@ -26,6 +27,7 @@ pub struct Admin {
     key: Option<NamedKey>,
     address: Option<IpAddr>,
     at: Time,
+    owns_database: bool,
 }
 
 /// The named admin key of a request.
@@ -46,6 +48,12 @@ impl Admin {
         actor(self.name.clone().into_owned(), self.address, self.at)
     }
 
+    /// Whether this is root, or the user that the server runs as, by the admin socket: whoever could
+    /// open the database without the server.
+    pub fn owns_database(&self) -> bool {
+        self.owns_database
+    }
+
     /// The named key by which the administrator came; `None` for a key of the settings and for the
     /// admin socket.
     pub fn named_key(&self) -> Option<&NamedKey> {
@@ -55,11 +63,17 @@ impl Admin {
 
 /// An authenticated user, with the token that was sent. Only [`Auth`] makes one.
 pub struct User {
-    identity: Arc<Identity>,
-    address: Option<IpAddr>,
+    pub(super) identity: Arc<Identity>,
+    pub(super) hash: TokenHash,
+    pub(super) address: Option<IpAddr>,
 }
 
 impl User {
+    /// BLAKE3 of the token.
+    pub fn token_hash(&self) -> TokenHash {
+        self.hash
+    }
+
     /// The actor of the audit log entry for what a user does to their own token.
     pub fn actor(&self, at: Time) -> Result<Actor> {
         actor(format!("token:{}", self.token.id), self.address, at)
@@ -110,6 +124,7 @@ pub struct Auth {
     /// Whether the file has keys that another installation issued, which look otherwise than ours.
     has_foreign_keys: bool,
     usage: PendingUsage,
+    tickets: Tickets,
 }
 
 impl Auth {
@@ -121,7 +136,8 @@ impl Auth {
         has_foreign_keys: bool,
     ) -> Self {
         let configured_keys = ArcSwap::from_pointee(hashes_of(keys));
-        Self { configured_keys, token_cache, has_foreign_keys, usage: PendingUsage::default() }
+        let (usage, tickets) = (PendingUsage::default(), Tickets::default());
+        Self { configured_keys, token_cache, has_foreign_keys, usage, tickets }
     }
 
     /// Accepts these admin keys of the settings from now on, and those before them no more.
@@ -154,7 +170,7 @@ impl Auth {
         {
             return Err(Error::AdminKeyRefused(KeyRejection::Expired(end, None)));
         }
-        Ok(Admin { name, key, address, at: now })
+        Ok(Admin { name, key, address, at: now, owns_database: false })
     }
 
     /// The name of an admin key as the audit log writes it, the key if it is a named one, and when
@@ -188,8 +204,10 @@ impl Auth {
 
     /// An administrator who needs no key: a user of this machine who may use the admin socket, or
     /// open the database itself.
-    pub(crate) fn local(user: &str, now: Time) -> Admin {
-        Admin { name: Cow::Owned(format!("local:{user}")), key: None, address: None, at: now }
+    pub(crate) fn local(user: &str, uid: u32, now: Time) -> Admin {
+        let owns_database = uid == 0 || uid == rustix::process::geteuid().as_raw();
+        let name = Cow::Owned(format!("local:{user}"));
+        Admin { name, key: None, address: None, at: now, owns_database }
     }
 
     /// Authenticates a user by `X-API-Key`. A token that is not in memory costs one small read of
@@ -206,41 +224,14 @@ impl Auth {
             Single::Value(_) | Single::Missing => return Err(token_missing(head)),
             Single::Repeated => return Err(Error::TokenRefused(KeyRejection::Repeated)),
         };
-        let identity = self.authenticate(presented, store, now)?;
-        Ok(User { identity, address })
-    }
-
-    /// Authenticates a user who may also send the token in the query, as browsers must for a
-    /// WebSocket; the header wins. The hash is for [`Auth::revalidate`].
-    pub fn websocket_user(
-        &self,
-        head: &Parts,
-        in_query: Option<&str>,
-        store: &Store,
-        address: Option<IpAddr>,
-        now: Time,
-    ) -> Result<(User, TokenHash)> {
-        let presented = match (single(&head.headers, &USER_HEADER), in_query) {
-            (Single::Value(value), _) => value.as_bytes(),
-            (Single::Repeated, _) => return Err(Error::TokenRefused(KeyRejection::Repeated)),
-            (Single::Missing, Some(value)) => value.as_bytes(),
-            (Single::Missing, None) => return Err(token_missing(head)),
-        };
-        if presented.is_empty() {
-            return Err(Error::TokenMissing(SentInstead::Empty));
-        }
-        let identity = self.authenticate(presented, store, now)?;
-        Ok((User { identity, address }, TokenHash::of(presented)))
+        let (identity, hash) = self.authenticate(presented, store, now)?;
+        Ok(User { identity, hash, address })
     }
 
     /// Checks again a token that was accepted before: when it expires (`None` is never), or
     /// [`Error::TokenRefused`] where it is not accepted any more.
     pub fn revalidate(&self, hash: &TokenHash, store: &Store, now: Time) -> Result<Option<Time>> {
-        let known = match self.token_cache.get(hash) {
-            Ok(identity) => Some(identity),
-            Err(epoch) => self.token_cache.load(hash, store, epoch, &self.usage)?,
-        };
-        let Some(identity) = known else {
+        let Some(identity) = self.by_hash(hash, store)? else {
             return Err(Error::TokenRefused(why_unknown(hash, store)?));
         };
         identity.check(now).map_err(Error::TokenRefused)?;
@@ -277,17 +268,36 @@ impl Auth {
         Ok(Some(TokenHash::of(token)))
     }
 
-    /// The identity of a token that is accepted now.
-    fn authenticate(&self, presented: &[u8], store: &Store, now: Time) -> Result<Arc<Identity>> {
-        let identity = self.identity(presented, store)?;
+    /// The identity of a token that is accepted now, and BLAKE3 of the token.
+    pub(super) fn authenticate(
+        &self,
+        presented: &[u8],
+        store: &Store,
+        now: Time,
+    ) -> Result<(Arc<Identity>, TokenHash)> {
+        let hash = TokenHash::of(presented);
+        let identity = self.identity(presented, hash, store)?;
         identity.check(now).map_err(Error::TokenRefused)?;
-        Ok(identity)
+        Ok((identity, hash))
+    }
+
+    /// The identity of a token that was accepted before, in memory or in the database; `None` where
+    /// it is gone.
+    pub(super) fn by_hash(&self, hash: &TokenHash, store: &Store) -> Result<Option<Arc<Identity>>> {
+        match self.token_cache.get(hash) {
+            Ok(identity) => Ok(Some(identity)),
+            Err(epoch) => self.token_cache.load(hash, store, epoch, &self.usage),
+        }
     }
 
     /// The identity of a token, accepted or not: from memory, else from the database. What cannot
     /// be a token is not looked for, unless another installation issued some of them.
-    pub(crate) fn identity(&self, presented: &[u8], store: &Store) -> Result<Arc<Identity>> {
-        let hash = TokenHash::of(presented);
+    pub(super) fn identity(
+        &self,
+        presented: &[u8],
+        hash: TokenHash,
+        store: &Store,
+    ) -> Result<Arc<Identity>> {
         let epoch = match self.token_cache.get(&hash) {
             Ok(identity) => return Ok(identity),
             Err(epoch) => epoch,
@@ -312,6 +322,11 @@ impl Auth {
         &self.usage
     }
 
+    /// Tickets that wait for their use.
+    pub(crate) fn tickets(&self) -> &Tickets {
+        &self.tickets
+    }
+
     /// About how many bytes the tokens in memory take.
     pub fn known_bytes(&self) -> usize {
         self.token_cache.bytes()
@@ -334,7 +349,7 @@ fn hashes_of(keys: &[ConfiguredKey]) -> Vec<ConfiguredHash> {
 }
 
 /// The refusal of a request without a token.
-fn token_missing(head: &Parts) -> Error {
+pub(super) fn token_missing(head: &Parts) -> Error {
     Error::TokenMissing(sent_instead(head, &USER_HEADER))
 }
 
@@ -364,17 +379,31 @@ fn why_unknown(hash: &TokenHash, store: &Store) -> Result<KeyRejection> {
 }
 
 /// A header that must not be there twice.
-enum Single<'a> {
+pub(super) enum Single<'a> {
     Missing,
     Value(&'a HeaderValue),
     Repeated,
 }
 
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Single<'a> {
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Single<'a> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Single::Missing,
         (Some(value), None) => Single::Value(value),
         (Some(_), Some(_)) => Single::Repeated,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_and_the_servers_own_user_could_open_the_database_themselves() {
+        let own = rustix::process::geteuid().as_raw();
+        for (uid, expected) in [(0, true), (own, true), (own + 1, false)] {
+            let admin = Auth::local("somebody", uid, Time::from_millis(0));
+            assert_eq!(admin.owns_database(), expected, "{uid}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::auth::counter::{Before, Counter};
 use crate::auth::identity::Identity;
+use crate::domain::found::FoundUser;
 use crate::domain::{Day, Time, Token, TokenId, UsageCounts, UsageKey, UserId};
 use crate::error::Result;
 use crate::store::{Store, TouchTokens, WriteUsage};
@@ -27,6 +28,7 @@ pub struct PendingUsage {
 /// When a token was last used, and from which address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct LastUse {
+    user_id: UserId,
     at: Time,
     address: Option<IpAddr>,
 }
@@ -56,7 +58,8 @@ impl PendingUsage {
         }
         identity.last_use_seconds.store(second, Ordering::Relaxed);
         let at = Time::from_millis(second * 1000);
-        self.last().insert(identity.token.id, LastUse { at, address });
+        let last = LastUse { user_id: identity.user.id, at, address };
+        self.last().insert(identity.token.id, last);
     }
 
     fn count(&self, counter: &Arc<Counter>, day: Day) {
@@ -101,6 +104,23 @@ impl PendingUsage {
         if *used_at <= Some(last.at) {
             *used_at = Some(last.at.max(created_at));
             *address = last.address.map(|address| address.to_string());
+        }
+    }
+
+    /// Sets when users last used one of their tokens, where a later use is recorded here.
+    pub(crate) fn apply_to_users(&self, users: &mut [FoundUser]) {
+        let ids = users.iter().map(|found| (found.user.id, None));
+        let mut newest: HashMap<UserId, Option<Time>> = ids.collect();
+        // Every request takes this lock, so nothing but the users of the page is kept.
+        for last in self.last().values() {
+            if let Some(at) = newest.get_mut(&last.user_id) {
+                *at = (*at).max(Some(last.at));
+            }
+        }
+        for found in users {
+            let Some(&Some(at)) = newest.get(&found.user.id) else { continue };
+            let at = at.max(found.user.created_at);
+            found.last_used_at = found.last_used_at.max(Some(at));
         }
     }
 

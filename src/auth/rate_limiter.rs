@@ -70,16 +70,17 @@ type Set = [[u64; WAYS]; 2];
 
 /// A quota for each of any number of keys, in memory that does not grow: the key that is forgotten
 /// first makes room.
-pub(super) struct RateLimiter {
+pub(super) struct RateLimiter<H = RandomState> {
     rate: Quota,
     sets: usize,
     began: Instant,
-    hasher: RandomState,
+    /// Of keys that callers choose it must be one that they cannot foresee.
+    hasher: H,
     /// Empty until the first key comes.
     slots: Mutex<Vec<Set>>,
 }
 
-impl RateLimiter {
+impl<H: BuildHasher + Default> RateLimiter<H> {
     /// A table of `slots` keys, each 16 bytes; `None` where there is no limit.
     pub(super) fn new(per_minute: u32, slots: usize) -> Option<Self> {
         let rate = Quota::per_minute(per_minute)?;
@@ -88,7 +89,7 @@ impl RateLimiter {
             rate,
             sets: slots / WAYS,
             began: Instant::now(),
-            hasher: RandomState::new(),
+            hasher: H::default(),
             slots: Mutex::default(),
         })
     }
@@ -222,7 +223,7 @@ mod tests {
 
     #[test]
     fn memory_is_taken_at_the_first_key_and_never_grows() {
-        let table = RateLimiter::new(2, 4096).expect("a limit");
+        let table = <RateLimiter>::new(2, 4096).expect("a limit");
         assert_eq!(table.bytes(), 0);
         for key in 0..200_000 {
             assert!(table.check(key, 1, table.began).allowed, "{key}");
@@ -232,7 +233,7 @@ mod tests {
 
     #[test]
     fn who_is_at_the_limit_stays_there_whoever_else_comes() {
-        let table = RateLimiter::new(10, 64).expect("a limit");
+        let table = <RateLimiter>::new(10, 64).expect("a limit");
         let now = table.began + Duration::from_secs(1);
         let allowed = (0..20).filter(|_| table.check("many", 1, now).allowed).count();
         assert_eq!(allowed, 10);

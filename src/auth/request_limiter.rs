@@ -6,6 +6,7 @@ use crate::auth::identity::Identity;
 use crate::auth::rate_limiter::{Decision, RateLimiter};
 use crate::error::{Error, Result};
 use arc_swap::ArcSwap;
+use foldhash::quality::RandomState;
 use hyper::header::{HeaderName, HeaderValue};
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +20,9 @@ const LIMIT_BYTES_MAX: usize = 128;
 /// How many tokens, and how many users, are remembered: 1 MiB each, where there is a limit.
 const KEYS_MAX: usize = 64 * 1024;
 
+/// No caller chooses an id, so a fast hash does for them.
+type LimiterOfIds = RateLimiter<RandomState>;
+
 /// Headers that a response carries, whether the request succeeds or fails.
 pub(crate) type ResponseHeaders = Vec<(HeaderName, HeaderValue)>;
 
@@ -28,8 +32,8 @@ pub struct RequestLimiter(ArcSwap<Quotas>);
 /// The quotas, and what was counted of them.
 struct Quotas {
     per_minute: [u32; 2],
-    token: Option<RateLimiter>,
-    user: Option<RateLimiter>,
+    token: Option<LimiterOfIds>,
+    user: Option<LimiterOfIds>,
     /// The value of [`POLICY`]; `None` where nothing is limited.
     policy: Option<HeaderValue>,
 }

@@ -92,7 +92,9 @@ impl TokenCache {
     /// Drops what a committed change outdates; on the writer's thread.
     pub fn on_change(&self, change: &Change) {
         match change {
-            Change::TokensRevoked(hashes) | Change::TokensChanged(hashes) => {
+            Change::TokensRevoked(hashes)
+            | Change::TokensChanged(hashes)
+            | Change::TokensNarrowed(hashes) => {
                 let mut memory = self.write();
                 memory.epoch += 1;
                 for hash in hashes {
@@ -113,7 +115,7 @@ impl TokenCache {
                 self.outdate(*id);
             }
             Change::MeetingMoved(moved) => self.outdate(moved.meeting.user_id),
-            Change::SegmentsStored(_) | Change::MeetingRedacted(_) => {}
+            Change::SegmentsStored(_) | Change::MeetingRedacted(_) | Change::DeliveryDue => {}
         }
     }
 

@@ -5,9 +5,10 @@
 //! [`PendingUsage`]: crate::auth::pending_usage::PendingUsage
 
 use crate::auth::authenticator::Auth;
-use crate::domain::{KeyRejection, Time, Token, TokenId, User, UserId};
+use crate::domain::found::{FoundToken, FoundUser};
+use crate::domain::{KeyRejection, Time, Token, TokenHash, TokenId, User, UserId};
 use crate::error::{Error, Result};
-use crate::store::{Store, TokenPage};
+use crate::store::{Looked, Store, TokenPage, TokenSearch, UserSearch};
 
 /// What [`Auth::explain`] says of a token.
 pub struct Explained {
@@ -33,6 +34,32 @@ impl Auth {
         Ok(tokens)
     }
 
+    /// The users who fit, with when they last used a token; a long read.
+    pub async fn search_users(
+        &self,
+        search: UserSearch,
+        store: &Store,
+    ) -> Result<Looked<FoundUser>> {
+        let mut looked = store.search_users(search).await?;
+        self.usage().apply_to_users(&mut looked.found);
+        Ok(looked)
+    }
+
+    /// The tokens that fit, by their last uses up to now; a long read.
+    pub async fn search_tokens(
+        &self,
+        search: TokenSearch,
+        store: &Store,
+    ) -> Result<Looked<FoundToken>> {
+        let mut looked = store.search_tokens(search.clone()).await?;
+        for found in &mut looked.found {
+            self.usage().apply_pending(std::slice::from_mut(&mut found.token));
+            found.ends_at = found.token.ends_at(None);
+        }
+        looked.found.retain(|found| search.fits(&found.token));
+        Ok(looked)
+    }
+
     /// A user and all their tokens, or [`Error::UserNotFound`].
     pub async fn user_with_tokens(&self, id: UserId, store: &Store) -> Result<(User, Vec<Token>)> {
         let (user, mut tokens) = store.user_with_tokens(id).await?;
@@ -42,7 +69,7 @@ impl Auth {
 
     /// Whether a token is accepted now, and if not why; this is no use of the token.
     pub fn explain(&self, presented: &[u8], store: &Store, now: Time) -> Result<Explained> {
-        let identity = match self.identity(presented, store) {
+        let identity = match self.identity(presented, TokenHash::of(presented), store) {
             Ok(identity) => identity,
             Err(Error::TokenRefused(rejection)) => {
                 let rejection = Some(rejection);

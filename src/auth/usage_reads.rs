@@ -18,6 +18,12 @@ impl Auth {
         store.usage(filter, self.usage().gathered()).await
     }
 
+    /// The same of days that ended long ago: nothing of them is in memory any more, so the counters
+    /// need not stand still for it.
+    pub async fn past_usage_page(&self, store: &Store, filter: UsageFilter) -> Result<UsagePage> {
+        store.usage(filter, Vec::new()).await
+    }
+
     /// A page of a user's usage for an export, up to this moment; a long read.
     pub async fn export_usage(
         &self,

@@ -15,6 +15,17 @@ use std::path::{Path, PathBuf};
 /// What stands where lines were dropped.
 const DROPPED: &[u8] = b"... (older output was dropped)\n";
 
+/// The end of a log.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct LogTail {
+    /// Its last lines.
+    pub text: String,
+    /// How long the whole log is, in bytes.
+    pub log_bytes: u64,
+    /// Whether that is all of it.
+    pub is_whole: bool,
+}
+
 /// The folder of the logs.
 #[derive(Clone)]
 pub(super) struct BotOutputs {
@@ -52,6 +63,17 @@ impl BotOutputs {
         }
     }
 
+    /// The last `bytes_max` bytes of the log of a meeting at most, from the beginning of a line, and
+    /// how long all of it is; `None` where there is no log.
+    pub(super) async fn tail(&self, id: MeetingId, bytes_max: u64) -> io::Result<Option<LogTail>> {
+        let path = self.path(id);
+        let read = tokio::task::spawn_blocking(move || tail(&path, bytes_max)).await;
+        match read.map_err(io::Error::other)? {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
     /// The meetings whose logs were last written before `end`.
     pub(super) async fn older_than(&self, end: Time) -> Vec<MeetingId> {
         let folder = self.folder.clone();
@@ -70,6 +92,23 @@ impl BotOutputs {
             log::warn!("the bot log of meeting {id} cannot be truncated: {error}");
         }
     }
+}
+
+fn tail(path: &Path, bytes_max: u64) -> io::Result<LogTail> {
+    let mut file = OpenOptions::new().read(true).custom_flags(no_links()).open(path)?;
+    let log_bytes = file.metadata()?.len();
+    let start = log_bytes.saturating_sub(bytes_max);
+    // The byte before tells whether a line begins here.
+    file.seek(SeekFrom::Start(start.saturating_sub(1)))?;
+    let mut bytes = Vec::new();
+    (&mut file).take(bytes_max + 1).read_to_end(&mut bytes)?;
+    let is_whole = start == 0;
+    if !is_whole {
+        let line_end = bytes.iter().position(|byte| *byte == b'\n');
+        // Of a line that is longer than all that is read, its end is shown.
+        bytes.drain(..line_end.map_or(1, |at| at + 1));
+    }
+    Ok(LogTail { text: String::from_utf8_lossy(&bytes).into_owned(), log_bytes, is_whole })
 }
 
 /// `O_NOFOLLOW`: a log is written nowhere else, whoever can write to the folder.
@@ -151,6 +190,28 @@ mod tests {
         assert!(text.len() < 600, "{text}");
         assert_eq!(lines.first(), Some(&"... (older output was dropped)"));
         assert_eq!((lines[1], lines.last().copied()), ("line 0052", Some("line 0101")));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_log_begins_with_a_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outputs = BotOutputs::new(folder.path(), 1000);
+        let missing = outputs.tail(MeetingId(7), 10).await.expect("read");
+        assert_eq!(missing, None);
+        let mut file = outputs.open(MeetingId(7)).expect("a file");
+        write!(file, "one\ntwo\n\u{e9}\n").expect("written");
+        for (bytes_max, text, is_whole) in [
+            (100, "one\ntwo\n\u{e9}\n", true),
+            (11, "one\ntwo\n\u{e9}\n", true),
+            (10, "two\n\u{e9}\n", false),
+            (7, "two\n\u{e9}\n", false),
+            (6, "\u{e9}\n", false),
+            (1, "", false),
+        ] {
+            let tail = outputs.tail(MeetingId(7), bytes_max).await.expect("read");
+            let expected = LogTail { text: text.to_owned(), log_bytes: 11, is_whole };
+            assert_eq!(tail, Some(expected), "{bytes_max}");
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! One interface to all runners; a bot's handle says which of them runs it.
 
 use crate::bots::launch::{BotExit, LaunchSpec};
+use crate::bots::output::LogTail;
 use crate::bots::runners::demo::Demos;
 use crate::bots::runners::docker::Engine;
 use crate::bots::runners::process::Processes;
 use crate::bots::runners::{demo, docker, process};
 use crate::config::{Bots, RunnerKind};
 use crate::domain::{MeetingId, Time};
+use std::io;
 
 /// Runs bots by the configured runner. Bots that another runner started, before the setting
 /// changed, are still waited for and stopped.
@@ -92,6 +94,15 @@ impl Runner {
     /// Deletes the log of a meeting's bot.
     pub(super) async fn delete_log(&self, id: MeetingId) {
         self.processes.delete_log(id).await;
+    }
+
+    /// The end of the log of a meeting's bot, if there is one.
+    pub(super) async fn log_tail(
+        &self,
+        id: MeetingId,
+        bytes_max: u64,
+    ) -> io::Result<Option<LogTail>> {
+        self.processes.log_tail(id, bytes_max).await
     }
 
     /// The meetings whose bots have printed nothing since `end`.

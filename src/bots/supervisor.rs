@@ -3,6 +3,7 @@
 
 use crate::bots::launch::LaunchSpec;
 use crate::bots::meeting_task::{Context, MeetingTask};
+use crate::bots::output::LogTail;
 use crate::bots::runner::Runner;
 use crate::bots::running::{RunPermit, RunningBots};
 use crate::bots::watch_registry::{MeetingState, WatchHandle, WatchRegistry};
@@ -13,7 +14,7 @@ use crate::domain::bot::container_name;
 use crate::domain::{
     Meeting, MeetingId, MeetingStatus, StatusReport, Time, TransitionSource, UserId,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::{BotAtWork, Change, NoteContainer, Store};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -124,6 +125,14 @@ impl Supervisor {
     /// Deletes the log of a meeting's bot.
     pub async fn delete_log(&self, id: MeetingId) {
         self.context.runner.delete_log(id).await;
+    }
+
+    /// The end of the log of a meeting's bot, at most so many bytes; `None` where no log is kept.
+    pub(crate) async fn log_tail(&self, id: MeetingId, bytes_max: u64) -> Result<Option<LogTail>> {
+        let read = self.context.runner.log_tail(id, bytes_max).await;
+        read.map_err(|error| {
+            Error::Internal(format!("the bot log of meeting {id} cannot be read: {error}"))
+        })
     }
 
     /// The meetings with a log to which their bots have printed nothing since `end`.

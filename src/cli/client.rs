@@ -13,6 +13,7 @@ use hyper::body::Bytes;
 use hyper::header::HeaderName;
 use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,6 +90,12 @@ pub(super) struct Response {
 }
 
 impl Response {
+    /// What a server would respond, made here.
+    pub(super) fn of(body: &impl Serialize) -> Result<Self, StartupError> {
+        let body = serde_json::to_string(body).map_err(|error| broken(&error))?;
+        Ok(Self { status: StatusCode::OK, tokens_affected: None, body })
+    }
+
     /// The body as JSON.
     pub(super) fn json(&self) -> Result<Value, StartupError> {
         serde_json::from_str(&self.body).map_err(|error| broken(&error))
@@ -116,6 +123,12 @@ impl Client {
         let connection =
             Connection::over(stream).await.map_err(failed)?.waiting_at_most(RESPONSE_TIME_MAX);
         Ok(Self { connection, file })
+    }
+
+    /// The same, which waits for longer or shorter than others for a response.
+    #[must_use]
+    pub(super) fn waiting_at_most(self, wait_max: Duration) -> Self {
+        Self { connection: self.connection.waiting_at_most(wait_max), ..self }
     }
 
     /// Sends a GET request.

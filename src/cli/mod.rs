@@ -2,6 +2,8 @@
 
 mod admin_key;
 mod audit;
+mod backup;
+mod backup_drill;
 mod client;
 mod config;
 mod confirm;
@@ -19,7 +21,6 @@ mod scan_findings;
 mod scan_report;
 mod serve;
 mod service;
-mod span;
 mod status;
 mod systemd;
 mod table;
@@ -33,6 +34,7 @@ use crate::exit::StartupError;
 use crate::store::resolve as resolve_link;
 use admin_key::AdminKeyCommand;
 use audit::AuditCommand;
+use backup::BackupArgs;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use meetings::MeetingsCommand;
@@ -82,6 +84,8 @@ enum Command {
     AdminKey(Administration<AdminKeyCommand>),
     /// Show, verify and export the audit log; no key is needed
     Audit(Administration<AuditCommand>),
+    /// Back up the database, also while it is served; list, verify and try out backups
+    Backup(BackupArgs),
     /// Usage by day, user or token; no key is needed
     Usage(UsageArgs),
     /// Find tokens in files, or in a report of gitleaks or trufflehog; exit code 32 if there is one
@@ -285,6 +289,7 @@ impl Command {
                     audit::run(client, output, command).await
                 })
             }
+            Self::Backup(args) => backup::run(args),
             Self::Usage(UsageArgs { place, usage }) => {
                 let output = place.output;
                 with_client(place, Missing::Refuse, async |client| {

@@ -22,12 +22,13 @@ use std::path::{Path, absolute};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep};
 
 /// Longest wait while another process has locked the database: a command, or a server that starts.
-const LOCKED_TIME_MAX: Duration = Duration::from_secs(5);
+pub(super) const LOCKED_TIME_MAX: Duration = Duration::from_secs(5);
 /// Pause between two attempts.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// Buffer between a command and the API in the same process, in bytes.
 const PIPE_BYTES: usize = 64 * 1024;
 
@@ -46,11 +47,7 @@ where
     F: AsyncFnOnce(&mut Client) -> Result<(), StartupError>,
 {
     let settings = place.load()?;
-    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = built.map_err(|error| {
-        StartupError::new(Code::Unavailable, format!("Cannot start ({error}); try again."))
-    })?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let mut client = reach(settings, missing).await?;
         let done = progress::shown(command(&mut client)).await;
         client.close();
@@ -58,20 +55,34 @@ where
     })
 }
 
+/// What a command runs in.
+pub(super) fn runtime() -> Result<Runtime, StartupError> {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(|error| {
+        StartupError::new(Code::Unavailable, format!("Cannot start ({error}); try again."))
+    })
+}
+
+/// A client of the running server; `None` where none runs.
+pub(super) async fn find_server(settings: &Settings) -> Result<Option<Client>, StartupError> {
+    let socket = settings.config.socket_path();
+    match UnixStream::connect(&socket).await {
+        Ok(stream) => {
+            check_server(&stream, &socket)?;
+            Ok(Some(Client::over(stream, None).await?))
+        }
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(not_permitted(&socket)),
+        // No server, a socket that a dead one left, or a path that no socket can have.
+        Err(_) => Ok(None),
+    }
+}
+
 async fn reach(settings: Settings, missing: Missing) -> Result<Client, StartupError> {
     let socket = settings.config.socket_path();
     let end = Instant::now() + LOCKED_TIME_MAX;
     loop {
-        match UnixStream::connect(&socket).await {
-            Ok(stream) => {
-                check_server(&stream, &socket)?;
-                return Client::over(stream, None).await;
-            }
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                return Err(not_permitted(&socket));
-            }
-            // No server, a socket that a dead one left, or a path that no socket can have.
-            Err(_) => {}
+        if let Some(client) = find_server(&settings).await? {
+            return Ok(client);
         }
         match open_file(&settings, missing).await {
             Err(error) if error.code == Code::DatabaseHeld => {
@@ -125,10 +136,11 @@ async fn open_file(settings: &Settings, missing: Missing) -> Result<Client, Star
     config.http.workers = 1;
     config.store.long_reads_max = 1;
     let app = App::open_at_rest(config, Clock::system(), TABLE_INFO)?;
-    let user = user_name(rustix::process::getuid().as_raw());
+    let uid = rustix::process::getuid().as_raw();
+    let user = user_name(uid);
     let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
     let api = Api::new(Arc::clone(&app), &TABLE);
-    let peer = Peer::from(Origin::Local(user.into()));
+    let peer = Peer::from(Origin::Local { user: user.into(), uid });
     tokio::spawn(serve_one(Arc::clone(&app.transport), api, theirs, peer));
     Client::over(ours, Some(app)).await
 }
@@ -159,7 +171,7 @@ fn no_database(path: &Path) -> StartupError {
     StartupError::new(Code::NotRunning, message)
 }
 
-fn locked(database: &Path, socket: &Path) -> StartupError {
+pub(super) fn locked(database: &Path, socket: &Path) -> StartupError {
     let message = format!(
         "A server has {} open, but none responds at {}; if its settings name another admin socket, \
          name it with --socket.",

@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// Blocking threads besides those of long reads: logs of bots, DNS lookups.
 const OTHER_BLOCKING_THREADS: usize = 8;
@@ -105,6 +106,30 @@ fn warn_of_weak_key(settings: &Settings) {
     }
 }
 
+/// Serves for a drill: the API, and none of the jobs that change or send something. It ends with its
+/// standard input, and so with the process at the other end.
+pub(super) fn run_at_rest(settings: Settings) -> Result<(), StartupError> {
+    let _flush = logging::start(&settings.config.log)?;
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
+    runtime(&settings.config)?.block_on(async {
+        let wanted = settings.config.listen;
+        let network = listen(wanted).map_err(|error| {
+            StartupError::new(Code::Listen, format!("Cannot listen on {wanted} ({error})."))
+        })?;
+        let app = App::open_at_rest(settings.config, Clock::system(), TABLE_INFO)?;
+        let admin = AdminSocket::open(&app.config).inspect_err(|_| app.store.close())?;
+        let (at_end, end) = oneshot::channel();
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            let _ = at_end.send(());
+        });
+        server::run_at_rest(app, Listeners { network, admin }, async {
+            let _ = end.await;
+        })
+        .await
+    })
+}
+
 /// At each SIGHUP, which a terminal sends too when it is closed: checkpoints, and reads the settings
 /// again.
 async fn reload_forever(mut hang_up: Signal, app: Arc<App>, mut reloader: Reloader) {
@@ -119,7 +144,9 @@ async fn reload_forever(mut hang_up: Signal, app: Arc<App>, mut reloader: Reload
 }
 
 /// Ends at the first SIGTERM or SIGINT; a second one ends the process at once.
-fn stop_signal(systemd: Option<Arc<Systemd>>) -> std::io::Result<impl Future<Output = ()>> {
+pub(super) fn stop_signal(
+    systemd: Option<Arc<Systemd>>,
+) -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

@@ -1,6 +1,7 @@
 //! The settings in force: found in all sources, parsed and checked.
 
 use crate::config::configured_users;
+use crate::config::in_force::InForce;
 use crate::config::settings::{Config, Http, KEYS};
 use crate::config::source::Source;
 use crate::config::sources::{Environment, Flags, Found, find, invalid, without_mark};
@@ -74,9 +75,16 @@ impl Settings {
         let file = file.exists().then_some(file);
         let mut settings = Self { config, origins: values, file };
         settings.read_admin_key_file(&around.folder)?;
+        settings.config.in_force = settings.in_force();
         let config = &mut settings.config;
         config.admin_key = header_value(&config.admin_key)?;
         config.old_admin_key = header_value(&config.old_admin_key)?;
+        // A command may take the settings of the system service, from another working directory.
+        if let Some(backups) = &mut config.backup.folder
+            && around.folder != Path::new(".")
+        {
+            *backups = around.folder.join(&backups);
+        }
         if config.old_admin_key.is_empty() != config.old_admin_key_until.is_none() {
             let why = "admin_api_token_old and admin_api_token_old_until belong together; set \
                        both, or neither.";
@@ -93,6 +101,20 @@ impl Settings {
             }
         }
         &Source::Default
+    }
+
+    /// The settings as administrators see them. An admin key from a file has the source of the
+    /// setting that names the file.
+    pub(super) fn in_force(&self) -> InForce {
+        let mut values = self.origins.clone();
+        if self.config.admin_key_file.is_some() {
+            let of_file = self.source("admin_api_token_file").clone();
+            let rows = KEYS.iter().zip(&mut values);
+            for (_, (_, source)) in rows.filter(|(key, _)| key.name == "admin_api_token") {
+                *source = of_file.clone();
+            }
+        }
+        InForce::new(&KEYS, &values, self.file.as_deref())
     }
 
     /// Reads the admin key from `admin_api_token_file`, unless a stronger source gives the key
@@ -168,4 +190,24 @@ fn header_value(key: &str) -> Result<String, StartupError> {
         ));
     }
     Ok(key.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_of_backups_is_where_the_settings_are() {
+        for (set, folder, expected) in [
+            ("backups", "/srv/nowhere", "/srv/nowhere/backups"),
+            ("/b", "/srv/nowhere", "/b"),
+            ("backups", ".", "backups"),
+        ] {
+            let set = ("VOMEET_BACKUP_FOLDER".to_owned(), set.to_owned());
+            let around = Environment { environment: HashMap::from([set]), folder: folder.into() };
+            let flags = Flags { config: None, listen: None, database: None, socket: None };
+            let settings = Settings::load(&flags, &around).expect("settings");
+            assert_eq!(settings.config.backup.folder.as_deref(), Some(Path::new(expected)));
+        }
+    }
 }

@@ -37,7 +37,9 @@ impl Settings {
             changed.at_once.push("users".to_owned());
         }
         let config = self.config.with_live(found.config, has_tls);
-        (Self { config, origins, file: found.file }, changed)
+        let mut next = Self { config, origins, file: found.file };
+        next.config.in_force = next.in_force();
+        (next, changed)
     }
 }
 

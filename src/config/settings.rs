@@ -7,12 +7,13 @@
 use crate::config::bot_targets::{hosts, platforms};
 use crate::config::cors::{Cors, cors};
 use crate::config::hosts::own_hosts;
+use crate::config::in_force::InForce;
 use crate::config::key::{Key, Values, settings};
 use crate::config::runner_kind::{RunnerKind, runner_kind};
 use crate::config::source::Source;
 use crate::config::values::{
-    address, filled, http_url, list, networks, optional_path, optional_time, pairs, path,
-    seconds_up_to, text, whole,
+    address, filled, flag, http_url, list, networks, optional_path, optional_span, optional_time,
+    pairs, path, seconds_up_to, text, whole,
 };
 use crate::domain::configured::ConfiguredUser;
 use crate::domain::{Platform, Time};
@@ -27,6 +28,8 @@ use toml::Value;
 /// Every setting, in the order of `vomeet.toml`.
 pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(Config::keys);
 
+/// One minute in seconds.
+const MINUTE: i64 = 60;
 /// One day in seconds.
 const DAY: i64 = 86_400;
 /// Ten years in seconds.
@@ -64,6 +67,8 @@ settings! {
         /// When the old admin key stops being accepted, such as "2026-12-31T00:00:00Z".
         old_admin_key_until: Option<Time> = "", optional_time,
             named("admin_api_token_old_until"), variable("ADMIN_API_TOKEN_OLD_UNTIL");
+        /// Whether the console is served at `/console/`: `true` or `false`.
+        console: bool = true, flag;
     }
     groups {
         /// The HTTP server.
@@ -72,6 +77,8 @@ settings! {
         tls: Tls,
         /// The database.
         store: Store,
+        /// Backups.
+        backup: Backup,
         /// Tokens.
         tokens: Tokens,
         /// Rate limits.
@@ -88,6 +95,8 @@ settings! {
     others {
         /// The configured users, which only the file has (`[[users]]`).
         users: Vec<ConfiguredUser>,
+        /// Each setting with its value and its source, as administrators see them.
+        in_force: InForce,
     }
 }
 
@@ -144,6 +153,22 @@ settings! {
         queue_max: usize = 4096, whole(1..=1_000_000);
         /// Most lists and scans at once; further ones wait.
         long_reads_max: u32 = 8, whole(1..=1024);
+    }
+}
+
+settings! {
+    /// Backups.
+    #[derive(Debug, Clone, Default)]
+    pub struct Backup in "backup" {
+        /// The folder of backups, one of its own for each server; it is created. Empty is none: then
+        /// backups are made by `vomeet backup FILE` alone.
+        folder: Option<PathBuf> = "", optional_path;
+        /// How old the last good backup in the folder is when the next is made, such as "24h" or
+        /// "30m"; empty is no schedule.
+        every: Option<Duration> = "24h", optional_span(MINUTE..=365 * DAY);
+        /// How many good backups the folder keeps; older ones are deleted, but none that is younger
+        /// than this times `every`.
+        keep: usize = 7, whole(1..=100_000);
     }
 }
 

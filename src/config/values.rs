@@ -3,6 +3,7 @@
 use crate::domain::Time;
 use crate::domain::field::Field;
 use crate::domain::field::Raw;
+use crate::domain::span::seconds;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -77,6 +78,11 @@ pub(crate) fn http_url(value: &Value) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// Yes or no.
+pub(crate) fn flag(value: &Value) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| "should be true or false".to_owned())
+}
+
 /// A whole number within limits.
 pub(crate) fn number_within<T: TryFrom<i64>>(
     value: &Value,
@@ -102,6 +108,27 @@ pub(crate) fn seconds_up_to(max: i64) -> impl Fn(&Value) -> Result<Duration, Str
     move |value| {
         let seconds = number_within(value, &(1..=max))?;
         Ok(Duration::from_secs(seconds))
+    }
+}
+
+/// The parser of a time span with its unit, within limits in seconds; an empty text is none.
+pub(crate) fn optional_span(
+    limits: RangeInclusive<i64>,
+) -> impl Fn(&Value) -> Result<Option<Duration>, String> {
+    move |value| {
+        let text = text(value)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let seconds = seconds(&text)?;
+        match u64::try_from(seconds) {
+            Ok(whole) if limits.contains(&seconds) => Ok(Some(Duration::from_secs(whole))),
+            _ => Err(format!(
+                "should be from {} seconds to {} days, not {text:?}",
+                limits.start(),
+                limits.end() / 86_400
+            )),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The audit log of administrative changes: who did what, and how its entries are bound to each
 //! other.
 
-use crate::domain::id::{AdminKeyId, MeetingId, TokenId, UserId};
+use crate::domain::id::{AdminKeyId, DeliveryId, MeetingId, TokenId, UserId};
 use crate::domain::string_enum::string_enum;
 use crate::domain::time::Time;
 use serde::{Deserialize, Serialize};
@@ -42,8 +42,12 @@ string_enum!(
         MeetingStop = "meeting.stop",
         /// Settings were read again by the running server.
         SettingsReload = "settings.reload",
+        /// A webhook event was sent once more by an administrator.
+        WebhookResend = "webhook.resend",
         /// The oldest entries were deleted.
         AuditPrune = "audit.prune",
+        /// A backup of the database was begun.
+        DatabaseBackup = "database.backup",
     }
 );
 
@@ -85,8 +89,12 @@ pub enum Subject {
     Meeting(MeetingId),
     /// The settings.
     Settings,
+    /// A webhook event.
+    Delivery(DeliveryId),
     /// The audit log itself.
     Audit,
+    /// The whole database.
+    Database,
 }
 
 impl Subject {
@@ -98,7 +106,9 @@ impl Subject {
             Self::Key(id) => ("key", Some(id.0)),
             Self::Meeting(id) => ("meeting", Some(id.0)),
             Self::Settings => ("settings", None),
+            Self::Delivery(id) => ("delivery", Some(id.0)),
             Self::Audit => ("audit", None),
+            Self::Database => ("database", None),
         }
     }
 }

@@ -50,6 +50,8 @@ pub enum KeyRejection {
     Disabled(Time),
     /// Its user is disabled.
     UserDisabled(Time),
+    /// It is a ticket that is not accepted, for whatever reason.
+    Ticket,
 }
 
 impl KeyRejection {
@@ -65,6 +67,7 @@ impl KeyRejection {
             Self::Revoked(_) => "revoked",
             Self::Disabled(_) => "disabled",
             Self::UserDisabled(_) => "user_disabled",
+            Self::Ticket => "ticket",
         }
     }
 
@@ -85,6 +88,9 @@ impl KeyRejection {
             Self::Revoked(at) => format!("The key was revoked on {at}. Ask your administrator for a new one."),
             Self::Disabled(at) => format!("The key was disabled on {at}. Your administrator can enable it."),
             Self::UserDisabled(at) => format!("The user was disabled on {at}. Your administrator can enable them."),
+            Self::Ticket => {
+                "The ticket is wrong, was used already, is for another path, or has ended. Ask for another one with POST /tickets.".to_owned()
+            }
         }
     }
 }

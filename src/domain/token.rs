@@ -123,7 +123,7 @@ macro_rules! terms {
             pub scope: Scope,
         }
 
-        /// Changes of a token's terms; its scope never changes.
+        /// Changes of a token's terms; its scope is never wider than before.
         #[derive(Debug, Clone, Serialize, Deserialize)]
         pub struct TokenChanges {
             $(

@@ -136,6 +136,12 @@ impl UsageLine {
     pub const CSV_HEADER: &str =
         "day,user_id,token_id,requests,bots,bot_minutes,transcript_minutes\r\n";
 
+    /// The line of a day on which nothing was used.
+    pub fn unused(day: Day) -> Self {
+        let counts = UsageCounts::default().into();
+        Self { day: Some(day), user_id: None, token_id: None, counts }
+    }
+
     /// The line in such a file. Nothing in it needs quotes: it holds numbers and days, and no text
     /// of anybody's.
     pub fn csv(&self) -> String {

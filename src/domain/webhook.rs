@@ -108,7 +108,7 @@ pub struct Delivery {
     /// meeting.
     #[schema(required)]
     pub next_at: Option<Time>,
-    /// When the receiver took it.
+    /// When the receiver took it; it may wait to be sent once more.
     #[schema(required)]
     pub delivered_at: Option<Time>,
     /// The status of the last answer; null where none came.

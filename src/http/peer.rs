@@ -15,7 +15,12 @@ pub enum Origin {
     Network(SocketAddr),
     /// Through the admin socket, or from a command that opened the database itself: this user of
     /// the machine.
-    Local(Arc<str>),
+    Local {
+        /// Their name.
+        user: Arc<str>,
+        /// Their number.
+        uid: u32,
+    },
 }
 
 impl Origin {
@@ -23,7 +28,7 @@ impl Origin {
     pub fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Network(address) => Some(address.ip().to_canonical()),
-            Self::Local(_) => None,
+            Self::Local { .. } => None,
         }
     }
 }
@@ -32,7 +37,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Network(address) => address.fmt(f),
-            Self::Local(user) => write!(f, "local:{user}"),
+            Self::Local { user, .. } => write!(f, "local:{user}"),
         }
     }
 }

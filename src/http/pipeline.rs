@@ -109,7 +109,7 @@ fn find<S: Service>(
     let is_probe = matches!(found, Ok(target) if target.is_probe());
     // No web page reaches the admin socket, whatever name it uses.
     let is_known = match (&peer.origin, host) {
-        (Origin::Local(_), _) | (Origin::Network(_), None) => true,
+        (Origin::Local { .. }, _) | (Origin::Network(_), None) => true,
         (Origin::Network(_), Some(host)) => rules.hosts.accept(host, peer.local),
     };
     let may_be_any = is_probe && rules.hosts.probes_use_any();
@@ -169,28 +169,28 @@ fn check(head: &Parts) -> Result<Option<&[u8]>> {
     if headers.len() > HEADERS_MAX {
         return Err(Error::TooManyHeaders(HEADERS_MAX));
     }
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => Some(host.as_bytes()),
-        (None, _) if head.version == Version::HTTP_10 => None,
-        _ => return Err(Error::Malformed("A request has exactly one Host header.")),
-    };
-    if !has_plain_coding(headers) {
+    // One walk over the few headers costs less than to hash the names that are looked for.
+    let (mut hosts, mut codings) = (0, 0);
+    let (mut host, mut is_plain) = (None, true);
+    for (name, value) in headers {
+        if *name == header::HOST {
+            hosts += 1;
+            host = Some(value.as_bytes());
+        } else if *name == header::TRANSFER_ENCODING {
+            codings += 1;
+            is_plain = value.as_bytes().eq_ignore_ascii_case(b"chunked");
+        }
+    }
+    let needs_host = head.version != Version::HTTP_10;
+    if hosts > 1 || (hosts == 0 && needs_host) {
+        return Err(Error::Malformed("A request has exactly one Host header."));
+    }
+    if codings > 1 || !is_plain {
         return Err(Error::Malformed("The only Transfer-Encoding is a single chunked."));
     }
     match head.uri.authority() {
         Some(authority) => Ok(Some(authority.as_str().as_bytes())),
         None => Ok(host),
-    }
-}
-
-/// Whether `Transfer-Encoding` is absent, or a single `chunked`.
-fn has_plain_coding(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    match (codings.next(), codings.next()) {
-        (None, _) => true,
-        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
-        (Some(_), Some(_)) => false,
     }
 }
 

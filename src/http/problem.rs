@@ -25,6 +25,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NoSuchMeeting
         | Error::NoBotToStop
         | Error::NoWebhook
+        | Error::DeliveryNotFound
         | Error::PageNotFound => StatusCode::NOT_FOUND,
         Error::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
         Error::AdminKeyRefused(_)
@@ -33,6 +34,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NotAllowed(_)
         | Error::AdminKeyLimited(_)
         | Error::ForeignOrigin
+        | Error::BackupPathRefused
         | Error::BotLimitReached { .. }
         | Error::BotsStillLeaving { .. } => StatusCode::FORBIDDEN,
         Error::BotRefused(_) => StatusCode::UNAUTHORIZED,
@@ -48,14 +50,19 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NotOver(_)
         | Error::TokenReplaced(_)
         | Error::TokenDisabled
-        | Error::AdminKeyTaken => StatusCode::CONFLICT,
+        | Error::MakerDisabled
+        | Error::AdminKeyTaken
+        | Error::BackupConflict(_)
+        | Error::WiderScope
+        | Error::TooManyTokens { .. } => StatusCode::CONFLICT,
         Error::NoWebSocket => StatusCode::UPGRADE_REQUIRED,
         Error::Busy
         | Error::StoreFailed(_)
         | Error::NoRunner
         | Error::TooManyBots { .. }
-        | Error::BotNotStarted(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        | Error::BotNotStarted(_)
+        | Error::BackupFailed(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::DiskFull | Error::BackupNoRoom(_) => StatusCode::INSUFFICIENT_STORAGE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -52,16 +52,35 @@ pub(crate) fn of_body(body: Body) -> Response {
     with_headers(StatusCode::OK, body, &COMMON)
 }
 
-/// Adds the headers that depend on the request, and takes away the places that stay empty.
-pub(crate) fn fill(headers: &mut HeaderMap, id: HeaderValue, others: ResponseHeaders) {
-    headers.insert(REQUEST_ID, id);
-    for name in [LIMIT, POLICY] {
-        if !others.iter().any(|(other, _)| *other == name) {
-            headers.remove(name);
+/// Adds the headers that depend on the request, and takes away the places that stay empty. The
+/// places are found by walking over the few headers, which costs less than to hash their names.
+pub(crate) fn fill(headers: &mut HeaderMap, id: HeaderValue, mut others: ResponseHeaders) {
+    let mut id = Some(id);
+    let mut stays_empty = false;
+    for (name, place) in headers.iter_mut() {
+        if !place.is_empty() {
+            continue;
         }
+        if *name == REQUEST_ID {
+            *place = id.take().unwrap_or(HeaderValue::from_static("-"));
+        } else if let Some(at) = others.iter().position(|(other, _)| other == name) {
+            *place = others.swap_remove(at).1;
+        } else {
+            stays_empty = true;
+        }
+    }
+    if let Some(id) = id {
+        headers.insert(REQUEST_ID, id);
     }
     for (name, value) in others {
         headers.insert(name, value);
+    }
+    if stays_empty {
+        for name in [LIMIT, POLICY] {
+            if headers.get(&name).is_some_and(HeaderValue::is_empty) {
+                headers.remove(name);
+            }
+        }
     }
 }
 

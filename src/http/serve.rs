@@ -258,7 +258,7 @@ async fn origin(stream: &Stream, address: Option<SocketAddr>) -> io::Result<Orig
     let uid = stream.peer_uid()?;
     let name =
         tokio::task::spawn_blocking(move || user_name(uid)).await.map_err(io::Error::other)?;
-    Ok(Origin::Local(name.into()))
+    Ok(Origin::Local { user: name.into(), uid })
 }
 
 /// Serves one client in this process over any stream, until the client closes it.

@@ -4,9 +4,9 @@
 
 use crate::exit::{Code, StartupError};
 use rustix::fs::{AtFlags, CWD, OFlags, StatxFlags, statx};
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// Mode of what is made: for its owner alone.
@@ -20,7 +20,7 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// The folder of a file.
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -72,6 +72,12 @@ pub(super) fn create_new(path: &Path) -> io::Result<File> {
     let new = options.read(true).write(true).mode(MODE).create_new(true).open(path)?;
     belong_to_folder(&new, path)?;
     Ok(new)
+}
+
+/// Makes a folder, for its owner alone.
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)?;
+    belong_to_folder(&File::open(path)?, path)
 }
 
 /// Opens a file for reading, if it is there.

@@ -33,9 +33,14 @@ const IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
 /// file, so its threads share the index of the WAL in memory and need no system call to begin a
 /// read.
 fn address(path: &Path) -> PathBuf {
+    uri(path, "vfs=unix-excl")
+}
+
+/// The file's address with parameters (sqlite.org/uri.html).
+fn uri(path: &Path, parameters: &str) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let encoded = utf8_percent_encode(&absolute.to_string_lossy(), IN_PATH).to_string();
-    format!("file:{encoded}?vfs=unix-excl").into()
+    format!("file:{encoded}?{parameters}").into()
 }
 
 fn flags() -> OpenFlags {
@@ -47,6 +52,41 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(address(path), flags())?;
     prepare(&connection)?;
     Ok(connection)
+}
+
+/// A connection of its own that only reads, beside those of the pools.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open(path)?;
+    connection.execute_batch("PRAGMA query_only = ON;")?;
+    Ok(connection)
+}
+
+/// A file that nobody writes to: it is read without locks, and nothing is made beside it.
+pub(super) fn open_still(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(uri(path, "mode=ro&immutable=1"), flags)?;
+    prepare(&connection)?;
+    Ok(connection)
+}
+
+/// The empty file that a copy is written to. Nobody reads it before it is whole, so it has no
+/// journal, and is flushed by whoever copies.
+pub(super) fn open_copy(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = flags() | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(address(path), flags)?;
+    connection.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
+    Ok(connection)
+}
+
+/// Marks a copy as one without a WAL.
+pub(super) fn end_wal(copy: &Connection) -> rusqlite::Result<()> {
+    let mode: String = copy.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
+    match mode.as_str() {
+        "delete" => Ok(()),
+        _ => Err(rusqlite::Error::InvalidParameterName(format!("journal_mode is {mode}"))),
+    }
 }
 
 /// Makes it the one connection that writes.

@@ -33,8 +33,8 @@ pub struct Store {
     pub(crate) searches: Semaphore,
     pub(crate) writer: Writer,
     pub(crate) positions: Arc<Positions>,
-    failed: Arc<watch::Sender<Option<String>>>,
-    files: Arc<file::Files>,
+    pub(crate) failed: Arc<watch::Sender<Option<String>>>,
+    pub(crate) files: Arc<file::Files>,
     // Dropped in this order, after the connections.
     _log: file::OwnLog,
     _lock: file::Lock,
@@ -159,7 +159,7 @@ impl Store {
         .await
     }
 
-    fn refuse_if_failed(&self) -> Result<()> {
+    pub(crate) fn refuse_if_failed(&self) -> Result<()> {
         match &*self.failed.borrow() {
             Some(cause) => Err(Error::StoreFailed(cause.clone())),
             None => Ok(()),

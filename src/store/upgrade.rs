@@ -48,7 +48,28 @@ pub(super) fn open(path: &Path) -> Result<Connection, StartupError> {
         connection::checkpoint_all(&connection)?;
         Ok(connection)
     });
-    opened.map_err(|refusal| match refusal {
+    opened.map_err(|refusal| refused(path, refusal))
+}
+
+/// Opens a file of this version or an older one for reading, and leaves it as it is.
+pub(super) fn open_as_it_is(path: &Path) -> Result<Connection, StartupError> {
+    let opened = connection::open_reader(path).map_err(Refusal::Sqlite).and_then(|connection| {
+        match recognise(&connection, STEPS)? {
+            0 => Err(Refusal::Foreign("has no tables".to_owned())),
+            _ => Ok(connection),
+        }
+    });
+    opened.map_err(|refusal| refused(path, refusal))
+}
+
+/// The version of the tables that this program knows.
+pub(super) fn newest_version() -> i64 {
+    i64::try_from(STEPS.len() + 1).unwrap_or(i64::MAX)
+}
+
+/// The sentence for a file that is not opened.
+fn refused(path: &Path, refusal: Refusal) -> StartupError {
+    match refusal {
         Refusal::Foreign(why) => {
             let message = format!("{} {why}; choose another file with --database.", path.display());
             StartupError::new(Code::DatabaseForeign, message)
@@ -70,7 +91,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StartupError> {
             StartupError::new(Code::DatabaseUnusable, message)
         }
         Refusal::Sqlite(error) => unusable(path, &error),
-    })
+    }
 }
 
 /// Whether the file was written with a WAL.
@@ -158,4 +179,5 @@ fn refuse_twins(connection: &Connection) -> Result<(), Refusal> {
     if twins.is_empty() { Ok(()) } else { Err(Refusal::Twins(twins.join("; "))) }
 }
 
+pub(super) mod shape;
 mod tests;

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::store::admin_keys::verbs::{CreateAdminKey, RevokeAdminKey, RotateAdminKey};
 use crate::store::audit::audited::{Audited, AuditedVerb};
 use crate::store::audit::verbs::PruneAudit;
+use crate::store::backup::note::NoteBackup;
 use crate::store::export::NoteExport;
 use crate::store::latest_time::NoteTime;
 use crate::store::meetings::advance::Advance;
@@ -19,11 +20,13 @@ use crate::store::segments::older::StoreSegments;
 use crate::store::segments::verbs::{RetractSegments, StoreSegmentBatch};
 use crate::store::sessions::verbs::{NoteCleared, NoteContainer, Reconfigure, SendBot};
 use crate::store::settings_reload::ReloadSettings;
+use crate::store::tokens::made::MakeToken;
 use crate::store::tokens::rotate::RotateToken;
 use crate::store::tokens::verbs::{CreateToken, RevokeToken, TouchTokens, UpdateToken};
 use crate::store::usage::verbs::{ForgetUsage, WriteUsage};
 use crate::store::users::configured::ApplyConfiguredUsers;
 use crate::store::users::verbs::{BeginErasure, CreateUser, DeleteUser, UpdateUser};
+use crate::store::webhooks::resend::ResendDelivery;
 use crate::store::webhooks::verbs::{EndAttempt, ForgetDeliveries, GiveUpHeld, SetWebhook};
 use crate::store::writer::job::{Job, Pending};
 use crate::store::writer::record::RecordedVerb;
@@ -96,6 +99,9 @@ verbs! {
     plain   52 SettleDrafts,
     audited 57 BeginErasure,
     plain   58 NoteTime,
+    audited 60 NoteBackup,
+    audited 70 MakeToken,
+    audited 71 ResendDelivery,
     plain   72 ReloadSettings,
 }
 

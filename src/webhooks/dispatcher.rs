@@ -6,7 +6,7 @@
 //! that fails is followed by another after a growing backoff. Once [`Webhooks::give_up`] has passed
 //! since the event, it is given up, and stays visible with its last status and error. A clock that
 //! is ahead neither gives up nor holds back: what it put off beyond all sense is due at once when it
-//! is right again.
+//! is right again. An event that was delivered and is sent once more gets one attempt.
 
 use crate::clock::{Clock, later};
 use crate::config::Webhooks;
@@ -60,6 +60,8 @@ struct Tried {
     created_at: Time,
     /// How often.
     attempts: u32,
+    /// When it was delivered, if it is only sent once more.
+    delivered_at: Option<Time>,
 }
 
 impl Dispatcher {
@@ -80,7 +82,7 @@ impl Dispatcher {
     /// Looks for events after a change of a meeting's status, which queues one, and of a user, whose
     /// events may have been held back; on the writer's thread.
     pub fn on_change(&self, change: &Change) {
-        if let Change::MeetingMoved(_) | Change::UserChanged(_) = change {
+        if let Change::MeetingMoved(_) | Change::UserChanged(_) | Change::DeliveryDue = change {
             self.event_queued.notify_one();
         }
     }
@@ -183,12 +185,13 @@ impl Dispatcher {
         };
         let Some(url) = event.webhook.url.clone() else {
             let error = Some(NO_WEBHOOK.to_owned());
-            let end = AttemptEnd::GivenUp;
+            let end = event.delivered_at.map_or(AttemptEnd::GivenUp, AttemptEnd::Delivered);
             let attempt = EndAttempt { id, attempts: event.attempts, end, status: None, error };
             return write(&store, attempt).await;
         };
         let attempts = event.attempts.saturating_add(1);
-        let tried = Tried { created_at: event.created_at, attempts };
+        let (created_at, delivered_at) = (event.created_at, event.delivered_at);
+        let tried = Tried { created_at, attempts, delivered_at };
         let request = webhook_request(event, self.clock.now());
         let (Outcome { status, error }, lookup) = self.client.send(&url, &request).await;
         let end = self.attempt_end(&store, error.is_none(), tried);
@@ -201,12 +204,16 @@ impl Dispatcher {
         }
     }
 
-    /// What follows from an attempt that ends now. While the clock is not believed nothing is given
+    /// What follows from an attempt that ends now. An event that was delivered before stays so. While the clock is not believed nothing is given
     /// up: the time may not have passed.
     fn attempt_end(&self, store: &Store, delivered: bool, event: Tried) -> AttemptEnd {
         let now = self.clock.now();
         if delivered {
             return AttemptEnd::Delivered(now);
+        }
+        // It is sent once more, and must not hold up what follows.
+        if let Some(at) = event.delivered_at {
+            return AttemptEnd::Delivered(at);
         }
         let random = getrandom::u64().unwrap_or_default();
         let wait = backoff::wait(self.retry, event.attempts, random);

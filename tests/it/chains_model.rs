@@ -1,98 +1,18 @@
-//! Random histories of chains of tokens, held against a model.
+//! Random histories of chains of tokens, and of what they have made, held against a model.
 
+mod expected;
+
+use expected::{Expected, Model, Operation, operation};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use vomeet::domain::{
-    Data, Email, Hint, Patch, Time, TokenChanges, TokenHash, TokenId, TokenTerms, UserId,
+    Data, Email, Hint, Narrowing, Patch, Scope, Time, TokenChanges, TokenHash, TokenId, TokenTerms,
+    UserId,
 };
 use vomeet::error::Error;
 use vomeet::store::{
-    CreateToken, CreateUser, Options, RevokeToken, RotateToken, Store, UpdateToken,
+    CreateToken, CreateUser, MakeToken, Options, RevokeToken, RotateToken, Store, UpdateToken,
 };
-
-/// What may be done. Tokens are named by a number that is taken modulo those that ever were.
-#[derive(Debug, Clone)]
-enum Operation {
-    Create { expires_in: Option<u16> },
-    RotateOwn { token: u8, grace: u16 },
-    Rotate { token: u8, grace: u16, expires_in: Option<u16> },
-    Revoke { token: u8 },
-    Disable { token: u8, disabled: bool },
-    SetEnd { token: u8, expires_in: Option<u16> },
-    Wait { seconds: u16 },
-}
-
-fn operation() -> impl Strategy<Value = Operation> {
-    let span = || proptest::option::of(1u16..5000);
-    let grace = || prop_oneof![Just(0u16), 1u16..3600];
-    let token = any::<u8>;
-    prop_oneof![
-        2 => span().prop_map(|expires_in| Operation::Create { expires_in }),
-        8 => (token(), grace()).prop_map(|(token, grace)| Operation::RotateOwn { token, grace }),
-        2 => (token(), grace(), span())
-            .prop_map(|(token, grace, expires_in)| Operation::Rotate { token, grace, expires_in }),
-        1 => token().prop_map(|token| Operation::Revoke { token }),
-        2 => (token(), any::<bool>())
-            .prop_map(|(token, disabled)| Operation::Disable { token, disabled }),
-        2 => (token(), span())
-            .prop_map(|(token, expires_in)| Operation::SetEnd { token, expires_in }),
-        3 => (1u16..2000).prop_map(|seconds| Operation::Wait { seconds }),
-    ]
-}
-
-/// A token as it should be; times are seconds.
-#[derive(Debug, Clone)]
-struct Expected {
-    /// The place of the first token of its chain.
-    chain: usize,
-    made: i64,
-    end: Option<i64>,
-    lifetime: Option<i64>,
-    is_disabled: bool,
-    is_rotated: bool,
-    /// Whether it was revoked: by its holder's rotation, or for good.
-    is_gone: bool,
-}
-
-/// Every token that ever was, in the order of their ids, which begin with 1.
-#[derive(Default)]
-struct Model {
-    tokens: Vec<Expected>,
-    now: i64,
-}
-
-impl Model {
-    fn members(&self, place: usize) -> Vec<usize> {
-        let chain = self.tokens[place].chain;
-        let is_member = |at: &usize| self.tokens[*at].chain == chain && !self.tokens[*at].is_gone;
-        (0..self.tokens.len()).filter(is_member).collect()
-    }
-
-    /// The token that is meant: itself, or the newest of its chain where its holder rotated it.
-    fn meant(&self, place: usize) -> Option<usize> {
-        let token = &self.tokens[place];
-        match token.is_gone {
-            false => Some(place),
-            true if token.is_rotated => self.members(place).last().copied(),
-            true => None,
-        }
-    }
-
-    fn rotations(&self, place: usize) -> usize {
-        let chain = self.tokens[place].chain;
-        let others = self.tokens.iter().enumerate().filter(|(at, _)| *at != chain);
-        others.filter(|(_, token)| token.chain == chain && token.made > self.now - 3600).count()
-    }
-
-    fn add(&mut self, token: Expected) {
-        self.tokens.push(token);
-    }
-
-    fn cut(&mut self, place: usize, end: i64) {
-        let before = self.tokens[place].end;
-        self.tokens[place].end = Some(before.map_or(end, |before| before.min(end)));
-    }
-}
 
 /// The store beside its model.
 struct Pair {
@@ -164,13 +84,58 @@ impl Pair {
         let now = self.model.now;
         self.model.add(Expected {
             chain: place,
+            maker: None,
             made: now,
             end: lifetime.map(|seconds| now + seconds),
             lifetime,
-            is_disabled: false,
+            disabled: None,
+            is_read_only: false,
             is_rotated: false,
             is_gone: false,
+            is_rotated_away: false,
         });
+    }
+
+    fn make(&mut self, place: usize, expires_in: Option<u16>) {
+        let new = self.model.tokens.len();
+        let expires_at = expires_in.map(|seconds| self.now().plus_seconds(seconds.into()));
+        let expires_at = expires_at.map_or(Patch::Keep, Patch::Set);
+        let verb = MakeToken {
+            by: id(place),
+            hash: hash(new),
+            hint: Hint("AbCd".to_owned()),
+            terms: TokenChanges { name: Patch::Keep, expires_at, disuse_seconds: Patch::Keep },
+            scope: Scope::default(),
+            now: self.now(),
+        };
+        let outcome = self.runtime.block_on(self.store.write(verb));
+        let maker = self.model.tokens[place].clone();
+        let now = self.model.now;
+        let end = expires_in.map(|seconds| now + i64::from(seconds)).or(maker.end);
+        let is_wider = maker.end.is_some_and(|most| end.is_none_or(|end| end > most));
+        let is_too_often = self.model.made_of_late() >= 5 || self.model.rotations(place) >= 5;
+        if maker.is_gone {
+            assert!(matches!(outcome, Err(Error::TokenNotFound)), "{outcome:?}");
+        } else if maker.disabled.is_some() {
+            assert!(matches!(outcome, Err(Error::TokenDisabled)), "{outcome:?}");
+        } else if maker.is_read_only {
+            assert!(matches!(outcome, Err(Error::NotAllowed(_))), "{outcome:?}");
+        } else if is_too_often {
+            assert!(matches!(outcome, Err(Error::TooManyRequests { .. })), "{outcome:?}");
+        } else if is_wider {
+            assert!(matches!(outcome, Err(Error::NotAllowed(_))), "{outcome:?}");
+        } else {
+            assert_eq!(outcome.expect("a token").id, id(new));
+            self.model.add(Expected {
+                chain: new,
+                maker: Some(maker.chain),
+                made: now,
+                end,
+                lifetime: end.map(|end| end - now),
+                is_rotated: false,
+                ..maker
+            });
+        }
     }
 
     fn rotate(&mut self, place: usize, grace: u16, expires_in: Option<u16>, by_holder: bool) {
@@ -195,7 +160,7 @@ impl Pair {
             assert!(matches!(outcome, Err(Error::TokenReplaced(_))), "{outcome:?}");
             return;
         }
-        if old.is_disabled {
+        if old.disabled.is_some() {
             assert!(matches!(outcome, Err(Error::TokenDisabled)), "{outcome:?}");
             return;
         }
@@ -205,100 +170,149 @@ impl Pair {
         }
         outcome.expect("a rotation");
         let lifetime = expires_in.map(i64::from).or(old.lifetime);
-        let (chain, end) = match by_holder {
-            true => (old.chain, old.end),
-            false => (new, lifetime.map(|seconds| now + seconds)),
-        };
-        let ended = if by_holder { vec![place] } else { self.model.members(place) };
+        let mut end = lifetime.map(|seconds| now + seconds);
+        if expires_in.is_none()
+            && let Some(maker) = old.maker
+            && let Some(&newest) = self.model.members(maker).last()
+        {
+            end = end.into_iter().chain(self.model.tokens[newest].end).min();
+        }
+        let (chain, end) = if by_holder { (old.chain, old.end) } else { (new, end) };
+        let below = self.model.below(place);
+        let mut ended = vec![place];
+        if !by_holder {
+            ended = self.model.members(place);
+            ended.extend(&below);
+        }
         for at in ended {
             self.model.cut(at, now + i64::from(grace));
             self.model.tokens[at].is_gone = grace == 0;
         }
         self.model.tokens[place].is_rotated = true;
+        self.model.tokens[place].is_rotated_away = by_holder && grace == 0;
         if grace == 0 && !by_holder {
-            self.forget(place);
+            self.forget(place, &below);
         }
         let lifetime = if by_holder { old.lifetime } else { lifetime };
         self.model.add(Expected { chain, made: now, end, lifetime, ..old });
     }
 
-    /// Of a chain that is gone nothing is found any more.
-    fn forget(&mut self, place: usize) {
-        let chain = self.model.tokens[place].chain;
-        for token in self.model.tokens.iter_mut().filter(|token| token.chain == chain) {
+    /// Of a chain that is gone, and of those below it, nothing is found any more.
+    fn forget(&mut self, place: usize, below: &[usize]) {
+        let chains: Vec<usize> =
+            [place].iter().chain(below).map(|&at| self.model.tokens[at].chain).collect();
+        for token in self.model.tokens.iter_mut().filter(|token| chains.contains(&token.chain)) {
             token.is_gone = true;
         }
     }
 
     fn revoke(&mut self, place: usize) {
         let meant = self.model.meant(place);
-        let verb = RevokeToken { id: id(place), now: self.now() };
+        let verb = RevokeToken { id: id(place), of_user: None, by: None, now: self.now() };
         let outcome = self.runtime.block_on(self.store.write(verb));
         if meant.is_none() {
             assert!(matches!(outcome, Err(Error::TokenNotFound)), "{outcome:?}");
             return;
         }
         let count = outcome.expect("revoked").count();
-        assert_eq!(count, self.model.members(place).len(), "of those that were there");
-        self.forget(place);
+        let below = self.model.below(place);
+        let expected = self.model.members(place).len() + below.len();
+        assert_eq!(count, expected, "of those that were there");
+        self.forget(place, &below);
     }
 
-    fn update(&mut self, place: usize, disabled: Option<bool>, end: &Patch<u16>) {
+    fn update(
+        &mut self,
+        place: usize,
+        disabled: Option<bool>,
+        end: &Patch<u16>,
+        read_only: Option<bool>,
+    ) {
         let now = self.now();
         let expires_at = end.clone().map(|seconds| now.plus_seconds(seconds.into()));
         let terms = TokenChanges { name: Patch::Keep, expires_at, disuse_seconds: Patch::Keep };
-        let verb = UpdateToken { id: id(place), terms, disabled, now };
+        let narrowing = Narrowing { read_only, ..Narrowing::default() };
+        let verb = UpdateToken { id: id(place), terms, narrowing, disabled, now };
         let outcome = self.runtime.block_on(self.store.write(verb));
         let Some(meant) = self.model.meant(place) else {
             assert!(matches!(outcome, Err(Error::TokenNotFound)), "{:?}", outcome.err());
             return;
         };
+        let old = self.model.tokens[meant].clone();
+        if disabled == Some(false) && self.model.has_disabled_maker(meant) {
+            assert!(matches!(outcome, Err(Error::MakerDisabled)), "{:?}", outcome.err());
+            return;
+        }
+        if old.is_read_only && read_only == Some(false) {
+            assert!(matches!(outcome, Err(Error::WiderScope)), "{:?}", outcome.err());
+            return;
+        }
         assert_eq!(outcome.expect("updated").token.id, id(meant));
-        for at in self.model.members(place) {
-            if let Some(disabled) = disabled {
-                self.model.tokens[at].is_disabled = disabled;
-            }
-            let lifetime = match end {
-                Patch::Keep => continue,
-                Patch::Clear => None,
-                Patch::Set(seconds) => Some(i64::from(*seconds)),
+        let below = self.model.below(meant);
+        for at in self.model.members(meant).into_iter().chain(below.iter().copied()) {
+            let was_disabled = self.model.tokens[at].disabled;
+            let is_enabled = !below.contains(&at) || was_disabled == old.disabled;
+            self.model.tokens[at].disabled = match disabled {
+                Some(true) => was_disabled.or(Some(self.model.now)),
+                Some(false) if is_enabled => None,
+                _ => was_disabled,
             };
-            let wanted = lifetime.map(|seconds| self.model.now + seconds);
-            let before = self.model.tokens[at].end;
-            match wanted {
-                _ if at == meant => self.model.tokens[at].end = wanted,
-                Some(wanted) => self.model.cut(at, wanted),
-                None => {}
-            }
-            if at == meant || self.model.tokens[at].end != before {
-                self.model.tokens[at].lifetime = lifetime;
-            }
+            self.model.tokens[at].is_read_only |= read_only == Some(true);
+            self.set_end(at, at == meant, end);
+        }
+    }
+
+    /// Sets the end of the token that is meant; another's is only cut.
+    fn set_end(&mut self, at: usize, is_meant: bool, end: &Patch<u16>) {
+        let lifetime = match end {
+            Patch::Keep => return,
+            Patch::Clear => None,
+            Patch::Set(seconds) => Some(i64::from(*seconds)),
+        };
+        let wanted = lifetime.map(|seconds| self.model.now + seconds);
+        let before = self.model.tokens[at].end;
+        match wanted {
+            _ if is_meant => self.model.tokens[at].end = wanted,
+            Some(wanted) => self.model.cut(at, wanted),
+            None => {}
+        }
+        if is_meant || self.model.tokens[at].end != before {
+            self.model.tokens[at].lifetime = lifetime;
         }
     }
 
     fn step(&mut self, operation: &Operation) {
+        let place = |token: u8| self.place(token);
         match *operation {
             Operation::Create { expires_in } => self.create(expires_in),
             Operation::Wait { seconds } => self.model.now += i64::from(seconds),
+            Operation::Make { token, expires_in } => {
+                let Some(place) = place(token) else { return };
+                self.make(place, expires_in);
+            }
             Operation::RotateOwn { token, grace } => {
-                let Some(place) = self.place(token) else { return };
+                let Some(place) = place(token) else { return };
                 self.rotate(place, grace, None, true);
             }
             Operation::Rotate { token, grace, expires_in } => {
-                let Some(place) = self.place(token) else { return };
+                let Some(place) = place(token) else { return };
                 self.rotate(place, grace, expires_in, false);
             }
             Operation::Revoke { token } => {
-                let Some(place) = self.place(token) else { return };
+                let Some(place) = place(token) else { return };
                 self.revoke(place);
             }
             Operation::Disable { token, disabled } => {
-                let Some(place) = self.place(token) else { return };
-                self.update(place, Some(disabled), &Patch::Keep);
+                let Some(place) = place(token) else { return };
+                self.update(place, Some(disabled), &Patch::Keep, None);
             }
             Operation::SetEnd { token, expires_in } => {
-                let Some(place) = self.place(token) else { return };
-                self.update(place, None, &expires_in.map_or(Patch::Clear, Patch::Set));
+                let Some(place) = place(token) else { return };
+                self.update(place, None, &expires_in.map_or(Patch::Clear, Patch::Set), None);
+            }
+            Operation::Narrow { token, read_only } => {
+                let Some(place) = place(token) else { return };
+                self.update(place, None, &Patch::Keep, Some(read_only));
             }
         }
     }
@@ -314,9 +328,11 @@ impl Pair {
                 continue;
             }
             let token = known.unwrap_or_else(|| panic!("token {place} is gone")).token;
-            let end = token.terms.expires_at.map(|end| end.as_millis() / 1000);
-            let seen = (end, token.disabled_at.is_some(), token.replaced_by.is_some());
-            let wanted = (expected.end, expected.is_disabled, expected.is_rotated);
+            let seconds = |time: Time| time.as_millis() / 1000;
+            let times = (token.terms.expires_at.map(seconds), token.disabled_at.map(seconds));
+            let seen = (times, token.terms.scope.read_only, token.replaced_by.is_some());
+            let times = (expected.end, expected.disabled);
+            let wanted = (times, expected.is_read_only, expected.is_rotated);
             assert_eq!(seen, wanted, "token {place}");
         }
     }
@@ -332,7 +348,7 @@ impl Drop for Pair {
 #[test]
 fn any_history_of_chains_is_as_the_model_says() {
     let config = Config { cases: 40, failure_persistence: None, ..Config::default() };
-    let histories = prop::collection::vec(operation(), 1..60);
+    let histories = prop::collection::vec(operation(), 1..80);
     let outcome = TestRunner::new(config).run(&histories, |operations| {
         let mut pair = Pair::new();
         for operation in &operations {

@@ -19,6 +19,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("meetings", &["list", "show", "stop"]),
     ("admin-key", &["create", "list", "rotate", "revoke"]),
     ("audit", &["list", "verify", "export"]),
+    ("backup", &["verify", "list", "drill"]),
     ("usage", &[]),
     ("scan", &[]),
     ("reload", &[]),

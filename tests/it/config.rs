@@ -58,6 +58,8 @@ fn every_key_can_be_set_in_every_way() {
             "http.cors_origins" => ("[\"http://a\", \"http://b\"]", "http://a, http://b"),
             _ if key.default == "[]" => ("[\"a\", \"b\"]", "a, b"),
             "log" => ("\"debug\"", "debug"),
+            "backup.every" => ("\"12h\"", "12h"),
+            "console" => ("false", "false"),
             "admin_api_token_file" => ("\"key\"", "key"),
             name if key.default.starts_with('"') => {
                 ("\"other\"", if name.is_empty() { "" } else { "other" })
@@ -112,6 +114,7 @@ fn what_is_wrong_is_one_line_with_a_proposal() {
         ("listen = 1", "", "listen (vomeet.toml) should be text"),
         ("listen = \"here\"", "", "ADDRESS:PORT"),
         ("database = \"\"", "", "should not be empty"),
+        ("console = \"maybe\"", "", "true or false"),
         ("[http]\nworkers = -1", "", "whole number from 0"),
         ("[http]\nworkers = \"two\"", "", "whole number from 0"),
         ("[http]\nconnections_max = 0", "", "whole number from 1"),
@@ -123,6 +126,10 @@ fn what_is_wrong_is_one_line_with_a_proposal() {
         ("[bots]\nhosts = [\"a.*.example.org\"]", "", "a list of hosts"),
         ("[bots]\nhosts = [\"*\"]", "", "a list of hosts"),
         ("[http]\nheader_seconds_max = 0", "", "whole number from 1"),
+        ("[backup]\nevery = \"10s\"", "", "should be from 60 seconds to 365 days"),
+        ("[backup]\nevery = \"daily\"", "", "should be a time span such as"),
+        ("[backup]\nevery = 24", "", "should be text"),
+        ("[backup]\nkeep = 0", "", "whole number from 1"),
         ("[http\n", "", "vomeet.toml, line 1"),
         ("a = 1\nlisten = \n", "", "vomeet.toml, line 2"),
         ("http = 1", "", "there is no setting http"),

@@ -41,6 +41,22 @@ fn is_let_in(client: &Client, token: &str) -> bool {
 }
 
 #[test]
+fn a_configured_token_is_not_its_holders_to_delete() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (token, hash) = token();
+    let toml = format!("[[users]]\nemail = \"ada@example.com\"\ntokens = [\"{hash}\"]\n");
+    let server = serve(folder.path(), &toml);
+    let rotated = server.post("/user/tokens/rotate").user(&token).send().expect(201);
+    let rotated = token_of(&rotated);
+    let path = format!("/user/tokens/{}", rotated.id);
+    let refused = server.delete(path).user(&rotated.text).send();
+    let reason = "vomeet.toml configures this token. Ask an administrator to remove it there.";
+    assert_eq!(refused.status, 403);
+    assert!(refused.text().contains(reason), "{}", refused.text());
+    assert!(is_let_in(&server, &rotated.text));
+}
+
+#[test]
 fn what_is_declared_is_so_after_every_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

@@ -235,6 +235,10 @@ fn every_route_asks_every_kind_of_token() {
             if route.path == "/ws" || route.path == "/user/tokens/rotate" {
                 continue;
             }
+            // The token of the path was not made by the one that is tried.
+            if route.path == "/user/tokens/{id}" && kind == json!({}) {
+                continue;
+            }
             let token = make(&server, &kind);
             let path = crate::contract::real_path(route);
             let answer = server.call(route.method.as_str(), &path).user(&token.text).send();

@@ -11,6 +11,7 @@
 //! | [`webhooks`], [`deliveries`], [`delivery_list`], [`dispatcher`], [`webhook_tls`], [`receiver`] | webhooks: rules, deliveries and their list, the courier by itself, TLS; a receiver |
 //! | [`live`], [`live_crowd`], [`live_edge`] | the live feed: who hears what; many and slow watchers; sockets as connections |
 //! | [`chains`], [`chains_model`] | what holders rotate their tokens to; any history of it against a model |
+//! | [`own_tokens`], [`made_tokens`], [`tickets`] | tokens that holders make, and what counts, revives and deletes them; what opens a socket in place of a token |
 //! | [`admin_keys`], [`weak_keys`], [`refusals`] | what named admin keys may; from where weak ones count; what refused callers are told |
 //! | [`browsers`] | request ids, headers for browsers, origins of sockets, addresses |
 //! | [`keys`], [`record`] | the life of keys, the reasons of refusals; the record of changes |
@@ -19,6 +20,7 @@
 //! | [`streams`], [`streams_order`] | streams, drafts, speakers and words after the end; the same rows in any order |
 //! | [`links`], [`reports`] | bots that are sent by a link; what bots report beyond the lists, and with which credential |
 //! | [`indexing`], [`positions`] | the word index and what is not in it yet; where the n-th row of a list is |
+//! | [`overview`], [`admin_search`] | the server at one glance, its settings and refusals; what is searched for across all users |
 //! | [`usage`], [`usage_lists`], [`usage_bots`] | what is counted of requests, transcripts and bots, and how it is shown |
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
@@ -37,6 +39,7 @@
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
 //! | [`cli`], [`cli_words`], [`cli_requests`], [`cli_manual`] | the commands with and without a server; what they understand, ask and say; the manual |
 //! | [`files`] | the database as a file: copied, linked, mounted, in a shared folder |
+//! | [`backup`], [`backups`], [`backup_drill`] | backups of servers and of files at rest, and what is none; the schedule and the routes; backups tried out |
 //! | [`lenient`] | what is taken although it is not written as it should be |
 //! | [`cli_output`] | answers of commands that cannot be written |
 //! | [`erasure_steps`] | a user's deletion, decided at once and carried out in steps |
@@ -45,7 +48,7 @@
 //! | [`declared`] | users whom the settings declare, and `vomeet token hash` |
 //! | [`scan`], [`scanners`] | `vomeet scan` in files and folders; the rules of gitleaks and trufflehog, and their reports |
 //! | [`config_faults`] | settings that would not do what they say; where a database is found |
-//! | [`secrets`], [`config`], [`config_admin_key`], [`openapi`], [`docs_page`] | what must not be found, settings, the API document |
+//! | [`secrets`], [`config`], [`config_admin_key`], [`openapi`], [`docs_page`], [`console_page`] | what must not be found, settings, the API document, the console |
 //! | [`security_page`] | the tests that docs/security.md names |
 //! | [`tidy`] | the rules of the house |
 //!
@@ -72,7 +75,12 @@ mod watcher;
 mod wire;
 
 mod admin_keys;
+mod admin_search;
 mod analytics;
+mod backup;
+mod backup_drill;
+mod backup_target;
+mod backups;
 mod bad_body;
 mod bad_input;
 mod batches;
@@ -90,6 +98,7 @@ mod cli_words;
 mod config;
 mod config_admin_key;
 mod config_faults;
+mod console_page;
 mod contract;
 mod cors;
 mod cost;
@@ -118,6 +127,7 @@ mod live_crowd;
 mod live_edge;
 mod local;
 mod local_socket;
+mod made_tokens;
 mod matrix;
 mod meetings;
 mod model;
@@ -125,6 +135,8 @@ mod names;
 mod notes;
 mod notify;
 mod openapi;
+mod overview;
+mod own_tokens;
 mod positions;
 mod races;
 mod rate_limits;
@@ -151,6 +163,7 @@ mod shares;
 mod startup;
 mod streams;
 mod streams_order;
+mod tickets;
 mod tidy;
 mod tls;
 mod tls_files;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use vomeet::domain::lifecycle::StatusReport;
 use vomeet::domain::{
     AbsoluteTimes, Actor, AdminKeyId, Data, Day, DeliveryId, Email, Hint, Language, MeetingId,
-    MeetingStatus, Offset, Patch, Platform, Scope, SegmentId, SegmentInput, SentTime,
+    MeetingStatus, Narrowing, Offset, Patch, Platform, Scope, SegmentId, SegmentInput, SentTime,
     SpeakerChange, SpeakerEvent, Task, Time, TokenChanges, TokenHash, TokenId, TokenTerms,
     TransitionSource, UsageCounts, UsageKey, UserId,
 };
@@ -19,11 +19,12 @@ use vomeet::error::Result;
 use vomeet::store::{
     Advance, ApplyConfiguredUsers, AttemptEnd, BeginErasure, CreateAdminKey, CreateToken,
     CreateUser, DeleteMeeting, DeleteUser, DoubtedClock, EndAttempt, ForgetDeliveries, ForgetUsage,
-    GiveUpHeld, HeardSegment, IndexSegments, MeetingName, MeetingRef, NoteCleared, NoteContainer,
-    NoteExport, NoteMeeting, NoteTime, Options, PruneAudit, Reconfigure, Recorder, RedactMeeting,
-    ReloadSettings, RetractSegments, RevokeAdminKey, RevokeToken, RotateAdminKey, RotateToken,
-    SendBot, SetWebhook, SettleDrafts, Store, StoreSegmentBatch, StoreSegments, TouchTokens,
-    TranscriptOf, UpdateToken, UpdateUser, VERBS, WriteUsage,
+    GiveUpHeld, HeardSegment, IndexSegments, MakeToken, MeetingName, MeetingRef, NoteBackup,
+    NoteCleared, NoteContainer, NoteExport, NoteMeeting, NoteTime, Options, PruneAudit,
+    Reconfigure, Recorder, RedactMeeting, ReloadSettings, ResendDelivery, RetractSegments,
+    RevokeAdminKey, RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook, SettleDrafts,
+    Store, StoreSegmentBatch, StoreSegments, TouchTokens, TranscriptOf, UpdateToken, UpdateUser,
+    VERBS, WriteUsage,
 };
 
 #[test]
@@ -96,8 +97,14 @@ pub async fn write_keys(store: &Store) -> Result<()> {
     };
     store.write_by(actor(3), update).await?;
     store.write_by(actor(4), NoteExport { id: user_id }).await?;
+    store.write_by(actor(22), NoteBackup { file: "/b/x.db".to_owned() }).await?;
     for number in 1..=2 {
-        let scope = Scope { read_only: true, platforms: vec![Platform::Teams], meeting: None };
+        let scope = Scope {
+            read_only: true,
+            platforms: vec![Platform::Teams],
+            meeting: None,
+            made_by: None,
+        };
         let name = Some("phone".to_owned());
         let (hash, hint, expires_at) = (hash(number), hint(), Some(now().plus_seconds(3600)));
         let terms = TokenTerms { name, expires_at, disuse_seconds: Some(60), scope };
@@ -111,6 +118,7 @@ pub async fn write_keys(store: &Store) -> Result<()> {
             expires_at: Patch::Set(now().plus_seconds(60)),
             disuse_seconds: Patch::Clear,
         },
+        narrowing: Narrowing { read_only: Some(true), ..Narrowing::default() },
         disabled: None,
         now: now(),
     };
@@ -127,8 +135,32 @@ pub async fn write_keys(store: &Store) -> Result<()> {
         by_holder: true,
     };
     store.write_by(actor(6), rotate).await?;
-    store.write_by(actor(7), RevokeToken { id: TokenId(2), now: now() }).await?;
+    write_made(store).await?;
+    store
+        .write_by(actor(7), RevokeToken { id: TokenId(2), of_user: None, by: None, now: now() })
+        .await?;
     store.write(TouchTokens { used: vec![(TokenId(1), now(), Some("::1".to_owned()))] }).await?;
+    Ok(())
+}
+
+/// A token that its holder makes.
+async fn write_made(store: &Store) -> Result<()> {
+    let (terms, hash_8) = (TokenTerms::default(), hash(8));
+    let whole = CreateToken { user_id: UserId(1), hash: hash_8, hint: hint(), terms, now: now() };
+    let by = store.write_by(actor(24), whole).await?.id;
+    let make = MakeToken {
+        by,
+        hash: hash(7),
+        hint: hint(),
+        terms: TokenChanges {
+            name: Patch::Set("dashboard".to_owned()),
+            expires_at: Patch::Keep,
+            disuse_seconds: Patch::Set(30),
+        },
+        scope: Scope { read_only: true, ..Scope::default() },
+        now: now(),
+    };
+    store.write_by(actor(23), make).await?;
     Ok(())
 }
 
@@ -282,6 +314,8 @@ async fn write_everything(store: &Store) -> Result<()> {
             .write(EndAttempt { id: DeliveryId(id), attempts: 1, end, status: Some(500), error })
             .await?;
     }
+    let resend = ResendDelivery { id: DeliveryId(3), of_user: None, now: now() };
+    store.write_by(actor(22), resend).await?;
     store.write(ForgetDeliveries { ids: vec![DeliveryId(1)] }).await?;
     let error = "the user was disabled".to_owned();
     store.write(GiveUpHeld { before: now().plus_seconds(1), error }).await?;

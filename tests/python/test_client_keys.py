@@ -46,6 +46,8 @@ def test_a_token_is_shown_changed_and_disabled(server, admin, user):
     assert refusal(client_of(server, token).whoami).code == "disabled"
     assert admin.update_token(token["id"], disabled=False)["disabled_at"] is None
     assert client_of(server, token).whoami()["id"] == user["id"]
+    assert admin.update_token(token["id"], read_only=True)["scope"]["read_only"] is True
+    assert refusal(admin.update_token, token["id"], read_only=False).status_code == 409
     assert refusal(admin.get_token, 10**9).status_code == 404
     assert "Nothing to change" in str(refusal(admin.update_token, token["id"]))
 

@@ -46,7 +46,12 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 
 [[operations]]
 include-name = "POST /user/tokens/rotate"
-checks.positive_data_acceptance.expected-statuses = ["2xx", "403", "409"]
+checks.positive_data_acceptance.expected-statuses = ["2xx", "403", "409", "429"]
+
+# No more than the token in use may, and a few in an hour.
+[[operations]]
+include-name = "POST /user/tokens"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "403", "409", "422", "429"]
 
 [[operations]]
 include-name = "POST /bots/internal/segments"
@@ -55,7 +60,7 @@ checks.missing_required_header.expected-statuses = ["403"]
 # More is taken than is asked for: an unknown query parameter is ignored, an empty text is absent, null is no body, digits in a
 # text are a number, and a segment that cannot be read is refused by itself. What is refused, the Rust tests say field by field.
 [[operations]]
-include-name-regex = "^(GET /|POST /(bots|admin/keys/.*/rotate|admin/users/.*/tokens|bots/internal/segments)$)"
+include-name-regex = "^(GET /|POST /(bots|admin/keys/.*/rotate|admin/users/.*/tokens|user/tokens|bots/internal/segments)$)"
 checks.negative_data_rejection.expected-statuses = ["2xx", "307", "400", "401", "403", "404", "409", "422", "426", "503"]
 
 # Two times may be valid and their span not.
@@ -76,7 +81,7 @@ enabled = false
 
 
 # Whoever calls these takes the user or the token away that all the others are tried with.
-LAST = "^(DELETE|PATCH) /admin/(users|tokens)/|/tokens/.*rotate$"
+LAST = "^(DELETE|PATCH) /admin/(users|tokens)/|^DELETE /user/tokens/|/tokens/.*rotate$"
 # Most of the keys that are tried are wrong.
 UNLIMITED = {
     "VOMEET_LIMITS_FAILED_KEYS_PER_MINUTE": "0",

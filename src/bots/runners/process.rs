@@ -2,7 +2,7 @@
 //! restarted.
 
 use crate::bots::launch::{BotExit, LaunchSpec, pairs};
-use crate::bots::output::BotOutputs;
+use crate::bots::output::{BotOutputs, LogTail};
 use crate::config::ProcessBots;
 use crate::domain::{MeetingId, Time};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -261,6 +261,15 @@ impl Processes {
     /// Deletes the log of a meeting's bot.
     pub(crate) async fn delete_log(&self, id: MeetingId) {
         self.outputs.remove(id).await;
+    }
+
+    /// The end of the log of a meeting's bot, if there is one.
+    pub(crate) async fn log_tail(
+        &self,
+        id: MeetingId,
+        bytes_max: u64,
+    ) -> io::Result<Option<LogTail>> {
+        self.outputs.tail(id, bytes_max).await
     }
 
     /// The meetings with a log to which their bots have printed nothing since `end`.

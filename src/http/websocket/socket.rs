@@ -50,6 +50,8 @@ pub enum End {
     Silent,
     /// The token is missing or refused.
     KeyRefused,
+    /// The token may do less than when the socket was opened.
+    Narrowed,
     /// The peer sent what is no text.
     NoText,
     /// The peer sent a text that is no UTF-8.
@@ -80,6 +82,7 @@ impl End {
             Self::Slow => (CloseCode::Again, "too slow"),
             Self::Silent => (CloseCode::Error, "no answer to a ping"),
             Self::KeyRefused => (CloseCode::Library(4401), "key refused"),
+            Self::Narrowed => (CloseCode::Again, "the token was narrowed"),
             Self::NoText => (CloseCode::Unsupported, "texts only"),
             Self::NoUtf8 => (CloseCode::Invalid, "no UTF-8"),
             Self::TooLong => (CloseCode::Size, "too long"),

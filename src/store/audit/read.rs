@@ -153,7 +153,8 @@ struct Walk {
     pruned: Option<String>,
 }
 
-fn verify(db: &Connection) -> rusqlite::Result<Verification> {
+/// Holds every entry against its hash and its neighbours, as of one moment.
+pub(in crate::store) fn verify(db: &Connection) -> rusqlite::Result<Verification> {
     // One moment: what is written meanwhile is not looked at.
     let tx = db.unchecked_transaction()?;
     let start = base(&tx)?;

@@ -1,8 +1,9 @@
 //! Chains: a token, and all that its holder rotated it to. A chain is one: whoever revokes, disables
 //! or shortens one of its tokens does the same to all of them, because whoever had one of them can
-//! have the others.
+//! have the others. A token that a holder makes begins a chain of its own, below the holder's: what
+//! is done to a chain is done to those below it, and not to the one above.
 
-use crate::domain::{Time, TokenHash, TokenId};
+use crate::domain::{Time, TokenHash, TokenId, UserId};
 use crate::error::{Error, Result};
 use crate::store::tokens::read::{
     Kept, kept_at, kept_columns, term_columns, term_marks, term_names, term_values, token_columns,
@@ -13,6 +14,8 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 const ROTATIONS_MAX: i64 = 5;
 /// The time in which they are counted, in seconds.
 const ROTATIONS_PERIOD_SECONDS: i64 = 3600;
+/// Most tokens that holders of a user's tokens make in that time.
+const MADE_IN_PERIOD_MAX: usize = 5;
 
 /// The tokens of a chain that are there.
 pub(crate) struct Chain {
@@ -20,7 +23,7 @@ pub(crate) struct Chain {
     pub first: TokenId,
     /// The token that was asked for, or the newest of the chain where that one is gone.
     pub meant: Kept,
-    /// The others, in the order of their ids.
+    /// The others in the order of their ids.
     pub others: Vec<Kept>,
 }
 
@@ -47,23 +50,120 @@ impl Chain {
         Ok(Self { first, meant, others })
     }
 
-    /// Fails where the holder has rotated too often of late.
+    /// Fails where the holder has rotated it, or made tokens by it, too often of late.
     pub(crate) fn check_rotations(&self, db: &Connection, now: Time) -> Result<()> {
         let mut newest = db.prepare_cached(
             "SELECT created_at AS at FROM tokens WHERE chain_id = ?1
              UNION ALL SELECT issued_at FROM ended_keys WHERE chain_id = ?1 AND token_id <> ?1
+             UNION ALL SELECT created_at FROM tokens
+               WHERE user_id = ?3 AND id > ?1 AND chain_id IS NULL
+               AND CASE WHEN json_valid(scope) THEN json_extract(scope, '$.made_by') = ?1 END
              ORDER BY at DESC LIMIT 1 OFFSET ?2",
         )?;
-        let before = params![self.first, ROTATIONS_MAX - 1];
+        let before = params![self.first, ROTATIONS_MAX - 1, self.meant.token.user_id];
         let last = newest.query_row(before, |row| row.get::<_, Time>(0)).optional()?;
-        let Some(last) = last else { return Ok(()) };
-        let next = last.plus_seconds(ROTATIONS_PERIOD_SECONDS);
-        if next <= now {
-            return Ok(());
-        }
-        let wait = (next.as_millis() - now.as_millis()).unsigned_abs();
-        Err(Error::TooManyRequests { retry_after: wait.div_ceil(1000) })
+        check_period(last, now)
     }
+
+    /// The tokens that holders have made by a chain, and by the chains of those: whoever had one
+    /// token of a chain can have made them.
+    pub(crate) fn made(&self, db: &Connection) -> Result<Vec<Kept>> {
+        made(db, self.meant.token.user_id, self.first)
+    }
+}
+
+/// Fails where the last of the acts that are counted is of the present period.
+fn check_period(last: Option<Time>, now: Time) -> Result<()> {
+    let Some(last) = last else { return Ok(()) };
+    let next = last.plus_seconds(ROTATIONS_PERIOD_SECONDS);
+    if next <= now {
+        return Ok(());
+    }
+    let wait = (next.as_millis() - now.as_millis()).unsigned_abs();
+    Err(Error::TooManyRequests { retry_after: wait.div_ceil(1000) })
+}
+
+/// Fails where holders of a user's tokens have made too many of late, whatever became of those. A
+/// made token that was rotated counts by its newest one.
+pub(crate) fn check_made(db: &Connection, user_id: UserId, now: Time) -> Result<()> {
+    let since = now.plus_seconds(-ROTATIONS_PERIOD_SECONDS);
+    let mut times: Vec<Time> = Vec::new();
+    // Ids are in the order of time: the first older one ends it.
+    let mut newest = db.prepare_cached(
+        "SELECT created_at, coalesce(instr(scope, '\"made_by\"'), 0) FROM tokens
+         WHERE user_id = ?1 ORDER BY id DESC",
+    )?;
+    let mut rows = newest.query([user_id])?;
+    while let Some(row) = rows.next()? {
+        let (at, is_made): (Time, bool) = (row.get(0)?, row.get(1)?);
+        if at <= since {
+            break;
+        }
+        if is_made {
+            times.push(at);
+        }
+    }
+    let mut ended = db.prepare_cached(
+        "SELECT issued_at FROM ended_keys
+         WHERE user_id = ?1 AND chain_id IS NULL AND issued_at > ?2",
+    )?;
+    let mut rows = ended.query(params![user_id, since])?;
+    while let Some(row) = rows.next()? {
+        times.push(row.get(0)?);
+    }
+    times.sort_unstable();
+    let fifth_newest = times.len().checked_sub(MADE_IN_PERIOD_MAX);
+    check_period(fifth_newest.and_then(|at| times.get(at).copied()), now)
+}
+
+fn made(db: &Connection, user_id: UserId, first: TokenId) -> Result<Vec<Kept>> {
+    // What is made is younger than the first of its maker's chain.
+    let mut list = db.prepare_cached(concat!(
+        "SELECT coalesce(t.chain_id, t.id), ",
+        kept_columns!(),
+        " FROM tokens t WHERE t.user_id = ?1 AND t.id > ?2 AND instr(t.scope, '\"made_by\"')
+          ORDER BY t.id"
+    ))?;
+    let rows =
+        list.query_map(params![user_id, first], |row| Ok((row.get(0)?, kept_at(row, 1)?)))?;
+    let mut rest: Vec<(TokenId, Kept)> = rows.collect::<rusqlite::Result<_>>()?;
+    let (mut chains, mut found) = (vec![first], Vec::new());
+    let mut at = 0;
+    while let Some(&chain) = chains.get(at) {
+        let is_made = |(_, kept): &(TokenId, Kept)| kept.token.terms.scope.made_by == Some(chain);
+        for (of_chain, kept) in rest.extract_if(.., |one| is_made(one)) {
+            if !chains.contains(&of_chain) {
+                chains.push(of_chain);
+            }
+            found.push(kept);
+        }
+        at += 1;
+    }
+    Ok(found)
+}
+
+/// Whether the chain that begins with a token is disabled.
+pub(crate) fn is_disabled(db: &Connection, first: TokenId) -> Result<bool> {
+    let mut find = db.prepare_cached(
+        "SELECT 1 FROM tokens WHERE (id = ?1 OR chain_id = ?1) AND disabled_at IS NOT NULL",
+    )?;
+    Ok(find.exists([first])?)
+}
+
+/// Whether vomeet.toml configures a token of the chain that begins with a token.
+pub(crate) fn is_declared(db: &Connection, first: TokenId) -> Result<bool> {
+    let mut find = db
+        .prepare_cached("SELECT 1 FROM tokens WHERE (id = ?1 OR chain_id = ?1) AND declared = 1")?;
+    Ok(find.exists([first])?)
+}
+
+/// When the newest token of the chain that begins with a token ends; `None` for never.
+pub(crate) fn end_of_chain(db: &Connection, first: TokenId) -> Result<Option<Time>> {
+    let mut find = db.prepare_cached(
+        "SELECT expires_at FROM tokens WHERE id = ?1 OR chain_id = ?1 ORDER BY id DESC LIMIT 1",
+    )?;
+    let end: Option<Option<Time>> = find.query_row([first], |row| row.get(0)).optional()?;
+    Ok(end.flatten())
 }
 
 /// The hashes of a chain's tokens, of those too that were rotated without grace.
@@ -119,13 +219,17 @@ pub(crate) fn store(db: &Connection, kept: &Kept) -> Result<()> {
     Ok(())
 }
 
-/// Deletes a token, and remembers its hash for whoever still uses it.
+/// Deletes a token, and remembers its hash for whoever still uses it. Of one that a holder made it
+/// is remembered when that was, so that it still counts ([`check_made`]); the chain is not, for
+/// nothing of it is found any more.
 pub(crate) fn revoke(db: &Connection, kept: &Kept, now: Time) -> Result<()> {
     let Kept { hash, is_foreign, token, .. } = kept;
+    let issued_at = token.terms.scope.made_by.map(|_| token.created_at);
     let mut remember = db.prepare_cached(
-        "INSERT OR REPLACE INTO ended_keys (hash, user_id, ended_at, is_foreign) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT OR REPLACE INTO ended_keys (hash, user_id, ended_at, issued_at, is_foreign)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
-    remember.execute(params![hash, token.user_id, now, is_foreign])?;
+    remember.execute(params![hash, token.user_id, now, issued_at, is_foreign])?;
     db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([token.id])?;
     Ok(())
 }

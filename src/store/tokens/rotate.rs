@@ -4,7 +4,7 @@ use crate::domain::{Action, Hint, Subject, Time, Token, TokenHash, TokenId, Toke
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
-use crate::store::tokens::chain::{Affected, Chain, revoke, revoke_rotated, store};
+use crate::store::tokens::chain::{Affected, Chain, end_of_chain, revoke, revoke_rotated, store};
 use crate::store::tokens::read::Kept;
 use crate::store::tokens::verbs::{CreateToken, insert, note_others, snapshot};
 use crate::store::writer::verb::{Change, Verb};
@@ -78,14 +78,15 @@ impl RotateToken {
     }
 
     fn by_administrator(&self, db: &Connection, chain: Chain) -> Result<Rotated> {
+        let made = chain.made(db)?;
         let Chain { meant: mut old, others, .. } = chain;
         let lifetime = self.expires_in.or(old.lifetime_seconds);
-        let expires_at = lifetime.map(|seconds| self.now.plus_seconds(seconds));
+        let expires_at = self.end_of_new(db, &old.token, lifetime)?;
         let new = insert(db, &self.successor(&old.token, expires_at), lifetime, None)?;
         self.shorten(&mut old, new.id);
         let mut affected = Affected::one(&old);
         self.end_old(db, &old)?;
-        for mut other in others {
+        for mut other in others.into_iter().chain(made) {
             let before = other.token.terms.expires_at;
             if self.grace_seconds == 0 || before.is_none_or(|before| before > self.end()) {
                 other.token.terms.expires_at = Some(self.end());
@@ -94,6 +95,22 @@ impl RotateToken {
             }
         }
         Ok(Rotated { new, old: old.token, affected })
+    }
+
+    /// When the new token of an administrator ends: one that a holder made no later than its
+    /// maker, unless the administrator says a time.
+    fn end_of_new(
+        &self,
+        db: &Connection,
+        old: &Token,
+        lifetime: Option<i64>,
+    ) -> Result<Option<Time>> {
+        let end = lifetime.map(|seconds| self.now.plus_seconds(seconds));
+        let (None, Some(maker)) = (self.expires_in, old.terms.scope.made_by) else {
+            return Ok(end);
+        };
+        let end_of_maker = end_of_chain(db, maker)?;
+        Ok(end.into_iter().chain(end_of_maker).min())
     }
 
     fn shorten(&self, old: &mut Kept, new: TokenId) {

@@ -1,13 +1,14 @@
 //! Writes of tokens: create, update, revoke, and when they were last used.
 
 use crate::domain::{
-    Action, Hint, Patch, Subject, Time, Token, TokenChanges, TokenHash, TokenId, TokenTerms, UserId,
+    Action, Hint, Narrowing, Patch, Subject, Time, Token, TokenChanges, TokenHash, TokenId,
+    TokenTerms, UserId,
 };
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
-use crate::store::tokens::chain::{Affected, Chain, revoke, store};
-use crate::store::tokens::read::{term_marks, term_names, term_values};
+use crate::store::tokens::chain::{Affected, Chain, is_declared, is_disabled, revoke, store};
+use crate::store::tokens::read::{Kept, term_marks, term_names, term_values};
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, ToSql, params, params_from_iter};
 use serde::{Deserialize, Serialize};
@@ -109,14 +110,18 @@ pub(crate) fn note_others(snapshot: Option<Snapshot>, affected: &Affected) -> Op
     }
 }
 
-/// Changes what is given of a token. What disables or shortens it does the same to its whole chain,
-/// and so does what enables it.
+/// Changes what is given of a token. What disables, shortens or narrows it does the same to its
+/// whole chain and to what that has made. What enables it does so too, but for what was made and
+/// disabled at another time.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct UpdateToken {
     /// The token.
     pub id: TokenId,
     /// What changes of its terms.
     pub terms: TokenChanges,
+    /// What narrows its scope.
+    #[serde(default)]
+    pub narrowing: Narrowing,
     /// Whether it is refused until it is enabled again.
     pub disabled: Option<bool>,
     /// The time of the change.
@@ -130,6 +135,8 @@ pub struct Updated {
     pub token: Token,
     /// All tokens that were changed.
     pub affected: Affected,
+    /// Whether one of them may do less than before.
+    pub is_narrowed: bool,
 }
 
 impl UpdateToken {
@@ -140,6 +147,14 @@ impl UpdateToken {
             Some(true) => before.or(Some(self.now)),
         }
     }
+
+    /// Shortens and narrows another token as the one that is meant.
+    fn follow(&self, other: &mut Token, meant: &Token) {
+        self.terms.shorten(&mut other.terms);
+        if !self.narrowing.is_nothing() {
+            other.terms.scope = other.terms.scope.within(&meant.terms.scope);
+        }
+    }
 }
 
 impl Verb for UpdateToken {
@@ -148,34 +163,52 @@ impl Verb for UpdateToken {
     const ESSENTIAL: bool = true;
 
     fn apply(&self, db: &Connection) -> Result<Updated> {
-        let Chain { mut meant, others, .. } = Chain::of(db, self.id)?;
-        let mut affected = Affected::one(&meant);
+        let chain = Chain::of(db, self.id)?;
+        let made = chain.made(db)?;
+        let Chain { mut meant, others, .. } = chain;
+        let old = meant.token.clone();
+        if self.disabled == Some(false)
+            && let Some(maker) = old.terms.scope.made_by
+            && is_disabled(db, maker)?
+        {
+            return Err(Error::MakerDisabled);
+        }
         self.terms.apply(&mut meant.token.terms);
-        meant.token.disabled_at = self.disabled_at(meant.token.disabled_at);
+        let scope = old.terms.scope.narrowed(&self.narrowing).ok_or(Error::WiderScope)?;
+        let mut is_narrowed = scope != old.terms.scope;
+        meant.token.terms.scope = scope;
+        meant.token.disabled_at = self.disabled_at(old.disabled_at);
         if !matches!(self.terms.expires_at, Patch::Keep) {
             meant.lifetime_seconds = lifetime(meant.token.terms.expires_at, self.now);
         }
         store(db, &meant)?;
-        for mut other in others {
+        let mut affected = Affected::one(&meant);
+        let in_chain = others.into_iter().map(|other| (other, false));
+        for (mut other, is_made) in in_chain.chain(made.into_iter().map(|other| (other, true))) {
             let before = other.token.clone();
-            self.terms.shorten(&mut other.token.terms);
-            other.token.disabled_at = self.disabled_at(before.disabled_at);
+            self.follow(&mut other.token, &meant.token);
+            // A made token that was disabled by itself stays so.
+            if !is_made || self.disabled == Some(true) || before.disabled_at == old.disabled_at {
+                other.token.disabled_at = self.disabled_at(before.disabled_at);
+            }
             if other.token == before {
                 continue;
             }
             if other.token.terms.expires_at != before.terms.expires_at {
                 other.lifetime_seconds = lifetime(other.token.terms.expires_at, self.now);
             }
+            is_narrowed |= other.token.terms.scope != before.terms.scope;
             store(db, &other)?;
             affected.add(&other);
         }
-        Ok(Updated { token: meant.token, affected })
+        Ok(Updated { token: meant.token, affected, is_narrowed })
     }
 
     fn change(&self, updated: &Updated) -> Option<Change> {
         let hashes = updated.affected.hashes.clone();
         match updated.token.disabled_at {
             Some(_) => Some(Change::TokensRevoked(hashes)),
+            None if updated.is_narrowed => Some(Change::TokensNarrowed(hashes)),
             None => Some(Change::TokensChanged(hashes)),
         }
     }
@@ -189,18 +222,44 @@ impl Audited for UpdateToken {
     }
 
     fn after(&self, updated: &Updated) -> Option<(Subject, Option<Snapshot>)> {
-        let Updated { token, affected } = updated;
+        let Updated { token, affected, .. } = updated;
         Some((Subject::Token(token.id), note_others(Snapshot::of(token), affected)))
     }
 }
 
-/// Ends a token for good, and its whole chain with it.
+/// Ends a token for good, and with it its whole chain and what that has made.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RevokeToken {
     /// The token.
     pub id: TokenId,
+    /// Only if it is of this user: then a holder asks for it.
+    #[serde(default)]
+    pub of_user: Option<UserId>,
+    /// The token of that holder, which ends its own chain and what that has made.
+    #[serde(default)]
+    pub by: Option<TokenId>,
     /// The time of the change.
     pub now: Time,
+}
+
+impl RevokeToken {
+    /// Fails where a holder asks for the end of a token that neither is of the chain of their own
+    /// nor was made by it, or that vomeet.toml configures: it would stay revoked for ever.
+    fn check_holder(&self, db: &Connection, chain: &Chain) -> Result<()> {
+        let Some(by) = self.by else { return Ok(()) };
+        let own = Chain::of(db, by)?;
+        let is_meant = |made: &Kept| made.token.id == chain.meant.token.id;
+        if own.first != chain.first && !own.made(db)?.iter().any(is_meant) {
+            let why = "This token deletes itself and what it has made. Ask an administrator to \
+                       delete another.";
+            return Err(Error::NotAllowed(why.to_owned()));
+        }
+        if is_declared(db, chain.first)? {
+            let why = "vomeet.toml configures this token. Ask an administrator to remove it there.";
+            return Err(Error::NotAllowed(why.to_owned()));
+        }
+        Ok(())
+    }
 }
 
 impl Verb for RevokeToken {
@@ -210,10 +269,16 @@ impl Verb for RevokeToken {
     const ESSENTIAL: bool = true;
 
     fn apply(&self, db: &Connection) -> Result<Affected> {
-        let Chain { meant, others, .. } = Chain::of(db, self.id)?;
+        let chain = Chain::of(db, self.id)?;
+        if self.of_user.is_some_and(|user_id| user_id != chain.meant.token.user_id) {
+            return Err(Error::TokenNotFound);
+        }
+        self.check_holder(db, &chain)?;
+        let made = chain.made(db)?;
+        let Chain { meant, others, .. } = chain;
         let mut affected = Affected::one(&meant);
         revoke(db, &meant, self.now)?;
-        for other in others {
+        for other in others.into_iter().chain(made) {
             revoke(db, &other, self.now)?;
             affected.add(&other);
         }

@@ -4,20 +4,9 @@
 
 use super::*;
 
-/// The tables and indexes of a file, as SQLite keeps them, without comments and spaces: a
-/// column that was added later stands on the line of the last comment's table.
-fn shape(connection: &Connection) -> Vec<(String, String)> {
-    let mut rows = connection
-        .prepare("SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name")
-        .expect("schema");
-    let rows =
-        rows.query_map([], |row| Ok((row.get(0)?, bare(&row.get::<_, String>(1)?)))).expect("rows");
-    rows.map(|row| row.expect("row")).collect()
-}
-
-fn bare(sql: &str) -> String {
-    let code = sql.lines().map(|line| line.split_once("--").map_or(line, |(code, _)| code));
-    code.flat_map(str::split_whitespace).collect()
+/// The tables, indexes and triggers of a file.
+fn shape(connection: &Connection) -> std::collections::BTreeMap<String, String> {
+    shape::shape(connection).expect("a schema")
 }
 
 fn fresh() -> Connection {

@@ -141,7 +141,7 @@ impl Applying<'_> {
                 continue;
             }
             let now = self.now();
-            self.apply(RevokeToken { id, now })?;
+            self.apply(RevokeToken { id, of_user: None, by: None, now })?;
             self.changes.revoked += 1;
         }
         Ok(())

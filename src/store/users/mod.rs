@@ -2,4 +2,5 @@
 
 pub(crate) mod configured;
 pub(crate) mod read;
+pub(crate) mod search;
 pub(crate) mod verbs;

@@ -66,6 +66,10 @@ pub(crate) fn find_by_email(db: &Connection, key: &str) -> rusqlite::Result<Opti
     statement.query_row([key], |row| user_at(row, 0)).optional()
 }
 
+/// Whether a text, without case, is in e-mail or name; null where it is not and there is no name.
+pub(crate) const MATCHING: &str =
+    "(instr(fold(email), :text) OR instr(email_key, :text) OR instr(fold(name), :text))";
+
 /// Which users are asked for; always in the order of their ids.
 #[derive(Debug, Clone)]
 pub struct UserPage {
@@ -106,13 +110,10 @@ impl Store {
             let (filter, start) = match page.matching {
                 Some(_) => {
                     let start = Start { id: after, skip: page.skip };
-                    (
-                        "AND (instr(fold(email), :text) OR instr(email_key, :text) OR instr(fold(name), :text))",
-                        start,
-                    )
+                    (format!("AND {MATCHING}"), start)
                 }
                 None => (
-                    "AND :text IS NULL",
+                    "AND :text IS NULL".to_owned(),
                     positions.behind_first(db, Table::Users, after, page.skip)?,
                 ),
             };

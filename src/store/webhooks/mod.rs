@@ -3,5 +3,6 @@
 pub(crate) mod event_parts;
 pub(crate) mod outbox;
 pub(crate) mod read;
+pub(crate) mod resend;
 pub(crate) mod settings;
 pub(crate) mod verbs;

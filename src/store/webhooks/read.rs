@@ -122,6 +122,8 @@ pub struct WaitingEvent {
     pub created_at: Time,
     /// How often it was tried.
     pub attempts: u32,
+    /// When it was delivered, if it is only sent once more.
+    pub delivered_at: Option<Time>,
     /// Where it goes.
     pub webhook: Webhook,
 }
@@ -144,7 +146,18 @@ macro_rules! event_type {
     };
 }
 
-pub(crate) use event_type;
+/// What [`delivery_at`] reads.
+macro_rules! delivery_columns {
+    () => {
+        concat!(
+            "d.id, d.uid, ",
+            event_type!(),
+            ", d.meeting_id, d.created_at, d.attempts, d.next_at, d.delivered_at, d.last_status, d.last_error"
+        )
+    };
+}
+
+pub(crate) use {delivery_columns, event_type};
 
 impl Store {
     /// The events that are due, those too that are put off beyond `put_off_max`, and may be tried
@@ -164,10 +177,11 @@ impl Store {
             let mut find = db.prepare_cached(concat!(
                 "SELECT d.uid, ",
                 event_type!(),
-                ", d.body, d.created_at, d.attempts, u.webhook_url, s.secret, d.parts FROM deliveries d JOIN users u ON u.id = d.user_id
+                ", d.body, d.created_at, d.attempts, u.webhook_url, s.secret, d.delivered_at, d.parts
+                 FROM deliveries d JOIN users u ON u.id = d.user_id
                  LEFT JOIN webhook_secrets s ON s.user_id = u.id WHERE d.id = ?1 AND d.next_at IS NOT NULL AND u.disabled_at IS NULL"
             ))?;
-            let found = find.query_row([id], |row| Ok((waiting_at(row)?, row.get(7)?))).optional()?;
+            let found = find.query_row([id], |row| Ok((waiting_at(row)?, row.get(8)?))).optional()?;
             let Some((mut event, parts)) = found else { return Ok(Ok(None)) };
             Ok(with_parts(db, &mut event.body, parts).map(|()| Some(event)))
         })?
@@ -177,10 +191,9 @@ impl Store {
     pub async fn deliveries(&self, page: DeliveryPage) -> Result<Vec<Delivery>> {
         self.read_long(move |db| {
             let mut list = db.prepare_cached(concat!(
-                "SELECT d.id, d.uid, ",
-                event_type!(),
-                ", d.meeting_id, d.created_at, d.attempts, d.next_at, d.delivered_at, d.last_status, d.last_error
-                 FROM deliveries d WHERE d.user_id = ?1 AND d.id < ?2 ORDER BY d.id DESC LIMIT ?3"
+                "SELECT ",
+                delivery_columns!(),
+                " FROM deliveries d WHERE d.user_id = ?1 AND d.id < ?2 ORDER BY d.id DESC LIMIT ?3"
             ))?;
             let before = page.before.map_or(i64::MAX, |id| id.0);
             list.query_map(params![page.user_id, before, page.limit], delivery_at)?.collect()
@@ -233,10 +246,11 @@ fn waiting_at(row: &Row<'_>) -> rusqlite::Result<WaitingEvent> {
         created_at: row.get(3)?,
         attempts: row.get(4)?,
         webhook: Webhook::at(row, 5)?,
+        delivered_at: row.get(7)?,
     })
 }
 
-/// A delivery from a row as [`Store::deliveries`] reads it.
+/// A delivery from a row that begins with [`delivery_columns`].
 pub(crate) fn delivery_at(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let (next_at, delivered_at) = (row.get(6)?, row.get(7)?);
     let state = match (next_at, delivered_at) {

@@ -49,7 +49,8 @@ impl Store {
     pub fn webhook(&self, user_id: UserId) -> Result<Webhook> {
         let found = self.read(|db| {
             let mut find = db.prepare_cached(
-                "SELECT u.webhook_url, s.secret FROM users u LEFT JOIN webhook_secrets s ON s.user_id = u.id WHERE u.id = ?1",
+                "SELECT u.webhook_url, s.secret FROM users u LEFT JOIN webhook_secrets s ON s.user_id = u.id
+                 WHERE u.id = ?1 AND u.erasing_at IS NULL",
             )?;
             find.query_row([user_id], |row| Webhook::at(row, 0)).optional()
         })?;

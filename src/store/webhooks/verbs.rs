@@ -22,7 +22,7 @@ pub(crate) const HELD_EVENTS: &str =
 /// What follows from an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AttemptEnd {
-    /// Nothing: the receiver took it then.
+    /// Nothing: the receiver took it then, by this attempt or an earlier one.
     Delivered(Time),
     /// Another attempt then.
     Again(Time),

@@ -51,6 +51,8 @@ pub enum Change {
     TokensRevoked(Vec<TokenHash>),
     /// Tokens are no longer as they were.
     TokensChanged(Vec<TokenHash>),
+    /// Tokens may do less from now on.
+    TokensNarrowed(Vec<TokenHash>),
     /// A user is no longer as they were.
     UserChanged(UserId),
     /// All tokens of a user are refused from now on.
@@ -63,6 +65,8 @@ pub enum Change {
     MeetingMoved(Arc<Moved>),
     /// Words of a meeting were stored.
     SegmentsStored(Arc<Stored>),
+    /// An event is due at once.
+    DeliveryDue,
     /// A meeting's words and personal data are gone.
     MeetingRedacted(MeetingId),
 }

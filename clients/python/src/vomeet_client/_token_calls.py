@@ -7,11 +7,11 @@ from typing import Any, cast
 from ._connection import Connection
 from ._http import given, path_of
 from .errors import VomeetClientError
-from .types import AdminKey, NewAdminKey, NewToken, RotatedToken, ScopedMeeting, Token
+from .types import AdminKey, NewAdminKey, NewToken, RotatedToken, ScopedMeeting, Ticket, Token
 
 
 class TokenCalls(Connection):
-    """The calls about tokens and admin keys; all but the last two need the admin key."""
+    """The calls about tokens and admin keys; all but the caller's own need the admin key."""
 
     # Tokens (admin)
 
@@ -62,18 +62,28 @@ class TokenCalls(Connection):
         disabled: bool | None = None,
         expires_in: int | None = None,
         disuse_seconds: int | None = None,
+        read_only: bool | None = None,
+        platforms: list[str] | None = None,
+        meeting: ScopedMeeting | None = None,
     ) -> Token:
         """Change a token; what is left out stays. A disabled one is refused until it is enabled.
 
         ``expires_in`` and ``disuse_seconds`` are in seconds from now on; 0 means never.
-        Status 404 if unknown. Raises VomeetClientError if nothing is given.
+        ``read_only``, ``platforms`` and ``meeting`` narrow what it may do. Status 404 if unknown,
+        409 if that would be wider. Raises VomeetClientError if nothing is given.
         """
-        body: dict[str, Any] = given(name=name, disabled=disabled)
+        body: dict[str, Any] = given(
+            name=name,
+            disabled=disabled,
+            read_only=read_only,
+            platforms=platforms,
+            meeting=meeting,
+        )
         ends = given(expires_in=expires_in, disuse_seconds=disuse_seconds)
         body.update({field: seconds or None for field, seconds in ends.items()})
         if not body:
             raise VomeetClientError(
-                "Nothing to change: give a name, disabled, expires_in or disuse_seconds."
+                "Nothing to change: give a name, disabled, expires_in, disuse_seconds or a scope."
             )
         path = path_of("admin", "tokens", token_id)
         return cast(Token, self._as_admin("PATCH", path, body=body))
@@ -142,3 +152,43 @@ class TokenCalls(Connection):
         rotated = cast(RotatedToken, self._as_user("POST", path, body=body or None))
         self.set_api_key(rotated["token"])
         return rotated
+
+    def create_own_token(
+        self,
+        name: str | None = None,
+        expires_in: int | None = None,
+        disuse_seconds: int | None = None,
+        read_only: bool | None = None,
+        platforms: list[str] | None = None,
+        meeting: ScopedMeeting | None = None,
+    ) -> NewToken:
+        """Create a token of the caller's own, never wider than the one in use, which ends it too.
+
+        What is left out is as with the token in use. The secret is in ``token`` of this response
+        and nowhere else. Status 403 for more than the token in use may, 409 if there are 50 such
+        tokens, 429 after five in an hour, rotations included.
+        """
+        body = given(
+            name=name,
+            expires_in=expires_in,
+            disuse_seconds=disuse_seconds,
+            read_only=read_only,
+            platforms=platforms,
+            meeting=meeting,
+        )
+        path = path_of("user", "tokens")
+        return cast(NewToken, self._as_user("POST", path, body=body or None))
+
+    def delete_own_token(self, token_id: int) -> None:
+        """Revoke a token of the caller's own, what it was rotated to, and what it has made.
+
+        Status 404 if unknown, or another user's.
+        """
+        self._as_user("DELETE", path_of("user", "tokens", token_id))
+
+    def create_ticket(self, path: str = "/ws") -> Ticket:
+        """Create a ticket, which opens the live feed once within a minute, in place of the token.
+
+        It is for browsers, where the token would stand in the address: ``/ws?ticket=…``.
+        """
+        return cast(Ticket, self._as_user("POST", path_of("tickets"), body={"path": path}))

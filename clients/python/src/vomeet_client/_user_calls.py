@@ -297,3 +297,8 @@ class UserCalls(Connection):
     def test_webhook(self) -> WebhookTest:
         """Post a test event now, and tell how that went. Status 404 if no address is set."""
         return cast(WebhookTest, self._as_user("POST", path_of("user", "webhook", "test")))
+
+    def resend_webhook_delivery(self, delivery_id: int) -> Delivery:
+        """Post an event once more, whatever became of it. Status 404 if unknown."""
+        path = path_of("user", "webhook", "deliveries", delivery_id, "resend")
+        return cast(Delivery, self._as_user("POST", path))

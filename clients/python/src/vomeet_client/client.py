@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from ._admin_calls import AdminCalls
 from ._audit_calls import AuditCalls
+from ._backup_calls import BackupCalls
 from ._connection import DEFAULT_BASE_URL
+from ._console_calls import ConsoleCalls
 from ._token_calls import TokenCalls
 from ._user_calls import UserCalls
 
 __all__ = ["DEFAULT_BASE_URL", "VomeetClient"]
 
 
-class VomeetClient(UserCalls, AdminCalls, TokenCalls, AuditCalls):
+class VomeetClient(UserCalls, AdminCalls, TokenCalls, AuditCalls, BackupCalls, ConsoleCalls):
     """Speaks to one server, with a user's key, the admin key, or both.
 
     ``base_url`` may end in a slash and may have a path prefix. ``api_key`` is for the calls of a

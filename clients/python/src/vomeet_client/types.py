@@ -31,12 +31,19 @@ class ScopedMeeting(TypedDict):
     native_meeting_id: str
 
 
-class Scope(TypedDict):
-    """What a token may do; an empty list of platforms is all of them."""
-
+class _Scope(TypedDict):
     read_only: bool
     platforms: list[str]
     meeting: ScopedMeeting | None
+
+
+class Scope(_Scope, total=False):
+    """What a token may do; an empty list of platforms is all of them.
+
+    ``made_by`` is there where a holder made the token: the id of theirs.
+    """
+
+    made_by: int
 
 
 class TokenTerms(TypedDict):
@@ -133,6 +140,44 @@ class Verification(TypedDict):
     last_id: int | None
     head: str
     faults: list[AuditFault]
+
+
+class Backup(TypedDict):
+    """A backup that was just made and verified; ``tables`` has the number of rows of each."""
+
+    file: str
+    at: str
+    seconds: float
+    bytes: int
+    file_version: int
+    tables: dict[str, int]
+    audit_entries: int
+    audit_head: str
+
+
+class ListedBackup(TypedDict):
+    """A backup in the folder; ``verified`` is false if it is not whole any more."""
+
+    file: str
+    at: str
+    bytes: int
+    verified: bool
+
+
+class BackupFailure(TypedDict):
+    """When a backup failed, and why."""
+
+    at: str
+    why: str
+
+
+class BackupList(TypedDict):
+    """The backups in the folder, newest first; ``next_at`` is None where there is no schedule."""
+
+    folder: str | None
+    backups: list[ListedBackup]
+    last_failure: BackupFailure | None
+    next_at: str | None
 
 
 class UserDetails(User):
@@ -257,6 +302,14 @@ class Delivery(TypedDict):
     delivered_at: str | None
     last_status: int | None
     last_error: str | None
+
+
+class Ticket(TypedDict):
+    """What opens ``path`` once in place of the token: ``?ticket=`` in the address."""
+
+    ticket: str
+    path: str
+    expires_at: str
 
 
 class WebhookTest(TypedDict):
@@ -389,6 +442,168 @@ class MeetingSummary(TypedDict):
     end_time: str | None
     created_at: str
     updated_at: str
+
+
+class FoundUser(UserSummary):
+    """A user account with what it uses now; no more than 1000 tokens are counted."""
+
+    disabled_at: str | None
+    seats_in_use: int
+    tokens: int
+    last_used_at: str | None
+
+
+class FoundToken(Token):
+    """A token with whose it is and when it ends, by its end or by disuse."""
+
+    email: str
+    ends_at: str | None
+
+
+class FoundMeeting(MeetingSummary):
+    """A meeting with whose it is."""
+
+    email: str
+
+
+class BotLog(TypedDict):
+    """The end of what a bot has printed; ``log`` is None where no log is kept."""
+
+    meeting_id: int
+    log: str | None
+    log_bytes: int
+    is_whole: bool
+
+
+class BotCounts(TypedDict):
+    """Bots that run, and open meetings by status."""
+
+    running: int
+    requested: int
+    joining: int
+    awaiting_admission: int
+    active: int
+    stopping: int
+
+
+class RefusedKeys(TypedDict):
+    """How many keys were refused since the start of the server, by reason."""
+
+    since: str
+    total: int
+    by_code: dict[str, int]
+
+
+class Refusal(TypedDict):
+    """Refused keys of one kind from one address on one route; ``hint`` is the start of the last."""
+
+    at: str
+    first_at: str
+    count: int
+    address: str | None
+    key: str
+    code: str
+    method: str
+    path: str
+    hint: str | None
+
+
+class Refusals(RefusedKeys):
+    """The refused keys since the start of the server, newest first."""
+
+    refusals: list[Refusal]
+
+
+class WaitingEvents(TypedDict):
+    """Webhook events that wait; no more than 1000 are counted."""
+
+    waiting: int
+    oldest_at: str | None
+
+
+class DiskSpace(TypedDict):
+    """The disk of the database, in bytes."""
+
+    free_bytes: int
+    total_bytes: int
+
+
+class DatabaseSize(TypedDict):
+    """The files of the database, in bytes."""
+
+    bytes: int
+    wal_bytes: int
+
+
+class MeetingsToday(TypedDict):
+    """The meetings that bots were asked for today, in UTC."""
+
+    total: int
+    completed: int
+    failed: int
+    open: int
+
+
+class EndingSoon(TypedDict):
+    """How many keys end within so many days."""
+
+    days: int
+    tokens: int
+    admin_keys: int
+
+
+class Counted(TypedDict):
+    """What the server counts every few seconds; ``days`` has the usage of the last 30 days."""
+
+    at: str
+    users: int
+    users_disabled: int
+    tokens: int
+    meetings_today: MeetingsToday
+    ending_soon: EndingSoon
+    days: list[UsageLine]
+
+
+class ServerWarning(TypedDict):
+    """What an administrator should look after; ``code`` is one such as ``disk_low``."""
+
+    code: str
+    text: str
+
+
+class Overview(TypedDict):
+    """The server at one glance."""
+
+    at: str
+    version: str
+    started_at: str
+    bots: BotCounts
+    refused_keys: RefusedKeys
+    webhooks: WaitingEvents
+    disk: DiskSpace | None
+    database: DatabaseSize
+    erasures_waiting: int
+    counted: Counted
+    warnings: list[ServerWarning]
+
+
+class Setting(TypedDict):
+    """A setting in force; ``value`` and ``default`` are None where it is a secret."""
+
+    name: str
+    variable: str
+    value: Any
+    default: Any
+    source: str
+    is_secret: bool
+    help: str
+
+
+class Settings(TypedDict):
+    """The settings in force, and the file that they came from."""
+
+    file: str | None
+    settings: list[Setting]
 
 
 class MeetingWithUser(Meeting):

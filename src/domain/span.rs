@@ -1,10 +1,10 @@
-//! Time spans on the command line: `90d`, `1h30m`, `3600`.
+//! Time spans as people write them: `90d`, `1h30m`, `3600`.
 
 use jiff::{Span, SpanRelativeTo};
 
 /// Seconds, from a whole number of them or from numbers with units up to weeks. Months and years
 /// differ in length and are refused.
-pub(super) fn seconds(text: &str) -> Result<i64, String> {
+pub(crate) fn seconds(text: &str) -> Result<i64, String> {
     if let Ok(number) = text.parse() {
         return Ok(number);
     }

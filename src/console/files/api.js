@@ -1,0 +1,162 @@
+// Calls of the API, with the key of the session, and the hooks by which pages load.
+
+import { useCallback, useEffect, useRef, useState } from "./preact.js";
+import { say } from "./say.js";
+import { end, session } from "./session.js";
+
+/// The address of the API: the folder above the console, also behind a proxy that adds a path.
+export const BASE = new URL("..", document.baseURI);
+
+const HEADER = { admin: "X-Admin-API-Key", user: "X-API-Key" };
+
+/// Codes by which the server says that the key itself is not accepted (any more).
+const KEY_IS_REFUSED = new Set([
+  "missing", "mistyped", "unknown", "expired", "unused", "revoked", "disabled", "user_disabled",
+]);
+
+/// A response that is no success; `message` is a sentence to show, `fields` what is wrong where.
+export class Refused extends Error {
+  constructor(status, message, code = "", fields = {}) {
+    super(message);
+    Object.assign(this, { status, code, fields });
+  }
+}
+
+export const get = (path, query, signal) => call("GET", path, { query, signal });
+export const post = (path, body) => call("POST", path, { body });
+export const put = (path, body) => call("PUT", path, { body });
+export const patch = (path, body) => call("PATCH", path, { body });
+export const remove = (path, query) => call("DELETE", path, { query });
+
+/// Calls the API and gives the JSON of the response; null where it has none.
+export async function call(method, path, options = {}) {
+  const response = await send(method, path, options);
+  const text = await response.text();
+  return text ? JSON.parse(text) : null;
+}
+
+/// The text of a response that is no JSON.
+export async function text(path, query) {
+  const response = await send("GET", path, { query });
+  return response.text();
+}
+
+/// Saves a response as a file.
+export async function download(path, query, name) {
+  const response = await send("GET", path, { query });
+  save(await response.blob(), name);
+}
+
+export function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/// Asks with a key that nobody is signed in with yet.
+export async function tryKey(kind, key) {
+  const path = kind === "admin" ? "admin/keys" : "user";
+  await send("GET", path, { key: { kind, key } });
+}
+
+async function send(method, path, { query, body, signal, key = session() } = {}) {
+  const url = new URL(path.replace(/^\//, ""), BASE);
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
+  }
+  const headers = {};
+  if (key) headers[HEADER[key.kind]] = key.key;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const payload = body === undefined ? undefined : JSON.stringify(body);
+  let response;
+  try {
+    response = await fetch(url, { method, headers, body: payload, signal, credentials: "omit" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused(0, "The server cannot be reached. Is it running?");
+  }
+  if (response.ok) return response;
+  throw await refused(response, key);
+}
+
+async function refused(response, key) {
+  const body = await response.json().catch(() => ({}));
+  if (Array.isArray(body.detail)) return invalid(response.status, body.detail);
+  const message = body.reason || body.detail || `The server responds with ${response.status}.`;
+  const error = new Refused(response.status, message, body.code);
+  const isOwnKey = key && key === session();
+  if (isOwnKey && response.status === 403 && KEY_IS_REFUSED.has(body.code)) end(message);
+  return error;
+}
+
+function invalid(status, faults) {
+  const fields = {};
+  for (const fault of faults) fields[fault.loc.at(-1)] ??= fault.msg;
+  const message = faults.map((fault) => `${fault.loc.slice(1).join(".")}: ${fault.msg}`).join(". ");
+  return new Refused(status, message, "invalid", fields);
+}
+
+/// Loads by `load(signal)` and again whenever `inputs` change. What was loaded before stays until
+/// the new is there, so that nothing jumps.
+export function useLoad(load, inputs) {
+  const [state, set] = useState({ data: null, error: null, isLoading: true });
+  const running = useRef(null);
+  const run = useCallback(async () => {
+    running.current?.abort();
+    const abort = new AbortController();
+    running.current = abort;
+    set((old) => ({ ...old, isLoading: true }));
+    try {
+      const data = await load(abort.signal);
+      if (!abort.signal.aborted) set({ data, error: null, isLoading: false });
+    } catch (error) {
+      if (!abort.signal.aborted) set((old) => ({ ...old, error, isLoading: false }));
+    }
+  }, inputs);
+  useEffect(() => {
+    run();
+    return () => running.current?.abort();
+  }, [run]);
+  return { ...state, reload: run };
+}
+
+/// Calls `again` every so many seconds while the page is looked at.
+export function useEvery(seconds, again) {
+  const latest = useRef(again);
+  latest.current = again;
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (!document.hidden) latest.current();
+    }, seconds * 1000);
+    return () => clearInterval(timer);
+  }, [seconds]);
+}
+
+/// Lists that come page by page: `load(cursor)` gives {rows, next}; `more` appends the next page.
+export function usePages(load, inputs) {
+  const first = useLoad(() => load(null), inputs);
+  const [rest, setRest] = useState({ of: null, rows: [], next: null });
+  const isFresh = rest.of === first.data;
+  const rows = first.data && [...first.data.rows, ...(isFresh ? rest.rows : [])];
+  const next = isFresh && rest.of ? rest.next : first.data?.next;
+  const [isLoadingMore, setLoadingMore] = useState(false);
+  const more = async () => {
+    setLoadingMore(true);
+    try {
+      const page = await load(next);
+      const before = isFresh ? rest.rows : [];
+      setRest({ of: first.data, rows: [...before, ...page.rows], next: page.next });
+    } catch (error) {
+      say(error.message);
+    } finally {
+      setLoadingMore(false);
+    }
+  };
+  // A list that was made longer is not refreshed by itself: it would become short again.
+  const refresh = () => isFresh && rest.of ? undefined : first.reload();
+  return { ...first, rows, refresh, more: next ? more : null, isLoadingMore };
+}

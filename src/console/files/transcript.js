@@ -1,0 +1,136 @@
+// One of one's own meetings: the transcript, which grows while the meeting goes on.
+
+import { html, useEffect, useRef, useState } from "./preact.js";
+import { get, patch, put, remove, useLoad } from "./api.js";
+import { Confirm, FormDialog } from "./dialog.js";
+import { isOver } from "./format.js";
+import { follow } from "./live.js";
+import { LanguageChoice } from "./my-meetings.js";
+import { Badge, Button, Card, Copy, Empty, Field, Head, Note, Place, SearchField, Skeleton, Status, say } from "./parts.js";
+import { Save, plainText } from "./save.js";
+import { Spoken, count, merged } from "./spoken.js";
+import { Timeline, ending } from "./timeline.js";
+import { Choice } from "./tokens.js";
+
+export default function TranscriptPage({ parts, query }) {
+  const [, where, native] = parts;
+  const id = query.get("id");
+  const name = `${where}/${encodeURIComponent(native)}`;
+  const loaded = useLoad((signal) => get(`transcripts/${name}`, { meeting_id: id }, signal), [name, id]);
+  const [known, setSegments] = useState(null);
+  const [feed, setFeed] = useState("");
+  const [asked, ask] = useState(null);
+  const [wanted, search] = useState("");
+  const meeting = loaded.data;
+  const segments = known ?? meeting?.segments ?? [];
+  const isOpen = Boolean(meeting) && !isOver(meeting.status);
+  // What was pushed since the transcript was last asked for: it may be newer than the response.
+  const pushed = useRef([]);
+  useEffect(() => {
+    if (!meeting) return;
+    const later = isOpen ? pushed.current : [];
+    setSegments(later.reduce((all, [more, removed]) => merged(all, more, removed), meeting.segments));
+  }, [meeting]);
+  const reload = useRef(null);
+  reload.current = () => {
+    pushed.current = [];
+    loaded.reload();
+  };
+  useEffect(() => {
+    if (!isOpen) return undefined;
+    return follow({ platform: where, native_meeting_id: native }, {
+      // Whatever was said before the subscription is asked for after it: nothing is missed.
+      open: () => reload.current(),
+      segments: (more, removed) => {
+        pushed.current.push([more, removed]);
+        setSegments((old) => merged(old ?? [], more, removed));
+      },
+      status: () => reload.current(),
+      state: setFeed,
+    });
+  }, [isOpen, where, native]);
+
+  const back = { href: "#/meetings", text: "Meetings" };
+  if (!meeting) {
+    return html`<${Head} title=${native} back=${back} />
+      ${loaded.error ? html`<${Note} again=${loaded.reload}>${loaded.error.message}<//>` : html`<${Skeleton} lines=${8} />`}`;
+  }
+  const title = meeting.data.name ?? native;
+  const done = (message) => () => {
+    say(message);
+    ask(null);
+    loaded.reload();
+  };
+  const given = { meeting, name, close: () => ask(null), done };
+  const end = ending(meeting);
+  return html`
+    <${Head} title=${title} lead=${html`<${Place} of=${meeting} /> · <${Status} of=${meeting.status} />`}
+      back=${back}>
+      <${Button} icon="edit" onClick=${() => ask("name")}>Name and notes<//>
+      ${meeting.status === "active" && html`<${Button} onClick=${() => ask("language")}>Language<//>`}
+      ${isOpen && html`<${Button} kind="warn-text" icon="stop" onClick=${() => ask("stop")}>Stop<//>`}
+      ${!isOpen && html`<${Button} kind="warn-text" icon="trash" onClick=${() => ask("delete")}>Delete<//>`}
+    <//>
+    ${end && html`<${Note} tone=${meeting.status === "failed" ? "warn" : "good"}>${end}<//>`}
+    ${feed && isOpen && html`<${Note} tone="warn">${feed}<//>`}
+    ${meeting.data.notes && html`<${Card} title="Notes"><p class="notes">${meeting.data.notes}</p><//>`}
+    <div class="columns uneven">
+      <${Card} title=${html`Transcript ${isOpen && !feed && html`<${Badge} tone="live">Live<//>`}`}
+        actions=${segments.length > 0 && html`
+        <${Copy} label="Copy" text=${() => plainText(segments)} /><${Save} meeting=${meeting} name=${name}
+          segments=${segments} />`}>
+        <div class="toolbar"><${SearchField} label="Find in this transcript" value=${wanted} set=${search} />
+          <span class="faint" role="status">${wanted && `${count(segments, wanted)} found`}</span></div>
+        ${segments.length ? html`<${Spoken} segments=${segments} wanted=${wanted} isLive=${isOpen} />`
+          : html`<${Nothing} status=${meeting.status} />`}
+      <//>
+      <${Card} title="Timeline"><${Timeline} meeting=${meeting} /><//>
+    </div>
+    ${asked === "name" && html`<${NameDialog} ...${given} />`}
+    ${asked === "language" && html`<${LanguageDialog} ...${given} />`}
+    ${asked === "stop" && html`<${Confirm} title="Stop this bot?" word="Stop" close=${given.close}
+      run=${() => remove(`bots/${name}`)} done=${done("The bot is asked to leave")}>
+      <p>The bot leaves the meeting. What was said until then stays.</p><//>`}
+    ${asked === "delete" && html`<${Confirm} title="Delete this transcript?" word="Delete" close=${given.close}
+      run=${() => remove(`meetings/${name}`, { meeting_id: meeting.id })} done=${() => {
+        say("The transcript is deleted");
+        location.hash = "#/meetings";
+      }}><p>What was said in <strong>${title}</strong>, its name and its notes are deleted, from the database files
+        too. This cannot be undone.</p><//>`}`;
+}
+
+function Nothing({ status }) {
+  const [title, text] = {
+    requested: ["The bot is starting", "It goes to the meeting as soon as it runs."],
+    joining: ["The bot is on its way", "Words appear here once it is let in."],
+    awaiting_admission: ["The bot waits to be let in", "Somebody in the meeting must admit it."],
+    active: ["Nobody has spoken yet", "Words appear here as they are said."],
+    stopping: ["The bot is leaving", "Nothing was said."],
+  }[status] ?? ["Nothing was said", "The bot heard no words in this meeting, or they were deleted."];
+  return html`<${Empty} icon="bot" title=${title}>${text}<//>`;
+}
+
+function NameDialog({ meeting, name, close, done }) {
+  const [title, setTitle] = useState(meeting.data.name ?? "");
+  const [notes, setNotes] = useState(meeting.data.notes ?? "");
+  const save = () => patch(`meetings/${name}`, { data: { name: title, notes } });
+  return html`<${FormDialog} title="Name and notes" close=${close} save=${save}
+    done=${done("The meeting is changed")} word="Save">
+    ${(faults) => html`
+      <${Field} label="Name" value=${title} set=${setTitle} error=${faults.name} autocomplete="off" />
+      <${Field} as="textarea" rows="6" label="Notes" value=${notes} set=${setNotes} error=${faults.notes} />`}
+  <//>`;
+}
+
+function LanguageDialog({ name, close, done }) {
+  const [spoken, setSpoken] = useState("");
+  const [task, setTask] = useState("");
+  const save = () => put(`bots/${name}/config`, { ...(spoken && { language: spoken }), ...(task && { task }) });
+  return html`<${FormDialog} title="Language of the bot" close=${close} save=${save} word="Change"
+    canSave=${Boolean(spoken || task)}
+    done=${done("The bot is told")}>
+    <${LanguageChoice} value=${spoken} set=${setSpoken} none="As it is" />
+    <${Choice} label="Task" value=${task} set=${setTask}
+      options=${[["", "As it is"], ["transcribe", "Transcribe"], ["translate", "Translate to English"]]} />
+  <//>`;
+}

@@ -1,0 +1,100 @@
+//! What an administrator's search finds: users, tokens and meetings, each with what a list shows
+//! beside them.
+
+use crate::domain::analytics::{MeetingSummary, UserSummary};
+use crate::domain::email::Email;
+use crate::domain::meeting::MeetingStatus;
+use crate::domain::string_enum::string_enum;
+use crate::domain::time::Time;
+use crate::domain::token::Token;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+string_enum!(
+    /// Which users are meant.
+    UserState {
+        /// Those whose tokens are accepted.
+        Active = "active",
+        /// Those who are disabled.
+        Disabled = "disabled",
+    }
+);
+
+string_enum!(
+    /// Which meetings are meant.
+    MeetingState {
+        /// Those that are not over.
+        Open = "open",
+        /// A bot was asked for.
+        Requested = "requested",
+        /// The bot is on its way.
+        Joining = "joining",
+        /// The bot waits to be let in.
+        AwaitingAdmission = "awaiting_admission",
+        /// The bot listens.
+        Active = "active",
+        /// The bot was told to leave.
+        Stopping = "stopping",
+        /// Over, as intended.
+        Completed = "completed",
+        /// Over, by a fault.
+        Failed = "failed",
+    }
+);
+
+impl MeetingState {
+    /// The one status that is meant; `None` where several are.
+    pub fn status(self) -> Option<MeetingStatus> {
+        MeetingStatus::from_word(self.as_str())
+    }
+
+    /// Whether only meetings that are not over are meant.
+    pub fn is_open(self) -> bool {
+        self.status().is_none_or(|status| !status.is_over())
+    }
+}
+
+/// A user, with what they use now.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FoundUser {
+    /// The user.
+    #[serde(flatten)]
+    pub user: UserSummary,
+    /// Since when all their tokens are refused.
+    #[schema(required)]
+    pub disabled_at: Option<Time>,
+    /// How many bots of theirs are in meetings.
+    #[schema(minimum = 0, example = 1)]
+    pub seats_in_use: i64,
+    /// How many tokens they have; no more than 1000 are counted.
+    #[schema(minimum = 0, example = 3)]
+    pub tokens: i64,
+    /// When one of those was last used.
+    #[schema(required)]
+    pub last_used_at: Option<Time>,
+}
+
+/// A token, with whose it is and when it ends.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FoundToken {
+    /// The token.
+    #[serde(flatten)]
+    pub token: Token,
+    /// Its user's address.
+    #[schema(value_type = String, format = "email", example = "user@example.com")]
+    pub email: Email,
+    /// When it ends if nothing changes: by its end or by disuse, whichever comes first.
+    #[schema(required)]
+    pub ends_at: Option<Time>,
+}
+
+/// A meeting, with whose it is.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FoundMeeting {
+    /// The meeting.
+    #[serde(flatten)]
+    pub meeting: MeetingSummary,
+    /// Its user's address.
+    #[schema(value_type = String, format = "email", example = "user@example.com")]
+    pub email: Email,
+}

@@ -1,0 +1,10 @@
+//! Backups: a copy of the database as of one moment, verified before it gets its name.
+
+pub(crate) mod copy;
+pub(crate) mod header;
+pub(crate) mod name;
+pub(crate) mod note;
+mod room;
+mod still;
+pub(crate) mod target;
+pub(crate) mod verify;

@@ -1,0 +1,195 @@
+"""The console for users, clicks and all: bots, live transcripts, search, webhooks and keys."""
+
+import re
+from pathlib import Path
+
+from console_page import ask, console
+from live_server import ADMIN_KEY
+from playwright.sync_api import expect
+
+LINK = "https://meet.google.com/abc-defg-hij"
+MEETING = "google_meet/abc-defg-hij"
+# Spoken by the demo bot, early in its meeting.
+EARLY = 3
+
+
+def segments_of(base_url, user):
+    return ask(base_url, "GET", f"transcripts/{MEETING}", user=user["token"])["segments"]
+
+
+def spoken(tab):
+    """What the transcript shows, as one text."""
+    texts = tab.page.get_by_role("log", name="Transcript").locator("p").all_inner_texts()
+    return " ".join(" ".join(texts).split())
+
+
+def test_a_link_sends_a_bot_and_the_transcript_grows_while_words_are_said(tab, base_url, person):
+    user = person("live@example.com")
+    tab.sign_in(user["token"])
+    tab.title("Meetings")
+    tab.page.get_by_text("No meetings yet").wait_for()
+    link = tab.page.get_by_label("Send a bot to a meeting")
+    link.fill("https://example.com/nowhere")
+    tab.press("Send a bot")
+    expect(link).to_have_attribute("aria-invalid", "true")
+    sockets = []
+    tab.page.on("websocket", lambda socket: sockets.append(socket.url))
+    link.fill(LINK)
+    tab.press("Send a bot")
+    tab.title("abc-defg-hij")
+    log = tab.page.get_by_role("log", name="Transcript")
+    segments = log.locator("p > span")
+    expect(segments.nth(EARLY)).to_be_visible()
+    tab.page.get_by_text("Live", exact=True).wait_for()
+    early = spoken(tab)
+    expect(segments.nth(EARLY + 3)).to_be_visible()
+    assert len(spoken(tab)) > len(early)
+    tab.picture("console-live")
+    assert sockets and all("ticket=" in url and user["token"] not in url for url in sockets)
+    assert len(set(log.locator("article").evaluate_all("all => all.map(one => one.className)"))) > 1
+    tab.press("Stop")
+    tab.press("Stop", within=tab.dialog("Stop this bot?"))
+    tab.said("The bot is asked to leave")
+    tab.page.get_by_text("Stopped on request").first.wait_for()
+    expect(tab.page.get_by_text("Live", exact=True)).to_have_count(0)
+    stored = " ".join(segment["text"] for segment in segments_of(base_url, user))
+    assert spoken(tab) == " ".join(stored.split())
+
+
+def test_language_name_and_notes_are_changed(tab, base_url, person):
+    user = person("change@example.com")
+    ask(base_url, "POST", "bots", {"meeting_url": LINK}, user=user["token"])
+    tab.sign_in(user["token"])
+    tab.page.get_by_role("link", name="abc-defg-hij").click()
+    tab.press("Language")
+    dialog = tab.dialog("Language of the bot")
+    dialog.get_by_label("Language").select_option("German")
+    tab.press("Change", within=dialog)
+    tab.said("The bot is told")
+    tab.press("Name and notes")
+    dialog = tab.dialog("Name and notes")
+    dialog.get_by_label("Name").fill("Weekly")
+    dialog.get_by_label("Notes").fill("Bring the figures.")
+    tab.press("Save", within=dialog)
+    tab.title("Weekly")
+    tab.page.get_by_text("Bring the figures.").wait_for()
+
+
+def test_a_transcript_is_searched_copied_saved_and_deleted(tab, base_url, person):
+    user = person("files@example.com")
+    ask(base_url, "POST", "bots", {"meeting_url": LINK}, user=user["token"])
+    tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.sign_in(user["token"])
+    tab.page.get_by_role("link", name="abc-defg-hij").click()
+    tab.page.locator(".timeline").get_by_text("Completed").wait_for()
+    texts = [segment["text"] for segment in segments_of(base_url, user)]
+    word = max(re.findall("[A-Za-z]+", texts[0]), key=len)
+    tab.page.get_by_label("Find in this transcript").fill(word.lower())
+    expect(tab.page.get_by_role("log").locator("mark").first).to_have_text(word)
+    tab.press("Copy")
+    assert word in tab.page.evaluate("navigator.clipboard.readText()")
+    beginnings = {"txt": "", "srt": "1\n", "vtt": "WEBVTT", "md": "# abc-defg-hij"}
+    for format, beginning in beginnings.items():
+        with tab.page.expect_download() as download:
+            tab.press(f"Save the transcript as {format}")
+        assert download.value.suggested_filename == f"abc-defg-hij.{format}"
+        text = Path(download.value.path()).read_text()
+        assert text.startswith(beginning) and word in text, format
+    tab.go("Search")
+    tab.page.get_by_label("Words").fill(word.lower())
+    result = tab.page.locator(".results li").first
+    expect(result.locator("mark").first).to_have_text(re.compile(word, re.IGNORECASE))
+    tab.picture("console-search")
+    result.get_by_role("link").click()
+    tab.title("abc-defg-hij")
+    tab.press("Delete")
+    tab.press("Delete", within=tab.dialog("Delete this transcript?"))
+    tab.title("Meetings")
+    tab.page.get_by_role("cell", name="Deleted").wait_for()
+    tab.go("Search")
+    tab.page.get_by_label("Words").fill(word)
+    tab.page.get_by_text("Nothing was said like that").wait_for()
+
+
+def test_a_webhook_is_set_tried_and_its_events_are_sent_again(tab, base_url, person):
+    user = person("hook@example.com")
+    tab.sign_in(user["token"])
+    tab.go("Webhooks")
+    tab.press("Set a webhook")
+    dialog = tab.dialog("Webhook")
+    dialog.get_by_label("Address").fill("nowhere")
+    tab.press("Save", within=dialog)
+    expect(dialog.get_by_label("Address")).to_have_attribute("aria-invalid", "true")
+    # It resolves to this machine, which webhooks do not reach: events wait, and say why.
+    dialog.get_by_label("Address").fill("https://localhost/hook")
+    dialog.get_by_label("Secret").fill("a-secret-that-nobody-guesses")
+    tab.press("Save", within=dialog)
+    tab.said("The webhook is set")
+    tab.page.get_by_text("Signed with your secret").wait_for()
+    tab.press("Send a test")
+    tab.page.get_by_text("The test was not delivered").wait_for()
+    ask(base_url, "POST", "bots", {"meeting_url": LINK}, user=user["token"])
+    tab.page.reload()
+    tab.sign_in(user["token"])
+    tab.go("Webhooks")
+    row = tab.row("Deliveries", "Waiting").first
+    row.get_by_role("button", name="Send again").click()
+    tab.said("The event is sent again")
+    tab.picture("console-webhooks")
+    tab.press("Delete")
+    tab.press("Delete", within=tab.dialog("Delete the webhook?"))
+    tab.page.get_by_text("No webhook yet").wait_for()
+
+
+def test_own_tokens_are_made_narrower_rotated_and_revoked(tab, base_url, person):
+    user = person("own@example.com")
+    tab.sign_in(user["token"])
+    tab.go("Keys")
+    tab.press("Create a token")
+    dialog = tab.dialog("Create a token")
+    dialog.get_by_label("Name").fill("export")
+    dialog.get_by_label("Read only").check()
+    tab.press("Create", within=dialog)
+    narrow = tab.revealed()
+    assert ask(base_url, "GET", "user", user=narrow)["token"]["scope"]["read_only"]
+    tab.row("Tokens", "export").get_by_role("button", name="Revoke export").click()
+    tab.press("Revoke", within=tab.dialog("Revoke this token?"))
+    tab.said("The token is revoked")
+    expect(tab.row("Tokens", "export")).to_have_count(0)
+    tab.press("Rotate")
+    dialog = tab.dialog("Rotate this token")
+    dialog.get_by_label("The old one ends").select_option("At once")
+    tab.press("Rotate", within=dialog)
+    fresh = tab.revealed()
+    # The tab goes on with the new one.
+    tab.go("Usage")
+    tab.go("Keys")
+    expect(tab.page.locator(".facts").first).to_contain_text(fresh[:4])
+    tab.picture("console-own-keys")
+
+
+def test_own_usage_is_drawn_and_saved(tab, base_url, person):
+    user = person("mine@example.com")
+    tab.sign_in(user["token"])
+    tab.go("Usage")
+    tab.page.get_by_role("img", name=re.compile("^Requests by day")).wait_for()
+    expect(tab.row("Shares", "laptop")).to_have_count(1)
+    with tab.page.expect_download() as download:
+        tab.press("Save as CSV")
+    assert Path(download.value.path()).read_text().startswith("day,")
+
+
+def test_a_limited_token_is_told_what_it_may_not(browser, base_url, person):
+    user = person("limited@example.com")
+    path = f"admin/users/{user['id']}/tokens"
+    wish = {"platforms": ["google_meet"], "read_only": True}
+    token = ask(base_url, "POST", path, wish, admin=ADMIN_KEY)["token"]
+    with console(browser, base_url) as tab:
+        tab.sign_in(token)
+        tab.page.get_by_text("No meetings yet").wait_for()
+        tab.go("Webhooks")
+        tab.page.get_by_role("alert").first.wait_for()
+        tab.go("Meetings")
+        tab.page.get_by_label("Send a bot to a meeting").fill(LINK)
+        tab.press("Send a bot")
+        tab.page.get_by_text(re.compile("This token may only read|read")).first.wait_for()
