@@ -35,11 +35,6 @@ pub(super) fn run(
     AdminSocket::check(&settings.config)?;
     let _flush = logging::start(&settings.config.log)?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
-    let read = move || {
-        let mut settings = read()?;
-        fit_connections(&mut settings.config);
-        Ok(settings)
-    };
     runtime(&settings.config)?.block_on(serve(settings, Arc::new(read)))
 }
 
@@ -82,10 +77,10 @@ async fn serve(mut settings: Settings, read: Read) -> Result<(), StartupError> {
     let _ = say(welcome(&settings, address, has_users));
     if let Some(systemd) = systemd {
         systemd.tell(&format!("READY=1\nSTATUS=listens on {}", url(&settings.config, address)));
-        tokio::spawn(systemd.keep_watchdog(Arc::clone(&app)));
+        tokio::spawn(systemd.keep_watchdog(Arc::clone(&app.store)));
     }
     warn_of_weak_key(&settings);
-    let reloader = Reloader::new(settings, read);
+    let reloader = Reloader::new(settings, read, fit_to_sockets);
     tokio::spawn(reload_forever(hang_up, Arc::clone(&app), reloader));
     server::run(app, Listeners { network: listener, admin }, stop).await
 }
@@ -176,8 +171,7 @@ pub(super) fn stop_signal(
 fn fit_connections(config: &mut Config) {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let room = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX).max(1);
+    let (files, room) = room();
     let wanted = config.http.connections_max.saturating_add(config.live.sockets_max);
     if room < wanted {
         let sockets = (config.live.sockets_max.saturating_mul(room) / wanted).max(1);
@@ -189,6 +183,24 @@ fn fit_connections(config: &mut Config) {
         config.http.connections_max = connections;
         config.live.sockets_max = sockets;
     }
+}
+
+/// Fits the limit of connections into what the live sockets leave of the open files: how many of
+/// those there may be is not changed in a running server.
+fn fit_to_sockets(config: &mut Config) {
+    let (files, room) = room();
+    let connections = room.saturating_sub(config.live.sockets_max).max(1);
+    if connections < config.http.connections_max {
+        log::warn!("only {files} files may be open: at most {connections} connections");
+        config.http.connections_max = connections;
+    }
+}
+
+/// How many files may be open, and how many of them may be connections.
+fn room() -> (u64, usize) {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let room = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
+    (files, room.max(1))
 }
 
 /// What is printed after the start: where the server is, and the next step while there is one.

@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 use std::fmt::{Display, Write};
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -19,6 +20,8 @@ const PACKAGED_BINARY: &str = "/usr/bin/vomeet";
 const UNIT_PATH: &str = "/etc/systemd/system/vomeet.service";
 const SETTINGS_FOLDER: &str = "/etc/vomeet";
 const KEY_PATH: &str = "/etc/vomeet/admin-key";
+/// Where settings of the service were before.
+const FORMER_SETTINGS: &str = "/etc/vomeet.env";
 /// This folder is there where systemd runs (`sd_booted(3)`).
 const BOOTED: &str = "/run/systemd/system";
 /// Random bytes of a new admin key.
@@ -54,7 +57,7 @@ enum Step {
         text: String,
         mode: u32,
     },
-    /// A file with a new secret, unless it is there.
+    /// A file with a new secret, unless there is one.
     Key(PathBuf),
     /// A copy of the running program.
     Copy {
@@ -94,11 +97,16 @@ pub(super) fn run(command: &ServiceCommand) -> Result<(), StartupError> {
     match (command, args.dry_run) {
         (_, true) => Ok(()),
         (ServiceCommand::Install(_), false) => {
+            for note in notes(&args.root, has_systemd) {
+                say(format_args!("\n{note}\n"))?;
+            }
             say("\nStart it, and with every boot:  systemctl enable --now vomeet\n\
-             Changes of your own:            systemctl edit vomeet\n")
+             Changes of your own:            systemctl edit vomeet\n\
+             After a change of the key:      systemctl restart vomeet\n")
         }
         (ServiceCommand::Uninstall(_), false) => say(format_args!(
-            "\nThe database in /var/lib/vomeet and {SETTINGS_FOLDER} stay; delete them yourself.\n"
+            "\nThe database in /var/lib/vomeet, {SETTINGS_FOLDER} and {BINARY} stay; delete them \
+             yourself.\n"
         )),
     }
 }
@@ -123,6 +131,36 @@ fn to_install(root: &Path, has_systemd: bool) -> Result<Vec<Step>, StartupError>
         steps.push(Step::Systemctl(&["daemon-reload"]));
     }
     Ok(steps)
+}
+
+/// What the administrator should see to after an installation.
+fn notes(root: &Path, has_systemd: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    let key = within(root, KEY_PATH);
+    if fs::metadata(&key).is_ok_and(|there| there.permissions().mode() & 0o077 != 0) {
+        notes.push(format!(
+            "Others may read the admin key {}: type `chmod 600` and its name, and replace the key \
+             if they could.",
+            key.display()
+        ));
+    }
+    let former = within(root, FORMER_SETTINGS);
+    if former.exists() {
+        notes.push(format!(
+            "{} is not read any more: move its settings to {SETTINGS_FOLDER}/vomeet.env, and its \
+             admin key to {KEY_PATH}.",
+            former.display()
+        ));
+    }
+    if has_systemd && is_running() {
+        notes.push("It runs as it was before:  systemctl restart vomeet".to_owned());
+    }
+    notes
+}
+
+fn is_running() -> bool {
+    let asked = Command::new("systemctl").args(["is-active", "--quiet", "vomeet.service"]).status();
+    asked.is_ok_and(|status| status.success())
 }
 
 fn to_uninstall(root: &Path, has_systemd: bool) -> Vec<Step> {
@@ -157,20 +195,20 @@ impl Step {
                 if fs::read_to_string(path).is_ok_and(|there| there == *text) {
                     return Ok(false);
                 }
-                put(path, *mode, |new| fs::write(new, text))?;
+                put(path, *mode, |new| new.write_all(text.as_bytes()))?;
             }
             Self::Key(path) => {
-                if path.exists() {
+                if fs::metadata(path).is_ok_and(|there| there.len() > 0) {
                     return Ok(false);
                 }
                 let key = new_key()?;
-                put(path, 0o600, |new| fs::write(new, key))?;
+                put(path, 0o600, |new| new.write_all(key.as_bytes()))?;
             }
             Self::Copy { from, to } => {
                 if fs::canonicalize(to).is_ok_and(|there| there == *from) {
                     return Ok(false);
                 }
-                put(to, 0o755, |new| fs::copy(from, new).map(drop))?;
+                put(to, 0o755, |new| io::copy(&mut fs::File::open(from)?, new).map(drop))?;
             }
             Self::Remove(path) => {
                 if !path.exists() {
@@ -202,20 +240,29 @@ impl Display for Step {
     }
 }
 
-/// Writes a file beside its place and moves it there, so that it is whole at any time. Nobody else
-/// can read it before it has its mode.
-fn put(path: &Path, mode: u32, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
+/// Writes a file beside its place and moves it there, so that it is whole at any time, also after a
+/// power cut. Nobody else can open it before it has its mode.
+fn put(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut fs::File) -> io::Result<()>,
+) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(folder)?;
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     let new = PathBuf::from(new);
-    let private = fs::OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
-    private.set_permissions(fs::Permissions::from_mode(0o600))?;
-    write(&new)?;
-    set_mode(&new, mode)?;
-    fs::rename(&new, path)
+    // What is there was left by an attempt that was interrupted, or is a trap.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    write(&mut file)?;
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    fs::File::open(folder)?.sync_all()
 }
 
 fn set_mode(path: &Path, mode: u32) -> io::Result<()> {

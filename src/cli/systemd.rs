@@ -1,12 +1,14 @@
 //! Tells systemd how the server is, over the socket that it names (`sd_notify(3)`). By hand, for it
 //! is one datagram.
 
-use crate::app::App;
+use crate::store::Store;
 use std::io;
+
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// The service manager that started this process.
 pub(super) struct Systemd {
@@ -31,6 +33,8 @@ impl Systemd {
 
     fn open(name: &str) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
+        // A manager that does not read must not hold up the threads that serve.
+        socket.set_nonblocking(true)?;
         let address = match name.strip_prefix('@') {
             Some(name) => abstract_address(name)?,
             None => SocketAddr::from_pathname(name)?,
@@ -46,32 +50,34 @@ impl Systemd {
     }
 
     /// Tells it again and again that the server works, each time after it has read the database and
-    /// its writer has answered. A server that hangs says nothing, and is started again.
-    pub(super) async fn keep_watchdog(self: Arc<Self>, app: Arc<App>) {
-        let Some(interval) = self.watchdog else { return };
-        // As sd_watchdog_enabled(3) advises.
-        let period = interval / 2;
+    /// its writer has given a sign. A server that hangs says nothing, and is started again; one that
+    /// hangs for half of the interval only is not.
+    pub(super) async fn keep_watchdog(self: Arc<Self>, store: Arc<Store>) {
+        let Some(watchdog) = self.watchdog else { return };
+        let mut ticks = interval(watchdog / 4);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            if works(&app, interval).await {
+            ticks.tick().await;
+            if works(&store, watchdog / 2).await {
                 self.tell("WATCHDOG=1");
             }
-            sleep(period).await;
         }
     }
 }
 
-/// Whether the database can be read and the writer answers within this time. What the writer
-/// answers is another matter: a restart does not help where the disk is full.
-async fn works(app: &App, within: Duration) -> bool {
-    if let Err(error) = app.store.known_time() {
+/// Waits until the writer works, however long, and says in the log that it takes longer than it
+/// should. False where the database cannot be read, or the writer has stopped.
+async fn works(store: &Store, should_take: Duration) -> bool {
+    if let Err(error) = store.known_time() {
         log::error!("the watchdog is not told: the database cannot be read: {error:?}");
         return false;
     }
-    let has_answered = timeout(within, app.store.checkpoint()).await.is_ok();
-    if !has_answered {
-        log::error!("the watchdog is not told: the writer has not answered for {within:?}");
+    let mut sign = pin!(store.writer_works());
+    if let Ok(works) = timeout(should_take, &mut sign).await {
+        return works.is_ok();
     }
-    has_answered
+    log::error!("the watchdog is not told: the writer has not answered for {should_take:?}");
+    sign.await.is_ok()
 }
 
 /// The interval of the watchdog, if there is one and it is meant for this process.

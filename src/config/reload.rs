@@ -3,6 +3,9 @@
 use crate::config::key::Key;
 use crate::config::loaded::Settings;
 use crate::config::settings::{Config, KEYS};
+use crate::config::source::Source;
+use crate::config::sources::invalid;
+use crate::exit::StartupError;
 
 /// What has changed since the settings in force were read, by the names of the settings.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -14,6 +17,26 @@ pub struct Changed {
 }
 
 impl Settings {
+    /// Refuses `found` where a file from which settings were read has none any more: it is being
+    /// replaced, or was lost. The tokens of its users would be revoked, and stay so.
+    pub(crate) fn check_files_of(&self, found: &Self) -> Result<(), StartupError> {
+        for (file, is_of_file) in
+            [("the settings file", is_of_toml as fn(&Source) -> bool), (".env", is_of_dotenv)]
+        {
+            let has_some = |settings: &Self| {
+                let has_users = file != ".env" && !settings.config.users.is_empty();
+                has_users || settings.origins.iter().any(|(_, source)| is_of_file(source))
+            };
+            if has_some(self) && !has_some(found) {
+                return Err(invalid(format!(
+                    "There are no settings in {file} any more: it is missing or empty. Put it in its \
+                     place by renaming it, so that it is whole at any time; a restart does without it."
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// The settings in force once `found` was read by a running server: of what can change at once
     /// they have the new values, and of the rest those of the start.
     #[must_use]
@@ -30,7 +53,8 @@ impl Settings {
             origins.push(if is_live { new } else { old.clone() });
         }
         let is_other_key = self.config.admin_key != found.config.admin_key;
-        if is_other_key && !changed.at_once.iter().any(|name| name.starts_with("admin_api_token")) {
+        let of_key = ["admin_api_token", "admin_api_token_file"];
+        if is_other_key && !changed.at_once.iter().any(|name| of_key.contains(&name.as_str())) {
             changed.at_once.push("admin_api_token_file".to_owned());
         }
         if self.config.users != found.config.users {
@@ -41,6 +65,14 @@ impl Settings {
         next.config.in_force = next.in_force();
         (next, changed)
     }
+}
+
+fn is_of_toml(source: &Source) -> bool {
+    matches!(source, Source::File(_))
+}
+
+fn is_of_dotenv(source: &Source) -> bool {
+    matches!(source, Source::DotEnv(_))
 }
 
 /// Whether a running server can change it. [`Config::with_live`] takes the values of the same.

@@ -52,6 +52,8 @@ struct Looked {
     read: Seen,
     /// At the latest look.
     latest: Seen,
+    /// Why they could not be used at the latest try.
+    refused: Option<String>,
 }
 
 /// What is seen of the certificate's file and the key's without reading them; `None` where there is
@@ -92,7 +94,7 @@ impl Tls {
             StartupError::new(Code::Certificate, format!("TLS cannot be set up: {error}."))
         })?;
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let looked = Mutex::new(Looked { files, read: seen, latest: seen });
+        let looked = Mutex::new(Looked::used(files, seen));
         Ok(Self { acceptor, certificate, looked })
     }
 
@@ -112,25 +114,40 @@ impl Tls {
 
     /// Looks at the files. Where they have changed since they were read, and not since the look
     /// before, they are read: somebody who replaces them writes the one and then the other. On an
-    /// error the certificate in use stays. This may block.
+    /// error the certificate in use stays, and each later look tries again. This may block.
     pub(crate) fn look(&self, now: Time) {
         let mut looked = self.lock();
         let seen = look_at(&looked.files);
         let is_settled = seen == looked.latest;
         looked.latest = seen;
-        if seen == looked.read || !is_settled {
+        if seen == looked.read {
+            looked.refused = None;
             return;
         }
-        looked.read = seen;
+        if !is_settled {
+            return;
+        }
         let files = looked.files.clone();
         drop(looked);
-        match read(files, now) {
+        let found = read(files.clone(), now);
+        let mut looked = self.lock();
+        if looked.files != files {
+            // The settings name others meanwhile.
+            return;
+        }
+        match found {
             Ok(prepared) => {
                 let path = prepared.files.cert.display().to_string();
-                self.put_in_use(prepared);
+                self.put(&mut looked, prepared);
                 log::info!("the certificate {path} was read again");
             }
-            Err(error) => log::error!("the certificate in use is kept: {error}"),
+            Err(error) => {
+                let why = error.to_string();
+                if looked.refused.as_ref() != Some(&why) {
+                    log::error!("the certificate in use is kept: {why}");
+                }
+                looked.refused = Some(why);
+            }
         }
     }
 
@@ -142,8 +159,12 @@ impl Tls {
 
     /// Uses a certificate for the handshakes from now on.
     pub(crate) fn put_in_use(&self, prepared: Prepared) {
+        self.put(&mut self.lock(), prepared);
+    }
+
+    fn put(&self, looked: &mut Looked, prepared: Prepared) {
         let Prepared { files, seen, certified } = prepared;
-        *self.lock() = Looked { files, read: seen, latest: seen };
+        *looked = Looked::used(files, seen);
         self.certificate.set(certified);
     }
 
@@ -155,6 +176,13 @@ impl Tls {
 
     fn lock(&self) -> MutexGuard<'_, Looked> {
         self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Looked {
+    /// The files of a certificate that was put in use.
+    fn used(files: TlsFiles, seen: Seen) -> Self {
+        Self { files, read: seen, latest: seen, refused: None }
     }
 }
 

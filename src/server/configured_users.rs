@@ -36,8 +36,7 @@ pub async fn apply_configured_users(app: &App) -> std::result::Result<(), Startu
 pub(super) fn token_taken(taken: &TokenTaken) -> StartupError {
     let TokenTaken { email, hint } = taken;
     let email = email.as_str();
-    let message =
-        format!("[[users]] {email}: token {hint} is another user's; take it out and start again.");
+    let message = format!("[[users]] {email}: token {hint} is another user's; take it out.");
     StartupError::new(Code::Config, message)
 }
 

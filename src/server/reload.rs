@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::auth::actor;
-use crate::config::Settings;
+use crate::config::{Config, Settings};
 use crate::exit::{Code, StartupError};
 use crate::http::tls::Tls;
 use crate::logging;
@@ -17,12 +17,14 @@ pub type Read = Arc<dyn Fn() -> Result<Settings, StartupError> + Send + Sync>;
 pub struct Reloader {
     current: Settings,
     read: Read,
+    /// Fits what would be in force into what the system allows.
+    fit: fn(&mut Config),
 }
 
 impl Reloader {
     /// Of a server that was started with these settings.
-    pub fn new(current: Settings, read: Read) -> Self {
-        Self { current, read }
+    pub fn new(current: Settings, read: Read, fit: fn(&mut Config)) -> Self {
+        Self { current, read, fit }
     }
 
     /// Reads the settings again, and says in the log what has come of it.
@@ -37,11 +39,18 @@ impl Reloader {
         let read = Arc::clone(&self.read);
         let found = tokio::task::spawn_blocking(move || read()).await;
         let found = found.map_err(|error| fault(format!("Cannot read them ({error}).")))??;
-        let (next, changed) = self.current.reloaded(found);
+        self.current.check_files_of(&found)?;
+        let (mut next, changed) = self.current.reloaded(found);
+        (self.fit)(&mut next.config);
         // What was found is sound by itself; with what stays as it was at the start it must be too.
         next.check_to_serve()?;
         let certificate = match (&app.transport.tls, next.config.tls.files()) {
-            (Some(tls), Some(files)) => Some((tls, Tls::prepare(files, app.clock.now())?)),
+            (Some(tls), Some(files)) => {
+                let now = app.clock.now();
+                let reading = tokio::task::spawn_blocking(move || Tls::prepare(files, now));
+                let read = reading.await;
+                Some((tls, read.map_err(|error| fault(format!("Cannot read it ({error}).")))??))
+            }
             _ => None,
         };
         write(app, &next, &changed.at_once).await?;
@@ -50,7 +59,6 @@ impl Reloader {
             tls.put_in_use(prepared);
         }
         app.put_in_force(&next.config);
-        logging::set_filter(&next.config.log);
         self.current = next;
         if let Some(why) = self.current.admin_key_weakness() {
             log::warn!("the admin key {why}: it is accepted from this machine alone");
@@ -65,6 +73,8 @@ impl Reloader {
             let names = changed.at_restart.join(", ");
             log::warn!("these settings take effect after a restart: {names}");
         }
+        // Last, for it may leave out these lines.
+        logging::set_filter(&self.current.config.log);
         Ok(())
     }
 }

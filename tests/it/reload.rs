@@ -27,6 +27,10 @@ fn write(folder: &Path, toml: &str) {
 /// Waits until the settings were read again, and returns what the log says of it.
 fn reload(server: &mut Process, toml: &str, folder: &Path) -> String {
     write(folder, toml);
+    reload_as_it_is(server)
+}
+
+fn reload_as_it_is(server: &mut Process) -> String {
     let before = server.stderr.text.len();
     server.signal(Signal::HUP);
     loop {
@@ -206,6 +210,85 @@ fn a_key_file_that_has_another_key_is_a_change_too() {
 }
 
 #[test]
+fn a_rotated_key_file_is_named_beside_the_old_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("key"), FIRST).expect("written");
+    let toml = "admin_api_token_file = \"key\"\n";
+    let mut server = serve(folder.path(), toml);
+    fs::write(folder.path().join("key"), SECOND).expect("written");
+    let toml = format!(
+        "{toml}admin_api_token_old = \"{FIRST}\"\n\
+         admin_api_token_old_until = \"2199-01-01T00:00:00Z\"\n"
+    );
+    reload(&mut server, &toml, folder.path());
+    let entries = audit(&server, SECOND);
+    let names = entries[0]["after"]["changed"].as_array().expect("names");
+    assert!(names.contains(&json!("admin_api_token_file")), "{names:?}");
+    assert_eq!((status(&server, FIRST), status(&server, SECOND)), (200, 200));
+    server.terminate();
+}
+
+/// It is being replaced, or was lost: the tokens of its users would be revoked for good, and the
+/// admin key would be the one that everybody knows.
+#[test]
+fn a_file_that_is_not_there_or_empty_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (text, hash) = token();
+    let toml = format!("[[users]]\nemail = \"a@example.com\"\ntokens = [\"{hash}\"]\n");
+    fs::write(folder.path().join(".env"), format!("ADMIN_API_TOKEN={FIRST}\n")).expect("written");
+    let mut server = serve(folder.path(), &toml);
+    for name in ["vomeet.toml", ".env"] {
+        let path = folder.path().join(name);
+        let whole = fs::read_to_string(&path).expect("a file");
+        for is_empty in [false, true] {
+            match is_empty {
+                false => fs::remove_file(&path).expect("gone"),
+                true => fs::write(&path, "# \n").expect("written"),
+            }
+            let line = reload_as_it_is(&mut server);
+            assert!(line.contains("nothing has changed"), "{name}: {line}");
+            assert!(line.contains("it is missing or empty"), "{name}: {line}");
+            assert_eq!((status(&server, FIRST), status(&server, "token")), (200, 403), "{name}");
+            assert_eq!(server.whoami(&text).status, 200, "{name}");
+        }
+        fs::write(&path, whole).expect("written");
+    }
+    let line = reload_as_it_is(&mut server);
+    assert!(line.ends_with("none has changed"), "{line}");
+    assert_eq!(server.whoami(&text).status, 200);
+    server.terminate();
+}
+
+/// How many live sockets there may be does not change in a running server.
+#[test]
+fn connections_are_fitted_to_the_live_sockets_in_force() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), "[http]\nconnections_max = 20\n[live]\nsockets_max = 100\n");
+    let mut server = Launch::under("prlimit", &["--nofile=200:200"], folder.path()).start();
+    let toml = "[http]\nconnections_max = 1000\n[live]\nsockets_max = 1\n";
+    reload(&mut server, toml, folder.path());
+    assert!(server.stderr.text.contains("at most 36 connections"), "{}", server.stderr.text);
+    server.terminate();
+}
+
+#[test]
+fn the_settings_in_force_are_shown_as_they_are_now() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = serve(folder.path(), &format!("admin_api_token = \"{FIRST}\"\n"));
+    let toml = "[http]\nbody_bytes_max = 2000\n[store]\nqueue_max = 99\n";
+    reload(&mut server, &format!("admin_api_token = \"{SECOND}\"\n{toml}"), folder.path());
+    let shown = server.get("/admin/settings").header("X-Admin-API-Key", SECOND).send().expect(200);
+    let value = |name: &str| {
+        let settings = shown["settings"].as_array().expect("settings");
+        let found = settings.iter().find(|setting| setting["name"] == name);
+        (found.expect("a setting")["value"].clone(), found.expect("a setting")["source"].clone())
+    };
+    assert_eq!(value("http.body_bytes_max"), (json!(2000), json!("vomeet.toml")));
+    assert_ne!(value("store.queue_max").0, 99, "it needs a restart");
+    server.terminate();
+}
+
+#[test]
 fn the_certificate_may_be_in_other_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let [one, two] = ["one", "two"].map(|name| {
@@ -226,7 +309,7 @@ fn the_certificate_may_be_in_other_files() {
     assert!(line.ends_with("changed: tls.cert, tls.key"), "{line}");
     assert!(trusts(&server, &two) && !trusts(&server, &one));
     // Without TLS at all it would be another server.
-    reload(&mut server, "", folder.path());
+    reload(&mut server, "log = \"info\"\n", folder.path());
     let line = server.stderr.next_line().expect("a line");
     assert!(line.trim_end().ends_with("after a restart: tls.cert, tls.key"), "{line}");
     let mut line = Line::secure(server.address, &Arc::new(two.trusted())).expect("a handshake");

@@ -30,7 +30,12 @@ fn it_installs_binary_unit_and_key_and_may_be_repeated() {
     assert_eq!(service(folder.path(), &["install"]).status.code(), Some(0));
     let (unit, key) = (root.join(UNIT), root.join("etc/vomeet/admin-key"));
     let text = fs::read_to_string(&unit).expect("a unit");
-    assert!(text.contains("\nType=notify\n") && text.contains("\nWatchdogSec="), "{text}");
+    for line in ["Type=notify", "TimeoutStartSec=infinity", "WatchdogSec=120"] {
+        assert!(text.contains(&format!("\n{line}\n")), "{line}: {text}");
+    }
+    let stays_down = text.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus="));
+    let codes = stays_down.expect("exit codes").split(' ');
+    assert_eq!(codes.collect::<Vec<_>>(), ["2", "10", "11", "14"], "a certificate may still come");
     let secret = fs::read_to_string(&key).expect("a key");
     assert_eq!((secret.trim().len(), mode(&key), mode(&unit)), (48, 0o600, 0o644));
     let binary = root.join("usr/local/bin/vomeet");
@@ -48,6 +53,39 @@ fn it_installs_binary_unit_and_key_and_may_be_repeated() {
         assert_eq!(service(folder.path(), &["uninstall"]).status.code(), Some(0));
         assert!(!unit.exists() && key.exists());
     }
+}
+
+/// Another user could put it there before, or have it open.
+#[test]
+fn a_secret_is_never_written_into_a_file_of_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = folder.path().join("root/etc/vomeet");
+    fs::create_dir_all(&settings).expect("a folder");
+    let (other, new) = (folder.path().join("other"), settings.join("admin-key.new"));
+    fs::write(&other, "mine").expect("written");
+    fs::hard_link(&other, &new).expect("a link");
+    // What a power cut can leave of a key is none.
+    fs::write(settings.join("admin-key"), "").expect("written");
+    assert_eq!(service(folder.path(), &["install"]).status.code(), Some(0));
+    assert_eq!(fs::read_to_string(&other).expect("a file"), "mine");
+    let key = fs::read_to_string(settings.join("admin-key")).expect("a key");
+    assert_eq!((key.trim().len(), mode(&settings.join("admin-key"))), (48, 0o600));
+    assert!(!new.exists());
+}
+
+#[test]
+fn it_says_what_needs_an_administrator() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let etc = folder.path().join("root/etc");
+    fs::create_dir_all(etc.join("vomeet")).expect("a folder");
+    fs::write(etc.join("vomeet.env"), "ADMIN_API_TOKEN=x\n").expect("written");
+    fs::write(etc.join("vomeet/admin-key"), "key\n").expect("written");
+    fs::set_permissions(etc.join("vomeet/admin-key"), fs::Permissions::from_mode(0o644))
+        .expect("a mode");
+    let said = service(folder.path(), &["install"]).stdout;
+    assert!(said.contains("Others may read the admin key"), "{said}");
+    assert!(said.contains("etc/vomeet.env is not read any more"), "{said}");
+    assert!(service(folder.path(), &["uninstall"]).stdout.contains("/usr/local/bin/vomeet stay"));
 }
 
 #[test]

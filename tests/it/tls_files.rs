@@ -141,6 +141,38 @@ fn half_of_the_settings_is_refused() {
     assert!(ended.stderr.contains("bots.callback_url to https://NAME:PORT"), "{ended:?}");
 }
 
+/// A pipe, whose opening would wait for its writer, is refused.
+#[test]
+fn a_key_that_is_no_regular_file_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pair = Pair::new(folder.path());
+    fs::remove_file(&pair.key).expect("gone");
+    let path = pair.key.to_string_lossy().into_owned();
+    assert!(Launch::other("mkfifo", &[&path], folder.path()).run().status.success());
+    let ended = with(folder.path(), "serve", &pair).run();
+    assert_refused(&ended, "it is no regular file", "a pipe");
+}
+
+#[test]
+fn what_could_not_be_used_is_tried_again_though_no_file_has_changed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pair = Pair::new(folder.path());
+    let server = with(folder.path(), "serve", &pair).start();
+    let config = Arc::new(pair.trusted());
+    let certificate = || {
+        let stream = connect(server.address).expect("a connection");
+        let stream = secure(stream, &config).expect("a handshake");
+        stream.conn.peer_certificates().expect("a certificate")[0].as_ref().to_vec()
+    };
+    let first = certificate();
+    let mut params = params_of("localhost");
+    let begin = std::time::SystemTime::now() + std::time::Duration::from_secs(8);
+    params.not_before = begin.into();
+    pair.renew(&params);
+    wait_for(|| (certificate() != first).then_some(()));
+    server.terminate();
+}
+
 #[test]
 fn a_certificate_that_ends_soon_is_warned_of() {
     let folder = tempfile::tempdir().expect("a folder");

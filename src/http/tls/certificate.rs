@@ -96,6 +96,10 @@ fn read_key(path: &Path) -> Result<Arc<dyn SigningKey>, String> {
 
 /// A whole file and its mode. What is too long is cut, and is then no sound PEM.
 fn read(path: &Path) -> io::Result<(Vec<u8>, u32)> {
+    // Opening a pipe would wait for its writer.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let file = File::open(path)?;
     let mode = file.metadata()?.mode();
     let mut bytes = Vec::new();

@@ -154,6 +154,8 @@ pub(crate) enum Message {
     Job(Box<dyn Job>),
     /// Checkpoint the whole WAL; the reply says whether it is empty.
     Checkpoint(oneshot::Sender<Result<bool>>),
+    /// Answer, and do nothing.
+    Ping(oneshot::Sender<Result<()>>),
     Stop,
 }
 

@@ -66,6 +66,8 @@ impl WriterThread {
                     // The caller may have gone; the checkpoint is done all the same.
                     let _ = reply.send(self.truncate_wal());
                 }
+                // Whoever asked may have gone.
+                Message::Ping(reply) => drop(reply.send(Ok(()))),
                 Message::Stop => break,
             }
         }
