@@ -1,5 +1,6 @@
 //! Authenticates callers from the headers alone. Keys are compared as hashes.
 
+use crate::auth::configured_hash::{ConfiguredHash, hashes_of};
 use crate::auth::headers::{ADMIN_HEADER, USER_HEADER};
 use crate::auth::identity::Identity;
 use crate::auth::pending_usage::PendingUsage;
@@ -106,15 +107,6 @@ pub fn actor(name: String, address: Option<IpAddr>, at: Time) -> Result<Actor> {
     }
     let address = address.map(|address| address.to_string());
     Ok(Actor { name, address, at, salt })
-}
-
-/// An admin key of the settings.
-struct ConfiguredHash {
-    hash: blake3::Hash,
-    /// Whether it is accepted from this machine alone.
-    is_weak: bool,
-    /// When the key expires; `None` is never.
-    expires_at: Option<Time>,
 }
 
 /// Authenticates callers, and owns every read of tokens.
@@ -336,16 +328,6 @@ impl Auth {
     pub fn known_tokens(&self) -> usize {
         self.token_cache.len()
     }
-}
-
-fn hashes_of(keys: &[ConfiguredKey]) -> Vec<ConfiguredHash> {
-    let mut hashes = Vec::with_capacity(keys.len());
-    for key in keys {
-        let hash = blake3::hash(key.key.as_bytes());
-        let is_weak = key.weakness().is_some();
-        hashes.push(ConfiguredHash { hash, is_weak, expires_at: key.until });
-    }
-    hashes
 }
 
 /// The refusal of a request without a token.

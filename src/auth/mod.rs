@@ -2,6 +2,7 @@
 //! and every read of tokens goes through here.
 
 mod authenticator;
+mod configured_hash;
 mod counter;
 mod expiry;
 mod failed_auth_limiter;
