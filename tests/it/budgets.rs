@@ -1,5 +1,5 @@
-//! What one caller may hold, in plain HTTP and over TLS: many slow and unread requests at once, seen from outside. The server's
-//! memory stays small, and whoever behaves is served meanwhile.
+//! What one caller may hold, in plain HTTP and over TLS: many slow and unread requests at once, seen
+//! from outside. The server's memory stays small, and whoever behaves is served meanwhile.
 //!
 //! With `VOMEET_TEST_LONG=1` the server has the limits of a new installation, there are as many
 //! connections as it takes, they are opened again as often as they are closed, and the memory of the
