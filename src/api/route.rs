@@ -342,11 +342,14 @@ where
 {
     let transport = Arc::clone(&call.app.transport);
     let holder = who.holder();
-    let limits = || BodyLimits {
-        bytes_max: route.body_max(transport.limits.body_bytes_max),
-        time_max: transport.limits.body_time_max,
-        bodies: &transport.budgets.bodies,
-        holder,
+    let limits = || {
+        let rules = transport.rules();
+        BodyLimits {
+            bytes_max: route.body_max(rules.limits.body_bytes_max),
+            time_max: rules.limits.body_time_max,
+            bodies: &transport.budgets.bodies,
+            holder,
+        }
     };
     let body = match I::BODY {
         BodyRule::None => ReadBody::default(),
