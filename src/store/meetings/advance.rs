@@ -10,7 +10,9 @@ use crate::error::Result;
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
 use crate::store::meetings::gathered;
-use crate::store::meetings::read::{MeetingName, by_id, meeting_at, meeting_columns};
+use crate::store::meetings::read::{
+    MeetingName, by_id, by_id_if_found, meeting_at, meeting_columns,
+};
 use crate::store::segments::drafts::settle_meeting;
 use crate::store::usage;
 use crate::store::webhooks::outbox;
@@ -59,7 +61,7 @@ pub struct Advanced {
 }
 
 impl Verb for Advance {
-    /// `None` where there is no such meeting.
+    /// `None` where there is no such meeting, or its user is being erased.
     type Answer = Option<Advanced>;
 
     const ESSENTIAL: bool = true;
@@ -67,7 +69,7 @@ impl Verb for Advance {
     fn apply(&self, db: &Connection) -> Result<Self::Answer> {
         let found = match &self.meeting_ref {
             MeetingRef::Session(uid) => by_session(db, uid)?,
-            MeetingRef::Meeting(id) => by_id(db, *id)?,
+            MeetingRef::Meeting(id) => by_id_if_found(db, *id)?,
             MeetingRef::Named(name) => name.look_up(db)?,
         };
         let Some(mut meeting) = found else { return Ok(None) };
