@@ -51,7 +51,7 @@ fn document(table: &[Route]) -> OpenApi {
         ("ValidationError".to_owned(), validation_error_schema()),
     ]);
     for route in table {
-        if route.body != BodyRule::None {
+        if matches!(route.body, BodyRule::Optional | BodyRule::Required) {
             schemas.insert(body_name(route), object_schema(&(route.fields)()).into());
         }
         let responses = (route.responses)();
@@ -231,9 +231,13 @@ fn body_name(route: &Route) -> String {
 }
 
 fn request_body(route: &Route) -> RequestBody {
+    if route.body == BodyRule::Dropped {
+        let anything = ContentBuilder::new().build();
+        return RequestBodyBuilder::new().content("multipart/form-data", anything).build();
+    }
     let required = match route.body {
         BodyRule::Required => Required::True,
-        BodyRule::Optional | BodyRule::None => Required::False,
+        BodyRule::Optional | BodyRule::Dropped | BodyRule::None => Required::False,
     };
     let example: Option<serde_json::Value> = serde_json::from_str(route.example).ok();
     let schema = Ref::from_schema_name(body_name(route));

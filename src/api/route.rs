@@ -342,16 +342,25 @@ where
 {
     let transport = Arc::clone(&call.app.transport);
     let holder = who.holder();
+    let limits = || {
+        let rules = transport.rules();
+        BodyLimits {
+            bytes_max: route.body_max(rules.limits.body_bytes_max),
+            time_max: rules.limits.body_time_max,
+            bodies: &transport.budgets.bodies,
+            holder,
+        }
+    };
     let body = match I::BODY {
         BodyRule::None => ReadBody::default(),
         BodyRule::Optional | BodyRule::Required => {
-            let limits = BodyLimits {
-                bytes_max: route.body_max(transport.limits.body_bytes_max),
-                time_max: transport.limits.body_time_max,
-                bodies: &transport.budgets.bodies,
-                holder,
-            };
-            body::read(call.request.body, &limits, &call.request.body_state).await?
+            body::read(call.request.body, &limits(), &call.request.body_state).await?
+        }
+        BodyRule::Dropped => {
+            let limits = limits();
+            // On the heap, so that the future of every other route is small.
+            Box::pin(body::discard(call.request.body, &limits, &call.request.body_state)).await?;
+            ReadBody::default()
         }
     };
     let input = input::<I>(route, &call.request.head, &body.bytes)?;

@@ -35,7 +35,7 @@ impl Runner {
     pub(super) fn new(bots: &Bots) -> Self {
         Self {
             kind: bots.runner,
-            demos: Demos::new(bots.demo_pace),
+            demos: Demos::new(bots.demo_pace, bots.demo_socket.clone()),
             processes: Processes::new(&bots.process, bots.grace),
             engine: Engine::new(&bots.docker, bots.grace),
         }
@@ -94,6 +94,11 @@ impl Runner {
     /// Deletes the log of a meeting's bot.
     pub(super) async fn delete_log(&self, id: MeetingId) {
         self.processes.delete_log(id).await;
+    }
+
+    /// Adds lines to the log of a meeting's bot.
+    pub(super) async fn append_log(&self, id: MeetingId, lines: String) {
+        self.processes.append_log(id, lines).await;
     }
 
     /// The end of the log of a meeting's bot, if there is one.

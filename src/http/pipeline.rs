@@ -13,7 +13,7 @@ use crate::http::request::client_address::client_address;
 use crate::http::response::{REQUEST_ID, Response, fill, whole};
 use crate::http::service::{Outcome, Request, ResponseFuture, Service, Target};
 use crate::http::trace::{TRACEPARENT, Trace};
-use crate::http::transport::Transport;
+use crate::http::transport::{Rules, Transport};
 use futures_util::FutureExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
@@ -50,13 +50,15 @@ pub(crate) async fn respond<S: Service>(
     let came = Instant::now();
     let (head, body) = request.into_parts();
     let method = head.method.clone();
-    let id = request_id(transport, &head.headers);
     let seen = Seen::of(&head.headers);
+    let id = request_id(transport, &seen, &head.headers);
     let trace = trace_of(&seen, &head.headers);
-    let origin = transport.limits.cors.allowed(&head.headers);
-    let client = client_of(transport, peer, &head.headers);
-
-    let target = find(transport, service, peer, &head, &seen);
+    let (origin, client, target) = {
+        let rules = transport.rules();
+        let origin = rules.limits.cors.allowed(&head.headers);
+        let client = client_of(&rules, peer, &head.headers);
+        (origin, client, find(&rules, service, peer, &head, &seen))
+    };
     let route = target.as_ref().ok().copied();
     let pattern = route.map_or(NO_PATTERN, Target::pattern);
     let (outcome, extra_headers) = match target {
@@ -97,19 +99,22 @@ pub(crate) async fn respond<S: Service>(
 
 /// The address of the client, which trusted proxies name; `None` where the request comes through
 /// the admin socket.
-fn client_of(transport: &Transport, peer: &Peer, headers: &HeaderMap) -> Option<IpAddr> {
+fn client_of(rules: &Rules, peer: &Peer, headers: &HeaderMap) -> Option<IpAddr> {
     let address = peer.origin.address()?;
-    Some(client_address(address, headers, &transport.limits.trusted_proxies))
+    Some(client_address(address, headers, &rules.limits.trusted_proxies))
 }
 
 /// What the request is for, if it keeps the rules of HTTP.
 fn find<S: Service>(
-    transport: &Transport,
+    rules: &Rules,
     service: &S,
     peer: &Peer,
     head: &Parts,
     seen: &Seen<'_>,
 ) -> Result<&'static S::Target> {
+    if peer.lacks_tls {
+        return Err(Error::Malformed("This server speaks TLS; call it by https:// instead."));
+    }
     let host = check(head, seen)?;
     let path = head.uri.path();
     let mut found = service.find(&head.method, path);
@@ -117,9 +122,9 @@ fn find<S: Service>(
     // No web page reaches the admin socket, whatever name it uses.
     let is_known = match (&peer.origin, host) {
         (Origin::Local { .. }, _) | (Origin::Network(_), None) => true,
-        (Origin::Network(_), Some(host)) => transport.hosts.accept(host, peer.local),
+        (Origin::Network(_), Some(host)) => rules.hosts.accept(host, peer.local),
     };
-    let may_be_any = is_probe && transport.hosts.probes_use_any();
+    let may_be_any = is_probe && rules.hosts.probes_use_any();
     if !is_known && !may_be_any {
         return Err(Error::WrongHost);
     }
@@ -181,8 +186,8 @@ async fn run(response: ResponseFuture) -> Outcome {
     }
 }
 
-/// The headers that matter for every request: how many there are of each, and the last one. One
-/// walk over the few headers costs less than to hash the names that are looked for.
+/// The headers that matter for every request: how many there are of each, and the last one; of the
+/// ids of the request, the first one. One walk over the few headers costs less than to hash the names that are looked for.
 #[derive(Default)]
 struct Seen<'a> {
     hosts: usize,
@@ -191,6 +196,7 @@ struct Seen<'a> {
     coding: Option<&'a HeaderValue>,
     traces: usize,
     trace: Option<&'a HeaderValue>,
+    id: Option<&'a HeaderValue>,
 }
 
 impl<'a> Seen<'a> {
@@ -206,6 +212,8 @@ impl<'a> Seen<'a> {
             } else if *name == TRACEPARENT {
                 seen.traces += 1;
                 seen.trace = Some(value);
+            } else if *name == REQUEST_ID {
+                seen.id = seen.id.or(Some(value));
             }
         }
         seen
@@ -236,8 +244,8 @@ fn check<'a>(head: &'a Parts, seen: &Seen<'a>) -> Result<Option<&'a [u8]>> {
 }
 
 /// The client's own id for the request, if it is short and plain and no key; else a new one.
-fn request_id(transport: &Transport, headers: &HeaderMap) -> HeaderValue {
-    match headers.get(&REQUEST_ID) {
+fn request_id(transport: &Transport, seen: &Seen<'_>, headers: &HeaderMap) -> HeaderValue {
+    match seen.id {
         Some(id) if is_plain_id(id.as_bytes()) && !is_key(id, headers) => id.clone(),
         _ => transport.request_ids.next(),
     }
