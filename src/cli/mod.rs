@@ -80,7 +80,7 @@ enum Command {
     Status(FlagArgs),
     /// Say in one line whether the server works; exit code 1 if not (for HEALTHCHECK)
     Health(HealthArgs),
-    /// Look at the server or the resting database, and say what to do; exit code 34 for a finding
+    /// Look at the server or the resting database, and say what to do; exit code 35 for a finding
     Doctor(doctor::DoctorArgs),
     /// Make the running server read its settings again, as SIGHUP does; its log says what has changed
     Reload(FlagArgs),
