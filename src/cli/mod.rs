@@ -7,6 +7,7 @@ mod backup_drill;
 mod client;
 mod config;
 mod confirm;
+mod demo;
 mod doctor;
 mod doctor_report;
 mod health;
@@ -24,6 +25,7 @@ mod restore;
 mod scan;
 mod scan_findings;
 mod scan_report;
+mod scratch;
 mod serve;
 mod status;
 mod table;
@@ -40,6 +42,7 @@ use audit::AuditCommand;
 use backup::BackupArgs;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use demo::DemoArgs;
 use init::InitArgs;
 use meetings::MeetingsCommand;
 use open::OpenArgs;
@@ -71,6 +74,8 @@ enum Command {
     Serve(FlagArgs),
     /// Write vomeet.toml and an admin key into the working directory; asks three questions
     Init(InitArgs),
+    /// Run a throw-away server with a user, a token and a meeting that goes on
+    Demo(DemoArgs),
     /// Show whether the server runs, since when, and its size; exit code 3 if it does not run
     Status(FlagArgs),
     /// Say in one line whether the server works; exit code 1 if not (for HEALTHCHECK)
@@ -273,6 +278,7 @@ impl Command {
         match self {
             Self::Serve(flags) => serve::run(flags.load_to_serve()?),
             Self::Init(args) => init::run(args),
+            Self::Demo(args) => demo::run(&args),
             Self::Status(flags) => status::run(&flags.load_for_command()?),
             Self::Health(HealthArgs { flags, ready }) => {
                 health::run(&flags.load_for_command()?, ready)

@@ -39,7 +39,7 @@ pub(super) fn run(settings: Settings) -> Result<(), StartupError> {
     runtime(&settings.config)?.block_on(serve(settings))
 }
 
-fn runtime(config: &Config) -> Result<Runtime, StartupError> {
+pub(super) fn runtime(config: &Config) -> Result<Runtime, StartupError> {
     let workers = config.http.threads();
     let built = Builder::new_multi_thread()
         .worker_threads(workers)
@@ -150,6 +150,13 @@ async fn keep_on(mut hang_up: Signal, app: Arc<App>) {
 
 /// Ends at the first SIGTERM or SIGINT; a second one ends the process at once.
 pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    stop_signal_with(|| {})
+}
+
+/// The same, with what is to be done at the second one.
+pub(super) fn stop_signal_with(
+    at_second: impl FnOnce() + Send + 'static,
+) -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -165,6 +172,7 @@ pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
+            at_second();
             logging::flush();
             std::process::exit(130);
         });

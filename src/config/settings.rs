@@ -10,7 +10,7 @@ use crate::config::hosts::own_hosts;
 use crate::config::in_force::InForce;
 use crate::config::key::{Key, Values, settings};
 use crate::config::log_format::log_format;
-use crate::config::runner_kind::{RunnerKind, runner_kind};
+use crate::config::runner_kind::{DemoMeeting, RunnerKind, runner_kind};
 use crate::config::source::Source;
 use crate::config::values::{
     address, filled, flag, http_url, list, networks, optional_address, optional_path,
@@ -267,6 +267,8 @@ settings! {
     others {
         /// From one step of the demo bot to the next; `None` is its own pace. For tests.
         demo_pace: Option<Duration>,
+        /// The meeting that demo bots play; `vomeet demo` chooses the long one.
+        demo_meeting: DemoMeeting,
     }
 }
 

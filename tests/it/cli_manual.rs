@@ -10,6 +10,7 @@ use vomeet::exit::{CODES, Code};
 const COMMANDS: &[(&str, &[&str])] = &[
     ("serve", &[]),
     ("init", &[]),
+    ("demo", &[]),
     ("status", &[]),
     ("config", &["check", "show"]),
     ("user", &["add", "list", "show", "set", "disable", "enable", "remove"]),

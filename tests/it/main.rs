@@ -39,6 +39,7 @@
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
 //! | [`cli`], [`cli_words`], [`cli_requests`], [`cli_manual`] | the commands with and without a server; what they understand, ask and say; the manual |
 //! | [`cli_init`], [`clients_page`], [`open_links`] | the first files of a server; the Python client that it hands out; `vomeet open` |
+//! | [`demo`] | `vomeet demo`: what it shows, and that it leaves nothing |
 //! | [`files`] | the database as a file: copied, linked, mounted, in a shared folder |
 //! | [`backup`], [`backup_target`], [`backup_verify`] | backups of servers and of files at rest; where they are written; what is none |
 //! | [`backups`], [`backup_drill`] | the schedule and the routes; backups tried out |
@@ -112,6 +113,7 @@ mod cost;
 mod declared;
 mod deliveries;
 mod delivery_list;
+mod demo;
 mod disk;
 mod disk_faults;
 mod dispatcher;

@@ -29,6 +29,7 @@ NOT_RUN = {
         "vomeet completions bash | sudo tee /etc/bash_completion.d/vomeet > /dev/null",
     ],
     "docs/console.md": ["vomeet open"],
+    "docs/demo.md": ["vomeet demo"],
     "docs/webhooks.md": [
         'curl -X POST http://localhost:18056/user/webhook/test -H "X-API-Key: $API_TOKEN"',
         "{",
