@@ -1,6 +1,6 @@
 # The commands of the house. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run ps check lint test test-rust test-one test-python long snapshots browser bench
+.PHONY: help run ps check lint test test-rust test-one test-python long snapshots typescript browser bench
 .PHONY: needs-check needs-lint needs-rust needs-python needs-browser needs-bench
 
 PYTHON ?= python3
@@ -58,6 +58,10 @@ snapshots: needs-rust ## Write the snapshots that changed, for git diff to show;
 	INSTA_UPDATE=always cargo test --test it -- $(T)
 	@git status --short -- tests/it/snapshots
 	@echo 'Look: git diff tests/it/snapshots; keep: git add tests/it/snapshots; undo: git checkout tests/it/snapshots'
+
+typescript: $(VENV)/node/ready ## Write the generated files of clients/typescript, from the snapshot of the OpenAPI document
+	$(PYTHON) clients/typescript/generate.py
+	@git status --short -- clients/typescript
 
 browser: $(VENV)/browser $(VENV)/axe/ready ## Test /console and /docs in Chromium
 	cargo build --release

@@ -75,8 +75,8 @@ fn rows() -> Vec<Route> { vec![
     open(              POST,   "/console/sessions",                           open_links::create_console_session,   "Redeem a link of `vomeet open` for a session of the console").errors([OpenLinkNotFound]).example(r#"{"link": "AbCdEf1234567890AbCdEf1234567890AbCdEf12"}"#),
     open(              GET,    "/console/{file}",                             console::get_console_file,            "File of the console").errors([PageNotFound]).responds_with(&["text/javascript", "text/css", "image/svg+xml"]),
     open(              GET,    "/clients",                                    clients::get_clients_folder,          "Redirect to the clients"),
-    open(              GET,    "/clients/",                                   clients::get_clients,                 "Page of the Python client, which pip reads too").responds_with(&["text/html"]),
-    open(              GET,    "/clients/{file}",                             clients::get_client_file,             "Python client as a wheel").errors([PageNotFound]).responds_with(&["application/octet-stream"]),
+    open(              GET,    "/clients/",                                   clients::get_clients,                 "Page of the clients, which pip reads too").responds_with(&["text/html"]),
+    open(              GET,    "/clients/{file}",                             clients::get_client_file,             "File of a client: a wheel for pip, a tarball for npm").errors([PageNotFound]).responds_with(&["application/octet-stream"]),
     open(              GET,    "/openapi.json",                               docs::get_openapi,                    "OpenAPI document").responds_with(&["application/json"]),
 
     user(   NONE,      GET,    "/user",                                       caller::get_caller,                   "Get the caller and the token in use"),

@@ -28,6 +28,7 @@ NOT_RUN = {
     "docs/command-line.md": [
         "vomeet completions bash | sudo tee /etc/bash_completion.d/vomeet > /dev/null",
     ],
+    "docs/clients.md": [],
     "docs/console.md": ["vomeet open"],
     "docs/demo.md": ["vomeet demo"],
     "docs/webhooks.md": [
