@@ -102,7 +102,7 @@ async fn demo(args: &DemoArgs, folder: PathBuf) -> Result<(), StartupError> {
 /// folder goes nevertheless. A terminal that is closed stops it too.
 fn stop(folder: PathBuf) -> std::io::Result<impl Future<Output = ()>> {
     let mut hang_up = signal(SignalKind::hangup())?;
-    let told = stop_signal_with(move || {
+    let told = stop_signal_with(None, move || {
         let _ = fs::remove_dir_all(folder);
     })?;
     Ok(async move {
@@ -232,7 +232,7 @@ async fn is_over(settings: &Settings, user_id: i64) -> Result<bool, StartupError
 }
 
 fn welcome(settings: &Settings, scratch: &Scratch, address: SocketAddr, token: &str) -> String {
-    let url = url(address);
+    let url = url(&settings.config, address);
     let curl = format!("curl -H 'X-API-Key: {token}' '{url}");
     format!(
         "Vomeet demo {version} listens on {url}\n\

@@ -17,9 +17,11 @@ mod manual;
 mod meetings;
 mod open;
 mod output;
+mod own_tls;
 mod print;
 mod progress;
 mod reach;
+mod reload;
 mod resolve;
 mod restore;
 mod scan;
@@ -27,7 +29,9 @@ mod scan_findings;
 mod scan_report;
 mod scratch;
 mod serve;
+mod service;
 mod status;
+mod systemd;
 mod table;
 mod token;
 mod token_hash;
@@ -51,6 +55,7 @@ use print::note;
 use reach::{Missing, with_client};
 use restore::RestoreArgs;
 use scan::ScanArgs;
+use service::ServiceCommand;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use token::TokenCommand;
@@ -80,8 +85,13 @@ enum Command {
     Status(FlagArgs),
     /// Say in one line whether the server works; exit code 1 if not (for HEALTHCHECK)
     Health(HealthArgs),
-    /// Look at the server or the resting database, and say what to do; exit code 34 for a finding
+    /// Look at the server or the resting database, and say what to do; exit code 35 for a finding
     Doctor(doctor::DoctorArgs),
+    /// Make the running server read its settings again, as SIGHUP does; its log says what has changed
+    Reload(FlagArgs),
+    /// Make the server a service of systemd, or take that back
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Check or show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -276,7 +286,7 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> Result<(), StartupError> {
         match self {
-            Self::Serve(flags) => serve::run(flags.load_to_serve()?),
+            Self::Serve(flags) => serve::run(move || flags.clone().load_to_serve()),
             Self::Init(args) => init::run(args),
             Self::Demo(args) => demo::run(&args),
             Self::Status(flags) => status::run(&flags.load_for_command()?),
@@ -284,6 +294,8 @@ impl Command {
                 health::run(&flags.load_for_command()?, ready)
             }
             Self::Doctor(args) => doctor::run(args),
+            Self::Reload(flags) => reload::run(&flags.load_for_command()?),
+            Self::Service(command) => service::run(&command),
             Self::Config(ConfigCommand::Check(flags)) => config::check(&flags.load_to_serve()?),
             Self::Config(ConfigCommand::Show(flags)) => config::show(&flags.load()?),
             Self::User(Administration { place, command }) => {

@@ -28,6 +28,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("doctor", &[]),
     ("health", &[]),
     ("scan", &[]),
+    ("reload", &[]),
+    ("service", &["install", "uninstall"]),
     ("completions", &[]),
     ("man", &[]),
 ];
