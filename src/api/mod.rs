@@ -27,6 +27,7 @@ pub(crate) mod monitoring;
 pub(crate) mod open_links;
 pub(crate) mod openapi;
 pub(crate) mod overview;
+mod path;
 pub mod response_room;
 pub mod route;
 pub(crate) mod search;

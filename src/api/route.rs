@@ -5,6 +5,7 @@
 
 use crate::api::call::Call;
 use crate::api::guard::{Access, Anonymous, Guard, Session, WebSocketCaller, admit};
+use crate::api::path::{same_segments, segment};
 use crate::api::response_room::{ResponseSize, Room};
 use crate::app::App;
 use crate::auth::{Admin, Bot, ResponseHeaders, User};
@@ -375,34 +376,10 @@ where
     Box::pin(room.hold(response, budgets)).await
 }
 
-fn same_segments(pattern: &str, path: &str) -> bool {
-    let (mut pattern, mut actual) = (pattern.split('/'), path.split('/'));
-    loop {
-        match (pattern.next(), actual.next()) {
-            (None, None) => return true,
-            (Some(expected), Some(segment)) if expected == segment => {}
-            (Some(expected), Some(segment)) if expected.starts_with('{') && !segment.is_empty() => {
-            }
-            _ => return false,
-        }
-    }
-}
-
 /// Reads what the handler takes from a request whose body was read.
 fn input<I: FromRequest>(route: &Route, head: &request::Parts, body: &[u8]) -> Result<I> {
     let at = route.literal.len();
     let (pattern, path) = (&route.path[at..], &head.uri.path()[at..]);
     let raw_segment = |name: &str| segment(pattern, path, name);
     Extractor::fill(&Parts { path: &raw_segment, query: head.uri.query().unwrap_or(""), body })
-}
-
-/// The raw segment of `path` where `pattern` has `{name}`.
-fn segment<'a>(pattern: &str, path: &'a str, name: &str) -> Option<&'a str> {
-    for (part, segment) in pattern.split('/').zip(path.split('/')) {
-        let inside = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
-        if inside == Some(name) {
-            return Some(segment);
-        }
-    }
-    None
 }
