@@ -11,6 +11,7 @@ use crate::erasure::Erasure;
 use crate::error::Result;
 use crate::exit::{Code, StartupError};
 use crate::feed::Feed;
+use crate::health::{HealthCheck, Parts, Phase};
 use crate::http::tls::Tls;
 use crate::http::transport::Transport;
 use crate::kept::Kept;
@@ -29,6 +30,9 @@ pub struct TableInfo {
     /// The OpenAPI document.
     pub document: fn() -> Result<&'static str>,
 }
+
+/// How the supervisor of bots is made: started, or at rest.
+type StartSupervisor = fn(Arc<Store>, Arc<WatchRegistry>, &Bots, Clock) -> Arc<Supervisor>;
 
 /// What every request may reach.
 pub struct App {
@@ -64,6 +68,8 @@ pub struct App {
     pub erasure: Arc<Erasure>,
     /// Committed changes to live subscribers.
     pub feed: Arc<Feed>,
+    /// The health check.
+    pub health: Arc<HealthCheck>,
     /// The HTTP side.
     pub transport: Arc<Transport>,
     /// The metrics of requests.
@@ -88,7 +94,7 @@ impl App {
             config.bots.demo_socket = Some(config.socket_path());
         }
         let listening = Listening { address, tls };
-        Self::build(config, listening, clock, table, recorder, Supervisor::start)
+        Self::build(config, listening, clock, table, recorder, (Supervisor::start, Phase::Serving))
     }
 
     /// Opens the database for a command, where no server runs: bots are not taken up, and events
@@ -99,7 +105,7 @@ impl App {
         table: TableInfo,
     ) -> std::result::Result<Arc<Self>, StartupError> {
         let listening = Listening { address: config.listen, tls: None };
-        Self::build(config, listening, clock, table, None, Supervisor::at_rest)
+        Self::build(config, listening, clock, table, None, (Supervisor::at_rest, Phase::AtRest))
     }
 
     fn build(
@@ -108,7 +114,7 @@ impl App {
         clock: Clock,
         table: TableInfo,
         recorder: Option<Recorder>,
-        supervisor: fn(Arc<Store>, Arc<WatchRegistry>, &Bots, Clock) -> Arc<Supervisor>,
+        (supervisor, phase): (StartSupervisor, Phase),
     ) -> std::result::Result<Arc<Self>, StartupError> {
         let token_cache = Arc::new(TokenCache::default());
         let feed = Arc::new(Feed::new(config.live.queue_max));
@@ -125,7 +131,7 @@ impl App {
         let store = Store::open_recorded(&options, recorder, publish)?;
         let store = Arc::new(store);
         let bots = supervisor(Arc::clone(&store), watch_registry, &config.bots, clock.clone());
-        let backups = Backups::new(Arc::clone(&store), &config.backup, clock.clone());
+        let backups = Arc::new(Backups::new(Arc::clone(&store), &config.backup, clock.clone()));
         let erasure = Erasure::new(Arc::clone(&store), Arc::clone(&bots), clock.clone());
         let metrics = Arc::new(Metrics::new((table.labels)()));
         let Listening { address, tls } = listening;
@@ -134,13 +140,22 @@ impl App {
             let message = format!("Cannot read the tokens ({}).", error.store_cause());
             StartupError::new(Code::DatabaseUnusable, message)
         })?;
+        let parts = Parts {
+            store: Arc::clone(&store),
+            bots: Arc::clone(&bots),
+            backups: Arc::clone(&backups),
+            clock: clock.clone(),
+            limits: config.health.clone(),
+            has_weak_key: (phase == Phase::Serving && config.has_weak_admin_key()).into(),
+        };
+        let health = HealthCheck::new(parts, phase);
         let auth = Auth::new(&config.admin_keys(), token_cache, has_foreign_keys);
         let limits = &config.limits;
         let failed_auth_limiter = FailedAuthLimiter::new(limits.failed_keys_per_minute);
         let request_limiter =
             RequestLimiter::new(limits.requests_per_minute_token, limits.requests_per_minute_user);
-        let started_at = clock.now();
         Ok(Arc::new(Self {
+            started_at: clock.now(),
             clock,
             in_force: ArcSwap::from_pointee(config.clone()),
             config,
@@ -154,12 +169,12 @@ impl App {
             counted: Arc::default(),
             past_usage: Mutex::default(),
             dispatcher,
-            backups: Arc::new(backups),
+            backups,
             erasure: Arc::new(erasure),
             feed,
+            health,
             transport: Arc::new(transport),
             metrics,
-            started_at,
         }))
     }
 
@@ -168,6 +183,7 @@ impl App {
         self.in_force.store(Arc::new(config.clone()));
         self.transport.set_rules(config);
         self.auth.set_configured_keys(&config.admin_keys());
+        self.health.set_has_weak_key(config.has_weak_admin_key());
         let limits = &config.limits;
         self.failed_auth_limiter.set(limits.failed_keys_per_minute);
         self.request_limiter.set(limits.requests_per_minute_token, limits.requests_per_minute_user);

@@ -111,6 +111,8 @@ pub enum Error {
     NothingToUpdate,
     /// A bot's token is missing or wrong, or its meeting is over; what came instead.
     BotRefused(SentInstead),
+    /// The metrics were asked for without their token.
+    MetricsRefused,
     /// No runner is configured.
     NoRunner,
     /// The bot could not be started; the sentence says why.
@@ -119,6 +121,8 @@ pub enum Error {
     NoWebhook,
     /// No such webhook event, or it is of another user.
     DeliveryNotFound,
+    /// No such link to the console: it was used, has ended, or never was.
+    OpenLinkNotFound,
     /// The request is no WebSocket handshake.
     NoWebSocket,
     /// The WebSocket is asked for by a web page of another site.
@@ -127,6 +131,8 @@ pub enum Error {
     PageNotFound,
     /// A backup is not made in the present state; the sentence says why.
     BackupConflict(String),
+    /// All bytes of the file are being checked already.
+    FileIsChecked,
     /// The caller may not say where a backup is written.
     BackupPathRefused,
     /// The disk of a backup has no room for it; the sentence says how much it takes.
@@ -266,6 +272,9 @@ impl fmt::Display for Error {
     }
 }
 
+const BACKUP_PATH_REFUSED: &str = "Where a backup is written, only root and the server's own user \
+    may say, by the admin socket. Leave the path out: then it is written into the configured folder.";
+
 impl Error {
     /// The message of an error whose message holds no value of its own; those that hold one are
     /// written by `fmt`.
@@ -306,6 +315,9 @@ impl Error {
             Self::TooBroad => "The search takes too long; use longer beginnings, or none.",
             Self::NothingToUpdate => "No data provided for update.",
             Self::BotRefused(_) => "Invalid bot token",
+            Self::MetricsRefused => {
+                "Send the token of metrics_token_file as Authorization: Bearer TOKEN."
+            }
             other => other.message_of_server(),
         }
     }
@@ -319,15 +331,17 @@ impl Error {
             }
             Self::NoWebhook => "No webhook URL is set. Set one with PUT /user/webhook.",
             Self::DeliveryNotFound => "Delivery not found",
+            Self::OpenLinkNotFound => {
+                "This link was used already, has ended, or is of another machine. `vomeet open` \
+                 makes another."
+            }
             Self::ForeignOrigin => {
                 "Pages of this origin may not open a WebSocket. Add the origin to \
                  http.cors_origins in vomeet.toml."
             }
             Self::NoWebSocket => "This route speaks WebSocket; send an upgrade request (RFC 6455).",
-            Self::BackupPathRefused => {
-                "Where a backup is written, only root and the server's own user may say, by the \
-                 admin socket. Leave the path out: then it is written into the configured folder."
-            }
+            Self::BackupPathRefused => BACKUP_PATH_REFUSED,
+            Self::FileIsChecked => "The file is being checked already. Wait until that is done.",
             Self::Busy => "The server is busy. Try again in a second.",
             Self::DiskFull => "The disk is full. Free some space on the server and try again.",
             Self::StoreFailed(_) => "The database cannot be written; the server is stopping.",

@@ -18,6 +18,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// `health`: the server does not work, or is not ready.
+    Unhealthy = 1,
     /// No server responds, and there is no database that a command could open.
     NotRunning = 3,
     /// No such user, token, meeting or key.
@@ -30,7 +32,7 @@ codes! {
     Invalid = 7,
     /// The admin socket, or the database, is not yours to open.
     NotPermitted = 8,
-    /// A deletion or revocation was not confirmed.
+    /// A deletion, revocation or restore was not confirmed.
     NotConfirmed = 9,
     /// A setting is unknown, unreadable or out of range.
     Config = 10,
@@ -63,6 +65,8 @@ codes! {
     ScanIncomplete = 33,
     /// `backup drill`: what was served is not what was backed up, or it could not be tried.
     DrillFailed = 34,
+    /// `doctor`: something was found that somebody should see to.
+    Finding = 35,
 }
 
 /// Why the program ends without success: a message that says what to do, and an exit code.

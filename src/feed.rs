@@ -11,7 +11,7 @@ mod push;
 use crate::domain::{Meeting, MeetingId, Platform, TokenHash, UserId, Word};
 use crate::store::Change;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -34,9 +34,30 @@ pub enum CloseReason {
     Slow,
 }
 
+/// What was sent since the start, and what was not.
+#[derive(Default)]
+struct Counters {
+    sent: AtomicU64,
+    dropped: AtomicU64,
+    slow: AtomicU64,
+}
+
+/// The same at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// Messages given to live sockets.
+    pub sent: u64,
+    /// Messages that slow subscribers did not get: those in their queues, and the one that did not
+    /// fit.
+    pub dropped: u64,
+    /// Subscribers that were closed because they were slow.
+    pub slow: u64,
+}
+
 /// All subscribers.
 pub struct Feed {
     queue_max: usize,
+    counters: Arc<Counters>,
     hub: Mutex<Hub>,
     events: mpsc::Sender<Change>,
     /// Until [`Feed::deliver`] takes it.
@@ -59,6 +80,7 @@ struct Subscriber {
     user_id: UserId,
     token: TokenHash,
     queue: mpsc::Sender<Message>,
+    counters: Arc<Counters>,
     /// The token has changed, so that its end may be another.
     changed: Arc<Notify>,
     /// Nothing is sent to it any more.
@@ -94,8 +116,20 @@ impl Subscriber {
         }
         let message = Message { meeting, text: text.clone() };
         if self.queue.try_send(message).is_err() {
-            self.close(CloseReason::Slow);
+            let waiting = self.queue.max_capacity() - self.queue.capacity();
+            self.drop_messages(waiting + 1);
         }
+    }
+
+    /// Closes it because it is slow; so many messages it does not get. Nothing more is sent to one
+    /// that is closed, so nothing more is dropped.
+    fn drop_messages(&self, count: usize) {
+        if self.is_closed() {
+            return;
+        }
+        self.counters.dropped.fetch_add(count as u64, Ordering::Relaxed);
+        self.counters.slow.fetch_add(1, Ordering::Relaxed);
+        self.close(CloseReason::Slow);
     }
 }
 
@@ -103,7 +137,15 @@ impl Feed {
     /// Without subscribers; at most `queue_max` messages wait for each of them.
     pub fn new(queue_max: usize) -> Self {
         let (events, waiting) = mpsc::channel(EVENTS_MAX);
-        Self { queue_max, hub: Mutex::default(), events, waiting: Mutex::new(Some(waiting)) }
+        let waiting = Mutex::new(Some(waiting));
+        Self { queue_max, counters: Arc::default(), hub: Mutex::default(), events, waiting }
+    }
+
+    /// What was sent since the start, and what was not.
+    pub fn counted(&self) -> Counted {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Counters { sent, dropped, slow } = &*self.counters;
+        Counted { sent: count(sent), dropped: count(dropped), slow: count(slow) }
     }
 
     /// Takes in a committed change, on the writer's thread. Subscribers with a revoked token are
@@ -156,7 +198,7 @@ impl Feed {
         }
         log::warn!("the live feed is overloaded: the subscribers of meeting {meeting} are closed");
         for subscriber in subscribers.values() {
-            subscriber.close(CloseReason::Slow);
+            subscriber.drop_messages(1);
         }
     }
 
@@ -203,7 +245,8 @@ impl Feed {
         let end = Mutex::new(Some(end));
         let is_closed = AtomicBool::new(false);
         let changed = Arc::default();
-        let subscriber = Subscriber { user_id, token, queue, changed, is_closed, end };
+        let counters = Arc::clone(&self.counters);
+        let subscriber = Subscriber { user_id, token, queue, counters, changed, is_closed, end };
         let subscriber = Arc::new(subscriber);
         let mut hub = self.lock();
         hub.numbers += 1;
@@ -289,6 +332,7 @@ impl Watcher {
             }
             // It may have been queued before the subscription ended.
             if self.meetings.contains_key(&meeting) {
+                self.subscriber.counters.sent.fetch_add(1, Ordering::Relaxed);
                 return text;
             }
         }

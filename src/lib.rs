@@ -22,6 +22,7 @@
 //! | [`bots`] | starts and stops bots, and supervises every meeting that is not over |
 //! | [`backups`] | backups by the schedule and when asked, and their folder |
 //! | [`erasure`] | every deletion: users, transcripts, retention, scrubbing |
+//! | [`health`] | the health check: what is looked at, how often, what each finding means |
 //! | [`http`] | the transport, from socket to service and back; it knows no SQL and no route |
 //! | [`app`] | the parts, and how they are built |
 //! | [`api`] | one function a route, one file a family |
@@ -61,6 +62,7 @@ mod erasure;
 pub mod error;
 pub mod exit;
 mod feed;
+pub mod health;
 pub mod http;
 mod http_client;
 mod kept;

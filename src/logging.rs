@@ -4,15 +4,17 @@
 //! `env_filter` is `env_logger`'s own parser: asked by itself it refuses a wrong filter, which
 //! `env_logger` would skip.
 
-use crate::clock::Clock;
-use crate::domain::Time;
+mod line;
+
+pub(crate) use line::LogFormat;
+
 use crate::exit::{Code, StartupError};
 use arc_swap::ArcSwapOption;
-use env_logger::fmt::Formatter;
 use env_logger::{Builder, Logger, Target};
-use log::{Level, LevelFilter, Log, Metadata, Record};
+use log::{LevelFilter, Log, Metadata, Record};
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest time that a line waits.
@@ -26,6 +28,12 @@ const TROUBLE_PERIOD: Duration = Duration::from_mins(1);
 
 /// The waiting lines of this process: there is one log, as there is one standard error.
 static WAITING: Waiting = Waiting::new();
+
+/// How lines are written, and whether for the journal.
+static FORM: OnceLock<(LogFormat, bool)> = OnceLock::new();
+
+/// The lines that were dropped since the start.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 /// Checks a filter.
 pub(crate) fn check(filter: &str) -> Result<(), String> {
@@ -61,10 +69,15 @@ fn nearest_level(word: &str) -> String {
     nearest.as_str().to_lowercase()
 }
 
-/// Starts logging to standard error. Keep the guard until the end: dropping it writes the lines
-/// that wait.
-pub(crate) fn start(filter: &str) -> Result<Flush, StartupError> {
+/// Starts logging to standard error, which may be the journal of systemd. Keep the guard until the
+/// end: dropping it writes the lines that wait.
+pub(crate) fn start(
+    filter: &str,
+    format: LogFormat,
+    for_journal: bool,
+) -> Result<Flush, StartupError> {
     check(filter).map_err(|why| StartupError::new(Code::Config, why))?;
+    let _ = FORM.set((format, for_journal));
     set_filter(filter);
     // A second start in one process (a test) keeps the first logger.
     let _ = log::set_logger(&Switched);
@@ -80,7 +93,8 @@ pub(crate) fn start(filter: &str) -> Result<Flush, StartupError> {
 /// Logs by this filter from now on; it must have been checked.
 pub(crate) fn set_filter(filter: &str) {
     let mut builder = filtered(filter);
-    builder.format(format_of_lines());
+    let (format, for_journal) = FORM.get().copied().unwrap_or_default();
+    builder.format(line::formatter(format, for_journal));
     builder.target(Target::Pipe(Box::new(Pipe)));
     let logger = builder.build();
     log::set_max_level(logger.filter());
@@ -110,6 +124,11 @@ impl Log for Switched {
 /// Writes the lines that wait. A process that exits at once calls it; others keep [`Flush`].
 pub(crate) fn flush() {
     WAITING.write();
+}
+
+/// How many lines were dropped since the start.
+pub(crate) fn dropped() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
 }
 
 /// Writes the lines that wait when it is dropped.
@@ -169,50 +188,6 @@ impl Trouble {
     }
 }
 
-/// A line is its time in whole seconds, its level and its message.
-fn format_of_lines() -> impl Fn(&mut Formatter, &Record<'_>) -> io::Result<()> {
-    let last_second = Mutex::new(Second::default());
-    move |line, record| {
-        let mut second = last_second.lock().unwrap_or_else(PoisonError::into_inner);
-        second.set(Clock::system().now());
-        line.write_all(second.text.as_bytes())?;
-        // Formatting the message may log another one, so the lock must be free.
-        drop(second);
-        line.write_all(level(record.level()))?;
-        writeln!(line, "{}", record.args())
-    }
-}
-
-/// The level between two spaces, as wide as the widest; the usual padding costs a third of the
-/// line.
-fn level(level: Level) -> &'static [u8] {
-    match level {
-        Level::Error => b" ERROR ",
-        Level::Warn => b" WARN  ",
-        Level::Info => b" INFO  ",
-        Level::Debug => b" DEBUG ",
-        Level::Trace => b" TRACE ",
-    }
-}
-
-/// The text of the latest second: most lines share it with the line before, and formatting costs
-/// more than comparing.
-#[derive(Default)]
-struct Second {
-    number: i64,
-    text: String,
-}
-
-impl Second {
-    fn set(&mut self, now: Time) {
-        let number = now.as_millis().div_euclid(1000);
-        if self.number != number || self.text.is_empty() {
-            self.number = number;
-            self.text = Time::from_millis(number * 1000).to_string();
-        }
-    }
-}
-
 /// The target of `env_logger`, which writes each line in one call.
 struct Pipe;
 
@@ -251,6 +226,7 @@ impl Waiting {
         let mut lines = self.lock();
         if lines.bytes.len() > WAITING_BYTES_MAX {
             lines.dropped += 1;
+            DROPPED.fetch_add(1, Ordering::Relaxed);
             return;
         }
         let was_empty = lines.bytes.is_empty();
@@ -284,11 +260,8 @@ impl Waiting {
         // A log that cannot be written must not stop the server.
         let _ = stderr.write_all(&lines.bytes);
         if lines.dropped > 0 {
-            let _ = writeln!(
-                stderr,
-                "{} log lines were dropped: standard error is read too slowly",
-                lines.dropped
-            );
+            let (format, for_journal) = FORM.get().copied().unwrap_or_default();
+            let _ = line::write_dropped(&mut stderr, format, for_journal, lines.dropped);
         }
     }
 
@@ -307,6 +280,7 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use log::{Level, Record};
 
     /// Whether a filter lets a debug line of a crate through.
     fn shows(filter: &str, target: &str) -> bool {

@@ -4,9 +4,9 @@
 use crate::api::openapi::openapi;
 use crate::api::route::{Route, admin, bot, open, session, socket, user};
 use crate::api::{
-    admin_keys, analytics, audit, backups, bots, callbacks, caller, docs, export, found, general,
-    live, meetings, overview, search, segments, tickets, tokens, transcripts, usage, users,
-    webhook,
+    admin_keys, analytics, audit, backups, bots, callbacks, caller, clients, docs, export, found,
+    general, health, live, meetings, metrics, open_links, overview, search, segments, tickets,
+    tokens, transcripts, usage, users, webhook,
 };
 use crate::app::TableInfo;
 use crate::console;
@@ -16,8 +16,9 @@ use crate::domain::Permission::{
 use crate::error::Error::{
     AdminKeyNotFound, AdminKeyTaken, BackupConflict, BackupFailed, BackupNoRoom, BackupPathRefused,
     BotInMeeting, BotLimitReached, BotNotStarted, BotsStillLeaving, DeliveryNotFound, EmailFixed,
-    MakerDisabled, MeetingTaken, NoBotToStop, NoRunner, NoSuchMeeting, NoWebhook, NothingToUpdate,
-    PageNotFound, TokenDisabled, TokenNotFound, TooBroad, TooManyBots, UserNotFound, WiderScope,
+    FileIsChecked, MakerDisabled, MeetingTaken, MetricsRefused, NoBotToStop, NoRoute, NoRunner,
+    NoSuchMeeting, NoWebhook, NothingToUpdate, OpenLinkNotFound, PageNotFound, TokenDisabled,
+    TokenNotFound, TooBroad, TooManyBots, UserNotFound, WiderScope,
 };
 use crate::error::Result;
 use crate::metrics::RouteLabel;
@@ -44,7 +45,11 @@ pub const TABLE_INFO: TableInfo = TableInfo { labels, document };
 
 /// The labels of the rows in the metrics.
 fn labels() -> Vec<RouteLabel> {
-    TABLE.iter().map(|route| (route.method.as_str(), route.path)).collect()
+    let mut labels = Vec::new();
+    for route in TABLE.iter() {
+        labels.push(route.label());
+    }
+    labels
 }
 
 /// The OpenAPI document of the table; made once.
@@ -60,13 +65,18 @@ pub fn document() -> Result<&'static str> {
 #[rustfmt::skip]
 fn rows() -> Vec<Route> { vec![
     open(              GET,    "/",                                           general::get_server_info,             "Server information"),
-    open(              GET,    "/healthz",                                    general::get_health,                  "Health check").probe(),
-    open(              GET,    "/metrics",                                    general::get_metrics,                 "Prometheus metrics").paged().probe().responds_with(&["text/plain", "application/openmetrics-text"]),
+    open(              GET,    "/healthz",                                    health::get_health,                   "Health check: whether the server works").probe(),
+    open(              GET,    "/ready",                                      health::get_readiness,                "Readiness: whether the server should get requests").probe(),
+    open(              GET,    "/metrics",                                    metrics::get_metrics,                 "Prometheus metrics").errors([MetricsRefused, NoRoute]).paged().probe().responds_with(&["text/plain", "application/openmetrics-text"]),
     open(              GET,    "/docs",                                       docs::get_docs,                       "API documentation").responds_with(&["text/html"]),
     open(              GET,    "/docs/{file}",                                docs::get_docs_file,                  "File of the API documentation").errors([PageNotFound]).responds_with(&["text/javascript", "text/css"]),
     open(              GET,    "/console",                                    console::get_console_folder,          "Redirect to the console").errors([PageNotFound]),
     open(              GET,    "/console/",                                   console::get_console,                 "Console").errors([PageNotFound]).responds_with(&["text/html"]),
+    open(              POST,   "/console/sessions",                           open_links::create_console_session,   "Redeem a link of `vomeet open` for a session of the console").errors([OpenLinkNotFound]).example(r#"{"link": "AbCdEf1234567890AbCdEf1234567890AbCdEf12"}"#),
     open(              GET,    "/console/{file}",                             console::get_console_file,            "File of the console").errors([PageNotFound]).responds_with(&["text/javascript", "text/css", "image/svg+xml"]),
+    open(              GET,    "/clients",                                    clients::get_clients_folder,          "Redirect to the clients"),
+    open(              GET,    "/clients/",                                   clients::get_clients,                 "Page of the Python client, which pip reads too").responds_with(&["text/html"]),
+    open(              GET,    "/clients/{file}",                             clients::get_client_file,             "Python client as a wheel").errors([PageNotFound]).responds_with(&["application/octet-stream"]),
     open(              GET,    "/openapi.json",                               docs::get_openapi,                    "OpenAPI document").responds_with(&["application/json"]),
 
     user(   NONE,      GET,    "/user",                                       caller::get_caller,                   "Get the caller and the token in use"),
@@ -81,6 +91,7 @@ fn rows() -> Vec<Route> { vec![
     user(   READ,      GET,    "/transcripts/search",                         search::search_transcripts,           "Search the caller's transcripts, newest segments first").errors([TooBroad]).large().cost(5),
     user(   READ,      GET,    "/transcripts/{platform}/{native_meeting_id}", transcripts::get_transcript,          "Get a meeting with its transcript").errors([meetings::missing()]).paged(),
 
+    admin(             POST,   "/admin/open-links",                           open_links::create_open_link,         "Make a link that opens the console; by the admin socket alone").errors([PageNotFound]),
     admin(             GET,    "/admin/overview",                             overview::get_overview,               "Get the server at one glance").large(),
     admin(             GET,    "/admin/settings",                             overview::list_settings,              "List the settings in force").large(),
     admin(             GET,    "/admin/refusals",                             overview::list_refusals,              "List refused keys since the start, newest first").large(),
@@ -116,8 +127,9 @@ fn rows() -> Vec<Route> { vec![
     admin(             GET,    "/admin/audit/verify",                         audit::verify_audit_log,              "Verify the audit log"),
     admin(             GET,    "/admin/audit/export",                         audit::export_audit_log,              "Export the audit log as JSON lines").paged(),
 
+    admin(             GET,    "/admin/health",                               health::get_full_health,              "Get all findings of the health check").errors([FileIsChecked]),
     admin(             GET,    "/admin/backups",                              backups::list_backups,                "List the backups in the configured folder, newest first").errors([BackupFailed("...".to_owned())]).large(),
-    admin(             POST,   "/admin/backups",                              backups::create_backup,               "Back up the database into the configured folder").errors([BackupConflict("...".to_owned()), BackupNoRoom("...".to_owned()), BackupFailed("...".to_owned()), BackupPathRefused]),
+    admin(             POST,   "/admin/backups",                              backups::create_backup,               "Back up the database into the configured folder").errors([BackupConflict("...".to_owned()), BackupNoRoom("...".to_owned()), BackupFailed("...".to_owned()), BackupPathRefused]).example("{}"),
 
     admin(             POST,   "/admin/meetings/{id}/stop",                   bots::stop_meeting,                   "Stop the bot of any meeting").errors([NoSuchMeeting]),
     admin(             GET,    "/admin/meetings/{id}/log",                    bots::get_bot_log,                    "Get the end of what the bot of a meeting has printed").errors([NoSuchMeeting]).large(),

@@ -6,6 +6,7 @@ pub mod reload;
 
 pub use configured_users::apply_configured_users;
 
+use crate::api::monitoring::Monitoring;
 use crate::api::overview::count_ahead;
 use crate::api::service::Api;
 use crate::app::App;
@@ -13,7 +14,9 @@ use crate::clock::later;
 use crate::domain::Day;
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
+use crate::http::peer::Door;
 use crate::http::serve::{Listeners, serve};
+use crate::http::serve_few::serve_few;
 use crate::logging::Trouble;
 use crate::routes::TABLE;
 use crate::store::{ForgetDeliveries, ForgetUsage, GiveUpHeld};
@@ -62,20 +65,28 @@ pub async fn run_at_rest(
 /// the database.
 pub async fn run(
     app: Arc<App>,
-    listeners: Listeners,
+    mut listeners: Listeners,
     shutdown: impl Future<Output = ()>,
 ) -> std::result::Result<(), StartupError> {
-    let jobs = Jobs::start(&app);
+    let api = Arc::new(Api::new(Arc::clone(&app), &TABLE));
+    let mut jobs = Jobs::start(&app);
+    if let Some(listener) = listeners.monitoring.take() {
+        let service = Monitoring::new(Arc::clone(&app), Arc::clone(&api));
+        let transport = Arc::clone(&app.transport);
+        let served = serve_few(transport, Arc::new(service), listener, Door::Monitoring);
+        jobs.cancellable.push(tokio::spawn(served));
+    }
     let mut failure = app.store.failure();
     let shutdown_or_failure = async {
         tokio::select! {
-            () = shutdown => {}
+            () = drained(&app, shutdown) => {}
             _ = failure.wait_for(Option::is_some) => {}
         }
+        app.health.drain();
         app.dispatcher.stop();
         app.backups.stop();
+        app.health.stop();
     };
-    let api = Arc::new(Api::new(Arc::clone(&app), &TABLE));
     serve(Arc::clone(&app.transport), api, listeners, shutdown_or_failure).await;
     app.bots.stop().await;
     jobs.stop().await;
@@ -87,6 +98,17 @@ pub async fn run(
         "Stopped because the database {path} failed: {cause}; check the disk and start again."
     );
     Err(StartupError::new(Code::StoreFailed, message))
+}
+
+/// Waits for the shutdown, and then for as long as load balancers may need to take note of it.
+async fn drained(app: &App, shutdown: impl Future<Output = ()>) {
+    shutdown.await;
+    app.health.drain();
+    let drain_time = app.transport.rules().limits.drain_time;
+    if !drain_time.is_zero() {
+        log::info!("draining: requests are accepted for {} s more", drain_time.as_secs());
+        app.clock.sleep_until(later(app.clock.now(), drain_time)).await;
+    }
 }
 
 /// The jobs that run beside the service.

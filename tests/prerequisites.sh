@@ -42,6 +42,8 @@ npm         python,browser     npm            nodejs-npm     npm            npm 
 nginx       python             nginx-light    nginx          nginx          nginx        nginx
 caddy       python             caddy          caddy          caddy          caddy        caddy
 haproxy     python             haproxy        haproxy        haproxy        haproxy      haproxy
+prometheus  python             prometheus     golang-github-prometheus  prometheus  prometheus  prometheus
+promtool    python             prometheus     golang-github-prometheus  prometheus  prometheus  prometheus
 python3     python,browser,bench  python3     python3        python3        python       python
 venv        python,browser     python3-venv   python3        python3        python       python
 chromium    browser            chromium       chromium       chromium       chromium     chromium

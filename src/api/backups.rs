@@ -4,8 +4,6 @@ use crate::app::App;
 use crate::auth::Admin;
 use crate::backups::{Asked, BackupFailure, ListedBackup, Made};
 use crate::domain::Time;
-use crate::domain::field::Invalid;
-use crate::domain::field_error::{FieldError, LocStep, SentValue};
 use crate::domain::text::SingleLine;
 use crate::error::{Error, Result};
 use crate::http::Json;
@@ -90,8 +88,8 @@ pub(crate) async fn create_backup(
     let actor = admin.actor()?;
     let owns_database = admin.owns_database();
     let made = match (input.path, input.replace) {
-        (None, Some(_)) => return Err(replaces_nothing()),
-        (None, None) => app.backups.back_up(Asked { actor, owns_database }).await?,
+        (None, Some(true)) => return Err(replaces_nothing()),
+        (None, _) => app.backups.back_up(Asked { actor, owns_database }).await?,
         (Some(_), _) if !owns_database => return Err(Error::BackupPathRefused),
         (Some(SingleLine(path)), replace) => {
             let replace = replace.unwrap_or(false);
@@ -103,9 +101,8 @@ pub(crate) async fn create_backup(
 
 /// In the configured folder each backup has a name of its own.
 fn replaces_nothing() -> Error {
-    let loc = vec![LocStep::Name("body"), LocStep::Name("replace")];
-    let invalid = Invalid::new("path_missing", "Input should come with a path");
-    Error::Invalid(vec![FieldError::new(loc, SentValue::Nothing, invalid)])
+    let why = "replace needs a path: in the folder each backup has a name of its own.";
+    Error::BackupConflict(why.to_owned())
 }
 
 /// Lists the backups in the configured folder, newest first.

@@ -1,10 +1,14 @@
 //! Files that the binary carries, for callers without a key: the pages of the documentation and of
-//! the console.
+//! the console, and the Python client.
 
 use crate::api::guard::Anonymous;
-use crate::http::Asset;
+use crate::error::Result;
 use crate::http::asset::Served;
-use hyper::header::HeaderValue;
+use crate::http::response::{AnswerDoc, whole};
+use crate::http::{Asset, IntoResponse, Response};
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{self, HeaderValue};
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
@@ -21,4 +25,22 @@ pub(crate) fn text(
 ) -> &'static Asset {
     let content_type = HeaderValue::from_static(content_type);
     cell.get_or_init(|| Asset::new(Cow::Borrowed(body.as_bytes()), content_type))
+}
+
+/// A redirect from the name of a folder to its address, which ends with `/`: its files are named
+/// relative to it.
+pub(crate) struct Folder(pub(crate) &'static str);
+
+impl IntoResponse for Folder {
+    fn into_response(self) -> Result<Response> {
+        let mut response = whole(StatusCode::PERMANENT_REDIRECT, Bytes::new());
+        response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(self.0));
+        Ok(response)
+    }
+
+    fn describe() -> Vec<AnswerDoc> {
+        let about = "The address ends with `/`";
+        let status = StatusCode::PERMANENT_REDIRECT;
+        vec![AnswerDoc { status, about, content: None, schemas: Vec::new() }]
+    }
 }

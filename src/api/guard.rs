@@ -9,11 +9,12 @@ use crate::auth::{ADMIN_HEADER, Admin, Bot, InQuery, Refusal, ResponseHeaders, U
 use crate::budget::Holder;
 use crate::domain::{Hint, PlainToken, TokenHash};
 use crate::error::{Error, Result};
-use crate::http::peer::Origin;
+use crate::http::peer::{Door, Origin};
 use crate::http::request::extractor::query_value;
 use crate::http::this_machine::Locality;
 use crate::http::websocket::handshake::Handshake;
 use crate::http::websocket::origin;
+use crate::metrics::{Limit, RouteLabel};
 use hyper::body::Body;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use std::net::IpAddr;
@@ -74,12 +75,16 @@ pub struct Anonymous {
     pub wants_page: bool,
     /// Whether the caller takes `OpenMetrics`.
     pub wants_openmetrics: bool,
+    /// By which door the caller comes.
+    pub door: Door,
     /// Whether the caller is on the server's own machine.
     pub(crate) locality: Locality,
     /// Whether the caller takes gzip.
     pub accepts_gzip: bool,
     /// The versions that the caller has already (`If-None-Match`).
     pub known_etags: Option<HeaderValue>,
+    /// The name by which the caller reaches the server (`Host`).
+    pub(crate) host: Option<HeaderValue>,
 }
 
 impl Guard for Anonymous {
@@ -90,9 +95,11 @@ impl Guard for Anonymous {
         Ok(Self {
             wants_page: accepts(call, "text/html"),
             wants_openmetrics: accepts(call, "application/openmetrics-text"),
+            door: call.request.peer.door,
             locality: locality(call),
             accepts_gzip: accepts_gzip(headers),
             known_etags: headers.get(header::IF_NONE_MATCH).cloned(),
+            host: headers.get(header::HOST).cloned(),
         })
     }
 
@@ -167,13 +174,15 @@ impl Guard for Admin {
     fn authenticate(call: &Call) -> Result<Self> {
         match &call.request.peer.origin {
             Origin::Local { user, uid } => Ok(Auth::local(user, *uid, call.now)),
-            Origin::Network(_) => call.app.auth.admin(
-                &call.request.head,
-                || locality(call).is_sure(),
-                &call.app.store,
-                call.request.client,
-                call.now,
-            ),
+            Origin::Network(_) => {
+                let App { auth, store, .. } = &*call.app;
+                let (head, client, now) = (&call.request.head, call.request.client, call.now);
+                let is_near = || locality(call).seems_local();
+                match auth.console_admin(&head.headers, is_near, client, now) {
+                    Some(admin) => Ok(admin),
+                    None => auth.admin(head, || locality(call).is_sure(), store, client, now),
+                }
+            }
         }
     }
 
@@ -203,7 +212,12 @@ impl Guard for User {
 
     fn record_use(&self, call: &Call, response_headers: &mut ResponseHeaders) -> Result<()> {
         auth::add_expiry_header(self, call.now, response_headers);
-        call.app.request_limiter.count(self, call.cost, call.instant, response_headers)?;
+        let counted =
+            call.app.request_limiter.count(self, call.cost, call.instant, response_headers);
+        if counted.is_err() {
+            call.app.metrics.refuse_too_many(Limit::Requests);
+        }
+        counted?;
         call.app.auth.usage().record_use(self, call.now, call.request.client);
         Ok(())
     }
@@ -244,7 +258,7 @@ impl Guard for WebSocketCaller {
         let query = call.request.head.uri.query().unwrap_or("");
         let ticket = query_value(query, TICKET_PARAMETER);
         let key = query_value(query, KEY_PARAMETER);
-        let (_, path) = call.label;
+        let path = call.label.path;
         let in_query = InQuery { ticket: ticket.as_deref(), key: key.as_deref(), path };
         let App { auth, store, .. } = &*call.app;
         let who = auth.websocket_user(
@@ -300,13 +314,21 @@ pub fn count_failed_auth(call: &Call, access: Access, error: Error) -> Error {
     // A request without a key is no attempt to guess one.
     let brings_key = access == Access::Socket
         || call.request.head.headers.get_all(header).iter().any(|key| !key.is_empty());
+    if error.refuses_key() || matches!(error, Error::TokenMissing(_)) {
+        let is_bot = matches!(access, Access::Bot | Access::Session);
+        let code = error.reason().map_or("", |(code, _)| code);
+        call.app.metrics.refuse_key(if is_bot { "bot" } else { code });
+    }
     let Some(client) = call.request.client else { return error };
     if !error.refuses_key() || !brings_key {
         return error;
     }
     match call.app.failed_auth_limiter.count(client, call.instant) {
         Ok(()) => error,
-        Err(too_many) => too_many,
+        Err(too_many) => {
+            call.app.metrics.refuse_too_many(Limit::FailedKeys);
+            too_many
+        }
     }
 }
 
@@ -316,7 +338,7 @@ fn note_refusal(call: &Call, key: &'static str, header: &HeaderName, error: &Err
     let Some((code, _)) = error.reason().filter(|_| is_refusal) else { return };
     let sent = call.request.head.headers.get(header).map(HeaderValue::as_bytes);
     let hint = sent.filter(|sent| PlainToken::is_wellformed(sent)).map(Hint::of);
-    let (method, path) = call.label;
+    let RouteLabel { method, path, .. } = call.label;
     call.app.refusals.note(Refusal {
         at: call.now,
         first_at: call.now,

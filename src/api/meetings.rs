@@ -181,9 +181,10 @@ pub(crate) fn owned(
 }
 
 input! {
-    /// Path and body of `PATCH /meetings/{platform}/{native_meeting_id}`.
+    /// Path, query and body of `PATCH /meetings/{platform}/{native_meeting_id}`.
     pub(crate) struct UpdateMeetingInput, body Required {
         flatten name: StoredNameInPath,
+        query meeting_id: Option<MeetingId>,
         object data: MeetingNotes,
     }
 }
@@ -228,7 +229,7 @@ pub(crate) async fn update_meeting(
     if members.is_empty() {
         return Err(Error::NothingToUpdate);
     }
-    let name = owned(&caller, input.name, None)?;
+    let name = owned(&caller, input.name, input.meeting_id)?;
     Ok(Json(app.store.write(NoteMeeting { name, members, now: app.clock.now() }).await?))
 }
 

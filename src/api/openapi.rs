@@ -140,7 +140,11 @@ fn operation(route: &Route, answers: &[AnswerDoc]) -> OperationBuilder {
     for answers in answers.chunk_by(|one, next| one.status == next.status) {
         operation = operation.response(answers[0].status.as_str(), response(route, answers));
     }
+    let is_answered = |status: StatusCode| answers.iter().any(|answer| answer.status == status);
     for (status, failures) in by_status(failures(route, !fields.is_empty())) {
+        if is_answered(status) {
+            continue;
+        }
         operation = operation.response(status.as_str(), failure(status, &failures));
     }
     operation

@@ -11,6 +11,7 @@ use crate::domain::overview::{
 };
 use crate::domain::{Day, Time, UsageBy, UsageLine, UsagePlace};
 use crate::error::Result;
+use crate::health::{Code, Finding, SCRAPE_TIME_MAX};
 use crate::http::Json;
 use crate::http::request::input::input;
 use crate::store::UsageFilter;
@@ -81,7 +82,7 @@ pub(crate) async fn get_overview(app: Arc<App>, _: Admin, (): ()) -> Result<Json
         counted: Counted::clone(&counted),
         warnings: Vec::new(),
     };
-    overview.warnings = warnings(&app, &overview)?;
+    overview.warnings = warnings(&app, &overview).await;
     Ok(Json(overview))
 }
 
@@ -139,57 +140,31 @@ pub(crate) async fn count_ahead(app: Arc<App>) {
     }
 }
 
-/// Less free space than this is too little, in bytes.
-const FREE_BYTES_MIN: u64 = 1024 * 1024 * 1024;
-/// A WAL that is longer than this was not checkpointed for long, in bytes.
-const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// An event that waits for longer than this waits too long, in seconds.
-const EVENT_SECONDS_MAX: i64 = 3600;
-
-fn warnings(app: &App, overview: &Overview) -> Result<Vec<Warning>> {
+/// What the health check finds, and what an administrator should know besides.
+async fn warnings(app: &App, overview: &Overview) -> Vec<Warning> {
+    let mut findings = app.health.findings_without_write().await;
+    findings.extend(app.health.findings_of_rows(SCRAPE_TIME_MAX).await);
     let mut warnings = Vec::new();
-    let mut warn = |code, text: String| warnings.push(Warning { code, text });
-    if app.in_force.load().admin_keys().iter().any(|key| key.weakness().is_some()) {
-        let text = "An admin key of the settings is easy to guess, so it counts from this machine \
-                    alone. Set a strong one in ADMIN_API_TOKEN and restart.";
-        warn("weak_admin_key", text.to_owned());
+    for Finding { code, message } in findings {
+        // Of the keys that end, those of administrators alone are named here.
+        if code != Code::KeysEnding {
+            let text = format!("{message} {}", code.advice());
+            warnings.push(Warning { code: code.word(), text });
+        }
     }
+    let mut warn = |code, text: String| warnings.push(Warning { code, text });
     let ending = overview.counted.ending_soon;
     if ending.admin_keys > 0 {
         let (keys, days) = (ending.admin_keys, ending.days);
         let text = format!("Admin keys end within {days} days: {keys}. Rotate them in time.");
         warn("admin_key_ending", text);
     }
-    if let Some(disk) = overview.disk.filter(|disk| disk.free_bytes < FREE_BYTES_MIN) {
-        let free_mib = disk.free_bytes / (1024 * 1024);
-        let text = format!("The disk of the database has {free_mib} MiB left. Free some space.");
-        warn("disk_low", text);
-    }
-    if overview.database.wal_bytes > WAL_BYTES_MAX {
-        let wal_mib = overview.database.wal_bytes / (1024 * 1024);
-        let text = format!(
-            "The WAL of the database has {wal_mib} MiB: a long read may hold it, such as an export \
-             that nobody takes."
-        );
-        warn("wal_large", text);
-    }
-    let late = overview.at.plus_seconds(-EVENT_SECONDS_MAX);
-    if overview.webhooks.oldest_at.is_some_and(|oldest| oldest < late) {
-        let text = "Webhook events wait for more than an hour. Look at the deliveries of their \
-                    users for the receivers' errors.";
-        warn("webhooks_late", text.to_owned());
-    }
-    if app.store.doubts(overview.at)? {
-        let text = "The clock of this machine is far ahead of the latest time in the database. \
-                    Nothing is deleted by its age until it is right.";
-        warn("clock_doubted", text.to_owned());
-    }
     if !app.bots.runs_any() {
         let text = "Nothing is configured that runs bots. Set runner in section [bots] of \
                     vomeet.toml.";
         warn("no_runner", text.to_owned());
     }
-    Ok(warnings)
+    warnings
 }
 
 /// How many refusals on a page.

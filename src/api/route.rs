@@ -16,8 +16,8 @@ use crate::http::request::extractor::{BodyRule, FieldDoc, Parts};
 use crate::http::response::AnswerDoc;
 use crate::http::service::Answering;
 use crate::http::{Extractor, FromRequest, IntoResponse, Response, service};
-use hyper::Method;
-use hyper::http::request;
+use crate::metrics::RouteLabel;
+use hyper::{Method, http::request};
 use std::sync::Arc;
 
 /// One row of the table.
@@ -278,6 +278,25 @@ impl Route {
             Access::Admin | Access::User | Access::Bot => configured,
         };
         self.body_bytes_max.max(of_kind)
+    }
+
+    /// The class of routes whose times are counted together: by who calls, and what it does.
+    pub fn class(&self) -> &'static str {
+        let reads = self.method == Method::GET;
+        match (self.access, reads) {
+            (Access::Open, _) => "open",
+            (Access::Admin, true) => "admin_read",
+            (Access::Admin, false) => "admin_write",
+            (Access::User, true) => "user_read",
+            (Access::User, false) => "user_write",
+            (Access::Socket, _) => "socket",
+            (Access::Bot | Access::Session, _) => "bot",
+        }
+    }
+
+    /// What it is called in metrics and in lists.
+    pub fn label(&'static self) -> RouteLabel {
+        RouteLabel::new(self.method.as_str(), self.path, self.class())
     }
 
     /// The same row at its place in the table.

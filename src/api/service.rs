@@ -35,7 +35,7 @@ impl Service for Api {
         let now = app.clock.now();
         let instant = app.clock.instant_at(request.came);
         let permission = route.permission.unwrap_or(Permission::WriteAll);
-        let label = (route.method.as_str(), route.path);
+        let label = route.label();
         let cost = route.cost;
         route.answer(Box::new(Call { app, request, permission, cost, label, now, instant }))
     }

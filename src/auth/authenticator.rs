@@ -1,7 +1,8 @@
 //! Authenticates callers from the headers alone. Keys are compared as hashes.
 
 use crate::auth::configured_hash::{ConfiguredHash, hashes_of};
-use crate::auth::headers::{ADMIN_HEADER, USER_HEADER};
+use crate::auth::console_sessions::ConsoleSessions;
+use crate::auth::headers::{ADMIN_HEADER, Single, USER_HEADER, single};
 use crate::auth::identity::Identity;
 use crate::auth::pending_usage::PendingUsage;
 use crate::auth::sent_instead::sent_instead;
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::store::Store;
 use arc_swap::ArcSwap;
 use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -24,11 +25,12 @@ const BEARER: &[u8] = b"Bearer ";
 
 /// An authenticated administrator. Only [`Auth`] makes one.
 pub struct Admin {
-    name: Cow<'static, str>,
-    key: Option<NamedKey>,
-    address: Option<IpAddr>,
-    at: Time,
-    owns_database: bool,
+    pub(super) name: Cow<'static, str>,
+    pub(super) key: Option<NamedKey>,
+    pub(super) address: Option<IpAddr>,
+    pub(super) at: Time,
+    pub(super) owns_database: bool,
+    pub(super) by_socket: bool,
 }
 
 /// The named admin key of a request.
@@ -53,6 +55,12 @@ impl Admin {
     /// open the database without the server.
     pub fn owns_database(&self) -> bool {
         self.owns_database
+    }
+
+    /// The name of the system's user, as the audit log writes it, for whoever came by the admin
+    /// socket; `None` for whoever came over the network.
+    pub(crate) fn socket_name(&self) -> Option<&str> {
+        self.by_socket.then_some(&*self.name)
     }
 
     /// The named key by which the administrator came; `None` for a key of the settings and for the
@@ -117,6 +125,7 @@ pub struct Auth {
     has_foreign_keys: bool,
     usage: PendingUsage,
     tickets: Tickets,
+    pub(super) console_sessions: ConsoleSessions,
 }
 
 impl Auth {
@@ -129,12 +138,18 @@ impl Auth {
     ) -> Self {
         let configured_keys = ArcSwap::from_pointee(hashes_of(keys));
         let (usage, tickets) = (PendingUsage::default(), Tickets::default());
-        Self { configured_keys, token_cache, has_foreign_keys, usage, tickets }
+        let console_sessions = ConsoleSessions::default();
+        Self { configured_keys, token_cache, has_foreign_keys, usage, tickets, console_sessions }
     }
 
-    /// Accepts these admin keys of the settings from now on, and those before them no more.
+    /// Accepts these admin keys of the settings from now on, and those before them no more. Where
+    /// one was taken away, the sessions of the console end with it, as a restart would end them.
     pub(crate) fn set_configured_keys(&self, keys: &[ConfiguredKey]) {
-        self.configured_keys.store(Arc::new(hashes_of(keys)));
+        let keys = Arc::new(hashes_of(keys));
+        let before = self.configured_keys.swap(Arc::clone(&keys));
+        if !before.iter().all(|old| keys.iter().any(|key| key.hash == old.hash)) {
+            self.console_sessions.end_all();
+        }
     }
 
     /// Authenticates an administrator by an admin key: one of the settings, or a named one.
@@ -162,7 +177,7 @@ impl Auth {
         {
             return Err(Error::AdminKeyRefused(KeyRejection::Expired(end, None)));
         }
-        Ok(Admin { name, key, address, at: now, owns_database: false })
+        Ok(Admin { name, key, address, at: now, owns_database: false, by_socket: false })
     }
 
     /// The name of an admin key as the audit log writes it, the key if it is a named one, and when
@@ -199,7 +214,7 @@ impl Auth {
     pub(crate) fn local(user: &str, uid: u32, now: Time) -> Admin {
         let owns_database = uid == 0 || uid == rustix::process::geteuid().as_raw();
         let name = Cow::Owned(format!("local:{user}"));
-        Admin { name, key: None, address: None, at: now, owns_database }
+        Admin { name, key: None, address: None, at: now, owns_database, by_socket: true }
     }
 
     /// Authenticates a user by `X-API-Key`. A token that is not in memory costs one small read of
@@ -357,22 +372,6 @@ fn why_unknown(hash: &TokenHash, store: &Store) -> Result<KeyRejection> {
     match store.revoked_key(hash)? {
         Some(revoked_at) => Ok(KeyRejection::Revoked(revoked_at)),
         None => Ok(KeyRejection::Unknown),
-    }
-}
-
-/// A header that must not be there twice.
-pub(super) enum Single<'a> {
-    Missing,
-    Value(&'a HeaderValue),
-    Repeated,
-}
-
-pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Single<'a> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Single::Missing,
-        (Some(value), None) => Single::Value(value),
-        (Some(_), Some(_)) => Single::Repeated,
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod authenticator;
 mod configured_hash;
+mod console_admin;
+mod console_sessions;
 mod counter;
 mod expiry;
 mod failed_auth_limiter;

@@ -1,7 +1,7 @@
 //! Authenticates a user who opens a WebSocket.
 
-use crate::auth::authenticator::{Auth, Single, User, single, token_missing};
-use crate::auth::headers::USER_HEADER;
+use crate::auth::authenticator::{Auth, User, token_missing};
+use crate::auth::headers::{Single, USER_HEADER, single};
 use crate::auth::identity::Identity;
 use crate::domain::{KeyRejection, Scope, SentInstead, Time, TokenHash};
 use crate::error::{Error, Result};

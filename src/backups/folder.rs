@@ -129,6 +129,12 @@ fn unreadable(folder: &Path, error: &io::Error) -> Error {
     ))
 }
 
+/// The refusal of what needs a folder where none is configured.
+pub(super) fn not_configured() -> Error {
+    let why = "No folder of backups is configured. Set folder in section [backup] of vomeet.toml.";
+    Error::BackupConflict(why.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,8 +19,6 @@ use utoipa::ToSchema;
 const LOOK_PERIOD: Duration = Duration::from_mins(1);
 /// How long after a failure the next backup of the schedule is tried, at most.
 const RETRY: Duration = Duration::from_mins(10);
-/// Shortest pause between two looks into the folder, whatever the clock says.
-const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// How many times as many backups as are kept may lie in the folder before one is made for an admin
 /// key, which deletes none.
 const FULL_TIMES: usize = 2;
@@ -112,6 +110,11 @@ impl Backups {
         self.settings.folder.as_deref()
     }
 
+    /// How old the last good backup is when the next is made; `None` where there is no schedule.
+    pub(crate) fn schedule(&self) -> Option<Duration> {
+        self.folder().and(self.settings.every)
+    }
+
     /// The last good backup in the folder, as of the last look into it.
     pub(crate) fn last_good(&self) -> Option<Good> {
         self.with_known(|known| known.good.clone())
@@ -129,7 +132,7 @@ impl Backups {
 
     /// When the schedule makes the next one; `None` where there is no schedule.
     pub(crate) fn next_at(&self) -> Option<Time> {
-        let (_, every) = (self.folder()?, self.settings.every?);
+        let every = self.schedule()?;
         let now = self.clock.now();
         Some(self.with_known(|known| {
             let due = known.good.as_ref().map_or(now, |good| later(good.at, every));
@@ -143,7 +146,7 @@ impl Backups {
 
     /// Makes a backup into the folder because somebody asks for it.
     pub(crate) async fn back_up(&self, asked: Asked) -> Result<Made> {
-        let folder = self.settings.folder.clone().ok_or_else(no_folder)?;
+        let folder = self.settings.folder.clone().ok_or_else(folder::not_configured)?;
         let turn = self.take_turn()?;
         if !asked.owns_database {
             self.refuse_if_full().await?;
@@ -152,19 +155,24 @@ impl Backups {
     }
 
     /// Makes a backup if the schedule says so, once nobody else makes one.
-    async fn back_up_if_due(&self) -> Result<()> {
-        let Some(folder) = self.settings.folder.clone() else { return Ok(()) };
+    async fn back_up_if_due(&self) {
+        let Some(folder) = self.settings.folder.clone() else { return };
         let turn = Arc::clone(&self.turn).lock_owned().await;
         // Whoever had the turn may have made it.
-        self.look().await?;
+        let looked = self.look().await;
         if !self.is_due() {
-            return Ok(());
+            return;
         }
-        let actor = actor("server".to_owned(), None, self.clock.now())?;
-        let asked = Asked { actor, owns_database: true };
-        // It is logged.
-        let _ = self.back_up_in(turn, folder, asked).await;
-        Ok(())
+        let now = self.clock.now();
+        match looked.and_then(|()| actor("server".to_owned(), None, now)) {
+            Ok(actor) => {
+                let asked = Asked { actor, owns_database: true };
+                // It is logged, and noted.
+                let _ = self.back_up_in(turn, folder, asked).await;
+            }
+            // It is tried again as late as after any other failure.
+            Err(error) => self.note_end(now, &Err(error)),
+        }
     }
 
     async fn back_up_in(
@@ -192,7 +200,6 @@ impl Backups {
                 .await
             }
         };
-        log_end(&made);
         self.note_end(at, &made);
         made
     }
@@ -263,14 +270,12 @@ impl Backups {
                 Ok(()) => trouble.end("the folder of backups can be read again"),
                 Err(error) => trouble.warn(&error.to_string()),
             }
-            if self.is_due()
-                && let Err(error) = self.back_up_if_due().await
-            {
-                log::warn!("no backup was made: {error}");
+            if self.is_due() {
+                self.back_up_if_due().await;
             }
             let now = self.clock.now();
             let next_look = later(now, LOOK_PERIOD);
-            let next_backup = self.next_at().unwrap_or(next_look).max(later(now, PAUSE_MIN));
+            let next_backup = self.next_at().unwrap_or(next_look);
             self.clock.sleep_until(next_look.min(next_backup)).await;
         }
     }
@@ -321,8 +326,9 @@ impl Backups {
         Ok(Made { path, at, report, took })
     }
 
-    /// Notes how a backup into the folder has ended.
+    /// Notes how a backup into the folder has ended, and logs it.
     fn note_end(&self, at: Time, made: &Result<Made>) {
+        log_end(made);
         match made {
             Ok(made) => {
                 let (path, bytes) = (made.path.clone(), made.report.bytes);
@@ -372,11 +378,6 @@ impl Backups {
     fn with_known<T>(&self, use_it: impl FnOnce(&mut Known) -> T) -> T {
         use_it(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-fn no_folder() -> Error {
-    let why = "No folder of backups is configured. Set folder in section [backup] of vomeet.toml.";
-    Error::BackupConflict(why.to_owned())
 }
 
 fn log_end(made: &Result<Made>) {

@@ -1,6 +1,7 @@
 //! Bots: starts and stops them, and supervises every meeting that is not over.
 
 mod launch;
+mod meeting_ends;
 mod meeting_task;
 mod output;
 mod runner;

@@ -120,6 +120,15 @@ impl Runner {
         }
     }
 
+    /// Whether bots could be started now; else the sentence that says why not and what to do.
+    pub(super) async fn check(&self) -> Result<(), String> {
+        match self.kind {
+            RunnerKind::None | RunnerKind::Demo => Ok(()),
+            RunnerKind::Process => self.processes.check(),
+            RunnerKind::Docker => self.engine.check().await,
+        }
+    }
+
     /// Whether a runner is configured.
     pub(super) fn runs_any(&self) -> bool {
         self.kind != RunnerKind::None

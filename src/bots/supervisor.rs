@@ -117,6 +117,21 @@ impl Supervisor {
         self.running.count() as u64
     }
 
+    /// Whether bots could be started now; else the sentence that says why not and what to do.
+    pub async fn check_runner(&self) -> std::result::Result<(), String> {
+        self.context.runner.check().await
+    }
+
+    /// How many meetings that are not over stand in each status, by its word.
+    pub fn by_status(&self) -> Vec<(&'static str, u64)> {
+        self.watch_registry.by_status()
+    }
+
+    /// How many meetings have ended since the start: status, reason, and how many.
+    pub fn ends(&self) -> Vec<(&'static str, &'static str, u64)> {
+        self.watch_registry.ends.counted()
+    }
+
     /// Whether a runner is configured.
     pub fn runs_any(&self) -> bool {
         self.context.runner.runs_any()

@@ -1,5 +1,6 @@
 //! The meetings that have a task, and how a committed change reaches it.
 
+use crate::bots::meeting_ends::MeetingEnds;
 use crate::domain::{Meeting, MeetingId, MeetingStatus, Time};
 use crate::store::Change;
 use serde::Deserialize;
@@ -39,13 +40,18 @@ impl MeetingState {
 /// The meetings that have a task. Each has room for its newest state and no more, so the writer
 /// never waits for a task, and the newest state is never lost.
 #[derive(Default)]
-pub struct WatchRegistry(Mutex<HashMap<MeetingId, watch::Sender<MeetingState>>>);
+pub struct WatchRegistry {
+    watched: Mutex<HashMap<MeetingId, watch::Sender<MeetingState>>>,
+    /// The ends of meetings since the start.
+    pub(crate) ends: MeetingEnds,
+}
 
 impl WatchRegistry {
     /// Passes a committed change of status on to the meeting's task; on the writer's thread, which
     /// it does not block.
     pub fn on_change(&self, change: &Change) {
         let Change::MeetingMoved(moved) = change else { return };
+        self.ends.count(&moved.meeting);
         if let Some(sender) = self.lock().get(&moved.meeting.id) {
             sender.send_replace(MeetingState {
                 status: moved.meeting.status.acted_on(),
@@ -69,8 +75,25 @@ impl WatchRegistry {
         Some(WatchHandle { watch_registry: Arc::clone(self), id, at_registration: state, states })
     }
 
+    /// How many stand in each status that is not over.
+    pub(crate) fn by_status(&self) -> Vec<(&'static str, u64)> {
+        let mut counts = Vec::new();
+        for word in MeetingStatus::WORDS {
+            if MeetingStatus::from_word(word).is_some_and(|status| !status.is_over()) {
+                counts.push((*word, 0));
+            }
+        }
+        for sender in self.lock().values() {
+            let word = sender.borrow().status.as_str();
+            if let Some((_, count)) = counts.iter_mut().find(|(status, _)| *status == word) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<MeetingId, watch::Sender<MeetingState>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -46,8 +46,8 @@ const REPORT: &[Column] = &[
 pub(super) struct BackupArgs {
     #[command(flatten)]
     pub place: Place,
-    /// A file, or a folder that gets a file with the time in its name [default: the folder in
-    /// section [backup] of vomeet.toml]
+    /// A file, or a folder that gets a file with the time in its name [default: the
+    /// folder that backup.folder names]
     target: Option<PathBuf>,
     /// Replace a file that is there
     #[arg(long)]

@@ -12,7 +12,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::HeaderName;
 use hyper::{HeaderMap, Method, Request, StatusCode, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -24,6 +24,10 @@ const RESPONSE_TIME_MAX: Duration = Duration::from_mins(1);
 /// Most bytes of a response that is read as a whole: far more than a page of anything.
 const RESPONSE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// What is encoded in a segment of a path: all but letters, digits and the hyphen, which paths of
+/// routes have (RFC 3986, section 2.3).
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
+
 /// A path with its query, encoded.
 pub(super) struct Target(String);
 
@@ -33,7 +37,7 @@ impl Target {
         let mut path = String::new();
         for segment in segments {
             path.push('/');
-            path.extend(utf8_percent_encode(segment, NON_ALPHANUMERIC));
+            path.extend(utf8_percent_encode(segment, ENCODED));
         }
         Self(path)
     }
@@ -201,6 +205,11 @@ impl Client {
         }
         let request = request.body(Full::new(bytes)).map_err(|error| broken(&error))?;
         self.connection.send(request).await.map_err(failed)
+    }
+
+    /// Whether this process has opened the database itself, as no server runs.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.file.is_some()
     }
 
     /// Closes the connection, and the database if this process has opened it.

@@ -17,15 +17,17 @@ impl Consent {
     /// Asks on a terminal, unless `--yes` was given. Without a terminal, and without `--yes`, it
     /// refuses.
     pub(super) fn ask(&self, question: &str) -> Result<(), StartupError> {
-        if self.yes {
+        self.require_answer(question)?;
+        if self.yes { Ok(()) } else { confirm(question) }
+    }
+
+    /// Refuses where nobody can be asked and `--yes` was not given.
+    pub(super) fn require_answer(&self, question: &str) -> Result<(), StartupError> {
+        if self.yes || stdin().is_terminal() {
             return Ok(());
         }
-        if !stdin().is_terminal() {
-            let message =
-                format!("{question} There is no terminal to ask on; give --yes to do it.");
-            return Err(StartupError::new(Code::NotConfirmed, message));
-        }
-        confirm(question)
+        let message = format!("{question} There is no terminal to ask on; give --yes to do it.");
+        Err(StartupError::new(Code::NotConfirmed, message))
     }
 }
 

@@ -7,8 +7,14 @@ mod backup_drill;
 mod client;
 mod config;
 mod confirm;
+mod doctor;
+mod doctor_report;
+mod health;
+mod init;
+mod journal;
 mod manual;
 mod meetings;
+mod open;
 mod output;
 mod own_tls;
 mod print;
@@ -16,6 +22,7 @@ mod progress;
 mod reach;
 mod reload;
 mod resolve;
+mod restore;
 mod scan;
 mod scan_findings;
 mod scan_report;
@@ -37,10 +44,13 @@ use audit::AuditCommand;
 use backup::BackupArgs;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use init::InitArgs;
 use meetings::MeetingsCommand;
+use open::OpenArgs;
 use output::Output;
 use print::note;
 use reach::{Missing, with_client};
+use restore::RestoreArgs;
 use scan::ScanArgs;
 use service::ServiceCommand;
 use std::path::{Path, PathBuf};
@@ -64,8 +74,14 @@ struct Cli {
 enum Command {
     /// Serve the API (the default)
     Serve(FlagArgs),
+    /// Write vomeet.toml and an admin key into the working directory; asks three questions
+    Init(InitArgs),
     /// Show whether the server runs, since when, and its size; exit code 3 if it does not run
     Status(FlagArgs),
+    /// Say in one line whether the server works; exit code 1 if not (for HEALTHCHECK)
+    Health(HealthArgs),
+    /// Look at the server or the resting database, and say what to do; exit code 34 for a finding
+    Doctor(doctor::DoctorArgs),
     /// Make the running server read its settings again, as SIGHUP does; its log says what has changed
     Reload(FlagArgs),
     /// Make the server a service of systemd, or take that back
@@ -86,6 +102,10 @@ enum Command {
     Audit(Administration<AuditCommand>),
     /// Back up the database, also while it is served; list, verify and try out backups
     Backup(BackupArgs),
+    /// Open the console in a browser of this machine, signed in; no key is needed
+    Open(OpenArgs),
+    /// Put a backup in the place of the database, and keep the old file; no server may run
+    Restore(RestoreArgs),
     /// Usage by day, user or token; no key is needed
     Usage(UsageArgs),
     /// Find tokens in files, or in a report of gitleaks or trufflehog; exit code 32 if there is one
@@ -148,6 +168,15 @@ enum ConfigCommand {
     Show(FlagArgs),
 }
 
+#[derive(Args)]
+struct HealthArgs {
+    #[command(flatten)]
+    flags: FlagArgs,
+    /// Ask whether the server should get requests, not only whether it works
+    #[arg(long)]
+    ready: bool,
+}
+
 #[derive(Args, Clone, Default)]
 struct FlagArgs {
     /// Settings file [default: vomeet.toml in the working directory, if it is there]
@@ -197,10 +226,19 @@ impl FlagArgs {
     /// The settings of a command that looks for a database. Where none is named, and there is none
     /// in the working directory, that of the system service is meant.
     fn load_for_command(self) -> Result<Settings, StartupError> {
+        self.load_near(Settings::load)
+    }
+
+    /// The same, with defaults for settings that are wrong.
+    fn load_to_look(self) -> Result<Settings, StartupError> {
+        self.load_near(Settings::load_what_is_sound)
+    }
+
+    fn load_near(self, gather: Gather) -> Result<Settings, StartupError> {
         let Self { config, listen, database, socket } = self;
         let mut flags = Flags { config, listen, database, socket };
         let mut environment = Environment::of_process()?;
-        let settings = load(Settings::load, &flags, &environment)?;
+        let settings = load(gather, &flags, &environment)?;
         let is_named = *settings.source("database") != Source::Default || flags.config.is_some();
         let is_here = settings.config.database.exists() || settings.config.socket_path().exists();
         let of_service = Path::new(SERVICE_FOLDER).join(&settings.config.database);
@@ -213,7 +251,7 @@ impl FlagArgs {
         ));
         flags.database = Some(path);
         environment.folder = SERVICE_FOLDER.into();
-        load(Settings::load, &flags, &environment)
+        load(gather, &flags, &environment)
     }
 }
 
@@ -231,8 +269,9 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
             // Faults of the settings are a line each.
+            let priority = if journal::is_standard_error() { "<3>" } else { "" };
             for line in exit.message.split('\n') {
-                note(&format!("vomeet: {line}"));
+                note(&format!("{priority}vomeet: {line}"));
             }
             ExitCode::from(exit.code as u8)
         }
@@ -243,7 +282,12 @@ impl Command {
     fn run(self) -> Result<(), StartupError> {
         match self {
             Self::Serve(flags) => serve::run(move || flags.clone().load_to_serve()),
+            Self::Init(args) => init::run(args),
             Self::Status(flags) => status::run(&flags.load_for_command()?),
+            Self::Health(HealthArgs { flags, ready }) => {
+                health::run(&flags.load_for_command()?, ready)
+            }
+            Self::Doctor(args) => doctor::run(args),
             Self::Reload(flags) => reload::run(&flags.load_for_command()?),
             Self::Service(command) => service::run(&command),
             Self::Config(ConfigCommand::Check(flags)) => config::check(&flags.load_to_serve()?),
@@ -290,6 +334,8 @@ impl Command {
                 })
             }
             Self::Backup(args) => backup::run(args),
+            Self::Open(args) => open::run(args),
+            Self::Restore(args) => restore::run(args),
             Self::Usage(UsageArgs { place, usage }) => {
                 let output = place.output;
                 with_client(place, Missing::Refuse, async |client| {

@@ -77,7 +77,8 @@ pub(super) async fn find_server(settings: &Settings) -> Result<Option<Client>, S
     }
 }
 
-async fn reach(settings: Settings, missing: Missing) -> Result<Client, StartupError> {
+/// A client of the server or, where none runs, of the database itself.
+pub(super) async fn reach(settings: Settings, missing: Missing) -> Result<Client, StartupError> {
     let socket = settings.config.socket_path();
     let end = Instant::now() + LOCKED_TIME_MAX;
     loop {

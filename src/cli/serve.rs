@@ -1,6 +1,7 @@
 //! `vomeet serve`: start the server, print the next step, serve, stop.
 
 use crate::app::App;
+use crate::cli::journal;
 use crate::cli::print::say;
 use crate::cli::reach::shown;
 use crate::cli::systemd::Systemd;
@@ -10,6 +11,7 @@ use crate::exit::{Code, StartupError};
 use crate::http::admin_socket::AdminSocket;
 use crate::http::peer_owner;
 use crate::http::serve::{Listeners, listen};
+use crate::http::serve_few::CONNECTIONS_MAX;
 use crate::routes::TABLE_INFO;
 use crate::server::reload::{Read, Reloader};
 use crate::{logging, server};
@@ -17,6 +19,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -25,6 +28,8 @@ use tokio::sync::oneshot;
 const OTHER_BLOCKING_THREADS: usize = 8;
 /// File descriptors that are not connections.
 const OTHER_FILES: u64 = 64;
+/// The same for the address for monitoring, if there is one.
+const MONITORING_FILES: u64 = 1 + CONNECTIONS_MAX as u64;
 
 /// Serves until SIGTERM or SIGINT. The settings are read now, and again at each SIGHUP.
 pub(super) fn run(
@@ -33,7 +38,8 @@ pub(super) fn run(
     let settings = read()?;
     settings.check_admin_key()?;
     AdminSocket::check(&settings.config)?;
-    let _flush = logging::start(&settings.config.log)?;
+    let config = &settings.config;
+    let _flush = logging::start(&config.log, config.log_format, journal::is_standard_error())?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     runtime(&settings.config)?.block_on(serve(settings, Arc::new(read)))
 }
@@ -62,6 +68,7 @@ async fn serve(mut settings: Settings, read: Read) -> Result<(), StartupError> {
         StartupError::new(Code::Listen, message)
     };
     let listener = listen(wanted).map_err(cannot)?;
+    let monitoring = listen_for_monitoring(&settings.config)?;
     let address = listener.local_addr().map_err(cannot)?;
     let cannot_wait = |error: std::io::Error| {
         StartupError::new(Code::Config, format!("Cannot wait for signals: {error}."))
@@ -82,7 +89,7 @@ async fn serve(mut settings: Settings, read: Read) -> Result<(), StartupError> {
     warn_of_weak_key(&settings);
     let reloader = Reloader::new(settings, read, fit_to_sockets);
     tokio::spawn(reload_forever(hang_up, Arc::clone(&app), reloader));
-    server::run(app, Listeners { network: listener, admin }, stop).await
+    server::run(app, Listeners { network: listener, admin, monitoring }, stop).await
 }
 
 fn warn_of_weak_key(settings: &Settings) {
@@ -101,10 +108,28 @@ fn warn_of_weak_key(settings: &Settings) {
     }
 }
 
+/// Listens on the address for monitoring, if there is one.
+fn listen_for_monitoring(config: &Config) -> Result<Option<TcpListener>, StartupError> {
+    let Some(wanted) = config.metrics_listen else { return Ok(None) };
+    match listen(wanted).and_then(|listener| Ok((listener.local_addr()?, listener))) {
+        Ok((address, listener)) => {
+            log::info!("metrics and health on http://{address}");
+            Ok(Some(listener))
+        }
+        Err(error) => {
+            let message = format!(
+                "Cannot listen on {wanted} for metrics ({error}); choose another metrics_listen."
+            );
+            Err(StartupError::new(Code::Listen, message))
+        }
+    }
+}
+
 /// Serves for a drill: the API, and none of the jobs that change or send something. It ends with its
 /// standard input, and so with the process at the other end.
 pub(super) fn run_at_rest(settings: Settings) -> Result<(), StartupError> {
-    let _flush = logging::start(&settings.config.log)?;
+    let config = &settings.config;
+    let _flush = logging::start(&config.log, config.log_format, journal::is_standard_error())?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     runtime(&settings.config)?.block_on(async {
         let wanted = settings.config.listen;
@@ -118,7 +143,7 @@ pub(super) fn run_at_rest(settings: Settings) -> Result<(), StartupError> {
             let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
             let _ = at_end.send(());
         });
-        server::run_at_rest(app, Listeners { network, admin }, async {
+        server::run_at_rest(app, Listeners { network, admin, monitoring: None }, async {
             let _ = end.await;
         })
         .await
@@ -171,7 +196,7 @@ pub(super) fn stop_signal(
 fn fit_connections(config: &mut Config) {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    let (files, room) = room();
+    let (files, room) = room(config);
     let wanted = config.http.connections_max.saturating_add(config.live.sockets_max);
     if room < wanted {
         let sockets = (config.live.sockets_max.saturating_mul(room) / wanted).max(1);
@@ -188,7 +213,7 @@ fn fit_connections(config: &mut Config) {
 /// Fits the limit of connections into what the live sockets leave of the open files: how many of
 /// those there may be is not changed in a running server.
 fn fit_to_sockets(config: &mut Config) {
-    let (files, room) = room();
+    let (files, room) = room(config);
     let connections = room.saturating_sub(config.live.sockets_max).max(1);
     if connections < config.http.connections_max {
         log::warn!("only {files} files may be open: at most {connections} connections");
@@ -197,9 +222,10 @@ fn fit_to_sockets(config: &mut Config) {
 }
 
 /// How many files may be open, and how many of them may be connections.
-fn room() -> (u64, usize) {
+fn room(config: &Config) -> (u64, usize) {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let room = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
+    let others = OTHER_FILES + config.metrics_listen.map_or(0, |_| MONITORING_FILES);
+    let room = usize::try_from(files.saturating_sub(others)).unwrap_or(usize::MAX);
     (files, room.max(1))
 }
 
@@ -214,12 +240,14 @@ fn welcome(settings: &Settings, address: SocketAddr, has_users: bool) -> String 
     };
     let mut text = format!(
         "Vomeet {version} listens on {url}\n\
+         \n  Console    {console}\
          \n  Docs       {url}/docs\
          \n  Database   {database}\
          \n  Settings   {file}\
          \n  Bots       {runner}\
          \n  Admin key  {source}{warning}\n\n",
         version = crate::api::general::VERSION,
+        console = console(settings, &url),
         database = shown(&settings.config.database),
         file = settings_file(settings),
         runner = runner(settings.config.bots.runner),
@@ -236,6 +264,11 @@ fn welcome(settings: &Settings, address: SocketAddr, has_users: bool) -> String 
         text.push_str(&next);
     }
     text
+}
+
+/// The address of the console.
+fn console(settings: &Settings, url: &str) -> String {
+    if settings.config.console { format!("{url}/console/") } else { "off".to_owned() }
 }
 
 /// The settings file, as an absolute path.
@@ -285,8 +318,12 @@ fn quoted(word: &str) -> String {
 
 /// The address as people type it: by name where the name leads to it.
 pub(super) fn url(config: &Config, address: SocketAddr) -> String {
-    let scheme = if config.tls.files().is_some() { "https" } else { "http" };
-    format!("{scheme}://{}", host_and_port(address))
+    format!("{}://{}", scheme(config), host_and_port(address))
+}
+
+/// What the server speaks by its settings.
+pub(super) fn scheme(config: &Config) -> &'static str {
+    if config.tls.files().is_some() { "https" } else { "http" }
 }
 
 fn host_and_port(address: SocketAddr) -> String {

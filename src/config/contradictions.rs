@@ -10,6 +10,7 @@ impl Config {
         let mut found = self.retention.contradictions();
         found.extend(self.runner_fault());
         found.extend(self.callback_fault());
+        found.extend(self.metrics_fault());
         found.extend(self.tls_fault());
         found.extend(self.tls_callback_fault());
         found
@@ -27,6 +28,25 @@ impl Config {
             "bots.runner is {}, and {lacks} is empty: no bot could be started; set it.",
             bots.runner.name()
         ))
+    }
+
+    /// Metrics that others read, against what the settings say.
+    fn metrics_fault(&self) -> Option<String> {
+        let has_token = self.metrics_token_file.is_some();
+        match self.metrics_listen {
+            None if has_token => Some(
+                "metrics_token_file is set, and metrics_listen is not: the address of the API \
+                 would show the metrics to everybody; set metrics_listen."
+                    .to_owned(),
+            ),
+            Some(address) if !has_token && !address.ip().to_canonical().is_loopback() => {
+                Some(format!(
+                    "metrics_listen is {address}, which others reach, and metrics_token_file is \
+                     not set; set it, or listen on a loopback address."
+                ))
+            }
+            _ => None,
+        }
     }
 
     /// A callback address that containers cannot reach.

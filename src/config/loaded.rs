@@ -2,6 +2,7 @@
 
 use crate::config::configured_users;
 use crate::config::in_force::InForce;
+use crate::config::metrics_token;
 use crate::config::settings::{Config, Http, KEYS};
 use crate::config::source::Source;
 use crate::config::sources::{Environment, Flags, Found, find, invalid, without_mark};
@@ -37,9 +38,18 @@ impl Settings {
     /// The same for a server: settings must not contradict each other, and a variable that looks
     /// like a setting must be one.
     pub fn load_to_serve(flags: &Flags, around: &Environment) -> Result<Self, StartupError> {
-        let (settings, mut faults, unknown_variables) = Self::gather(flags, around)?;
+        let (mut settings, mut faults, unknown_variables) = Self::gather(flags, around)?;
         faults.extend(unknown_variables);
         faults.extend(settings.config.contradictions());
+        faults.extend(metrics_token::read(&mut settings.config, &around.folder).err());
+        all_sound(settings, &faults)
+    }
+
+    /// The settings to look at a database with: defaults for those that are wrong, unless they say
+    /// which database is meant.
+    pub fn load_what_is_sound(flags: &Flags, around: &Environment) -> Result<Self, StartupError> {
+        let (settings, mut faults, _) = Self::gather(flags, around)?;
+        faults.retain(|fault| fault.starts_with("database") || fault.starts_with("socket"));
         all_sound(settings, &faults)
     }
 

@@ -41,11 +41,11 @@ impl Settings {
     /// they have the new values, and of the rest those of the start.
     #[must_use]
     pub fn reloaded(&self, found: Self) -> (Self, Changed) {
-        let has_tls = self.config.tls.files().is_some() && found.config.tls.files().is_some();
+        let parts = Parts::that_stay(&self.config, &found.config);
         let mut changed = Changed::default();
         let mut origins = Vec::with_capacity(KEYS.len());
         for ((key, old), new) in KEYS.iter().zip(&self.origins).zip(found.origins) {
-            let is_live = is_live(key, has_tls);
+            let is_live = is_live(key, parts);
             if old.0 != new.0 {
                 let names = if is_live { &mut changed.at_once } else { &mut changed.at_restart };
                 names.push(key.name.clone());
@@ -57,10 +57,15 @@ impl Settings {
         if is_other_key && !changed.at_once.iter().any(|name| of_key.contains(&name.as_str())) {
             changed.at_once.push("admin_api_token_file".to_owned());
         }
+        let of_metrics = "metrics_token_file".to_owned();
+        let is_other_token = self.config.metrics_token != found.config.metrics_token;
+        if parts.metrics && is_other_token && !changed.at_once.contains(&of_metrics) {
+            changed.at_once.push(of_metrics);
+        }
         if self.config.users != found.config.users {
             changed.at_once.push("users".to_owned());
         }
-        let config = self.config.with_live(found.config, has_tls);
+        let config = self.config.with_live(found.config, parts);
         let mut next = Self { config, origins, file: found.file };
         next.config.in_force = next.in_force();
         (next, changed)
@@ -75,20 +80,38 @@ fn is_of_dotenv(source: &Source) -> bool {
     matches!(source, Source::DotEnv(_))
 }
 
+/// The parts of a server that are there before and after: what belongs to them can change.
+#[derive(Clone, Copy)]
+struct Parts {
+    tls: bool,
+    metrics: bool,
+}
+
+impl Parts {
+    fn that_stay(before: &Config, after: &Config) -> Self {
+        let has_metrics = before.metrics_listen.is_some();
+        Self {
+            tls: before.tls.files().is_some() && after.tls.files().is_some(),
+            metrics: has_metrics && before.metrics_listen == after.metrics_listen,
+        }
+    }
+}
+
 /// Whether a running server can change it. [`Config::with_live`] takes the values of the same.
-fn is_live(key: &Key, has_tls: bool) -> bool {
+fn is_live(key: &Key, parts: Parts) -> bool {
     match key.section() {
+        "" if key.name == "metrics_token_file" => parts.metrics,
         "" => key.name == "log" || key.name.starts_with("admin_api_token"),
         "http" => key.name != "http.workers",
         "limits" => true,
-        "tls" => has_tls,
+        "tls" => parts.tls,
         _ => false,
     }
 }
 
 impl Config {
     /// The same, with the values of `found` for what a running server can change.
-    fn with_live(&self, found: Self, has_tls: bool) -> Self {
+    fn with_live(&self, found: Self, parts: Parts) -> Self {
         let mut config = self.clone();
         config.log = found.log;
         config.admin_key = found.admin_key;
@@ -99,8 +122,12 @@ impl Config {
         config.http.workers = self.http.workers;
         config.limits = found.limits;
         config.users = found.users;
-        if has_tls {
+        if parts.tls {
             config.tls = found.tls;
+        }
+        if parts.metrics {
+            config.metrics_token_file = found.metrics_token_file;
+            config.metrics_token = found.metrics_token;
         }
         config
     }

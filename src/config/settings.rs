@@ -9,15 +9,17 @@ use crate::config::cors::{Cors, cors};
 use crate::config::hosts::own_hosts;
 use crate::config::in_force::InForce;
 use crate::config::key::{Key, Values, settings};
+use crate::config::log_format::log_format;
 use crate::config::runner_kind::{RunnerKind, runner_kind};
 use crate::config::source::Source;
 use crate::config::values::{
-    address, filled, flag, http_url, list, networks, optional_path, optional_span, optional_time,
-    pairs, path, seconds_up_to, text, whole,
+    address, filled, flag, http_url, list, networks, optional_address, optional_path,
+    optional_span, optional_time, pairs, path, seconds_from_zero_to, seconds_up_to, text, whole,
 };
 use crate::domain::configured::ConfiguredUser;
 use crate::domain::{Platform, Time};
 use crate::exit::StartupError;
+use crate::logging::LogFormat;
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,6 +32,8 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(Config::keys);
 
 /// One minute in seconds.
 const MINUTE: i64 = 60;
+/// One hour in seconds.
+const HOUR: i64 = 3600;
 /// One day in seconds.
 const DAY: i64 = 86_400;
 /// Ten years in seconds.
@@ -55,6 +59,14 @@ settings! {
         socket_group: String = "", text;
         /// Log level: error, warn, info, debug or trace; `warn,access=off` silences parts.
         log: String = "info", text;
+        /// Log format: text, or json with an object in each line.
+        log_format: LogFormat = "text", log_format;
+        /// An address of its own for /metrics, /healthz and /ready, such as "127.0.0.1:9464"; then
+        /// `listen` does not serve /metrics. Empty is none.
+        metrics_listen: Option<SocketAddr> = "", optional_address;
+        /// A file whose first line callers of `metrics_listen` send as a bearer token, for its owner
+        /// alone (mode 0600); needed where others than this machine reach that address.
+        metrics_token_file: Option<PathBuf> = "", optional_path;
         /// The admin key. One that is easy to guess counts for requests of this machine alone.
         admin_key: String = "token", text,
             named("admin_api_token"), variable("ADMIN_API_TOKEN"), secret();
@@ -79,6 +91,8 @@ settings! {
         store: Store,
         /// Backups.
         backup: Backup,
+        /// The health check.
+        health: Health,
         /// Tokens.
         tokens: Tokens,
         /// Rate limits.
@@ -95,6 +109,8 @@ settings! {
     others {
         /// The configured users, which only the file has (`[[users]]`).
         users: Vec<ConfiguredUser>,
+        /// The token of `metrics_token_file`; empty is none.
+        metrics_token: String,
         /// Each setting with its value and its source, as administrators see them.
         in_force: InForce,
     }
@@ -120,6 +136,9 @@ settings! {
         /// Longest time for a client to take its response, in seconds, from when it first falls
         /// behind; as much again after each 16 KiB a second that it has taken.
         response_time_max: Duration = 30, seconds_up_to(DAY), named("response_seconds_max");
+        /// How long a server that was told to stop still accepts requests while /ready responds with
+        /// 503, in seconds, for load balancers to take note; 0 is not at all.
+        drain_time: Duration = 0, seconds_from_zero_to(HOUR), named("drain_seconds");
         /// Longest wait for open requests when stopping, in seconds.
         stop_time_max: Duration = 10, seconds_up_to(DAY), named("stop_seconds_max");
         /// Host names besides localhost that the server accepts, such as `["vomeet.example.com"]`.
@@ -169,6 +188,17 @@ settings! {
         /// How many good backups the folder keeps; older ones are deleted, but none that is younger
         /// than this times `every`.
         keep: usize = 7, whole(1..=100_000);
+    }
+}
+
+settings! {
+    /// The health check: what it warns of.
+    #[derive(Debug, Clone, Default)]
+    pub struct Health in "health" {
+        /// Least free space on the disk of the database, in MiB; 0 is no limit.
+        disk_free_mib_min: u64 = 256, whole(0..=1024 * MIB);
+        /// Longest WAL, in MiB.
+        wal_mib_max: u64 = 256, whole(1..=MIB);
     }
 }
 

@@ -65,6 +65,15 @@ pub(crate) fn address(value: &Value) -> Result<SocketAddr, String> {
     }
 }
 
+/// An address with its port; an empty text is none.
+pub(crate) fn optional_address(value: &Value) -> Result<Option<SocketAddr>, String> {
+    let text = text(value)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    address(value).map(Some)
+}
+
 /// Empty, or an address of HTTP to which a path can be added.
 pub(crate) fn http_url(value: &Value) -> Result<String, String> {
     let text = text(value)?;
@@ -107,6 +116,14 @@ pub(crate) fn whole<T: TryFrom<i64>>(
 pub(crate) fn seconds_up_to(max: i64) -> impl Fn(&Value) -> Result<Duration, String> {
     move |value| {
         let seconds = number_within(value, &(1..=max))?;
+        Ok(Duration::from_secs(seconds))
+    }
+}
+
+/// The parser of a time span in seconds, which may be none.
+pub(crate) fn seconds_from_zero_to(max: i64) -> impl Fn(&Value) -> Result<Duration, String> {
+    move |value| {
+        let seconds = number_within(value, &(0..=max))?;
         Ok(Duration::from_secs(seconds))
     }
 }

@@ -23,6 +23,7 @@ macro_rules! files {
 }
 
 files![
+    "address.js",
     "api.js",
     "audit.js",
     "chart.js",

@@ -3,17 +3,13 @@
 
 pub(crate) mod files;
 
-use crate::api::carried::serve;
+use crate::api::carried::{Folder, serve};
 use crate::api::guard::Anonymous;
 use crate::app::App;
 use crate::domain::text::SingleLine;
 use crate::error::{Error, Result};
 use crate::http::asset::Served;
 use crate::http::request::input::input;
-use crate::http::response::{AnswerDoc, whole};
-use crate::http::{IntoResponse, Response};
-use bytes::Bytes;
-use hyper::StatusCode;
 use hyper::header::{self, HeaderName, HeaderValue};
 use std::sync::Arc;
 
@@ -27,26 +23,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       form-action 'none'; object-src 'none'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
-/// A redirect to the folder of the console: its files name each other relative to it.
-pub(crate) struct Folder;
-
-impl IntoResponse for Folder {
-    fn into_response(self) -> Result<Response> {
-        let mut response = whole(StatusCode::PERMANENT_REDIRECT, Bytes::new());
-        response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("console/"));
-        Ok(response)
-    }
-
-    fn describe() -> Vec<AnswerDoc> {
-        let about = "The console is in the folder `console/`";
-        let status = StatusCode::PERMANENT_REDIRECT;
-        vec![AnswerDoc { status, about, content: None, schemas: Vec::new() }]
-    }
-}
-
 /// Redirects to the folder of the console.
 pub(crate) async fn get_console_folder(app: Arc<App>, _: Anonymous, (): ()) -> Result<Folder> {
-    if app.config.console { Ok(Folder) } else { Err(Error::PageNotFound) }
+    if app.config.console { Ok(Folder("console/")) } else { Err(Error::PageNotFound) }
 }
 
 /// Gets the page of the console.

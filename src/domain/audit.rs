@@ -48,6 +48,8 @@ string_enum!(
         AuditPrune = "audit.prune",
         /// A backup of the database was begun.
         DatabaseBackup = "database.backup",
+        /// The database was restored from a backup.
+        DatabaseRestore = "database.restore",
     }
 );
 

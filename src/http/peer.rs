@@ -42,8 +42,21 @@ impl fmt::Display for Origin {
     }
 }
 
+/// By which door a connection comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// The admin socket, or a command that opened the database itself.
+    Admin,
+    /// The address of the API.
+    Api,
+    /// The address for monitoring.
+    Monitoring,
+}
+
 /// The peer of a connection.
 pub struct Peer {
+    /// By which door it came in.
+    pub door: Door,
     /// Where the connection comes from.
     pub origin: Origin,
     /// The same as text, made once.
@@ -61,6 +74,11 @@ impl Peer {
     /// The same, connected to this address of the server and accepted at this time.
     pub(crate) fn at(self, local: Option<SocketAddr>, since: Instant) -> Self {
         Self { local, since, ..self }
+    }
+
+    /// The same, come in by this door.
+    pub(crate) fn by(self, door: Door) -> Self {
+        Self { door, ..self }
     }
 
     /// Whose program is at the other end of the connection; looked up once.
@@ -83,6 +101,10 @@ impl Peer {
 impl From<Origin> for Peer {
     fn from(origin: Origin) -> Self {
         Self {
+            door: match origin {
+                Origin::Local { .. } => Door::Admin,
+                Origin::Network(_) => Door::Api,
+            },
             name: origin.to_string(),
             origin,
             local: None,

@@ -5,13 +5,14 @@ use crate::auth::{ADMIN_HEADER, USER_HEADER};
 use crate::domain::PlainToken;
 use crate::domain::token::TOKEN_CHARS;
 use crate::error::{Error, Result};
-use crate::http::access_log;
+use crate::http::access_log::{self, Entry};
 use crate::http::peer::{Origin, Peer};
 use crate::http::problem::error_response;
 use crate::http::request::body::BodyState;
 use crate::http::request::client_address::client_address;
 use crate::http::response::{REQUEST_ID, Response, fill, whole};
 use crate::http::service::{Answering, Outcome, Request, Service, Target};
+use crate::http::trace::Trace;
 use crate::http::transport::{Rules, Transport};
 use futures_util::FutureExt;
 use hyper::body::{Bytes, Incoming};
@@ -50,6 +51,7 @@ pub(crate) async fn respond<S: Service>(
     let (head, body) = request.into_parts();
     let method = head.method.clone();
     let id = request_id(transport, &head.headers);
+    let trace = trace_of(&head.headers);
     let (origin, client, target) = {
         let rules = transport.rules();
         let origin = rules.limits.cors.allowed(&head.headers);
@@ -74,13 +76,21 @@ pub(crate) async fn respond<S: Service>(
     let mut response = match outcome {
         Ok(response) => response,
         Err(error) => {
-            log_cause(&error, pattern, &id);
+            log_cause(&error, pattern, &id, trace.as_ref());
             error_response(&error)
         }
     };
     let took = came.elapsed();
     transport.metrics.observe(route.map(Target::number), response.status(), took);
-    access_log::log(&method, pattern, response.status(), took, &id, &peer.name_of(client));
+    access_log::log(&Entry {
+        method: &method,
+        route: pattern,
+        status: response.status(),
+        took,
+        id: &id,
+        trace: trace.as_ref(),
+        peer: &peer.name_of(client),
+    });
     fill(response.headers_mut(), id, extra_headers);
     finish(response.headers_mut(), origin, body_state.is_left());
     response
@@ -134,10 +144,20 @@ fn with_query(path: &str, query: Option<&str>) -> String {
     }
 }
 
-fn log_cause(error: &Error, pattern: &str, id: &HeaderValue) {
+/// The trace that the caller names. One that is a key, or holds one, must not be in the log.
+fn trace_of(headers: &HeaderMap) -> Option<Trace> {
+    Trace::of(headers).filter(|trace| !is_key(trace.header(), headers))
+}
+
+fn log_cause(error: &Error, pattern: &str, id: &HeaderValue, trace: Option<&Trace>) {
     if let Some(cause) = error.cause() {
         let id = id.to_str().unwrap_or("-");
-        log::error!("{pattern} failed: {cause} id={id}");
+        match trace.map(Trace::id) {
+            Some(trace_id) => {
+                log::error!(id, trace_id; "{pattern} failed: {cause} id={id} trace={trace_id}");
+            }
+            None => log::error!(id; "{pattern} failed: {cause} id={id}"),
+        }
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NoBotToStop
         | Error::NoWebhook
         | Error::DeliveryNotFound
+        | Error::OpenLinkNotFound
         | Error::PageNotFound => StatusCode::NOT_FOUND,
         Error::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
         Error::AdminKeyRefused(_)
@@ -37,7 +38,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::BackupPathRefused
         | Error::BotLimitReached { .. }
         | Error::BotsStillLeaving { .. } => StatusCode::FORBIDDEN,
-        Error::BotRefused(_) => StatusCode::UNAUTHORIZED,
+        Error::BotRefused(_) | Error::MetricsRefused => StatusCode::UNAUTHORIZED,
         Error::TooManyFailedKeys { .. } | Error::TooManyRequests { .. } => {
             StatusCode::TOO_MANY_REQUESTS
         }
@@ -53,6 +54,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::MakerDisabled
         | Error::AdminKeyTaken
         | Error::BackupConflict(_)
+        | Error::FileIsChecked
         | Error::WiderScope
         | Error::TooManyTokens { .. } => StatusCode::CONFLICT,
         Error::NoWebSocket => StatusCode::UPGRADE_REQUIRED,
@@ -128,7 +130,7 @@ fn add_headers(error: &Error, headers: &mut HeaderMap) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
-        Error::BotRefused(_) => {
+        Error::BotRefused(_) | Error::MetricsRefused => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         Error::TooManyFailedKeys { retry_after } | Error::TooManyRequests { retry_after } => {

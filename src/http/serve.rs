@@ -50,6 +50,8 @@ pub struct Listeners {
     pub network: TcpListener,
     /// The admin socket.
     pub admin: AdminSocket,
+    /// The network listener for monitoring, where that has an address of its own.
+    pub monitoring: Option<TcpListener>,
 }
 
 /// A connection that was accepted; one through the admin socket has no address.

@@ -41,6 +41,12 @@ impl Locality {
         Self { peer: Arc::clone(peer), seems_local: seems_local(&peer.origin, head) }
     }
 
+    /// Whether nothing in the request speaks against it: it comes over a loopback address, by a
+    /// loopback name, without any trace of a proxy. Which user of the machine sent it is not asked.
+    pub(crate) fn seems_local(&self) -> bool {
+        self.seems_local
+    }
+
     /// Whether it surely comes from this machine. This may ask the system whose the connection is,
     /// once for each connection.
     pub(crate) fn is_sure(&self) -> bool {

@@ -162,7 +162,8 @@ fn behind_newest(db: &Connection, positions: &Positions, skip: i64) -> rusqlite:
     }
 }
 
-fn user_summary(row: &Row<'_>) -> rusqlite::Result<UserSummary> {
+/// A user from the first six columns of a row.
+pub(crate) fn user_summary(row: &Row<'_>) -> rusqlite::Result<UserSummary> {
     Ok(UserSummary {
         id: row.get(0)?,
         email: row.get(1)?,
@@ -173,7 +174,8 @@ fn user_summary(row: &Row<'_>) -> rusqlite::Result<UserSummary> {
     })
 }
 
-fn meeting_summary(row: &Row<'_>) -> rusqlite::Result<MeetingSummary> {
+/// A meeting from the first eleven columns of a row.
+pub(crate) fn meeting_summary(row: &Row<'_>) -> rusqlite::Result<MeetingSummary> {
     Ok(MeetingSummary {
         id: row.get(0)?,
         user_id: row.get(1)?,

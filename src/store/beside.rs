@@ -67,7 +67,7 @@ pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
 }
 
 /// Makes a file that was not there, for its owner alone.
-pub(super) fn create_new(path: &Path) -> io::Result<File> {
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let new = options.read(true).write(true).mode(MODE).create_new(true).open(path)?;
     belong_to_folder(&new, path)?;

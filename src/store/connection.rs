@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::exit::StartupError;
+use crate::metrics::{Counted, Histogram};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::config::DbConfig;
@@ -13,7 +14,8 @@ use std::cell::Cell;
 use std::ffi::c_int;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Pages of 4 KiB in the WAL before the writer checkpoints it. What they add to the file must fit
 /// into the reserve of a full disk: `reserve.rs`.
@@ -69,6 +71,12 @@ pub(super) fn open_still(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(uri(path, "mode=ro&immutable=1"), flags)?;
     prepare(&connection)?;
     Ok(connection)
+}
+
+/// Attaches another database to a connection, to read from it in the same statements.
+pub(super) fn attach(connection: &Connection, path: &Path, name: &str) -> rusqlite::Result<()> {
+    let address = address(path).to_string_lossy().into_owned();
+    connection.execute("ATTACH ?1 AS ?2", [address.as_str(), name]).map(drop)
 }
 
 /// The empty file that a copy is written to. Nobody reads it before it is whole, so it has no
@@ -162,7 +170,16 @@ pub(super) fn opener() -> Arc<ScheduledThreadPool> {
 
 /// Connections that only read; as many as there are threads that may ask at once.
 #[derive(Clone)]
-pub(super) struct Readers(r2d2::Pool<SqliteConnectionManager>);
+pub(super) struct Readers {
+    pool: r2d2::Pool<SqliteConnectionManager>,
+    waits: Arc<Waits>,
+}
+
+/// The reads that found no connection free.
+struct Waits {
+    times: Histogram,
+    refused: AtomicU64,
+}
 
 impl Readers {
     /// Opens the first one; the others follow on demand, up to `max`. Each keeps at most
@@ -195,7 +212,9 @@ impl Readers {
             .connection_timeout(WAIT)
             .build(manager);
         let tried = pool.and_then(|pool| pool.get().map(|_| pool));
-        tried.map(Self).map_err(|error| {
+        let waits = Waits { times: Histogram::of_times(), refused: AtomicU64::new(0) };
+        let waits = Arc::new(waits);
+        tried.map(|pool| Self { pool, waits }).map_err(|error| {
             let message = format!(
                 "Cannot read the database {} ({error}); check its permissions.",
                 path.display()
@@ -210,11 +229,27 @@ impl Readers {
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
         // Asked with a time-out, the pool reads the clock twice; most often one is free.
-        let connection = self.0.try_get().map_or_else(|| self.0.get(), Ok).map_err(|error| {
+        let connection = match self.pool.try_get() {
+            Some(connection) => connection,
+            None => self.wait()?,
+        };
+        Ok(query(&connection)?)
+    }
+
+    fn wait(&self) -> Result<r2d2::PooledConnection<SqliteConnectionManager>> {
+        let began = Instant::now();
+        let waited = self.pool.get();
+        self.waits.times.time(began.elapsed());
+        waited.map_err(|error| {
+            self.waits.refused.fetch_add(1, Ordering::Relaxed);
             log::warn!("no connection to read with: {error}");
             Error::Busy
-        })?;
-        Ok(query(&connection)?)
+        })
+    }
+
+    /// How long reads have waited for a connection, and how many got none.
+    pub(super) fn waits(&self) -> (Counted, u64) {
+        (self.waits.times.counted(), self.waits.refused.load(Ordering::Relaxed))
     }
 }
 

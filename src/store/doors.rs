@@ -7,7 +7,8 @@ use crate::store::connection::Readers;
 use crate::store::failure::{fail_on, unusable};
 use crate::store::options::Options;
 use crate::store::positions::Positions;
-use crate::store::writer::job::Written;
+use crate::store::restore::leftovers;
+use crate::store::writer::counters::Written;
 use crate::store::writer::queue::Writer;
 use crate::store::writer::record::Recorder;
 use crate::store::writer::verb::{Change, Verb};
@@ -32,8 +33,8 @@ const PING_PAUSE: Duration = Duration::from_millis(100);
 /// The open database.
 pub struct Store {
     path: PathBuf,
-    small_reads: Readers,
-    long_reads: Readers,
+    pub(super) small_reads: Readers,
+    pub(super) long_reads: Readers,
     /// Places for searches: fewer than long reads, so that lists never wait for them alone.
     pub(crate) searches: Semaphore,
     pub(crate) writer: Writer,
@@ -42,7 +43,7 @@ pub struct Store {
     pub(crate) files: Arc<file::Files>,
     // Dropped in this order, after the connections.
     _log: file::OwnLog,
-    _lock: file::Lock,
+    pub(super) lock: file::Lock,
 }
 
 impl Store {
@@ -66,6 +67,7 @@ impl Store {
         let options = &Options { path: beside::resolve(&options.path)?, ..options.clone() };
         let found = file::recognise(&options.path, upgrade::APPLICATION_ID)?;
         let lock = file::Lock::take(&options.path)?;
+        leftovers::remove(&options.path);
         file::create_private(&options.path, found)?;
         let connection = upgrade::open(&options.path)?;
         let failed = Arc::new(watch::Sender::new(None));
@@ -103,7 +105,7 @@ impl Store {
             failed,
             files,
             _log: file::OwnLog::of(&options.path),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -149,7 +151,7 @@ impl Store {
 
     /// How much was written since the start.
     pub fn written(&self) -> Written {
-        self.writer.written()
+        self.writer.counters.written()
     }
 
     /// Becomes `Some(cause)` once, when the file can no longer be trusted.

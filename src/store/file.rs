@@ -17,7 +17,11 @@ const LOCK_PAUSE: Duration = Duration::from_millis(5);
 const PAGE_BYTES: u64 = 4096;
 
 /// Held as long as the server runs: two processes on one file would each believe their own memory.
-pub(super) struct Lock(#[expect(dead_code, reason = "the lock goes with the open file")] File);
+pub(super) struct Lock {
+    path: PathBuf,
+    /// The lock goes with the open file.
+    file: File,
+}
 
 impl Lock {
     /// Takes `flock` on `<database>.lock`, or says who has it.
@@ -25,7 +29,7 @@ impl Lock {
         let path = beside(database, ".lock");
         let file = open_or_create(&path).map_err(|error| cannot_create(&path, &error))?;
         match try_for_a_while(&file) {
-            Ok(()) => Ok(Self(file)),
+            Ok(()) => Ok(Self { path, file }),
             Err(TryLockError::WouldBlock) => Err(StartupError::new(
                 Code::DatabaseHeld,
                 format!(
@@ -35,6 +39,16 @@ impl Lock {
             )),
             Err(TryLockError::Error(error)) => Err(cannot_create(&path, &error)),
         }
+    }
+}
+
+impl Lock {
+    /// Whether the lock file is still the one that is locked; else another server could take a
+    /// lock, and open the same database.
+    pub(super) fn is_ours(&self) -> bool {
+        let Ok(held) = self.file.metadata() else { return false };
+        let held = Identity { device: held.dev(), inode: held.ino() };
+        Identity::of(&self.path).is_ok_and(|found| found == held)
     }
 }
 

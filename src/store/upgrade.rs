@@ -9,6 +9,8 @@ use crate::store::connection;
 use crate::store::failure::unusable;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, TransactionBehavior};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// `VOMT`: marks the file as ours (SQLite file format, section 1.3.15).
@@ -62,6 +64,14 @@ pub(super) fn open_as_it_is(path: &Path) -> Result<Connection, StartupError> {
     opened.map_err(|refusal| refused(path, refusal))
 }
 
+/// Whether the file is a database of another program, or of a newer version of this one. It is
+/// looked at without a lock, and nothing is made beside it.
+pub(super) fn is_of_others(path: &Path) -> bool {
+    let found = connection::open_still(path).map_err(Refusal::Sqlite);
+    let found = found.and_then(|connection| recognise(&connection, STEPS));
+    matches!(found, Err(Refusal::Foreign(_)))
+}
+
 /// The version of the tables that this program knows.
 pub(super) fn newest_version() -> i64 {
     i64::try_from(STEPS.len() + 1).unwrap_or(i64::MAX)
@@ -98,6 +108,22 @@ fn refused(path: &Path, refusal: Refusal) -> StartupError {
 fn has_wal(connection: &Connection) -> rusqlite::Result<bool> {
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     Ok(mode == "wal")
+}
+
+/// The version of a file that is ours by its first bytes, and this program's, where the file is
+/// older: opening it would upgrade it. What is only in the WAL is not seen.
+pub(crate) fn older_version(path: &Path) -> Option<(usize, usize)> {
+    let mut header = [0; 100];
+    File::open(path).ok()?.read_exact(&mut header).ok()?;
+    let number = |at: usize| {
+        let bytes = header.get(at..at + 4)?;
+        Some(bytes.iter().fold(0, |number: u32, &byte| number << 8 | u32::from(byte)))
+    };
+    let newest = STEPS.len() + 1;
+    let version = usize::try_from(number(60)?).ok()?;
+    let is_ours = i64::from(number(68)?) == APPLICATION_ID;
+    let is_older = (1..newest).contains(&version);
+    (is_ours && is_older).then_some((version, newest))
 }
 
 enum Refusal {

@@ -13,6 +13,7 @@ use crate::store::export::NoteExport;
 use crate::store::latest_time::NoteTime;
 use crate::store::meetings::advance::Advance;
 use crate::store::meetings::verbs::{DeleteMeeting, DeleteSegments, NoteMeeting, RedactMeeting};
+use crate::store::probe::ProbeWrite;
 use crate::store::scrub::{MendIndex, NoteErased, WipePages};
 use crate::store::segments::drafts::SettleDrafts;
 use crate::store::segments::index::IndexSegments;
@@ -99,6 +100,7 @@ verbs! {
     plain   52 SettleDrafts,
     audited 57 BeginErasure,
     plain   58 NoteTime,
+    local   59 ProbeWrite,
     audited 60 NoteBackup,
     audited 70 MakeToken,
     audited 71 ResendDelivery,

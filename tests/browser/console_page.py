@@ -54,6 +54,12 @@ class Console:
     def open(self, path=""):
         self.page.goto(f"{self.base_url}/console/#/{path}")
 
+    def shows(self, path):
+        """Wait until the page of this address stands there, and nothing on it loads any more."""
+        shown = path.split("?")[0]
+        self.page.locator(f'main[data-shown="{shown}"]').wait_for()
+        expect(self.page.locator("main .skeleton")).to_have_count(0)
+
     def sign_in(self, key, *, remember=False):
         self.open()
         self.page.get_by_label("Key", exact=True).fill(key)

@@ -192,4 +192,21 @@ def test_a_limited_token_is_told_what_it_may_not(browser, base_url, person):
         tab.go("Meetings")
         tab.page.get_by_label("Send a bot to a meeting").fill(LINK)
         tab.press("Send a bot")
-        tab.page.get_by_text(re.compile("This token may only read|read")).first.wait_for()
+        tab.page.get_by_text("This token may only read").first.wait_for()
+
+
+def test_a_token_of_one_meeting_sees_that_meeting(browser, base_url, person):
+    user = person("single@example.com")
+    ask(base_url, "POST", "bots", {"meeting_url": LINK}, user=user["token"])
+    wish = {"meeting": {"platform": "google_meet", "native_meeting_id": "abc-defg-hij"}}
+    path = f"admin/users/{user['id']}/tokens"
+    token = ask(base_url, "POST", path, wish, admin=ADMIN_KEY)["token"]
+    with console(browser, base_url) as tab:
+        tab.sign_in(token, remember=True)
+        tab.page.reload()
+        tab.page.get_by_role("link", name="abc-defg-hij").click()
+        tab.press("Name and notes")
+        dialog = tab.dialog("Name and notes")
+        dialog.get_by_label("Name").fill("The one")
+        tab.press("Save", within=dialog)
+        tab.title("The one")

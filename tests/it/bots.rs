@@ -358,6 +358,7 @@ fn nobody_reaches_another_users_bot() {
         ("DELETE", "/bots/google_meet/abc-defg-hij"),
         ("PUT", "/bots/google_meet/abc-defg-hij/config"),
         ("PATCH", "/meetings/google_meet/abc-defg-hij"),
+        ("PATCH", "/meetings/google_meet/abc-defg-hij?meeting_id=1"),
         ("DELETE", "/meetings/google_meet/abc-defg-hij"),
         ("DELETE", "/meetings/google_meet/abc-defg-hij?meeting_id=1"),
     ] {

@@ -9,6 +9,7 @@ use vomeet::exit::{CODES, Code};
 
 const COMMANDS: &[(&str, &[&str])] = &[
     ("serve", &[]),
+    ("init", &[]),
     ("status", &[]),
     ("config", &["check", "show"]),
     ("user", &["add", "list", "show", "set", "disable", "enable", "remove"]),
@@ -20,7 +21,11 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("admin-key", &["create", "list", "rotate", "revoke"]),
     ("audit", &["list", "verify", "export"]),
     ("backup", &["verify", "list", "drill"]),
+    ("open", &[]),
+    ("restore", &[]),
     ("usage", &[]),
+    ("doctor", &[]),
+    ("health", &[]),
     ("scan", &[]),
     ("reload", &[]),
     ("service", &["install", "uninstall"]),

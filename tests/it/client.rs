@@ -353,7 +353,11 @@ impl Client {
 
     /// How many users and tokens there are.
     pub fn counts(&self) -> (u64, u64) {
-        let health = self.get("/healthz").send().expect(200);
+        // A busy server leaves them out.
+        let health = wait_for(|| {
+            let health = self.get("/healthz").send().expect(200);
+            health.get("server").is_some().then_some(health)
+        });
         let count = |name: &str| health["server"][name].as_u64().expect("a count");
         (count("users"), count("tokens"))
     }

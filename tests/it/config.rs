@@ -45,7 +45,8 @@ fn every_key_can_be_set_in_every_way() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path();
         let (toml, plain) = match key.name.as_str() {
-            "listen" => ("\"127.0.0.1:7\"", "127.0.0.1:7"),
+            "listen" | "metrics_listen" => ("\"127.0.0.1:7\"", "127.0.0.1:7"),
+            "log_format" => ("\"json\"", "json"),
             "bots.runner" => ("\"demo\"", "demo"),
             "bots.platforms" => ("[\"zoom\", \"jitsi\"]", "zoom, jitsi"),
             "bots.callback_url" => ("\"http://10.0.0.5:7\"", "http://10.0.0.5:7"),
@@ -66,6 +67,10 @@ fn every_key_can_be_set_in_every_way() {
             }
             _ => ("1025", "1025"),
         };
+        if key.name == "metrics_token_file" {
+            // It must be private: `metrics_that_others_reach_need_a_token_in_a_private_file`.
+            continue;
+        }
         if key.name.starts_with("admin_api_token_old") {
             // One without the other is refused: `an_old_admin_key_has_an_end`.
             continue;

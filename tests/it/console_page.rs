@@ -1,6 +1,7 @@
 //! The console as it is served: its files, their policy and their size, and that it can be switched
 //! off. What its pages do is tested in a browser: `tests/browser`.
 
+use crate::process::Launch;
 use crate::server::{Server, Setup};
 use flate2::read::GzDecoder;
 use std::fs;
@@ -13,6 +14,17 @@ const BYTES_MAX: usize = 150_000;
 const LINES_MAX: usize = 400;
 /// The one file that is not ours.
 const FOREIGN: &str = "preact.js";
+/// By which text would become a part of the page, or be run.
+const RUNS_TEXT: [&str; 8] = [
+    "eval(",
+    "new Function",
+    "innerHTML",
+    "outerHTML",
+    "InnerHTML",
+    "srcdoc",
+    "document.write",
+    "insertAdjacent",
+];
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       connect-src 'self'; img-src 'self' data:; media-src 'self'; \
                       form-action 'none'; object-src 'none'; base-uri 'none'; \
@@ -97,6 +109,16 @@ fn switched_off_it_is_not_there_and_browsers_get_the_docs() {
     assert_eq!((front.status, front.header("location")), (307, Some("docs")));
 }
 
+#[test]
+fn the_start_says_where_it_is() {
+    for (setting, wanted) in [("true", "/console/"), ("false", "Console    off")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut server = Launch::serve(folder.path()).env("VOMEET_CONSOLE", setting).start();
+        let line = server.stdout.find("Console").expect("a line");
+        assert!(line.trim_end().ends_with(wanted), "{line}");
+    }
+}
+
 /// Behind a proxy that adds a path, every address must still lead here; and nothing is asked of
 /// another host, nothing is run that is text.
 #[test]
@@ -108,7 +130,7 @@ fn its_files_name_each_other_relatively_and_run_no_text() {
         for word in ["https://", "=\"/", "from \"/", "import(\"/", "javascript:"] {
             assert!(name == FOREIGN || !text.contains(word), "{name} has {word}");
         }
-        for word in ["eval(", "new Function", "innerHTML", "document.write", "insertAdjacent"] {
+        for word in RUNS_TEXT {
             assert!(name == FOREIGN || !text.contains(word), "{name} has {word}");
         }
         for part in text.split("\"./").skip(1) {
@@ -127,7 +149,7 @@ fn each_of_its_files_says_what_it_is_and_stays_short() {
     for (name, text) in files() {
         let lines = text.lines().count();
         assert!(lines < LINES_MAX, "{name} has {lines} lines");
-        if name.ends_with(".js") && name != FOREIGN {
+        if name.rsplit('.').next() == Some("js") && name != FOREIGN {
             assert!(text.starts_with("// "), "{name} does not say what it is");
         }
     }

@@ -12,13 +12,14 @@ use vomeet::routes::TABLE;
 
 /// The status of a successful response to `GET`: the address of a folder leads into it.
 pub fn got(route: &Route) -> u16 {
-    if route.path == "/console" { 308 } else { 200 }
+    if matches!(route.path, "/console" | "/clients") { 308 } else { 200 }
 }
 
 /// A path of a route with something that exists in each of its places, for user 1 with token 1.
 pub fn real_path(route: &Route) -> String {
     let fill = |part: &str| match part {
         "{email}" => segment("one@example.com"),
+        "{file}" if route.path.starts_with("/clients/") => crate::clients_page::wheel(),
         "{file}" => "start.js".to_owned(),
         "{platform}" => "google_meet".to_owned(),
         "{native_meeting_id}" => "abc-defg-hij".to_owned(),

@@ -163,7 +163,10 @@ fn a_full_disk_loses_nothing_and_still_revokes() {
             204,
             "DELETE on a full disk"
         );
+        // A restart would not help, so it counts as working; but it should get no requests.
         client.get("/healthz").send().expect(200);
+        let unready = client.get("/ready").send();
+        assert_eq!(unready.expect(503)["reasons"], json!(["disk_full"]));
         assert_kept(&client, &emails, revoked, kept);
 
         if end == Signal::TERM {
@@ -178,6 +181,7 @@ fn a_full_disk_loses_nothing_and_still_revokes() {
             // There is room, which the server looks for now and then.
             wait_for(|| (create().status != 507).then_some(()));
             emails.push("after@example.com".to_owned());
+            wait_for(|| (client.get("/ready").send().status == 200).then_some(()));
             emails.extend((0..20).map(|n| {
                 let email = format!("after{n}@example.com");
                 client.new_user(&email);

@@ -3,8 +3,9 @@
 use crate::bots;
 use crate::client::Answer;
 use crate::contract::real_path;
+use crate::open_links::link;
 use crate::segments::one_meeting;
-use crate::server::Server;
+use crate::server::{Server, Setup};
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use std::io::Read;
@@ -27,13 +28,24 @@ fn try_example(route: &Route) -> Answer {
         server.call("DELETE", "/bots/google_meet/abc-defg-hij").user(&token).send().expect(202);
         return answer;
     }
+    if route.path == "/admin/backups" {
+        let setup = Setup::new();
+        let folder = setup.folder().join("backups").to_string_lossy().into_owned();
+        let server =
+            setup.set("VOMEET_BACKUP_FOLDER", &folder).set("VOMEET_BACKUP_EVERY", "").start();
+        let body: Value = serde_json::from_str(route.example).expect("JSON");
+        return server.post(&path).admin().json(&body).send();
+    }
     let (server, token, session) = one_meeting();
     if route.path.starts_with("/admin/keys/") {
         let key = json!({ "name": "first" });
         server.post("/admin/keys").admin().json(&key).send().expect(201);
     }
     let example = route.example.replace(EXAMPLE_SESSION, &session.uid);
-    let body: Value = serde_json::from_str(&example).expect("JSON");
+    let mut body: Value = serde_json::from_str(&example).expect("JSON");
+    if route.path == "/console/sessions" {
+        body["link"] = link(server.folder()).into();
+    }
     let call = server.call(route.method.as_str(), &path).json(&body);
     match route.access {
         Access::Admin => call.admin().send(),

@@ -78,6 +78,9 @@ fn who_reads_late_is_told_that_it_missed_something() {
         found += 1;
     };
     assert_eq!(end, Received::Closed(1013));
+    let counted = server.app.feed.counted();
+    assert_eq!(counted.slow, 1);
+    assert!(counted.dropped > 0 && counted.sent >= found.unsigned_abs(), "{counted:?}");
 }
 
 #[test]
@@ -96,6 +99,8 @@ fn a_thousand_watchers_miss_nothing() {
     watchers.iter_mut().for_each(Watcher::expect_nothing);
     let figures = server.get("/metrics").send();
     assert!(figures.text().contains("vomeet_live_sockets 1000\n"), "{}", figures.text());
+    let sent = format!("vomeet_live_messages_sent_total {}\n", updates * 1000);
+    assert!(figures.text().contains(&sent), "{}", figures.text());
 }
 
 #[test]

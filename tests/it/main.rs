@@ -26,7 +26,7 @@
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`cors`], [`limits`] | HTTP's rules, limits and time-outs |
 //! | [`tls`], [`tls_files`] | requests over TLS and handshakes that do not end; certificates and keys as files |
-//! | [`reload`], [`notify`], [`service`] | settings that a running server reads again; what systemd is told; the service's installation |
+//! | [`reload`], [`reload_rest`], [`notify`], [`service`] | settings that a running server reads again, and what hangs on them elsewhere; what systemd is told; the service's installation |
 //! | [`names`] | by which names and addresses the server is reached |
 //! | [`budgets`], [`shares`] | what slow and unread requests take, and who is served meanwhile |
 //! | [`cost`] | what one caller may cause: bots, scrubs, commits, bytes in the file |
@@ -34,12 +34,18 @@
 //! | [`races`], [`model`] | many callers at once; random sequences against a model |
 //! | [`replay`], [`replay_planted`], [`recording`] | the verbs of every server, applied to another file: the same rows |
 //! | [`durability`], [`kill`], [`disk`], [`disk_faults`], [`startup`] | stops, kills, full and broken disks, refused starts |
+//! | [`health`] | what the health check finds, whom it tells, what a probe costs |
+//! | [`monitoring`], [`logs`], [`doctor`] | the metrics and their own address; log lines; `vomeet health` and `vomeet doctor` |
 //! | [`vanished`], [`watched`] | files that fail or go away under a server; what its process takes and leaves behind |
 //! | [`runner_process`], [`runner_adoption`], [`runner_limits`] | bots as processes: their surroundings, ends, restarts of the server, time limits |
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
 //! | [`cli`], [`cli_words`], [`cli_requests`], [`cli_manual`] | the commands with and without a server; what they understand, ask and say; the manual |
+//! | [`cli_init`], [`clients_page`], [`open_links`] | the first files of a server; the Python client that it hands out; `vomeet open` |
 //! | [`files`] | the database as a file: copied, linked, mounted, in a shared folder |
+//! | [`backup`], [`backup_target`], [`backup_verify`] | backups of servers and of files at rest; where they are written; what is none |
+//! | [`backups`], [`backup_drill`] | the schedule and the routes; backups tried out |
 //! | [`backup`], [`backups`], [`backup_drill`] | backups of servers and of files at rest, and what is none; the schedule and the routes; backups tried out |
+//! | [`restore`], [`restore_again`], [`restore_state`], [`restore_refusals`], [`restore_kill`] | a backup restored: who lost access, who was erased, ids, the audit log; restores after restores, and which files are read; meetings and events; what is refused; kills and random histories |
 //! | [`lenient`] | what is taken although it is not written as it should be |
 //! | [`cli_output`] | answers of commands that cannot be written |
 //! | [`erasure_steps`] | a user's deletion, decided at once and carried out in steps |
@@ -48,7 +54,7 @@
 //! | [`declared`] | users whom the settings declare, and `vomeet token hash` |
 //! | [`scan`], [`scanners`] | `vomeet scan` in files and folders; the rules of gitleaks and trufflehog, and their reports |
 //! | [`config_faults`] | settings that would not do what they say; where a database is found |
-//! | [`secrets`], [`config`], [`config_admin_key`], [`openapi`], [`docs_page`], [`console_page`] | what must not be found, settings, the API document, the console |
+//! | [`secrets`], [`config`], [`config_admin_key`], [`openapi`], [`docs_page`], [`console_page`], [`console_words`] | what must not be found, settings, the API document, the console |
 //! | [`security_page`] | the tests that docs/security.md names |
 //! | [`tidy`] | the rules of the house |
 //!
@@ -80,6 +86,7 @@ mod analytics;
 mod backup;
 mod backup_drill;
 mod backup_target;
+mod backup_verify;
 mod backups;
 mod bad_body;
 mod bad_input;
@@ -91,14 +98,17 @@ mod budgets;
 mod chains;
 mod chains_model;
 mod cli;
+mod cli_init;
 mod cli_manual;
 mod cli_output;
 mod cli_requests;
 mod cli_words;
+mod clients_page;
 mod config;
 mod config_admin_key;
 mod config_faults;
 mod console_page;
+mod console_words;
 mod contract;
 mod cors;
 mod cost;
@@ -109,12 +119,14 @@ mod disk;
 mod disk_faults;
 mod dispatcher;
 mod docs_page;
+mod doctor;
 mod durability;
 mod edge;
 mod erasure;
 mod erasure_steps;
 mod export;
 mod files;
+mod health;
 mod indexing;
 mod keys;
 mod kill;
@@ -127,13 +139,16 @@ mod live_crowd;
 mod live_edge;
 mod local;
 mod local_socket;
+mod logs;
 mod made_tokens;
 mod matrix;
 mod meetings;
 mod model;
+mod monitoring;
 mod names;
 mod notes;
 mod notify;
+mod open_links;
 mod openapi;
 mod overview;
 mod own_tokens;
@@ -143,7 +158,13 @@ mod rate_limits;
 mod record;
 mod refusals;
 mod reload;
+mod reload_rest;
 mod reports;
+mod restore;
+mod restore_again;
+mod restore_kill;
+mod restore_refusals;
+mod restore_state;
 mod retention;
 mod runner_adoption;
 mod runner_demo;

@@ -143,6 +143,30 @@ fn what_is_no_note_is_said() {
 }
 
 #[test]
+fn of_several_meetings_at_one_link_the_id_says_which_is_meant() {
+    let (server, key) = start(&["completed", "active"]);
+    let path = format!("/meetings/google_meet/{}", PRIVATE[2]);
+    let note = |id: i64, text: &str| {
+        let body = json!({ "data": { "notes": text } });
+        server.patch(format!("{path}?meeting_id={id}")).user(&key).json(&body).send()
+    };
+    let notes = || {
+        let meetings = server.get("/meetings").user(&key).send().expect(200);
+        let list = meetings["meetings"].as_array().expect("meetings").clone();
+        list.iter().map(|one| one["data"]["notes"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(note(1, "of the old one").expect(200)["id"], 1);
+    assert_eq!(notes(), [json!(PRIVATE[3]), json!("of the old one")]);
+    patch(&server, &key, &json!({ "data": { "notes": "of the new one" } })).expect(200);
+    assert_eq!(notes(), [json!("of the new one"), json!("of the old one")]);
+    assert_eq!(note(3, "x").status, 404);
+    assert_eq!(note(0, "x").status, 422);
+    server.delete(format!("{path}?meeting_id=1")).user(&key).send().expect(200);
+    assert_eq!(note(1, "back again").status, 404, "what was deleted gets no notes");
+    assert_eq!(notes(), [json!("of the new one"), Value::Null]);
+}
+
+#[test]
 fn a_meeting_that_is_not_over_stays() {
     let server = bots::setup().start();
     let token = bots::user(&server, "one@example.com", 10);

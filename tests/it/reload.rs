@@ -11,11 +11,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-const FIRST: &str = "first-4f1c2a9be07d3358-key";
-const SECOND: &str = "second-4f1c2a9be07d3358-key";
+pub const FIRST: &str = "first-4f1c2a9be07d3358-key";
+pub const SECOND: &str = "second-4f1c2a9be07d3358-key";
 
 /// A server whose settings are all in its file.
-fn serve(folder: &Path, toml: &str) -> Process {
+pub fn serve(folder: &Path, toml: &str) -> Process {
     write(folder, toml);
     Launch::new(folder, &["serve", "--listen", "127.0.0.1:0"]).start()
 }
@@ -25,12 +25,12 @@ fn write(folder: &Path, toml: &str) {
 }
 
 /// Waits until the settings were read again, and returns what the log says of it.
-fn reload(server: &mut Process, toml: &str, folder: &Path) -> String {
+pub fn reload(server: &mut Process, toml: &str, folder: &Path) -> String {
     write(folder, toml);
     reload_as_it_is(server)
 }
 
-fn reload_as_it_is(server: &mut Process) -> String {
+pub fn reload_as_it_is(server: &mut Process) -> String {
     let before = server.stderr.text.len();
     server.signal(Signal::HUP);
     loop {
@@ -42,7 +42,7 @@ fn reload_as_it_is(server: &mut Process) -> String {
     }
 }
 
-fn status(server: &Client, key: &str) -> u16 {
+pub fn status(server: &Client, key: &str) -> u16 {
     server.get("/admin/users").header("X-Admin-API-Key", key).send().status
 }
 

@@ -35,6 +35,8 @@ pub struct Setup {
 /// A running server. Dropping it stops it gracefully and insists on a clean end.
 pub struct Server {
     client: Client,
+    /// A client of the address for monitoring, if it has one.
+    pub monitoring: Option<Client>,
     /// The server itself, for tests that cause what no route causes.
     pub app: Arc<App>,
     setup: Option<Setup>,
@@ -101,7 +103,10 @@ impl Setup {
             environment: self.environment.clone(),
             folder: self.folder.path().to_owned(),
         };
-        let settings = Settings::load(&flags, &around).expect("settings");
+        // A server alone reads this file, and refuses what other tests set on purpose.
+        let has_token_file = self.environment.contains_key("VOMEET_METRICS_TOKEN_FILE");
+        let load = if has_token_file { Settings::load_to_serve } else { Settings::load };
+        let settings = load(&flags, &around).expect("settings");
         let clock = self.clock.clone();
         let (recorder, recording) = Recording::begin(&self.database());
         let (stop, stopped) = oneshot::channel();
@@ -116,6 +121,11 @@ impl Setup {
             runtime.block_on(async {
                 let listener = listen(settings.config.listen).expect("a port");
                 let address = listener.local_addr().expect("an address");
+                let monitoring = settings.config.metrics_listen.map(|address| {
+                    let listener = listen(address).expect("a port");
+                    (listener.local_addr().expect("an address"), listener)
+                });
+                let (monitoring_address, monitoring) = monitoring.unzip();
                 let open = || {
                     let recorder = Some(recorder.clone());
                     App::open(settings.config.clone(), address, clock.clone(), TABLE_INFO, recorder)
@@ -123,19 +133,29 @@ impl Setup {
                 let app = once_free(open)?;
                 server::apply_configured_users(&app).await?;
                 let admin = AdminSocket::open(&app.config).expect("a private socket");
-                ready.send((address, Arc::clone(&app))).expect("a test that waits");
-                server::run(app, Listeners { network: listener, admin }, async {
+                let started = (address, monitoring_address, Arc::clone(&app));
+                ready.send(started).expect("a test that waits");
+                server::run(app, Listeners { network: listener, admin, monitoring }, async {
                     drop(stopped.await);
                 })
                 .await
             })
         });
-        let Ok((address, app)) = started.recv_timeout(PATIENCE) else {
+        let Ok((address, monitoring, app)) = started.recv_timeout(PATIENCE) else {
             panic!("the server does not start: {:?}", thread.is_finished().then(|| thread.join()));
         };
         let client = Client { address, admin_key: ADMIN_KEY };
+        let monitoring = monitoring.map(|address| Client { address, admin_key: ADMIN_KEY });
         let recording = Some(recording);
-        Server { client, app, setup: Some(self), stop: Some(stop), thread: Some(thread), recording }
+        Server {
+            client,
+            monitoring,
+            app,
+            setup: Some(self),
+            stop: Some(stop),
+            thread: Some(thread),
+            recording,
+        }
     }
 }
 

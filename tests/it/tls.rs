@@ -1,5 +1,6 @@
 //! Requests over TLS; what a client cannot speak with the server; handshakes that do not end.
 
+use crate::cli::done;
 use crate::client::{Client, Line, wait_for};
 use crate::process::Launch;
 use crate::server::{Server, Setup};
@@ -172,6 +173,19 @@ fn status_asks_over_tls_whoever_has_this_certificate() {
     let ended = status(&another, &["--listen", &listen]);
     assert_eq!(ended.status.code(), Some(3), "{ended:?}");
     assert!(ended.stderr.contains("certificate"), "{ended:?}");
+    server.terminate();
+}
+
+#[test]
+fn the_link_of_open_is_one_of_https() {
+    let folder = tempfile::tempdir().expect("a folder");
+    Pair::new(folder.path());
+    let toml = "[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n";
+    std::fs::write(folder.path().join("vomeet.toml"), toml).expect("written");
+    let server = Launch::serve(folder.path()).start();
+    let printed = done(folder.path(), &["open", "--print"]);
+    let console = format!("https://localhost:{}/console/#open=", server.address.port());
+    assert!(printed.starts_with(&console), "{printed}");
     server.terminate();
 }
 

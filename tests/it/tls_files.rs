@@ -158,10 +158,9 @@ fn what_could_not_be_used_is_tried_again_though_no_file_has_changed() {
     let folder = tempfile::tempdir().expect("a folder");
     let pair = Pair::new(folder.path());
     let server = with(folder.path(), "serve", &pair).start();
-    let config = Arc::new(pair.trusted());
     let certificate = || {
         let stream = connect(server.address).expect("a connection");
-        let stream = secure(stream, &config).expect("a handshake");
+        let stream = secure(stream, &Arc::new(pair.trusted())).expect("a handshake");
         stream.conn.peer_certificates().expect("a certificate")[0].as_ref().to_vec()
     };
     let first = certificate();
@@ -191,14 +190,14 @@ fn a_new_certificate_is_read_without_a_restart_and_a_bad_one_is_not_taken() {
     let folder = tempfile::tempdir().expect("a folder");
     let pair = Pair::new(folder.path());
     let mut server = with(folder.path(), "serve", &pair).start();
-    let config = Arc::new(pair.trusted());
+    // A client that knows nothing of earlier sessions: one that resumes has the certificate of then.
     let certificate = || {
         let stream = connect(server.address).expect("a connection");
-        let stream = secure(stream, &config).expect("a handshake");
+        let stream = secure(stream, &Arc::new(pair.trusted())).expect("a handshake");
         stream.conn.peer_certificates().expect("a certificate")[0].as_ref().to_vec()
     };
     let first = certificate();
-    let mut kept = Line::secure(server.address, &config).expect("a handshake");
+    let mut kept = Line::secure(server.address, &Arc::new(pair.trusted())).expect("a handshake");
     pair.renew(&params_of("localhost"));
     let second = wait_for(|| Some(certificate()).filter(|now| *now != first));
     let answer = server.get("/healthz").over(&mut kept).expect("an answer");
@@ -208,7 +207,7 @@ fn a_new_certificate_is_read_without_a_restart_and_a_bad_one_is_not_taken() {
     assert!(line.contains(" ERROR ") && line.contains("is not that of"), "{line}");
     let certificate = || {
         let stream = connect(server.address).expect("a connection");
-        let stream = secure(stream, &config).expect("a handshake");
+        let stream = secure(stream, &Arc::new(pair.trusted())).expect("a handshake");
         stream.conn.peer_certificates().expect("a certificate")[0].as_ref().to_vec()
     };
     assert_eq!(certificate(), second);

@@ -45,6 +45,8 @@ PROGRAMS = {
     "nginx": "exit 0",
     "caddy": "exit 0",
     "haproxy": "exit 0",
+    "prometheus": "exit 0",
+    "promtool": "exit 0",
     "python3": "exit 0",
     "chromium": "exit 0",
     "wrk": "exit 0",

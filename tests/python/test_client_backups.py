@@ -34,8 +34,11 @@ def test_without_a_folder_there_is_a_reason(admin):
 
 
 def follow_page(reader):
-    """Do what the page says, after its settings were written."""
+    """Do what the page says beside a server, after its settings were written."""
     for block in blocks_of(PAGE):
+        if block.language == "bash" and "vomeet restore" in block.code:
+            # It is for a server that was stopped.
+            continue
         assert block.reason is None, f"{block.place} is not run"
         reader.follow(block)
 
@@ -75,3 +78,5 @@ def test_the_commands_of_the_page_work_without_a_server(tmp_path):
     assert len(blocks) >= 3
     for block in blocks:
         reader.follow(block)
+    kept = list(tmp_path.glob("vomeet.db.before-restore-*"))
+    assert len(kept) == sum("vomeet restore" in block.code for block in blocks) >= 1

@@ -91,6 +91,18 @@ def test_admin_keys(server, admin):
     assert refusal(grace.list_admin_keys).code == "revoked"
 
 
+def test_the_health_of_the_server(admin):
+    for check_file in [False, True]:
+        health = admin.get_health(check_file)
+        assert_fits(health, types.Health)
+        assert (health["works"], health["ready"], health["file_checked"]) == (
+            True,
+            True,
+            check_file,
+        )
+    assert admin.is_ready()
+
+
 def test_the_audit_log(admin, user):
     for number in range(3):
         admin.update_user(user["id"], max_concurrent_bots=number + 1)

@@ -174,6 +174,16 @@ USER_CALLS = {
         ),
         {"id": 1},
     ),
+    "update_meeting_data, one meeting": (
+        lambda c: c.update_meeting_data(*MEET, notes="Done.", meeting_id=7),
+        {"id": 7},
+        (
+            "PATCH",
+            "/meetings/google_meet/abc-defg-hij?meeting_id=7",
+            {"data": {"notes": "Done."}},
+        ),
+        {"id": 7},
+    ),
     "delete_meeting": (
         lambda c: c.delete_meeting(*MEET),
         MESSAGE,

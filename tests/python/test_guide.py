@@ -8,12 +8,15 @@ GUIDE = "docs/self-hosted-management.md"
 
 # The blocks of each document that are not run, by their first lines.
 NOT_RUN = {
-    GUIDE: ["cargo run --release", "pip install ./clients/python"],
+    GUIDE: [
+        "cargo run --release",
+        "pip install --find-links http://localhost:18056/clients/ vomeet-client",
+    ],
     "README.md": [
         "cargo run --release",
         "make test",
         "VOMEET_BOTS_RUNNER=demo cargo run --release",
-        "pip install './clients/python[live]'",
+        "pip install --find-links http://localhost:18056/clients/ 'vomeet-client[live]'",
     ],
     "docs/bots.md": ["import json, os, signal, sys, time, urllib.request"],
     "docs/deployment.md": [
@@ -25,6 +28,7 @@ NOT_RUN = {
     "docs/command-line.md": [
         "vomeet completions bash | sudo tee /etc/bash_completion.d/vomeet > /dev/null",
     ],
+    "docs/console.md": ["vomeet open"],
     "docs/webhooks.md": [
         'curl -X POST http://localhost:18056/user/webhook/test -H "X-API-Key: $API_TOKEN"',
         "{",
@@ -37,7 +41,7 @@ NOT_RUN = {
         "trufflehog git file://. --config trufflehog.yaml --no-verification --json > report.json",
     ],
     "clients/python/README.md": [
-        "pip install './clients/python[live]'",
+        "pip install --find-links http://localhost:18056/clients/ 'vomeet-client[live]'",
         'python clients/python/examples/live.py google_meet abc-defg-hij --key "$API_TOKEN"',
         "client.get_running_bots_status()",
     ],

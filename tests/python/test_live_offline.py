@@ -143,7 +143,7 @@ def test_a_feed_without_the_package_that_it_needs(client, monkeypatch):
 
     monkeypatch.delitem(sys.modules, "vomeet_client._live", raising=False)
     monkeypatch.setattr(builtins, "__import__", without_websockets)
-    with pytest.raises(VomeetClientError, match=r"vomeet-client\[live\]"):
+    with pytest.raises(VomeetClientError, match=r"pip install .websockets>=15."):
         client.watch_meetings(MEET)
 
 

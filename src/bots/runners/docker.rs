@@ -181,6 +181,13 @@ impl Engine {
         }
     }
 
+    /// Whether the engine responds and has the image.
+    pub(crate) async fn check(&self) -> Result<(), String> {
+        let client = self.client().await.map_err(|error| self.explain(&error))?;
+        let image = client.inspect_image(&self.settings.image).await;
+        image.map(drop).map_err(|error| self.explain(&error))
+    }
+
     /// Connects, and negotiates the version of the API; a failure is tried again at the next call.
     async fn client(&self) -> Result<&Docker, Error> {
         let seconds_max = self.grace.as_secs() + RESPONSE_SECONDS_MAX;

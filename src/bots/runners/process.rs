@@ -5,12 +5,14 @@ use crate::bots::launch::{BotExit, LaunchSpec, pairs};
 use crate::bots::output::{BotOutputs, LogTail};
 use crate::config::ProcessBots;
 use crate::domain::{MeetingId, Time};
+use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -142,6 +144,11 @@ fn has_in_environment(pid: Pid, uid: &str) -> bool {
     }
 }
 
+/// Whether there is a file that this user may execute.
+fn is_executable(path: &Path) -> bool {
+    path.is_file() && access(path, Access::EXEC_OK).is_ok()
+}
+
 /// The exit of a child, once it has ended.
 type Exit = watch::Receiver<Option<BotExit>>;
 
@@ -179,6 +186,32 @@ impl Processes {
             exit_sender.send_replace(Some(exit));
         });
         Ok(run.handle())
+    }
+
+    /// Whether the folder is there, and the program is a file that may be executed.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let settings = &self.settings;
+        let Some(program) = settings.command.first() else {
+            return Err("there is no command; set bots.process_command.".to_owned());
+        };
+        if !settings.folder.is_dir() {
+            let folder = settings.folder.display();
+            return Err(format!("there is no folder {folder}; check bots.process_folder."));
+        }
+        let paths = settings.inherited.iter().find(|(name, _)| name == "PATH");
+        let paths = paths.map_or("/bin:/usr/bin", |(_, paths)| paths);
+        let is_found = match program.contains('/') {
+            true => is_executable(&settings.folder.join(program)),
+            false => paths
+                .split(':')
+                .any(|folder| is_executable(&settings.folder.join(folder).join(program))),
+        };
+        match is_found {
+            true => Ok(()),
+            false => Err(format!(
+                "{program} is not there or may not be executed; check bots.process_command."
+            )),
+        }
     }
 
     fn spawn(&self, spec: &LaunchSpec) -> Result<Child, String> {

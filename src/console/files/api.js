@@ -25,14 +25,29 @@ export class Refused extends Error {
 export const get = (path, query, signal) => call("GET", path, { query, signal });
 export const post = (path, body) => call("POST", path, { body });
 export const put = (path, body) => call("PUT", path, { body });
-export const patch = (path, body) => call("PATCH", path, { body });
+export const patch = (path, body, query) => call("PATCH", path, { body, query });
 export const remove = (path, query) => call("DELETE", path, { query });
 
 /// Calls the API and gives the JSON of the response; null where it has none.
 export async function call(method, path, options = {}) {
+  return (await answer(method, path, options)).data;
+}
+
+/// The same with the status, and with how many tokens the call changed.
+export async function answer(method, path, options = {}) {
   const response = await send(method, path, options);
   const text = await response.text();
-  return text ? JSON.parse(text) : null;
+  return {
+    status: response.status,
+    tokens: Number(response.headers.get("X-Tokens-Affected") ?? 0),
+    data: text ? JSON.parse(text) : null,
+  };
+}
+
+/// The number that was typed; an empty field is no zero.
+export function typedNumber(text, field) {
+  if (text.trim()) return Number(text);
+  throw new Refused(0, "A number is missing.", "invalid", { [field]: "Type a number." });
 }
 
 /// The text of a response that is no JSON.
@@ -57,10 +72,12 @@ export function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/// Asks with a key that nobody is signed in with yet.
+/// Asks with a key that nobody is signed in with yet; gives whose it is: {kind, name, isOfOneMeeting}.
 export async function tryKey(kind, key) {
   const path = kind === "admin" ? "admin/keys" : "user";
-  await send("GET", path, { key: { kind, key } });
+  const data = await call("GET", path, { key: { kind, key } });
+  if (kind === "admin") return { kind, name: "Administrator" };
+  return { kind, name: data.email, isOfOneMeeting: Boolean(data.token.scope.meeting) };
 }
 
 async function send(method, path, { query, body, signal, key = session() } = {}) {
@@ -100,10 +117,13 @@ function invalid(status, faults) {
   return new Refused(status, message, "invalid", fields);
 }
 
-/// Loads by `load(signal)` and again whenever `inputs` change. What was loaded before stays until
-/// the new is there, so that nothing jumps.
+const NOTHING = { data: null, at: null, error: null, isLoading: true, of: null };
+
+/// Loads by `load(signal)` and again whenever `inputs` change. What was loaded before, at the time
+/// `at`, stays until the new is there, so that nothing jumps; `isOther` says that it is of other
+/// inputs. Where the new is refused, what is of other inputs goes.
 export function useLoad(load, inputs) {
-  const [state, set] = useState({ data: null, error: null, isLoading: true });
+  const [state, set] = useState(NOTHING);
   const running = useRef(null);
   const run = useCallback(async () => {
     running.current?.abort();
@@ -112,16 +132,18 @@ export function useLoad(load, inputs) {
     set((old) => ({ ...old, isLoading: true }));
     try {
       const data = await load(abort.signal);
-      if (!abort.signal.aborted) set({ data, error: null, isLoading: false });
+      const at = new Date().toISOString();
+      if (!abort.signal.aborted) set({ data, at, error: null, isLoading: false, of: run });
     } catch (error) {
-      if (!abort.signal.aborted) set((old) => ({ ...old, error, isLoading: false }));
+      const kept = (old) => (old.of === run ? old : NOTHING);
+      if (!abort.signal.aborted) set((old) => ({ ...kept(old), error, isLoading: false, of: run }));
     }
   }, inputs);
   useEffect(() => {
     run();
     return () => running.current?.abort();
   }, [run]);
-  return { ...state, reload: run };
+  return { ...state, isOther: state.of !== run, reload: run };
 }
 
 /// Calls `again` every so many seconds while the page is looked at.
@@ -136,19 +158,34 @@ export function useEvery(seconds, again) {
   }, [seconds]);
 }
 
-/// Lists that come page by page: `load(cursor)` gives {rows, next}; `more` appends the next page.
+/// Pages that are looked through at once while none has a row.
+const PAGES_AT_ONCE = 5;
+
+/// The next page that has rows. The server looks through so many rows at a time: a page may be
+/// empty although there are more.
+async function filled(load, cursor, signal) {
+  let page = await load(cursor, signal);
+  for (let count = 1; !page.rows.length && page.next && count < PAGES_AT_ONCE; count += 1) {
+    if (signal?.aborted) break;
+    page = await load(page.next, signal);
+  }
+  return page;
+}
+
+/// Lists that come page by page: `load(cursor, signal)` gives {rows, next}; `more` appends the next
+/// page. A list that was made longer is `isHeld`: it would become short again if it were refreshed.
 export function usePages(load, inputs) {
-  const first = useLoad(() => load(null), inputs);
+  const first = useLoad((signal) => filled(load, null, signal), inputs);
   const [rest, setRest] = useState({ of: null, rows: [], next: null });
-  const isFresh = rest.of === first.data;
-  const rows = first.data && [...first.data.rows, ...(isFresh ? rest.rows : [])];
-  const next = isFresh && rest.of ? rest.next : first.data?.next;
+  const isHeld = Boolean(rest.of) && rest.of === first.data;
+  const rows = first.data && [...first.data.rows, ...(isHeld ? rest.rows : [])];
+  const next = isHeld ? rest.next : first.data?.next;
   const [isLoadingMore, setLoadingMore] = useState(false);
   const more = async () => {
     setLoadingMore(true);
     try {
-      const page = await load(next);
-      const before = isFresh ? rest.rows : [];
+      const page = await filled(load, next);
+      const before = isHeld ? rest.rows : [];
       setRest({ of: first.data, rows: [...before, ...page.rows], next: page.next });
     } catch (error) {
       say(error.message);
@@ -156,7 +193,6 @@ export function usePages(load, inputs) {
       setLoadingMore(false);
     }
   };
-  // A list that was made longer is not refreshed by itself: it would become short again.
-  const refresh = () => isFresh && rest.of ? undefined : first.reload();
-  return { ...first, rows, refresh, more: next ? more : null, isLoadingMore };
+  const refresh = () => (isHeld ? undefined : first.reload());
+  return { ...first, rows, refresh, isHeld, more: next ? more : null, isLoadingMore };
 }

@@ -1,23 +1,26 @@
 // The audit log: who changed what, what was there before, and whether the chain is intact.
 
-import { html, useState } from "./preact.js";
+import { html } from "./preact.js";
+import { useFilter } from "./address.js";
 import { download, get, useLoad, usePages } from "./api.js";
 import { number, words } from "./format.js";
 import { Button, Copy, Empty, Head, Icon, Note, SearchField, Select, Skeleton, Time, useAction } from "./parts.js";
+import { Paged } from "./table.js";
 
 const PAGE = 50;
 const ACTIONS = {
   "user.create": "User added", "user.update": "User changed", "user.delete": "User erased", "user.export": "User exported",
   "token.create": "Token created", "token.update": "Token changed", "token.rotate": "Token rotated", "token.revoke": "Token revoked",
   "key.create": "Admin key created", "key.rotate": "Admin key rotated", "key.revoke": "Admin key revoked",
-  "meeting.stop": "Bot stopped", "audit.prune": "Old entries deleted",
+  "meeting.stop": "Bot stopped", "settings.reload": "Settings read again", "webhook.resend": "Event sent again", "audit.prune": "Old entries deleted",
+  "database.backup": "Backup begun", "database.restore": "Database restored",
 };
 const actionName = (action) => ACTIONS[action] ?? words(action.replace(".", " "));
 
 export default function Audit() {
-  const [action, setAction] = useState("");
-  const [actor, setActor] = useState("");
-  const [user, setUser] = useState("");
+  const [action, setAction] = useFilter("action");
+  const [actor, setActor] = useFilter("actor");
+  const [user, setUser] = useFilter("user");
   const entries = usePages(async (before) => {
     const asked = { action, actor: actor.trim(), user_id: user.trim(), before, limit: PAGE };
     const page = await get("admin/audit", asked);
@@ -36,15 +39,9 @@ export default function Audit() {
       <${SearchField} label="Who" placeholder="Who, such as key:ada" value=${actor} set=${setActor} />
       <${SearchField} label="User id" value=${user} set=${setUser} />
     </div>
-    ${entries.error && html`<${Note} again=${entries.reload}>${entries.error.message}<//>`}
-    ${!entries.rows && !entries.error && html`<${Skeleton} lines=${8} kind="rows" />`}
-    ${entries.rows && (entries.rows.length
-      ? html`<ol class="entries ${entries.isLoading ? "is-loading" : ""}">
-          ${entries.rows.map((entry) => html`<${Entry} key=${entry.id} of=${entry} />`)}
-        </ol>`
-      : html`<${Empty} icon="audit" title="No entry is like that">Every administrative change is written here in the
-        same transaction as the change.<//>`)}
-    ${entries.more && html`<div class="more"><${Button} busy=${entries.isLoadingMore} onClick=${entries.more}>Show more<//></div>`}`;
+    <${Paged} of=${entries} lines=${8} empty=${html`<${Empty} icon="audit" title="No entry is like that">Every
+      administrative change is written here in the same transaction as the change.<//>`}>${(rows) => html`
+      <ol class="entries">${rows.map((entry) => html`<${Entry} key=${entry.id} of=${entry} />`)}</ol>`}<//>`;
 }
 
 function Chain() {

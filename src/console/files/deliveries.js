@@ -9,7 +9,7 @@ import { PagedTable } from "./table.js";
 const PAGE = 20;
 const STATES = { waiting: ["Waiting", "wait"], delivered: ["Delivered", "live"], given_up: ["Given up", "bad"] };
 
-export function Deliveries({ path, resendPath }) {
+export function Deliveries({ path, resendPath, hrefOf }) {
   const deliveries = usePages(async (before) => {
     const { deliveries: rows } = await get(path, { before, limit: PAGE });
     return { rows, next: rows.length === PAGE ? rows.at(-1).id : null };
@@ -25,7 +25,8 @@ export function Deliveries({ path, resendPath }) {
     ${resend.error && html`<${Note}>${resend.error.message}<//>`}
     <${PagedTable} of=${deliveries} label="Deliveries" empty=${empty} lines=${3} columns=${[
       { head: "Event", kind: "main", cell: (one) => html`<strong>${words(one.event_type.split(".").at(-1))}</strong>
-        <span class="sub">Meeting ${one.meeting_id}</span>` },
+        <span class="sub">${hrefOf ? html`<a href=${hrefOf(one)}>Meeting ${one.meeting_id}</a>`
+          : `Meeting ${one.meeting_id}`}</span>` },
       { head: "State", cell: (one) => html`<${State} of=${one} />` },
       { head: "Posted", cell: (one) => html`<${Time} at=${one.created_at} />` },
       { head: "What to do", kind: "act", cell: (one) => html`<div class="row-actions"><${Button} kind="small"

@@ -3,70 +3,90 @@
 import { html, useEffect, useRef, useState } from "./preact.js";
 import { Button, Copy, Field, Icon, Note, useAction } from "./parts.js";
 
-function Dialog({ title, close, children, wide }) {
+/// `children(leave)`: `leave()` closes it as the browser does, which gives the focus back. With
+/// `isKept` only `leave` closes it.
+function Dialog({ title, close, children, wide, isKept }) {
   const dialog = useRef(null);
+  const isLeaving = useRef(false);
   useEffect(() => {
     dialog.current.showModal();
   }, []);
+  const leave = () => {
+    isLeaving.current = true;
+    dialog.current?.close();
+  };
+  const closed = () => {
+    if (isKept && !isLeaving.current) dialog.current?.showModal();
+    else close();
+  };
+  const stay = (event) => {
+    event.stopPropagation();
+    if (isKept) event.preventDefault();
+  };
+  const pressed = (event) => event.key === "Escape" && stay(event);
   return html`<dialog ref=${dialog} class=${wide ? "wide" : ""} aria-labelledby="dialog-title"
-    onClose=${close} onCancel=${(event) => event.stopPropagation()}>
+    onClose=${closed} onCancel=${stay} onKeyDown=${pressed}>
     <div class="dialog-head">
       <h2 id="dialog-title">${title}</h2>
-      <button type="button" class="button quiet square" aria-label="Close" onClick=${() => dialog.current.close()}>
+      ${!isKept && html`<button type="button" class="button quiet square" aria-label="Close" onClick=${leave}>
         <${Icon} name="close" />
-      </button>
+      </button>`}
     </div>
-    ${children}
+    ${children(leave)}
   </dialog>`;
 }
 
 /// A dialog with a form: `save` runs on submit, `done(outcome)` once that has worked.
 export function FormDialog({ title, close, save, done, word, kind = "primary", canSave = true, children }) {
   const { busy, error, act } = useAction(save);
-  const submit = async (event) => {
+  const submit = async (event, leave) => {
     event.preventDefault();
     if (busy || !canSave) return;
     const outcome = await act();
-    if (outcome !== undefined) done(outcome);
+    if (outcome === undefined) return;
+    leave();
+    done(outcome);
   };
-  return html`<${Dialog} title=${title} close=${close}>
-    <form onSubmit=${submit} novalidate>
+  return html`<${Dialog} title=${title} close=${close}>${(leave) => html`
+    <form onSubmit=${(event) => submit(event, leave)} novalidate>
       <div class="dialog-body">
         ${typeof children === "function" ? children(error?.fields ?? {}) : children}
         ${error && html`<${Note}>${error.message}<//>`}
       </div>
       <div class="dialog-foot">
-        <${Button} kind="quiet" onClick=${close}>Cancel<//>
+        <${Button} kind="quiet" onClick=${leave}>Cancel<//>
         <${Button} type="submit" kind=${kind} busy=${busy} disabled=${!canSave}>${word}<//>
       </div>
-    </form>
+    </form>`}
   <//>`;
 }
 
-/// Asks before something is done that cannot be undone; with `typed`, that text must be typed.
-export function Confirm({ title, children, word, typed, typedLabel, close, run, done }) {
+/// Asks before something is done, in red unless `kind` says otherwise; with `typed`, that text must
+/// be typed.
+export function Confirm({ title, children, word, typed, typedLabel, close, run, done, kind = "danger" }) {
   const [text, set] = useState("");
   const isSure = !typed || text.trim().toLowerCase() === typed.toLowerCase();
   const save = async () => (await run()) ?? true;
   return html`<${FormDialog} title=${title} close=${close} save=${save} done=${done} word=${word}
-    kind="danger" canSave=${isSure}>
+    kind=${kind} canSave=${isSure}>
     <div>${children}</div>
     ${typed && html`<${Field} label=${typedLabel} value=${text} set=${set} autocomplete="off"
       spellcheck="false" />`}
   <//>`;
 }
 
-/// Shows a new key: this once.
+/// Shows a new key: this once. Until it is copied, only "Done" closes the dialog.
 export function Reveal({ title, secret, close, children }) {
-  return html`<${Dialog} title=${title} close=${close}>
+  const [isCopied, copied] = useState(false);
+  return html`<${Dialog} title=${title} close=${close} isKept=${!isCopied}>${(leave) => html`
     <div class="dialog-body">
       <${Note} tone="warn">Copy it now. The server keeps a hash of it alone, so it is never shown again.<//>
       <div class="secret">
         <code tabindex="0" aria-label="The new key">${secret}</code>
-        <${Copy} text=${secret} label="Copy the key" kind="primary" />
+        <${Copy} text=${secret} label="Copy the key" kind="primary" copied=${() => copied(true)} />
       </div>
       ${children}
     </div>
-    <div class="dialog-foot"><${Button} onClick=${close}>Done<//></div>
+    <div class="dialog-foot"><${Button} onClick=${leave}>Done<//></div>`}
   <//>`;
 }

@@ -104,10 +104,12 @@ export function language(code) {
   }
 }
 
-export const platform = (name) => PLATFORMS[name] ?? words(name);
-export const status = (name) => STATUSES[name] ?? [words(name), "done"];
+/// What a table says of a word; a bot may send words that no table has, such as "constructor".
+const known = (table, name, other) => (Object.hasOwn(table, name ?? "") ? table[name] : other);
+export const platform = (name) => known(PLATFORMS, name, words(name));
+export const status = (name) => known(STATUSES, name, [words(name), "done"]);
 export const isOver = (name) => name === "completed" || name === "failed";
-export const reason = (name) => REASONS[name] ?? words(name);
+export const reason = (name) => known(REASONS, name, words(name));
 
 /// A word of the API in plain letters: `user_disabled` becomes `User disabled`.
 export function words(name) {

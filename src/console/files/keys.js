@@ -1,6 +1,7 @@
 // Keys of everybody: which end or lie unused, why one is refused, and the keys of administrators.
 
 import { html, useState } from "./preact.js";
+import { useFilter } from "./address.js";
 import { get, post, remove, useLoad, usePages } from "./api.js";
 import { Confirm, FormDialog, Reveal } from "./dialog.js";
 import { words } from "./format.js";
@@ -11,13 +12,17 @@ import { Choice, TokenDialog, ofUser, tokenColumns } from "./tokens.js";
 
 const WEEK = 7 * 86_400;
 const MONTH = 30 * 86_400;
+/// Tokens are told apart by so many characters. Of a whole one that is pasted no more is kept, and
+/// no more stands in the address of a request.
+const HINT = 4;
+const hintOf = (text) => text.trim().slice(0, HINT);
 const TABS = [
   ["", "All tokens"], ["ending", "Ending in a week"], ["unused", "Unused for 30 days"],
   ["explain", "Explain a key"], ["refused", "Refused"], ["admin", "Admin keys"],
 ];
 
-export default function Keys({ query }) {
-  const [tab, show] = useState(query.get("show") ?? "");
+export default function Keys() {
+  const [tab, show] = useFilter("show");
   const filter = { ending: { ending_within: WEEK }, unused: { unused_for: MONTH } }[tab] ?? {};
   return html`
     <${Head} title="Keys" lead="The tokens of all users, and the keys of administrators." />
@@ -42,7 +47,8 @@ function Tokens({ tab, filter }) {
   }[tab] ?? ["No token is like that", hint ? "Look for the first four characters of a token."
     : "Create one on the page of a user."];
   return html`
-    <div class="toolbar"><${SearchField} label="First four characters of a token" value=${hint} set=${search} /></div>
+    <div class="toolbar"><${SearchField} label="First four characters of a token" value=${hint}
+      set=${(text) => search(text.length === HINT ? text : "")} clean=${hintOf} /></div>
     <${PagedTable} of=${tokens} label="Tokens"
       columns=${tokenColumns({ owner: true, act: (what, token) => act({ what, token }) })}
       dim=${(token) => token.disabled_at} empty=${html`<${Empty} icon="key"
@@ -54,7 +60,11 @@ function Tokens({ tab, filter }) {
 function Explain() {
   const [key, set] = useState("");
   const [answer, show] = useState(null);
-  const { busy, error, act } = useAction(async () => show(await post("admin/tokens/explain", { token: key.trim() })));
+  const { busy, error, act } = useAction(async () => {
+    show(null);
+    show(await post("admin/tokens/explain", { token: key.trim() }));
+    set("");
+  });
   const submit = (event) => {
     event.preventDefault();
     act();

@@ -1,23 +1,27 @@
 // The live feed of one meeting. A ticket stands in the address of the socket, never the key.
 
 import { BASE, post } from "./api.js";
+import { words } from "./format.js";
 
+const LOST = "The connection was lost; trying again.";
 const RETRY_MS = [1000, 2000, 5000, 10_000];
 
 /// Follows a meeting: `on` has `open()`, `segments(segments, removed)`, `status(status)` and
-/// `state(text)`. Gives the function that ends it. A connection that is lost is opened again.
+/// `state(isLive, why)`. Gives the function that ends it. A connection that is lost, or on which the
+/// subscription is refused, is opened again.
 export function follow(meeting, on) {
   let socket = null;
   let isOver = false;
   let attempt = 0;
   let timer;
+  let why = LOST;
 
   const open = async () => {
     try {
       const { ticket } = await post("tickets", { path: "/ws" });
       if (!isOver) connect(ticket);
     } catch (error) {
-      if (error.status === 403 || error.status === 404) return on.state(error.message);
+      if (error.status === 403 || error.status === 404) return on.state(false, error.message);
       again();
     }
     return undefined;
@@ -40,8 +44,14 @@ export function follow(meeting, on) {
   const take = (event) => {
     if (event.type === "subscribed") {
       attempt = 0;
-      on.state("");
+      why = LOST;
+      on.state(true);
       on.open();
+    } else if (event.type === "error") {
+      why = event.reason ?? `The live feed says: ${words(event.error)}. Trying again.`;
+      socket.close();
+    } else if (event.meeting && event.meeting.id !== meeting.id) {
+      // Another meeting at the same link.
     } else if (event.type === "transcript.mutable") {
       on.segments(event.payload.segments, event.payload.removed ?? []);
     } else if (event.type === "meeting.status") {
@@ -51,7 +61,7 @@ export function follow(meeting, on) {
 
   const again = () => {
     if (isOver) return;
-    on.state("The connection was lost; trying again.");
+    on.state(false, why);
     timer = setTimeout(open, RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]);
     attempt += 1;
   };

@@ -4,7 +4,7 @@ import { html, useState } from "./preact.js";
 import { get, post, useEvery, useLoad } from "./api.js";
 import { Confirm } from "./dialog.js";
 import { bytes, duration, isOver, language, number } from "./format.js";
-import { Button, Card, Copy, Facts, Head, Loaded, Note, Place, Skeleton, Status, Time, say } from "./parts.js";
+import { Button, Card, Copy, Facts, Failed, Head, Loaded, Note, Place, Skeleton, Status, Time, say } from "./parts.js";
 import { Timeline, ending } from "./timeline.js";
 
 export default function MeetingPage({ parts }) {
@@ -23,7 +23,7 @@ export default function MeetingPage({ parts }) {
   const back = { href: "#/meetings", text: "Meetings" };
   if (!meeting) {
     return html`<${Head} title="Meeting ${id}" back=${back} />
-      ${details.error ? html`<${Note} again=${details.reload}>${details.error.message}<//>` : html`<${Skeleton} lines=${8} />`}`;
+      ${details.error ? html`<${Failed} of=${details} />` : html`<${Skeleton} lines=${8} />`}`;
   }
   const { performance_metrics: times, transcription_stats: spoken } = details.data;
   const end = ending(meeting);
@@ -32,6 +32,7 @@ export default function MeetingPage({ parts }) {
       of=${meeting} /> · <${Status} of=${meeting.status} />`} back=${back}>
       ${isOpen && html`<${Button} kind="warn-text" icon="stop" onClick=${() => stop(true)}>Stop the bot<//>`}
     <//>
+    <${Failed} of=${details} />
     ${end && html`<${Note} tone=${meeting.status === "failed" ? "warn" : "good"}>${end}<//>`}
     <${Card}><${Facts} rows=${[
       ["User", html`<a href="#/users/${meeting.user_id}">${owner.data?.email ?? `User ${meeting.user_id}`}</a>`],

@@ -1,6 +1,7 @@
 // All meetings of all users, with filters.
 
-import { html, useState } from "./preact.js";
+import { html } from "./preact.js";
+import { useFilter } from "./address.js";
 import { get, useEvery, usePages } from "./api.js";
 import { PLATFORMS, STATUSES, dayBefore, duration, platform } from "./format.js";
 import { Empty, Head, SearchField, Select, Status, Time } from "./parts.js";
@@ -10,11 +11,11 @@ const STATES = [["", "Every state"], ["open", "Open"], ...Object.entries(STATUSE
 const PLATFORM_CHOICES = [["", "Every platform"], ...Object.entries(PLATFORMS)];
 const SPANS = [["", "At any time"], ["0", "Today"], ["6", "In the last 7 days"], ["29", "In the last 30 days"]];
 
-export default function Meetings({ query }) {
-  const [status, setStatus] = useState(query.get("status") ?? "");
-  const [where, setWhere] = useState("");
-  const [span, setSpan] = useState("");
-  const [native, search] = useState("");
+export default function Meetings() {
+  const [status, setStatus] = useFilter("status");
+  const [where, setWhere] = useFilter("platform");
+  const [span, setSpan] = useFilter("days");
+  const [native, search] = useFilter("id");
   const meetings = usePages(async (before) => {
     const from = span && `${dayBefore(Number(span))}T00:00:00.000Z`;
     const asked = { status, platform: where, native_meeting_id: native.trim(), from, before, limit: 50 };

@@ -1,7 +1,7 @@
 // One's own tokens: the one in use, others, and narrower ones for programs.
 
 import { html, useState } from "./preact.js";
-import { get, post, remove, useLoad } from "./api.js";
+import { answer, get, post, useLoad } from "./api.js";
 import { scope } from "./format.js";
 import { Button, Card, Empty, Facts, Head, Loaded, Time } from "./parts.js";
 import { end, replaceKey } from "./session.js";
@@ -32,8 +32,9 @@ export default function MyKeys() {
       return made;
     },
     revoke: async (token) => {
-      await remove(`user/tokens/${token.id}`);
+      const outcome = await answer("DELETE", `user/tokens/${token.id}`);
       if (token.id === inUse) end("You revoked the token that you had signed in with.");
+      return outcome;
     },
   };
   return html`

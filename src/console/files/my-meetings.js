@@ -1,6 +1,7 @@
 // One's own meetings: paste a link to send a bot, and see where the others are.
 
 import { html, useState } from "./preact.js";
+import { useFilter } from "./address.js";
 import { get, post, useEvery, useLoad, usePages } from "./api.js";
 import { LANGUAGES, PLATFORMS, STATUSES, language, platform } from "./format.js";
 import { Button, Empty, Field, Head, Note, Select, Status, Time, say, useAction } from "./parts.js";
@@ -17,14 +18,16 @@ export const pageOf = ({ id, platform: where, native_meeting_id: native }) =>
   `#/meetings/${where}/${encodeURIComponent(native)}?id=${id}`;
 
 export default function MyMeetings() {
-  const [status, setStatus] = useState("");
-  const [where, setWhere] = useState("");
+  const [status, setStatus] = useFilter("status");
+  const [where, setWhere] = useFilter("platform");
   const me = useLoad((signal) => get("user", {}, signal), []);
   const meetings = usePages(async (skip) => {
     const { meetings: rows } = await get("meetings", { status, platform: where, skip, limit: PAGE });
     return { rows, next: rows.length === PAGE ? (skip ?? 0) + PAGE : null };
   }, [status, where]);
-  useEvery(5, () => {
+  // Every request counts as use of the token: where no bot is on its way, less is asked.
+  const isBusy = me.data?.seats_in_use > 0;
+  useEvery(isBusy ? 5 : 60, () => {
     meetings.refresh();
     me.reload();
   });

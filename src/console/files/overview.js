@@ -4,7 +4,7 @@ import { html } from "./preact.js";
 import { get, useEvery, useLoad } from "./api.js";
 import { Chart } from "./chart.js";
 import { ago, bytes, number, plural, words } from "./format.js";
-import { Card, Facts, Head, Meter, Note, Skeleton, Time } from "./parts.js";
+import { Card, Facts, Failed, Head, Meter, Note, Skeleton, Time } from "./parts.js";
 
 export default function Overview() {
   const overview = useLoad((signal) => get("admin/overview", {}, signal), []);
@@ -14,7 +14,7 @@ export default function Overview() {
   const points = (member) => data.counted.days.map((day) => ({ day: day.day, value: day[member] }));
   return html`
     <${Head} title="Overview" lead="What happens on this server, and what wants a look." />
-    ${error && html`<${Note} again=${overview.reload}>${error.message}<//>`}
+    <${Failed} of=${overview} />
     ${!data && !error && html`<${Waiting} />`}
     ${data && html`
     <div class="warnings">${data.warnings.map((warning) => html`<${Note} key=${warning.code}

@@ -2,9 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "./preact.js";
 import { ago, dateTime, platform, status } from "./format.js";
-import { say } from "./say.js";
-
-export { say };
+export { say } from "./say.js";
 
 /// Icons of 20 by 20, as the strokes of one path each.
 const ICONS = {
@@ -120,8 +118,8 @@ export function Check({ label, hint, checked, set, disabled }) {
   </div>`;
 }
 
-/// A search field that waits until the typing rests.
-export function SearchField({ label, value, set, placeholder }) {
+/// A search field that waits until the typing rests; `clean` makes of what is typed what is kept.
+export function SearchField({ label, value, set, placeholder, clean = (text) => text }) {
   const [typed, type] = useState(value);
   const latest = useRef(value);
   latest.current = value;
@@ -133,7 +131,7 @@ export function SearchField({ label, value, set, placeholder }) {
   return html`<div class="search">
     <${Icon} name="search" />
     <input type="search" aria-label=${label} placeholder=${placeholder ?? label} value=${typed}
-      autocomplete="off" spellcheck="false" onInput=${(event) => type(event.target.value)} />
+      autocomplete="off" spellcheck="false" onInput=${(event) => type((event.target.value = clean(event.target.value)))} />
   </div>`;
 }
 
@@ -174,36 +172,56 @@ export const Facts = ({ rows }) => html`<dl class="facts">
   ${rows.filter(Boolean).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value ?? "–"}</dd></div>`)}
 </dl>`;
 
+/// Why the newest is not there, and of when that is which stands there instead.
+export const Failed = ({ of }) => of.error && html`<${Note} again=${of.reload}>${of.error.message}${
+  of.data && html` What is shown is of <${Time} at=${of.at} exact />.`}<//>`;
+
 /// Shows what is loaded, what failed, or what will come.
 export function Loaded({ of, lines = 4, children }) {
-  if (of.data) return children(of.data);
-  if (of.error) return html`<${Note} again=${of.reload}>${of.error.message}<//>`;
+  if (of.data) return html`<${Failed} of=${of} />${children(of.data)}`;
+  if (of.error) return html`<${Failed} of=${of} />`;
   return html`<${Skeleton} lines=${lines} />`;
 }
 
-/// Copies a text and says so.
-export function Copy({ text, label = "Copy", kind = "small" }) {
-  const [isDone, done] = useState(false);
+/// Copies a text, calls `copied`, and says so beside the button: also within a dialog.
+export function Copy({ text, label = "Copy", kind = "small", copied }) {
+  const [state, set] = useState("");
   const copy = async () => {
-    await toClipboard(typeof text === "function" ? text() : text);
-    say("Copied");
-    done(true);
-    setTimeout(() => done(false), 2000);
+    const isCopied = await toClipboard(typeof text === "function" ? text() : text);
+    set(isCopied ? "done" : "failed");
+    if (!isCopied) return;
+    copied?.();
+    setTimeout(() => set(""), 2000);
   };
+  const isDone = state === "done";
   return html`<${Button} kind=${kind} icon=${isDone ? "check" : "copy"} onClick=${copy}>
-    ${isDone ? "Copied" : label}<//>`;
+      ${isDone ? "Copied" : label}<//>
+    <span role="status" class="unseen">${isDone && "Copied"}</span>
+    ${state === "failed" && html`<span class="fault" role="alert">The browser does not let this page
+      copy. Select the text and copy it by hand.</span>`}`;
 }
 
+/// Whether a text is in the clipboard now.
 async function toClipboard(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  // Without HTTPS, and not on this machine, browsers have the old way alone.
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Without HTTPS, and not on this machine, browsers have the old way alone.
+    return byCommand(text);
+  }
+}
+
+function byCommand(text) {
   const area = document.createElement("textarea");
   area.value = text;
+  const focused = document.activeElement;
   (document.querySelector("dialog[open]") ?? document.body).append(area);
   area.select();
-  document.execCommand("copy");
+  const isCopied = document.execCommand("copy");
   area.remove();
-  return undefined;
+  focused?.focus();
+  return isCopied;
 }
 
 /// What runs when a button is pressed: busy meanwhile, and with the error that it ended with.

@@ -4,6 +4,7 @@ import { html } from "./preact.js";
 import { download, save } from "./api.js";
 import { dateTime, platform, position } from "./format.js";
 import { Button, Note, useAction } from "./parts.js";
+import { sentId } from "./session.js";
 import { runs } from "./spoken.js";
 
 const FORMATS = ["txt", "srt", "vtt", "md"];
@@ -12,7 +13,7 @@ export function Save({ meeting, name, segments }) {
   const file = (meeting.data.name ?? meeting.native_meeting_id).replace(/[^\p{L}\p{N}.-]+/gu, "-");
   const { error, act } = useAction(async (format) => {
     if (format === "md") save(new Blob([markdown(meeting, segments)], { type: "text/markdown" }), `${file}.md`);
-    else await download(`transcripts/${name}`, { meeting_id: meeting.id, format }, `${file}.${format}`);
+    else await download(`transcripts/${name}`, { meeting_id: sentId(meeting.id), format }, `${file}.${format}`);
   });
   return html`<span class="faint">Save as</span>${FORMATS.map((format) => html`<${Button} kind="small"
     onClick=${() => act(format)}

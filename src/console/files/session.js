@@ -1,12 +1,13 @@
 // Who is signed in. The key is in the memory of this page alone, unless "remember in this tab" was
-// chosen: then it is in sessionStorage, which goes with the tab.
+// chosen: then it is in sessionStorage too, which a reload, a duplicate of the tab and a tab that is
+// opened again keep.
 
 const PLACE = "vomeet.session";
 
 let current = null;
 const watchers = new Set();
 
-/// What is signed in: {kind: "admin" | "user", key}; null while nobody is.
+/// What is signed in: {kind: "admin" | "user", key, name, isOfOneMeeting}; null while nobody is.
 export const session = () => current;
 
 /// Calls `watcher(session, notice)` after each change; gives the function that ends it.
@@ -15,15 +16,19 @@ export function onSession(watcher) {
   return () => watchers.delete(watcher);
 }
 
-export function begin(kind, key, isRemembered) {
-  current = { kind, key, isRemembered };
+/// The id of a meeting as it is sent: a token that is limited to one meeting names none by its id.
+export const sentId = (id) => (current?.isOfOneMeeting ? null : id);
+
+/// `owner` is {kind, name, isOfOneMeeting}.
+export function begin(owner, key, isRemembered) {
+  current = { ...owner, key, isRemembered };
   store(isRemembered ? current : null);
   publish();
 }
 
 /// Another key in the place of the present one, after a rotation.
 export function replaceKey(key) {
-  if (current) begin(current.kind, key, current.isRemembered);
+  if (current) begin(current, key, current.isRemembered);
 }
 
 /// Signs out; `notice` says why where it was not asked for.
@@ -39,12 +44,32 @@ export function resume() {
   try {
     const kept = JSON.parse(sessionStorage.getItem(PLACE));
     if (kept?.key && (kept.kind === "admin" || kept.kind === "user")) {
-      current = { kind: kept.kind, key: kept.key, isRemembered: true };
+      current = { ...kept, isRemembered: true };
     }
   } catch {
     current = null;
   }
   return current;
+}
+
+/// Redeems the link of `vomeet open`, if the page was opened by one: a session in the memory of this
+/// page. Gives the sentence of the refusal, if there is one. The link leaves the address at once.
+export async function redeemLink() {
+  const link = /^#open=([0-9A-Za-z]{40})$/.exec(location.hash)?.[1];
+  if (!link) return "";
+  history.replaceState(null, "", "#/");
+  const headers = { "Content-Type": "application/json" };
+  try {
+    const request = { method: "POST", headers, body: JSON.stringify({ link }) };
+    const response = await fetch("sessions", request);
+    const answer = await response.json();
+    if (!response.ok) return String(answer.detail);
+    const owner = { kind: "admin", name: "Administrator", isOfOneMeeting: false };
+    begin(owner, answer.session, false);
+    return "";
+  } catch {
+    return "The server could not be reached.";
+  }
 }
 
 function store(value) {

@@ -1,6 +1,6 @@
 // What was said: segments by time, together where one speaker goes on, in the speaker's colour.
 
-import { html, useEffect, useRef, useState } from "./preact.js";
+import { html, useEffect, useMemo, useRef, useState } from "./preact.js";
 import { clock, position } from "./format.js";
 import { Button } from "./parts.js";
 
@@ -73,15 +73,18 @@ export function Spoken({ segments, wanted, isLive }) {
         <header><strong>${run.speaker ?? "Somebody"}</strong>
           <time datetime=${run.segments[0].absolute_start_time}
             title=${clock(run.segments[0].absolute_start_time)}>${startOf(run, segments)}</time></header>
-        <p>${run.segments.map((segment) => html`<span key=${segment.segment_id} class=${segment.completed ? ""
-          : "draft"}>${
-          pieces(segment.text, wanted).map((piece) => (piece.isFound
-            ? html`<mark>${piece.text}</mark>` : piece.text))} </span>`)}</p>
+        <p>${run.segments.map((segment) => html`<${Segment} key=${segment.segment_id} of=${segment}
+          wanted=${wanted} />`)}</p>
       </article>`)}
     </div>
     ${isBehind && html`<${Button} kind="primary newest" onClick=${toEnd}>To the newest words<//>`}
   </div>`;
 }
+
+/// One segment: made anew only when it changes, however many there are.
+const Segment = ({ of, wanted }) => useMemo(() => html`<span class=${of.completed ? "" : "draft"}>${
+  pieces(of.text, wanted).map((piece) => (piece.isFound
+    ? html`<mark>${piece.text}</mark>` : piece.text))} </span>`, [of, wanted]);
 
 /// Seconds from the first word: a segment of the live feed and one of the transcript count alike.
 const startOf = (run, segments) =>

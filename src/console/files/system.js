@@ -24,7 +24,7 @@ function Health({ of }) {
       ${data.findings.map((found) => html`<${Note} key=${found.code} tone=${TONES[found.severity]}>
         <strong>${found.message}</strong> ${found.advice}<//>`)}
       <${Facts} rows=${[
-        ["State", html`<${State} of=${data} />`],
+        ["State", of.error ? html`<${Badge} tone="bad">Not known<//>` : html`<${State} of=${data} />`],
         ["Version", data.version],
         ["Running since", html`<${Time} at=${data.started_at} exact />`],
         ["Database", html`${bytes(data.database_bytes)}, with ${bytes(data.wal_bytes)} of write-ahead log`],
@@ -108,8 +108,8 @@ function Settings() {
 /// What stands in back quotes is code.
 const help = (text) => text.split("`").map((part, index) => (index % 2 ? html`<code>${part}</code>` : part));
 
-function Value({ of: { value, is_secret: isSecret } }) {
-  if (isSecret) return html`<span class="faint">secret</span>`;
+function Value({ of: { value, source, is_secret: isSecret } }) {
+  if (isSecret) return html`<span class="faint">${source === "default" ? "not set" : "set, not shown"}</span>`;
   if (value === null || value === "" || value.length === 0) return html`<span class="faint">empty</span>`;
   return html`<code>${typeof value === "string" ? value : [value].flat().join(", ")}</code>`;
 }

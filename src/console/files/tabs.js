@@ -1,6 +1,6 @@
 // Tabs: arrow keys go from one to the next, Tab goes into what is shown.
 
-import { html, useRef } from "./preact.js";
+import { html, useEffect, useRef } from "./preact.js";
 
 export function Tabs({ label, tabs, chosen, choose, children }) {
   const list = useRef(null);
@@ -13,6 +13,10 @@ export function Tabs({ label, tabs, chosen, choose, children }) {
     choose(tabs[next][0]);
     list.current.children[next].focus();
   };
+  // On a phone not all of them are in sight.
+  useEffect(() => {
+    list.current.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [chosen]);
   const name = (key) => `tab-${key || "first"}`;
   return html`
     <div class="tabs" role="tablist" aria-label=${label} ref=${list} onKeyDown=${move}>

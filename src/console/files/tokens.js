@@ -1,9 +1,9 @@
 // Tokens, as administrators and their holders look after them: the table and its dialogs.
 
 import { html, useState } from "./preact.js";
-import { patch, post, remove } from "./api.js";
+import { answer, patch, post } from "./api.js";
 import { Confirm, FormDialog, Reveal } from "./dialog.js";
-import { PLATFORMS, platform, scope } from "./format.js";
+import { PLATFORMS, number, platform, scope } from "./format.js";
 import { Badge, Button, Check, Field, Time, say } from "./parts.js";
 
 const DAY = 86_400;
@@ -25,7 +25,7 @@ export const ofUser = (userId) => ({
   create: (body) => post(`admin/users/${userId}/tokens`, body),
   update: (token, body) => patch(`admin/tokens/${token.id}`, body),
   rotate: (token, body) => post(`admin/tokens/${token.id}/rotate`, body),
-  revoke: (token) => remove(`admin/tokens/${token.id}`),
+  revoke: (token) => answer("DELETE", `admin/tokens/${token.id}`),
 });
 
 export function TokenState({ token }) {
@@ -84,10 +84,10 @@ export function TokenDialog({ open, close, api, changed, graces = GRACES, ends =
   if (open.what === "narrow") return html`<${NarrowToken} ...${given} />`;
   if (open.what === "rotate") return html`<${RotateToken} ...${given} />`;
   return html`<${Confirm} title="Revoke this token?" word="Revoke" close=${close}
-    run=${() => api.revoke(open.token)} done=${() => finish("The token is revoked")}>
+    run=${() => api.revoke(open.token)} done=${({ tokens }) => finish(tokens > 1
+      ? `${number(tokens)} tokens are revoked` : "The token is revoked")}>
     <p><strong>${open.token.name ?? open.token.hint}</strong> is refused from the next request on, and so are the
-      tokens that its holder
-      rotated it to. This cannot be undone.</p>
+      tokens that its holder rotated it to or made with it. This cannot be undone.</p>
   <//>`;
 }
 

@@ -1,81 +1,94 @@
 // One of one's own meetings: the transcript, which grows while the meeting goes on.
 
 import { html, useEffect, useRef, useState } from "./preact.js";
-import { get, patch, put, remove, useLoad } from "./api.js";
+import { get, patch, put, remove, useEvery, useLoad } from "./api.js";
 import { Confirm, FormDialog } from "./dialog.js";
-import { isOver } from "./format.js";
+import { dateTime, isOver } from "./format.js";
 import { follow } from "./live.js";
+import { length } from "./meetings.js";
 import { LanguageChoice } from "./my-meetings.js";
-import { Badge, Button, Card, Copy, Empty, Field, Head, Note, Place, SearchField, Skeleton, Status, say } from "./parts.js";
+import { Badge, Button, Card, Copy, Empty, Failed, Field, Head, Note, Place, SearchField, Skeleton, Status, say } from "./parts.js";
 import { Save, plainText } from "./save.js";
+import { sentId } from "./session.js";
 import { Spoken, count, merged } from "./spoken.js";
 import { Timeline, ending } from "./timeline.js";
 import { Choice } from "./tokens.js";
 
+const CONNECTING = { isLive: false, why: "" };
+/// A transcript that could not be loaded again is asked for once more after so many seconds.
+const RETRY_SECONDS = 5;
+
 export default function TranscriptPage({ parts, query }) {
   const [, where, native] = parts;
-  const id = query.get("id");
-  const name = `${where}/${encodeURIComponent(native)}`;
+  const id = sentId(query.get("id"));
+  const name = `${encodeURIComponent(where)}/${encodeURIComponent(native)}`;
   const loaded = useLoad((signal) => get(`transcripts/${name}`, { meeting_id: id }, signal), [name, id]);
   const [known, setSegments] = useState(null);
-  const [feed, setFeed] = useState("");
+  const [feed, setFeed] = useState(CONNECTING);
   const [asked, ask] = useState(null);
   const [wanted, search] = useState("");
   const meeting = loaded.data;
   const segments = known ?? meeting?.segments ?? [];
   const isOpen = Boolean(meeting) && !isOver(meeting.status);
-  // What was pushed since the transcript was last asked for: it may be newer than the response.
-  const pushed = useRef([]);
+  // What was pushed since the transcript was last asked for, by segment, null for those withdrawn:
+  // it may be newer than the response.
+  const pushed = useRef(new Map());
   useEffect(() => {
     if (!meeting) return;
-    const later = isOpen ? pushed.current : [];
-    setSegments(later.reduce((all, [more, removed]) => merged(all, more, removed), meeting.segments));
+    const later = isOpen ? [...pushed.current] : [];
+    const removed = later.filter(([, segment]) => !segment).map(([gone]) => gone);
+    const more = later.map(([, segment]) => segment).filter(Boolean);
+    setSegments(merged(meeting.segments, more, removed));
   }, [meeting]);
   const reload = useRef(null);
   reload.current = () => {
-    pushed.current = [];
-    loaded.reload();
+    pushed.current.clear();
+    return loaded.reload();
   };
+  useEvery(RETRY_SECONDS, () => meeting && loaded.error && !loaded.isLoading && reload.current());
   useEffect(() => {
     if (!isOpen) return undefined;
-    return follow({ platform: where, native_meeting_id: native }, {
+    setFeed(CONNECTING);
+    return follow(meeting, {
       // Whatever was said before the subscription is asked for after it: nothing is missed.
       open: () => reload.current(),
       segments: (more, removed) => {
-        pushed.current.push([more, removed]);
+        for (const gone of removed) pushed.current.set(gone, null);
+        for (const segment of more) pushed.current.set(segment.segment_id, segment);
         setSegments((old) => merged(old ?? [], more, removed));
       },
       status: () => reload.current(),
-      state: setFeed,
+      state: (isLive, why = "") => setFeed({ isLive, why }),
     });
-  }, [isOpen, where, native]);
+  }, [isOpen, meeting?.id]);
 
   const back = { href: "#/meetings", text: "Meetings" };
   if (!meeting) {
     return html`<${Head} title=${native} back=${back} />
-      ${loaded.error ? html`<${Note} again=${loaded.reload}>${loaded.error.message}<//>` : html`<${Skeleton} lines=${8} />`}`;
+      ${loaded.error ? html`<${Failed} of=${loaded} />` : html`<${Skeleton} lines=${8} />`}`;
   }
   const title = meeting.data.name ?? native;
   const done = (message) => () => {
     say(message);
     ask(null);
-    loaded.reload();
+    reload.current();
   };
   const given = { meeting, name, close: () => ask(null), done };
   const end = ending(meeting);
   return html`
-    <${Head} title=${title} lead=${html`<${Place} of=${meeting} /> · <${Status} of=${meeting.status} />`}
-      back=${back}>
+    <${Head} title=${title} lead=${html`<${Place} of=${meeting} /> · <${When} of=${meeting} /> · <${Status}
+      of=${meeting.status} />`} back=${back}>
       <${Button} icon="edit" onClick=${() => ask("name")}>Name and notes<//>
       ${meeting.status === "active" && html`<${Button} onClick=${() => ask("language")}>Language<//>`}
       ${isOpen && html`<${Button} kind="warn-text" icon="stop" onClick=${() => ask("stop")}>Stop<//>`}
       ${!isOpen && html`<${Button} kind="warn-text" icon="trash" onClick=${() => ask("delete")}>Delete<//>`}
     <//>
     ${end && html`<${Note} tone=${meeting.status === "failed" ? "warn" : "good"}>${end}<//>`}
-    ${feed && isOpen && html`<${Note} tone="warn">${feed}<//>`}
+    <${Failed} of=${loaded} />
+    ${feed.why && isOpen && html`<${Note} tone="warn">${feed.why}<//>`}
     ${meeting.data.notes && html`<${Card} title="Notes"><p class="notes">${meeting.data.notes}</p><//>`}
     <div class="columns uneven">
-      <${Card} title=${html`Transcript ${isOpen && !feed && html`<${Badge} tone="live">Live<//>`}`}
+      <${Card} title=${html`Transcript ${isOpen && html`<${Feed} of=${feed} />`}`}
         actions=${segments.length > 0 && html`
         <${Copy} label="Copy" text=${() => plainText(segments)} /><${Save} meeting=${meeting} name=${name}
           segments=${segments} />`}>
@@ -92,12 +105,22 @@ export default function TranscriptPage({ parts, query }) {
       run=${() => remove(`bots/${name}`)} done=${done("The bot is asked to leave")}>
       <p>The bot leaves the meeting. What was said until then stays.</p><//>`}
     ${asked === "delete" && html`<${Confirm} title="Delete this transcript?" word="Delete" close=${given.close}
-      run=${() => remove(`meetings/${name}`, { meeting_id: meeting.id })} done=${() => {
+      run=${() => remove(`meetings/${name}`, { meeting_id: sentId(meeting.id) })} done=${() => {
         say("The transcript is deleted");
         location.hash = "#/meetings";
       }}><p>What was said in <strong>${title}</strong>, its name and its notes are deleted, from the database files
         too. This cannot be undone.</p><//>`}`;
 }
+
+/// The day and the time that a meeting began, and how long it was.
+function When({ of }) {
+  const start = of.start_time ?? of.created_at;
+  return html`<time datetime=${start}>${dateTime(start)}</time>${of.end_time && of.start_time
+    ? `, ${length(of)}` : ""}`;
+}
+
+const Feed = ({ of: { isLive } }) => (isLive ? html`<${Badge} tone="live">Live<//>`
+  : html`<${Badge} tone="wait">Connecting<//>`);
 
 function Nothing({ status }) {
   const [title, text] = {
@@ -113,7 +136,8 @@ function Nothing({ status }) {
 function NameDialog({ meeting, name, close, done }) {
   const [title, setTitle] = useState(meeting.data.name ?? "");
   const [notes, setNotes] = useState(meeting.data.notes ?? "");
-  const save = () => patch(`meetings/${name}`, { data: { name: title, notes } });
+  // Of several meetings at one link it is this one, and not the newest.
+  const save = () => patch(`meetings/${name}`, { data: { name: title, notes } }, { meeting_id: sentId(meeting.id) });
   return html`<${FormDialog} title="Name and notes" close=${close} save=${save}
     done=${done("The meeting is changed")} word="Save">
     ${(faults) => html`

@@ -40,10 +40,12 @@ export default function Usage({ kind }) {
     <${Card} title=${title}><${Chart} title=${title} unit=${unit}
       points=${usage.data && byDay(usage.data.usage, figure, Number(days))} /><//>
     <${Card} title=${isAdmin ? "By user" : "By token"}>
-      <${Loaded} of=${share}>${({ usage: rows }) => (rows.length
+      <${Loaded} of=${share}>${({ usage: rows, next }) => (rows.length
         ? html`<${Table} label="Shares" keyOf=${(row) => row.user_id ?? row.token_id}
           columns=${columns(isAdmin, names.data)}
-            rows=${[...rows].sort((one, other) => other[figure] - one[figure])} />`
+            rows=${[...rows].sort((one, other) => other[figure] - one[figure])} />
+          ${next && html`<p class="hint">These are the first ${rows.length} by id, the biggest of them first;
+            there are more.</p>`}`
         : html`<${Empty} icon="usage" title="Nothing was used">In this time nobody sent a request or a
           bot.<//>`)}<//>
     <//>`;

@@ -1,12 +1,12 @@
 // One user: what they may do, their tokens, meetings, usage and webhook.
 
 import { html, useState } from "./preact.js";
-import { download, get, patch, remove, useLoad, usePages } from "./api.js";
+import { download, get, patch, remove, typedNumber, useLoad, usePages } from "./api.js";
 import { Chart, byDay } from "./chart.js";
 import { Deliveries } from "./deliveries.js";
 import { Confirm, FormDialog } from "./dialog.js";
 import { duration, number, plural } from "./format.js";
-import { Badge, Button, Card, Check, Empty, Facts, Field, Head, Loaded, Note, Skeleton, Time, say, useAction } from "./parts.js";
+import { Badge, Button, Card, Check, Empty, Facts, Failed, Field, Head, Loaded, Note, Skeleton, Time, say, useAction } from "./parts.js";
 import { MeetingsTable } from "./meetings.js";
 import { Table } from "./table.js";
 import { TokenDialog, ofUser, tokenColumns } from "./tokens.js";
@@ -19,7 +19,7 @@ export default function UserPage({ parts }) {
   const back = { href: "#/users", text: "Users" };
   if (!user.data) {
     return html`<${Head} title="User ${id}" back=${back} />
-      ${user.error ? html`<${Note} again=${user.reload}>${user.error.message}<//>` : html`<${Skeleton} lines=${8} />`}`;
+      ${user.error ? html`<${Failed} of=${user} />` : html`<${Skeleton} lines=${8} />`}`;
   }
   const { data } = user;
   const close = () => ask(null);
@@ -36,6 +36,7 @@ export default function UserPage({ parts }) {
         : "Disable"}<//>
       <${Button} kind="warn-text" icon="trash" onClick=${() => ask("erase")}>Erase<//>
     <//>
+    <${Failed} of=${user} />
     ${data.disabled_at && html`<${Note} tone="warn">Disabled <${Time} at=${data.disabled_at} />: all their tokens
       are refused, and nothing is deleted.<//>`}
     ${exported.error && html`<${Note}>${exported.error.message}<//>`}
@@ -46,7 +47,7 @@ export default function UserPage({ parts }) {
     ${asked === "edit" && html`<${Edit} user=${data} close=${close} done=${changed("The user is changed")} />`}
     ${asked === "disable" && html`<${Disable} user=${data} close=${close}
       done=${changed("The user is disabled")} />`}
-    ${asked === "enable" && html`<${Confirm} title="Enable this user?" word="Enable" close=${close}
+    ${asked === "enable" && html`<${Confirm} title="Enable this user?" word="Enable" kind="primary" close=${close}
       run=${() => patch(`admin/users/${id}`, { disabled: false })} done=${changed("The user is enabled")}>
       <p>Their tokens are accepted again.</p><//>`}
     ${asked === "erase" && html`<${Confirm} title="Erase this user?" word="Erase for ever" typed=${data.email}
@@ -110,14 +111,14 @@ function Webhook({ id }) {
       ? html`<code>${data.webhook_url}</code> ${data.has_secret ? "signed" : "not signed"}`
       : html`<span class="faint">None is set.</span>`}</p>`}<//>
     <${Deliveries} path="admin/users/${id}/webhook/deliveries"
-      resendPath=${(one) => `admin/deliveries/${one.id}/resend`} />
+      resendPath=${(one) => `admin/deliveries/${one.id}/resend`} hrefOf=${(one) => `#/meetings/${one.meeting_id}`} />
   <//>`;
 }
 
 function Edit({ user, close, done }) {
   const [name, setName] = useState(user.name ?? "");
   const [bots, setBots] = useState(String(user.max_concurrent_bots));
-  const save = () => patch(`admin/users/${user.id}`, { name: name || null, max_concurrent_bots: Number(bots) });
+  const save = async () => patch(`admin/users/${user.id}`, { name: name || null, max_concurrent_bots: typedNumber(bots, "max_concurrent_bots") });
   return html`<${FormDialog} title="Edit ${user.email}" close=${close} save=${save} done=${done} word="Save">
     ${(faults) => html`
       <${Field} label="Name" value=${name} set=${setName} error=${faults.name} autocomplete="off" />

@@ -1,7 +1,8 @@
 // All users: find one, see who is busy, add another.
 
 import { html, useState } from "./preact.js";
-import { get, post, usePages } from "./api.js";
+import { useFilter } from "./address.js";
+import { answer, get, typedNumber, usePages } from "./api.js";
 import { FormDialog } from "./dialog.js";
 import { number } from "./format.js";
 import { Badge, Button, Empty, Field, Head, Meter, SearchField, Select, Time, say } from "./parts.js";
@@ -10,15 +11,15 @@ import { PagedTable } from "./table.js";
 const STATES = [["", "All users"], ["active", "Enabled"], ["disabled", "Disabled"]];
 
 export default function Users() {
-  const [q, search] = useState("");
-  const [state, setState] = useState("");
+  const [q, search] = useFilter("q");
+  const [state, setState] = useFilter("state");
   const [isAdding, add] = useState(false);
   const users = usePages(async (after) => {
     const page = await get("admin/users/search", { q, state, after, limit: 50 });
     return { rows: page.users, next: page.next };
   }, [q, state]);
-  const added = (user) => {
-    say(`${user.email} is a user`);
+  const added = ({ status, data: user }) => {
+    say(status === 201 ? `${user.email} is a user` : `${user.email} is a user already; nothing was changed`);
     location.hash = `#/users/${user.id}`;
   };
   const isFiltered = q || state;
@@ -57,7 +58,10 @@ function AddUser({ close, done }) {
   const [email, setEmail] = useState("");
   const [name, setName] = useState("");
   const [bots, setBots] = useState("1");
-  const save = () => post("admin/users", { email, name: name || null, max_concurrent_bots: Number(bots) });
+  const save = () => {
+    const limit = typedNumber(bots, "max_concurrent_bots");
+    return answer("POST", "admin/users", { body: { email, name: name || null, max_concurrent_bots: limit } });
+  };
   return html`<${FormDialog} title="Add a user" close=${close} save=${save} done=${done} word="Add">
     ${(faults) => html`
       <${Field} label="E-mail address" type="email" value=${email} set=${setEmail} error=${faults.email}

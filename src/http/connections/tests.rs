@@ -16,6 +16,7 @@ fn limits(connections_max: usize) -> Limits {
         idle_time_max: 10 * TICK,
         body_time_max: 4 * TICK,
         response_time_max: TICK,
+        drain_time: TICK,
         stop_time_max: TICK,
         allowed_hosts: Vec::new(),
         cors: Cors::default(),

@@ -151,6 +151,8 @@ struct Walk {
     erased: HashSet<i64>,
     /// The entry that tells of the base, and what it says.
     pruned: Option<String>,
+    /// Restores: the number of the entry, and the id of the last user that the backup knew.
+    restores: Vec<(i64, i64)>,
 }
 
 /// Holds every entry against its hash and its neighbours, as of one moment.
@@ -164,6 +166,7 @@ pub(in crate::store) fn verify(db: &Connection) -> rusqlite::Result<Verification
         missing: HashMap::new(),
         erased: HashSet::new(),
         pruned: None,
+        restores: Vec::new(),
     };
     let mut statement = tx.prepare(
         "SELECT a.id, a.at, a.actor, a.address, a.action, a.subject, a.subject_id, a.user_id, a.details_hash, a.hash,
@@ -213,6 +216,10 @@ impl Walk {
         if bound.action == Action::AuditPrune.as_str() {
             self.pruned = text(12)?.map(str::to_owned);
         }
+        if bound.action == Action::DatabaseRestore.as_str() {
+            let last_user = text(12)?.and_then(last_user_restored);
+            self.restores.extend(last_user.map(|last_user| (bound.id, last_user)));
+        }
         self.last = (bound.id, hash);
         self.found.entries += 1;
         self.found.first_id.get_or_insert(bound.id);
@@ -235,9 +242,13 @@ impl Walk {
                 format!("is missing, and all up to {written}: the newest were removed"),
             );
         }
-        // Details go with the person, and that leaves an entry.
+        // Details go with the person, and that leaves an entry: of the erasure, or of the restore
+        // from a backup that did not know the person yet.
         let unexplained = |(user, id): (&Option<i64>, &i64)| {
-            let explained = user.is_some_and(|user| self.erased.contains(&user));
+            let explained = user.is_some_and(|user| {
+                let is_lost = |(at, last_user): &(i64, i64)| at > id && user > *last_user;
+                self.erased.contains(&user) || self.restores.iter().any(is_lost)
+            });
             (!explained).then_some(*id)
         };
         let mut unexplained: Vec<_> = self.missing.iter().filter_map(unexplained).collect();
@@ -254,6 +265,12 @@ impl Walk {
         self.found.head = hex(&self.last.1);
         self.found.intact = self.found.faults.is_empty();
     }
+}
+
+/// The id of the last user whom the backup knew, from the details of a restore.
+fn last_user_restored(details: &str) -> Option<i64> {
+    let details: serde_json::Value = serde_json::from_str(details).ok()?;
+    details["ids"]["users"]["restored"].as_i64()
 }
 
 /// The details of an entry that says up to where the log was pruned.

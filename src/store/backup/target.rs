@@ -139,13 +139,11 @@ fn refuse_what_is_there(path: &Path, replace: bool) -> Result<()> {
         );
         return Err(Error::BackupConflict(why));
     }
-    match hold_still(path) {
-        Ok(_) => Ok(()),
-        Err(_) => {
-            let why = format!("{shown} is in use by a server; choose another name.");
-            Err(Error::BackupConflict(why))
-        }
+    if hold_still(path).is_err() {
+        let why = format!("{shown} is in use by a server; choose another name.");
+        return Err(Error::BackupConflict(why));
     }
+    Ok(())
 }
 
 fn exists(path: &Path) -> Error {

@@ -144,7 +144,7 @@ pub(crate) fn count_rows(connection: &Connection) -> rusqlite::Result<BTreeMap<S
 }
 
 /// What SQLite finds wrong with the pages, the indexes and the word index.
-fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+pub(in crate::store) fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut check = connection.prepare(&format!("PRAGMA integrity_check({FAULTS_MAX})"))?;
     let lines = check.query_map([], |row| row.get(0))?;
     let lines: Vec<String> = lines.collect::<rusqlite::Result<_>>()?;

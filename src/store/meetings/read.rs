@@ -124,7 +124,7 @@ impl MeetingName {
 
     /// Why there is no such meeting. A platform that nothing was ever written of is a fault of the
     /// path.
-    fn missing(&self) -> Error {
+    pub(crate) fn missing(&self) -> Error {
         let platform = self.platform.as_str();
         match Platform::read(Raw::Text(platform)) {
             Ok(_) => Error::MeetingNotFound(self.platform.clone(), self.native_meeting_id.clone()),

@@ -1,9 +1,9 @@
 //! Meetings as an administrator searches for them, across all users.
 
-use crate::domain::analytics::MeetingSummary;
 use crate::domain::found::{FoundMeeting, MeetingState};
 use crate::domain::{MeetingId, Platform, Time, UserId};
 use crate::error::Result;
+use crate::store::analytics::meeting_summary;
 use crate::store::doors::Store;
 use crate::store::look::{LOOK_LIMIT, Looked, look};
 use crate::store::meetings::states::OPEN;
@@ -83,19 +83,7 @@ fn found_meeting(db: &Connection, id: MeetingId) -> rusqlite::Result<Option<Foun
 }
 
 fn found_meeting_at(row: &Row<'_>) -> rusqlite::Result<FoundMeeting> {
-    let meeting = MeetingSummary {
-        id: row.get(0)?,
-        user_id: row.get(1)?,
-        platform: row.get(2)?,
-        native_meeting_id: row.get(3)?,
-        constructed_meeting_url: row.get(4)?,
-        status: row.get(5)?,
-        bot_container_id: row.get(6)?,
-        start_time: row.get(7)?,
-        end_time: row.get(8)?,
-        created_at: row.get(9)?,
-        updated_at: row.get(10)?,
-    };
+    let meeting = meeting_summary(row)?;
     Ok(FoundMeeting { meeting, email: row.get(11)? })
 }
 

@@ -29,6 +29,10 @@ impl Verb for NoteMeeting {
 
     fn apply(&self, db: &Connection) -> Result<Meeting> {
         let mut meeting = self.name.find(db)?;
+        if meeting.native_meeting_id.is_none() {
+            // Its personal data were deleted, and none come back.
+            return Err(self.name.missing());
+        }
         let mut members = meeting.data.members();
         members.extend(self.members.iter().map(|(name, value)| (name.clone(), value.clone())));
         meeting.data = Data::of(&members);

@@ -1,9 +1,10 @@
 //! Users as an administrator searches for them, with what they use now.
 
+use crate::domain::UserId;
 use crate::domain::found::{FoundUser, UserState};
 use crate::domain::text::fold;
-use crate::domain::{UserId, analytics::UserSummary};
 use crate::error::Result;
+use crate::store::analytics::user_summary;
 use crate::store::doors::Store;
 use crate::store::look::{LOOK_LIMIT, Looked, look};
 use crate::store::sessions::read::seats_taken;
@@ -53,17 +54,7 @@ fn found_user(db: &Connection, id: UserId) -> rusqlite::Result<Option<FoundUser>
         "SELECT id, email, name, image_url, max_concurrent_bots, created_at, disabled_at
          FROM users WHERE id = ?1",
     )?;
-    let user = user.query_row([id], |row| {
-        let summary = UserSummary {
-            id: row.get(0)?,
-            email: row.get(1)?,
-            name: row.get(2)?,
-            image_url: row.get(3)?,
-            max_concurrent_bots: row.get(4)?,
-            created_at: row.get(5)?,
-        };
-        Ok((summary, row.get(6)?))
-    });
+    let user = user.query_row([id], |row| Ok((user_summary(row)?, row.get(6)?)));
     let Some((user, disabled_at)) = user.optional()? else { return Ok(None) };
     let mut tokens = db.prepare_cached(
         "SELECT count(*), max(last_used_at) FROM

@@ -4,7 +4,6 @@ use crate::error::{Error, Result};
 use crate::store::writer::record::{Recorded, encode};
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, TransactionBehavior};
-use std::sync::atomic::AtomicU64;
 use tokio::sync::oneshot;
 
 /// A verb on its way, with whoever waits for it.
@@ -141,15 +140,6 @@ fn in_savepoint<T>(db: &Connection, verb: impl FnOnce() -> Result<T>) -> Result<
     outcome
 }
 
-/// Counts since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Verbs that were committed.
-    pub verbs: u64,
-    /// Commits they shared.
-    pub commits: u64,
-}
-
 pub(crate) enum Message {
     Job(Box<dyn Job>),
     /// Checkpoint the whole WAL; the reply says whether it is empty.
@@ -157,10 +147,4 @@ pub(crate) enum Message {
     /// Answer, and do nothing.
     Ping(oneshot::Sender<Result<()>>),
     Stop,
-}
-
-#[derive(Default)]
-pub(crate) struct Counters {
-    pub(crate) verbs: AtomicU64,
-    pub(crate) commits: AtomicU64,
 }

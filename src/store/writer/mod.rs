@@ -1,6 +1,7 @@
 //! The one writer: verbs wait in a bounded queue, share a commit, and their callers get the result
 //! after it.
 
+pub(crate) mod counters;
 pub(crate) mod job;
 pub(crate) mod queue;
 pub(crate) mod record;

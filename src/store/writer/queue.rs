@@ -7,12 +7,13 @@ use crate::store::file::Files;
 use crate::store::options::Options;
 use crate::store::positions::Positions;
 use crate::store::reserve::Reserve;
-use crate::store::writer::job::{Counters, Message, Pending, Written};
+use crate::store::writer::counters::Counters;
+use crate::store::writer::job::{Message, Pending};
 use crate::store::writer::record::Recorder;
 use crate::store::writer::thread::WriterThread;
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::Connection;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -22,7 +23,8 @@ use tokio::sync::{oneshot, watch};
 pub(crate) struct Writer {
     queue: SyncSender<Message>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    counters: Arc<Counters>,
+    /// What it counts.
+    pub(crate) counters: Arc<Counters>,
 }
 
 impl Writer {
@@ -79,17 +81,16 @@ impl Writer {
 
     async fn ask<T>(&self, message: Message, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
         let stopped = || Error::StoreFailed("the writer has stopped".to_owned());
-        self.queue.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => Error::Busy,
-            TrySendError::Disconnected(_) => stopped(),
+        // Before it is queued: the writer may have taken it before this thread goes on.
+        self.counters.queued.fetch_add(1, Ordering::AcqRel);
+        self.queue.try_send(message).map_err(|error| {
+            self.counters.queued.fetch_sub(1, Ordering::AcqRel);
+            match error {
+                TrySendError::Full(_) => Error::Busy,
+                TrySendError::Disconnected(_) => stopped(),
+            }
         })?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
-    }
-
-    /// Counts since the start.
-    pub(crate) fn written(&self) -> Written {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Written { verbs: count(&self.counters.verbs), commits: count(&self.counters.commits) }
     }
 
     /// Writes what waits, checkpoints the WAL, ends the thread.

@@ -8,14 +8,15 @@ use crate::store::failure::fail_on;
 use crate::store::file::Files;
 use crate::store::positions::Positions;
 use crate::store::reserve::Reserve;
-use crate::store::writer::job::{Counters, Job, Message, commit_batch};
+use crate::store::writer::counters::{Checkpointed, Counters};
+use crate::store::writer::job::{Job, Message, commit_batch};
 use crate::store::writer::record::Recorder;
 use crate::store::writer::verb::Change;
 use rusqlite::{Connection, Row};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Most verbs in one commit.
@@ -60,9 +61,11 @@ impl WriterThread {
                 Message::Job(first) => {
                     let (batch, next) = gather(first, waiting);
                     pending_message = next;
+                    self.counters.taken.fetch_add(batch.len() as u64, Ordering::AcqRel);
                     self.finish(batch);
                 }
                 Message::Checkpoint(reply) => {
+                    self.counters.taken.fetch_add(1, Ordering::AcqRel);
                     // The caller may have gone; the checkpoint is done all the same.
                     let _ = reply.send(self.truncate_wal());
                 }
@@ -103,10 +106,13 @@ impl WriterThread {
 
     /// Brings a batch to its end: committed and published, or refused. Every caller gets a result.
     fn finish(&mut self, batch: Vec<Box<dyn Job>>) {
-        let mut batch = if self.reserve.is_short() { only_essential(batch) } else { batch };
+        let is_short = self.reserve.is_short();
+        self.counters.is_disk_full.store(is_short, Ordering::Release);
+        let mut batch = if is_short { only_essential(batch) } else { batch };
         let mut commit = self.commit(&mut batch);
         if matches!(commit, Err(Error::DiskFull)) {
             self.reserve.release();
+            self.counters.is_disk_full.store(true, Ordering::Release);
             batch = only_essential(batch);
             commit = self.commit(&mut batch);
         }
@@ -159,7 +165,11 @@ impl WriterThread {
             return Err(Error::StoreFailed(cause.clone()));
         }
         self.files.still_there()?;
-        commit_batch(&mut self.connection, batch)
+        let began = Instant::now();
+        commit_batch(&mut self.connection, batch)?;
+        self.counters.commit_times.time(began.elapsed());
+        self.counters.batch_sizes.size(batch.len());
+        Ok(())
     }
 
     /// Records every verb that was applied, failed ones as well: a failure must be the same when it
@@ -192,16 +202,21 @@ impl WriterThread {
                 (row.get(0)?, row.get(1)?, row.get(2)?);
             Ok(!is_blocked && pages == written)
         };
+        let began = Instant::now();
         let checkpointed =
             self.connection.query_row(&checkpoint, [], is_complete).map_err(Error::from);
+        self.counters.checkpoint_times.time(began.elapsed());
         match checkpointed {
             Ok(is_complete) => {
+                let outcome = if is_complete { Checkpointed::All } else { Checkpointed::Some };
+                self.counters.checkpointed(outcome);
                 self.checkpoint_trouble.end("the WAL is checkpointed into the database again");
                 Ok(is_complete)
             }
             Err(Error::DiskFull | Error::Busy) => {
                 let what = "the WAL cannot be checkpointed into the database yet";
                 self.checkpoint_trouble.warn(what);
+                self.counters.checkpointed(Checkpointed::Refused);
                 Ok(false)
             }
             Err(error) => Err(error),

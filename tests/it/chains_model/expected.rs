@@ -75,11 +75,14 @@ impl Model {
     pub fn below(&self, place: usize) -> Vec<usize> {
         let mut chains = vec![self.tokens[place].chain];
         let mut found = Vec::new();
-        // What is made is younger than its maker.
+        // The first token of a chain is older than what the chain has made, whether it is there or
+        // not.
         for (at, token) in self.tokens.iter().enumerate() {
-            if !token.is_gone && token.maker.is_some_and(|maker| chains.contains(&maker)) {
+            if token.maker.is_some_and(|maker| chains.contains(&maker)) {
                 chains.push(token.chain);
-                found.push(at);
+                if !token.is_gone {
+                    found.push(at);
+                }
             }
         }
         found

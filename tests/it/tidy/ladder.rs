@@ -23,6 +23,7 @@ const LADDER: &[&str] = &[
     "bots",
     "erasure",
     "backups",
+    "health",
     "http",
     "app",
     "api",

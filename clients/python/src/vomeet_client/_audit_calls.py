@@ -1,4 +1,4 @@
-"""The audit log, and the export of one person's data."""
+"""The audit log, the health of the server, and the export of one person's data."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from typing import cast
 
 from ._connection import Connection
-from ._http import given, path_of, save
-from .types import AuditEntry, Verification
+from ._http import exchange, given, path_of, save
+from .errors import VomeetClientError
+from .types import AuditEntry, Health, Verification
+
+UNAVAILABLE = 503
 
 
 class AuditCalls(Connection):
-    """The calls for the audit log and the export of a user; they need the admin key."""
+    """The calls for the audit log, the health and the export of a user; they need the admin key."""
 
     def list_audit(
         self,
@@ -43,6 +46,28 @@ class AuditCalls(Connection):
         """Verify the audit log: whether it is intact, and what is wrong with it."""
         path = path_of("admin", "audit", "verify")
         return cast(Verification, self._as_admin("GET", path))
+
+    def get_health(self, check_file: bool = False) -> Health:
+        """Return everything that the health check finds, with what to do about each finding.
+
+        ``check_file`` checks all bytes of the database and the audit log too, which takes as long as
+        reading the file.
+        """
+        params = {"check_file": "true"} if check_file else {}
+        return cast(Health, self._as_admin("GET", path_of("admin", "health"), params=params))
+
+    def is_ready(self) -> bool:
+        """Tell whether the server should get requests; False where it says that it should not.
+
+        Needs no key. A server that does not respond is an error as for every call.
+        """
+        try:
+            exchange(self._session, "GET", self._url("/ready"), {}, None, None, self.timeout)
+        except VomeetClientError as error:
+            if error.status_code == UNAVAILABLE:
+                return False
+            raise
+        return True
 
     def export_user(self, user_id: int, path: str | os.PathLike[str]) -> None:
         """Write everything that the server has of a user into a file, as JSON.

@@ -198,9 +198,11 @@ class UserCalls(Connection):
         participants: list[str] | None = None,
         languages: list[str] | None = None,
         notes: str | None = None,
+        meeting_id: int | None = None,
     ) -> Meeting:
         """Update a meeting's data; what is left out stays.
 
+        ``meeting_id`` picks one of several by the server's own id; otherwise it is the newest.
         Status 404 if there is no such meeting. Raises VomeetClientError if nothing is given.
         """
         data = given(name=name, participants=participants, languages=languages, notes=notes)
@@ -209,7 +211,8 @@ class UserCalls(Connection):
                 "Nothing to change: give a name, participants, languages or notes."
             )
         path = path_of("meetings", platform, native_meeting_id)
-        return cast(Meeting, self._as_user("PATCH", path, body={"data": data}))
+        params = given(meeting_id=meeting_id)
+        return cast(Meeting, self._as_user("PATCH", path, params=params, body={"data": data}))
 
     def delete_meeting(
         self, platform: str, native_meeting_id: str, meeting_id: int | None = None
@@ -262,7 +265,7 @@ class UserCalls(Connection):
             from ._live import watch
         except ImportError as error:
             raise VomeetClientError(
-                "The live feed needs the package websockets: pip install 'vomeet-client[live]'."
+                "The live feed needs the package websockets: pip install 'websockets>=15'."
             ) from error
         return watch(self._url(path_of("ws")), self._user_header(), meetings, self.timeout)
 

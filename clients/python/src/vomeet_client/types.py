@@ -142,6 +142,30 @@ class Verification(TypedDict):
     faults: list[AuditFault]
 
 
+class Finding(TypedDict):
+    """Something that the health check has found, and what to do about it."""
+
+    code: str
+    severity: Literal["dead", "not_ready", "warning", "note"]
+    message: str
+    advice: str
+
+
+class Health(TypedDict):
+    """The health of the server, with every finding."""
+
+    works: bool
+    ready: bool
+    version: str
+    started_at: str
+    database: str
+    database_bytes: int
+    wal_bytes: int
+    disk_free_bytes: int | None
+    file_checked: bool
+    findings: list[Finding]
+
+
 class Backup(TypedDict):
     """A backup that was just made and verified; ``tables`` has the number of rows of each."""
 
