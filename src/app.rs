@@ -12,11 +12,13 @@ use crate::error::Result;
 use crate::exit::{Code, StartupError};
 use crate::feed::Feed;
 use crate::health::{HealthCheck, Parts, Phase};
+use crate::http::tls::Tls;
 use crate::http::transport::Transport;
 use crate::kept::Kept;
 use crate::metrics::{Metrics, RouteLabel};
 use crate::store::{Change, Options, Recorder, Store};
 use crate::webhooks::Dispatcher;
+use arc_swap::ArcSwap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
@@ -36,8 +38,10 @@ type StartSupervisor = fn(Arc<Store>, Arc<WatchRegistry>, &Bots, Clock) -> Arc<S
 pub struct App {
     /// The clock of stored times, expiry and limits.
     pub clock: Clock,
-    /// The configuration.
+    /// The configuration at the start. What may change since then is asked of its part.
     pub config: Config,
+    /// The configuration in force, which is another one once it was read again.
+    pub(crate) in_force: ArcSwap<Config>,
     /// What the parts need of the table of routes.
     pub table: TableInfo,
     /// The database.
@@ -78,13 +82,19 @@ impl App {
     /// Opens the database for a server that listens on `address`; call it in a runtime. Tests give
     /// a recorder of what is written.
     pub fn open(
-        config: Config,
+        mut config: Config,
         address: SocketAddr,
         clock: Clock,
         table: TableInfo,
         recorder: Option<Recorder>,
     ) -> std::result::Result<Arc<Self>, StartupError> {
-        Self::build(config, address, clock, table, recorder, (Supervisor::start, Phase::Serving))
+        let mut tls = None;
+        if let Some(files) = config.tls.files() {
+            tls = Some(Tls::open(files, clock.now())?);
+            config.bots.demo_socket = Some(config.socket_path());
+        }
+        let listening = Listening { address, tls };
+        Self::build(config, listening, clock, table, recorder, (Supervisor::start, Phase::Serving))
     }
 
     /// Opens the database for a command, where no server runs: bots are not taken up, and events
@@ -94,13 +104,13 @@ impl App {
         clock: Clock,
         table: TableInfo,
     ) -> std::result::Result<Arc<Self>, StartupError> {
-        let address = config.listen;
-        Self::build(config, address, clock, table, None, (Supervisor::at_rest, Phase::AtRest))
+        let listening = Listening { address: config.listen, tls: None };
+        Self::build(config, listening, clock, table, None, (Supervisor::at_rest, Phase::AtRest))
     }
 
     fn build(
         config: Config,
-        address: SocketAddr,
+        listening: Listening,
         clock: Clock,
         table: TableInfo,
         recorder: Option<Recorder>,
@@ -124,7 +134,8 @@ impl App {
         let backups = Arc::new(Backups::new(Arc::clone(&store), &config.backup, clock.clone()));
         let erasure = Erasure::new(Arc::clone(&store), Arc::clone(&bots), clock.clone());
         let metrics = Arc::new(Metrics::new((table.labels)()));
-        let transport = Transport::new(&config, address, Arc::clone(&metrics));
+        let Listening { address, tls } = listening;
+        let transport = Transport::new(&config, address, tls, Arc::clone(&metrics));
         let has_foreign_keys = store.has_foreign_keys().map_err(|error| {
             let message = format!("Cannot read the tokens ({}).", error.store_cause());
             StartupError::new(Code::DatabaseUnusable, message)
@@ -135,7 +146,7 @@ impl App {
             backups: Arc::clone(&backups),
             clock: clock.clone(),
             limits: config.health.clone(),
-            has_weak_key: phase == Phase::Serving && config.has_weak_admin_key(),
+            has_weak_key: (phase == Phase::Serving && config.has_weak_admin_key()).into(),
         };
         let health = HealthCheck::new(parts, phase);
         let auth = Auth::new(&config.admin_keys(), token_cache, has_foreign_keys);
@@ -143,9 +154,10 @@ impl App {
         let failed_auth_limiter = FailedAuthLimiter::new(limits.failed_keys_per_minute);
         let request_limiter =
             RequestLimiter::new(limits.requests_per_minute_token, limits.requests_per_minute_user);
-        let started_at = clock.now();
         Ok(Arc::new(Self {
+            started_at: clock.now(),
             clock,
+            in_force: ArcSwap::from_pointee(config.clone()),
             config,
             table,
             store,
@@ -163,8 +175,18 @@ impl App {
             health,
             transport: Arc::new(transport),
             metrics,
-            started_at,
         }))
+    }
+
+    /// Puts settings in force that were read again; those that need a restart are as they were.
+    pub(crate) fn put_in_force(&self, config: &Config) {
+        self.in_force.store(Arc::new(config.clone()));
+        self.transport.set_rules(config);
+        self.auth.set_configured_keys(&config.admin_keys());
+        self.health.set_has_weak_key(config.has_weak_admin_key());
+        let limits = &config.limits;
+        self.failed_auth_limiter.set(limits.failed_keys_per_minute);
+        self.request_limiter.set(limits.requests_per_minute_token, limits.requests_per_minute_user);
     }
 
     /// The address by which bots reach this server: the configured one, or where it listens.
@@ -179,8 +201,15 @@ impl App {
             IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
             _ => {}
         }
-        format!("http://{address}")
+        let scheme = if self.transport.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{address}")
     }
+}
+
+/// Where a server listens, and how it speaks there.
+struct Listening {
+    address: SocketAddr,
+    tls: Option<Tls>,
 }
 
 /// How the store is opened. Small reads run on the threads that serve requests, so each of those

@@ -48,6 +48,8 @@ codes! {
     DatabaseUnusable = 15,
     /// Standard output cannot be written, because its disk is full for example.
     OutputLost = 16,
+    /// The certificate of TLS or its key cannot be read, has ended, or does not fit.
+    Certificate = 17,
     /// The database failed while the server ran; a supervisor should start it again.
     StoreFailed = 20,
     /// The server is busy, is stopping, has no disk space left or has another version; the same

@@ -9,11 +9,12 @@ mod line;
 pub(crate) use line::LogFormat;
 
 use crate::exit::{Code, StartupError};
-use env_logger::{Builder, Target};
-use log::LevelFilter;
+use arc_swap::ArcSwapOption;
+use env_logger::{Builder, Logger, Target};
+use log::{LevelFilter, Log, Metadata, Record};
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest time that a line waits.
@@ -76,12 +77,10 @@ pub(crate) fn start(
     for_journal: bool,
 ) -> Result<Flush, StartupError> {
     check(filter).map_err(|why| StartupError::new(Code::Config, why))?;
-    let mut logger = filtered(filter);
-    logger.format(line::formatter(format, for_journal));
-    logger.target(Target::Pipe(Box::new(Pipe)));
     let _ = FORM.set((format, for_journal));
+    set_filter(filter);
     // A second start in one process (a test) keeps the first logger.
-    let _ = logger.try_init();
+    let _ = log::set_logger(&Switched);
     let thread = std::thread::Builder::new().name("log".to_owned());
     match thread.spawn(|| WAITING.write_forever()) {
         Ok(_) => Ok(Flush),
@@ -89,6 +88,37 @@ pub(crate) fn start(
             Err(StartupError::new(Code::Config, format!("Cannot start the log: {error}.")))
         }
     }
+}
+
+/// Logs by this filter from now on; it must have been checked.
+pub(crate) fn set_filter(filter: &str) {
+    let mut builder = filtered(filter);
+    let (format, for_journal) = FORM.get().copied().unwrap_or_default();
+    builder.format(line::formatter(format, for_journal));
+    builder.target(Target::Pipe(Box::new(Pipe)));
+    let logger = builder.build();
+    log::set_max_level(logger.filter());
+    LOGGER.store(Some(Arc::new(logger)));
+}
+
+/// The logger in use; a running server may be given another filter.
+static LOGGER: ArcSwapOption<Logger> = ArcSwapOption::const_empty();
+
+/// Hands each line to the logger in use.
+struct Switched;
+
+impl Log for Switched {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        LOGGER.load().as_ref().is_some_and(|logger| logger.enabled(metadata))
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if let Some(logger) = LOGGER.load().as_ref() {
+            logger.log(record);
+        }
+    }
+
+    fn flush(&self) {}
 }
 
 /// Writes the lines that wait. A process that exits at once calls it; others keep [`Flush`].

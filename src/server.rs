@@ -1,11 +1,15 @@
 //! Starts and drains a server: what is applied before it serves, the jobs that run beside it, and
 //! the order in which all of it stops.
 
+mod configured_users;
+pub mod reload;
+
+pub use configured_users::apply_configured_users;
+
 use crate::api::monitoring::Monitoring;
 use crate::api::overview::count_ahead;
 use crate::api::service::Api;
 use crate::app::App;
-use crate::auth::actor;
 use crate::clock::later;
 use crate::domain::Day;
 use crate::error::{Error, Result};
@@ -15,9 +19,7 @@ use crate::http::serve::{Listeners, serve};
 use crate::http::serve_few::serve_few;
 use crate::logging::Trouble;
 use crate::routes::TABLE;
-use crate::store::{
-    ApplyConfiguredUsers, ConfiguredChanges, ForgetDeliveries, ForgetUsage, GiveUpHeld, TokenTaken,
-};
+use crate::store::{ForgetDeliveries, ForgetUsage, GiveUpHeld};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -35,70 +37,14 @@ const INDEXING_PERIOD: Duration = Duration::from_secs(2);
 /// How long to wait after indexing has failed.
 const INDEXING_PAUSE: Duration = Duration::from_secs(10);
 
+/// How often the files of the certificate are looked at.
+const CERTIFICATE_PERIOD: Duration = Duration::from_secs(2);
+const DAY_SECONDS: i64 = 86_400;
+
 /// How often the last batch of usage is tried.
 const LAST_BATCH_TRIES: u32 = 50;
 /// How long to wait between two tries.
 const LAST_BATCH_PAUSE: Duration = Duration::from_millis(100);
-
-/// Applies the configured users before the server serves. Where that fails, bots and store are
-/// closed.
-pub async fn apply_configured_users(app: &App) -> std::result::Result<(), StartupError> {
-    let written = match write_configured_users(app).await {
-        Ok(written) => written,
-        Err(error) => {
-            close(app).await;
-            let message = format!(
-                "Cannot write the configured [[users]] ({}); see to it and start again.",
-                error.store_cause()
-            );
-            return Err(StartupError::new(Code::DatabaseUnusable, message));
-        }
-    };
-    match written {
-        Ok(changes) => {
-            log_changes(&changes);
-            Ok(())
-        }
-        Err(TokenTaken { email, hint }) => {
-            close(app).await;
-            let email = email.as_str();
-            let message = format!(
-                "[[users]] {email}: token {hint} is another user's; take it out and start again."
-            );
-            Err(StartupError::new(Code::Config, message))
-        }
-    }
-}
-
-async fn close(app: &App) {
-    app.bots.stop().await;
-    app.store.close();
-}
-
-/// Writes the configured users; nothing where there are none, and were none before.
-async fn write_configured_users(
-    app: &App,
-) -> Result<std::result::Result<ConfiguredChanges, TokenTaken>> {
-    let users = app.config.users.clone();
-    if users.is_empty() && !app.store.has_configured_users()? {
-        return Ok(Ok(ConfiguredChanges::default()));
-    }
-    let actor = actor("file".to_owned(), None, app.clock.now())?;
-    app.store.write(ApplyConfiguredUsers { users, actor }).await
-}
-
-fn log_changes(changes: &ConfiguredChanges) {
-    let ConfiguredChanges { created, changed, added, revoked, ended } = changes;
-    if created + changed + added + revoked > 0 {
-        log::info!(
-            "[[users]]: {created} users created, {changed} changed, {added} tokens added, \
-             {revoked} revoked"
-        );
-    }
-    for hint in ended {
-        log::warn!("[[users]]: token {hint} was revoked and stays so; take it out");
-    }
-}
 
 /// Serves without the jobs that run beside the service, until `shutdown` resolves; then closes the
 /// database.
@@ -125,7 +71,7 @@ pub async fn run(
     let api = Arc::new(Api::new(Arc::clone(&app), &TABLE));
     let mut jobs = Jobs::start(&app);
     if let Some(listener) = listeners.monitoring.take() {
-        let service = Monitoring::new(Arc::clone(&api), &app.config.metrics_token);
+        let service = Monitoring::new(Arc::clone(&app), Arc::clone(&api));
         let transport = Arc::clone(&app.transport);
         let served = serve_few(transport, Arc::new(service), listener, Door::Monitoring);
         jobs.cancellable.push(tokio::spawn(served));
@@ -158,7 +104,7 @@ pub async fn run(
 async fn drained(app: &App, shutdown: impl Future<Output = ()>) {
     shutdown.await;
     app.health.drain();
-    let drain_time = app.config.http.drain_time;
+    let drain_time = app.transport.rules().limits.drain_time;
     if !drain_time.is_zero() {
         log::info!("draining: requests are accepted for {} s more", drain_time.as_secs());
         app.clock.sleep_until(later(app.clock.now(), drain_time)).await;
@@ -185,6 +131,7 @@ impl Jobs {
             tokio::spawn(Arc::clone(&app.erasure).finish_forever()),
             tokio::spawn(Arc::clone(&app.erasure).keep_applying_retention(retention)),
             tokio::spawn(keep_indexing(Arc::clone(app))),
+            tokio::spawn(keep_certificate(Arc::clone(app))),
             tokio::spawn(Arc::clone(&app.backups).keep_making()),
             tokio::spawn(count_ahead(Arc::clone(app))),
         ];
@@ -207,6 +154,35 @@ impl Jobs {
         let _ = self.flush.await;
         // What it has not delivered is in the database.
         let _ = self.dispatcher.await;
+    }
+}
+
+/// Looks at the files of the certificate again and again, and warns each day where it ends soon.
+async fn keep_certificate(app: Arc<App>) {
+    if app.transport.tls.is_none() {
+        return;
+    }
+    let mut warned_at = app.clock.now();
+    loop {
+        sleep(CERTIFICATE_PERIOD).await;
+        let now = app.clock.now();
+        let is_warned = now < warned_at.plus_seconds(DAY_SECONDS);
+        if !is_warned {
+            warned_at = now;
+        }
+        let looking = tokio::task::spawn_blocking({
+            let app = Arc::clone(&app);
+            move || {
+                let Some(tls) = &app.transport.tls else { return };
+                tls.look(now);
+                if !is_warned {
+                    tls.warn_of_end(now);
+                }
+            }
+        });
+        if let Err(error) = looking.await {
+            log::error!("the files of the certificate cannot be looked at: {error}");
+        }
     }
 }
 

@@ -252,7 +252,7 @@ impl Guard for WebSocketCaller {
             return Err(Error::NoWebSocket);
         }
         let handshake = Handshake::read(&call.request.head)?;
-        if !origin::is_allowed(&call.request.head.headers, &call.app.config.http) {
+        if !origin::is_allowed(&call.request.head.headers, &call.app.transport.rules().limits) {
             return Err(Error::ForeignOrigin);
         }
         let query = call.request.head.uri.query().unwrap_or("");

@@ -203,5 +203,5 @@ pub(crate) async fn list_refusals(
 
 /// Lists the settings in force, each with its source; secrets are not shown.
 pub(crate) async fn list_settings(app: Arc<App>, _: Admin, (): ()) -> Result<Json<InForce>> {
-    Ok(Json(app.config.in_force.clone()))
+    Ok(Json(app.in_force.load().in_force.clone()))
 }

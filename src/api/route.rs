@@ -345,12 +345,12 @@ where
     let body = match I::BODY {
         BodyRule::None => ReadBody::default(),
         BodyRule::Optional | BodyRule::Required => {
-            let limits = BodyLimits {
-                bytes_max: route.body_max(transport.limits.body_bytes_max),
-                time_max: transport.limits.body_time_max,
-                bodies: &transport.budgets.bodies,
-                holder,
+            let (bytes_max, time_max) = {
+                let limits = &transport.rules().limits;
+                (route.body_max(limits.body_bytes_max), limits.body_time_max)
             };
+            let limits =
+                BodyLimits { bytes_max, time_max, bodies: &transport.budgets.bodies, holder };
             body::read(call.request.body, &limits, &call.request.body_state).await?
         }
     };

@@ -1,5 +1,6 @@
 //! Authenticates callers from the headers alone. Keys are compared as hashes.
 
+use crate::auth::configured_hash::{ConfiguredHash, hashes_of};
 use crate::auth::console_sessions::ConsoleSessions;
 use crate::auth::headers::{ADMIN_HEADER, Single, USER_HEADER, single};
 use crate::auth::identity::Identity;
@@ -11,6 +12,7 @@ use crate::config::ConfiguredKey;
 use crate::domain::{Actor, AdminKeyId, KeyRejection, PlainToken, SentInstead, Time, TokenHash};
 use crate::error::{Error, Result};
 use crate::store::Store;
+use arc_swap::ArcSwap;
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
@@ -115,18 +117,9 @@ pub fn actor(name: String, address: Option<IpAddr>, at: Time) -> Result<Actor> {
     Ok(Actor { name, address, at, salt })
 }
 
-/// An admin key of the settings.
-struct ConfiguredHash {
-    hash: blake3::Hash,
-    /// Whether it is accepted from this machine alone.
-    is_weak: bool,
-    /// When the key expires; `None` is never.
-    expires_at: Option<Time>,
-}
-
 /// Authenticates callers, and owns every read of tokens.
 pub struct Auth {
-    configured_keys: Vec<ConfiguredHash>,
+    configured_keys: ArcSwap<Vec<ConfiguredHash>>,
     token_cache: Arc<TokenCache>,
     /// Whether the file has keys that another installation issued, which look otherwise than ours.
     has_foreign_keys: bool,
@@ -143,15 +136,20 @@ impl Auth {
         token_cache: Arc<TokenCache>,
         has_foreign_keys: bool,
     ) -> Self {
-        let mut configured_keys = Vec::new();
-        for key in keys {
-            let hash = blake3::hash(key.key.as_bytes());
-            let is_weak = key.weakness().is_some();
-            configured_keys.push(ConfiguredHash { hash, is_weak, expires_at: key.until });
-        }
+        let configured_keys = ArcSwap::from_pointee(hashes_of(keys));
         let (usage, tickets) = (PendingUsage::default(), Tickets::default());
         let console_sessions = ConsoleSessions::default();
         Self { configured_keys, token_cache, has_foreign_keys, usage, tickets, console_sessions }
+    }
+
+    /// Accepts these admin keys of the settings from now on, and those before them no more. Where
+    /// one was taken away, the sessions of the console end with it, as a restart would end them.
+    pub(crate) fn set_configured_keys(&self, keys: &[ConfiguredKey]) {
+        let keys = Arc::new(hashes_of(keys));
+        let before = self.configured_keys.swap(Arc::clone(&keys));
+        if !before.iter().all(|old| keys.iter().any(|key| key.hash == old.hash)) {
+            self.console_sessions.end_all();
+        }
     }
 
     /// Authenticates an administrator by an admin key: one of the settings, or a named one.
@@ -191,7 +189,7 @@ impl Auth {
         store: &Store,
     ) -> Result<(Cow<'static, str>, Option<NamedKey>, Option<Time>)> {
         let hash = blake3::hash(presented);
-        for configured in &self.configured_keys {
+        for configured in self.configured_keys.load().iter() {
             // Comparing two `blake3::Hash` takes the same time wherever they differ.
             if configured.hash != hash {
                 continue;

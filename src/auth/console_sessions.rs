@@ -1,6 +1,7 @@
 //! Sessions of the console that a link begins: `vomeet open` makes the link over the admin socket,
 //! and a browser on this machine redeems it. Links and sessions are in memory alone, so a restart
-//! of the server revokes them all. What is kept of them is their hash.
+//! of the server revokes them all, and so does a reload that takes an admin key away. What is kept of
+//! them is their hash.
 
 use crate::domain::{Time, TokenHash};
 use crate::error::{Error, Result};
@@ -79,6 +80,11 @@ impl ConsoleSessions {
         (now < found.expires_at).then(|| Arc::clone(&found.name))
     }
 
+    /// Ends all sessions, and the links that wait.
+    pub(super) fn end_all(&self) {
+        *self.lock() = Inner::default();
+    }
+
     // A panic while the lock was held leaves lists that are whole.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -142,5 +148,8 @@ mod tests {
         assert_eq!(sessions.name_of(&secret(1000), at(2)), None, "the oldest makes room");
         assert!(sessions.name_of(&secret(3001), at(2)).is_some());
         assert_eq!(sessions.lock().sessions.len(), SESSIONS_MAX);
+        sessions.end_all();
+        assert_eq!(sessions.name_of(&secret(3001), at(2)), None, "accepted after the end of all");
+        assert!(sessions.redeem(&hash(2), hash(1), at(2)).is_err(), "so are links");
     }
 }

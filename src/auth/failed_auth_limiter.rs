@@ -2,7 +2,9 @@
 
 use crate::auth::rate_limiter::RateLimiter;
 use crate::error::{Error, Result};
+use arc_swap::ArcSwap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many addresses are remembered: 256 KiB.
@@ -12,17 +14,37 @@ const NETWORK_BITS: u32 = 64;
 
 /// Counts refused keys. Only a refused key is limited by it: a good key is accepted whatever came
 /// from its address before.
-pub struct FailedAuthLimiter(Option<RateLimiter>);
+pub struct FailedAuthLimiter(ArcSwap<Limit>);
+
+/// The limit, and what was counted of it.
+struct Limit {
+    per_minute: u32,
+    limiter: Option<RateLimiter>,
+}
+
+impl Limit {
+    fn new(per_minute: u32) -> Self {
+        Self { per_minute, limiter: RateLimiter::new(per_minute, ADDRESSES_MAX) }
+    }
+}
 
 impl FailedAuthLimiter {
     /// At most so many from one address in a minute; 0 is no limit.
     pub fn new(per_minute: u32) -> Self {
-        Self(RateLimiter::new(per_minute, ADDRESSES_MAX))
+        Self(ArcSwap::from_pointee(Limit::new(per_minute)))
+    }
+
+    /// Another limit from now on; what was counted before is forgotten, unless it is the same.
+    pub(crate) fn set(&self, per_minute: u32) {
+        if self.0.load().per_minute != per_minute {
+            self.0.store(Arc::new(Limit::new(per_minute)));
+        }
     }
 
     /// Counts a refused key; [`Error::TooManyFailedKeys`] where that is one too many.
     pub fn count(&self, address: IpAddr, now: Instant) -> Result<()> {
-        let Some(limiter) = &self.0 else { return Ok(()) };
+        let limit = self.0.load();
+        let Some(limiter) = &limit.limiter else { return Ok(()) };
         let decision = limiter.check(network(address), 1, now);
         if !decision.allowed {
             let retry_after = whole_seconds(decision.wait);
@@ -114,7 +136,7 @@ mod tests {
         for n in 0..1_000_000 {
             assert!(failures.count(Ipv4Addr::from_bits(n).into(), now).is_ok(), "{n}");
         }
-        assert_eq!(failures.0.as_ref().map(RateLimiter::bytes), Some(256 * 1024));
+        assert_eq!(failures.0.load().limiter.as_ref().map(RateLimiter::bytes), Some(256 * 1024));
         assert_eq!(room(&failures, "2001:db8::1", now), 60);
     }
 }

@@ -2,6 +2,7 @@
 //! and every read of tokens goes through here.
 
 mod authenticator;
+mod configured_hash;
 mod console_admin;
 mod console_sessions;
 mod counter;

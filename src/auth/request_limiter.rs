@@ -5,8 +5,10 @@ use crate::auth::failed_auth_limiter::whole_seconds;
 use crate::auth::identity::Identity;
 use crate::auth::rate_limiter::{Decision, RateLimiter};
 use crate::error::{Error, Result};
+use arc_swap::ArcSwap;
 use foldhash::quality::RandomState;
 use hyper::header::{HeaderName, HeaderValue};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The quotas.
@@ -25,16 +27,19 @@ type LimiterOfIds = RateLimiter<RandomState>;
 pub(crate) type ResponseHeaders = Vec<(HeaderName, HeaderValue)>;
 
 /// Counts the requests of authenticated users.
-pub struct RequestLimiter {
+pub struct RequestLimiter(ArcSwap<Quotas>);
+
+/// The quotas, and what was counted of them.
+struct Quotas {
+    per_minute: [u32; 2],
     token: Option<LimiterOfIds>,
     user: Option<LimiterOfIds>,
     /// The value of [`POLICY`]; `None` where nothing is limited.
     policy: Option<HeaderValue>,
 }
 
-impl RequestLimiter {
-    /// At most so many in a minute with one token, and of one user; 0 is no limit.
-    pub fn new(per_minute_token: u32, per_minute_user: u32) -> Self {
+impl Quotas {
+    fn new(per_minute_token: u32, per_minute_user: u32) -> Self {
         let mut items = Vec::new();
         if per_minute_token > 0 {
             items.push(format!("\"token\";q={per_minute_token};w=60"));
@@ -46,7 +51,21 @@ impl RequestLimiter {
             if items.is_empty() { None } else { HeaderValue::from_str(&items.join(", ")).ok() };
         let token = RateLimiter::new(per_minute_token, KEYS_MAX);
         let user = RateLimiter::new(per_minute_user, KEYS_MAX);
-        Self { token, user, policy }
+        Self { per_minute: [per_minute_token, per_minute_user], token, user, policy }
+    }
+}
+
+impl RequestLimiter {
+    /// At most so many in a minute with one token, and of one user; 0 is no limit.
+    pub fn new(per_minute_token: u32, per_minute_user: u32) -> Self {
+        Self(ArcSwap::from_pointee(Quotas::new(per_minute_token, per_minute_user)))
+    }
+
+    /// Other quotas from now on; everybody has the whole of them, unless they are the same.
+    pub(crate) fn set(&self, per_minute_token: u32, per_minute_user: u32) {
+        if self.0.load().per_minute != [per_minute_token, per_minute_user] {
+            self.0.store(Arc::new(Quotas::new(per_minute_token, per_minute_user)));
+        }
     }
 
     /// Counts what costs as much as `cost` requests, and adds what is left to the headers;
@@ -59,15 +78,16 @@ impl RequestLimiter {
         now: Instant,
         response_headers: &mut ResponseHeaders,
     ) -> Result<()> {
-        let Some(policy) = &self.policy else { return Ok(()) };
+        let quotas = self.0.load();
+        let Some(policy) = &quotas.policy else { return Ok(()) };
         let mut limits = Limits { bytes: [0; LIMIT_BYTES_MAX], length: 0 };
         let mut refused = None;
-        if let Some(limiter) = &self.token {
+        if let Some(limiter) = &quotas.token {
             let decision = limiter.check(identity.token.id.0, cost, now);
             limits.add("\"token\";r=", &decision);
             refused = refusal(&decision);
         }
-        if let Some(limiter) = &self.user
+        if let Some(limiter) = &quotas.user
             && refused.is_none()
         {
             let decision = limiter.check(identity.token.user_id.0, cost, now);

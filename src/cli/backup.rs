@@ -166,7 +166,7 @@ async fn interruptible(
     target: Option<&Path>,
     force: bool,
 ) -> Result<Response, StartupError> {
-    let stopped = stop_signal().map_err(|error| {
+    let stopped = stop_signal(None).map_err(|error| {
         StartupError::new(Code::Unavailable, format!("Cannot wait for signals: {error}."))
     })?;
     let stop = Stop::default();

@@ -65,7 +65,7 @@ pub(super) fn run(place: Place, output: Output, args: &DrillArgs) -> Result<(), 
     };
     let stop = Stop::default();
     let compared = runtime.block_on(async {
-        let stopped = serve::stop_signal().map_err(|error| failed(&error.to_string()))?;
+        let stopped = serve::stop_signal(None).map_err(|error| failed(&error.to_string()))?;
         let drill = drill(&file, args.scratch.clone(), stop.clone());
         tokio::select! {
             done = progress::shown(drill) => done,

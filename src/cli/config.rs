@@ -1,16 +1,21 @@
 //! `vomeet config check` and `vomeet config show`.
 
 use crate::cli::print::say;
+use crate::clock::Clock;
 use crate::config::{KEYS, Settings};
 use crate::domain::configured::ConfiguredUser;
 use crate::exit::StartupError;
 use crate::http::admin_socket::AdminSocket;
+use crate::http::tls::Tls;
 use toml::Value;
 
 /// Says whether a server would start with these settings.
 pub(super) fn check(settings: &Settings) -> Result<(), StartupError> {
     settings.check_admin_key()?;
     AdminSocket::check(&settings.config)?;
+    if let Some(files) = settings.config.tls.files() {
+        Tls::open(files, Clock::system().now())?;
+    }
     say("The settings are sound; `vomeet config show` lists them.\n")
 }
 

@@ -16,16 +16,20 @@ mod manual;
 mod meetings;
 mod open;
 mod output;
+mod own_tls;
 mod print;
 mod progress;
 mod reach;
+mod reload;
 mod resolve;
 mod restore;
 mod scan;
 mod scan_findings;
 mod scan_report;
 mod serve;
+mod service;
 mod status;
+mod systemd;
 mod table;
 mod token;
 mod token_hash;
@@ -48,6 +52,7 @@ use print::note;
 use reach::{Missing, with_client};
 use restore::RestoreArgs;
 use scan::ScanArgs;
+use service::ServiceCommand;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use token::TokenCommand;
@@ -77,6 +82,11 @@ enum Command {
     Health(HealthArgs),
     /// Look at the server or the resting database, and say what to do; exit code 34 for a finding
     Doctor(doctor::DoctorArgs),
+    /// Make the running server read its settings again, as SIGHUP does; its log says what has changed
+    Reload(FlagArgs),
+    /// Make the server a service of systemd, or take that back
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Check or show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -277,13 +287,15 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> Result<(), StartupError> {
         match self {
-            Self::Serve(flags) => serve::run(flags.load_to_serve()?),
+            Self::Serve(flags) => serve::run(move || flags.clone().load_to_serve()),
             Self::Init(args) => init::run(args),
             Self::Status(flags) => status::run(&flags.load_for_command()?),
             Self::Health(HealthArgs { flags, ready }) => {
                 health::run(&flags.load_for_command()?, ready)
             }
             Self::Doctor(args) => doctor::run(args),
+            Self::Reload(flags) => reload::run(&flags.load_for_command()?),
+            Self::Service(command) => service::run(&command),
             Self::Config(ConfigCommand::Check(flags)) => config::check(&flags.load_to_serve()?),
             Self::Config(ConfigCommand::Show(flags)) => config::show(&flags.load()?),
             Self::User(Administration { place, command }) => {

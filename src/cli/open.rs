@@ -5,6 +5,7 @@ use crate::cli::Place;
 use crate::cli::client::Target;
 use crate::cli::print::{note, say};
 use crate::cli::reach::{find_server, runtime, shown};
+use crate::cli::serve::scheme;
 use crate::config::Settings;
 use crate::exit::{Code, StartupError};
 use crate::store::create_new;
@@ -70,7 +71,8 @@ async fn make_link(settings: &Settings) -> Result<String, StartupError> {
     let made = client.send(Method::POST, target, None).await?.json()?;
     client.close();
     let secret = made["link"].as_str().unwrap_or_default();
-    Ok(format!("http://{address}/console/#open={secret}"))
+    let scheme = scheme(&settings.config);
+    Ok(format!("{scheme}://{address}/console/#open={secret}"))
 }
 
 /// Where a browser on the server's machine reaches it by a loopback name.

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::cli::journal;
 use crate::cli::print::say;
 use crate::cli::reach::shown;
+use crate::cli::systemd::Systemd;
 use crate::clock::Clock;
 use crate::config::{Config, RunnerKind, Settings};
 use crate::exit::{Code, StartupError};
@@ -12,6 +13,7 @@ use crate::http::peer_owner;
 use crate::http::serve::{Listeners, listen};
 use crate::http::serve_few::CONNECTIONS_MAX;
 use crate::routes::TABLE_INFO;
+use crate::server::reload::{Read, Reloader};
 use crate::{logging, server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -29,14 +31,17 @@ const OTHER_FILES: u64 = 64;
 /// The same for the address for monitoring, if there is one.
 const MONITORING_FILES: u64 = 1 + CONNECTIONS_MAX as u64;
 
-/// Serves until SIGTERM or SIGINT.
-pub(super) fn run(settings: Settings) -> Result<(), StartupError> {
+/// Serves until SIGTERM or SIGINT. The settings are read now, and again at each SIGHUP.
+pub(super) fn run(
+    read: impl Fn() -> Result<Settings, StartupError> + Send + Sync + 'static,
+) -> Result<(), StartupError> {
+    let settings = read()?;
     settings.check_admin_key()?;
     AdminSocket::check(&settings.config)?;
     let config = &settings.config;
     let _flush = logging::start(&config.log, config.log_format, journal::is_standard_error())?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
-    runtime(&settings.config)?.block_on(serve(settings))
+    runtime(&settings.config)?.block_on(serve(settings, Arc::new(read)))
 }
 
 fn runtime(config: &Config) -> Result<Runtime, StartupError> {
@@ -52,7 +57,7 @@ fn runtime(config: &Config) -> Result<Runtime, StartupError> {
     })
 }
 
-async fn serve(mut settings: Settings) -> Result<(), StartupError> {
+async fn serve(mut settings: Settings, read: Read) -> Result<(), StartupError> {
     fit_connections(&mut settings.config);
     let wanted = settings.config.listen;
     let cannot = |error: std::io::Error| {
@@ -68,7 +73,8 @@ async fn serve(mut settings: Settings) -> Result<(), StartupError> {
     let cannot_wait = |error: std::io::Error| {
         StartupError::new(Code::Config, format!("Cannot wait for signals: {error}."))
     };
-    let stop = stop_signal().map_err(cannot_wait)?;
+    let systemd = Systemd::of_environment();
+    let stop = stop_signal(systemd.clone()).map_err(cannot_wait)?;
     let hang_up = signal(SignalKind::hangup()).map_err(cannot_wait)?;
     let app = App::open(settings.config.clone(), address, Clock::system(), TABLE_INFO, None)?;
     server::apply_configured_users(&app).await?;
@@ -76,6 +82,17 @@ async fn serve(mut settings: Settings) -> Result<(), StartupError> {
     // A server whose standard output nobody reads serves all the same.
     let has_users = app.store.count().await.is_ok_and(|(users, _)| users > 0);
     let _ = say(welcome(&settings, address, has_users));
+    if let Some(systemd) = systemd {
+        systemd.tell(&format!("READY=1\nSTATUS=listens on {}", url(&settings.config, address)));
+        tokio::spawn(systemd.keep_watchdog(Arc::clone(&app.store)));
+    }
+    warn_of_weak_key(&settings);
+    let reloader = Reloader::new(settings, read, fit_to_sockets);
+    tokio::spawn(reload_forever(hang_up, Arc::clone(&app), reloader));
+    server::run(app, Listeners { network: listener, admin, monitoring }, stop).await
+}
+
+fn warn_of_weak_key(settings: &Settings) {
     if let Some(why) = settings.admin_key_weakness() {
         log::warn!(
             "the admin key {why}: it is accepted from this machine alone, from programs of the \
@@ -89,8 +106,6 @@ async fn serve(mut settings: Settings) -> Result<(), StartupError> {
             );
         }
     }
-    tokio::spawn(keep_on(hang_up, Arc::clone(&app)));
-    server::run(app, Listeners { network: listener, admin, monitoring }, stop).await
 }
 
 /// Listens on the address for monitoring, if there is one.
@@ -135,27 +150,32 @@ pub(super) fn run_at_rest(settings: Settings) -> Result<(), StartupError> {
     })
 }
 
-/// Goes on at a SIGHUP, which a terminal sends when it is closed: checkpoints, and says that nothing
-/// was reloaded.
-async fn keep_on(mut hang_up: Signal, app: Arc<App>) {
+/// At each SIGHUP, which a terminal sends too when it is closed: checkpoints, and reads the settings
+/// again.
+async fn reload_forever(mut hang_up: Signal, app: Arc<App>, mut reloader: Reloader) {
     while hang_up.recv().await.is_some() {
         match app.store.checkpoint().await {
             Ok(true) => log::info!("SIGHUP: the WAL is checkpointed into the database"),
             Ok(false) => log::warn!("SIGHUP: a long read keeps the WAL from being checkpointed"),
             Err(error) => log::warn!("SIGHUP: no checkpoint: {}", error.store_cause()),
         }
-        log::warn!("SIGHUP: settings are read at the start alone; restart to apply changes");
+        reloader.reload(&app).await;
     }
 }
 
 /// Ends at the first SIGTERM or SIGINT; a second one ends the process at once.
-pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+pub(super) fn stop_signal(
+    systemd: Option<Arc<Systemd>>,
+) -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+        }
+        if let Some(systemd) = systemd {
+            systemd.tell("STOPPING=1");
         }
         log::info!(
             "stopping: open requests are completed; a second signal ends the process at once"
@@ -176,9 +196,7 @@ pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
 fn fit_connections(config: &mut Config) {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let others = OTHER_FILES + config.metrics_listen.map_or(0, |_| MONITORING_FILES);
-    let room = usize::try_from(files.saturating_sub(others)).unwrap_or(usize::MAX).max(1);
+    let (files, room) = room(config);
     let wanted = config.http.connections_max.saturating_add(config.live.sockets_max);
     if room < wanted {
         let sockets = (config.live.sockets_max.saturating_mul(room) / wanted).max(1);
@@ -192,9 +210,28 @@ fn fit_connections(config: &mut Config) {
     }
 }
 
+/// Fits the limit of connections into what the live sockets leave of the open files: how many of
+/// those there may be is not changed in a running server.
+fn fit_to_sockets(config: &mut Config) {
+    let (files, room) = room(config);
+    let connections = room.saturating_sub(config.live.sockets_max).max(1);
+    if connections < config.http.connections_max {
+        log::warn!("only {files} files may be open: at most {connections} connections");
+        config.http.connections_max = connections;
+    }
+}
+
+/// How many files may be open, and how many of them may be connections.
+fn room(config: &Config) -> (u64, usize) {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let others = OTHER_FILES + config.metrics_listen.map_or(0, |_| MONITORING_FILES);
+    let room = usize::try_from(files.saturating_sub(others)).unwrap_or(usize::MAX);
+    (files, room.max(1))
+}
+
 /// What is printed after the start: where the server is, and the next step while there is one.
 fn welcome(settings: &Settings, address: SocketAddr, has_users: bool) -> String {
-    let url = url(address);
+    let url = url(&settings.config, address);
     let warning = match settings.admin_key_weakness() {
         Some(why) => {
             format!(" ({why}: for this machine only, where a proxy of root counts as well)")
@@ -280,30 +317,39 @@ fn quoted(word: &str) -> String {
 }
 
 /// The address as people type it: by name where the name leads to it.
-pub(super) fn url(address: SocketAddr) -> String {
+pub(super) fn url(config: &Config, address: SocketAddr) -> String {
+    format!("{}://{}", scheme(config), host_and_port(address))
+}
+
+/// What the server speaks by its settings.
+pub(super) fn scheme(config: &Config) -> &'static str {
+    if config.tls.files().is_some() { "https" } else { "http" }
+}
+
+fn host_and_port(address: SocketAddr) -> String {
     let ip = address.ip();
     let is_localhost = ip.is_unspecified() || ip == IpAddr::V4(Ipv4Addr::LOCALHOST);
     match is_localhost {
-        true => format!("http://localhost:{}", address.port()),
-        false => format!("http://{address}"),
+        true => format!("localhost:{}", address.port()),
+        false => address.to_string(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{quoted, url};
+    use super::{host_and_port, quoted};
 
     #[test]
     fn an_address_has_the_name_that_leads_to_it() {
         for (address, expected) in [
-            ("127.0.0.1:80", "http://localhost:80"),
-            ("0.0.0.0:80", "http://localhost:80"),
-            ("[::]:80", "http://localhost:80"),
-            ("127.0.0.2:80", "http://127.0.0.2:80"),
-            ("[::1]:80", "http://[::1]:80"),
-            ("192.0.2.1:80", "http://192.0.2.1:80"),
+            ("127.0.0.1:80", "localhost:80"),
+            ("0.0.0.0:80", "localhost:80"),
+            ("[::]:80", "localhost:80"),
+            ("127.0.0.2:80", "127.0.0.2:80"),
+            ("[::1]:80", "[::1]:80"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
         ] {
-            assert_eq!(url(address.parse().expect("an address")), expected);
+            assert_eq!(host_and_port(address.parse().expect("an address")), expected);
         }
     }
 

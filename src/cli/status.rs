@@ -1,10 +1,11 @@
 //! `vomeet status`: requests the health of the running server.
 
 use crate::api::health::{Health, Inside};
+use crate::cli::own_tls;
 use crate::cli::print::say;
 use crate::cli::reach::check_server;
 use crate::cli::serve::url;
-use crate::config::{Settings, Source};
+use crate::config::{Config, Settings, Source};
 use crate::exit::{Code, StartupError};
 use crate::http_client::Connection;
 use http_body_util::Full;
@@ -22,6 +23,8 @@ use tokio::time::timeout;
 pub(super) const HEALTH: &str = "/healthz";
 /// Longest wait for the whole response: more than the health check waits for a commit.
 const RESPONSE_TIME_MAX: Duration = Duration::from_secs(8);
+/// Why there is no response after that time.
+const TOO_LONG: &str = "it took too long";
 /// Longest response in bytes.
 const RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
@@ -74,7 +77,7 @@ async fn find_server(settings: &Settings, path: &'static str) -> Result<Asked, S
     let address = reachable(settings.config.listen);
     let socket = settings.config.socket_path();
     if *settings.source("listen") == Source::Flag("--listen") {
-        return ask_port(address, path).await;
+        return ask_port(&settings.config, address, path).await;
     }
     match UnixStream::connect(&socket).await {
         Ok(stream) => {
@@ -83,19 +86,37 @@ async fn find_server(settings: &Settings, path: &'static str) -> Result<Asked, S
             let asked = ask(stream, "localhost".to_owned(), path).await;
             asked.map_err(|why| not_running(&place, &why))
         }
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => ask_port(address, path).await,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            ask_port(&settings.config, address, path).await
+        }
         Err(error) => Err(not_running(&socket.display(), &error)),
     }
 }
 
-async fn ask_port(address: SocketAddr, path: &'static str) -> Result<Asked, StartupError> {
-    let place = url(address);
-    match TcpStream::connect(address).await {
-        Ok(stream) => {
-            let asked = ask(stream, address.to_string(), path).await;
-            asked.map_err(|why| not_running(&place, &why))
-        }
-        Err(error) => Err(not_running(&place, &error)),
+async fn ask_port(
+    config: &Config,
+    address: SocketAddr,
+    path: &'static str,
+) -> Result<Asked, StartupError> {
+    let place = url(config, address);
+    let asked = match TcpStream::connect(address).await {
+        Ok(stream) => ask_by_network(config, stream, address.to_string(), path).await,
+        Err(error) => Err(error.to_string()),
+    };
+    asked.map_err(|why| not_running(&place, &why))
+}
+
+async fn ask_by_network(
+    config: &Config,
+    stream: TcpStream,
+    host: String,
+    path: &'static str,
+) -> Result<Asked, String> {
+    let Some(files) = config.tls.files() else { return ask(stream, host, path).await };
+    let secured = timeout(RESPONSE_TIME_MAX, own_tls::over(stream, &files.cert)).await;
+    match secured {
+        Ok(stream) => ask(stream?, host, path).await,
+        Err(_elapsed) => Err(TOO_LONG.to_owned()),
     }
 }
 
@@ -121,7 +142,7 @@ where
 {
     match timeout(RESPONSE_TIME_MAX, request(stream, host, path)).await {
         Ok(asked) => asked.map_err(|error| error.to_string()),
-        Err(_) => Err("it took too long".to_owned()),
+        Err(_) => Err(TOO_LONG.to_owned()),
     }
 }
 
@@ -144,7 +165,8 @@ where
 
 fn print(health: &Health, settings: &Settings) -> Result<(), StartupError> {
     let listens = health.server.as_ref().and_then(|server| server.address.parse().ok());
-    let place = url(listens.unwrap_or_else(|| reachable(settings.config.listen)));
+    let config = &settings.config;
+    let place = url(config, listens.unwrap_or_else(|| reachable(config.listen)));
     match (&health.version, health.started_at) {
         (Some(version), Some(started_at)) => {
             say(format_args!("Vomeet {version} runs at {place} since {started_at}\n"))?;

@@ -11,6 +11,8 @@ impl Config {
         found.extend(self.runner_fault());
         found.extend(self.callback_fault());
         found.extend(self.metrics_fault());
+        found.extend(self.tls_fault());
+        found.extend(self.tls_callback_fault());
         found
     }
 
@@ -61,6 +63,33 @@ impl Config {
             "Containers do not reach {listen}; set bots.callback_url to an address of this server \
              that they reach, or bots.docker_network to host."
         ))
+    }
+}
+
+impl Config {
+    /// A certificate without its key, or a key without its certificate.
+    fn tls_fault(&self) -> Option<String> {
+        let (given, missing) = match (&self.tls.cert, &self.tls.key) {
+            (Some(_), None) => ("tls.cert", "tls.key"),
+            (None, Some(_)) => ("tls.key", "tls.cert"),
+            _ => return None,
+        };
+        Some(format!("{given} is set, and {missing} is not: TLS needs both; set both or neither."))
+    }
+
+    /// Bots that would call an address of which no certificate speaks. The demo bot is part of the
+    /// server and needs none.
+    fn tls_callback_fault(&self) -> Option<String> {
+        let bots = &self.bots;
+        let has_own_bots = matches!(bots.runner, RunnerKind::Process | RunnerKind::Docker);
+        if self.tls.files().is_none() || !has_own_bots || !bots.callback_url.is_empty() {
+            return None;
+        }
+        Some(
+            "With TLS, bots call the server by a name that its certificate has; set \
+             bots.callback_url to https://NAME:PORT."
+                .to_owned(),
+        )
     }
 }
 

@@ -53,6 +53,16 @@ impl Settings {
         all_sound(settings, &faults)
     }
 
+    /// Refuses settings that contradict each other, and a weak admin key where others reach the
+    /// server.
+    pub(crate) fn check_to_serve(&self) -> Result<(), StartupError> {
+        let faults = self.config.contradictions();
+        if !faults.is_empty() {
+            return Err(invalid(faults.join("\n")));
+        }
+        self.check_admin_key()
+    }
+
     /// The settings, with defaults for those that are wrong; what is wrong; and the variables that
     /// look like settings and are none.
     fn gather(
@@ -105,7 +115,7 @@ impl Settings {
 
     /// The settings as administrators see them. An admin key from a file has the source of the
     /// setting that names the file.
-    fn in_force(&self) -> InForce {
+    pub(super) fn in_force(&self) -> InForce {
         let mut values = self.origins.clone();
         if self.config.admin_key_file.is_some() {
             let of_file = self.source("admin_api_token_file").clone();

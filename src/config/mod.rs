@@ -14,10 +14,12 @@ mod loaded;
 mod log_format;
 mod metrics_token;
 pub(crate) mod new_file;
+mod reload;
 mod runner_kind;
 mod settings;
 mod source;
 mod sources;
+mod tls_files;
 mod values;
 
 pub(crate) use admin_key::ConfiguredKey;
@@ -31,3 +33,4 @@ pub(crate) use settings::{Backup, Config, DockerBots, Health, Http, ProcessBots,
 pub use settings::{Bots, KEYS, StateTimeouts, Webhooks};
 pub use source::Source;
 pub use sources::{Environment, Flags};
+pub use tls_files::TlsFiles;

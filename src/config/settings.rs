@@ -85,6 +85,8 @@ settings! {
     groups {
         /// The HTTP server.
         http: Http,
+        /// TLS.
+        tls: Tls,
         /// The database.
         store: Store,
         /// Backups.
@@ -147,6 +149,18 @@ settings! {
         /// Networks of proxies whose X-Forwarded-For is believed, such as
         /// `["127.0.0.1", "10.0.0.0/8"]`.
         trusted_proxies: Vec<IpNet> = [], networks;
+    }
+}
+
+settings! {
+    /// TLS, for a server without a proxy.
+    #[derive(Debug, Clone, Default)]
+    pub struct Tls in "tls" {
+        /// The certificate in PEM, and behind it those that issued it; empty is no TLS. It is read again when the file
+        /// changes.
+        cert: Option<PathBuf> = "", optional_path;
+        /// The private key of the certificate in PEM, which other users of the machine must not be able to read.
+        key: Option<PathBuf> = "", optional_path;
     }
 }
 
@@ -267,6 +281,8 @@ settings! {
     others {
         /// From one step of the demo bot to the next; `None` is its own pace. For tests.
         demo_pace: Option<Duration>,
+        /// The admin socket, through which the demo bot reports where the server speaks TLS.
+        demo_socket: Option<PathBuf>,
     }
 }
 

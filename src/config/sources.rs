@@ -201,7 +201,7 @@ fn parse_file(text: &str, path: &Path) -> Result<toml::Table, StartupError> {
         None => 0,
     };
     let (path, why) = (path.display(), error.message());
-    Err(invalid(format!("{path}, line {line}: {why}; correct it and start again.")))
+    Err(invalid(format!("{path}, line {line}: {why}; correct it.")))
 }
 
 /// The variables that begin as ours do and are no settings. What a cluster sets for a service of our

@@ -40,6 +40,8 @@ string_enum!(
         KeyRevoke = "key.revoke",
         /// A bot was stopped by an administrator.
         MeetingStop = "meeting.stop",
+        /// Settings were read again by the running server.
+        SettingsReload = "settings.reload",
         /// A webhook event was sent once more by an administrator.
         WebhookResend = "webhook.resend",
         /// The oldest entries were deleted.
@@ -87,6 +89,8 @@ pub enum Subject {
     Key(AdminKeyId),
     /// A meeting.
     Meeting(MeetingId),
+    /// The settings.
+    Settings,
     /// A webhook event.
     Delivery(DeliveryId),
     /// The audit log itself.
@@ -103,6 +107,7 @@ impl Subject {
             Self::Token(id) => ("token", Some(id.0)),
             Self::Key(id) => ("key", Some(id.0)),
             Self::Meeting(id) => ("meeting", Some(id.0)),
+            Self::Settings => ("settings", None),
             Self::Delivery(id) => ("delivery", Some(id.0)),
             Self::Audit => ("audit", None),
             Self::Database => ("database", None),

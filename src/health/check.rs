@@ -10,7 +10,7 @@ use crate::health::finding::{Code, Finding};
 use crate::health::looks;
 use crate::health::shared::Shared;
 use crate::store::{Ending, ProbeWrite, Stop, Store};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedMutexGuard;
@@ -68,8 +68,8 @@ pub(crate) struct Parts {
     pub clock: Clock,
     /// What to warn of.
     pub limits: Limits,
-    /// Whether an admin key of the settings is easy to guess.
-    pub has_weak_key: bool,
+    /// Whether an admin key of the settings is easy to guess; the settings may be read again.
+    pub has_weak_key: AtomicBool,
 }
 
 /// The health check.
@@ -127,6 +127,11 @@ impl HealthCheck {
             file_turn: Arc::default(),
             stop: Stop::default(),
         })
+    }
+
+    /// Says whether an admin key of the settings is easy to guess, once they were read again.
+    pub(crate) fn set_has_weak_key(&self, has_weak_key: bool) {
+        self.parts.has_weak_key.store(has_weak_key, Ordering::Relaxed);
     }
 
     /// The server was told to stop.
@@ -308,7 +313,7 @@ impl HealthCheck {
         findings.extend(looks::lock(store));
         findings.extend(looks::clock(store, now));
         findings.extend(looks::backups(backups, now));
-        if *has_weak_key {
+        if has_weak_key.load(Ordering::Relaxed) {
             let message = "An admin key of the settings is easy to guess.";
             findings.push(Finding::new(Code::AdminKeyWeak, message));
         }

@@ -31,7 +31,7 @@ fn check_of(store: &Arc<Store>, clock: &Clock) -> Arc<HealthCheck> {
     let backups = Arc::new(Backups::new(Arc::clone(store), &Backup::default(), clock.clone()));
     let limits = Limits { disk_free_mib_min: 0, wal_mib_max: 1024 };
     let (store, clock) = (Arc::clone(store), clock.clone());
-    let parts = Parts { store, bots, backups, clock, limits, has_weak_key: false };
+    let parts = Parts { store, bots, backups, clock, limits, has_weak_key: false.into() };
     HealthCheck::new(parts, Phase::Serving)
 }
 

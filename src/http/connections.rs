@@ -11,6 +11,7 @@
 
 use crate::config::Http as Limits;
 use crate::http::connection_activity::{ConnectionActivity, Rank};
+use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -30,7 +31,7 @@ const FLOOD_SHARES: usize = 4;
 
 /// Every open connection.
 pub struct Connections {
-    limits: Limits,
+    limits: ArcSwap<Limits>,
     open: Mutex<Open>,
     /// Numbers accepted connections and finished requests, in their order, from 1 on.
     events: AtomicU64,
@@ -85,12 +86,17 @@ impl Connections {
     /// None yet, within these limits.
     pub fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self {
-            limits,
+            limits: ArcSwap::from_pointee(limits),
             open: Mutex::default(),
             events: AtomicU64::new(1),
             ticks: Arc::new(AtomicU32::new(1)),
             evicted: AtomicU64::new(0),
         })
+    }
+
+    /// Other limits from now on. Connections that are open already stay.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        self.limits.store(Arc::new(limits));
     }
 
     /// Takes a place for a connection from an address, or for one through the admin socket, which
@@ -100,18 +106,19 @@ impl Connections {
         self: &Arc<Self>,
         from: Option<IpAddr>,
     ) -> Result<(ConnectionGuard, oneshot::Receiver<End>), NoPlace> {
-        let address = from.and_then(|address| self.limited(address));
+        let limits = self.limits.load();
+        let address = from.and_then(|address| limited(&limits, address));
+        let address_max = limits.connections_max.div_ceil(ADDRESS_SHARES);
         let activity = Arc::new(ConnectionActivity::new(&self.ticks));
         let (end, ended) = oneshot::channel();
         let mut open = self.lock();
         if let Some(address) = address
-            && open.of_address.get(&address).copied().unwrap_or(0) >= self.address_max()
-            && !self
-                .evict(&mut open, self.address_max(), 1, |permit| permit.address == Some(address))
+            && open.of_address.get(&address).copied().unwrap_or(0) >= address_max
+            && !self.evict(&mut open, address_max, 1, |permit| permit.address == Some(address))
         {
             return Err(NoPlace::ShareUsed);
         }
-        let places = self.limits.connections_max;
+        let places = limits.connections_max;
         let at_once = places.div_ceil(EVICTED_SHARES);
         if open.permits.len() >= places
             && !self.evict(&mut open, places, at_once, |_| true)
@@ -126,29 +133,6 @@ impl Connections {
         Ok((ConnectionGuard { activity, number, all: Arc::clone(self) }, ended))
     }
 
-    /// The address whose share a connection takes from: of an IPv6 address its network of 64 bits,
-    /// for a host may have all addresses of it. This machine and trusted proxies have no limit.
-    fn limited(&self, address: IpAddr) -> Option<IpAddr> {
-        let address = address.to_canonical();
-        let is_trusted =
-            self.limits.trusted_proxies.iter().any(|network| network.contains(&address));
-        if address.is_loopback() || is_trusted {
-            return None;
-        }
-        match address {
-            IpAddr::V4(_) => Some(address),
-            IpAddr::V6(address) => {
-                let network = address.to_bits() >> 64 << 64;
-                Some(Ipv6Addr::from_bits(network).into())
-            }
-        }
-    }
-
-    /// Most connections of one address.
-    fn address_max(&self) -> usize {
-        self.limits.connections_max.div_ceil(ADDRESS_SHARES)
-    }
-
     /// Ends up to `count` connections of those that have `places` together: of those that come first
     /// in the order of [`Rank`], or in a flood of the fresh ones, those that have waited longest.
     /// Whether there was one.
@@ -159,10 +143,11 @@ impl Connections {
         count: usize,
         of: impl Fn(&Permit) -> bool,
     ) -> bool {
+        let limits = self.limits.load();
         let mut ranked = Vec::new();
         for (&number, permit) in &open.permits {
             if of(permit)
-                && let Some((rank, since)) = permit.activity.rank(number, &self.limits)
+                && let Some((rank, since)) = permit.activity.rank(number, &limits)
             {
                 ranked.push((rank, since, number));
             }
@@ -195,10 +180,11 @@ impl Connections {
     /// A second has passed: ends the connections whose peers take too long.
     pub fn tick(&self) {
         self.ticks.fetch_add(1, Ordering::Relaxed);
+        let limits = self.limits.load();
         let mut open = self.lock();
         let mut late = Vec::new();
         for (&number, permit) in &open.permits {
-            if permit.activity.is_late(&self.limits) {
+            if permit.activity.is_late(&limits) {
                 late.push(number);
             }
         }
@@ -234,6 +220,23 @@ impl Connections {
 
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The address whose share a connection takes from: of an IPv6 address its network of 64 bits, for
+/// a host may have all addresses of it. This machine and trusted proxies have no limit.
+fn limited(limits: &Limits, address: IpAddr) -> Option<IpAddr> {
+    let address = address.to_canonical();
+    let is_trusted = limits.trusted_proxies.iter().any(|network| network.contains(&address));
+    if address.is_loopback() || is_trusted {
+        return None;
+    }
+    match address {
+        IpAddr::V4(_) => Some(address),
+        IpAddr::V6(address) => {
+            let network = address.to_bits() >> 64 << 64;
+            Some(Ipv6Addr::from_bits(network).into())
+        }
     }
 }
 

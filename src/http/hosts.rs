@@ -6,7 +6,7 @@ use url::Url;
 
 /// The host names that the server accepts. On a loopback address any other name is a web page's
 /// attempt to reach it through the browser of its user (DNS rebinding).
-pub struct Hosts {
+pub(crate) struct Hosts {
     accepts_any: bool,
     names: Vec<String>,
     /// Whether probes may use any name: a weak admin key works on loopback alone, and what a page
@@ -17,7 +17,7 @@ pub struct Hosts {
 impl Hosts {
     /// The names of a server that listens on `address`: those of this machine, those that are
     /// configured, and the one that bots are given.
-    pub fn new(config: &Config, address: SocketAddr) -> Self {
+    pub(crate) fn new(config: &Config, address: SocketAddr) -> Self {
         let mut names = Vec::new();
         for name in ["localhost", "127.0.0.1", "[::1]"] {
             names.push(name.to_owned());
@@ -39,7 +39,7 @@ impl Hosts {
 
     /// Whether the value of a `Host` header is one of them, whatever its port, or the address
     /// `local` of the server to which the connection was made.
-    pub fn accept(&self, host: &[u8], local: Option<SocketAddr>) -> bool {
+    pub(crate) fn accept(&self, host: &[u8], local: Option<SocketAddr>) -> bool {
         if self.accepts_any {
             return true;
         }
@@ -52,7 +52,7 @@ impl Hosts {
     }
 
     /// Whether the routes for probes may be called by any name.
-    pub fn probes_use_any(&self) -> bool {
+    pub(crate) fn probes_use_any(&self) -> bool {
         self.probes_use_any
     }
 }

@@ -27,6 +27,7 @@ pub(crate) mod serve_few;
 pub(crate) mod service;
 pub(crate) mod streamed_response;
 pub(crate) mod this_machine;
+pub mod tls;
 pub(crate) mod trace;
 mod tracked_body;
 pub(crate) mod tracked_stream;

@@ -63,6 +63,8 @@ pub struct Peer {
     pub name: String,
     /// The address of the server to which it was made; `None` by the admin socket.
     pub local: Option<SocketAddr>,
+    /// Whether it speaks plain HTTP where the server expects TLS.
+    pub(crate) lacks_tls: bool,
     /// A time at which the connection was there already.
     since: Instant,
     owner: OnceLock<Owner>,
@@ -106,6 +108,7 @@ impl From<Origin> for Peer {
             name: origin.to_string(),
             origin,
             local: None,
+            lacks_tls: false,
             since: Instant::now(),
             owner: OnceLock::new(),
         }

@@ -13,7 +13,7 @@ use crate::http::request::client_address::client_address;
 use crate::http::response::{REQUEST_ID, Response, fill, whole};
 use crate::http::service::{Answering, Outcome, Request, Service, Target};
 use crate::http::trace::Trace;
-use crate::http::transport::Transport;
+use crate::http::transport::{Rules, Transport};
 use futures_util::FutureExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
@@ -52,10 +52,12 @@ pub(crate) async fn respond<S: Service>(
     let method = head.method.clone();
     let id = request_id(transport, &head.headers);
     let trace = trace_of(&head.headers);
-    let origin = transport.limits.cors.allowed(&head.headers);
-    let client = client_of(transport, peer, &head.headers);
-
-    let target = find(transport, service, peer, &head);
+    let (origin, client, target) = {
+        let rules = transport.rules();
+        let origin = rules.limits.cors.allowed(&head.headers);
+        let client = client_of(&rules, peer, &head.headers);
+        (origin, client, find(&rules, service, peer, &head))
+    };
     let route = target.as_ref().ok().copied();
     let pattern = route.map_or(NO_PATTERN, Target::pattern);
     let (outcome, extra_headers) = match target {
@@ -96,18 +98,21 @@ pub(crate) async fn respond<S: Service>(
 
 /// The address of the client, which trusted proxies name; `None` where the request comes through
 /// the admin socket.
-fn client_of(transport: &Transport, peer: &Peer, headers: &HeaderMap) -> Option<IpAddr> {
+fn client_of(rules: &Rules, peer: &Peer, headers: &HeaderMap) -> Option<IpAddr> {
     let address = peer.origin.address()?;
-    Some(client_address(address, headers, &transport.limits.trusted_proxies))
+    Some(client_address(address, headers, &rules.limits.trusted_proxies))
 }
 
 /// What the request is for, if it keeps the rules of HTTP.
 fn find<S: Service>(
-    transport: &Transport,
+    rules: &Rules,
     service: &S,
     peer: &Peer,
     head: &Parts,
 ) -> Result<&'static S::Target> {
+    if peer.lacks_tls {
+        return Err(Error::Malformed("This server speaks TLS; call it by https:// instead."));
+    }
     let host = check(head)?;
     let path = head.uri.path();
     let mut found = service.find(&head.method, path);
@@ -115,9 +120,9 @@ fn find<S: Service>(
     // No web page reaches the admin socket, whatever name it uses.
     let is_known = match (&peer.origin, host) {
         (Origin::Local { .. }, _) | (Origin::Network(_), None) => true,
-        (Origin::Network(_), Some(host)) => transport.hosts.accept(host, peer.local),
+        (Origin::Network(_), Some(host)) => rules.hosts.accept(host, peer.local),
     };
-    let may_be_any = is_probe && transport.hosts.probes_use_any();
+    let may_be_any = is_probe && rules.hosts.probes_use_any();
     if !is_known && !may_be_any {
         return Err(Error::WrongHost);
     }

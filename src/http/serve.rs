@@ -6,6 +6,7 @@ use crate::http::connections::{ConnectionGuard, End, NoPlace};
 use crate::http::peer::{Origin, Peer, user_name};
 use crate::http::request::body::BodyState;
 use crate::http::service::Service;
+use crate::http::tls::Opening;
 use crate::http::tracked_body::TrackedBody;
 use crate::http::tracked_stream::{Stream, TrackedStream};
 use crate::http::transport::Transport;
@@ -124,7 +125,8 @@ pub async fn serve<S: Service>(
         while open.join_next().await.is_some() {}
         transport.sockets.all_closed().await;
     };
-    if timeout(transport.limits.stop_time_max, all_ended).await.is_err() {
+    let stop_time_max = transport.rules().limits.stop_time_max;
+    if timeout(stop_time_max, all_ended).await.is_err() {
         log::warn!("some connections did not end in time and are closed");
     }
 }
@@ -156,14 +158,18 @@ async fn serve_connection<S: Service>(
     service: Arc<S>,
     accepted: Accepted,
     guard: ConnectionGuard,
-    ended: oneshot::Receiver<End>,
+    mut ended: oneshot::Receiver<End>,
 ) {
-    let peer = match prepare(&transport, &accepted).await {
-        Ok(peer) => Arc::new(peer),
+    let mut peer = match prepare(&transport, &accepted).await {
+        Ok(peer) => peer,
         Err(error) => return log::debug!("a connection from {:?}: {error}", accepted.address),
     };
-    let guard = Arc::new(guard);
-    let stream = TrackedStream::new(accepted.stream, Arc::clone(&guard.activity));
+    let stream = match secure(&transport, accepted.stream, &mut peer, &mut ended).await {
+        Ok(stream) => stream,
+        Err(error) => return log::debug!("{}: no TLS: {error}", peer.name),
+    };
+    let (peer, guard) = (Arc::new(peer), Arc::new(guard));
+    let stream = TrackedStream::new(stream, Arc::clone(&guard.activity));
     let respond_to = service_fn(|request: hyper::Request<Incoming>| {
         let (transport, service, peer, guard) = (&transport, &service, &peer, &guard);
         let body_state = BodyState::watch(request.body(), Some(&guard.activity));
@@ -197,10 +203,37 @@ async fn serve_connection<S: Service>(
 /// Sets the options of the socket, and finds out who the peer is.
 async fn prepare(transport: &Transport, accepted: &Accepted) -> io::Result<Peer> {
     let stream = &accepted.stream;
-    stream.prepare(transport.limits.response_time_max)?;
+    stream.prepare(transport.rules().limits.response_time_max)?;
     let origin = origin(stream, accepted.address).await?;
     let local = stream.local_address();
     Ok(Peer::from(origin).at(local, accepted.at))
+}
+
+/// The connection over TLS, where the server speaks it: the handshake takes no longer than the head
+/// of a request may, as the connection is ended then. One in plain HTTP is told to use TLS.
+async fn secure(
+    transport: &Transport,
+    stream: Stream,
+    peer: &mut Peer,
+    ended: &mut oneshot::Receiver<End>,
+) -> io::Result<Stream> {
+    let Some(tls) = &transport.tls else { return Ok(stream) };
+    let stream = match stream {
+        Stream::Tcp(stream) => stream,
+        Stream::Tls(_) | Stream::Unix(_) => return Ok(stream),
+    };
+    // On the heap: connections without TLS need no room for it.
+    let opening = tokio::select! {
+        opening = Box::pin(tls.accept(stream)) => opening?,
+        end = ended => return Err(io::Error::other(format!("ended: {end:?}"))),
+    };
+    match opening {
+        Opening::Secure(stream) => Ok(Stream::Tls(stream)),
+        Opening::Plain(stream) => {
+            peer.lacks_tls = true;
+            Ok(Stream::Tcp(stream))
+        }
+    }
 }
 
 /// A request that hyper could not parse was refused by hyper, with a status and no body; it is

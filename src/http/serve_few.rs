@@ -111,7 +111,7 @@ async fn serve_connection<S: Service>(
     _place: Place,
 ) {
     let stream = Stream::Tcp(stream);
-    if let Err(error) = stream.prepare(transport.limits.response_time_max) {
+    if let Err(error) = stream.prepare(transport.rules().limits.response_time_max) {
         return log::debug!("a connection from {address}: {error}");
     }
     let local = stream.local_address();

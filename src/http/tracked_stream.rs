@@ -1,6 +1,7 @@
 //! A socket that tells its connection's [`ConnectionActivity`] whether the peer takes what is sent.
 
 use crate::http::connection_activity::ConnectionActivity;
+use crate::http::tls::SecureStream;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -25,19 +26,22 @@ const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES_MAX: u32 = 16 * 1024;
 
-/// A socket of either kind.
+/// A socket of any kind.
 pub enum Stream {
     /// From the network.
     Tcp(TcpStream),
+    /// From the network, over TLS.
+    Tls(Box<SecureStream>),
     /// From this machine.
     Unix(UnixStream),
 }
 
-/// Evaluates an expression with a socket of either kind.
-macro_rules! with_either {
+/// Evaluates an expression with a socket of any kind.
+macro_rules! with_any {
     ($stream:expr, $inner:ident => $what:expr) => {
         match $stream {
             Stream::Tcp($inner) => $what,
+            Stream::Tls($inner) => $what,
             Stream::Unix($inner) => $what,
         }
     };
@@ -61,18 +65,18 @@ impl Stream {
         Ok(())
     }
 
-    /// The address of the server to which a network connection was made.
+    /// The address of the server to which a network connection was made; asked before a handshake.
     pub fn local_address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.local_addr().ok(),
-            Self::Unix(_) => None,
+            Self::Tls(_) | Self::Unix(_) => None,
         }
     }
 
     /// The uid of the peer of the admin socket.
     pub fn peer_uid(&self) -> io::Result<u32> {
         match self {
-            Self::Tcp(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Tcp(_) | Self::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
             Self::Unix(stream) => Ok(stream.peer_cred()?.uid()),
         }
     }
@@ -107,9 +111,12 @@ impl AsyncRead for TrackedStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = with_either!(&mut self.stream, stream => Pin::new(stream).poll_read(cx, buffer));
+        let read = with_any!(&mut self.stream, stream => Pin::new(stream).poll_read(cx, buffer));
         if buffer.filled().len() > before {
             self.activity.bytes_came();
+            if let Stream::Tls(stream) = &mut self.stream {
+                stream.get_mut().0.request_came();
+            }
         }
         read
     }
@@ -121,8 +128,7 @@ impl AsyncWrite for TrackedStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written =
-            with_either!(&mut self.stream, stream => Pin::new(stream).poll_write(cx, bytes));
+        let written = with_any!(&mut self.stream, stream => Pin::new(stream).poll_write(cx, bytes));
         self.record_write(&written, bytes.len());
         written
     }
@@ -138,7 +144,7 @@ impl AsyncWrite for TrackedStream {
         }
         let mut together = [0; TOGETHER_BYTES_MAX];
         if length > together.len() {
-            let written = with_either!(
+            let written = with_any!(
                 &mut self.stream, stream => Pin::new(stream).poll_write_vectored(cx, pieces)
             );
             self.record_write(&written, length);
@@ -158,10 +164,18 @@ impl AsyncWrite for TrackedStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        with_either!(&mut self.stream, stream => Pin::new(stream).poll_flush(cx))
+        let flushed = with_any!(&mut self.stream, stream => Pin::new(stream).poll_flush(cx));
+        // What is encrypted already waits in memory of the server until the peer takes it.
+        if matches!(self.stream, Stream::Tls(_)) {
+            match flushed {
+                Poll::Pending => self.activity.reader_stalls(0),
+                Poll::Ready(_) => self.activity.reader_took_all(),
+            }
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        with_either!(&mut self.stream, stream => Pin::new(stream).poll_shutdown(cx))
+        with_any!(&mut self.stream, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

@@ -16,7 +16,9 @@ use crate::store::{beside, connection, file, upgrade};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
 
 /// Pages that a connection for small reads keeps: they come back to the same ones. Filled only as
 /// far as it is used.
@@ -24,6 +26,9 @@ const SMALL_READ_CACHE_KIB: u32 = 48 * 1024;
 
 /// Pages that a connection for long reads keeps: they pass by once.
 const LONG_READ_CACHE_KIB: u32 = 256;
+
+/// How long to wait until the writer is asked again whose queue was full.
+const PING_PAUSE: Duration = Duration::from_millis(100);
 
 /// The open database.
 pub struct Store {
@@ -118,6 +123,19 @@ impl Store {
     /// Checkpoints the whole WAL, after all writes that wait; false where a reader still needs it.
     pub async fn checkpoint(&self) -> Result<bool> {
         self.writer.checkpoint().await
+    }
+
+    /// Waits until the writer gives a sign that it works: it answers or, where its queue is full, it
+    /// commits. Whether it can write is another matter. Fails once it has stopped.
+    pub(crate) async fn writer_works(&self) -> Result<()> {
+        let before = self.written().commits;
+        loop {
+            match self.writer.ping().await {
+                Err(Error::Busy) if self.written().commits == before => sleep(PING_PAUSE).await,
+                Err(Error::Busy) => return Ok(()),
+                answer => return answer,
+            }
+        }
     }
 
     /// The file.

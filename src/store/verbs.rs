@@ -20,6 +20,7 @@ use crate::store::segments::index::IndexSegments;
 use crate::store::segments::older::StoreSegments;
 use crate::store::segments::verbs::{RetractSegments, StoreSegmentBatch};
 use crate::store::sessions::verbs::{NoteCleared, NoteContainer, Reconfigure, SendBot};
+use crate::store::settings_reload::ReloadSettings;
 use crate::store::tokens::made::MakeToken;
 use crate::store::tokens::rotate::RotateToken;
 use crate::store::tokens::verbs::{CreateToken, RevokeToken, TouchTokens, UpdateToken};
@@ -103,6 +104,7 @@ verbs! {
     audited 60 NoteBackup,
     audited 70 MakeToken,
     audited 71 ResendDelivery,
+    plain   72 ReloadSettings,
 }
 
 /// A verb that came back.

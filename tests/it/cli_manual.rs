@@ -27,6 +27,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("doctor", &[]),
     ("health", &[]),
     ("scan", &[]),
+    ("reload", &[]),
+    ("service", &["install", "uninstall"]),
     ("completions", &[]),
     ("man", &[]),
 ];

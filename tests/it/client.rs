@@ -4,11 +4,14 @@
 pub use crate::patience::{PATIENCE, wait_for};
 
 use crate::patience::Unbroken;
+use crate::wire::{Wire, connect, secure};
 use memchr::memmem;
 use serde_json::{Value, json};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use tokio_rustls::rustls::ClientConfig;
 
 /// The admin key of every server in this process: strong, so that it counts wherever it is sent.
 pub const ADMIN_KEY: &str = "tests-4f1c2a9be07d3358";
@@ -76,17 +79,22 @@ impl Answer {
 
 /// One connection.
 pub struct Line {
-    stream: Unbroken,
+    stream: Wire,
     read: Vec<u8>,
 }
 
 impl Line {
     pub fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream: Unbroken(stream), read: Vec::new() })
+        Ok(Self::on(Wire::Plain(Unbroken(connect(address)?))))
+    }
+
+    /// Over TLS, to a server whose certificate is for localhost.
+    pub fn secure(address: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Self> {
+        Ok(Self::on(Wire::Secure(secure(connect(address)?, config)?)))
+    }
+
+    fn on(stream: Wire) -> Self {
+        Self { stream, read: Vec::new() }
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
@@ -95,7 +103,7 @@ impl Line {
 
     /// The socket, for those who treat it badly.
     pub fn stream(&self) -> &TcpStream {
-        &self.stream.0
+        self.stream.socket()
     }
 
     /// The next answer; `to_head` says that it has no body whatever its headers say.

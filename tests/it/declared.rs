@@ -13,7 +13,7 @@ use vomeet::domain::PlainToken;
 use vomeet::domain::configured::ConfiguredToken;
 
 /// A token, and what the file keeps of it.
-fn token() -> (String, String) {
+pub fn token() -> (String, String) {
     let token = PlainToken::generate().expect("randomness").reveal().to_owned();
     let declared = ConfiguredToken::of(token.as_bytes()).expect("a token").to_string();
     (token, declared)

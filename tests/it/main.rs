@@ -3,7 +3,7 @@
 //! | file | what it holds against the server |
 //! |---|---|
 //! | [`patience`] | how tests wait |
-//! | [`client`], [`watcher`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
+//! | [`client`], [`wire`], [`watcher`], [`server`], [`process`] | how the tests speak to a server in this process, and to the real binary |
 //! | [`runner_bots`] | how they run bots without a server |
 //! | [`contract`], [`users`], [`tokens`], [`meetings`], [`analytics`] | the HTTP contract, row by row |
 //! | [`bots`], [`lifecycle`], [`notes`] | bots sent and told to leave; every callback in every state; what owners note and remove |
@@ -25,6 +25,8 @@
 //! | [`matrix`] | every route of the table against every kind of caller |
 //! | [`bad_input`], [`bad_body`] | what is not accepted, and what is said about it |
 //! | [`edge`], [`cors`], [`limits`] | HTTP's rules, limits and time-outs |
+//! | [`tls`], [`tls_files`] | requests over TLS and handshakes that do not end; certificates and keys as files |
+//! | [`reload`], [`reload_rest`], [`notify`], [`service`] | settings that a running server reads again, and what hangs on them elsewhere; what systemd is told; the service's installation |
 //! | [`names`] | by which names and addresses the server is reached |
 //! | [`budgets`], [`shares`] | what slow and unread requests take, and who is served meanwhile |
 //! | [`cost`] | what one caller may cause: bots, scrubs, commits, bytes in the file |
@@ -76,6 +78,7 @@ mod replay_planted;
 mod runner_bots;
 mod server;
 mod watcher;
+mod wire;
 
 mod admin_keys;
 mod admin_search;
@@ -144,6 +147,7 @@ mod model;
 mod monitoring;
 mod names;
 mod notes;
+mod notify;
 mod open_links;
 mod openapi;
 mod overview;
@@ -153,6 +157,8 @@ mod races;
 mod rate_limits;
 mod record;
 mod refusals;
+mod reload;
+mod reload_rest;
 mod reports;
 mod restore;
 mod restore_again;
@@ -173,12 +179,15 @@ mod search_index;
 mod secrets;
 mod security_page;
 mod segments;
+mod service;
 mod shares;
 mod startup;
 mod streams;
 mod streams_order;
 mod tickets;
 mod tidy;
+mod tls;
+mod tls_files;
 mod tokens;
 mod transcripts;
 mod usage;

@@ -20,7 +20,7 @@ pub fn link(folder: &Path) -> String {
     secret.to_owned()
 }
 
-fn redeem(server: &Client, link: &str) -> String {
+pub fn redeem(server: &Client, link: &str) -> String {
     let body = json!({ "link": link });
     let made = server.post("/console/sessions").json(&body).send().expect(201);
     made["session"].as_str().expect("a session").to_owned()

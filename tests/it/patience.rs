@@ -25,6 +25,7 @@ pub fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> T {
 
 /// A connection whose reads go on after a signal. Other tests have children, and where one of them
 /// ends, whoever reads with a time-out in this process may be interrupted.
+#[derive(Debug)]
 pub struct Unbroken(pub TcpStream);
 
 impl Read for Unbroken {

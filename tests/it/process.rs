@@ -247,7 +247,7 @@ pub struct Process {
 impl Process {
     /// Whether it came to listen; else it has ended.
     pub fn wait_until_listening(&mut self) -> bool {
-        let Some(line) = self.stdout.find("listens on http://") else { return false };
+        let Some(line) = self.stdout.find("listens on http") else { return false };
         let (_, port) = line.trim_end().rsplit_once(':').expect("a port");
         let port: u16 = port.parse().unwrap_or_else(|_| panic!("a port in {line:?}"));
         self.client.address = ([127, 0, 0, 1], port).into();

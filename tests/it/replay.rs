@@ -21,10 +21,10 @@ use vomeet::store::{
     CreateUser, DeleteMeeting, DeleteUser, DoubtedClock, EndAttempt, ForgetDeliveries, ForgetUsage,
     GiveUpHeld, HeardSegment, IndexSegments, MakeToken, MeetingName, MeetingRef, NoteBackup,
     NoteCleared, NoteContainer, NoteExport, NoteMeeting, NoteTime, Options, PruneAudit,
-    Reconfigure, Recorder, RedactMeeting, ResendDelivery, RetractSegments, RevokeAdminKey,
-    RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook, SettleDrafts, Store,
-    StoreSegmentBatch, StoreSegments, TouchTokens, TranscriptOf, UpdateToken, UpdateUser, VERBS,
-    WriteUsage,
+    Reconfigure, Recorder, RedactMeeting, ReloadSettings, ResendDelivery, RetractSegments,
+    RevokeAdminKey, RevokeToken, RotateAdminKey, RotateToken, SendBot, SetWebhook, SettleDrafts,
+    Store, StoreSegmentBatch, StoreSegments, TouchTokens, TranscriptOf, UpdateToken, UpdateUser,
+    VERBS, WriteUsage,
 };
 
 #[test]
@@ -193,6 +193,10 @@ async fn write_admin_keys(store: &Store) -> Result<()> {
     let users = serde_json::from_value(declared).expect("users");
     let applied = store.write(ApplyConfiguredUsers { users, actor: actor(21) }).await?;
     assert!(applied.is_ok(), "{applied:?}");
+    let changed = vec!["log".to_owned()];
+    let reload = ReloadSettings { users: Vec::new(), changed, actor: actor(22) };
+    let reloaded = store.write(reload).await?.expect("no token is taken");
+    assert_eq!(reloaded.revoked, 1);
     Ok(())
 }
 

@@ -93,7 +93,7 @@ const RULES: &[Rule] = &[
     // Which states belong together, the domain says: store/meetings/states.rs.
     ("src/store/", &["status IN ('", "status NOT IN ('"], &[]),
     ("src/", &["std::env", "env::var", "env::args", "dotenvy"], &["src/cli/", "src/config/"]),
-    ("src/", &["std::fs", "fs::read", "File::open", "OpenOptions"], &["src/cli/", "src/config/", "src/store/", "src/http/admin_socket.rs", "src/http/peer_owner/tables.rs", "src/bots/output.rs", "src/bots/running.rs", "src/metrics/process.rs", "src/bots/runners/process.rs", "src/backups/folder.rs"]),
+    ("src/", &["std::fs", "fs::read", "File::open", "OpenOptions"], &["src/cli/", "src/config/", "src/store/", "src/http/admin_socket.rs", "src/http/peer_owner/tables.rs", "src/http/tls", "src/bots/output.rs", "src/bots/running.rs", "src/metrics/process.rs", "src/bots/runners/process.rs", "src/backups/folder.rs"]),
     ("src/", &["std::process"], &["src/cli/", "src/main.rs", "src/bots/runners/process.rs"]),
     ("src/", &["println!", "print!", "eprintln!", "eprint!"], &["src/cli/"]),
     ("src/", &["clap"], &["src/cli/"]),
@@ -117,7 +117,7 @@ const RULES: &[Rule] = &[
     ("src/api/", &["std::net", "tokio::net", "hyper::body"], &["src/api/general.rs", "src/api/guard.rs"]),
     // The transport knows no route, no part of the server and no SQL.
     ("src/http/", &["App", "TABLE", "crate::store"], &[]),
-    ("src/http/", &["std::fs"], &["src/http/admin_socket.rs", "src/http/peer_owner/tables.rs"]),
+    ("src/http/", &["std::fs"], &["src/http/admin_socket.rs", "src/http/peer_owner/tables.rs", "src/http/tls"]),
     // Whom the server calls: only what was held against the rules of webhooks.
     ("src/", &["TcpStream::connect", "to_socket_addrs", "lookup_host"], &["src/webhooks/", "src/cli/", "src/bots/runners/demo.rs", "src/http/peer_owner.rs"]),
     ("src/webhooks/", &["hyper::server"], &[]),

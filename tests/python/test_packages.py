@@ -19,9 +19,6 @@ PACKAGED = {
     "ExecStart": [
         "/usr/bin/vomeet serve --config /etc/vomeet/vomeet.toml --database /var/lib/vomeet/vomeet.db"
     ],
-    "LoadCredential": ["admin-key:/etc/vomeet/admin-key"],
-    "Environment": ["ADMIN_API_TOKEN_FILE=%d/admin-key"],
-    "EnvironmentFile": ["-/etc/vomeet/vomeet.env"],
     "User": ["vomeet"],
     "Group": ["vomeet"],
     "DynamicUser": [],

@@ -23,9 +23,10 @@ NAME = "vomeet.example.com"
 SITE = REPOSITORY / "docs" / "deployment.md"
 
 
-def documented(language):
-    """The one block of the document in this language."""
-    [block] = [block for block in blocks_of(SITE) if block.language == language]
+def documented(language, having=""):
+    """The one block of the document in this language that has these words."""
+    blocks = [block for block in blocks_of(SITE) if block.language == language]
+    [block] = [block for block in blocks if having in block.code]
     return block.code
 
 
@@ -35,10 +36,14 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def nginx(folder, port, server):
+def nginx(folder, port, server, pem=None):
     site = documented("nginx").replace("http://127.0.0.1:18056", server)
-    site = re.sub(r"listen 443 ssl;", f"listen 127.0.0.1:{port};", site)
-    site = re.sub(r" *ssl_certificate(_key)? .*\n", "", site)
+    if pem:
+        site = site.replace("listen 443 ssl http2;", f"listen 127.0.0.1:{port} ssl http2;")
+        site = re.sub(r"(ssl_certificate(_key)?) .*\n", rf"\1 {pem};\n", site)
+    else:
+        site = site.replace("listen 443 ssl http2;", f"listen 127.0.0.1:{port};")
+        site = re.sub(r" *ssl_certificate(_key)? .*\n", "", site)
     kept = f"upstream kept {{ server {server.removeprefix('http://')}; keepalive 8; }}"
     site = site.replace(server, "http://kept")
     folders = "".join(
@@ -53,17 +58,22 @@ def nginx(folder, port, server):
     return ["nginx", "-p", folder, "-c", config]
 
 
-def caddy(folder, port, server):
+def caddy(folder, port, server, pem=None):
     site = documented("caddy").replace("127.0.0.1:18056", server.removeprefix("http://"))
-    site = site.replace(NAME, f"http://{NAME}:{port}")
+    site = site.replace(NAME, f"{'https' if pem else 'http'}://{NAME}:{port}")
+    if pem:
+        site = site.replace("{\n", f"{{\n    tls {pem} {pem}\n", 1)
     config = folder / "Caddyfile"
     config.write_text("{\n admin off\n auto_https off\n}\n" + site)
     return ["caddy", "run", "--config", config, "--adapter", "caddyfile"]
 
 
-def haproxy(folder, port, server):
+def haproxy(folder, port, server, pem=None):
     site = documented("haproxy").replace("127.0.0.1:18056", server.removeprefix("http://"))
-    site = re.sub(r"bind :443 .*", f"bind 127.0.0.1:{port}", site)
+    if pem:
+        site = site.replace(":443 ssl crt /etc/ssl/vomeet.pem", f"127.0.0.1:{port} ssl crt {pem}")
+    else:
+        site = re.sub(r"bind :443 .*", f"bind 127.0.0.1:{port}", site)
     config = folder / "haproxy.cfg"
     config.write_text("defaults\n    mode http\n\n" + site)
     return ["haproxy", "-db", "-f", config]
@@ -79,10 +89,30 @@ def ask(url, **headers):
         return refused.code, refused.read()
 
 
+def certificate(folder):
+    """A certificate for the public name and its key, in one file."""
+    pem = folder / "vomeet.pem"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    make += f" -subj /CN={NAME} -addext subjectAltName=DNS:{NAME} -keyout {pem} -out {folder}/cert"
+    subprocess.run(make.split(), check=True, capture_output=True)
+    with pem.open("a") as file:
+        file.write((folder / "cert").read_text())
+    return pem
+
+
+def fetch_by_http_2(folder, port, path):
+    """The status, and the version of HTTP that curl and the proxy have agreed on."""
+    url = f"https://{NAME}:{port}{path}"
+    command = ["curl", "--http2", "--silent", "--cacert", folder / "cert", "--output", folder / "got"]
+    command += ["--resolve", f"{NAME}:{port}:127.0.0.1", "--write-out", "%{http_code} %{http_version}"]
+    done = subprocess.run([*command, url], capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+    return done.stdout
+
+
 @contextmanager
 def proxied(proxy, folder):
     """The server's address, and the proxy's in front of it."""
-    (folder / "vomeet.toml").write_text(documented("toml"))
+    (folder / "vomeet.toml").write_text(documented("toml", having="trusted_proxies"))
     with running(folder, ADMIN_API_TOKEN=ADMIN_KEY) as server:
         port = free_port()
         with (folder / "proxy.log").open("w") as log:
@@ -143,3 +173,21 @@ def test_the_documented_proxy(proxy, tmp_path):
         assert asyncio.run(greet(public, token["token"])) == {"type": "pong"}
         for inside in ["/metrics", "/healthz", "/ready", "/bots/internal/segments"]:
             assert ask(f"{public}{inside}")[0] == 403, inside
+
+
+@pytest.mark.parametrize("proxy", [nginx, caddy, haproxy])
+def test_the_documented_proxy_speaks_http_2(proxy, tmp_path):
+    assert shutil.which(proxy.__name__), f"this test needs {proxy.__name__}"
+    (tmp_path / "vomeet.toml").write_text(documented("toml", having="trusted_proxies"))
+    pem = certificate(tmp_path)
+    with running(tmp_path, ADMIN_API_TOKEN=ADMIN_KEY) as server:
+        port = free_port()
+        with (tmp_path / "proxy.log").open("w") as log:
+            process = subprocess.Popen(proxy(tmp_path, port, server, pem), stdout=log, stderr=log)
+        try:
+            asked = lambda path: fetch_by_http_2(tmp_path, port, path)  # noqa: E731
+            wait_for(lambda: asked("/openapi.json") == "200 2", process, tmp_path / "proxy.log")
+            assert asked("/metrics") == "403 2"
+        finally:
+            process.terminate()
+            process.wait(PATIENCE_SECONDS)

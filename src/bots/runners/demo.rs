@@ -13,9 +13,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::error::Error;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -54,18 +55,20 @@ struct Playing {
 /// Runs demo bots.
 pub(crate) struct Demos {
     pace: Duration,
+    socket: Option<PathBuf>,
     playing: Mutex<HashMap<MeetingId, Playing>>,
 }
 
 impl Demos {
-    /// A runner whose bots wait for `pace` between two steps; 1.2 s where it is not given.
-    pub(crate) fn new(pace: Option<Duration>) -> Self {
-        Self { pace: pace.unwrap_or(PACE), playing: Mutex::default() }
+    /// A runner whose bots wait for `pace` between two steps; 1.2 s where it is not given. They
+    /// report through the admin socket where one is given, whatever address they are told.
+    pub(crate) fn new(pace: Option<Duration>, socket: Option<PathBuf>) -> Self {
+        Self { pace: pace.unwrap_or(PACE), socket, playing: Mutex::default() }
     }
 
     /// Starts a bot, and returns its handle.
     pub(crate) fn start(&self, spec: &LaunchSpec) -> Result<String, String> {
-        let callbacks = Callbacks::of(spec)?;
+        let callbacks = Callbacks::of(spec, self.socket.clone())?;
         let (leave, leave_receiver) = watch::channel(false);
         let (exit_sender, exit) = watch::channel(None);
         let bot = DemoBot { pace: self.pace, callbacks };
@@ -179,12 +182,13 @@ struct Callbacks {
     config: Config,
     /// Host and port.
     server: String,
+    socket: Option<PathBuf>,
     /// The path of the callbacks, up to the last part.
     path: String,
 }
 
 impl Callbacks {
-    fn of(spec: &LaunchSpec) -> Result<Self, String> {
+    fn of(spec: &LaunchSpec, socket: Option<PathBuf>) -> Result<Self, String> {
         let Some((_, text)) = spec.environment.iter().find(|(name, _)| name == "BOT_CONFIG") else {
             return Err("it has no BOT_CONFIG.".to_owned());
         };
@@ -193,13 +197,14 @@ impl Callbacks {
             Err(error) => return Err(format!("it cannot read its BOT_CONFIG ({error}).")),
         };
         let url = &config.bot_manager_callback_url;
-        let Some((server, path)) = server_and_path(url) else {
+        let scheme = if socket.is_some() { "https" } else { "http" };
+        let Some((server, path)) = server_and_path(url, scheme) else {
             return Err(format!(
-                "the demo bot cannot call {url}; set bots.callback_url to an http:// address or \
-                 leave it empty."
+                "the demo bot cannot call {url}; set bots.callback_url to an {scheme}:// address \
+                 or leave it empty."
             ));
         };
-        Ok(Self { config, server, path })
+        Ok(Self { config, server, socket, path })
     }
 
     /// Reports `joining`, `awaiting_admission` or `started`.
@@ -242,8 +247,10 @@ impl Callbacks {
         path: &str,
         body: &Value,
     ) -> Result<StatusCode, Box<dyn Error + Send + Sync>> {
-        let stream = TcpStream::connect(&self.server).await?;
-        let mut connection = Connection::over(stream).await?;
+        let mut connection = match &self.socket {
+            Some(socket) => Connection::over(UnixStream::connect(socket).await?).await?,
+            None => Connection::over(TcpStream::connect(&self.server).await?).await?,
+        };
         let request = Request::post(format!("{}{path}", self.path))
             .header(HOST, &self.server)
             .header(CONTENT_TYPE, "application/json")
@@ -258,9 +265,9 @@ impl Callbacks {
 
 /// Host and port of a callback URL, and its path up to `/callback/exited`; `None` where the demo
 /// bot cannot call it.
-fn server_and_path(url: &str) -> Option<(String, String)> {
+fn server_and_path(url: &str, scheme: &str) -> Option<(String, String)> {
     let uri: Uri = url.parse().ok()?;
-    if uri.scheme_str() != Some("http") {
+    if uri.scheme_str() != Some(scheme) {
         return None;
     }
     let path = uri.path().strip_suffix("/callback/exited")?;

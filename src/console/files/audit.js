@@ -12,7 +12,7 @@ const ACTIONS = {
   "user.create": "User added", "user.update": "User changed", "user.delete": "User erased", "user.export": "User exported",
   "token.create": "Token created", "token.update": "Token changed", "token.rotate": "Token rotated", "token.revoke": "Token revoked",
   "key.create": "Admin key created", "key.rotate": "Admin key rotated", "key.revoke": "Admin key revoked",
-  "meeting.stop": "Bot stopped", "webhook.resend": "Event sent again", "audit.prune": "Old entries deleted",
+  "meeting.stop": "Bot stopped", "settings.reload": "Settings read again", "webhook.resend": "Event sent again", "audit.prune": "Old entries deleted",
   "database.backup": "Backup begun", "database.restore": "Database restored",
 };
 const actionName = (action) => ACTIONS[action] ?? words(action.replace(".", " "));

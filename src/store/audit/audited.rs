@@ -70,4 +70,8 @@ impl<V: Audited> Verb for AuditedVerb<V> {
     fn change(&self, answer: &V::Answer) -> Option<Change> {
         self.verb.change(answer)
     }
+
+    fn changes(&self, answer: &V::Answer) -> Vec<Change> {
+        self.verb.changes(answer)
+    }
 }

@@ -9,7 +9,7 @@ use crate::store::tokens::chain::hashes_of_chain;
 use crate::store::tokens::verbs::{CreateToken, RevokeToken};
 use crate::store::users::read::find_by_email;
 use crate::store::users::verbs::{CreateUser, UpdateUser};
-use crate::store::writer::verb::Verb;
+use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -26,7 +26,7 @@ pub struct ApplyConfiguredUsers {
 }
 
 /// What the configured users changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct ConfiguredChanges {
     /// Users who are new.
     pub created: usize,
@@ -38,6 +38,8 @@ pub struct ConfiguredChanges {
     pub revoked: usize,
     /// The hints of tokens that were revoked before and stay so.
     pub ended: Vec<String>,
+    /// What others must hear of it once it is committed.
+    pub(crate) published: Vec<Change>,
 }
 
 /// A token that is another user's already; then nothing was changed.
@@ -68,6 +70,13 @@ impl Verb for ApplyConfiguredUsers {
             }
         }
         Ok(Ok(applying.changes))
+    }
+
+    fn changes(&self, applied: &Self::Answer) -> Vec<Change> {
+        match applied {
+            Ok(applied) => applied.published.clone(),
+            Err(_) => Vec::new(),
+        }
     }
 }
 
@@ -106,7 +115,10 @@ impl Applying<'_> {
 
     fn apply<V: Audited>(&mut self, verb: V) -> Result<V::Answer> {
         self.steps += 1;
-        AuditedVerb::new(self.actor.for_change(self.steps), verb).apply(self.db)
+        let verb = AuditedVerb::new(self.actor.for_change(self.steps), verb);
+        let answer = verb.apply(self.db)?;
+        self.changes.published.extend(verb.change(&answer));
+        Ok(answer)
     }
 
     /// Revokes tokens that were configured once and are no more.

@@ -18,7 +18,7 @@ pub(crate) trait Job: Send {
     /// How its verb failed, if it was applied and did.
     fn failure(&self) -> Option<String>;
     fn record(&self) -> Recorded;
-    fn change(&self) -> Option<Change>;
+    fn changes(&self) -> Vec<Change>;
     /// Tells whoever waits: the outcome, or why the commit failed.
     fn answer(self: Box<Self>, commit: Result<()>);
 }
@@ -59,8 +59,11 @@ impl<V: Verb> Job for Pending<V> {
         Recorded { name: V::NAME, json: encode(&self.verb), failure: self.failure() }
     }
 
-    fn change(&self) -> Option<Change> {
-        self.outcome.as_ref()?.as_ref().ok().and_then(|answer| self.verb.change(answer))
+    fn changes(&self) -> Vec<Change> {
+        match &self.outcome {
+            Some(Ok(answer)) => self.verb.changes(answer),
+            Some(Err(_)) | None => Vec::new(),
+        }
     }
 
     fn answer(self: Box<Self>, commit: Result<()>) {
@@ -141,5 +144,7 @@ pub(crate) enum Message {
     Job(Box<dyn Job>),
     /// Checkpoint the whole WAL; the reply says whether it is empty.
     Checkpoint(oneshot::Sender<Result<bool>>),
+    /// Answer, and do nothing.
+    Ping(oneshot::Sender<Result<()>>),
     Stop,
 }

@@ -73,6 +73,12 @@ impl Writer {
         self.ask(Message::Checkpoint(reply), answer).await
     }
 
+    /// Waits until the writer has done all that waits, and does nothing.
+    pub(crate) async fn ping(&self) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Message::Ping(reply), answer).await
+    }
+
     async fn ask<T>(&self, message: Message, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
         let stopped = || Error::StoreFailed("the writer has stopped".to_owned());
         // Before it is queued: the writer may have taken it before this thread goes on.

@@ -69,6 +69,8 @@ impl WriterThread {
                     // The caller may have gone; the checkpoint is done all the same.
                     let _ = reply.send(self.truncate_wal());
                 }
+                // Whoever asked may have gone.
+                Message::Ping(reply) => drop(reply.send(Ok(()))),
                 Message::Stop => break,
             }
         }
@@ -185,7 +187,7 @@ impl WriterThread {
         self.counters.commits.fetch_add(u64::from(!batch.is_empty()), Ordering::Relaxed);
         self.positions.publish();
         for job in batch {
-            if let Some(change) = job.change() {
+            for change in job.changes() {
                 (self.publish)(&change);
             }
         }

@@ -37,6 +37,11 @@ pub trait Verb: Numbered + Serialize + DeserializeOwned + Send + 'static {
     fn change(&self, _answer: &Self::Answer) -> Option<Change> {
         None
     }
+
+    /// The same of a verb that does several things.
+    fn changes(&self, answer: &Self::Answer) -> Vec<Change> {
+        self.change(answer).into_iter().collect()
+    }
 }
 
 /// What was committed, for those who keep some of it in memory.
