@@ -18,8 +18,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Most bytes of request bodies in memory, for all callers; the first [`BODY_BYTES_FREE`] of each
-/// body are not counted.
+/// Most bytes of request bodies in memory, for all callers, unless longer bodies than usual are
+/// allowed ([`Bodies::new`]); the first [`BODY_BYTES_FREE`] of each body are not counted.
 const BODIES_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// One of so many parts of it is for the bodies of callers without a key.
 const KEYLESS_SHARES: usize = 4;
@@ -222,9 +222,12 @@ pub(crate) struct BodyRoom {
 }
 
 impl Bodies {
-    fn new(bytes_max: usize) -> Self {
+    /// Room for bodies of at most `body_bytes_max` bytes. A share of the room for long bodies of
+    /// callers with a key has room for one of them, so that every byte of it is counted.
+    fn new(bytes_max: usize, body_bytes_max: usize) -> Self {
         let keyless = bytes_max / KEYLESS_SHARES;
-        Self { with_key: BodyRoom::new(bytes_max - keyless), keyless: BodyRoom::new(keyless) }
+        let (with_key, longest) = (bytes_max - keyless, body_bytes_max.saturating_mul(SHARES));
+        Self { with_key: BodyRoom::new(with_key, longest), keyless: BodyRoom::new(keyless, 0) }
     }
 
     /// The room for the bodies of a caller.
@@ -249,9 +252,10 @@ impl Bodies {
 }
 
 impl BodyRoom {
-    fn new(bytes_max: usize) -> Self {
+    /// Of `bytes_max` in all, and of `long_bytes_min` at least for long bodies.
+    fn new(bytes_max: usize, long_bytes_min: usize) -> Self {
         let short = bytes_max / SHORT_SHARES;
-        let long = bytes_max - short;
+        let long = (bytes_max - short).max(long_bytes_min);
         Self { short: Budget::new(short, short / SHARES), long: Budget::new(long, long / SHARES) }
     }
 }
@@ -269,10 +273,11 @@ pub struct Budgets {
 }
 
 impl Budgets {
-    /// With at most `sockets_max` live sockets, and `sockets_max_user` of one user.
-    pub fn new(sockets_max: usize, sockets_max_user: usize) -> Self {
+    /// With at most `sockets_max` live sockets, and `sockets_max_user` of one user; for request
+    /// bodies of at most `body_bytes_max` bytes.
+    pub fn new(sockets_max: usize, sockets_max_user: usize, body_bytes_max: usize) -> Self {
         Self {
-            bodies: Bodies::new(BODIES_BYTES_MAX),
+            bodies: Bodies::new(BODIES_BYTES_MAX, body_bytes_max),
             responses: Budget::new(RESPONSES_BYTES_MAX, RESPONSES_BYTES_MAX / SHARES),
             long_responses: Budget::new(LONG_RESPONSES_MAX, LONG_RESPONSES_MAX / SHARES)
                 .with_token_max(LONG_RESPONSES_TOKEN_MAX),

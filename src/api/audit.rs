@@ -10,7 +10,7 @@ use crate::domain::{Action, Time, UserId};
 use crate::error::Result;
 use crate::http::json_stream::write_line;
 use crate::http::request::input::input;
-use crate::http::response::AnswerDoc;
+use crate::http::response::ResponseDoc;
 use crate::http::{Json, PageSource, StreamedResponse};
 use crate::store::{AuditPage, Verification};
 use hyper::StatusCode;
@@ -102,9 +102,9 @@ impl PageSource for AuditLines {
         Ok(i64::try_from(entries.len()).is_ok_and(|count| count < EXPORT_PAGE))
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         let content = Some(("application/jsonl", None));
-        vec![AnswerDoc {
+        vec![ResponseDoc {
             status: StatusCode::OK,
             about: "An entry a line",
             content,

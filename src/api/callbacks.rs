@@ -2,18 +2,20 @@
 //! of order.
 
 use crate::api::guard::Session;
+use crate::api::message::Message;
 use crate::app::App;
-use crate::domain::bot::Details;
+use crate::auth::Bot;
+use crate::domain::bot::{Details, Printed};
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::lifecycle::{SaidWords, TransitionOutcome};
-use crate::domain::reported::{ReportedWord, completion_reason_of, failure_stage_of, status_of};
+use crate::domain::reported::{ReportedWord, end_of, failure_stage_of, status_of};
 use crate::domain::text::{SingleLine, Truncated};
 use crate::domain::{
     MeetingId, MeetingStatus, SentInstead, StatusReport, StoredStatus, TransitionSource,
 };
 use crate::error::{Error, Result};
-use crate::http::Json;
 use crate::http::request::input::input;
+use crate::http::{BodyRule, Extractor, FromRequest, Json};
 use crate::store::{Advance, Advanced, MeetingRef};
 use serde::Serialize;
 use std::sync::Arc;
@@ -21,6 +23,9 @@ use utoipa::ToSchema;
 
 /// Longest body of a report that may carry the log of its bot, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest recording that is read to its end, in bytes.
+pub(crate) const RECORDING_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// The name of a session, which is the bot's credential.
 type ConnectionId = SingleLine<64>;
@@ -41,6 +46,33 @@ input! {
 }
 
 input! {
+    /// What a bot may tell of its time in the meeting, which goes to its log.
+    #[derive(Default)]
+    pub(crate) struct ReportedLog {
+        optional speaker_events: Option<Printed>,
+        optional bot_logs: Option<Printed>,
+        optional bot_resources: Option<Printed>,
+    }
+}
+
+impl ReportedLog {
+    /// The lines for the bot's log.
+    fn lines(&self) -> String {
+        let mut lines = String::new();
+        for (name, printed) in [
+            ("speaker_events", &self.speaker_events),
+            ("bot_logs", &self.bot_logs),
+            ("bot_resources", &self.bot_resources),
+        ] {
+            if let Some(printed) = printed {
+                printed.add_to(&mut lines, name);
+            }
+        }
+        lines
+    }
+}
+
+input! {
     /// What a report may say besides the status.
     pub(crate) struct ReportDetails {
         optional reason: Option<Truncated<1024>>,
@@ -56,10 +88,11 @@ impl ReportDetails {
     fn report(self, to: MeetingStatus, exit_code: Option<ExitCode>) -> StatusReport {
         let reason = self.completion_reason.map(|word| word.0);
         let stage = self.failure_stage.map(|word| word.0);
-        let completion_reason = reason.as_deref().and_then(completion_reason_of);
+        let why = self.reason.map(|text| text.0);
+        let completion_reason = end_of(reason.as_deref(), why.as_deref());
         let failure_stage = stage.as_deref().and_then(failure_stage_of);
         StatusReport {
-            reason: self.reason.map(|text| text.0),
+            reason: why,
             exit_code: exit_code.map(|code| code.0),
             error_details: self.error_details.map(|details| details.0),
             platform_specific_error: self.platform_specific_error.map(|text| text.0),
@@ -85,6 +118,7 @@ input! {
         required status: ReportedWord,
         optional exit_code: Option<ExitCode>,
         flatten details: ReportDetails,
+        flatten log: ReportedLog,
     }
 }
 
@@ -94,6 +128,7 @@ input! {
         flatten session: ReportedSession,
         required exit_code: ExitCode,
         flatten details: ReportDetails,
+        flatten log: ReportedLog,
     }
 }
 
@@ -180,6 +215,7 @@ async fn advance(
     bot: &Session,
     session: ReportedSession,
     report: StatusReport,
+    log: &ReportedLog,
 ) -> Result<Json<Outcome>> {
     // Anybody can call; a report of an unknown session must not take the writer's time.
     if known_meeting(app, bot, &session)?.is_none() {
@@ -189,10 +225,16 @@ async fn advance(
     let to = report.to;
     let meeting_ref = MeetingRef::Session(connection_id);
     let verb = Advance { meeting_ref, report, container_id, now: app.clock.now() };
-    match app.store.write(verb).await? {
-        Some(advanced) => Ok(Json(Outcome::of(advanced, to))),
-        None => Ok(Json(Outcome::no_session())),
+    let Some(advanced) = app.store.write(verb).await? else {
+        return Ok(Json(Outcome::no_session()));
+    };
+    let lines = log.lines();
+    // What is repeated is in the log already, and of a deleted transcript no log is kept.
+    let is_deleted = advanced.meeting.native_meeting_id.is_none();
+    if advanced.step == TransitionOutcome::Move && !is_deleted && !lines.is_empty() {
+        app.bots.append_log(advanced.meeting.id, lines).await;
     }
+    Ok(Json(Outcome::of(advanced, to)))
 }
 
 async fn advance_to(
@@ -202,7 +244,7 @@ async fn advance_to(
     to: MeetingStatus,
 ) -> Result<Json<Outcome>> {
     let report = StatusReport::new(to, TransitionSource::Bot);
-    advance(app, bot, input.session, report).await
+    advance(app, bot, input.session, report, &ReportedLog::default()).await
 }
 
 /// A bot reports its status, or how it ended.
@@ -217,7 +259,16 @@ pub(crate) async fn report_status_change(
     };
     let mut report = input.details.report(to, input.exit_code);
     report.said.status = Some(said).filter(|said| to.as_str() != said);
-    advance(&app, &bot, input.session, report).await
+    advance(&app, &bot, input.session, report, &input.log).await
+}
+
+/// The same, at the path that later bots call.
+pub(crate) async fn report_lifecycle(
+    app: Arc<App>,
+    bot: Session,
+    input: StatusChangeInput,
+) -> Result<Json<Outcome>> {
+    report_status_change(app, bot, input).await
 }
 
 /// A bot is joining its meeting.
@@ -256,5 +307,25 @@ pub(crate) async fn report_exited(
     let is_success = input.exit_code.0 == 0;
     let to = if is_success { MeetingStatus::Completed } else { MeetingStatus::Failed };
     let report = input.details.report(to, Some(input.exit_code));
-    advance(&app, &bot, input.session, report).await
+    advance(&app, &bot, input.session, report, &input.log).await
+}
+
+/// Takes the recording of a meeting and drops it: no sound is kept.
+pub(crate) async fn upload_recording(
+    _: Arc<App>,
+    _: Bot,
+    _: RecordingInput,
+) -> Result<Json<Message>> {
+    Ok(Json(Message::new("No sound is kept: the recording was dropped.")))
+}
+
+/// Body of `…/recordings/upload`, of whatever kind.
+pub(crate) struct RecordingInput;
+
+impl FromRequest for RecordingInput {
+    const BODY: BodyRule = BodyRule::Dropped;
+
+    fn read(_: &mut Extractor<'_>) -> Option<Self> {
+        Some(Self)
+    }
 }

@@ -9,7 +9,7 @@ use crate::auth::{Identity, User};
 use crate::domain::{Hint, Scope, Time, Token, TokenId, TokenTerms, UserId};
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
-use crate::http::response::{AnswerDoc, json_bytes};
+use crate::http::response::{ResponseDoc, json_bytes};
 use crate::http::{Created, IntoResponse, Json, NoContent, Response, WithHeader};
 use crate::store::{MakeToken, RevokeToken};
 use bytes::Bytes;
@@ -68,7 +68,7 @@ impl IntoResponse for CallerResponse {
         Ok(json_bytes(StatusCode::OK, bytes.clone()))
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         Json::<CallerView<'_>>::describe()
     }
 }

@@ -4,7 +4,7 @@
 use crate::api::guard::Anonymous;
 use crate::error::Result;
 use crate::http::asset::Served;
-use crate::http::response::{AnswerDoc, whole};
+use crate::http::response::{ResponseDoc, whole};
 use crate::http::{Asset, IntoResponse, Response};
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -38,9 +38,9 @@ impl IntoResponse for Folder {
         Ok(response)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         let about = "The address ends with `/`";
         let status = StatusCode::PERMANENT_REDIRECT;
-        vec![AnswerDoc { status, about, content: None, schemas: Vec::new() }]
+        vec![ResponseDoc { status, about, content: None, schemas: Vec::new() }]
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::text::SingleLine;
 use crate::error::{Error, Result};
 use crate::http::asset::Served;
 use crate::http::request::input::input;
-use crate::http::response::{AnswerDoc, whole};
+use crate::http::response::{ResponseDoc, whole};
 use crate::http::{Asset, IntoResponse, Response};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderName, HeaderValue};
@@ -44,9 +44,9 @@ impl IntoResponse for Page {
         Ok(response)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         let about = "The page";
-        vec![AnswerDoc { status: StatusCode::OK, about, content: None, schemas: Vec::new() }]
+        vec![ResponseDoc { status: StatusCode::OK, about, content: None, schemas: Vec::new() }]
     }
 }
 

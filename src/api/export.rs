@@ -6,7 +6,7 @@ use crate::auth::Admin;
 use crate::domain::export::{ExportedMeeting, PersonalData};
 use crate::domain::{Day, DeliveryId, MeetingId, SegmentId, Time, TokenId, UserId};
 use crate::error::Result;
-use crate::http::response::{AnswerDoc, json_doc};
+use crate::http::response::{ResponseDoc, json_doc};
 use crate::http::{JsonStream, PageSource, StreamedResponse};
 use crate::store::{NoteExport, Page};
 use hyper::StatusCode;
@@ -81,7 +81,7 @@ impl PageSource for ExportPages {
         Ok(false)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         vec![json_doc::<PersonalData>(
             StatusCode::OK,
             "All data of the user, as a file to download",

@@ -3,7 +3,7 @@
 use crate::api::guard::Anonymous;
 use crate::app::App;
 use crate::error::Result;
-use crate::http::response::AnswerDoc;
+use crate::http::response::ResponseDoc;
 use crate::http::{IntoResponse, Json, Response};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
@@ -46,7 +46,7 @@ impl IntoResponse for Front {
         Ok(response)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         let [mut redirect, welcome] = [Json::<Welcome>::describe(), Json::<Welcome>::describe()];
         for answer in &mut redirect {
             answer.status = StatusCode::TEMPORARY_REDIRECT;

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::health::{Finding as Found, Severity};
 use crate::http::peer::Door;
 use crate::http::request::input::input;
-use crate::http::response::{AnswerDoc, json, json_doc};
+use crate::http::response::{ResponseDoc, json, json_doc};
 use crate::http::{IntoResponse, Json, Response};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
@@ -118,7 +118,7 @@ impl<T: Serialize + ToSchema + Send> IntoResponse for Answer<T> {
         Ok(response)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         vec![
             json_doc::<T>(StatusCode::OK, "All is well"),
             json_doc::<T>(StatusCode::SERVICE_UNAVAILABLE, "It is not, and why"),

@@ -10,7 +10,7 @@ use crate::domain::text::{MultiLine, SingleLine};
 use crate::domain::{Language, Meeting, MeetingId, MeetingStatus, Platform, StoredPlatform};
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
-use crate::http::response::{AnswerDoc, json_doc};
+use crate::http::response::{ResponseDoc, json_doc};
 use crate::http::{Extractor, FromRequest, Json, JsonStream, PageSource, StreamedResponse};
 use crate::store::{MeetingFilter, MeetingName, NoteMeeting};
 use hyper::StatusCode;
@@ -77,7 +77,7 @@ impl PageSource for MeetingPages {
         Ok(page.is_last)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         vec![json_doc::<Meetings>(StatusCode::OK, "Done")]
     }
 }

@@ -6,7 +6,7 @@ use crate::api::service::Api;
 use crate::app::App;
 use crate::domain::TokenHash;
 use crate::error::{Error, Result};
-use crate::http::service::{Answering, Request, Service, Target};
+use crate::http::service::{Request, ResponseFuture, Service, Target};
 use hyper::Method;
 use hyper::header::{self, HeaderMap};
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl Service for Monitoring {
         }
     }
 
-    fn call(&self, route: &'static Route, request: Request) -> Answering {
+    fn call(&self, route: &'static Route, request: Request) -> ResponseFuture {
         if route.path == METRICS && !self.admits(&request.head.headers) {
             return Box::pin(async { (Err(Error::MetricsRefused), Vec::new()) });
         }

@@ -11,7 +11,7 @@ use crate::http::pipeline::HEADERS_MAX;
 use crate::http::problem::{Detail, status};
 use crate::http::request::extractor::{BodyRule, FieldDoc, Place};
 use crate::http::request::object_schema;
-use crate::http::response::AnswerDoc;
+use crate::http::response::ResponseDoc;
 use hyper::{Method, StatusCode};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -51,14 +51,14 @@ fn document(table: &[Route]) -> OpenApi {
         ("ValidationError".to_owned(), validation_error_schema()),
     ]);
     for route in table {
-        if route.body != BodyRule::None {
+        if matches!(route.body, BodyRule::Optional | BodyRule::Required) {
             schemas.insert(body_name(route), object_schema(&(route.fields)()).into());
         }
-        let answers = (route.answers)();
-        schemas.extend(answers.iter().flat_map(|answer| answer.schemas.clone()));
+        let responses = (route.responses)();
+        schemas.extend(responses.iter().flat_map(|response| response.schemas.clone()));
         paths = paths.path(
             route.path,
-            PathItem::new(http_method(&route.method), operation(route, &answers)),
+            PathItem::new(http_method(&route.method), operation(route, &responses)),
         );
     }
     let components = ComponentsBuilder::new()
@@ -119,7 +119,7 @@ fn http_method(method: &Method) -> HttpMethod {
     }
 }
 
-fn operation(route: &Route, answers: &[AnswerDoc]) -> OperationBuilder {
+fn operation(route: &Route, responses: &[ResponseDoc]) -> OperationBuilder {
     let fields = (route.fields)();
     let mut operation = OperationBuilder::new()
         .summary(Some(route.summary))
@@ -137,10 +137,10 @@ fn operation(route: &Route, answers: &[AnswerDoc]) -> OperationBuilder {
     operation = operation.securities(Some(
         security.map(|name| SecurityRequirement::new(*name, Vec::<String>::new())),
     ));
-    for answers in answers.chunk_by(|one, next| one.status == next.status) {
-        operation = operation.response(answers[0].status.as_str(), response(route, answers));
+    for alike in responses.chunk_by(|one, next| one.status == next.status) {
+        operation = operation.response(alike[0].status.as_str(), response(route, alike));
     }
-    let is_answered = |status: StatusCode| answers.iter().any(|answer| answer.status == status);
+    let is_answered = |status: StatusCode| responses.iter().any(|known| known.status == status);
     for (status, failures) in by_status(failures(route, !fields.is_empty())) {
         if is_answered(status) {
             continue;
@@ -231,9 +231,13 @@ fn body_name(route: &Route) -> String {
 }
 
 fn request_body(route: &Route) -> RequestBody {
+    if route.body == BodyRule::Dropped {
+        let anything = ContentBuilder::new().build();
+        return RequestBodyBuilder::new().content("multipart/form-data", anything).build();
+    }
     let required = match route.body {
         BodyRule::Required => Required::True,
-        BodyRule::Optional | BodyRule::None => Required::False,
+        BodyRule::Optional | BodyRule::Dropped | BodyRule::None => Required::False,
     };
     let example: Option<serde_json::Value> = serde_json::from_str(route.example).ok();
     let schema = Ref::from_schema_name(body_name(route));
@@ -242,14 +246,14 @@ fn request_body(route: &Route) -> RequestBody {
 }
 
 /// Responses of one status: they differ in their media types.
-fn response(route: &Route, answers: &[AnswerDoc]) -> Response {
-    let mut response = ResponseBuilder::new().description(answers[0].about);
-    if answers[0].status == StatusCode::OK {
+fn response(route: &Route, alike: &[ResponseDoc]) -> Response {
+    let mut response = ResponseBuilder::new().description(alike[0].about);
+    if alike[0].status == StatusCode::OK {
         for media_type in route.media_types {
             response = response.content(*media_type, ContentBuilder::new().build());
         }
     }
-    for (media_type, schema) in answers.iter().filter_map(|answer| answer.content.as_ref()) {
+    for (media_type, schema) in alike.iter().filter_map(|one| one.content.as_ref()) {
         response =
             response.content(*media_type, ContentBuilder::new().schema(schema.clone()).build());
     }

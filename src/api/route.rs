@@ -13,8 +13,8 @@ use crate::domain::Permission;
 use crate::error::{Error, Result};
 use crate::http::request::body::{self, BodyLimits, ReadBody};
 use crate::http::request::extractor::{BodyRule, FieldDoc, Parts};
-use crate::http::response::AnswerDoc;
-use crate::http::service::Answering;
+use crate::http::response::ResponseDoc;
+use crate::http::service::ResponseFuture;
 use crate::http::{Extractor, FromRequest, IntoResponse, Response, service};
 use crate::metrics::RouteLabel;
 use hyper::{Method, http::request};
@@ -53,12 +53,12 @@ pub struct Route {
     /// The fields that it reads.
     pub fields: fn() -> Vec<FieldDoc>,
     /// Its successful responses.
-    pub answers: fn() -> Vec<AnswerDoc>,
+    pub responses: fn() -> Vec<ResponseDoc>,
     /// The media types of a successful response that is no JSON.
     pub media_types: &'static [&'static str],
     /// A body that is accepted, as JSON; empty where there is none.
     pub example: &'static str,
-    handler: Box<dyn Fn(&'static Self, Box<Call>) -> Answering + Send + Sync>,
+    handler: Box<dyn Fn(&'static Self, Box<Call>) -> ResponseFuture + Send + Sync>,
 }
 
 /// A row for callers with an admin key.
@@ -187,7 +187,7 @@ impl Route {
         I: FromRequest,
         O: IntoResponse,
     {
-        let answer = move |route: &'static Self, call: Box<Call>| -> Answering {
+        let answer = move |route: &'static Self, call: Box<Call>| -> ResponseFuture {
             Box::pin(async move {
                 let mut response_headers = ResponseHeaders::new();
                 let outcome = match admit::<D>(&call, &mut response_headers) {
@@ -213,7 +213,7 @@ impl Route {
             cost: 1,
             is_probe: false,
             fields: Extractor::describe::<I>,
-            answers: O::describe,
+            responses: O::describe,
             media_types: &[],
             example: "",
             handler: Box::new(answer),
@@ -306,7 +306,7 @@ impl Route {
     }
 
     /// Answers a call.
-    pub fn answer(&'static self, call: Box<Call>) -> Answering {
+    pub fn answer(&'static self, call: Box<Call>) -> ResponseFuture {
         (self.handler)(self, call)
     }
 
@@ -342,16 +342,25 @@ where
 {
     let transport = Arc::clone(&call.app.transport);
     let holder = who.holder();
+    let limits = || {
+        let rules = transport.rules();
+        BodyLimits {
+            bytes_max: route.body_max(rules.limits.body_bytes_max),
+            time_max: rules.limits.body_time_max,
+            bodies: &transport.budgets.bodies,
+            holder,
+        }
+    };
     let body = match I::BODY {
         BodyRule::None => ReadBody::default(),
         BodyRule::Optional | BodyRule::Required => {
-            let (bytes_max, time_max) = {
-                let limits = &transport.rules().limits;
-                (route.body_max(limits.body_bytes_max), limits.body_time_max)
-            };
-            let limits =
-                BodyLimits { bytes_max, time_max, bodies: &transport.budgets.bodies, holder };
-            body::read(call.request.body, &limits, &call.request.body_state).await?
+            body::read(call.request.body, &limits(), &call.request.body_state).await?
+        }
+        BodyRule::Dropped => {
+            let limits = limits();
+            // On the heap, so that the future of every other route is small.
+            Box::pin(body::discard(call.request.body, &limits, &call.request.body_state)).await?;
+            ReadBody::default()
         }
     };
     let input = input::<I>(route, &call.request.head, &body.bytes)?;

@@ -6,7 +6,7 @@ use crate::api::route::Route;
 use crate::app::App;
 use crate::domain::Permission;
 use crate::error::Result;
-use crate::http::service::{Answering, Request, Service};
+use crate::http::service::{Request, ResponseFuture, Service};
 use hyper::Method;
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl Service for Api {
         find(self.table, method, path)
     }
 
-    fn call(&self, route: &'static Route, request: Request) -> Answering {
+    fn call(&self, route: &'static Route, request: Request) -> ResponseFuture {
         let app = Arc::clone(&self.app);
         let now = app.clock.now();
         let instant = app.clock.instant_at(request.came);

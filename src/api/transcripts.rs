@@ -6,7 +6,7 @@ use crate::auth::User;
 use crate::domain::{Meeting, MeetingId, Segment, SegmentId, Subtitles, Time};
 use crate::error::Result;
 use crate::http::request::input::input;
-use crate::http::response::{AnswerDoc, json_doc};
+use crate::http::response::{ResponseDoc, json_doc};
 use crate::http::{JsonStream, PageSource, StreamedResponse};
 use hyper::StatusCode;
 use serde::Serialize;
@@ -73,22 +73,22 @@ impl PageSource for TranscriptPages {
         Ok(page.is_last)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
-        let mut answers =
+    fn describe() -> Vec<ResponseDoc> {
+        let mut responses =
             vec![json_doc::<Transcript>(StatusCode::OK, "The meeting and its transcript")];
         for (media_type, about) in [
             ("text/plain", "A line for each segment"),
             ("application/x-subrip", "Subtitles as SubRip"),
             ("text/vtt", "Subtitles as WebVTT"),
         ] {
-            answers.push(AnswerDoc {
+            responses.push(ResponseDoc {
                 status: StatusCode::OK,
                 about,
                 content: Some((media_type, None)),
                 schemas: vec![],
             });
         }
-        answers
+        responses
     }
 }
 

@@ -6,7 +6,7 @@ use crate::domain::bounded_int::BoundedInt;
 use crate::domain::{Day, TokenId, UsageBy, UsageFormat, UsageLine, UsagePlace, UserId};
 use crate::error::Result;
 use crate::http::request::input::input;
-use crate::http::response::{AnswerDoc, json_doc};
+use crate::http::response::{ResponseDoc, json_doc};
 use crate::http::{JsonStream, PageSource, StreamedResponse};
 use crate::store::{UsageFilter, UsagePage};
 use hyper::StatusCode;
@@ -85,11 +85,11 @@ impl PageSource for UsagePages {
         Ok(is_last)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         let csv = Some(("text/csv", None));
         vec![
             json_doc::<UsageList>(StatusCode::OK, "The usage"),
-            AnswerDoc {
+            ResponseDoc {
                 status: StatusCode::OK,
                 about: "The usage as CSV, with a header line",
                 content: csv,

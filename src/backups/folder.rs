@@ -79,7 +79,7 @@ pub(crate) fn make(folder: &Path) -> Result<()> {
 
 /// How many backups a folder keeps, and how long it keeps each of them at least.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Kept {
+pub(crate) struct KeepRule {
     /// The newest good ones that stay.
     pub count: usize,
     /// The age at which one may be deleted. So backups that are asked for between those of the
@@ -87,7 +87,7 @@ pub(crate) struct Kept {
     pub age: Duration,
 }
 
-impl Kept {
+impl KeepRule {
     /// What the settings say: so long as the schedule takes to make as many.
     pub(crate) fn of(settings: &Settings) -> Self {
         let count = settings.keep.max(1);
@@ -100,7 +100,7 @@ impl Kept {
 /// Deletes what is older than the newest good backups that are kept, and what a backup that was
 /// killed has left. Backups of the future are neither counted nor deleted: the clock was wrong then,
 /// or is.
-pub(crate) fn prune(folder: &Path, kept: Kept, now: Time) -> Result<()> {
+pub(crate) fn prune(folder: &Path, kept: KeepRule, now: Time) -> Result<()> {
     let listed = list(folder)?;
     let mut good = listed.iter().filter(|backup| backup.verified && backup.at <= now);
     let oldest_kept = good.nth(kept.count - 1);
@@ -156,8 +156,8 @@ mod tests {
         name_of(Time::from_millis(seconds * 1000))
     }
 
-    fn of_any_age(count: usize) -> Kept {
-        Kept { count, age: Duration::ZERO }
+    fn of_any_age(count: usize) -> KeepRule {
+        KeepRule { count, age: Duration::ZERO }
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
             fs::write(folder.path().join(name(seconds)), whole_file()).expect("a backup");
         }
         let every = Some(Duration::from_secs(50));
-        let kept = Kept::of(&Settings { folder: None, every, keep: 2 });
+        let kept = KeepRule::of(&Settings { folder: None, every, keep: 2 });
         prune(folder.path(), kept, Time::from_millis(300_000)).expect("pruned");
         let left = list(folder.path()).expect("a list");
         let left: Vec<i64> = left.iter().map(|backup| backup.at.as_millis() / 1000).collect();

@@ -5,5 +5,5 @@ pub(crate) mod folder;
 pub(crate) mod schedule;
 mod tests;
 
-pub(crate) use folder::{Kept, ListedBackup, list, make as make_folder, prune};
+pub(crate) use folder::{KeepRule, ListedBackup, list, make as make_folder, prune};
 pub(crate) use schedule::{Asked, BackupFailure, Backups, Made};

@@ -1,7 +1,7 @@
 //! Makes backups, one at a time: on the schedule of `[backup]`, and when asked.
 
 use crate::auth::actor;
-use crate::backups::folder::{self, Kept, ListedBackup};
+use crate::backups::folder::{self, KeepRule, ListedBackup};
 use crate::clock::{Clock, later};
 use crate::config::Backup as Settings;
 use crate::domain::{Actor, Time};
@@ -183,7 +183,7 @@ impl Backups {
     ) -> Result<Made> {
         let at = self.clock.now();
         let path = folder.join(name_of(at));
-        let kept = asked.owns_database.then(|| Kept::of(&self.settings));
+        let kept = asked.owns_database.then(|| KeepRule::of(&self.settings));
         let made = match self.note_begin(asked.actor, &path).await {
             Err(error) => Err(error),
             Ok(()) => {

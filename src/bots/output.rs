@@ -52,6 +52,17 @@ impl BotOutputs {
         options.open(self.path(id))
     }
 
+    /// Adds lines to the log of a meeting, and keeps it within its limit.
+    pub(super) async fn append(&self, id: MeetingId, lines: String) {
+        let outputs = self.clone();
+        let write = move || outputs.open(id)?.write_all(lines.as_bytes());
+        let written = tokio::task::spawn_blocking(write).await;
+        if let Ok(Err(error)) = written {
+            log::warn!("the bot log of meeting {id} cannot be written: {error}");
+        }
+        self.keep_short(id).await;
+    }
+
     /// Deletes the log of a meeting, if there is one.
     pub(super) async fn remove(&self, id: MeetingId) {
         let path = self.path(id);

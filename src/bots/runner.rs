@@ -96,6 +96,11 @@ impl Runner {
         self.processes.delete_log(id).await;
     }
 
+    /// Adds lines to the log of a meeting's bot.
+    pub(super) async fn append_log(&self, id: MeetingId, lines: String) {
+        self.processes.append_log(id, lines).await;
+    }
+
     /// The end of the log of a meeting's bot, if there is one.
     pub(super) async fn log_tail(
         &self,

@@ -142,6 +142,12 @@ impl Supervisor {
         self.context.runner.delete_log(id).await;
     }
 
+    /// Adds lines that a bot has sent to the log of its meeting; a folder that cannot be written is
+    /// a warning.
+    pub(crate) async fn append_log(&self, id: MeetingId, lines: String) {
+        self.context.runner.append_log(id, lines).await;
+    }
+
     /// The end of the log of a meeting's bot, at most so many bytes; `None` where no log is kept.
     pub(crate) async fn log_tail(&self, id: MeetingId, bytes_max: u64) -> Result<Option<LogTail>> {
         let read = self.context.runner.log_tail(id, bytes_max).await;

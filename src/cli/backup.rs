@@ -2,7 +2,7 @@
 //! the folder of backups; whether a backup is good.
 
 use crate::api::backups::{BackupList, NewBackup};
-use crate::backups::{Kept, ListedBackup, Made, list, make_folder, prune};
+use crate::backups::{KeepRule, ListedBackup, Made, list, make_folder, prune};
 use crate::cli::Place;
 use crate::cli::backup_drill;
 use crate::cli::client::{Client, Response, Target};
@@ -208,7 +208,7 @@ fn back_up_here(
     let path = file_in(folder, at);
     let written = back_up_resting(database, &path, force, stop)?;
     if target.is_none()
-        && let Err(error) = prune(folder, Kept::of(backup), at)
+        && let Err(error) = prune(folder, KeepRule::of(backup), at)
     {
         note(&format!("Old backups are not deleted: {error}"));
     }

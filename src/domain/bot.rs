@@ -65,6 +65,45 @@ impl Field for Details {
     }
 }
 
+/// What a bot tells of itself besides a report, in whatever form: lines that it has printed, or
+/// figures. It belongs into the bot's log.
+#[derive(Debug, Clone)]
+pub(crate) struct Printed(Box<RawValue>);
+
+impl Field for Printed {
+    fn schema() -> Object {
+        let about = "Anything; it goes to the bot's log.";
+        ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some(about)).build()
+    }
+
+    fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
+        match raw {
+            Raw::Json(json) => Ok(Self(json.to_owned())),
+            Raw::Text(_) => Err(Invalid::new("string_type", "Input should be JSON")),
+        }
+    }
+}
+
+impl Printed {
+    /// Adds it to the lines of a log: each item of a list is a line that begins with `name`.
+    pub(crate) fn add_to(&self, lines: &mut String, name: &str) {
+        let items: Vec<&RawValue> = match serde_json::from_str(self.0.get()) {
+            Ok(items) => items,
+            Err(_) => vec![&self.0],
+        };
+        for item in items {
+            let text = serde_json::from_str(item.get());
+            let text: String = text.unwrap_or_else(|_| item.get().to_owned());
+            for line in text.lines() {
+                lines.push_str(name);
+                lines.push_str(": ");
+                lines.push_str(line);
+                lines.push('\n');
+            }
+        }
+    }
+}
+
 /// What a bot finds in `BOT_CONFIG`, as one JSON object; what is null is absent.
 #[derive(Debug, Serialize)]
 pub struct BotConfig<'a> {
@@ -153,6 +192,24 @@ mod tests {
                 .map(|details| details.0.get().len())
                 .map_err(|error| error.kind);
             assert_eq!(read, kept, "{json:.40}");
+        }
+    }
+
+    #[test]
+    fn what_a_bot_tells_besides_is_lines() {
+        for (json, expected) in [
+            (r#"["one", "two\nthree"]"#, "log: one\nlog: two\nlog: three\n"),
+            (r#"[{"level": "info"}, 7]"#, "log: {\"level\": \"info\"}\nlog: 7\n"),
+            (r#"{"rss": 1}"#, "log: {\"rss\": 1}\n"),
+            (r#""text""#, "log: text\n"),
+            (r#""\ud800""#, "log: \"\\ud800\"\n"),
+            ("[]", ""),
+        ] {
+            let raw: &RawValue = serde_json::from_str(json).expect(json);
+            let printed = Printed::read(Raw::Json(raw)).expect(json);
+            let mut lines = String::new();
+            printed.add_to(&mut lines, "log");
+            assert_eq!(lines, expected, "{json}");
         }
     }
 

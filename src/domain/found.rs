@@ -3,12 +3,14 @@
 
 use crate::domain::analytics::{MeetingSummary, UserSummary};
 use crate::domain::email::Email;
+use crate::domain::field::{Field, Invalid, Raw};
 use crate::domain::meeting::MeetingStatus;
-use crate::domain::string_enum::string_enum;
+use crate::domain::string_enum::{no_word, string_enum, words_schema};
 use crate::domain::time::Time;
 use crate::domain::token::Token;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
 
 string_enum!(
     /// Which users are meant.
@@ -20,37 +22,54 @@ string_enum!(
     }
 );
 
-string_enum!(
-    /// Which meetings are meant.
-    MeetingState {
-        /// Those that are not over.
-        Open = "open",
-        /// A bot was asked for.
-        Requested = "requested",
-        /// The bot is on its way.
-        Joining = "joining",
-        /// The bot waits to be let in.
-        AwaitingAdmission = "awaiting_admission",
-        /// The bot listens.
-        Active = "active",
-        /// The bot was told to leave.
-        Stopping = "stopping",
-        /// Over, as intended.
-        Completed = "completed",
-        /// Over, by a fault.
-        Failed = "failed",
-    }
-);
+/// Which meetings are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MeetingState {
+    /// Those that are not over.
+    Open,
+    /// Those of this status.
+    Status(MeetingStatus),
+}
 
 impl MeetingState {
+    /// The word for those that are not over.
+    const OPEN: &'static str = "open";
+
+    /// Every word: that of the open ones, and each status.
+    fn words() -> Vec<&'static str> {
+        let mut words = vec![Self::OPEN];
+        words.extend(MeetingStatus::WORDS);
+        words
+    }
+
     /// The one status that is meant; `None` where several are.
     pub fn status(self) -> Option<MeetingStatus> {
-        MeetingStatus::from_word(self.as_str())
+        match self {
+            Self::Open => None,
+            Self::Status(status) => Some(status),
+        }
     }
 
     /// Whether only meetings that are not over are meant.
     pub fn is_open(self) -> bool {
         self.status().is_none_or(|status| !status.is_over())
+    }
+}
+
+impl Field for MeetingState {
+    fn schema() -> Object {
+        words_schema(&Self::words())
+    }
+
+    fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
+        let word = raw.string()?;
+        if word == Self::OPEN {
+            return Ok(Self::Open);
+        }
+        match MeetingStatus::from_word(&word) {
+            Some(status) => Ok(Self::Status(status)),
+            None => Err(no_word(&Self::words())),
+        }
     }
 }
 

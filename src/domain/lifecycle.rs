@@ -84,6 +84,9 @@ const CAUSES: &[(MeetingStatus, &[TransitionSource])] = &[
     (Failed,            &[TransitionSource::Bot, TransitionSource::Server]),
 ];
 
+/// Exit codes of what SIGINT, SIGKILL or SIGTERM ended.
+const SIGNAL_EXIT_CODES: [i64; 3] = [130, 137, 143];
+
 /// What a report does to a meeting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransitionOutcome {
@@ -198,6 +201,27 @@ impl StatusReport {
         }
     }
 
+    /// What the report says of a meeting in `from`: a bot that was told to leave and that a signal
+    /// ended did what it was told, whatever it calls that. `None` where it says what it is.
+    pub(crate) fn as_stopped(&self, from: MeetingStatus) -> Option<Self> {
+        let is_failure_of_bot = self.to == Failed && self.by == TransitionSource::Bot;
+        if from != Stopping || !is_failure_of_bot || !self.names_signal() {
+            return None;
+        }
+        Some(Self {
+            to: Completed,
+            completion_reason: Some(CompletionReason::Stopped),
+            ..self.clone()
+        })
+    }
+
+    /// Whether a signal ended the bot: 128 and its number is then the exit code.
+    fn names_signal(&self) -> bool {
+        let by_code = self.exit_code.is_some_and(|code| SIGNAL_EXIT_CODES.contains(&code));
+        let by_reason = self.reason.as_deref().is_some_and(|reason| reason.starts_with("signal_"));
+        by_code || by_reason
+    }
+
     /// The same report with a reason.
     #[must_use]
     pub fn because(self, reason: impl Into<String>) -> Self {
@@ -249,6 +273,31 @@ mod tests {
             }
         }
         assert_eq!(moves, 38, "moves in all");
+    }
+
+    #[test]
+    fn a_bot_that_a_signal_ended_while_it_was_to_leave_has_stopped() {
+        for (from, exit_code, reason, is_stopped) in [
+            (Stopping, Some(143), None, true),
+            (Stopping, Some(137), Some("killed"), true),
+            (Stopping, Some(130), None, true),
+            (Stopping, None, Some("signal_sigterm"), true),
+            (Stopping, Some(1), Some("signal_sigint"), true),
+            (Stopping, Some(1), Some("no signal_"), false),
+            (Stopping, Some(139), None, false),
+            (Stopping, None, None, false),
+            (Active, Some(143), Some("signal_sigterm"), false),
+        ] {
+            let mut report = StatusReport::new(Failed, TransitionSource::Bot);
+            report.exit_code = exit_code;
+            report.reason = reason.map(str::to_owned);
+            let stopped = report.as_stopped(from).map(|stopped| (stopped.to, stopped.exit_code));
+            let expected = is_stopped.then_some((Completed, exit_code));
+            assert_eq!(stopped, expected, "{from:?} {exit_code:?} {reason:?}");
+        }
+        let mut seen = StatusReport::new(Failed, TransitionSource::Server);
+        seen.exit_code = Some(143);
+        assert!(seen.as_stopped(Stopping).is_none(), "only the bot's own words are read so");
     }
 
     #[test]

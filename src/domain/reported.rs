@@ -92,6 +92,24 @@ pub(crate) fn completion_reason_of(word: &str) -> Option<CompletionReason> {
     CompletionReason::from_word(&plain(word)).or_else(|| nearest(word, REASONS))
 }
 
+/// Reasons that some bots give beside `stopped`, by which they call every end of their own.
+const TRUE_REASONS: [&str; 4] =
+    ["left_alone_timeout", "startup_alone_timeout", "admission_timeout", "removed_by_admin"];
+
+/// Why a meeting was completed, of what a bot says in `completion_reason` and in `reason`.
+pub(crate) fn end_of(said: Option<&str>, reason: Option<&str>) -> Option<CompletionReason> {
+    let named = said.and_then(completion_reason_of);
+    match reason.map(plain) {
+        Some(reason)
+            if named == Some(CompletionReason::Stopped)
+                && TRUE_REASONS.contains(&reason.as_str()) =>
+        {
+            completion_reason_of(&reason)
+        }
+        _ => named,
+    }
+}
+
 /// The stage that a word names; none where it names none.
 pub(crate) fn failure_stage_of(word: &str) -> Option<FailureStage> {
     FailureStage::from_word(&plain(word)).or_else(|| nearest(word, STAGES))
@@ -147,6 +165,23 @@ mod tests {
             [("waiting", Some("awaiting_admission")), ("in_call", Some("active")), ("purple", None)]
         {
             assert_eq!(failure_stage_of(word).map(FailureStage::as_str), expected, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn the_reason_beside_stopped_is_the_truth() {
+        for (said, reason, expected) in [
+            (Some("stopped"), Some("left_alone_timeout"), Some("left_alone")),
+            (Some("stopped"), Some("startup_alone_timeout"), Some("left_alone")),
+            (Some("Stopped"), Some("Admission Timeout"), Some("awaiting_admission_timeout")),
+            (Some("stopped"), Some("removed_by_admin"), Some("removed_by_admin")),
+            (Some("stopped"), Some("self_initiated_leave"), Some("stopped")),
+            (Some("stopped"), None, Some("stopped")),
+            (Some("evicted"), Some("left_alone_timeout"), Some("evicted")),
+            (None, Some("left_alone_timeout"), None),
+        ] {
+            let found = end_of(said, reason).map(CompletionReason::as_str);
+            assert_eq!(found, expected, "{said:?} {reason:?}");
         }
     }
 

@@ -1,6 +1,21 @@
 //! Words out of closed lists: as a caller sends them, as the store keeps them, as the API document
 //! lists them.
 
+use crate::domain::field::Invalid;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+
+/// How the API document describes a word out of a list.
+pub(crate) fn words_schema(words: &[&str]) -> Object {
+    let words = words.iter().copied();
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
+}
+
+/// The fault of a word that is not in its list.
+pub(crate) fn no_word(words: &[&str]) -> Invalid {
+    let expected = format!("'{}'", words.join("', '"));
+    Invalid::new("enum", format!("Input should be {expected}")).with("expected", expected)
+}
+
 /// A word out of a closed list, as a caller sends it and the store keeps it.
 macro_rules! string_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
@@ -51,17 +66,12 @@ macro_rules! string_enum {
 
         impl crate::domain::field::Field for $name {
             fn schema() -> utoipa::openapi::schema::Object {
-                utoipa::openapi::schema::ObjectBuilder::new()
-                    .schema_type(utoipa::openapi::schema::Type::String)
-                    .enum_values(Some(Self::WORDS.iter().copied()))
-                    .build()
+                crate::domain::string_enum::words_schema(Self::WORDS)
             }
 
             fn read(raw: crate::domain::field::Raw<'_>) -> Result<Self, crate::domain::field::Invalid> {
-                Self::from_word(&raw.string()?).ok_or_else(|| {
-                    let expected = format!("'{}'", Self::WORDS.join("', '"));
-                    crate::domain::field::Invalid::new("enum", format!("Input should be {expected}")).with("expected", expected)
-                })
+                let found = Self::from_word(&raw.string()?);
+                found.ok_or_else(|| crate::domain::string_enum::no_word(Self::WORDS))
             }
         }
     };

@@ -87,8 +87,9 @@ impl Erasure {
         loop {
             while let Err(error) = self.finish_all().await {
                 let cause = error.store_cause();
-                let what = "deleted users cannot be removed from the database yet";
-                trouble.warn(&format!("{what}: {cause}"));
+                trouble.warn(&format!(
+                    "deleted users cannot be removed from the database yet: {cause}"
+                ));
                 sleep(PAUSE).await;
             }
             trouble.end("deleted users are removed from the database again");

@@ -1,7 +1,7 @@
 //! Files that the binary carries: compressed once, and sent only to those who do not have them yet.
 
 use crate::error::Result;
-use crate::http::response::{AnswerDoc, IntoResponse, Response, whole};
+use crate::http::response::{IntoResponse, Response, ResponseDoc, whole};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -92,8 +92,8 @@ impl IntoResponse for Served {
         Ok(response)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
-        let doc = |status, about| AnswerDoc { status, about, content: None, schemas: Vec::new() };
+    fn describe() -> Vec<ResponseDoc> {
+        let doc = |status, about| ResponseDoc { status, about, content: None, schemas: Vec::new() };
         vec![
             doc(StatusCode::OK, "The file"),
             doc(StatusCode::NOT_MODIFIED, "The caller has this version already"),

@@ -44,6 +44,10 @@ impl Hosts {
             return true;
         }
         let host = without_port(host);
+        // Almost all write it as it stands here, and bytes are compared sooner than letters.
+        if self.names.iter().any(|name| host == name.as_bytes()) {
+            return true;
+        }
         if self.names.iter().any(|name| host.eq_ignore_ascii_case(name.as_bytes())) {
             return true;
         }

@@ -11,8 +11,8 @@ use crate::http::problem::error_response;
 use crate::http::request::body::BodyState;
 use crate::http::request::client_address::client_address;
 use crate::http::response::{REQUEST_ID, Response, fill, whole};
-use crate::http::service::{Answering, Outcome, Request, Service, Target};
-use crate::http::trace::Trace;
+use crate::http::service::{Outcome, Request, ResponseFuture, Service, Target};
+use crate::http::trace::{TRACEPARENT, Trace};
 use crate::http::transport::{Rules, Transport};
 use futures_util::FutureExt;
 use hyper::body::{Bytes, Incoming};
@@ -50,13 +50,14 @@ pub(crate) async fn respond<S: Service>(
     let came = Instant::now();
     let (head, body) = request.into_parts();
     let method = head.method.clone();
-    let id = request_id(transport, &head.headers);
-    let trace = trace_of(&head.headers);
+    let seen = Seen::of(&head.headers);
+    let id = request_id(transport, &seen, &head.headers);
+    let trace = trace_of(&seen, &head.headers);
     let (origin, client, target) = {
         let rules = transport.rules();
         let origin = rules.limits.cors.allowed(&head.headers);
         let client = client_of(&rules, peer, &head.headers);
-        (origin, client, find(&rules, service, peer, &head))
+        (origin, client, find(&rules, service, peer, &head, &seen))
     };
     let route = target.as_ref().ok().copied();
     let pattern = route.map_or(NO_PATTERN, Target::pattern);
@@ -109,11 +110,12 @@ fn find<S: Service>(
     service: &S,
     peer: &Peer,
     head: &Parts,
+    seen: &Seen<'_>,
 ) -> Result<&'static S::Target> {
     if peer.lacks_tls {
         return Err(Error::Malformed("This server speaks TLS; call it by https:// instead."));
     }
-    let host = check(head)?;
+    let host = check(head, seen)?;
     let path = head.uri.path();
     let mut found = service.find(&head.method, path);
     let is_probe = matches!(found, Ok(target) if target.is_probe());
@@ -144,9 +146,14 @@ fn with_query(path: &str, query: Option<&str>) -> String {
     }
 }
 
-/// The trace that the caller names. One that is a key, or holds one, must not be in the log.
-fn trace_of(headers: &HeaderMap) -> Option<Trace> {
-    Trace::of(headers).filter(|trace| !is_key(trace.header(), headers))
+/// The trace that the caller names, where exactly one is named. One that is a key, or holds one,
+/// must not be in the log.
+fn trace_of(seen: &Seen<'_>, headers: &HeaderMap) -> Option<Trace> {
+    if seen.traces != 1 {
+        return None;
+    }
+    let trace = Trace::of(seen.trace?)?;
+    if is_key(trace.header(), headers) { None } else { Some(trace) }
 }
 
 fn log_cause(error: &Error, pattern: &str, id: &HeaderValue, trace: Option<&Trace>) {
@@ -163,12 +170,12 @@ fn log_cause(error: &Error, pattern: &str, id: &HeaderValue, trace: Option<&Trac
 
 /// Runs a handler. One that must wait goes on in a task of its own, so that it finishes although
 /// the client hangs up; a panic is one logged 500.
-async fn run(answering: Answering) -> Outcome {
-    let mut answering = AssertUnwindSafe(answering).catch_unwind();
-    let polled = poll_fn(|context| Poll::Ready(answering.poll_unpin(context))).await;
+async fn run(response: ResponseFuture) -> Outcome {
+    let mut response = AssertUnwindSafe(response).catch_unwind();
+    let polled = poll_fn(|context| Poll::Ready(response.poll_unpin(context))).await;
     let ended = match polled {
         Poll::Ready(ended) => ended,
-        Poll::Pending => match tokio::spawn(answering).await {
+        Poll::Pending => match tokio::spawn(response).await {
             Ok(ended) => ended,
             Err(error) => return (Err(Error::Internal(error.to_string())), Vec::new()),
         },
@@ -179,44 +186,66 @@ async fn run(answering: Answering) -> Outcome {
     }
 }
 
+/// The headers that matter for every request: how many there are of each, and the last one; of the
+/// ids of the request, the first one. One walk over the few headers costs less than to hash the names that are looked for.
+#[derive(Default)]
+struct Seen<'a> {
+    hosts: usize,
+    host: Option<&'a HeaderValue>,
+    codings: usize,
+    coding: Option<&'a HeaderValue>,
+    traces: usize,
+    trace: Option<&'a HeaderValue>,
+    id: Option<&'a HeaderValue>,
+}
+
+impl<'a> Seen<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let mut seen = Self::default();
+        for (name, value) in headers {
+            if *name == header::HOST {
+                seen.hosts += 1;
+                seen.host = Some(value);
+            } else if *name == header::TRANSFER_ENCODING {
+                seen.codings += 1;
+                seen.coding = Some(value);
+            } else if *name == TRACEPARENT {
+                seen.traces += 1;
+                seen.trace = Some(value);
+            } else if *name == REQUEST_ID {
+                seen.id = seen.id.or(Some(value));
+            }
+        }
+        seen
+    }
+}
+
 /// What HTTP/1.1 requires of every request (RFC 9112, sections 3.2 and 6.1), and hyper does not
 /// check. Returns the host; HTTP/1.0 needs none, and no browser speaks it.
-fn check(head: &Parts) -> Result<Option<&[u8]>> {
-    let headers = &head.headers;
+fn check<'a>(head: &'a Parts, seen: &Seen<'a>) -> Result<Option<&'a [u8]>> {
     if head.method == Method::CONNECT {
         return Err(Error::WrongMethod(String::new()));
     }
-    if headers.len() > HEADERS_MAX {
+    if head.headers.len() > HEADERS_MAX {
         return Err(Error::TooManyHeaders(HEADERS_MAX));
     }
-    // One walk over the few headers costs less than to hash the names that are looked for.
-    let (mut hosts, mut codings) = (0, 0);
-    let (mut host, mut is_plain) = (None, true);
-    for (name, value) in headers {
-        if *name == header::HOST {
-            hosts += 1;
-            host = Some(value.as_bytes());
-        } else if *name == header::TRANSFER_ENCODING {
-            codings += 1;
-            is_plain = value.as_bytes().eq_ignore_ascii_case(b"chunked");
-        }
-    }
     let needs_host = head.version != Version::HTTP_10;
-    if hosts > 1 || (hosts == 0 && needs_host) {
+    if seen.hosts > 1 || (seen.hosts == 0 && needs_host) {
         return Err(Error::Malformed("A request has exactly one Host header."));
     }
-    if codings > 1 || !is_plain {
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if seen.codings > 1 || !seen.coding.is_none_or(is_chunked) {
         return Err(Error::Malformed("The only Transfer-Encoding is a single chunked."));
     }
     match head.uri.authority() {
         Some(authority) => Ok(Some(authority.as_str().as_bytes())),
-        None => Ok(host),
+        None => Ok(seen.host.map(HeaderValue::as_bytes)),
     }
 }
 
 /// The client's own id for the request, if it is short and plain and no key; else a new one.
-fn request_id(transport: &Transport, headers: &HeaderMap) -> HeaderValue {
-    match headers.get(&REQUEST_ID) {
+fn request_id(transport: &Transport, seen: &Seen<'_>, headers: &HeaderMap) -> HeaderValue {
+    match seen.id {
         Some(id) if is_plain_id(id.as_bytes()) && !is_key(id, headers) => id.clone(),
         _ => transport.request_ids.next(),
     }

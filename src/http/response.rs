@@ -92,7 +92,7 @@ fn with_headers(status: StatusCode, body: Body, headers: &HeaderMap) -> Response
 }
 
 /// One possible response of a route, for the API document.
-pub struct AnswerDoc {
+pub struct ResponseDoc {
     /// The status.
     pub status: StatusCode,
     /// The description.
@@ -109,7 +109,7 @@ pub trait IntoResponse: Send {
     fn into_response(self) -> Result<Response>;
 
     /// Every successful response, for the API document.
-    fn describe() -> Vec<AnswerDoc>;
+    fn describe() -> Vec<ResponseDoc>;
 }
 
 /// 200 with a JSON body.
@@ -155,7 +155,7 @@ impl<T: Serialize + ToSchema + Send> IntoResponse for Json<T> {
         json(StatusCode::OK, &self.0)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         vec![json_doc::<T>(StatusCode::OK, "Done")]
     }
 }
@@ -165,7 +165,7 @@ impl<T: Serialize + ToSchema + Send> IntoResponse for Created<T> {
         json(StatusCode::CREATED, &self.0)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         vec![json_doc::<T>(StatusCode::CREATED, "Created")]
     }
 }
@@ -175,7 +175,7 @@ impl<T: Serialize + ToSchema + Send> IntoResponse for Accepted<T> {
         json(StatusCode::ACCEPTED, &self.0)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         vec![json_doc::<T>(StatusCode::ACCEPTED, "Accepted")]
     }
 }
@@ -185,7 +185,7 @@ impl<T: Serialize + ToSchema + Send> IntoResponse for CreatedOrFound<T> {
         json(if self.is_new { StatusCode::CREATED } else { StatusCode::OK }, &self.value)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         vec![
             json_doc::<T>(StatusCode::CREATED, "Created"),
             json_doc::<T>(StatusCode::OK, "It existed already"),
@@ -198,8 +198,8 @@ impl IntoResponse for NoContent {
         Ok(whole(StatusCode::NO_CONTENT, Bytes::new()))
     }
 
-    fn describe() -> Vec<AnswerDoc> {
-        vec![AnswerDoc {
+    fn describe() -> Vec<ResponseDoc> {
+        vec![ResponseDoc {
             status: StatusCode::NO_CONTENT,
             about: "Done",
             content: None,
@@ -216,7 +216,7 @@ impl<T: IntoResponse> IntoResponse for WithHeader<T> {
         Ok(response)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         T::describe()
     }
 }
@@ -229,8 +229,8 @@ impl IntoResponse for Page {
         Ok(response)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
-        vec![AnswerDoc {
+    fn describe() -> Vec<ResponseDoc> {
+        vec![ResponseDoc {
             status: StatusCode::OK,
             about: "The page",
             content: None,
@@ -252,7 +252,7 @@ pub(crate) fn json_bytes(status: StatusCode, bytes: Bytes) -> Response {
 }
 
 /// Describes a JSON response.
-pub(crate) fn json_doc<T: ToSchema>(status: StatusCode, about: &'static str) -> AnswerDoc {
+pub(crate) fn json_doc<T: ToSchema>(status: StatusCode, about: &'static str) -> ResponseDoc {
     let mut schemas = Vec::new();
     T::schemas(&mut schemas);
     // A list has no name of its own; what it holds has.
@@ -264,5 +264,5 @@ pub(crate) fn json_doc<T: ToSchema>(status: StatusCode, about: &'static str) -> 
         }
     };
     let content = Some(("application/json", Some(schema)));
-    AnswerDoc { status, about, content, schemas }
+    ResponseDoc { status, about, content, schemas }
 }

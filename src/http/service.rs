@@ -35,7 +35,7 @@ pub struct Request {
 pub(crate) type Outcome = (Result<Response>, ResponseHeaders);
 
 /// A handler that runs.
-pub(crate) type Answering = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+pub(crate) type ResponseFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// A route, as the transport sees it. Its pattern stands in logs and metrics, never the path: a
 /// path can hold an e-mail address or a mistaken secret.
@@ -60,5 +60,5 @@ pub trait Service: Send + Sync + 'static {
     fn find(&self, method: &Method, path: &str) -> Result<&'static Self::Target>;
 
     /// Responds to a request.
-    fn call(&self, target: &'static Self::Target, request: Request) -> Answering;
+    fn call(&self, target: &'static Self::Target, request: Request) -> ResponseFuture;
 }

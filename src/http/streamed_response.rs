@@ -3,7 +3,7 @@
 //! the one before was taken.
 
 use crate::error::Result;
-use crate::http::response::{AnswerDoc, IntoResponse, Response, of_body};
+use crate::http::response::{IntoResponse, Response, ResponseDoc, of_body};
 use crate::http::response_body::{Body, Broken};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -27,7 +27,7 @@ pub(crate) trait PageSource: Send + 'static {
     fn next(&mut self, out: &mut Vec<u8>) -> impl Future<Output = Result<bool>> + Send;
 
     /// Every successful response, for the API document.
-    fn describe() -> Vec<AnswerDoc>;
+    fn describe() -> Vec<ResponseDoc>;
 }
 
 /// 200 with all pages: one alone is sent whole, more are sent as they are read.
@@ -68,7 +68,7 @@ impl<P: PageSource> IntoResponse for StreamedResponse<P> {
         Ok(self.response)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         P::describe()
     }
 }
@@ -123,7 +123,7 @@ mod tests {
             }
         }
 
-        fn describe() -> Vec<AnswerDoc> {
+        fn describe() -> Vec<ResponseDoc> {
             Vec::new()
         }
     }

@@ -59,7 +59,11 @@ impl Transport {
             connections: Connections::new(config.http.clone()),
             address,
             tls,
-            budgets: Budgets::new(live.sockets_max, live.sockets_max_user),
+            budgets: Budgets::new(
+                live.sockets_max,
+                live.sockets_max_user,
+                config.http.body_bytes_max,
+            ),
             sockets: Sockets::default(),
             request_ids: RequestIds::random(),
             metrics,

@@ -53,7 +53,7 @@ impl Reserve {
         self.held = false;
         self.tried = Instant::now();
         if let Err(error) = fs::remove_file(&self.path) {
-            log::warn!("{}: {error}", self.path.display());
+            log::warn!("the reserve {} cannot be removed: {error}", self.path.display());
         }
     }
 

@@ -58,7 +58,8 @@ fn try_example(route: &Route) -> Answer {
 #[test]
 fn every_body_has_an_example_and_each_is_accepted() {
     let mut tried = 0;
-    for route in TABLE.iter().filter(|route| route.body != BodyRule::None) {
+    let has_json = |route: &Route| matches!(route.body, BodyRule::Optional | BodyRule::Required);
+    for route in TABLE.iter().filter(|route| has_json(route)) {
         let row = format!("{} {}", route.method, route.path);
         assert!(!route.example.is_empty(), "{row} has no example");
         let answer = try_example(route);

@@ -12,12 +12,13 @@ use serde_json::json;
 use std::path::Path;
 use vomeet::clock::Clock;
 use vomeet::domain::{
-    Actor, Data, Email, Hint, Patch, Platform, TokenHash, TokenId, TokenTerms, UserId,
+    Actor, Data, Email, Hint, MeetingId, MeetingStatus, Patch, Platform, StatusReport, Time,
+    TokenHash, TokenId, TokenTerms, TransitionSource, UserId,
 };
 use vomeet::error::{Error, Result};
 use vomeet::store::{
-    BeginErasure, CreateToken, CreateUser, NoteExport, Options, SendBot, SetWebhook, Store,
-    UpdateUser,
+    Advance, BeginErasure, CreateToken, CreateUser, MeetingRef, NoteExport, Options, SendBot,
+    SetWebhook, Store, UpdateUser,
 };
 
 /// Segments that take many steps to delete.
@@ -52,6 +53,21 @@ fn actor() -> Actor {
 
 fn assert_not_found<T: std::fmt::Debug>(written: &Result<T>) {
     assert!(matches!(written, Err(Error::UserNotFound)), "{written:?}");
+}
+
+/// An administrator finds no meeting of user 1 to stop, so that the response is 404, and one of
+/// user 2.
+async fn assert_nothing_to_stop(store: &Store, now: Time) {
+    for (meeting, is_found) in [(MeetingId(1), false), (MeetingId(2), true)] {
+        let stop = Advance {
+            meeting_ref: MeetingRef::Meeting(meeting),
+            report: StatusReport::new(MeetingStatus::Stopping, TransitionSource::User),
+            container_id: None,
+            now,
+        };
+        let stopped = store.write_by(actor(), stop).await.expect("an answer");
+        assert_eq!(stopped.is_some(), is_found, "{meeting:?}: {stopped:?}");
+    }
 }
 
 /// Once it is decided nothing can be done for the user any more, although all they said is there.
@@ -98,6 +114,7 @@ fn a_user_who_is_being_erased_is_refused_everywhere() {
         let hook = SetWebhook { user_id: id, url: Patch::Clear, secret: Patch::Keep };
         assert_not_found(&store.write(hook).await);
         assert_not_found(&store.write(NoteExport { id }).await);
+        assert_nothing_to_stop(&store, now).await;
         // The address is free.
         let email = Email::stored("u1@example.com".to_owned());
         let same = CreateUser {

@@ -158,7 +158,7 @@ fn each_step_is_noted_with_who_and_when() {
 /// stage, error.
 type End = (&'static str, Value, &'static str, Value, Value, Value);
 
-fn ends() -> [End; 8] {
+fn ends() -> [End; 9] {
     [
         (
             "active",
@@ -186,10 +186,18 @@ fn ends() -> [End; 8] {
         ),
         (
             "stopping",
-            json!({ "exit_code": 137 }),
+            json!({ "exit_code": 1 }),
             "failed",
             Value::Null,
             json!("active"),
+            Value::Null,
+        ),
+        (
+            "stopping",
+            json!({ "exit_code": 137 }),
+            "completed",
+            json!("stopped"),
+            Value::Null,
             Value::Null,
         ),
         (

@@ -58,6 +58,10 @@ fn text_lines_name_the_trace_beside_the_request_id() {
         .send();
     let line = server.stderr.find("id=wrong").expect("a line");
     assert!(!line.contains("trace=") && !line.contains("nonsense"), "{line}");
+    let twice = server.get("/healthz").header("X-Request-Id", "twice");
+    twice.header("traceparent", traceparent()).header("traceparent", traceparent()).send();
+    let line = server.stderr.find("id=twice").expect("a line");
+    assert!(!line.contains("trace="), "{line}");
     // A key must not come into the log by another header.
     let call =
         server.get("/user").header("X-Request-Id", "key").header("traceparent", traceparent());

@@ -64,6 +64,80 @@ fn words_beyond_the_lists_are_kept_and_mapped() {
 }
 
 #[test]
+fn the_reason_beside_stopped_is_the_truth() {
+    let (server, key, session) = one_meeting();
+    let body = json!({
+        "connection_id": session.uid, "status": "completed", "completion_reason": "stopped",
+        "reason": "left_alone_timeout",
+    });
+    let answer = server.post("/bots/internal/callback/lifecycle").json(&body).send().expect(200);
+    assert_eq!(answer["status"], "processed", "{answer}");
+    let (step, data) = last_step(&server, &key);
+    assert_eq!(data["completion_reason"], "left_alone", "{data}");
+    assert_eq!(step["reported_completion_reason"], "stopped", "{step}");
+}
+
+#[test]
+fn a_bot_that_a_signal_ends_while_it_is_stopped_has_stopped() {
+    for (is_told_to_leave, expected) in [(true, "completed"), (false, "failed")] {
+        let (server, key, session) = one_meeting();
+        if is_told_to_leave {
+            let stopping = json!({"connection_id": session.uid, "status": "stopping"});
+            report(&server, &stopping).expect(200);
+        }
+        let body = json!({
+            "connection_id": session.uid, "status": "failed", "exit_code": 143, "reason": "signal_sigterm",
+        });
+        let answer = report(&server, &body).expect(200);
+        let said = (answer["status"].clone(), answer["meeting_status"].clone());
+        assert_eq!(said, (json!("processed"), json!(expected)), "{answer}");
+        let (step, data) = last_step(&server, &key);
+        let reason = is_told_to_leave.then_some("stopped");
+        assert_eq!((&step["to"], &data["completion_reason"]), (&json!(expected), &json!(reason)));
+        assert_eq!(step["exit_code"], 143, "{step}");
+    }
+}
+
+#[test]
+fn what_a_bot_tells_of_its_time_goes_to_its_log_once() {
+    let mut made = None;
+    let setup = Setup::new().rows(|db| {
+        made = Some((insert_token(db, 1, None), insert_session(db, 1, CODE)));
+    });
+    let (key, session) = made.expect("rows");
+    let logs = setup.folder().join("logs").to_string_lossy().into_owned();
+    let server = setup.set("VOMEET_BOTS_LOG_FOLDER", &logs).start();
+    let lines: Vec<String> = (0..200).map(|n| format!("line {n}: {}", "x".repeat(1000))).collect();
+    let body = json!({
+        "connection_id": session.uid, "status": "completed", "bot_logs": lines,
+        "bot_resources": {"peak_rss_mb": 512}, "speaker_events": [{"event_type": "SPEAKER_START"}],
+    });
+    for _ in 0..2 {
+        report(&server, &body).expect(200);
+    }
+    let (_, data) = last_step(&server, &key);
+    assert!(data.to_string().len() < 2000, "nothing of it is in the row: {data}");
+    let log = server.get("/admin/meetings/1/log?bytes=65536").admin().send().expect(200);
+    let text = log["log"].as_str().expect("a log");
+    assert!(text.ends_with("bot_resources: {\"peak_rss_mb\":512}\n"), "{text:.100}");
+    assert!(text.contains("\nbot_logs: line 199: xxx"), "{text:.100}");
+    let log_bytes = log["log_bytes"].as_u64().expect("a length");
+    assert!((200_000..300_000).contains(&log_bytes), "once: {log_bytes}");
+}
+
+#[test]
+fn a_recording_is_read_to_its_end_and_dropped() {
+    let (server, _, session) = one_meeting();
+    let recording = "x".repeat(20_000_000);
+    let call = || {
+        let call = server.post("/bots/internal/recordings/upload");
+        call.header("Content-Type", "multipart/form-data; boundary=b").body(recording.clone())
+    };
+    call().bearer(&session.token).send().expect(200);
+    assert_eq!(call().bearer("no secret").send().status, 401);
+}
+
+#[test]
 fn what_names_no_status_is_acknowledged() {
     let (server, key, session) = one_meeting();
     for status in

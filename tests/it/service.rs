@@ -1,6 +1,7 @@
 //! `vomeet service`: what it installs into a folder, and that it may be repeated.
 
 use crate::process::{BINARY, Ended, Launch};
+use crate::wire::write_private;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -86,6 +87,63 @@ fn it_says_what_needs_an_administrator() {
     assert!(said.contains("Others may read the admin key"), "{said}");
     assert!(said.contains("etc/vomeet.env is not read any more"), "{said}");
     assert!(service(folder.path(), &["uninstall"]).stdout.contains("/usr/local/bin/vomeet stay"));
+}
+
+const KEY: &str = "2vK9sQx7LmWd4RtYb8ZcFhJn";
+
+/// What the unit starts, on any port and with its database in this folder. systemd gives it the
+/// credential in `credential`.
+fn started_by_the_unit(folder: &Path, credential: &Path) -> Launch {
+    let unit = include_str!("../../deploy/vomeet.service");
+    let of = |name: &str| unit.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
+    let (variable, value) = of("Environment=").split_once('=').expect("a variable");
+    assert_eq!(value, "%d/admin-key", "the credential is in a file of this name");
+    assert!(of("LoadCredential=").starts_with("admin-key:"), "{unit}");
+    let database = folder.join("vomeet.db").to_string_lossy().into_owned();
+    let start = of("ExecStart=").replace("/var/lib/vomeet/vomeet.db", &database);
+    let mut arguments: Vec<&str> = start.split(' ').skip(1).collect();
+    arguments.extend(["--listen", "127.0.0.1:0"]);
+    let launch = match rustix::process::geteuid().is_root() {
+        true => Launch::as_user(4_000_123, 4_000_123, folder, &arguments),
+        false => Launch::new(folder, &arguments),
+    };
+    launch.env(variable, credential.join("admin-key"))
+}
+
+/// A file that the server's user may read and nobody may write, and one that it may not read.
+#[test]
+fn the_unit_starts_with_its_credential_or_says_why_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (state, credentials) = (folder.path().join("state"), folder.path().join("credentials"));
+    for made in [&state, &credentials] {
+        fs::create_dir(made).expect("a folder");
+        fs::set_permissions(made, fs::Permissions::from_mode(0o700)).expect("a mode");
+    }
+    let key = credentials.join("admin-key");
+    write_private(&key, &format!("{KEY}\n"));
+    let give = |path: &Path, mode: u32| {
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(path, None, Some(4_000_123)).expect("a group");
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
+    };
+    give(folder.path(), 0o750);
+    give(&credentials, 0o550);
+    give(&state, 0o770);
+    give(&key, 0o440);
+    let server = started_by_the_unit(&state, &credentials).start();
+    let status =
+        |key: &str| server.get("/admin/users").header("X-Admin-API-Key", key).send().status;
+    assert_eq!((status(KEY), status("token")), (200, 403));
+    server.terminate();
+
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o000)).expect("a mode");
+    let ended = started_by_the_unit(&state, &credentials).run();
+    assert_eq!(ended.status.code(), Some(10), "{ended:?}");
+    let said = "Cannot read the admin key from ";
+    assert!(ended.stderr.starts_with(&format!("vomeet: {said}")), "{ended:?}");
+    assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+    fs::set_permissions(&credentials, fs::Permissions::from_mode(0o700)).expect("a mode");
 }
 
 #[test]

@@ -99,7 +99,7 @@ def test_the_completions_are_a_script_that_bash_can_read(tmp_path):
         '_vomeet vomeet r token; printf "%s\\n" "${COMPREPLY[@]}"'
     )
     done = subprocess.run(
-        ["bash", "-c", asked], capture_output=True, text=True, timeout=SECONDS, check=True
+        ["bash"], input=asked, capture_output=True, text=True, timeout=SECONDS, check=True
     )
     assert done.stdout.split() == ["rotate", "revoke"], done
 

@@ -51,7 +51,10 @@ def targets():
 
 def code_of(text):
     """What is written as code: whole blocks, and words between backticks."""
-    blocks = re.findall(r"^```\w*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    blocks = []
+    for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        # What is printed is prose, with code between backticks.
+        blocks += CODE.findall(block) if language == "text" else [block]
     rest = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
     return blocks + CODE.findall(rest)
 

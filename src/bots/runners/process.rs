@@ -296,6 +296,11 @@ impl Processes {
         self.outputs.remove(id).await;
     }
 
+    /// Adds lines to the log of a meeting's bot, whatever runs it.
+    pub(crate) async fn append_log(&self, id: MeetingId, lines: String) {
+        self.outputs.append(id, lines).await;
+    }
+
     /// The end of the log of a meeting's bot, if there is one.
     pub(crate) async fn log_tail(
         &self,

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// How long a client may send nothing of a long body: meanwhile nobody else has its room.
 const SILENCE_MAX: Duration = Duration::from_secs(2);
 
+/// What is said of a body whose sender hung up.
+const CUT_OFF: &str = "The body ended before it was complete.";
+
 /// Whether some of a body is still unread when the response is ready; the connection is then closed
 /// after it.
 #[derive(Clone)]
@@ -87,6 +90,27 @@ pub(crate) async fn read(
     Ok(read)
 }
 
+/// Reads a body to its end and keeps nothing of it. `limits.time_max` is how long the sender may send
+/// nothing.
+pub(crate) async fn discard(
+    mut body: Incoming,
+    limits: &BodyLimits<'_>,
+    body_state: &BodyState,
+) -> Result<()> {
+    let mut length = 0;
+    loop {
+        let frame = tokio::time::timeout(limits.time_max, body.frame()).await;
+        let Some(frame) = frame.map_err(|_| Error::TooSlow)? else { break };
+        let frame = frame.map_err(|_| Error::Malformed(CUT_OFF))?;
+        length += frame.data_ref().map_or(0, Bytes::len);
+        if length > limits.bytes_max {
+            return Err(Error::TooLarge(limits.bytes_max));
+        }
+    }
+    body_state.finish();
+    Ok(())
+}
+
 /// Copies frames, because keeping them would keep the buffers they were cut from.
 async fn collect<B>(mut body: B, limits: &BodyLimits<'_>) -> Result<ReadBody>
 where
@@ -154,7 +178,7 @@ where
     } else {
         body.frame().await
     };
-    frame.transpose().map_err(|_| Error::Malformed("The body ended before it was complete."))
+    frame.transpose().map_err(|_| Error::Malformed(CUT_OFF))
 }
 
 /// The length that a body announces.

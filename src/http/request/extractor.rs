@@ -49,6 +49,8 @@ pub enum BodyRule {
     Optional,
     /// There must be one.
     Required,
+    /// It is read to its end, whatever it is, and nothing of it is kept.
+    Dropped,
 }
 
 /// Where a field stands in the request.

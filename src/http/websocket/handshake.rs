@@ -5,7 +5,7 @@
 //! allows a list, and takes the first of two keys or versions where there must be one.
 
 use crate::error::{Error, Result};
-use crate::http::response::{AnswerDoc, IntoResponse, Response, whole};
+use crate::http::response::{IntoResponse, Response, ResponseDoc, whole};
 use crate::http::tracked_stream::TrackedStream;
 use crate::http::websocket::permits::Permit;
 use crate::http::websocket::socket::Socket;
@@ -127,11 +127,11 @@ impl IntoResponse for Switching {
         Ok(response)
     }
 
-    fn describe() -> Vec<AnswerDoc> {
+    fn describe() -> Vec<ResponseDoc> {
         let about = "The connection is a WebSocket. Without a key that is accepted, it says so and \
                      closes with 4401";
         let status = StatusCode::SWITCHING_PROTOCOLS;
-        vec![AnswerDoc { status, about, content: None, schemas: Vec::new() }]
+        vec![ResponseDoc { status, about, content: None, schemas: Vec::new() }]
     }
 }
 

@@ -108,12 +108,17 @@ fn select(db: &Connection, page: &AuditPage) -> rusqlite::Result<Vec<Entry>> {
     }
     let order = if page.ascending { "ASC" } else { "DESC" };
     let mut statement = db.prepare_cached(&format!(
-        "SELECT a.id, a.at, a.actor, a.address, a.action, a.subject, a.subject_id, a.user_id, a.hash, d.before, d.after
+        "SELECT {ENTRY_COLUMNS}
          FROM audit a LEFT JOIN audit_details d ON d.audit_id = a.id AND (a.user_id IS NULL OR a.user_id NOT IN {BEING_ERASED})
          WHERE {conditions} ORDER BY a.id {order} LIMIT :limit"
     ))?;
     statement.query_map(values.as_slice(), entry_at)?.collect()
 }
+
+/// The columns of [`entry_at`], of the tables `a` and `d`.
+const ENTRY_COLUMNS: &str =
+    "a.id, a.at, a.actor, a.address, a.action, a.subject, a.subject_id, a.user_id, a.hash,
+   d.before, d.after";
 
 fn entry_at(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let json = |column: usize| {

@@ -26,6 +26,8 @@ impl Verb for PruneAudit {
     /// How many were deleted; 0 where nothing is left to delete.
     type Answer = i64;
 
+    const ESSENTIAL: bool = true;
+
     fn apply(&self, db: &Connection) -> Result<i64> {
         let (start, _) = base(db)?;
         let mut oldest =

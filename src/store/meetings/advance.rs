@@ -10,7 +10,9 @@ use crate::error::Result;
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
 use crate::store::meetings::gathered;
-use crate::store::meetings::read::{MeetingName, by_id, meeting_at, meeting_columns};
+use crate::store::meetings::read::{
+    MeetingName, by_id, by_id_if_found, meeting_at, meeting_columns,
+};
 use crate::store::segments::drafts::settle_meeting;
 use crate::store::usage;
 use crate::store::webhooks::outbox;
@@ -59,7 +61,7 @@ pub struct Advanced {
 }
 
 impl Verb for Advance {
-    /// `None` where there is no such meeting.
+    /// `None` where there is no such meeting, or its user is being erased.
     type Answer = Option<Advanced>;
 
     const ESSENTIAL: bool = true;
@@ -67,7 +69,7 @@ impl Verb for Advance {
     fn apply(&self, db: &Connection) -> Result<Self::Answer> {
         let found = match &self.meeting_ref {
             MeetingRef::Session(uid) => by_session(db, uid)?,
-            MeetingRef::Meeting(id) => by_id(db, *id)?,
+            MeetingRef::Meeting(id) => by_id_if_found(db, *id)?,
             MeetingRef::Named(name) => name.look_up(db)?,
         };
         let Some(mut meeting) = found else { return Ok(None) };
@@ -77,15 +79,17 @@ impl Verb for Advance {
             let step = TransitionOutcome::Refuse;
             return Ok(Some(Advanced { meeting, from, step, settled: Vec::new() }));
         };
-        let step = match self.report.only_from {
+        let stopped = self.report.as_stopped(from);
+        let report = stopped.as_ref().unwrap_or(&self.report);
+        let step = match report.only_from {
             Some(expected) if expected != from => TransitionOutcome::Refuse,
-            _ => step(from, self.report.to, self.report.by),
+            _ => step(from, report.to, report.by),
         };
         let mut settled = Vec::new();
         if step == TransitionOutcome::Move {
-            settled = advance(db, &mut meeting, from, self)?;
+            settled = self.advance(db, &mut meeting, from, report)?;
             let now = meeting.updated_at;
-            outbox::queue(db, &meeting, from, &self.report, now)?;
+            outbox::queue(db, &meeting, from, report, now)?;
         }
         Ok(Some(Advanced { meeting, from: from.into(), step, settled }))
     }
@@ -128,47 +132,51 @@ fn snapshot(meeting: &Meeting) -> Option<Snapshot> {
     )
 }
 
-/// Writes the step into the row, and into the meeting at hand; returns the drafts that are final
-/// now.
-fn advance(
-    db: &Connection,
-    meeting: &mut Meeting,
-    from: MeetingStatus,
-    verb: &Advance,
-) -> Result<Vec<Arc<Stored>>> {
-    let report = &verb.report;
-    // A clock that was set back must not end a meeting before it began.
-    let now = verb.now.max(meeting.updated_at);
-    let ending = Ending::of(meeting, from, report);
-    let entry = Transition::new(from, ending, verb, now);
-    let data = meeting.data.with("status_transition", Some(&transitions(&meeting.data, &entry)));
-    meeting.data = ending.note(&data, report);
-    meeting.status = report.to.into();
-    meeting.updated_at = now;
-    if report.to == MeetingStatus::Active {
-        meeting.start_time = Some(now);
-        start_clock(db, meeting.id, now)?;
+impl Advance {
+    /// Writes the step into the row, and into the meeting at hand; returns the drafts that are
+    /// final now.
+    fn advance(
+        &self,
+        db: &Connection,
+        meeting: &mut Meeting,
+        from: MeetingStatus,
+        report: &StatusReport,
+    ) -> Result<Vec<Arc<Stored>>> {
+        // A clock that was set back must not end a meeting before it began.
+        let now = self.now.max(meeting.updated_at);
+        let ending = Ending::of(meeting, from, report);
+        let mut entry = Transition::new(from, ending, report, now);
+        entry.container_id = self.container_id.as_deref();
+        let data =
+            meeting.data.with("status_transition", Some(&transitions(&meeting.data, &entry)));
+        meeting.data = ending.note(&data, report);
+        meeting.status = report.to.into();
+        meeting.updated_at = now;
+        if report.to == MeetingStatus::Active {
+            meeting.start_time = Some(now);
+            start_clock(db, meeting.id, now)?;
+        }
+        let mut settled = Vec::new();
+        if report.to.is_over() {
+            meeting.end_time = Some(now);
+            let settled_ms;
+            (settled, settled_ms) = settle_meeting(db, meeting.id, now)?;
+            meeting.data = gathered::with_gathered(db, meeting)?;
+            end_session(db, meeting, settled_ms, now)?;
+        }
+        let mut update = db.prepare_cached(
+            "UPDATE meetings SET status = ?2, start_time = ?3, end_time = ?4, data = ?5, updated_at = ?6 WHERE id = ?1",
+        )?;
+        update.execute(params![
+            meeting.id,
+            meeting.status,
+            meeting.start_time,
+            meeting.end_time,
+            meeting.data,
+            now
+        ])?;
+        Ok(settled)
     }
-    let mut settled = Vec::new();
-    if report.to.is_over() {
-        meeting.end_time = Some(now);
-        let settled_ms;
-        (settled, settled_ms) = settle_meeting(db, meeting.id, now)?;
-        meeting.data = gathered::with_gathered(db, meeting)?;
-        end_session(db, meeting, settled_ms, now)?;
-    }
-    let mut update = db.prepare_cached(
-        "UPDATE meetings SET status = ?2, start_time = ?3, end_time = ?4, data = ?5, updated_at = ?6 WHERE id = ?1",
-    )?;
-    update.execute(params![
-        meeting.id,
-        meeting.status,
-        meeting.start_time,
-        meeting.end_time,
-        meeting.data,
-        now
-    ])?;
-    Ok(settled)
 }
 
 /// Segments count from when the bot was let in; what was stored before keeps its time.
@@ -286,13 +294,12 @@ struct Transition<'a> {
 }
 
 impl<'a> Transition<'a> {
-    fn new(from: MeetingStatus, ending: Ending, verb: &'a Advance, now: Time) -> Self {
-        let report = &verb.report;
+    fn new(from: MeetingStatus, ending: Ending, report: &'a StatusReport, now: Time) -> Self {
         Self {
             from,
             to: report.to,
             timestamp: now,
-            container_id: verb.container_id.as_deref(),
+            container_id: None,
             source: report.by,
             ending,
             reason: report.reason.as_deref(),

@@ -8,6 +8,7 @@ use crate::store::columns::columns;
 use crate::store::doors::Store;
 use crate::store::meetings::within::{Within, within};
 use crate::store::pages::{Page, page};
+use crate::store::users::read::BEING_ERASED;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use serde::{Deserialize, Serialize};
 
@@ -146,6 +147,15 @@ impl MeetingName {
 pub(crate) fn by_id(db: &Connection, id: MeetingId) -> rusqlite::Result<Option<Meeting>> {
     let sql = concat!("SELECT ", meeting_columns!(), " FROM meetings m WHERE m.id = ?1");
     db.prepare_cached(sql)?.query_row([id], |row| meeting_at(row, 0)).optional()
+}
+
+/// The same, unless its user is being erased.
+pub(crate) fn by_id_if_found(db: &Connection, id: MeetingId) -> rusqlite::Result<Option<Meeting>> {
+    let columns = meeting_columns!();
+    let sql = format!(
+        "SELECT {columns} FROM meetings m WHERE m.id = ?1 AND m.user_id NOT IN {BEING_ERASED}"
+    );
+    db.prepare_cached(&sql)?.query_row([id], |row| meeting_at(row, 0)).optional()
 }
 
 impl Store {

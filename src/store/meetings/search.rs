@@ -97,6 +97,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::MeetingStatus;
     use crate::store::look::plan;
 
     #[test]
@@ -114,14 +115,22 @@ mod tests {
         let (user, db) = (Some(UserId(1)), plan::tables());
         for (user_id, state, first) in [
             (None, None, "SEARCH m USING INTEGER PRIMARY KEY (rowid<?)"),
-            (None, Some(MeetingState::Failed), "SEARCH m USING INTEGER PRIMARY KEY (rowid<?)"),
+            (
+                None,
+                Some(MeetingState::Status(MeetingStatus::Failed)),
+                "SEARCH m USING INTEGER PRIMARY KEY (rowid<?)",
+            ),
             (user, None, "SEARCH m USING INDEX meetings_of_user (user_id=? AND id<?)"),
             (
                 user,
                 Some(MeetingState::Open),
                 "SEARCH m USING INDEX open_meetings (user_id=? AND id<?)",
             ),
-            (None, Some(MeetingState::Active), "SCAN m USING INDEX open_meetings"),
+            (
+                None,
+                Some(MeetingState::Status(MeetingStatus::Active)),
+                "SCAN m USING INDEX open_meetings",
+            ),
         ] {
             let steps = plan::steps(&db, &search(user_id, state).sql());
             assert!(steps.starts_with(first), "{steps}");

@@ -118,7 +118,19 @@ impl Filter {
     }
 }
 
-/// What was found, from a row that begins with the columns of both statements.
+/// The columns of [`found_at`], of the tables `s` and `m`; behind them each statement has its own.
+macro_rules! found_columns {
+    () => {
+        concat!(
+            $crate::store::segments::read::segment_columns!(),
+            ", m.id, m.platform, m.native_meeting_id"
+        )
+    };
+}
+
+pub(crate) use found_columns;
+
+/// What was found, from a row that begins with [`found_columns`].
 pub(crate) fn found_at(row: &Row<'_>, marked: String) -> rusqlite::Result<Found> {
     let (id, segment) = segment_at(row)?;
     Ok(Found {

@@ -4,9 +4,10 @@
 use crate::domain::SegmentId;
 use crate::domain::search::{MARK_END, MARK_START, searched};
 use crate::store::meetings::within::within;
-use crate::store::segments::found::{Filter, Found, Search, SearchPage, fits, found_at};
+use crate::store::segments::found::{
+    Filter, Found, Search, SearchPage, fits, found_at, found_columns,
+};
 use crate::store::segments::index::owner;
-use crate::store::segments::read::segment_columns;
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 
@@ -19,9 +20,8 @@ const READ_BYTES_MAX: usize = 1024 * 1024;
 /// fit.
 const SELECT: &str = concat!(
     "SELECT ",
-    segment_columns!(),
-    ", m.id, m.platform, m.native_meeting_id
-     FROM segments s INDEXED BY unindexed_segments JOIN meetings m ON m.id = s.meeting_id
+    found_columns!(),
+    " FROM segments s INDEXED BY unindexed_segments JOIN meetings m ON m.id = s.meeting_id
      WHERE s.unindexed_user_id = :user AND s.id < :before AND ",
     fits!(),
     " AND ",

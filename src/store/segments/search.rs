@@ -4,10 +4,9 @@ use crate::domain::search::{MARK_END, MARK_START, searched};
 use crate::error::{Error, Result};
 use crate::store::Store;
 use crate::store::meetings::within::{Within, within};
-use crate::store::segments::found::{Filter, Search, SearchPage, fits, found_at};
+use crate::store::segments::found::{Filter, Search, SearchPage, fits, found_at, found_columns};
 use crate::store::segments::index::owner;
 use crate::store::segments::moving;
-use crate::store::segments::read::segment_columns;
 use rusqlite::{Connection, ErrorCode};
 use std::cmp::Reverse;
 use std::fmt::Write;
@@ -46,8 +45,8 @@ impl Store {
 /// of a segment that was changed since is old: that one is found as it is now, by `moving.rs`.
 const SELECT: &str = concat!(
     "SELECT ",
-    segment_columns!(),
-    ", m.id, m.platform, m.native_meeting_id, CASE WHEN s.unindexed_user_id IS NULL AND ",
+    found_columns!(),
+    ", CASE WHEN s.unindexed_user_id IS NULL AND ",
     fits!(),
     " THEN highlight(words, 2, :mark_start, :mark_end) END
      FROM words CROSS JOIN segments s ON s.id = words.rowid CROSS JOIN meetings m ON m.id = s.meeting_id

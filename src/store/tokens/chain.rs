@@ -6,7 +6,8 @@
 use crate::domain::{Time, TokenHash, TokenId, UserId};
 use crate::error::{Error, Result};
 use crate::store::tokens::read::{
-    Kept, kept_at, kept_columns, term_columns, term_marks, term_names, term_values, token_columns,
+    StoredToken, stored_token_at, stored_token_columns, term_columns, term_marks, term_names,
+    term_values, token_columns,
 };
 use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 
@@ -22,9 +23,9 @@ pub(crate) struct Chain {
     /// The id of its first token, whether that is there or not.
     pub first: TokenId,
     /// The token that was asked for, or the newest of the chain where that one is gone.
-    pub meant: Kept,
+    pub meant: StoredToken,
     /// The others in the order of their ids.
-    pub others: Vec<Kept>,
+    pub others: Vec<StoredToken>,
 }
 
 impl Chain {
@@ -38,11 +39,11 @@ impl Chain {
         let first: TokenId = first.ok_or(Error::TokenNotFound)?;
         let mut list = db.prepare_cached(concat!(
             "SELECT ",
-            kept_columns!(),
+            stored_token_columns!(),
             " FROM tokens t WHERE t.id = ?1 OR t.chain_id = ?1 ORDER BY t.id"
         ))?;
-        let tokens = list.query_map([first], |row| kept_at(row, 0))?;
-        let mut others: Vec<Kept> = tokens.collect::<rusqlite::Result<_>>()?;
+        let tokens = list.query_map([first], |row| stored_token_at(row, 0))?;
+        let mut others: Vec<StoredToken> = tokens.collect::<rusqlite::Result<_>>()?;
         let meant = match others.iter().position(|kept| kept.token.id == id) {
             Some(at) => others.remove(at),
             None => others.pop().ok_or(Error::TokenNotFound)?,
@@ -67,7 +68,7 @@ impl Chain {
 
     /// The tokens that holders have made by a chain, and by the chains of those: whoever had one
     /// token of a chain can have made them.
-    pub(crate) fn made(&self, db: &Connection) -> Result<Vec<Kept>> {
+    pub(crate) fn made(&self, db: &Connection) -> Result<Vec<StoredToken>> {
         made(db, self.meant.token.user_id, self.first)
     }
 }
@@ -116,21 +117,22 @@ pub(crate) fn check_made(db: &Connection, user_id: UserId, now: Time) -> Result<
     check_period(fifth_newest.and_then(|at| times.get(at).copied()), now)
 }
 
-fn made(db: &Connection, user_id: UserId, first: TokenId) -> Result<Vec<Kept>> {
+fn made(db: &Connection, user_id: UserId, first: TokenId) -> Result<Vec<StoredToken>> {
     // What is made is younger than the first of its maker's chain.
     let mut list = db.prepare_cached(concat!(
         "SELECT coalesce(t.chain_id, t.id), ",
-        kept_columns!(),
+        stored_token_columns!(),
         " FROM tokens t WHERE t.user_id = ?1 AND t.id > ?2 AND instr(t.scope, '\"made_by\"')
           ORDER BY t.id"
     ))?;
     let rows =
-        list.query_map(params![user_id, first], |row| Ok((row.get(0)?, kept_at(row, 1)?)))?;
-    let mut rest: Vec<(TokenId, Kept)> = rows.collect::<rusqlite::Result<_>>()?;
+        list.query_map(params![user_id, first], |row| Ok((row.get(0)?, stored_token_at(row, 1)?)))?;
+    let mut rest: Vec<(TokenId, StoredToken)> = rows.collect::<rusqlite::Result<_>>()?;
     let (mut chains, mut found) = (vec![first], Vec::new());
     let mut at = 0;
     while let Some(&chain) = chains.get(at) {
-        let is_made = |(_, kept): &(TokenId, Kept)| kept.token.terms.scope.made_by == Some(chain);
+        let is_made =
+            |(_, kept): &(TokenId, StoredToken)| kept.token.terms.scope.made_by == Some(chain);
         for (of_chain, kept) in rest.extract_if(.., |one| is_made(one)) {
             if !chains.contains(&of_chain) {
                 chains.push(of_chain);
@@ -187,12 +189,12 @@ pub struct Affected {
 
 impl Affected {
     /// The one that was meant alone.
-    pub(crate) fn one(kept: &Kept) -> Self {
+    pub(crate) fn one(kept: &StoredToken) -> Self {
         Self { hashes: vec![kept.hash], others: Vec::new() }
     }
 
     /// Adds another of the chain.
-    pub(crate) fn add(&mut self, kept: &Kept) {
+    pub(crate) fn add(&mut self, kept: &StoredToken) {
         self.hashes.push(kept.hash);
         self.others.push(kept.token.id);
     }
@@ -204,7 +206,7 @@ impl Affected {
 }
 
 /// Stores what may change of a token.
-pub(crate) fn store(db: &Connection, kept: &Kept) -> Result<()> {
+pub(crate) fn store(db: &Connection, kept: &StoredToken) -> Result<()> {
     let token = &kept.token;
     let mut update = db.prepare_cached(concat!(
         "UPDATE tokens SET (",
@@ -222,8 +224,8 @@ pub(crate) fn store(db: &Connection, kept: &Kept) -> Result<()> {
 /// Deletes a token, and remembers its hash for whoever still uses it. Of one that a holder made it
 /// is remembered when that was, so that it still counts ([`check_made`]); the chain is not, for
 /// nothing of it is found any more.
-pub(crate) fn revoke(db: &Connection, kept: &Kept, now: Time) -> Result<()> {
-    let Kept { hash, is_foreign, token, .. } = kept;
+pub(crate) fn revoke(db: &Connection, kept: &StoredToken, now: Time) -> Result<()> {
+    let StoredToken { hash, is_foreign, token, .. } = kept;
     let issued_at = token.terms.scope.made_by.map(|_| token.created_at);
     let mut remember = db.prepare_cached(
         "INSERT OR REPLACE INTO ended_keys (hash, user_id, ended_at, issued_at, is_foreign)
@@ -237,7 +239,7 @@ pub(crate) fn revoke(db: &Connection, kept: &Kept, now: Time) -> Result<()> {
 /// The same for one that its holder has rotated: what became of it is found by its id.
 pub(crate) fn revoke_rotated(
     db: &Connection,
-    kept: &Kept,
+    kept: &StoredToken,
     first: TokenId,
     now: Time,
 ) -> Result<()> {

@@ -19,12 +19,13 @@ columns!(token_columns, token_at: Token of "t" {
     id, user_id, hint, created_at, last_used_at, last_address, disabled_at, replaced_by,
 } then terms: terms_at of term_columns);
 
-columns!(kept_columns, kept_at: Kept of "t" { hash, lifetime_seconds, is_foreign }
+columns!(stored_token_columns, stored_token_at: StoredToken of "t"
+    { hash, lifetime_seconds, is_foreign }
     then token: token_at of token_columns);
 
 /// A token with what is never shown of it.
 #[derive(Debug, Clone)]
-pub(crate) struct Kept {
+pub(crate) struct StoredToken {
     /// BLAKE3 of it.
     pub hash: TokenHash,
     /// How long it is meant to live; `None` for ever.

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
 use crate::store::tokens::chain::{Affected, Chain, end_of_chain, revoke, revoke_rotated, store};
-use crate::store::tokens::read::Kept;
+use crate::store::tokens::read::StoredToken;
 use crate::store::tokens::verbs::{CreateToken, insert, note_others, snapshot};
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::Connection;
@@ -113,14 +113,14 @@ impl RotateToken {
         Ok(end.into_iter().chain(end_of_maker).min())
     }
 
-    fn shorten(&self, old: &mut Kept, new: TokenId) {
+    fn shorten(&self, old: &mut StoredToken, new: TokenId) {
         let end = self.end();
         let before = old.token.terms.expires_at;
         old.token.terms.expires_at = Some(before.map_or(end, |before| before.min(end)));
         old.token.replaced_by = Some(new);
     }
 
-    fn end_old(&self, db: &Connection, old: &Kept) -> Result<()> {
+    fn end_old(&self, db: &Connection, old: &StoredToken) -> Result<()> {
         match self.grace_seconds {
             0 => revoke(db, old, self.now),
             _ => store(db, old),

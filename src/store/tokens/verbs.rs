@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
 use crate::store::tokens::chain::{Affected, Chain, is_declared, is_disabled, revoke, store};
-use crate::store::tokens::read::{Kept, term_marks, term_names, term_values};
+use crate::store::tokens::read::{StoredToken, term_marks, term_names, term_values};
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, ToSql, params, params_from_iter};
 use serde::{Deserialize, Serialize};
@@ -248,7 +248,7 @@ impl RevokeToken {
     fn check_holder(&self, db: &Connection, chain: &Chain) -> Result<()> {
         let Some(by) = self.by else { return Ok(()) };
         let own = Chain::of(db, by)?;
-        let is_meant = |made: &Kept| made.token.id == chain.meant.token.id;
+        let is_meant = |made: &StoredToken| made.token.id == chain.meant.token.id;
         if own.first != chain.first && !own.made(db)?.iter().any(is_meant) {
             let why = "This token deletes itself and what it has made. Ask an administrator to \
                        delete another.";

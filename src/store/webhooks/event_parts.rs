@@ -21,7 +21,7 @@ const DATA: &str = "\"data\":{";
 type Place = (usize, i64);
 
 /// A body as it is kept.
-pub(crate) struct Kept {
+pub(crate) struct StoredBody {
     /// The body, with holes.
     pub body: String,
     /// Where the holes are, as JSON; `None` where there are none.
@@ -34,9 +34,9 @@ pub(crate) fn keep(
     meeting_id: MeetingId,
     data: &Data,
     body: &str,
-) -> Result<Kept> {
+) -> Result<StoredBody> {
     let members = data.members();
-    let whole = Kept { body: body.to_owned(), parts: None };
+    let whole = StoredBody { body: body.to_owned(), parts: None };
     let is_large = |value: &RawValue| value.get().len() > LARGE_BYTES;
     let Some(begin) = body.find(DATA) else { return Ok(whole) };
     if !members.values().any(|value| is_large(value)) || !body[begin..].contains(data.as_json()) {
@@ -64,7 +64,7 @@ pub(crate) fn keep(
     if whole_body(db, &holed, &parts)? != body {
         return Ok(whole);
     }
-    Ok(Kept { body: holed, parts: Some(parts) })
+    Ok(StoredBody { body: holed, parts: Some(parts) })
 }
 
 /// The body of an event, with all that is kept apart.

@@ -80,6 +80,8 @@ pub struct ForgetDeliveries {
 impl Verb for ForgetDeliveries {
     type Answer = ();
 
+    const ESSENTIAL: bool = true;
+
     fn apply(&self, db: &Connection) -> Result<()> {
         let mut forget =
             db.prepare_cached("DELETE FROM deliveries WHERE id = ?1 AND next_at IS NULL")?;

@@ -214,8 +214,8 @@ impl WriterThread {
                 Ok(is_complete)
             }
             Err(Error::DiskFull | Error::Busy) => {
-                let what = "the WAL cannot be checkpointed into the database yet";
-                self.checkpoint_trouble.warn(what);
+                self.checkpoint_trouble
+                    .warn("the WAL cannot be checkpointed into the database yet");
                 self.counters.checkpointed(Checkpointed::Refused);
                 Ok(false)
             }
@@ -247,4 +247,34 @@ fn only_essential(batch: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
         job.answer(Err(Error::DiskFull));
     }
     essential
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Actor, DeliveryId, Time};
+    use crate::store::audit::verbs::PruneAudit;
+    use crate::store::probe::ProbeWrite;
+    use crate::store::webhooks::verbs::ForgetDeliveries;
+    use crate::store::writer::job::Pending;
+    use crate::store::writer::verb::Verb;
+    use tokio::sync::oneshot;
+
+    /// Whether a full disk takes this verb.
+    fn is_taken<V: Verb>(verb: V) -> bool {
+        let (reply, mut answer) = oneshot::channel();
+        let taken = only_essential(vec![Box::new(Pending { verb, outcome: None, reply })]);
+        let is_refused = matches!(answer.try_recv(), Ok(Err(Error::DiskFull)));
+        assert_ne!(taken.len() == 1, is_refused, "it is taken or refused");
+        !is_refused
+    }
+
+    #[test]
+    fn a_full_disk_takes_what_frees_space() {
+        let (now, salt) = (Time::from_millis(0), [0; 16]);
+        let actor = Actor { name: "server".to_owned(), address: None, at: now, salt };
+        assert!(is_taken(PruneAudit { actor, before: now }), "old entries of the audit log");
+        assert!(is_taken(ForgetDeliveries { ids: vec![DeliveryId(1)] }), "old events");
+        assert!(!is_taken(ProbeWrite {}), "a write that frees nothing");
+    }
 }

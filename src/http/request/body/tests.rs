@@ -15,6 +15,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 const PIECE: usize = 16 * 1024;
 const PIECES: usize = 64;
+/// The longest body of the settings, as they are by default.
+const BODY_BYTES: usize = 64 * 1024;
 /// The most that all bodies together may take.
 const ALL_BYTES: u64 = 24 * 1024 * 1024;
 
@@ -104,7 +106,7 @@ async fn assert_served(budgets: &Arc<Budgets>, holder: Holder) {
 #[tokio::test(start_paused = true)]
 async fn sixteen_uploads_of_one_user_at_once_all_come_to_their_end() {
     for is_announced in [true, false] {
-        let budgets = Arc::new(Budgets::new(1, 1));
+        let budgets = Arc::new(Budgets::new(1, 1, BODY_BYTES));
         let mut uploads = JoinSet::new();
         for _ in 0..16 {
             let body = Upload::of_pieces(PIECES, is_announced);
@@ -119,7 +121,7 @@ async fn sixteen_uploads_of_one_user_at_once_all_come_to_their_end() {
 
 #[tokio::test(start_paused = true)]
 async fn silent_bodies_without_a_key_are_in_the_way_of_nobody_with_one() {
-    let budgets = Arc::new(Budgets::new(1, 1));
+    let budgets = Arc::new(Budgets::new(1, 1, BODY_BYTES));
     for number in 0..=255 {
         for length in [1024 * 1024, 64 * 1024, 16 * 1024] {
             begin(&budgets, Holder::Anonymous, Upload::silent(length));
@@ -135,7 +137,7 @@ async fn silent_bodies_without_a_key_are_in_the_way_of_nobody_with_one() {
 
 #[tokio::test(start_paused = true)]
 async fn silent_bodies_of_one_user_are_in_the_way_of_no_other() {
-    let budgets = Arc::new(Budgets::new(1, 1));
+    let budgets = Arc::new(Budgets::new(1, 1, BODY_BYTES));
     for _ in 0..1000 {
         begin(&budgets, Holder::User(UserId(1)), Upload::silent(1024 * 1024));
         begin(&budgets, Holder::User(UserId(1)), Upload::silent(64 * 1024));
@@ -147,7 +149,7 @@ async fn silent_bodies_of_one_user_are_in_the_way_of_no_other() {
 
 #[tokio::test(start_paused = true)]
 async fn short_bodies_do_not_wait_for_long_ones() {
-    let budgets = Arc::new(Budgets::new(1, 1));
+    let budgets = Arc::new(Budgets::new(1, 1, BODY_BYTES));
     let user = Holder::User(UserId(1));
     for _ in 0..20 {
         begin(&budgets, user, Upload::silent(1024 * 1024));
@@ -163,7 +165,7 @@ async fn short_bodies_do_not_wait_for_long_ones() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_body_of_which_nothing_comes_gives_its_room_back() {
-    let budgets = Arc::new(Budgets::new(1, 1));
+    let budgets = Arc::new(Budgets::new(1, 1, BODY_BYTES));
     let user = Holder::User(UserId(1));
     let mut silent = Vec::new();
     for _ in 0..3 {
@@ -180,7 +182,7 @@ async fn a_long_body_of_which_nothing_comes_gives_its_room_back() {
 
 #[tokio::test(start_paused = true)]
 async fn all_bodies_together_have_a_limit() {
-    let budgets = Arc::new(Budgets::new(1, 1));
+    let budgets = Arc::new(Budgets::new(1, 1, BODY_BYTES));
     for number in 0..100 {
         for _ in 0..100 {
             for length in [1024 * 1024, 64 * 1024] {
@@ -197,7 +199,7 @@ async fn all_bodies_together_have_a_limit() {
 
 #[tokio::test]
 async fn what_did_not_come_is_given_back() {
-    let budgets = Budgets::new(1, 1);
+    let budgets = Budgets::new(1, 1, BODY_BYTES);
     let limits = BodyLimits {
         bytes_max: 1024 * 1024,
         time_max: Duration::from_secs(10),
@@ -208,4 +210,20 @@ async fn what_did_not_come_is_given_back() {
     assert_eq!(budgets.bodies.used(), (PIECE - BODY_BYTES_FREE) as u64);
     drop(read);
     assert_eq!(budgets.bodies.used(), 0);
+}
+
+/// Where the settings allow bodies that are longer than a usual share, all of them is counted.
+#[test]
+fn a_body_of_the_longest_kind_counts_with_every_byte() {
+    let longest = 16 * 1024 * 1024;
+    let budgets = Budgets::new(1, 1, longest);
+    let room = &budgets.bodies.of(Holder::Admin).long;
+    let held = room.take(Holder::Admin, counted(longest)).expect("a share");
+    assert_eq!(budgets.bodies.used(), counted(longest) as u64);
+    assert!(room.take(Holder::Admin, counted(longest)).is_err(), "a second one at once");
+    drop(held);
+    // Callers without a key send no longer bodies than before.
+    let keyless = &budgets.bodies.of(Holder::Anonymous).long;
+    let _held = keyless.take(Holder::Anonymous, longest).expect("a share");
+    assert_eq!(keyless.used(), 1024 * 1024);
 }
