@@ -1,7 +1,7 @@
 # The commands of the house. `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help run ps check lint test test-rust test-one test-python long snapshots typescript browser bench
-.PHONY: needs-check needs-lint needs-rust needs-python needs-browser needs-bench
+.PHONY: package package-test container-test needs-check needs-lint needs-rust needs-python needs-browser needs-bench needs-package needs-container
 
 PYTHON ?= python3
 VENV   := .venv
@@ -67,12 +67,24 @@ browser: $(VENV)/browser $(VENV)/axe/ready ## Test /console and /docs in Chromiu
 	cargo build --release
 	VOMEET_BINARY=target/release/vomeet $(VENV)/bin/python -m pytest tests/browser
 
+package: needs-package ## Build the Debian package, into target/package
+	cargo build --release --all-features
+	contrib/package
+
+package-test: package ## Install, start, upgrade, remove and purge that package in a clean Debian root; as root
+	contrib/package 2
+	tests/package.sh target/package/vomeet_*-1_*.deb target/package/vomeet_*-2_*.deb
+
+container-test: needs-container ## Run the static binary as the container file does, in a root that holds nothing else; as root
+	cargo build --release --all-features --target $$(uname -m)-unknown-linux-musl
+	tests/container.sh target/$$(uname -m)-unknown-linux-musl/release/vomeet
+
 bench: needs-bench ## Measure against a bare hyper server, in one run
 	cargo build --release
 	$(PYTHON) benches/run.py
 
 # What a command needs is looked for, and installed or named, before anything is built.
-needs-check needs-lint needs-rust needs-python needs-browser needs-bench:
+needs-check needs-lint needs-rust needs-python needs-browser needs-bench needs-package needs-container:
 	@tests/prerequisites.sh $(@:needs-%=%)
 
 $(VENV)/ready: tests/python/requirements.txt clients/python/pyproject.toml $(wildcard clients/python/src/vomeet_client/*) | needs-python

@@ -203,6 +203,8 @@ type Gather = fn(&Flags, &Environment) -> Result<Settings, StartupError>;
 
 /// Where the system service has its database: `deploy/vomeet.service`.
 const SERVICE_FOLDER: &str = "/var/lib/vomeet";
+/// Where the service of the Debian package has its settings: `deploy/debian/vomeet.service`.
+const PACKAGE_SETTINGS: &str = "/etc/vomeet/vomeet.toml";
 
 fn load(
     gather: Gather,
@@ -229,7 +231,7 @@ impl FlagArgs {
     }
 
     /// The settings of a command that looks for a database. Where none is named, and there is none
-    /// in the working directory, that of the system service is meant.
+    /// in the working directory, that of the system service is meant, with its settings.
     fn load_for_command(self) -> Result<Settings, StartupError> {
         self.load_near(Settings::load)
     }
@@ -256,6 +258,10 @@ impl FlagArgs {
         ));
         flags.database = Some(path);
         environment.folder = SERVICE_FOLDER.into();
+        let is_of_package = Path::new(PACKAGE_SETTINGS).exists();
+        if is_of_package && !Path::new(SERVICE_FOLDER).join("vomeet.toml").exists() {
+            flags.config = Some(PACKAGE_SETTINGS.into());
+        }
         load(gather, &flags, &environment)
     }
 }
