@@ -48,6 +48,8 @@ codes! {
     DatabaseUnusable = 15,
     /// Standard output cannot be written, because its disk is full for example.
     OutputLost = 16,
+    /// The disk has no room for the upgrade of the database; nothing was changed.
+    NoRoom = 17,
     /// The database failed while the server ran; a supervisor should start it again.
     StoreFailed = 20,
     /// The server is busy, is stopping, has no disk space left or has another version; the same

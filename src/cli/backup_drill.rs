@@ -12,7 +12,7 @@ use crate::cli::table::{Column, table};
 use crate::cli::{FlagArgs, Place};
 use crate::config::Settings;
 use crate::exit::{Code, StartupError};
-use crate::store::{BackupReport, Stop, create_folder, verify};
+use crate::store::{BackupReport, Stop, create_folder, upgrade_scratch, verify};
 use clap::Args;
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -42,8 +42,8 @@ const COMPARED: &[Column] =
 pub(super) struct DrillArgs {
     /// The backup [default: the newest good one in the configured folder]
     file: Option<PathBuf>,
-    /// Where the scratch copy is made; it takes as much room as the backup [default: the system's
-    /// temporary folder]
+    /// Where the scratch copy is made; it takes as much room as the backup, and up to three times as
+    /// much where that is of an older version [default: the system's temporary folder]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
 }
@@ -130,10 +130,13 @@ async fn drill(
     let report = verified(file.to_owned(), stop.clone()).await?;
     let scratch = Scratch::make(&scratch.unwrap_or_else(std::env::temp_dir))?;
     let (from, to) = (file.to_owned(), scratch.database());
-    let copied = tokio::task::spawn_blocking(move || fs::copy(from, to)).await;
-    copied
-        .map_err(|error| failed(&error.to_string()))?
-        .map_err(|error| failed(&format!("{} cannot be copied ({error})", shown(file))))?;
+    let copied = tokio::task::spawn_blocking(move || {
+        let copied = fs::copy(&from, &to);
+        copied.map_err(|error| failed(&format!("{} cannot be copied ({error})", shown(&from))))?;
+        // Here: its server would keep the file of before.
+        upgrade_scratch(&to)
+    });
+    copied.await.map_err(|error| failed(&error.to_string()))??;
     let mut server = ScratchServer::start(&scratch)?;
     let mut client = server.client(&scratch).await?;
     let mut compared = Vec::new();

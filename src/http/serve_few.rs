@@ -75,7 +75,7 @@ impl Drop for Place {
 pub(crate) async fn serve_few<S: Service>(
     transport: Arc<Transport>,
     service: Arc<S>,
-    listener: TcpListener,
+    listener: &TcpListener,
     door: Door,
 ) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));

@@ -29,6 +29,9 @@ const STATEMENTS_CACHED: usize = 64;
 /// written twice.
 const WRITER_CACHE_KIB: u32 = 8 * 1024;
 
+/// The same for a copy that is upgraded.
+const SCRATCH_CACHE_KIB: u32 = 64 * 1024;
+
 const IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
 
 /// The file's address with SQLite's `unix-excl` locking (sqlite.org/vfs.html): one process owns the
@@ -113,6 +116,21 @@ pub(super) fn make_writer(connection: &Connection) -> rusqlite::Result<()> {
     ))?;
     connection.wal_hook(Some(note_log_pages));
     Ok(())
+}
+
+/// Makes it the one connection to a copy that is thrown away where something fails: it has no
+/// journal, and is flushed by whoever has made it. What is freed is overwritten as by the writer.
+pub(super) fn make_scratch(connection: &Connection) -> rusqlite::Result<()> {
+    let mode: String = connection.query_row("PRAGMA journal_mode = OFF", [], |row| row.get(0))?;
+    if mode != "off" {
+        let name = format!("journal_mode is {mode}, not off");
+        return Err(rusqlite::Error::InvalidParameterName(name));
+    }
+    connection.execute_batch(&format!(
+        "PRAGMA synchronous = OFF;
+         PRAGMA secure_delete = ON;
+         PRAGMA cache_size = -{SCRATCH_CACHE_KIB};"
+    ))
 }
 
 /// Writes the whole WAL into the file, at the start and before anybody reads: whoever copies the

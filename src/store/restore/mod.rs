@@ -9,5 +9,5 @@ pub(crate) mod leftovers;
 pub(crate) mod prepare;
 mod source;
 mod survey;
-mod swap;
+pub(super) mod swap;
 pub(crate) mod wanted;

@@ -18,13 +18,12 @@ const ROOM_LEFT_BYTES: u64 = 16 * 1024 * 1024;
 /// What may hold some of a database beside it.
 const LOGS: [&str; 2] = ["-wal", "-journal"];
 
-/// Fails where the disk has no room for the copy of the backup, with what it is changed by, and for
-/// the file that is kept.
-pub(super) fn require_room(database: &Path, backup_bytes: u64) -> Result<(), StartupError> {
+/// Fails where the disk has no room for the copies that are made, and for the file that is kept.
+pub(super) fn require_room(database: &Path, copies_bytes: u64) -> Result<(), StartupError> {
     let size = |path: PathBuf| fs::metadata(path).map_or(0, |found| found.len());
     let present: u64 =
         ["", "-wal", "-journal"].map(|part| size(beside(database, part))).iter().sum();
-    let wanted = 2 * backup_bytes + present + ROOM_LEFT_BYTES;
+    let wanted = copies_bytes + present + ROOM_LEFT_BYTES;
     let folder = folder_of(database);
     let disk = statvfs(folder).map_err(|error| cannot_write(folder, &error.into()))?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
@@ -99,7 +98,7 @@ pub(super) fn kept_name(database: &Path, now: Time) -> PathBuf {
 }
 
 /// Writes all that the WAL has into the file.
-fn empty_wal(database: &Path) -> Result<(), StartupError> {
+pub(in crate::store) fn empty_wal(database: &Path) -> Result<(), StartupError> {
     let checkpoint = || {
         let connection = connection::open(database)?;
         connection::checkpoint_all(&connection)

@@ -141,5 +141,7 @@ pub(crate) enum Message {
     Job(Box<dyn Job>),
     /// Checkpoint the whole WAL; the reply says whether it is empty.
     Checkpoint(oneshot::Sender<Result<bool>>),
+    /// Write the file anew without its free pages.
+    Compact(oneshot::Sender<Result<()>>),
     Stop,
 }
