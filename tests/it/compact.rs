@@ -122,6 +122,8 @@ fn while_meetings_are_open_it_is_refused_unless_it_is_to_be_done_now() {
     let path = folder.path();
     let launch = Launch::serve(path).env("VOMEET_BOTS_RUNNER", "demo");
     let server = launch.start();
+    let limit = json!({ "max_concurrent_bots": 1 });
+    server.patch(format!("/admin/users/{user}")).admin().json(&limit).send().expect(200);
     let token = server.new_token(user);
     let body = json!({ "platform": "google_meet", "native_meeting_id": "abc-defg-hij" });
     server.post("/bots").user(&token.text).json(&body).send().expect(201);
