@@ -1,8 +1,9 @@
 //! Connections: the writer's one, the readers' pool, and what each is told at the start.
 
 use crate::error::{Error, Result};
-use crate::exit::StartupError;
+use crate::exit::{Code, StartupError};
 use crate::metrics::{Counted, Histogram};
+use crate::store::beside::{beside, folder_of};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::config::DbConfig;
@@ -146,6 +147,29 @@ pub(super) fn checkpoint_all(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
+/// Writes all that the WAL has into the file, of which somebody has the lock. Fails where that is
+/// not possible.
+pub(super) fn empty_wal(database: &Path) -> std::result::Result<(), StartupError> {
+    let done = open(database).and_then(|connection| checkpoint_all(&connection));
+    let is_empty =
+        std::fs::metadata(beside(database, "-wal")).map_or(true, |found| found.len() == 0);
+    let why = match done {
+        Ok(()) if is_empty => return Ok(()),
+        Ok(()) => "its WAL is needed".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let message = format!("{} cannot be kept ({why}); nothing was changed.", database.display());
+    Err(StartupError::new(Code::DatabaseUnusable, message))
+}
+
+/// Lets what a statement must put aside lie in files, in the folder of the database, and not in
+/// memory. The files have no names, and go with this process. Where they lie counts for the process.
+pub(super) fn put_aside_in_files(connection: &Connection, database: &Path) -> rusqlite::Result<()> {
+    let folder = std::path::absolute(folder_of(database)).unwrap_or_default();
+    connection.pragma_update(None, "temp_store_directory", folder.to_string_lossy())?;
+    connection.execute_batch("PRAGMA temp_store = FILE")
+}
+
 thread_local! {
     static LOG_PAGES: Cell<c_int> = const { Cell::new(0) };
 }
@@ -237,7 +261,7 @@ impl Readers {
                 "Cannot read the database {} ({error}); check its permissions.",
                 path.display()
             );
-            StartupError::new(crate::exit::Code::DatabaseUnusable, message)
+            StartupError::new(Code::DatabaseUnusable, message)
         })
     }
 

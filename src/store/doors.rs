@@ -3,12 +3,12 @@
 
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
-use crate::store::backup::verify::Stop;
 use crate::store::connection::Readers;
 use crate::store::failure::{fail_on, unusable};
 use crate::store::options::Options;
 use crate::store::positions::Positions;
 use crate::store::restore::leftovers;
+use crate::store::stop::Stop;
 use crate::store::upgrade::replace::upgrade_locked;
 use crate::store::writer::counters::Written;
 use crate::store::writer::queue::Writer;

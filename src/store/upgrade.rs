@@ -62,6 +62,8 @@ pub(super) fn upgrade_copy(
             return Ok(());
         }
         connection::make_scratch(&connection)?;
+        // Indexes are sorted: in memory that would grow with the file.
+        connection::put_aside_in_files(&connection, copy)?;
         connection.progress_handler(OPERATIONS_BETWEEN_CALLS, Some(on_operations))?;
         bring_up_watched(&mut connection, STEPS, on_step)?;
         connection.close().map_err(|(_, error)| Refusal::Sqlite(error))

@@ -1,7 +1,6 @@
 //! The file written anew without its free pages.
 
 use crate::error::Result;
-use crate::store::beside::folder_of;
 use crate::store::connection;
 use std::path::Path;
 
@@ -10,14 +9,9 @@ use std::path::Path;
 /// goes with this process; what is written back comes into the WAL first.
 pub(super) fn vacuum(database: &Path) -> Result<()> {
     let connection = connection::open(database)?;
-    // Not in memory: the copy is as large as what is in use.
-    connection.execute_batch(
-        "PRAGMA temp_store = FILE;
-         PRAGMA synchronous = FULL;
-         PRAGMA wal_autocheckpoint = 0;",
-    )?;
-    let folder = std::path::absolute(folder_of(database)).unwrap_or_default();
-    connection.pragma_update(None, "temp_store_directory", folder.to_string_lossy())?;
+    // The copy is as large as what is in use.
+    connection::put_aside_in_files(&connection, database)?;
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
     connection.execute_batch("VACUUM")?;
     Ok(())
 }

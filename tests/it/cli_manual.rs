@@ -27,6 +27,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("doctor", &[]),
     ("health", &[]),
     ("scan", &[]),
+    ("upgrade", &[]),
+    ("compact", &[]),
     ("completions", &[]),
     ("man", &[]),
 ];

@@ -9,5 +9,5 @@ pub(crate) mod leftovers;
 pub(crate) mod prepare;
 mod source;
 mod survey;
-pub(super) mod swap;
+mod swap;
 pub(crate) mod wanted;

@@ -4,7 +4,7 @@
 use crate::domain::Time;
 use crate::exit::{Code, StartupError};
 use crate::store::backup::name::time_of;
-use crate::store::backup::verify::{BackupReport, Stop, verify};
+use crate::store::backup::verify::{BackupReport, verify};
 use crate::store::beside::{create_new, resolve};
 use crate::store::doors::Store;
 use crate::store::file::Lock;
@@ -15,6 +15,7 @@ use crate::store::restore::leftovers;
 use crate::store::restore::source::{self, Present};
 use crate::store::restore::swap::{cannot_write, require_room, swap};
 use crate::store::restore::wanted::Wanted;
+use crate::store::stop::Stop;
 use crate::store::upgrade::steps::grown;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -51,7 +51,7 @@ pub(super) fn swap(
     let flush = || File::open(&work)?.sync_all();
     flush().map_err(|error| cannot_write(&work, &error))?;
     if *present == Present::Sound {
-        empty_wal(database)?;
+        connection::empty_wal(database)?;
     }
     let kept = kept_name(database, now);
     let mut is_kept = false;
@@ -95,23 +95,6 @@ fn half_done(database: &Path, kept: Option<&PathBuf>, error: &io::Error) -> Star
 pub(super) fn kept_name(database: &Path, now: Time) -> PathBuf {
     let instant = Timestamp::from_millisecond(now.as_millis()).unwrap_or_default();
     beside(database, &format!(".before-restore-{}", instant.strftime("%Y%m%dT%H%M%S%.3fZ")))
-}
-
-/// Writes all that the WAL has into the file.
-pub(in crate::store) fn empty_wal(database: &Path) -> Result<(), StartupError> {
-    let checkpoint = || {
-        let connection = connection::open(database)?;
-        connection::checkpoint_all(&connection)
-    };
-    let done = checkpoint().map_err(|error| error.to_string());
-    let is_empty = fs::metadata(beside(database, "-wal")).map_or(true, |found| found.len() == 0);
-    let why = match done {
-        Ok(()) if is_empty => return Ok(()),
-        Ok(()) => "its WAL is needed".to_owned(),
-        Err(why) => why,
-    };
-    let message = format!("{} cannot be kept ({why}); nothing was changed.", database.display());
-    Err(StartupError::new(Code::DatabaseUnusable, message))
 }
 
 /// Copies one file, and gives the copy its name once it is whole. False where there is none.

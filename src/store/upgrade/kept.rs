@@ -3,9 +3,9 @@
 use crate::exit::{Code, StartupError};
 use crate::logging::progress::Work;
 use crate::store::backup::target::rename_new;
-use crate::store::backup::verify::Stop;
 use crate::store::beside::{beside, create_new, folder_of, open_to_look};
-use crate::store::upgrade::plan::COPIED_BYTES_PER_MICROSECOND;
+use crate::store::stop::Stop;
+use crate::store::upgrade::steps::COPIED_BYTES_PER_MICROSECOND;
 use rustix::process::geteuid;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};

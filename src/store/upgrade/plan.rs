@@ -12,7 +12,9 @@ use crate::store::beside::{beside, folder_of, resolve};
 use crate::store::failure::unusable;
 use crate::store::file::{self, Found};
 use crate::store::upgrade::kept::kept_name;
-use crate::store::upgrade::steps::{grown, newest_version, steps_from};
+use crate::store::upgrade::steps::{
+    COPIED_BYTES_PER_MICROSECOND, OPERATIONS_PER_MICROSECOND, grown, newest_version, steps_from,
+};
 use crate::store::{connection, upgrade};
 use rusqlite::Connection;
 use rustix::fs::statvfs;
@@ -21,10 +23,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// How fast a file is copied and flushed: 200 MB/s.
-pub(super) const COPIED_BYTES_PER_MICROSECOND: u64 = 200;
-/// How fast the steps run: so many operations of SQLite's machine in a microsecond.
-pub(super) const OPERATIONS_PER_MICROSECOND: u64 = 10;
 /// What must stay free on the disk, in bytes.
 const LEFT_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -147,13 +145,11 @@ pub(crate) fn plan(database: &Path) -> Result<Option<Plan>, StartupError> {
         let connection = connection.map_err(|error| unusable(database, &error))?;
         return Plan::of(&connection, database);
     };
-    let connection = match find_log(database) {
-        // What was written last is in there.
-        Some(_) => upgrade::open_as_it_is(database)?,
-        None => {
-            let opened = connection::open_still(database);
-            opened.map_err(|error| unusable(database, &error))?
-        }
+    // What was written last is in its log, if there is one.
+    let connection = if find_log(database).is_some() {
+        upgrade::open_as_it_is(database)?
+    } else {
+        connection::open_still(database).map_err(|error| unusable(database, &error))?
     };
     let plan = Plan::of(&connection, database);
     drop((connection, still));

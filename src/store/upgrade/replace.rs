@@ -7,16 +7,16 @@
 
 use crate::exit::{Code, StartupError};
 use crate::logging::progress::{Progress, Work};
-use crate::store::backup::verify::Stop;
 use crate::store::beside::{beside, resolve};
 use crate::store::failure::unusable;
 use crate::store::file::{self, Lock, OwnLog};
 use crate::store::restore::leftovers;
-use crate::store::restore::swap::empty_wal;
+use crate::store::stop::Stop;
 use crate::store::upgrade::kept::{
     cannot_write, copy, is_kept, keep, remove_unfinished, stopped, sync_folder, upgrading,
 };
-use crate::store::upgrade::plan::{OPERATIONS_PER_MICROSECOND, Plan};
+use crate::store::upgrade::plan::Plan;
+use crate::store::upgrade::steps::OPERATIONS_PER_MICROSECOND;
 use crate::store::upgrade::{OPERATIONS_BETWEEN_CALLS, shape};
 use crate::store::{connection, upgrade};
 use serde::Serialize;
@@ -99,7 +99,7 @@ fn plan_of(database: &Path) -> Result<Option<Plan>, StartupError> {
 fn take_steps(plan: &Plan, work: &Work, stop: &Stop) -> Result<(), StartupError> {
     let database = &plan.database;
     // What is only in the WAL belongs to the file that is kept.
-    empty_wal(database)?;
+    connection::empty_wal(database)?;
     work.begin("keeping the old file", plan.copy_microseconds());
     if !is_kept(database, &plan.kept)? {
         keep(database, &plan.kept, work, stop)?;
