@@ -23,6 +23,8 @@ NOT_RUN = {
         "cargo run --release",
         "sudo install -m 755 target/release/vomeet /usr/local/bin/vomeet",
         "docker build -f deploy/Containerfile -t vomeet .",
+        "vomeet upgrade --check /var/lib/vomeet/vomeet.db",
+        "vomeet compact",
     ],
     # Here without a server; test_command_line.py runs it with one.
     "docs/command-line.md": [
