@@ -4,9 +4,9 @@
 use crate::api::openapi::openapi;
 use crate::api::route::{Route, admin, bot, open, session, socket, user};
 use crate::api::{
-    admin_keys, analytics, audit, backups, bots, callbacks, caller, clients, docs, export, found,
-    general, health, live, meetings, metrics, open_links, overview, search, segments, tickets,
-    tokens, transcripts, usage, users, webhook,
+    admin_keys, analytics, audit, backups, bots, callbacks, caller, clients, compact, docs, export,
+    found, general, health, live, meetings, metrics, open_links, overview, search, segments,
+    tickets, tokens, transcripts, usage, users, webhook,
 };
 use crate::app::TableInfo;
 use crate::console;
@@ -15,10 +15,11 @@ use crate::domain::Permission::{
 };
 use crate::error::Error::{
     AdminKeyNotFound, AdminKeyTaken, BackupConflict, BackupFailed, BackupNoRoom, BackupPathRefused,
-    BotInMeeting, BotLimitReached, BotNotStarted, BotsStillLeaving, DeliveryNotFound, EmailFixed,
-    FileIsChecked, MakerDisabled, MeetingTaken, MetricsRefused, NoBotToStop, NoRoute, NoRunner,
-    NoSuchMeeting, NoWebhook, NothingToUpdate, OpenLinkNotFound, PageNotFound, TokenDisabled,
-    TokenNotFound, TooBroad, TooManyBots, UserNotFound, WiderScope,
+    BotInMeeting, BotLimitReached, BotNotStarted, BotsStillLeaving, CompactNoRoom,
+    DeliveryNotFound, EmailFixed, FileIsChecked, MakerDisabled, MeetingTaken, MeetingsOpen,
+    MetricsRefused, NoBotToStop, NoRoute, NoRunner, NoSuchMeeting, NoWebhook, NothingToUpdate,
+    OpenLinkNotFound, PageNotFound, TokenDisabled, TokenNotFound, TooBroad, TooManyBots,
+    UserNotFound, WiderScope,
 };
 use crate::error::Result;
 use crate::metrics::RouteLabel;
@@ -130,6 +131,8 @@ fn rows() -> Vec<Route> { vec![
     admin(             GET,    "/admin/health",                               health::get_full_health,              "Get all findings of the health check").errors([FileIsChecked]),
     admin(             GET,    "/admin/backups",                              backups::list_backups,                "List the backups in the configured folder, newest first").errors([BackupFailed("...".to_owned())]).large(),
     admin(             POST,   "/admin/backups",                              backups::create_backup,               "Back up the database into the configured folder").errors([BackupConflict("...".to_owned()), BackupNoRoom("...".to_owned()), BackupFailed("...".to_owned()), BackupPathRefused]).example("{}"),
+
+    admin(             POST,   "/admin/compact",                              compact::compact_database,            "Give free pages of the database back to the disk; by the admin socket alone").errors([PageNotFound, MeetingsOpen(1), CompactNoRoom("...".to_owned())]).example("{}"),
 
     admin(             POST,   "/admin/meetings/{id}/stop",                   bots::stop_meeting,                   "Stop the bot of any meeting").errors([NoSuchMeeting]),
     admin(             GET,    "/admin/meetings/{id}/log",                    bots::get_bot_log,                    "Get the end of what the bot of a meeting has printed").errors([NoSuchMeeting]).large(),

@@ -13,7 +13,7 @@ use crate::cli::table::{Column, table};
 use crate::cli::{FlagArgs, Place};
 use crate::config::Settings;
 use crate::exit::{Code, StartupError};
-use crate::store::{BackupReport, Stop, verify};
+use crate::store::{BackupReport, Stop, upgrade_scratch, verify};
 use clap::Args;
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -38,8 +38,8 @@ const COMPARED: &[Column] =
 pub(super) struct DrillArgs {
     /// The backup [default: the newest good one in the configured folder]
     file: Option<PathBuf>,
-    /// Where the scratch copy is made; it takes as much room as the backup [default: the system's
-    /// temporary folder]
+    /// Where the scratch copy is made; it takes as much room as the backup, and up to three times as
+    /// much where that is of an older version [default: the system's temporary folder]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
 }
@@ -129,10 +129,13 @@ async fn drill(
         .map_err(|why| failed(&format!("{why}; choose another with --scratch")))?;
     let scratch = Scratch::make(path).map_err(|why| failed(&why))?;
     let (from, to) = (file.to_owned(), scratch.database());
-    let copied = tokio::task::spawn_blocking(move || fs::copy(from, to)).await;
-    copied
-        .map_err(|error| failed(&error.to_string()))?
-        .map_err(|error| failed(&format!("{} cannot be copied ({error})", shown(file))))?;
+    let copied = tokio::task::spawn_blocking(move || {
+        let copied = fs::copy(&from, &to);
+        copied.map_err(|error| failed(&format!("{} cannot be copied ({error})", shown(&from))))?;
+        // Here: its server would keep the file of before.
+        upgrade_scratch(&to)
+    });
+    copied.await.map_err(|error| failed(&error.to_string()))??;
     let mut server = ScratchServer::start(&scratch)?;
     let mut client = server.client(&scratch).await?;
     let mut compared = Vec::new();

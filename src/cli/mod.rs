@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod backup_drill;
 mod client;
+mod compact;
 mod config;
 mod confirm;
 mod demo;
@@ -30,11 +31,13 @@ mod scan_report;
 mod scratch;
 mod serve;
 mod service;
+mod starting;
 mod status;
 mod systemd;
 mod table;
 mod token;
 mod token_hash;
+mod upgrade;
 mod usage;
 mod user;
 
@@ -111,6 +114,10 @@ enum Command {
     Open(OpenArgs),
     /// Put a backup in the place of the database, and keep the old file; no server may run
     Restore(RestoreArgs),
+    /// Upgrade the database of an older version, and keep the old file; --check changes nothing
+    Upgrade(upgrade::UpgradeArgs),
+    /// Give free pages of the database back to the disk, also while it is served
+    Compact(compact::CompactArgs),
     /// Usage by day, user or token; no key is needed
     Usage(UsageArgs),
     /// Find tokens in files, or in a report of gitleaks or trufflehog; exit code 32 if there is one
@@ -348,6 +355,8 @@ impl Command {
             Self::Backup(args) => backup::run(args),
             Self::Open(args) => open::run(args),
             Self::Restore(args) => restore::run(args),
+            Self::Upgrade(args) => upgrade::run(args),
+            Self::Compact(args) => compact::run(args),
             Self::Usage(UsageArgs { place, usage }) => {
                 let output = place.output;
                 with_client(place, Missing::Refuse, async |client| {

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::cli::journal;
 use crate::cli::print::say;
 use crate::cli::reach::shown;
+use crate::cli::starting::upgrade_first;
 use crate::cli::systemd::Systemd;
 use crate::clock::Clock;
 use crate::config::{Config, RunnerKind, Settings};
@@ -76,6 +77,10 @@ async fn serve(mut settings: Settings, read: Read) -> Result<(), StartupError> {
     let systemd = Systemd::of_environment();
     let stop = stop_signal(systemd.clone()).map_err(cannot_wait)?;
     let hang_up = signal(SignalKind::hangup()).map_err(cannot_wait)?;
+    let mut stop = std::pin::pin!(stop);
+    if !upgrade_first(&settings, address, &listener, monitoring.as_ref(), stop.as_mut()).await? {
+        return Ok(());
+    }
     let app = App::open(settings.config.clone(), address, Clock::system(), TABLE_INFO, None)?;
     server::apply_configured_users(&app).await?;
     let admin = AdminSocket::open(&settings.config).inspect_err(|_| app.store.close())?;

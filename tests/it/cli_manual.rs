@@ -30,6 +30,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("scan", &[]),
     ("reload", &[]),
     ("service", &["install", "uninstall"]),
+    ("upgrade", &[]),
+    ("compact", &[]),
     ("completions", &[]),
     ("man", &[]),
 ];

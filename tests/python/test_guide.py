@@ -25,6 +25,8 @@ NOT_RUN = {
         "sudo apt install ./target/package/vomeet_0.1.0-1_amd64.deb",
         "cd contrib/container",
         "docker build -f contrib/container/Containerfile -t vomeet .",
+        "vomeet upgrade --check /var/lib/vomeet/vomeet.db",
+        "vomeet compact",
     ],
     # Here without a server; test_command_line.py runs it with one.
     "docs/command-line.md": [
