@@ -303,9 +303,7 @@ impl Command {
             Self::Init(args) => init::run(args),
             Self::Demo(args) => demo::run(&args),
             Self::Status(flags) => status::run(&flags.load_for_command()?),
-            Self::Health(HealthArgs { flags, ready }) => {
-                health::run(&flags.load_for_command()?, ready)
-            }
+            Self::Health(args) => health::run(&args.flags.load_for_command()?, args.ready),
             Self::Doctor(args) => doctor::run(args),
             Self::Reload(flags) => reload::run(&flags.load_for_command()?),
             Self::Service(command) => service::run(&command),

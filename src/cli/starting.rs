@@ -2,7 +2,6 @@
 //! starting.
 
 use crate::api::starting::Starting;
-use crate::cli::serve::url;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::exit::{Code, StartupError};
@@ -37,9 +36,9 @@ pub(super) async fn upgrade_first(
     if let Some(files) = settings.config.tls.files() {
         tls = Some(Tls::open(files, Clock::system().now())?);
     }
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let transport = Arc::new(Transport::new(&settings.config, address, tls, metrics));
-    let place = url(&settings.config, address);
-    log::info!("{place} responds with 503 until the database is upgraded");
+    log::info!("{scheme}://{address} responds with 503 until the database is upgraded");
     let stop = Stop::default();
     let stop_copy = stop.clone();
     let mut upgrade = spawn_blocking(move || upgrade_resting(&database, &stop_copy));

@@ -1,8 +1,7 @@
 //! The table of settings: one row is one setting, and the order is that of `vomeet.toml`.
 //!
-//! A row is the setting's help, its field, its default as in the file, and its parser with limits;
-//! see the macro `settings!`. To add a setting, add a row and run `make snapshots T=config::`,
-//! which writes `vomeet.toml`.
+//! A row is the setting's help, its field, its default as in the file, and its parser with limits
+//! (macro `settings!`). After a row is added, `make snapshots T=config::` writes `vomeet.toml`.
 
 use crate::config::bot_targets::{hosts, platforms};
 use crate::config::cors::{Cors, cors};
@@ -40,7 +39,7 @@ const DAY: i64 = 86_400;
 const TEN_YEARS: i64 = 10 * 365 * DAY;
 /// One hundred years in days.
 const CENTURY_DAYS: i64 = 36_500;
-/// A million in a minute is one in 60 microseconds.
+/// One in 60 microseconds.
 const PER_MINUTE_MAX: i64 = 1_000_000;
 const MIB: i64 = 1024 * 1024;
 

@@ -349,9 +349,7 @@ impl HealthCheck {
     async fn wait_for_commit(&self, latest: &mut LatestWrite, most: Duration) -> Option<Finding> {
         let running = latest.running.as_mut()?;
         let Ok(ended) = timeout(most, running).await else {
-            let message = "A write has waited for its commit for more than 5 s.";
-            let hangs = Finding::new(Code::WritesHang, message);
-            return Some(looks::compacting(&self.parts.store).unwrap_or(hangs));
+            return Some(looks::hanging(&self.parts.store));
         };
         latest.running = None;
         let outcome = ended.unwrap_or_else(|error| Err(Error::Internal(error.to_string())));

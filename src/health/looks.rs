@@ -37,6 +37,12 @@ pub(super) fn compacting(store: &Store) -> Option<Finding> {
     store.is_compacting().then(|| Finding::new(Code::Compacting, message))
 }
 
+/// Why a write is not committed in time.
+pub(super) fn hanging(store: &Store) -> Finding {
+    let message = "A write has waited for its commit for more than 5 s.";
+    compacting(store).unwrap_or_else(|| Finding::new(Code::WritesHang, message))
+}
+
 /// Whether so much of the file is free that it is worth giving back.
 pub(super) fn free_pages(store: &Store) -> Option<Finding> {
     let room = store.room().ok()?;
