@@ -1,7 +1,7 @@
 # The commands of the house. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run ps check lint test test-rust test-one test-python long snapshots browser bench
-.PHONY: needs-check needs-lint needs-rust needs-python needs-browser needs-bench
+.PHONY: help run ps check lint test test-rust test-one test-python long snapshots typescript browser bench
+.PHONY: package package-test container-test needs-check needs-lint needs-rust needs-python needs-browser needs-bench needs-package needs-container
 
 PYTHON ?= python3
 VENV   := .venv
@@ -59,16 +59,32 @@ snapshots: needs-rust ## Write the snapshots that changed, for git diff to show;
 	@git status --short -- tests/it/snapshots
 	@echo 'Look: git diff tests/it/snapshots; keep: git add tests/it/snapshots; undo: git checkout tests/it/snapshots'
 
+typescript: $(VENV)/node/ready ## Write the generated files of clients/typescript, from the snapshot of the OpenAPI document
+	$(PYTHON) clients/typescript/generate.py
+	@git status --short -- clients/typescript
+
 browser: $(VENV)/browser $(VENV)/axe/ready ## Test /console and /docs in Chromium
 	cargo build --release
 	VOMEET_BINARY=target/release/vomeet $(VENV)/bin/python -m pytest tests/browser
+
+package: needs-package ## Build the Debian package, into target/package
+	cargo build --release --all-features
+	contrib/package
+
+package-test: package ## Install, start, upgrade, remove and purge that package in a clean Debian root; as root
+	contrib/package 2
+	tests/package.sh target/package/vomeet_*-1_*.deb target/package/vomeet_*-2_*.deb
+
+container-test: needs-container ## Run the static binary as the container file does, in a root that holds nothing else; as root
+	cargo build --release --all-features --target $$(uname -m)-unknown-linux-musl
+	tests/container.sh target/$$(uname -m)-unknown-linux-musl/release/vomeet
 
 bench: needs-bench ## Measure against a bare hyper server, in one run
 	cargo build --release
 	$(PYTHON) benches/run.py
 
 # What a command needs is looked for, and installed or named, before anything is built.
-needs-check needs-lint needs-rust needs-python needs-browser needs-bench:
+needs-check needs-lint needs-rust needs-python needs-browser needs-bench needs-package needs-container:
 	@tests/prerequisites.sh $(@:needs-%=%)
 
 $(VENV)/ready: tests/python/requirements.txt clients/python/pyproject.toml $(wildcard clients/python/src/vomeet_client/*) | needs-python

@@ -1,9 +1,11 @@
-//! Packs the Python client of `clients/python` into the wheel that the server hands out at
-//! `/clients/`. No Python is needed, nothing is downloaded, and the same files give the same bytes:
-//! entries stand in the order of their names, and all have the same time.
+//! Packs the clients that the server hands out at `/clients/`: that of `clients/python` into a wheel,
+//! that of `clients/typescript` into a tarball for npm. Neither Python nor Node is needed, nothing is
+//! downloaded, and the same files give the same bytes: entries stand in the order of their names,
+//! and all have the same time.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 use std::env;
 use std::error::Error;
@@ -11,6 +13,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
+use tar::Header;
 use toml::{Table, Value};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
@@ -26,29 +29,72 @@ const LICENSE: &str = "LICENSE";
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// A file of the wheel: its path in it, and its bytes.
+/// The folder of the TypeScript client, and its files besides those of `dist/`.
+const NPM_CLIENT: &str = "clients/typescript";
+const NPM_FILES: [&str; 3] = ["README.md", "api.d.ts", "package.json"];
+/// The time of all entries of a tarball, in seconds since 1970: the one that npm gives them.
+const NPM_TIME: u64 = 499_162_500;
+
+/// A file of a package: its path in it, and its bytes.
 type Entry = (String, Vec<u8>);
 
 fn main() -> Outcome<()> {
     println!("cargo:rerun-if-changed=build.rs");
     let version = env::var("CARGO_PKG_VERSION")?;
     check_version(&version)?;
-    let info = format!("{PACKAGE}-{version}.dist-info");
+    let wheel = wheel(&version)?;
+    hand_out("WHEEL", &format!("{PACKAGE}-{version}-{TAG}.whl"), &wheel)?;
+    let tarball = tarball(&version)?;
+    hand_out("TARBALL", &format!("vomeet-client-{version}.tgz"), &tarball)
+}
 
-    let mut entries = modules(&version)?;
-    entries.push((format!("{info}/METADATA"), metadata(&version)?.into_bytes()));
-    entries.push((format!("{info}/WHEEL"), about_the_wheel(&version).into_bytes()));
+/// Gives a file to the program, as `client.<kind>`, with its name and its hash.
+fn hand_out(kind: &str, name: &str, bytes: &[u8]) -> Outcome<()> {
+    let folder = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(folder.join(format!("client.{}", kind.to_lowercase())), bytes)?;
+    println!("cargo:rustc-env=VOMEET_{kind}_NAME={name}");
+    println!("cargo:rustc-env=VOMEET_{kind}_SHA256={}", hex(&Sha256::digest(bytes))?);
+    Ok(())
+}
+
+fn wheel(version: &str) -> Outcome<Vec<u8>> {
+    let info = format!("{PACKAGE}-{version}.dist-info");
+    let mut entries = modules(version)?;
+    entries.push((format!("{info}/METADATA"), metadata(version)?.into_bytes()));
+    entries.push((format!("{info}/WHEEL"), about_the_wheel(version).into_bytes()));
     entries.push((format!("{info}/licenses/{LICENSE}"), read(Path::new(LICENSE))?));
     entries.sort();
     let record = record(&entries, &info)?;
     entries.push((format!("{info}/RECORD"), record.into_bytes()));
-    let wheel = pack(&entries)?;
+    pack(&entries)
+}
 
-    let folder = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(folder.join("client.whl"), &wheel)?;
-    println!("cargo:rustc-env=VOMEET_WHEEL_NAME={PACKAGE}-{version}-{TAG}.whl");
-    println!("cargo:rustc-env=VOMEET_WHEEL_SHA256={}", hex(&Sha256::digest(&wheel))?);
-    Ok(())
+/// The TypeScript client as npm takes it: all files are below `package/`.
+fn tarball(version: &str) -> Outcome<Vec<u8>> {
+    let folder = Path::new(NPM_CLIENT);
+    if !read_text(&folder.join("package.json"))?.contains(&format!("\"version\": \"{version}\"")) {
+        return Err(format!("{NPM_CLIENT}/package.json has another version than {version}").into());
+    }
+    let mut entries = vec![(format!("package/{LICENSE}"), read(Path::new(LICENSE))?)];
+    for name in NPM_FILES {
+        entries.push((format!("package/{name}"), read(&folder.join(name))?));
+    }
+    for found in fs::read_dir(folder.join("dist"))? {
+        let path = found?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        entries.push((format!("package/dist/{name}"), read(&path)?));
+    }
+    entries.sort();
+    let gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+    let mut archive = tar::Builder::new(gzip);
+    for (path, bytes) in &entries {
+        let mut header = Header::new_ustar();
+        header.set_size(u64::try_from(bytes.len())?);
+        header.set_mode(0o644);
+        header.set_mtime(NPM_TIME);
+        archive.append_data(&mut header, path, bytes.as_slice())?;
+    }
+    Ok(archive.into_inner()?.finish()?)
 }
 
 /// Reads a file, which makes this program run again when the file changes. Folders are not watched:

@@ -22,6 +22,7 @@ import backup
 import batches
 import bots
 import callers
+import console
 import fill
 import keys
 import watch
@@ -275,6 +276,7 @@ SECTIONS = {
     **bots.SECTIONS,
     **batches.SECTIONS,
     **callers.SECTIONS,
+    **console.SECTIONS,
     **watch.SECTIONS,
     **keys.SECTIONS,
 }

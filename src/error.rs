@@ -139,6 +139,12 @@ pub enum Error {
     BackupNoRoom(String),
     /// A backup could not be made; the sentence says why.
     BackupFailed(String),
+    /// The file is not compacted while so many meetings are open.
+    MeetingsOpen(u64),
+    /// The disk has no room for a compaction; the sentence says how much it takes.
+    CompactNoRoom(String),
+    /// The server starts: the database is being upgraded.
+    Starting,
     /// A queue is full; the same request may succeed in a second.
     Busy,
     /// The disk is full.
@@ -151,7 +157,7 @@ pub enum Error {
 
 impl Error {
     /// `code` and `reason` of an error: a word for programs, and a sentence. Only authentication,
-    /// authorisation and limits have them.
+    /// authorisation, limits and a start have them.
     pub fn reason(&self) -> Option<(&'static str, String)> {
         Some(match self {
             Self::TokenMissing(instead) => {
@@ -191,6 +197,10 @@ impl Error {
                                wrong, or the meeting is over.";
                 ("unknown", format!("{message}{}", instead.hint()))
             }
+            Self::Starting => (
+                "starting",
+                "The database is being upgraded; the server's log says how far.".to_owned(),
+            ),
             _ => return None,
         })
     }
@@ -247,9 +257,15 @@ impl fmt::Display for Error {
                 )
             }
             Self::BotNotStarted(why) => write!(f, "The bot could not be started: {why}"),
-            Self::BackupConflict(why) | Self::BackupNoRoom(why) | Self::BackupFailed(why) => {
-                f.write_str(why)
-            }
+            Self::BackupConflict(why)
+            | Self::BackupNoRoom(why)
+            | Self::BackupFailed(why)
+            | Self::CompactNoRoom(why) => f.write_str(why),
+            Self::MeetingsOpen(count) => write!(
+                f,
+                "{count} meetings are open, and what their bots send would wait; try again when they \
+                 are over, or compact all the same (--now)."
+            ),
             Self::TooManyHeaders(max) => write!(f, "A request has at most {max} headers."),
             Self::TooLarge(max) => write!(f, "The body is longer than {max} bytes."),
             Self::TooManyFailedKeys { retry_after } => {
@@ -342,6 +358,9 @@ impl Error {
             Self::NoWebSocket => "This route speaks WebSocket; send an upgrade request (RFC 6455).",
             Self::BackupPathRefused => BACKUP_PATH_REFUSED,
             Self::FileIsChecked => "The file is being checked already. Wait until that is done.",
+            Self::Starting => {
+                "The server is starting: its database is being upgraded. Try again soon."
+            }
             Self::Busy => "The server is busy. Try again in a second.",
             Self::DiskFull => "The disk is full. Free some space on the server and try again.",
             Self::StoreFailed(_) => "The database cannot be written; the server is stopping.",

@@ -50,6 +50,8 @@ codes! {
     OutputLost = 16,
     /// The certificate of TLS or its key cannot be read, has ended, or does not fit.
     Certificate = 17,
+    /// The disk has no room for the upgrade of the database; nothing was changed.
+    NoRoom = 18,
     /// The database failed while the server ran; a supervisor should start it again.
     StoreFailed = 20,
     /// The server is busy, is stopping, has no disk space left or has another version; the same

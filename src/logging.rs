@@ -5,6 +5,7 @@
 //! `env_logger` would skip.
 
 mod line;
+pub(crate) mod progress;
 
 pub(crate) use line::LogFormat;
 

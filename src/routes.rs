@@ -4,9 +4,9 @@
 use crate::api::openapi::openapi;
 use crate::api::route::{Route, admin, bot, open, session, socket, user};
 use crate::api::{
-    admin_keys, analytics, audit, backups, bots, callbacks, caller, clients, docs, export, found,
-    general, health, live, meetings, metrics, open_links, overview, search, segments, tickets,
-    tokens, transcripts, usage, users, webhook,
+    admin_keys, analytics, audit, backups, bots, callbacks, caller, clients, compact, docs, export,
+    found, general, health, live, meetings, metrics, open_links, overview, search, segments,
+    tickets, tokens, transcripts, usage, users, webhook,
 };
 use crate::app::TableInfo;
 use crate::console;
@@ -15,10 +15,11 @@ use crate::domain::Permission::{
 };
 use crate::error::Error::{
     AdminKeyNotFound, AdminKeyTaken, BackupConflict, BackupFailed, BackupNoRoom, BackupPathRefused,
-    BotInMeeting, BotLimitReached, BotNotStarted, BotsStillLeaving, DeliveryNotFound, EmailFixed,
-    FileIsChecked, MakerDisabled, MeetingTaken, MetricsRefused, NoBotToStop, NoRoute, NoRunner,
-    NoSuchMeeting, NoWebhook, NothingToUpdate, OpenLinkNotFound, PageNotFound, TokenDisabled,
-    TokenNotFound, TooBroad, TooManyBots, UserNotFound, WiderScope,
+    BotInMeeting, BotLimitReached, BotNotStarted, BotsStillLeaving, CompactNoRoom,
+    DeliveryNotFound, EmailFixed, FileIsChecked, MakerDisabled, MeetingTaken, MeetingsOpen,
+    MetricsRefused, NoBotToStop, NoRoute, NoRunner, NoSuchMeeting, NoWebhook, NothingToUpdate,
+    OpenLinkNotFound, PageNotFound, TokenDisabled, TokenNotFound, TooBroad, TooManyBots,
+    UserNotFound, WiderScope,
 };
 use crate::error::Result;
 use crate::metrics::RouteLabel;
@@ -75,8 +76,8 @@ fn rows() -> Vec<Route> { vec![
     open(              POST,   "/console/sessions",                           open_links::create_console_session,   "Redeem a link of `vomeet open` for a session of the console").errors([OpenLinkNotFound]).example(r#"{"link": "AbCdEf1234567890AbCdEf1234567890AbCdEf12"}"#),
     open(              GET,    "/console/{file}",                             console::get_console_file,            "File of the console").errors([PageNotFound]).responds_with(&["text/javascript", "text/css", "image/svg+xml"]),
     open(              GET,    "/clients",                                    clients::get_clients_folder,          "Redirect to the clients"),
-    open(              GET,    "/clients/",                                   clients::get_clients,                 "Page of the Python client, which pip reads too").responds_with(&["text/html"]),
-    open(              GET,    "/clients/{file}",                             clients::get_client_file,             "Python client as a wheel").errors([PageNotFound]).responds_with(&["application/octet-stream"]),
+    open(              GET,    "/clients/",                                   clients::get_clients,                 "Page of the clients, which pip reads too").responds_with(&["text/html"]),
+    open(              GET,    "/clients/{file}",                             clients::get_client_file,             "File of a client: a wheel for pip, a tarball for npm").errors([PageNotFound]).responds_with(&["application/octet-stream"]),
     open(              GET,    "/openapi.json",                               docs::get_openapi,                    "OpenAPI document").responds_with(&["application/json"]),
 
     user(   NONE,      GET,    "/user",                                       caller::get_caller,                   "Get the caller and the token in use"),
@@ -130,6 +131,8 @@ fn rows() -> Vec<Route> { vec![
     admin(             GET,    "/admin/health",                               health::get_full_health,              "Get all findings of the health check").errors([FileIsChecked]),
     admin(             GET,    "/admin/backups",                              backups::list_backups,                "List the backups in the configured folder, newest first").errors([BackupFailed("...".to_owned())]).large(),
     admin(             POST,   "/admin/backups",                              backups::create_backup,               "Back up the database into the configured folder").errors([BackupConflict("...".to_owned()), BackupNoRoom("...".to_owned()), BackupFailed("...".to_owned()), BackupPathRefused]).example("{}"),
+
+    admin(             POST,   "/admin/compact",                              compact::compact_database,            "Give free pages of the database back to the disk; by the admin socket alone").errors([PageNotFound, MeetingsOpen(1), CompactNoRoom("...".to_owned())]).example("{}"),
 
     admin(             POST,   "/admin/meetings/{id}/stop",                   bots::stop_meeting,                   "Stop the bot of any meeting").errors([NoSuchMeeting]),
     admin(             GET,    "/admin/meetings/{id}/log",                    bots::get_bot_log,                    "Get the end of what the bot of a meeting has printed").errors([NoSuchMeeting]).large(),

@@ -73,8 +73,9 @@ pub async fn run(
     if let Some(listener) = listeners.monitoring.take() {
         let service = Monitoring::new(Arc::clone(&app), Arc::clone(&api));
         let transport = Arc::clone(&app.transport);
-        let served = serve_few(transport, Arc::new(service), listener, Door::Monitoring);
-        jobs.cancellable.push(tokio::spawn(served));
+        jobs.cancellable.push(tokio::spawn(async move {
+            serve_few(transport, Arc::new(service), &listener, Door::Monitoring).await;
+        }));
     }
     let mut failure = app.store.failure();
     let shutdown_or_failure = async {

@@ -28,13 +28,13 @@ clippy      check,lint         rust-clippy    clippy         rust-clippy    rust
 cargo-deny  lint               -              -              cargo-deny     cargo-deny   cargo-deny
 curl        rust,python        curl           curl           curl           curl         curl
 strace      rust,bench         strace         strace         strace         strace       -
-unshare     rust               util-linux     util-linux     util-linux     util-linux   -
-mount       rust               mount          util-linux     util-linux     util-linux   -
-setpriv     rust               util-linux     util-linux     util-linux     util-linux   -
+unshare     rust,package,container  util-linux     util-linux     util-linux     util-linux   -
+mount       rust,package,container  mount          util-linux     util-linux     util-linux   -
+setpriv     rust,package       util-linux     util-linux     util-linux     util-linux   -
 prlimit     rust               util-linux     util-linux     util-linux     util-linux   -
 ps          rust               procps         procps-ng      procps-ng      procps-ng    -
 bash        python             bash           bash           bash           bash         bash
-git         python             git            git            git            git          git
+git         python,package     git            git            git            git          git
 jq          python             jq             jq             jq             jq           jq
 groff       python             groff-base     groff          groff          groff        groff
 node        python,browser     nodejs         nodejs         nodejs         nodejs       node
@@ -46,6 +46,12 @@ prometheus  python             prometheus     golang-github-prometheus  promethe
 promtool    python             prometheus     golang-github-prometheus  prometheus  prometheus  prometheus
 python3     python,browser,bench  python3     python3        python3        python       python
 venv        python,browser     python3-venv   python3        python3        python       python
+dpkg-deb    package            dpkg           dpkg           dpkg           dpkg         dpkg
+dpkg-shlibdeps  package        dpkg-dev       dpkg-dev       dpkg-dev       dpkg         dpkg
+ip          package,container  iproute2       iproute        iproute2       iproute2     -
+ss          container          iproute2       iproute        iproute2       iproute2     -
+musl-gcc    container          musl-tools     musl-gcc       musl-dev       musl         -
+mmdebstrap  package            mmdebstrap     mmdebstrap     -              -            -
 chromium    browser            chromium       chromium       chromium       chromium     chromium
 wrk         bench              wrk            wrk            wrk            wrk          wrk
 END
@@ -246,11 +252,11 @@ look_at_kernel() {
   fi
 }
 
-[ $# -gt 0 ] || stop "say for what: rust, python, browser, bench, check, lint"
+[ $# -gt 0 ] || stop "say for what: rust, python, browser, bench, package, container, check, lint"
 for group in "$@"; do
   case $group in
-    rust | python | browser | bench | check | lint) ;;
-    *) stop "there is no group $group: rust, python, browser, bench, check, lint" ;;
+    rust | python | browser | bench | package | container | check | lint) ;;
+    *) stop "there is no group $group: rust, python, browser, bench, package, container, check, lint" ;;
   esac
 done
 find_manager

@@ -1,5 +1,5 @@
 //! Files that the binary carries, for callers without a key: the pages of the documentation and of
-//! the console, and the Python client.
+//! the console, and the clients.
 
 use crate::api::guard::Anonymous;
 use crate::error::Result;

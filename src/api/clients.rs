@@ -1,5 +1,6 @@
-//! The Python client, which the binary carries: `build.rs` packs it, so it is always of the server's
-//! version. The page is one that pip understands (`--find-links`).
+//! The clients, which the binary carries: `build.rs` packs them, so they are always of the server's
+//! version. The page is one that pip understands (`--find-links`), and npm takes the address of the
+//! tarball.
 
 use crate::api::carried::{Folder, serve};
 use crate::api::general::VERSION;
@@ -16,9 +17,28 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-const WHEEL: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/client.whl"));
-const WHEEL_NAME: &str = env!("VOMEET_WHEEL_NAME");
-const WHEEL_SHA256: &str = env!("VOMEET_WHEEL_SHA256");
+/// A file that is handed out.
+struct File {
+    name: &'static str,
+    bytes: &'static [u8],
+    sha256: &'static str,
+    asset: OnceLock<Asset>,
+}
+
+/// For pip.
+static WHEEL: File = File {
+    name: env!("VOMEET_WHEEL_NAME"),
+    bytes: include_bytes!(concat!(env!("OUT_DIR"), "/client.wheel")),
+    sha256: env!("VOMEET_WHEEL_SHA256"),
+    asset: OnceLock::new(),
+};
+/// For npm.
+static TARBALL: File = File {
+    name: env!("VOMEET_TARBALL_NAME"),
+    bytes: include_bytes!(concat!(env!("OUT_DIR"), "/client.tarball")),
+    sha256: env!("VOMEET_TARBALL_SHA256"),
+    asset: OnceLock::new(),
+};
 /// The page, with names in braces for what is put in.
 const PAGE: &str = include_str!("clients/index.html");
 /// The content security policy of the page, which loads nothing.
@@ -55,7 +75,7 @@ pub(crate) async fn get_clients_folder(_: Arc<App>, _: Anonymous, (): ()) -> Res
     Ok(Folder("clients/"))
 }
 
-/// Gets the page of the Python client.
+/// Gets the page of the clients.
 pub(crate) async fn get_clients(_: Arc<App>, caller: Anonymous, (): ()) -> Result<Page> {
     Ok(Page(page(&address(&caller))))
 }
@@ -67,19 +87,21 @@ input! {
     }
 }
 
-/// Gets the Python client as a wheel.
+/// Gets a client as a file.
 pub(crate) async fn get_client_file(
     _: Arc<App>,
     caller: Anonymous,
     input: ClientFileInput,
 ) -> Result<Served> {
-    static ASSET: OnceLock<Asset> = OnceLock::new();
-    if input.file.0 != WHEEL_NAME {
-        return Err(Error::PageNotFound);
+    for file in [&WHEEL, &TARBALL] {
+        if input.file.0 == file.name {
+            let content_type = HeaderValue::from_static("application/octet-stream");
+            let asset =
+                file.asset.get_or_init(|| Asset::new(Cow::Borrowed(file.bytes), content_type));
+            return Ok(serve(asset, &caller));
+        }
     }
-    let content_type = HeaderValue::from_static("application/octet-stream");
-    let asset = ASSET.get_or_init(|| Asset::new(Cow::Borrowed(WHEEL), content_type));
-    Ok(serve(asset, &caller))
+    Err(Error::PageNotFound)
 }
 
 /// The address by which the caller reaches the server. Others than those on this machine should
@@ -98,8 +120,10 @@ fn is_plain(host: &str) -> bool {
 
 fn page(address: &str) -> String {
     PAGE.replace("{address}", address)
-        .replace("{wheel}", WHEEL_NAME)
-        .replace("{sha256}", WHEEL_SHA256)
+        .replace("{wheel}", WHEEL.name)
+        .replace("{sha256}", WHEEL.sha256)
+        .replace("{tarball}", TARBALL.name)
+        .replace("{tarball_sha256}", TARBALL.sha256)
         .replace("{version}", VERSION)
 }
 

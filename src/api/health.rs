@@ -126,6 +126,26 @@ impl<T: Serialize + ToSchema + Send> IntoResponse for Answer<T> {
     }
 }
 
+/// The response of a server that works, of which nothing else is known yet.
+pub(super) fn works() -> Result<Response> {
+    let body = Health {
+        status: OK.to_owned(),
+        reasons: Vec::new(),
+        version: None,
+        started_at: None,
+        server: None,
+        findings: Vec::new(),
+    };
+    Answer { is_well: true, body }.into_response()
+}
+
+/// The response of a server that should get no requests, for this reason alone.
+pub(super) fn not_ready(reason: &'static str) -> Result<Response> {
+    let reasons = vec![reason];
+    let body = Readiness { status: UNAVAILABLE, reasons, findings: Vec::new() };
+    Answer { is_well: false, body }.into_response()
+}
+
 /// Whether a finding keeps the server from working.
 fn is_dead(found: &Found) -> bool {
     found.code.severity() == Severity::Dead

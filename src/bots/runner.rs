@@ -35,7 +35,7 @@ impl Runner {
     pub(super) fn new(bots: &Bots) -> Self {
         Self {
             kind: bots.runner,
-            demos: Demos::new(bots.demo_pace, bots.demo_socket.clone()),
+            demos: Demos::new(bots),
             processes: Processes::new(&bots.process, bots.grace),
             engine: Engine::new(&bots.docker, bots.grace),
         }

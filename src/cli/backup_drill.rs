@@ -7,12 +7,13 @@ use crate::cli::output::Output;
 use crate::cli::print::{note, say};
 use crate::cli::progress;
 use crate::cli::reach::{RETRY_PAUSE, find_server, runtime, shown};
+use crate::cli::scratch::{Scratch, random};
 use crate::cli::serve;
 use crate::cli::table::{Column, table};
 use crate::cli::{FlagArgs, Place};
 use crate::config::Settings;
 use crate::exit::{Code, StartupError};
-use crate::store::{BackupReport, Stop, create_folder, verify};
+use crate::store::{BackupReport, Stop, upgrade_scratch, verify};
 use clap::Args;
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -26,13 +27,8 @@ use tokio::time::{Instant, sleep, timeout};
 const START_TIME_MAX: Duration = Duration::from_hours(1);
 /// Longest wait until its server has stopped.
 const STOP_TIME_MAX: Duration = Duration::from_mins(1);
-/// Bytes of randomness in the admin key of the copy, and in the name of its folder.
-const RANDOM_BYTES: usize = 16;
-
-/// The admin socket of the copy.
-const SOCKET: &str = "vomeet.db.sock";
-/// Longest path of a socket (`sun_path` less its end).
-const SOCKET_BYTES_MAX: usize = 107;
+/// The log of the server of the copy.
+const LOG: &str = "log";
 
 const COMPARED: &[Column] =
     &[("COMPARED", "/what"), ("BACKUP", "/backup"), ("SERVED", "/served"), ("SAME", "/same")];
@@ -42,8 +38,8 @@ const COMPARED: &[Column] =
 pub(super) struct DrillArgs {
     /// The backup [default: the newest good one in the configured folder]
     file: Option<PathBuf>,
-    /// Where the scratch copy is made; it takes as much room as the backup [default: the system's
-    /// temporary folder]
+    /// Where the scratch copy is made; it takes as much room as the backup, and up to three times as
+    /// much where that is of an older version [default: the system's temporary folder]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
 }
@@ -128,12 +124,18 @@ async fn drill(
     stop: Stop,
 ) -> Result<Vec<Value>, StartupError> {
     let report = verified(file.to_owned(), stop.clone()).await?;
-    let scratch = Scratch::make(&scratch.unwrap_or_else(std::env::temp_dir))?;
+    let folder = scratch.unwrap_or_else(std::env::temp_dir);
+    let path = Scratch::new_path(&folder, "vomeet-drill")
+        .map_err(|why| failed(&format!("{why}; choose another with --scratch")))?;
+    let scratch = Scratch::make(path).map_err(|why| failed(&why))?;
     let (from, to) = (file.to_owned(), scratch.database());
-    let copied = tokio::task::spawn_blocking(move || fs::copy(from, to)).await;
-    copied
-        .map_err(|error| failed(&error.to_string()))?
-        .map_err(|error| failed(&format!("{} cannot be copied ({error})", shown(file))))?;
+    let copied = tokio::task::spawn_blocking(move || {
+        let copied = fs::copy(&from, &to);
+        copied.map_err(|error| failed(&format!("{} cannot be copied ({error})", shown(&from))))?;
+        // Here: its server would keep the file of before.
+        upgrade_scratch(&to)
+    });
+    copied.await.map_err(|error| failed(&error.to_string()))??;
     let mut server = ScratchServer::start(&scratch)?;
     let mut client = server.client(&scratch).await?;
     let mut compared = Vec::new();
@@ -202,53 +204,18 @@ fn compare_rows(report: &BackupReport, served: &BackupReport, compared: &mut Vec
     }
 }
 
-/// The folder of the copy; it is removed in the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn make(folder: &Path) -> Result<Self, StartupError> {
-        let path = folder.join(format!("vomeet-drill-{}", &random()?[..12]));
-        let socket = absolute(path.join(SOCKET)).unwrap_or_default();
-        if socket.as_os_str().len() > SOCKET_BYTES_MAX {
-            return Err(failed(&format!(
-                "{} is too long a path for a socket; choose another with --scratch",
-                socket.display()
-            )));
-        }
-        create_folder(&path)
-            .map_err(|error| failed(&format!("{} cannot be made ({error})", shown(&path))))?;
-        Ok(Self(path))
-    }
-
-    fn database(&self) -> PathBuf {
-        self.0.join("vomeet.db")
-    }
-
-    fn log(&self) -> PathBuf {
-        self.0.join("log")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            note(&format!("vomeet: {} is left ({error}); remove it.", shown(&self.0)));
-        }
-    }
-}
-
 /// The process that serves the copy; it ends with this one.
 struct ScratchServer(Child);
 
 impl ScratchServer {
     fn start(scratch: &Scratch) -> Result<Self, StartupError> {
-        let key = random()?;
+        let key = random().map_err(|why| failed(&why))?;
         let start = || {
-            let log = File::create(scratch.log())?;
+            let log = File::create(scratch.path().join(LOG))?;
             // In a folder without settings, and in an empty environment.
             Command::new(std::env::current_exe()?)
                 .args(["backup", "--database", "vomeet.db", "serve-scratch"])
-                .current_dir(&scratch.0)
+                .current_dir(scratch.path())
                 .env_clear()
                 .env("ADMIN_API_TOKEN", &key)
                 .env("VOMEET_LOG", "warn")
@@ -269,7 +236,7 @@ impl ScratchServer {
         let place = Place {
             config: None,
             database: Some(scratch.database().to_string_lossy().into_owned()),
-            socket: Some(scratch.0.join(SOCKET).to_string_lossy().into_owned()),
+            socket: Some(scratch.socket().to_string_lossy().into_owned()),
             output: Output::Json,
         };
         let settings = place.load()?;
@@ -279,7 +246,7 @@ impl ScratchServer {
                 return Ok(client);
             }
             if let Ok(Some(status)) = self.0.try_wait() {
-                let said = fs::read_to_string(scratch.log()).unwrap_or_default();
+                let said = fs::read_to_string(scratch.path().join(LOG)).unwrap_or_default();
                 let said = said.lines().last().unwrap_or_default();
                 return Err(failed(&format!("the server of the copy has ended, {status}: {said}")));
             }
@@ -296,13 +263,6 @@ impl ScratchServer {
             ended => Err(failed(&format!("the server of the copy did not stop well ({ended:?})"))),
         }
     }
-}
-
-/// Random hexadecimal digits.
-fn random() -> Result<String, StartupError> {
-    let mut bytes = [0; RANDOM_BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| failed(&error.to_string()))?;
-    Ok(blake3::hash(&bytes).to_hex().to_string())
 }
 
 fn failed(why: &str) -> StartupError {

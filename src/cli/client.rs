@@ -115,6 +115,8 @@ fn number(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
 pub(super) struct Client {
     connection: Connection,
     file: Option<Arc<App>>,
+    /// A user's token, which is sent with each request.
+    api_key: Option<String>,
 }
 
 impl Client {
@@ -126,13 +128,19 @@ impl Client {
     {
         let connection =
             Connection::over(stream).await.map_err(failed)?.waiting_at_most(RESPONSE_TIME_MAX);
-        Ok(Self { connection, file })
+        Ok(Self { connection, file, api_key: None })
     }
 
     /// The same, which waits for longer or shorter than others for a response.
     #[must_use]
     pub(super) fn waiting_at_most(self, wait_max: Duration) -> Self {
         Self { connection: self.connection.waiting_at_most(wait_max), ..self }
+    }
+
+    /// The same, which speaks for the user of a token.
+    #[must_use]
+    pub(super) fn with_api_key(self, token: &str) -> Self {
+        Self { api_key: Some(token.to_owned()), ..self }
     }
 
     /// Sends a GET request.
@@ -198,6 +206,9 @@ impl Client {
     ) -> Result<http_client::Response, StartupError> {
         let mut request = Request::builder().method(method).uri(target.0);
         request = request.header(header::HOST, "localhost");
+        if let Some(token) = &self.api_key {
+            request = request.header("X-API-Key", token);
+        }
         let mut bytes = Bytes::new();
         if let Some(body) = body {
             request = request.header(header::CONTENT_TYPE, "application/json");

@@ -115,7 +115,8 @@ async fn look_inside(settings: Settings, deep: bool, report: &mut Report) {
             "{} has file version {version}, and this program writes {newest}: it was not opened.",
             shown(&database)
         );
-        let advice = "Keep a copy of it; the next start upgrades it.";
+        let advice = "The next start upgrades it and keeps the old file; `vomeet upgrade --check` \
+                      says how long that takes.";
         report.add("file_older", Severity::Note, &message, advice);
         return;
     }

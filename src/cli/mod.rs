@@ -5,8 +5,10 @@ mod audit;
 mod backup;
 mod backup_drill;
 mod client;
+mod compact;
 mod config;
 mod confirm;
+mod demo;
 mod doctor;
 mod doctor_report;
 mod health;
@@ -26,13 +28,16 @@ mod restore;
 mod scan;
 mod scan_findings;
 mod scan_report;
+mod scratch;
 mod serve;
 mod service;
+mod starting;
 mod status;
 mod systemd;
 mod table;
 mod token;
 mod token_hash;
+mod upgrade;
 mod usage;
 mod user;
 
@@ -44,6 +49,7 @@ use audit::AuditCommand;
 use backup::BackupArgs;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use demo::DemoArgs;
 use init::InitArgs;
 use meetings::MeetingsCommand;
 use open::OpenArgs;
@@ -76,6 +82,8 @@ enum Command {
     Serve(FlagArgs),
     /// Write vomeet.toml and an admin key into the working directory; asks three questions
     Init(InitArgs),
+    /// Run a throw-away server with a user, a token and a meeting that goes on
+    Demo(DemoArgs),
     /// Show whether the server runs, since when, and its size; exit code 3 if it does not run
     Status(FlagArgs),
     /// Say in one line whether the server works; exit code 1 if not (for HEALTHCHECK)
@@ -106,6 +114,10 @@ enum Command {
     Open(OpenArgs),
     /// Put a backup in the place of the database, and keep the old file; no server may run
     Restore(RestoreArgs),
+    /// Upgrade the database of an older version, and keep the old file; --check changes nothing
+    Upgrade(upgrade::UpgradeArgs),
+    /// Give free pages of the database back to the disk, also while it is served
+    Compact(compact::CompactArgs),
     /// Usage by day, user or token; no key is needed
     Usage(UsageArgs),
     /// Find tokens in files, or in a report of gitleaks or trufflehog; exit code 32 if there is one
@@ -198,6 +210,8 @@ type Gather = fn(&Flags, &Environment) -> Result<Settings, StartupError>;
 
 /// Where the system service has its database: `deploy/vomeet.service`.
 const SERVICE_FOLDER: &str = "/var/lib/vomeet";
+/// Where the service of the Debian package has its settings: `deploy/debian/vomeet.service`.
+const PACKAGE_SETTINGS: &str = "/etc/vomeet/vomeet.toml";
 
 fn load(
     gather: Gather,
@@ -224,7 +238,7 @@ impl FlagArgs {
     }
 
     /// The settings of a command that looks for a database. Where none is named, and there is none
-    /// in the working directory, that of the system service is meant.
+    /// in the working directory, that of the system service is meant, with its settings.
     fn load_for_command(self) -> Result<Settings, StartupError> {
         self.load_near(Settings::load)
     }
@@ -251,6 +265,10 @@ impl FlagArgs {
         ));
         flags.database = Some(path);
         environment.folder = SERVICE_FOLDER.into();
+        let is_of_package = Path::new(PACKAGE_SETTINGS).exists();
+        if is_of_package && !Path::new(SERVICE_FOLDER).join("vomeet.toml").exists() {
+            flags.config = Some(PACKAGE_SETTINGS.into());
+        }
         load(gather, &flags, &environment)
     }
 }
@@ -283,10 +301,9 @@ impl Command {
         match self {
             Self::Serve(flags) => serve::run(move || flags.clone().load_to_serve()),
             Self::Init(args) => init::run(args),
+            Self::Demo(args) => demo::run(&args),
             Self::Status(flags) => status::run(&flags.load_for_command()?),
-            Self::Health(HealthArgs { flags, ready }) => {
-                health::run(&flags.load_for_command()?, ready)
-            }
+            Self::Health(args) => health::run(&args.flags.load_for_command()?, args.ready),
             Self::Doctor(args) => doctor::run(args),
             Self::Reload(flags) => reload::run(&flags.load_for_command()?),
             Self::Service(command) => service::run(&command),
@@ -336,6 +353,8 @@ impl Command {
             Self::Backup(args) => backup::run(args),
             Self::Open(args) => open::run(args),
             Self::Restore(args) => restore::run(args),
+            Self::Upgrade(args) => upgrade::run(args),
+            Self::Compact(args) => compact::run(args),
             Self::Usage(UsageArgs { place, usage }) => {
                 let output = place.output;
                 with_client(place, Missing::Refuse, async |client| {

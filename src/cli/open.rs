@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -37,28 +38,42 @@ pub(super) fn run(args: OpenArgs) -> Result<(), StartupError> {
         return Err(StartupError::new(Code::Conflict, message));
     }
     let link = runtime()?.block_on(make_link(&settings))?;
-    let browser = browser().filter(|_| !args.print);
-    let Some(browser) = browser else {
-        if !args.print {
-            note("vomeet: there is no browser here; open this on the same machine, in a minute:");
-        }
+    if args.print {
+        return say(format_args!("{link}\n"));
+    }
+    let folder = env::var_os("XDG_RUNTIME_DIR").map_or_else(env::temp_dir, PathBuf::from);
+    let uid = rustix::process::geteuid().as_raw();
+    open_in_browser(&link, &folder.join(format!("vomeet-open-{uid}.html")))
+}
+
+/// Opens a link in the browser by this page, which is written for it; where there is no browser,
+/// the link is printed.
+pub(super) fn open_in_browser(link: &str, page: &Path) -> Result<(), StartupError> {
+    let Some(browser) = browser() else {
+        note("vomeet: there is no browser here; open this on the same machine, in a minute:");
         return say(format_args!("{link}\n"));
     };
-    let file = hand_over(&link)?;
+    hand_over(link, page)?;
     let mut command = Command::new(&browser);
-    command.arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // A Ctrl-C that stops this process is not meant for the browser.
+    command.process_group(0);
     match command.spawn() {
-        Ok(_) => note("vomeet: the console opens in your browser"),
+        Ok(mut started) => {
+            note("vomeet: the console opens in your browser");
+            // Where this process goes on, it leaves no zombie.
+            std::thread::spawn(move || started.wait());
+        }
         Err(error) => {
             let browser = browser.to_string_lossy();
-            note(&format!("vomeet: cannot start {browser} ({error}); open {}", file.display()));
+            note(&format!("vomeet: cannot start {browser} ({error}); open {}", page.display()));
         }
     }
     Ok(())
 }
 
 /// Asks the running server for a link. A database at rest has no console.
-async fn make_link(settings: &Settings) -> Result<String, StartupError> {
+pub(super) async fn make_link(settings: &Settings) -> Result<String, StartupError> {
     let Some(mut client) = find_server(settings).await? else {
         let socket = shown(&settings.config.socket_path());
         let message = format!("No server responds at {socket}; start it with `vomeet`.");
@@ -113,21 +128,15 @@ fn browser() -> Option<OsString> {
 
 /// Writes the page that leads to the link, in place of the one of an earlier call, whose link is
 /// dead by now or will be within a minute.
-fn hand_over(link: &str) -> Result<PathBuf, StartupError> {
-    let folder = env::var_os("XDG_RUNTIME_DIR").map_or_else(env::temp_dir, PathBuf::from);
-    let uid = rustix::process::geteuid().as_raw();
-    let path = folder.join(format!("vomeet-open-{uid}.html"));
-    let _ = fs::remove_file(&path);
+fn hand_over(link: &str, path: &Path) -> Result<(), StartupError> {
+    let _ = fs::remove_file(path);
     let page = format!(
         "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<meta name=\"referrer\" \
          content=\"no-referrer\">\n<meta http-equiv=\"refresh\" content=\"0; url={link}\">\n\
          <title>Vomeet</title>\n<a href=\"{link}\">Open the console</a>\n"
     );
-    let written = create_new(&path).and_then(|mut file| file.write_all(page.as_bytes()));
-    match written {
-        Ok(()) => Ok(path),
-        Err(error) => Err(cannot_write(&path, &error)),
-    }
+    let written = create_new(path).and_then(|mut file| file.write_all(page.as_bytes()));
+    written.map_err(|error| cannot_write(path, &error))
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> StartupError {

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::cli::journal;
 use crate::cli::print::say;
 use crate::cli::reach::shown;
+use crate::cli::starting::upgrade_first;
 use crate::cli::systemd::Systemd;
 use crate::clock::Clock;
 use crate::config::{Config, RunnerKind, Settings};
@@ -44,7 +45,7 @@ pub(super) fn run(
     runtime(&settings.config)?.block_on(serve(settings, Arc::new(read)))
 }
 
-fn runtime(config: &Config) -> Result<Runtime, StartupError> {
+pub(super) fn runtime(config: &Config) -> Result<Runtime, StartupError> {
     let workers = config.http.threads();
     let built = Builder::new_multi_thread()
         .worker_threads(workers)
@@ -76,6 +77,10 @@ async fn serve(mut settings: Settings, read: Read) -> Result<(), StartupError> {
     let systemd = Systemd::of_environment();
     let stop = stop_signal(systemd.clone()).map_err(cannot_wait)?;
     let hang_up = signal(SignalKind::hangup()).map_err(cannot_wait)?;
+    let mut stop = std::pin::pin!(stop);
+    if !upgrade_first(&settings, address, &listener, monitoring.as_ref(), stop.as_mut()).await? {
+        return Ok(());
+    }
     let app = App::open(settings.config.clone(), address, Clock::system(), TABLE_INFO, None)?;
     server::apply_configured_users(&app).await?;
     let admin = AdminSocket::open(&settings.config).inspect_err(|_| app.store.close())?;
@@ -167,6 +172,14 @@ async fn reload_forever(mut hang_up: Signal, app: Arc<App>, mut reloader: Reload
 pub(super) fn stop_signal(
     systemd: Option<Arc<Systemd>>,
 ) -> std::io::Result<impl Future<Output = ()>> {
+    stop_signal_with(systemd, || {})
+}
+
+/// The same, with what is to be done at the second one.
+pub(super) fn stop_signal_with(
+    systemd: Option<Arc<Systemd>>,
+    at_second: impl FnOnce() + Send + 'static,
+) -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -185,6 +198,7 @@ pub(super) fn stop_signal(
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
+            at_second();
             logging::flush();
             std::process::exit(130);
         });

@@ -28,7 +28,7 @@ pub(crate) use cors::Cors;
 pub use in_force::InForce;
 pub use key::Key;
 pub use loaded::Settings;
-pub use runner_kind::RunnerKind;
+pub use runner_kind::{DemoMeeting, RunnerKind};
 pub(crate) use settings::{Backup, Config, DockerBots, Health, Http, ProcessBots, Retention};
 pub use settings::{Bots, KEYS, StateTimeouts, Webhooks};
 pub use source::Source;

@@ -1,4 +1,5 @@
-//! The setting `bots.runner`: what runs bots.
+//! The setting `bots.runner`: what runs bots. And the meeting that demo bots play, which is no
+//! setting.
 
 use crate::config::values::text;
 use toml::Value;
@@ -9,7 +10,7 @@ pub enum RunnerKind {
     /// Nothing: `POST /bots` responds with 503.
     #[default]
     None,
-    /// A bot that is built into the program and plays a short meeting.
+    /// A bot that is built into the program and plays a meeting.
     Demo,
     /// A command: one process for each bot.
     Process,
@@ -27,6 +28,16 @@ impl RunnerKind {
             Self::Docker => "docker",
         }
     }
+}
+
+/// The meeting that demo bots play.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DemoMeeting {
+    /// One of 25 seconds, for those who try a server of their own.
+    #[default]
+    Short,
+    /// One of more than two minutes, of `vomeet demo`.
+    Long,
 }
 
 /// Parses the setting.

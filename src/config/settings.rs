@@ -1,8 +1,7 @@
 //! The table of settings: one row is one setting, and the order is that of `vomeet.toml`.
 //!
-//! A row is the setting's help, its field, its default as in the file, and its parser with limits;
-//! see the macro `settings!`. To add a setting, add a row and run `make snapshots T=config::`,
-//! which writes `vomeet.toml`.
+//! A row is the setting's help, its field, its default as in the file, and its parser with limits
+//! (macro `settings!`). After a row is added, `make snapshots T=config::` writes `vomeet.toml`.
 
 use crate::config::bot_targets::{hosts, platforms};
 use crate::config::cors::{Cors, cors};
@@ -10,7 +9,7 @@ use crate::config::hosts::own_hosts;
 use crate::config::in_force::InForce;
 use crate::config::key::{Key, Values, settings};
 use crate::config::log_format::log_format;
-use crate::config::runner_kind::{RunnerKind, runner_kind};
+use crate::config::runner_kind::{DemoMeeting, RunnerKind, runner_kind};
 use crate::config::source::Source;
 use crate::config::values::{
     address, filled, flag, http_url, list, networks, optional_address, optional_path,
@@ -40,7 +39,7 @@ const DAY: i64 = 86_400;
 const TEN_YEARS: i64 = 10 * 365 * DAY;
 /// One hundred years in days.
 const CENTURY_DAYS: i64 = 36_500;
-/// A million in a minute is one in 60 microseconds.
+/// One in 60 microseconds.
 const PER_MINUTE_MAX: i64 = 1_000_000;
 const MIB: i64 = 1024 * 1024;
 
@@ -281,6 +280,8 @@ settings! {
     others {
         /// From one step of the demo bot to the next; `None` is its own pace. For tests.
         demo_pace: Option<Duration>,
+        /// The meeting that demo bots play; `vomeet demo` chooses the long one.
+        demo_meeting: DemoMeeting,
         /// The admin socket, through which the demo bot reports where the server speaks TLS.
         demo_socket: Option<PathBuf>,
     }

@@ -311,6 +311,7 @@ impl HealthCheck {
         findings.extend(looks::space(store, limits));
         findings.extend(looks::wal(store, limits));
         findings.extend(looks::lock(store));
+        findings.extend(looks::free_pages(store));
         findings.extend(looks::clock(store, now));
         findings.extend(looks::backups(backups, now));
         if has_weak_key.load(Ordering::Relaxed) {
@@ -322,6 +323,9 @@ impl HealthCheck {
 
     /// Whether writes are committed: somebody else's since the last look, or one of the check's own.
     async fn write(&self, latest: &mut LatestWrite) -> Option<Finding> {
+        if let Some(found) = looks::compacting(&self.parts.store) {
+            return Some(found);
+        }
         if latest.running.is_none() {
             let commits = self.parts.store.written().commits;
             if let Some((at, found)) = &latest.ended {
@@ -345,8 +349,7 @@ impl HealthCheck {
     async fn wait_for_commit(&self, latest: &mut LatestWrite, most: Duration) -> Option<Finding> {
         let running = latest.running.as_mut()?;
         let Ok(ended) = timeout(most, running).await else {
-            let message = "A write has waited for its commit for more than 5 s.";
-            return Some(Finding::new(Code::WritesHang, message));
+            return Some(looks::hanging(&self.parts.store));
         };
         latest.running = None;
         let outcome = ended.unwrap_or_else(|error| Err(Error::Internal(error.to_string())));

@@ -64,6 +64,9 @@ findings! {
     /// A write is not committed in time.
     WritesHang = "writes_hang", Dead,
         "The disk does not answer: look at it, and at what else writes to it; then restart.";
+    /// The file is compacted, and writes wait.
+    Compacting = "compacting", NotReady,
+        "Wait until it is done: writes go on by themselves then.";
     /// The server is told to stop.
     Draining = "draining", NotReady,
         "Nothing: it ends after http.drain_seconds.";
@@ -112,6 +115,9 @@ findings! {
     /// An admin key of the settings is easy to guess.
     AdminKeyWeak = "admin_key_weak", Note,
         "It is accepted from this machine alone: set a strong ADMIN_API_TOKEN and restart.";
+    /// A large part of the file is free pages.
+    FreeSpace = "free_space", Note,
+        "Nothing must be done, for it is used again; `vomeet compact` gives it back to the disk.";
     /// Bytes of the file are damaged.
     FileDamaged = "file_damaged", Warning,
         "Stop the server, keep the file, and restore the newest backup.";

@@ -11,6 +11,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 const MIB: u64 = 1024 * 1024;
+/// What share of the file is worth giving back, in percent, and how many bytes at least.
+const FREE_PERCENT_MIN: u64 = 25;
+const FREE_BYTES_MIN: u64 = 64 * MIB;
 /// How far the clock may be behind what the database has seen, in seconds.
 const BEHIND_SECONDS_MAX: i64 = 60;
 /// Longest wait for what runs bots.
@@ -26,6 +29,31 @@ pub(super) fn space(store: &Store, limits: &Limits) -> Option<Finding> {
     let path = store.path().display();
     let message = format!("{free} MiB are free on the disk of {path}, fewer than {min}.");
     Some(Finding::new(Code::DiskLow, message))
+}
+
+/// Whether writes wait for a compaction.
+pub(super) fn compacting(store: &Store) -> Option<Finding> {
+    let message = "The file is being compacted, and writes wait until that is done.";
+    store.is_compacting().then(|| Finding::new(Code::Compacting, message))
+}
+
+/// Why a write is not committed in time.
+pub(super) fn hanging(store: &Store) -> Finding {
+    let message = "A write has waited for its commit for more than 5 s.";
+    compacting(store).unwrap_or_else(|| Finding::new(Code::WritesHang, message))
+}
+
+/// Whether so much of the file is free that it is worth giving back.
+pub(super) fn free_pages(store: &Store) -> Option<Finding> {
+    let room = store.room().ok()?;
+    let percent = room.free_bytes.saturating_mul(100) / room.bytes.max(1);
+    if percent < FREE_PERCENT_MIN || room.free_bytes < FREE_BYTES_MIN {
+        return None;
+    }
+    let path = store.path().display();
+    let (free, all) = (room.free_bytes / MIB, room.bytes / MIB);
+    let message = format!("{free} of {all} MiB of {path} are free pages ({percent} %).");
+    Some(Finding::new(Code::FreeSpace, message))
 }
 
 /// Whether the WAL is not too long.

@@ -13,6 +13,7 @@ use crate::health::finding::Code;
 use crate::metrics::{Format, text};
 use crate::store::{CreateUser, Options, Store, UpdateUser};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,19 @@ fn run<T>(task: impl Future<Output = T>) -> T {
     builder.enable_all().start_paused(true).build().expect("a runtime").block_on(task)
 }
 
+/// Asks until this is all that is found.
+async fn wait_for_code(check: &Arc<HealthCheck>, code: Code) {
+    let end = Instant::now() + Duration::from_mins(2);
+    loop {
+        let found: Vec<Code> = check.findings().await.iter().map(|found| found.code).collect();
+        if found == [code] {
+            return;
+        }
+        assert!(Instant::now() < end, "{found:?} instead of {code}");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn a_write_that_is_not_committed_is_found_and_no_other_is_sent_after_it() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -88,6 +102,12 @@ fn a_write_that_is_not_committed_is_found_and_no_other_is_sent_after_it() {
             assert_eq!(codes().await, [Code::WritesHang]);
         }
         assert_eq!(store.writer.counters.waiting(), count, "one probe waits, and no more");
+        let is_compacting = &store.writer.counters.is_compacting;
+        for (compacts, code) in [(true, Code::Compacting), (false, Code::WritesHang)] {
+            is_compacting.store(compacts, Ordering::Release);
+            clock.advance(Duration::from_secs(2));
+            wait_for_code(&check, code).await;
+        }
         drop(held);
         write.await.expect("a task").expect("a commit");
         let end = Instant::now() + Duration::from_mins(2);

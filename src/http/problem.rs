@@ -54,17 +54,21 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::MakerDisabled
         | Error::AdminKeyTaken
         | Error::BackupConflict(_)
+        | Error::MeetingsOpen(_)
         | Error::FileIsChecked
         | Error::WiderScope
         | Error::TooManyTokens { .. } => StatusCode::CONFLICT,
         Error::NoWebSocket => StatusCode::UPGRADE_REQUIRED,
         Error::Busy
+        | Error::Starting
         | Error::StoreFailed(_)
         | Error::NoRunner
         | Error::TooManyBots { .. }
         | Error::BotNotStarted(_)
         | Error::BackupFailed(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::DiskFull | Error::BackupNoRoom(_) => StatusCode::INSUFFICIENT_STORAGE,
+        Error::DiskFull | Error::BackupNoRoom(_) | Error::CompactNoRoom(_) => {
+            StatusCode::INSUFFICIENT_STORAGE
+        }
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -138,6 +142,9 @@ fn add_headers(error: &Error, headers: &mut HeaderMap) {
         }
         Error::TooManyBots { .. } => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
+        }
+        Error::Starting => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
         Error::Busy => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

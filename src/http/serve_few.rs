@@ -5,9 +5,11 @@ use crate::http::peer::{Door, Origin, Peer};
 use crate::http::pipeline;
 use crate::http::request::body::BodyState;
 use crate::http::service::Service;
+use crate::http::tls::Opening;
 use crate::http::tracked_stream::Stream;
 use crate::http::transport::Transport;
 use hyper::body::Incoming;
+use hyper::rt::{Read, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -75,7 +77,7 @@ impl Drop for Place {
 pub(crate) async fn serve_few<S: Service>(
     transport: Arc<Transport>,
     service: Arc<S>,
-    listener: TcpListener,
+    listener: &TcpListener,
     door: Door,
 ) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -115,10 +117,37 @@ async fn serve_connection<S: Service>(
         return log::debug!("a connection from {address}: {error}");
     }
     let local = stream.local_address();
-    let peer = Peer::from(Origin::Network(address)).at(local, Instant::now()).by(door);
+    let mut peer = Peer::from(Origin::Network(address)).at(local, Instant::now()).by(door);
+    let Stream::Tcp(stream) = stream else { return };
+    let tls = match door {
+        Door::Api => transport.tls.as_ref(),
+        Door::Admin | Door::Monitoring => None,
+    };
+    let Some(tls) = tls else {
+        return respond_on(TokioIo::new(stream), &transport, &service, peer).await;
+    };
+    match timeout(HEAD_TIME_MAX, Box::pin(tls.accept(stream))).await {
+        Ok(Ok(Opening::Secure(stream))) => {
+            respond_on(TokioIo::new(stream), &transport, &service, peer).await;
+        }
+        Ok(Ok(Opening::Plain(stream))) => {
+            peer.lacks_tls = true;
+            respond_on(TokioIo::new(stream), &transport, &service, peer).await;
+        }
+        Ok(Err(error)) => log::debug!("{}: no TLS: {error}", peer.name),
+        Err(_elapsed) => log::debug!("{}: no TLS in time", peer.name),
+    }
+}
+
+/// Responds to the requests of a connection, until it ends or has lasted long enough.
+async fn respond_on<S, I>(stream: I, transport: &Arc<Transport>, service: &Arc<S>, peer: Peer)
+where
+    S: Service,
+    I: Read + Write + Unpin,
+{
     let peer = Arc::new(peer);
     let respond_to = service_fn(|request: hyper::Request<Incoming>| {
-        let (transport, service, peer) = (&transport, &service, &peer);
+        let peer = &peer;
         let body_state = BodyState::watch(request.body(), None);
         async move {
             let response =
@@ -126,12 +155,11 @@ async fn serve_connection<S: Service>(
             Ok::<_, Infallible>(response)
         }
     });
-    let Stream::Tcp(stream) = stream else { return };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), respond_to);
+        .serve_connection(stream, respond_to);
     let mut connection = std::pin::pin!(connection);
     let mut ended = timeout(CONNECTION_TIME_MAX, connection.as_mut()).await;
     if ended.is_err() {

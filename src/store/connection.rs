@@ -1,8 +1,9 @@
 //! Connections: the writer's one, the readers' pool, and what each is told at the start.
 
 use crate::error::{Error, Result};
-use crate::exit::StartupError;
+use crate::exit::{Code, StartupError};
 use crate::metrics::{Counted, Histogram};
+use crate::store::beside::{beside, folder_of};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::config::DbConfig;
@@ -28,6 +29,9 @@ const STATEMENTS_CACHED: usize = 64;
 /// Most pages that the writer keeps, in KiB: what a commit of many bots changes must fit, or it is
 /// written twice.
 const WRITER_CACHE_KIB: u32 = 8 * 1024;
+
+/// The same for a copy that is upgraded.
+const SCRATCH_CACHE_KIB: u32 = 64 * 1024;
 
 const IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
 
@@ -115,6 +119,21 @@ pub(super) fn make_writer(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Makes it the one connection to a copy that is thrown away where something fails: it has no
+/// journal, and is flushed by whoever has made it. What is freed is overwritten as by the writer.
+pub(super) fn make_scratch(connection: &Connection) -> rusqlite::Result<()> {
+    let mode: String = connection.query_row("PRAGMA journal_mode = OFF", [], |row| row.get(0))?;
+    if mode != "off" {
+        let name = format!("journal_mode is {mode}, not off");
+        return Err(rusqlite::Error::InvalidParameterName(name));
+    }
+    connection.execute_batch(&format!(
+        "PRAGMA synchronous = OFF;
+         PRAGMA secure_delete = ON;
+         PRAGMA cache_size = -{SCRATCH_CACHE_KIB};"
+    ))
+}
+
 /// Writes the whole WAL into the file, at the start and before anybody reads: whoever copies the
 /// file alone has everything until then. On a full disk the WAL keeps it.
 pub(super) fn checkpoint_all(connection: &Connection) -> rusqlite::Result<()> {
@@ -126,6 +145,29 @@ pub(super) fn checkpoint_all(connection: &Connection) -> rusqlite::Result<()> {
         }
         _ => done,
     }
+}
+
+/// Writes all that the WAL has into the file, of which somebody has the lock. Fails where that is
+/// not possible.
+pub(super) fn empty_wal(database: &Path) -> std::result::Result<(), StartupError> {
+    let done = open(database).and_then(|connection| checkpoint_all(&connection));
+    let is_empty =
+        std::fs::metadata(beside(database, "-wal")).map_or(true, |found| found.len() == 0);
+    let why = match done {
+        Ok(()) if is_empty => return Ok(()),
+        Ok(()) => "its WAL is needed".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let message = format!("{} cannot be kept ({why}); nothing was changed.", database.display());
+    Err(StartupError::new(Code::DatabaseUnusable, message))
+}
+
+/// Lets what a statement must put aside lie in files, in the folder of the database, and not in
+/// memory. The files have no names, and go with this process. Where they lie counts for the process.
+pub(super) fn put_aside_in_files(connection: &Connection, database: &Path) -> rusqlite::Result<()> {
+    let folder = std::path::absolute(folder_of(database)).unwrap_or_default();
+    connection.pragma_update(None, "temp_store_directory", folder.to_string_lossy())?;
+    connection.execute_batch("PRAGMA temp_store = FILE")
 }
 
 thread_local! {
@@ -219,7 +261,7 @@ impl Readers {
                 "Cannot read the database {} ({error}); check its permissions.",
                 path.display()
             );
-            StartupError::new(crate::exit::Code::DatabaseUnusable, message)
+            StartupError::new(Code::DatabaseUnusable, message)
         })
     }
 

@@ -8,6 +8,8 @@ use crate::store::failure::{fail_on, unusable};
 use crate::store::options::Options;
 use crate::store::positions::Positions;
 use crate::store::restore::leftovers;
+use crate::store::stop::Stop;
+use crate::store::upgrade::replace::upgrade_locked;
 use crate::store::writer::counters::Written;
 use crate::store::writer::queue::Writer;
 use crate::store::writer::record::Recorder;
@@ -69,6 +71,7 @@ impl Store {
         let lock = file::Lock::take(&options.path)?;
         leftovers::remove(&options.path);
         file::create_private(&options.path, found)?;
+        upgrade_locked(&options.path, &Stop::default())?;
         let connection = upgrade::open(&options.path)?;
         let failed = Arc::new(watch::Sender::new(None));
         let opener = connection::opener();

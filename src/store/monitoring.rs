@@ -79,6 +79,10 @@ impl Store {
             self.size_bytes(),
         ));
         families.push(Family::gauge("store_wal_bytes", "Size of the WAL", self.wal_bytes()));
+        if let Ok(room) = self.room() {
+            let about = "Free pages of the database, which `vomeet compact` gives back";
+            families.push(Family::gauge("store_free_bytes", about, room.free_bytes));
+        }
         if let Some(free) = self.disk_free_bytes() {
             let about = "Bytes of the database's disk that are free";
             families.push(Family::gauge("disk_free_bytes", about, free));

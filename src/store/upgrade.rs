@@ -7,6 +7,7 @@ use crate::domain::Email;
 use crate::exit::{Code, StartupError};
 use crate::store::connection;
 use crate::store::failure::unusable;
+use crate::store::upgrade::steps::{STEPS, Step};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, TransactionBehavior};
 use std::fs::File;
@@ -17,16 +18,10 @@ use std::path::Path;
 pub(super) const APPLICATION_ID: i64 = 0x564f_4d54;
 /// The tables as they are.
 const SCHEMA: &str = include_str!("../../schema.sql");
-/// `STEPS[n]` brings a file from version `n + 1` to `n + 2`; a new file begins at the last version.
-const STEPS: &[&str] = &[
-    include_str!("upgrade/to_2.sql"),
-    include_str!("upgrade/to_3.sql"),
-    include_str!("upgrade/to_4.sql"),
-    include_str!("upgrade/to_5.sql"),
-    include_str!("upgrade/to_6.sql"),
-];
 /// The version from which on the domain of an address counts as the DNS has it.
 const KEYS_OF_DOMAINS: usize = 5;
+/// How often an upgrade is watched, in operations of SQLite's machine.
+pub(super) const OPERATIONS_BETWEEN_CALLS: std::ffi::c_int = 100_000;
 /// Below 3.51.3 a WAL database with two connections can be corrupted.
 const SQLITE_MIN: i32 = 3_051_003;
 
@@ -53,6 +48,40 @@ pub(super) fn open(path: &Path) -> Result<Connection, StartupError> {
     opened.map_err(|refusal| refused(path, refusal))
 }
 
+/// Upgrades a copy of `origin` that nobody else has open, without a journal: where that fails, the
+/// copy is worth nothing. `on_step` is called with the version that the next step leads to, and
+/// `on_operations` after every [`OPERATIONS_BETWEEN_CALLS`]; it returns whether to stop.
+pub(super) fn upgrade_copy(
+    copy: &Path,
+    origin: &Path,
+    on_step: &dyn Fn(i64),
+    on_operations: impl FnMut() -> bool + Send + 'static,
+) -> Result<(), StartupError> {
+    let upgraded = connection::open(copy).map_err(Refusal::Sqlite).and_then(|mut connection| {
+        if recognise(&connection, STEPS)? > STEPS.len() {
+            return Ok(());
+        }
+        connection::make_scratch(&connection)?;
+        // Indexes are sorted: in memory that would grow with the file.
+        connection::put_aside_in_files(&connection, copy)?;
+        connection.progress_handler(OPERATIONS_BETWEEN_CALLS, Some(on_operations))?;
+        bring_up_watched(&mut connection, STEPS, on_step)?;
+        connection.close().map_err(|(_, error)| Refusal::Sqlite(error))
+    });
+    upgraded.map_err(|refusal| refused(origin, refusal))
+}
+
+/// Upgrades a scratch copy that nobody has open, if it is of an older version.
+pub(crate) fn upgrade_scratch(copy: &Path) -> Result<(), StartupError> {
+    upgrade_copy(copy, copy, &|_| {}, || false)
+}
+
+/// The version of an open file that is ours, 0 for an empty one.
+pub(super) fn version_of(connection: &Connection, path: &Path) -> Result<i64, StartupError> {
+    let version = recognise(connection, STEPS).map_err(|refusal| refused(path, refusal))?;
+    Ok(i64::try_from(version).unwrap_or(i64::MAX))
+}
+
 /// Opens a file of this version or an older one for reading, and leaves it as it is.
 pub(super) fn open_as_it_is(path: &Path) -> Result<Connection, StartupError> {
     let opened = connection::open_reader(path).map_err(Refusal::Sqlite).and_then(|connection| {
@@ -70,11 +99,6 @@ pub(super) fn is_of_others(path: &Path) -> bool {
     let found = connection::open_still(path).map_err(Refusal::Sqlite);
     let found = found.and_then(|connection| recognise(&connection, STEPS));
     matches!(found, Err(Refusal::Foreign(_)))
-}
-
-/// The version of the tables that this program knows.
-pub(super) fn newest_version() -> i64 {
-    i64::try_from(STEPS.len() + 1).unwrap_or(i64::MAX)
 }
 
 /// The sentence for a file that is not opened.
@@ -142,7 +166,7 @@ impl From<rusqlite::Error> for Refusal {
 }
 
 /// The version of a file that is ours, 0 for an empty one; looks and changes nothing.
-fn recognise(connection: &Connection, steps: &[&str]) -> Result<usize, Refusal> {
+fn recognise(connection: &Connection, steps: &[Step]) -> Result<usize, Refusal> {
     let ask =
         |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let (application, version) =
@@ -166,7 +190,16 @@ fn recognise(connection: &Connection, steps: &[&str]) -> Result<usize, Refusal> 
 }
 
 /// Creates the tables, or takes the steps that are missing, all or nothing.
-fn bring_up(connection: &mut Connection, steps: &[&str]) -> Result<(), Refusal> {
+fn bring_up(connection: &mut Connection, steps: &[Step]) -> Result<(), Refusal> {
+    bring_up_watched(connection, steps, &|_| {})
+}
+
+/// The same; `on_step` is called with the version that the next step leads to.
+fn bring_up_watched(
+    connection: &mut Connection,
+    steps: &[Step],
+    on_step: &dyn Fn(i64),
+) -> Result<(), Refusal> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version = recognise(&tx, steps)?;
     if version > steps.len() {
@@ -176,9 +209,13 @@ fn bring_up(connection: &mut Connection, steps: &[&str]) -> Result<(), Refusal> 
         add_email_key(&tx)?;
         refuse_twins(&tx)?;
     }
-    match version {
-        0 => tx.execute_batch(SCHEMA)?,
-        _ => steps[version - 1..].iter().try_for_each(|step| tx.execute_batch(step))?,
+    if version == 0 {
+        tx.execute_batch(SCHEMA)?;
+    } else {
+        for (to, step) in (2..).zip(steps).skip(version - 1) {
+            on_step(to);
+            tx.execute_batch(step.sql)?;
+        }
     }
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", i64::try_from(steps.len() + 1).unwrap_or(i64::MAX))?;
@@ -205,5 +242,9 @@ fn refuse_twins(connection: &Connection) -> Result<(), Refusal> {
     if twins.is_empty() { Ok(()) } else { Err(Refusal::Twins(twins.join("; "))) }
 }
 
+pub(super) mod kept;
+pub(super) mod plan;
+pub(super) mod replace;
 pub(super) mod shape;
+pub(super) mod steps;
 mod tests;

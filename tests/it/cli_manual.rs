@@ -10,6 +10,7 @@ use vomeet::exit::{CODES, Code};
 const COMMANDS: &[(&str, &[&str])] = &[
     ("serve", &[]),
     ("init", &[]),
+    ("demo", &[]),
     ("status", &[]),
     ("config", &["check", "show"]),
     ("user", &["add", "list", "show", "set", "disable", "enable", "remove"]),
@@ -29,6 +30,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("scan", &[]),
     ("reload", &[]),
     ("service", &["install", "uninstall"]),
+    ("upgrade", &[]),
+    ("compact", &[]),
     ("completions", &[]),
     ("man", &[]),
 ];

@@ -3,7 +3,9 @@
 use crate::bots;
 use crate::client::Answer;
 use crate::contract::real_path;
+use crate::local::{ask_whole, socket_of};
 use crate::open_links::link;
+use crate::process::Launch;
 use crate::segments::one_meeting;
 use crate::server::{Server, Setup};
 use flate2::read::GzDecoder;
@@ -35,6 +37,17 @@ fn try_example(route: &Route) -> Answer {
             setup.set("VOMEET_BACKUP_FOLDER", &folder).set("VOMEET_BACKUP_EVERY", "").start();
         let body: Value = serde_json::from_str(route.example).expect("JSON");
         return server.post(&path).admin().json(&body).send();
+    }
+    if route.path == "/admin/compact" {
+        // By the admin socket alone.
+        let folder = tempfile::tempdir().expect("a folder");
+        let _server = Launch::serve(folder.path()).start();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}",
+            route.example.len()
+        );
+        let request = format!("{head}\r\nConnection: close\r\n\r\n{}", route.example);
+        return ask_whole(&socket_of(folder.path()), &request).expect("an answer");
     }
     let (server, token, session) = one_meeting();
     if route.path.starts_with("/admin/keys/") {

@@ -1,7 +1,7 @@
 //! Who reaches the private socket, and the database where no server runs; what they may do there.
 
 use crate::cli::{done, refused, vomeet};
-use crate::client::PATIENCE;
+use crate::client::{Answer, PATIENCE};
 use crate::process::{BINARY, Launch};
 use serde_json::{Value, json};
 use std::fs::{self, Permissions};
@@ -28,14 +28,20 @@ pub fn mode_of(socket: &Path) -> u32 {
 /// Sends a request over the private socket and reads to the end of the connection: the status and
 /// the body.
 pub fn ask(socket: &Path, head: &str) -> io::Result<(u16, Value)> {
+    let answer = ask_whole(socket, &format!("{head}\r\nConnection: close\r\n\r\n"))?;
+    Ok((answer.status, serde_json::from_slice(&answer.body).unwrap_or_default()))
+}
+
+/// Sends a whole request over the private socket, of which the connection ends with its answer.
+pub fn ask_whole(socket: &Path, request: &str) -> io::Result<Answer> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    Ok((status, serde_json::from_str(body).unwrap_or_default()))
+    Ok(Answer { status, headers: Vec::new(), body: body.as_bytes().to_vec() })
 }
 
 #[test]

@@ -41,11 +41,13 @@
 //! | [`runner_demo`], [`runner_docker`] | the demo bot and its callbacks; containers, with a stub of an engine |
 //! | [`cli`], [`cli_words`], [`cli_requests`], [`cli_manual`] | the commands with and without a server; what they understand, ask and say; the manual |
 //! | [`cli_init`], [`clients_page`], [`open_links`] | the first files of a server; the Python client that it hands out; `vomeet open` |
+//! | [`demo`] | `vomeet demo`: what it shows, and that it leaves nothing |
 //! | [`files`] | the database as a file: copied, linked, mounted, in a shared folder |
 //! | [`backup`], [`backup_target`], [`backup_verify`] | backups of servers and of files at rest; where they are written; what is none |
 //! | [`backups`], [`backup_drill`] | the schedule and the routes; backups tried out |
 //! | [`backup`], [`backups`], [`backup_drill`] | backups of servers and of files at rest, and what is none; the schedule and the routes; backups tried out |
 //! | [`restore`], [`restore_again`], [`restore_state`], [`restore_refusals`], [`restore_kill`] | a backup restored: who lost access, who was erased, ids, the audit log; restores after restores, and which files are read; meetings and events; what is refused; kills and random histories |
+//! | [`upgrade`], [`upgrade_copies`], [`compact`] | files of older versions, and backups of them; free pages given back |
 //! | [`lenient`] | what is taken although it is not written as it should be |
 //! | [`cli_output`] | answers of commands that cannot be written |
 //! | [`erasure_steps`] | a user's deletion, decided at once and carried out in steps |
@@ -104,6 +106,7 @@ mod cli_output;
 mod cli_requests;
 mod cli_words;
 mod clients_page;
+mod compact;
 mod config;
 mod config_admin_key;
 mod config_faults;
@@ -115,6 +118,7 @@ mod cost;
 mod declared;
 mod deliveries;
 mod delivery_list;
+mod demo;
 mod disk;
 mod disk_faults;
 mod dispatcher;
@@ -190,6 +194,8 @@ mod tls;
 mod tls_files;
 mod tokens;
 mod transcripts;
+mod upgrade;
+mod upgrade_copies;
 mod usage;
 mod usage_bots;
 mod usage_lists;

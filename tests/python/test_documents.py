@@ -19,7 +19,18 @@ TARGET = re.compile(r"\bmake ([a-z][a-z-]*)")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#([^)\s]+))?\)|\]\(#([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 # What stands in the root of the repository and not only on somebody's machine, where paths may begin.
-FOLDERS = {".cargo", ".ci", "benches", "clients", "deploy", "docs", "nbs", "src", "tests"}
+FOLDERS = {
+    ".cargo",
+    ".ci",
+    "benches",
+    "clients",
+    "contrib",
+    "deploy",
+    "docs",
+    "nbs",
+    "src",
+    "tests",
+}
 # These speak of the repository alone, so a file that they name without a folder stands in its root.
 OF_THE_REPOSITORY = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"]
 # A type, a function or a constant as Rust writes it: `Feed::deliver`, `create_token`, `Error`.

@@ -21,14 +21,20 @@ NOT_RUN = {
     "docs/bots.md": ["import json, os, signal, sys, time, urllib.request"],
     "docs/deployment.md": [
         "cargo run --release",
-        "sudo install -m 755 target/release/vomeet /usr/local/bin/vomeet",
-        "docker build -f deploy/Containerfile -t vomeet .",
+        "sudo target/release/vomeet service install",
+        "sudo apt install ./target/package/vomeet_0.1.0-1_amd64.deb",
+        "cd contrib/container",
+        "docker build -f contrib/container/Containerfile -t vomeet .",
+        "vomeet upgrade --check /var/lib/vomeet/vomeet.db",
+        "vomeet compact",
     ],
     # Here without a server; test_command_line.py runs it with one.
     "docs/command-line.md": [
         "vomeet completions bash | sudo tee /etc/bash_completion.d/vomeet > /dev/null",
     ],
+    "docs/clients.md": [],
     "docs/console.md": ["vomeet open"],
+    "docs/demo.md": ["vomeet demo"],
     "docs/webhooks.md": [
         'curl -X POST http://localhost:18056/user/webhook/test -H "X-API-Key: $API_TOKEN"',
         "{",

@@ -10,7 +10,7 @@ import pytest
 from machine import REPOSITORY, Machine
 
 SCRIPT = "tests/prerequisites.sh"
-GROUPS = ["rust", "python", "browser", "bench", "check", "lint"]
+GROUPS = ["rust", "python", "browser", "bench", "package", "container", "check", "lint"]
 STRACE_BY_APT = [
     "apt-get update --quiet",
     "apt-get install --quiet --yes --no-install-recommends strace",
@@ -61,6 +61,10 @@ def test_nothing_is_said_or_done_where_nothing_is_missing(machine, group, as_roo
         ("python", "groff", "groff-base"),
         ("browser", "chromium", "chromium"),
         ("bench", "wrk", "wrk"),
+        ("package", "mmdebstrap", "mmdebstrap"),
+        ("package", "dpkg-shlibdeps", "dpkg-dev"),
+        ("package", "ip", "iproute2"),
+        ("container", "musl-gcc", "musl-tools"),
     ],
 )
 def test_root_installs_what_a_group_needs(machine, group, tool, package):
@@ -73,7 +77,7 @@ def test_root_installs_what_a_group_needs(machine, group, tool, package):
 
 
 def test_a_group_does_not_ask_for_what_others_need(machine):
-    machine.remove("strace", "jq", "chromium", "wrk", "python3")
+    machine.remove("strace", "jq", "chromium", "wrk", "mmdebstrap", "python3")
     assert machine.run(SCRIPT, "check", "lint").returncode == 0
 
 
@@ -286,6 +290,8 @@ def test_this_machine_has_what_the_running_tests_need(machine):
         ("snapshots", "rust"),
         ("browser", "browser"),
         ("bench", "bench"),
+        ("package", "package"),
+        ("container-test", "container"),
     ],
 )
 def test_a_command_looks_first_for_what_it_needs(target, groups, tmp_path):

@@ -1,8 +1,9 @@
-//! The demo bot, which the program carries: it plays a short meeting, through the same callbacks as
+//! The demo bot, which the program carries: it plays a meeting, through the same callbacks as
 //! any other bot.
 
 use crate::bots::launch::{BotExit, LaunchSpec};
-use crate::bots::runners::script::{Line, SCRIPT};
+use crate::bots::runners::script::{LONG, Line, SHORT};
+use crate::config::{Bots, DemoMeeting};
 use crate::domain::MeetingId;
 use crate::http_client::Connection;
 use bytes::Bytes;
@@ -20,8 +21,10 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-/// From one step to the next; a meeting has 21.
-const PACE: Duration = Duration::from_millis(1200);
+/// From one step of the short meeting to the next; it has 21.
+const SHORT_PACE: Duration = Duration::from_millis(1200);
+/// The same of the long one, which takes more than two minutes.
+const LONG_PACE: Duration = Duration::from_millis(2400);
 /// How often a callback is tried.
 const TRIES: usize = 3;
 /// Longest wait for the response to a callback.
@@ -55,15 +58,25 @@ struct Playing {
 /// Runs demo bots.
 pub(crate) struct Demos {
     pace: Duration,
+    lines: &'static [Line],
     socket: Option<PathBuf>,
     playing: Mutex<HashMap<MeetingId, Playing>>,
 }
 
 impl Demos {
-    /// A runner whose bots wait for `pace` between two steps; 1.2 s where it is not given. They
+    /// A runner whose bots play the chosen meeting, at its own pace or at the one that is set. They
     /// report through the admin socket where one is given, whatever address they are told.
-    pub(crate) fn new(pace: Option<Duration>, socket: Option<PathBuf>) -> Self {
-        Self { pace: pace.unwrap_or(PACE), socket, playing: Mutex::default() }
+    pub(crate) fn new(bots: &Bots) -> Self {
+        let (lines, pace) = match bots.demo_meeting {
+            DemoMeeting::Short => (SHORT, SHORT_PACE),
+            DemoMeeting::Long => (LONG, LONG_PACE),
+        };
+        Self {
+            pace: bots.demo_pace.unwrap_or(pace),
+            lines,
+            socket: bots.demo_socket.clone(),
+            playing: Mutex::default(),
+        }
     }
 
     /// Starts a bot, and returns its handle.
@@ -71,7 +84,7 @@ impl Demos {
         let callbacks = Callbacks::of(spec, self.socket.clone())?;
         let (leave, leave_receiver) = watch::channel(false);
         let (exit_sender, exit) = watch::channel(None);
-        let bot = DemoBot { pace: self.pace, callbacks };
+        let bot = DemoBot { pace: self.pace, lines: self.lines, callbacks };
         tokio::spawn(async move {
             let exit = bot.play(leave_receiver).await;
             exit_sender.send_replace(Some(exit));
@@ -112,6 +125,7 @@ impl Demos {
 
 struct DemoBot {
     pace: Duration,
+    lines: &'static [Line],
     callbacks: Callbacks,
 }
 
@@ -141,7 +155,7 @@ impl DemoBot {
         for state in ["joining", "awaiting_admission", "started"] {
             self.report_state(state).await?;
         }
-        for line in SCRIPT {
+        for line in self.lines {
             if let Some(text) = line.at_first {
                 self.report_segment(line, text).await?;
             }

@@ -8,12 +8,11 @@ use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
 use crate::store::backup::room::Room;
 use crate::store::backup::target::{Target, cannot_write};
-use crate::store::backup::verify::{
-    BackupReport, Stop, compare, count_rows, stop_at, verify_unlocked,
-};
+use crate::store::backup::verify::{BackupReport, compare, count_rows, stop_at, verify_unlocked};
 use crate::store::doors::Store;
 use crate::store::failure::fail_on;
 use crate::store::file::{Found, Lock, OwnLog};
+use crate::store::stop::Stop;
 use crate::store::{beside, connection, file, upgrade};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode};

@@ -1,6 +1,7 @@
 //! The first bytes of a file: whether it can be a backup, told without opening it as a database.
 
-use crate::store::upgrade::{APPLICATION_ID, newest_version};
+use crate::store::upgrade::APPLICATION_ID;
+use crate::store::upgrade::steps::newest_version;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;

@@ -5,6 +5,6 @@ pub(crate) mod header;
 pub(crate) mod name;
 pub(crate) mod note;
 mod room;
-mod still;
+pub(super) mod still;
 pub(crate) mod target;
 pub(crate) mod verify;

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 /// A server has the file open.
 #[derive(Debug)]
-pub(super) struct InUse;
+pub(in crate::store) struct InUse;
 
 /// Keeps servers from opening the file as long as this is kept. Nothing is made beside it: where no
 /// server ever had it open, there is nothing to hold.
-pub(super) fn hold_still(path: &Path) -> Result<Option<File>, InUse> {
+pub(in crate::store) fn hold_still(path: &Path) -> Result<Option<File>, InUse> {
     let Ok(lock) = File::open(beside(path, ".lock")) else { return Ok(None) };
     match lock.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Err(InUse),
@@ -20,7 +20,7 @@ pub(super) fn hold_still(path: &Path) -> Result<Option<File>, InUse> {
 
 /// A log beside the file that is not empty: it has what was written last, or belongs to another
 /// file, which had the same name.
-pub(super) fn find_log(path: &Path) -> Option<PathBuf> {
+pub(in crate::store) fn find_log(path: &Path) -> Option<PathBuf> {
     let logs = ["-wal", "-journal"].map(|suffix| beside(path, suffix));
     logs.into_iter().find(|log| fs::metadata(log).is_ok_and(|found| found.len() > 0))
 }

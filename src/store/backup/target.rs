@@ -152,7 +152,7 @@ fn exists(path: &Path) -> Error {
 }
 
 /// Renames a file, unless the name is taken.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+pub(in crate::store) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         // Not every file system can; then a second name is made, which never replaces one either.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {

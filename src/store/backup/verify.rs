@@ -7,36 +7,19 @@ use crate::store::audit::read::verify as verify_audit;
 use crate::store::backup::header::{self, Header, NoBackup};
 use crate::store::backup::still::{find_log, hold_still};
 use crate::store::connection;
+use crate::store::stop::Stop;
 use crate::store::upgrade::shape;
 use rusqlite::{Connection, ErrorCode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::c_int;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use utoipa::ToSchema;
 
 /// How often a long statement looks whether it is to stop, in steps of SQLite's machine.
 const STEPS_BETWEEN_LOOKS: c_int = 100_000;
 /// Most faults of the pages that are looked for.
 const FAULTS_MAX: u32 = 20;
-
-/// Asks a backup or a verification to stop.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Stops it, soon.
-    pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it is to stop.
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// What is in a backup that was verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -54,6 +54,8 @@ pub(super) fn prepare(
     as_of: Time,
     backup_head: &str,
 ) -> std::result::Result<Changes, StartupError> {
+    // One of an older version; it is a copy, so that nothing of it is kept.
+    upgrade::upgrade_copy(work, &wanted.backup, &|_| {}, || false)?;
     let db = upgrade::open(work)?;
     let mut changes = Changes::default();
     db.execute_batch(TABLES).map_err(failed)?;

@@ -4,7 +4,7 @@
 use crate::domain::Time;
 use crate::exit::{Code, StartupError};
 use crate::store::backup::name::time_of;
-use crate::store::backup::verify::{BackupReport, Stop, verify};
+use crate::store::backup::verify::{BackupReport, verify};
 use crate::store::beside::{create_new, resolve};
 use crate::store::doors::Store;
 use crate::store::file::Lock;
@@ -15,6 +15,8 @@ use crate::store::restore::leftovers;
 use crate::store::restore::source::{self, Present};
 use crate::store::restore::swap::{cannot_write, require_room, swap};
 use crate::store::restore::wanted::Wanted;
+use crate::store::stop::Stop;
+use crate::store::upgrade::steps::grown;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -109,7 +111,10 @@ impl Restore {
             }
         }
         wanted.since = named;
-        require_room(&wanted.database, report.bytes)?;
+        let read = wanted.since.iter().chain([&wanted.database]);
+        // The copy of the backup with what it is changed by, and one of a file that is read.
+        let copies = grown(report.bytes, report.file_version) + source::readable_bytes(read);
+        require_room(&wanted.database, report.bytes + copies)?;
         let as_of = time_of_backup(&wanted.backup)?.min(wanted.actor.at);
         Ok(Self { wanted, as_of, report, present, _locks: locks })
     }

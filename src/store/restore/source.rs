@@ -7,6 +7,7 @@ use crate::store::backup::verify::faults;
 use crate::store::failure::unusable;
 use crate::store::file::{self, Found, Lock, OwnLog};
 use crate::store::restore::leftovers;
+use crate::store::upgrade::steps::grown;
 use crate::store::{beside, connection, upgrade};
 use rusqlite::backup::Backup;
 use std::path::{Path, PathBuf};
@@ -90,7 +91,7 @@ pub(super) fn readable(path: &Path, database: &Path) -> Result<PathBuf, StartupE
         let message = format!("{} cannot be read ({error}).", path.display());
         StartupError::new(Code::DatabaseUnusable, message)
     };
-    if version.map_err(|error| failed(&error))? == upgrade::newest_version() {
+    if version.map_err(|error| failed(&error))? == upgrade::steps::newest_version() {
         return Ok(path.to_owned());
     }
     let older = leftovers::older(database);
@@ -101,8 +102,26 @@ pub(super) fn readable(path: &Path, database: &Path) -> Result<PathBuf, StartupE
         .and_then(|backup| backup.run_to_completion(STEP_PAGES, Duration::ZERO, None))
         .map_err(|error| failed(&error))?;
     drop(copy);
-    drop(upgrade::open(&older)?);
+    upgrade::upgrade_copy(&older, path, &|_| {}, || false)?;
     Ok(older)
+}
+
+/// How many bytes the largest copy takes that [`readable`] makes of these files, at most.
+pub(super) fn readable_bytes<'a>(files: impl Iterator<Item = &'a PathBuf>) -> u64 {
+    let mut largest = 0;
+    for file in files {
+        if let Some((version, _)) = upgrade::older_version(file) {
+            let version = i64::try_from(version).unwrap_or(i64::MAX);
+            largest = largest.max(grown(size_with_wal(file), version));
+        }
+    }
+    largest
+}
+
+/// Size of a database with its WAL, in bytes.
+fn size_with_wal(database: &Path) -> u64 {
+    let size = |file: &Path| std::fs::metadata(file).map_or(0, |found| found.len());
+    size(database) + size(&beside::beside(database, "-wal"))
 }
 
 /// The latest time that stands in a backup, in milliseconds.

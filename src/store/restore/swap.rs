@@ -18,13 +18,12 @@ const ROOM_LEFT_BYTES: u64 = 16 * 1024 * 1024;
 /// What may hold some of a database beside it.
 const LOGS: [&str; 2] = ["-wal", "-journal"];
 
-/// Fails where the disk has no room for the copy of the backup, with what it is changed by, and for
-/// the file that is kept.
-pub(super) fn require_room(database: &Path, backup_bytes: u64) -> Result<(), StartupError> {
+/// Fails where the disk has no room for the copies that are made, and for the file that is kept.
+pub(super) fn require_room(database: &Path, copies_bytes: u64) -> Result<(), StartupError> {
     let size = |path: PathBuf| fs::metadata(path).map_or(0, |found| found.len());
     let present: u64 =
         ["", "-wal", "-journal"].map(|part| size(beside(database, part))).iter().sum();
-    let wanted = 2 * backup_bytes + present + ROOM_LEFT_BYTES;
+    let wanted = copies_bytes + present + ROOM_LEFT_BYTES;
     let folder = folder_of(database);
     let disk = statvfs(folder).map_err(|error| cannot_write(folder, &error.into()))?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
@@ -52,7 +51,7 @@ pub(super) fn swap(
     let flush = || File::open(&work)?.sync_all();
     flush().map_err(|error| cannot_write(&work, &error))?;
     if *present == Present::Sound {
-        empty_wal(database)?;
+        connection::empty_wal(database)?;
     }
     let kept = kept_name(database, now);
     let mut is_kept = false;
@@ -96,23 +95,6 @@ fn half_done(database: &Path, kept: Option<&PathBuf>, error: &io::Error) -> Star
 pub(super) fn kept_name(database: &Path, now: Time) -> PathBuf {
     let instant = Timestamp::from_millisecond(now.as_millis()).unwrap_or_default();
     beside(database, &format!(".before-restore-{}", instant.strftime("%Y%m%dT%H%M%S%.3fZ")))
-}
-
-/// Writes all that the WAL has into the file.
-fn empty_wal(database: &Path) -> Result<(), StartupError> {
-    let checkpoint = || {
-        let connection = connection::open(database)?;
-        connection::checkpoint_all(&connection)
-    };
-    let done = checkpoint().map_err(|error| error.to_string());
-    let is_empty = fs::metadata(beside(database, "-wal")).map_or(true, |found| found.len() == 0);
-    let why = match done {
-        Ok(()) if is_empty => return Ok(()),
-        Ok(()) => "its WAL is needed".to_owned(),
-        Err(why) => why,
-    };
-    let message = format!("{} cannot be kept ({why}); nothing was changed.", database.display());
-    Err(StartupError::new(Code::DatabaseUnusable, message))
 }
 
 /// Copies one file, and gives the copy its name once it is whole. False where there is none.

@@ -1,6 +1,7 @@
 //! Whether a file has the tables of its version, and nothing else.
 
-use crate::store::upgrade::{SCHEMA, newest_version};
+use crate::store::upgrade::SCHEMA;
+use crate::store::upgrade::steps::newest_version;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 

@@ -254,7 +254,7 @@ fn tokens_get_their_lifetimes_and_chains() {
 fn a_step_that_fails_leaves_the_file_as_it_was() {
     let [mut connection, ..] = older();
     let before = shape(&connection);
-    let steps = &[STEPS[0], "CREATE TABLE users (x)"];
+    let steps = &[STEPS[0], Step { sql: "CREATE TABLE users (x)", ..STEPS[1] }];
     assert!(bring_up(&mut connection, steps).is_err());
     assert_eq!(shape(&connection), before);
     assert_eq!(
@@ -301,5 +301,66 @@ fn foreign_and_newer_files_are_refused() {
             panic!("accepted: {prepare}")
         };
         assert!(why.contains(expected), "{prepare}: {why}");
+    }
+}
+
+/// Rows of each table that a file of this version has, so many of each.
+fn fill(connection: &Connection, version: usize, count: i64) {
+    let numbers = "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)";
+    let mut rows = vec![
+        "INSERT INTO users (id, email, email_key, max_concurrent_bots, data, created_at)
+           SELECT i, i || '@b.c', i || '@b.c', 1, '{}', 0 FROM n",
+        "INSERT INTO tokens (id, user_id, hash, hint, created_at) SELECT i, i, randomblob(32), 'AbCd', 0 FROM n",
+        "INSERT INTO meetings (id, user_id, platform, status, data, created_at, updated_at)
+           SELECT i, i, 'teams', 'completed', '{}', 0, 7 FROM n",
+    ];
+    if version >= 2 {
+        rows.push("INSERT INTO sessions (id, meeting_id, uid, bot_name, started_at) SELECT i, i, 'u' || i, 'Vomeet', 0 FROM n");
+    }
+    if (2..5).contains(&version) {
+        rows.push(
+            "INSERT INTO segments (meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, speaker,
+                created_at, updated_at)
+              SELECT i, i, m.at, m.at, m.at, m.at, 'good morning to all of you', 'Ada', 0, 0
+              FROM n, (SELECT 1000 AS at UNION ALL SELECT 2000 UNION ALL SELECT 3000 UNION ALL SELECT 4000) m",
+        );
+    }
+    if version == 3 {
+        rows.push(
+            "INSERT INTO audit (id, at, actor, action, subject, user_id, details_hash, hash)
+              SELECT i, 0, 'file', 'user.create', 'user', i, zeroblob(32), zeroblob(32) FROM n",
+        );
+        rows.push("INSERT INTO audit_details (audit_id, user_id, salt, after) SELECT i, i, zeroblob(8), '{\"id\":1}' FROM n");
+    }
+    for row in rows {
+        connection.execute(&format!("{numbers} {row}"), [count + 9]).expect(row);
+    }
+}
+
+/// The estimate of an upgrade, and the bar, are as good as what a row is said to cost.
+#[test]
+fn a_step_costs_what_it_is_said_to_cost() {
+    const COUNT: i64 = 3000;
+    for (version, mut connection) in (1..).zip(older()) {
+        fill(&connection, version, COUNT);
+        let rows =
+            plan::count(&connection, i64::try_from(version).expect("small")).expect("counts");
+        let step = &STEPS[version - 1];
+        let estimated: u64 = step.operations.iter().map(|(table, each)| rows[*table] * each).sum();
+        let counted = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let count = std::sync::Arc::clone(&counted);
+        let note = move || {
+            count.fetch_add(100, std::sync::atomic::Ordering::Relaxed);
+            false
+        };
+        add_email_key(&connection).expect("a function");
+        connection.progress_handler(100, Some(note)).expect("a handler");
+        let tx = connection.transaction().expect("a transaction");
+        tx.execute_batch(step.sql).expect("a step");
+        tx.commit().expect("a commit");
+        let counted = counted.load(std::sync::atomic::Ordering::Relaxed);
+        println!("version {version}: {estimated} estimated, {counted} counted, {rows:?}");
+        let error = estimated.abs_diff(counted);
+        assert!(error <= counted / 3 + 20_000, "version {version}: {estimated}, but {counted}");
     }
 }

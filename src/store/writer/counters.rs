@@ -36,6 +36,8 @@ pub(crate) struct Counters {
     checkpoints: [AtomicU64; 3],
     /// Whether the reserve of the disk is gone.
     pub(crate) is_disk_full: AtomicBool,
+    /// Whether the file is compacted, and writes wait.
+    pub(crate) is_compacting: AtomicBool,
 }
 
 impl Default for Counters {
@@ -50,6 +52,7 @@ impl Default for Counters {
             checkpoint_times: Histogram::of_times(),
             checkpoints: Default::default(),
             is_disk_full: AtomicBool::new(false),
+            is_compacting: AtomicBool::new(false),
         }
     }
 }

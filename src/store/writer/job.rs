@@ -146,5 +146,7 @@ pub(crate) enum Message {
     Checkpoint(oneshot::Sender<Result<bool>>),
     /// Answer, and do nothing.
     Ping(oneshot::Sender<Result<()>>),
+    /// Write the file anew without its free pages.
+    Compact(oneshot::Sender<Result<()>>),
     Stop,
 }

@@ -44,6 +44,7 @@ impl Writer {
         };
         let counters = Arc::new(Counters::default());
         let writer_thread = WriterThread {
+            path: options.path.clone(),
             files,
             positions,
             reserve: Reserve::take(&options.path),
@@ -77,6 +78,12 @@ impl Writer {
     pub(crate) async fn ping(&self) -> Result<()> {
         let (reply, answer) = oneshot::channel();
         self.ask(Message::Ping(reply), answer).await
+    }
+
+    /// Writes the file anew without its free pages, after all writes that wait; others wait behind it.
+    pub(crate) async fn compact(&self) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Message::Compact(reply), answer).await
     }
 
     async fn ask<T>(&self, message: Message, answer: oneshot::Receiver<Result<T>>) -> Result<T> {

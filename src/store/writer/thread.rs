@@ -8,11 +8,13 @@ use crate::store::failure::fail_on;
 use crate::store::file::Files;
 use crate::store::positions::Positions;
 use crate::store::reserve::Reserve;
+use crate::store::vacuum::vacuum;
 use crate::store::writer::counters::{Checkpointed, Counters};
 use crate::store::writer::job::{Job, Message, commit_batch};
 use crate::store::writer::record::Recorder;
 use crate::store::writer::verb::Change;
 use rusqlite::{Connection, Row};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -31,6 +33,7 @@ const IDLE_TIME: Duration = Duration::from_millis(500);
 
 /// What the writer's thread owns.
 pub(crate) struct WriterThread {
+    pub(crate) path: PathBuf,
     pub(crate) connection: Connection,
     pub(crate) files: Arc<Files>,
     pub(crate) positions: Arc<Positions>,
@@ -71,6 +74,10 @@ impl WriterThread {
                 }
                 // Whoever asked may have gone.
                 Message::Ping(reply) => drop(reply.send(Ok(()))),
+                Message::Compact(reply) => {
+                    self.counters.taken.fetch_add(1, Ordering::AcqRel);
+                    let _ = reply.send(self.compact());
+                }
                 Message::Stop => break,
             }
         }
@@ -137,6 +144,20 @@ impl WriterThread {
             return self.checkpoint("PASSIVE").map(drop);
         }
         Ok(())
+    }
+
+    /// Writes the file anew without its free pages. All of it is in the WAL then, which is
+    /// checkpointed by whoever has asked.
+    fn compact(&mut self) -> Result<()> {
+        if let Some(cause) = &*self.failed.borrow() {
+            return Err(Error::StoreFailed(cause.clone()));
+        }
+        self.files.still_there()?;
+        self.counters.is_compacting.store(true, Ordering::Release);
+        let compacted = vacuum(&self.path);
+        self.counters.is_compacting.store(false, Ordering::Release);
+        self.wal_pending = true;
+        compacted.inspect_err(|error| fail_on(error, &self.failed))
     }
 
     /// Checkpoints the whole WAL and truncates it. It waits for a reader that needs the WAL, at

@@ -1,0 +1,187 @@
+"""What the Debian package, the container and the release are made of agrees with itself and with the server."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import tomllib
+import yaml
+from machine import REPOSITORY
+
+MANIFEST = tomllib.loads((REPOSITORY / "Cargo.toml").read_text(encoding="utf-8"))
+DEB = MANIFEST["package"]["metadata"]["deb"]
+VERSION = MANIFEST["package"]["version"]
+CONTAINER = "contrib/container/Containerfile"
+# The package's unit is that of the repository but for these lines: where it lies, whose it is.
+PACKAGED = {
+    "ExecStart": [
+        "/usr/bin/vomeet serve --config /etc/vomeet/vomeet.toml --database /var/lib/vomeet/vomeet.db"
+    ],
+    "User": ["vomeet"],
+    "Group": ["vomeet"],
+    "DynamicUser": [],
+}
+RELEASED = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "clients/python/src/vomeet_client/__init__.py",
+    "contrib/release",
+]
+
+
+def text_of(file):
+    return (REPOSITORY / file).read_text(encoding="utf-8")
+
+
+def unit(file):
+    """The settings of a unit: each name with its values."""
+    settings = {}
+    for line in text_of(file).splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            settings.setdefault(name, []).append(value)
+    return settings
+
+
+def test_the_two_units_differ_in_where_they_lie_and_whose_they_are():
+    expected = unit("deploy/vomeet.service") | PACKAGED
+    expected = {name: values for name, values in expected.items() if values}
+    assert unit("deploy/debian/vomeet.service") == expected
+
+
+def test_the_package_has_what_its_unit_and_its_scripts_name():
+    places = [destination for _, destination, _ in DEB["assets"]]
+    assert "usr/bin/" in places
+    # What lies in /etc is a configuration file of the package without being said.
+    assert ["vomeet.toml", "etc/vomeet/vomeet.toml", "644"] in DEB["assets"]
+    assert DEB["systemd-units"]["unit-scripts"] == DEB["maintainer-scripts"] == "deploy/debian"
+    credential = unit("deploy/debian/vomeet.service")["LoadCredential"][0].partition(":")[2]
+    for script in ("postinst", "postrm"):
+        assert credential in text_of(f"deploy/debian/{script}")
+        assert "\n#DEBHELPER#\n" in text_of(f"deploy/debian/{script}")
+    [user] = unit("deploy/debian/vomeet.service")["User"]
+    assert re.search(
+        rf"adduser --system .* {user}$", text_of("deploy/debian/postinst"), re.MULTILINE
+    )
+
+
+def test_every_file_of_the_package_is_in_the_repository_or_written_by_the_binary():
+    script = text_of("contrib/package")
+    for source, _, _ in DEB["assets"]:
+        if source.startswith("target/package/files/"):
+            assert (
+                f"$STAGE/{Path(source).parent.name if '*' in source else Path(source).name}"
+                in script
+            )
+        elif source != "target/release/vomeet":
+            assert list(REPOSITORY.glob(source)) != [], source
+
+
+def instructions():
+    """The instructions of the Containerfile's last image: each name with its arguments."""
+    joined = text_of(CONTAINER).replace("\\\n", " ")
+    last = joined[joined.rindex("\nFROM ") :]
+    lines = [line for line in last.splitlines() if line and not line.startswith("#")]
+    return [tuple(line.split(" ", 1)) for line in lines]
+
+
+def test_the_image_is_built_with_the_oldest_compiler_that_will_do():
+    assert f"/rust:{MANIFEST['package']['rust-version']}-" in text_of(CONTAINER)
+
+
+def test_the_image_holds_a_binary_and_a_folder_of_a_user_who_is_not_root():
+    image = instructions()
+    assert image[0] == ("FROM", "scratch")
+    [(_, user)] = [line for line in image if line[0] == "USER"]
+    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", user)
+    copied = [arguments.split() for name, arguments in image if name == "COPY"]
+    assert [words[-1] for words in copied] == ["/usr/bin/vomeet", "/data"]
+    assert f"--chown={user}" in copied[1]
+    assert ("VOLUME", "/data") in image
+    [(_, check)] = [line for line in image if line[0] == "HEALTHCHECK"]
+    assert check.endswith('CMD ["vomeet", "health"]')
+    [(_, environment)] = [line for line in image if line[0] == "ENV"]
+    assert "VOMEET_DATABASE=/data/vomeet.db" in environment.split()
+    [port] = [arguments for name, arguments in image if name == "EXPOSE"]
+    assert f"VOMEET_LISTEN=0.0.0.0:{port}" in environment.split()
+
+
+def test_the_variables_of_image_and_compose_file_are_settings():
+    settings = set(re.findall(r"\[([A-Z_]+)\]$", text_of("vomeet.toml"), re.MULTILINE))
+    [environment] = [arguments for name, arguments in instructions() if name == "ENV"]
+    variables = {word.partition("=")[0] for word in environment.split()} - {"PATH"}
+    service = yaml.safe_load(text_of("contrib/container/compose.yaml"))["services"]["vomeet"]
+    variables |= set(service["environment"])
+    assert len(variables) == 3
+    assert variables - settings == set()
+
+
+def test_the_compose_file_runs_that_image_with_its_volume_and_a_secret():
+    compose = yaml.safe_load(text_of("contrib/container/compose.yaml"))
+    service = compose["services"]["vomeet"]
+    folder = REPOSITORY / "contrib/container" / service["build"]["context"]
+    assert folder.resolve() == REPOSITORY
+    assert (folder / service["build"]["dockerfile"]).samefile(REPOSITORY / CONTAINER)
+    [volume] = service["volumes"]
+    name, _, place = volume.partition(":")
+    assert name in compose["volumes"]
+    assert ("VOLUME", place) in instructions()
+    [port] = service["ports"]
+    assert port == "127.0.0.1:18056:18056"
+    [secret] = service["secrets"]
+    assert service["environment"]["ADMIN_API_TOKEN_FILE"] == f"/run/secrets/{secret}"
+    assert list(compose["secrets"]) == [secret]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The files that a release compares, where a test may change them."""
+    for file in RELEASED:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / file, tmp_path / file)
+    return tmp_path
+
+
+def release(checkout, *arguments):
+    command = [checkout / "contrib/release", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_version_numbers_of_a_release_agree(checkout):
+    done = release(checkout, "--check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"version {VERSION} in Cargo.toml, Cargo.lock and clients/python\n"
+
+
+@pytest.mark.parametrize("file", RELEASED[1:3])
+def test_a_release_whose_version_numbers_differ_is_refused(checkout, file):
+    path = checkout / file
+    changed = re.sub(
+        rf'((?:name = "vomeet"\nversion|__version__) = )"{re.escape(VERSION)}"',
+        r'\1"9.9.9"',
+        path.read_text(encoding="utf-8"),
+    )
+    path.write_text(changed, encoding="utf-8")
+    done = release(checkout, "--check")
+    assert done.returncode == 1
+    assert f"has version 9.9.9, Cargo.toml {VERSION}" in done.stderr
+
+
+def test_a_dry_run_prints_the_steps_and_takes_none():
+    before = set((REPOSITORY / "target").glob("release-*"))
+    done = release(REPOSITORY, "--dry-run")
+    assert (done.returncode, done.stderr) == (0, "")
+    steps = [line for line in done.stdout.splitlines() if line.startswith("+ ")]
+    for words in ("cargo build --release --locked", "contrib/package", "cyclonedx", "sha256sum"):
+        assert [step for step in steps if words in step] != [], words
+    assert set((REPOSITORY / "target").glob("release-*")) == before
+
+
+def test_what_a_release_does_not_know_is_refused():
+    done = release(REPOSITORY, "--nothing")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "release: say --dry-run, --check or nothing.\n",
+    )
