@@ -188,6 +188,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/compact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give free pages of the database back to the disk; by the admin socket alone
+         * @description Needs the admin key.
+         */
+        post: operations["compactDatabase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/deliveries/{id}/resend": {
         parameters: {
             query?: never;
@@ -836,6 +856,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/bots/internal/callback/lifecycle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bot callback: the same, of later bots
+         * @description Needs the `connection_id` of a bot's `BOT_CONFIG`.
+         */
+        post: operations["reportLifecycle"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/bots/internal/callback/started": {
         parameters: {
             query?: never;
@@ -870,6 +910,26 @@ export interface paths {
          * @description Needs the `connection_id` of a bot's `BOT_CONFIG`.
          */
         post: operations["reportStatusChange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/bots/internal/recordings/upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bot callback: a recording, which is dropped
+         * @description Needs the secret of the bot's meeting.
+         */
+        post: operations["uploadRecording"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1712,6 +1772,33 @@ export interface components {
             seats_in_use: number;
             /** @description The token of the request. */
             token: components["schemas"]["TokenView"];
+        };
+        CompactDatabaseBody: {
+            now?: boolean | null;
+        };
+        /** @description A compaction that is done. */
+        Compacted: {
+            /**
+             * Format: int64
+             * @description The same after it.
+             */
+            bytes_after: number;
+            /**
+             * Format: int64
+             * @description Size of the database and its WAL before, in bytes.
+             */
+            bytes_before: number;
+            /**
+             * Format: int64
+             * @description How many bytes of it were free pages.
+             */
+            free_bytes_before: number;
+            /**
+             * Format: double
+             * @description How long it took, in seconds; writes had to wait for as long.
+             * @example 1.5
+             */
+            seconds: number;
         };
         ConfigureBotBody: {
             /** @enum {string|null} */
@@ -2706,6 +2793,10 @@ export interface components {
             container_id?: unknown;
         };
         ReportExitedBody: {
+            /** @description Anything; it goes to the bot's log. */
+            bot_logs?: unknown;
+            /** @description Anything; it goes to the bot's log. */
+            bot_resources?: unknown;
             /** @description A word of the list; any other is kept as it is, and the nearest is acted on. */
             completion_reason?: unknown;
             connection_id: string;
@@ -2721,6 +2812,8 @@ export interface components {
             platform_specific_error?: unknown;
             /** @description Text, or anything else; cut at 1024 characters. */
             reason?: unknown;
+            /** @description Anything; it goes to the bot's log. */
+            speaker_events?: unknown;
             /** @description Text, or anything else; cut at 64 characters. */
             timestamp?: unknown;
         };
@@ -2729,12 +2822,11 @@ export interface components {
             /** @description Text, or anything else; cut at 255 characters. */
             container_id?: unknown;
         };
-        ReportStartedBody: {
-            connection_id: string;
-            /** @description Text, or anything else; cut at 255 characters. */
-            container_id?: unknown;
-        };
-        ReportStatusChangeBody: {
+        ReportLifecycleBody: {
+            /** @description Anything; it goes to the bot's log. */
+            bot_logs?: unknown;
+            /** @description Anything; it goes to the bot's log. */
+            bot_resources?: unknown;
             /** @description A word of the list; any other is kept as it is, and the nearest is acted on. */
             completion_reason?: unknown;
             connection_id: string;
@@ -2750,6 +2842,40 @@ export interface components {
             platform_specific_error?: unknown;
             /** @description Text, or anything else; cut at 1024 characters. */
             reason?: unknown;
+            /** @description Anything; it goes to the bot's log. */
+            speaker_events?: unknown;
+            /** @description A word of the list; any other is kept as it is, and the nearest is acted on. */
+            status: unknown;
+            /** @description Text, or anything else; cut at 64 characters. */
+            timestamp?: unknown;
+        };
+        ReportStartedBody: {
+            connection_id: string;
+            /** @description Text, or anything else; cut at 255 characters. */
+            container_id?: unknown;
+        };
+        ReportStatusChangeBody: {
+            /** @description Anything; it goes to the bot's log. */
+            bot_logs?: unknown;
+            /** @description Anything; it goes to the bot's log. */
+            bot_resources?: unknown;
+            /** @description A word of the list; any other is kept as it is, and the nearest is acted on. */
+            completion_reason?: unknown;
+            connection_id: string;
+            /** @description Text, or anything else; cut at 255 characters. */
+            container_id?: unknown;
+            /** @description Text, an object, or anything else; cut at 4096 bytes. */
+            error_details?: unknown;
+            /** Format: int64 */
+            exit_code?: number | null;
+            /** @description A word of the list; any other is kept as it is, and the nearest is acted on. */
+            failure_stage?: unknown;
+            /** @description Text, or anything else; cut at 1024 characters. */
+            platform_specific_error?: unknown;
+            /** @description Text, or anything else; cut at 1024 characters. */
+            reason?: unknown;
+            /** @description Anything; it goes to the bot's log. */
+            speaker_events?: unknown;
             /** @description A word of the list; any other is kept as it is, and the nearest is acted on. */
             status: unknown;
             /** @description Text, or anything else; cut at 64 characters. */
@@ -3573,7 +3699,7 @@ export interface operations {
                 after?: number;
                 before?: number;
                 user_id?: number;
-                action?: "user.create" | "user.update" | "user.delete" | "user.export" | "token.create" | "token.update" | "token.rotate" | "token.revoke" | "key.create" | "key.rotate" | "key.revoke" | "meeting.stop" | "webhook.resend" | "audit.prune" | "database.backup" | "database.restore";
+                action?: "user.create" | "user.update" | "user.delete" | "user.export" | "token.create" | "token.update" | "token.rotate" | "token.revoke" | "key.create" | "key.rotate" | "key.revoke" | "meeting.stop" | "settings.reload" | "webhook.resend" | "audit.prune" | "database.backup" | "database.restore";
                 actor?: string;
                 from?: string;
                 to?: string;
@@ -3677,6 +3803,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NewBackup"];
+                };
+            };
+        };
+    };
+    compactDatabase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["CompactDatabaseBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Compacted"];
                 };
             };
         };
@@ -4720,6 +4871,36 @@ export interface operations {
             };
         };
     };
+    reportLifecycle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "connection_id": "c0ffee00-1234-4abc-8def-1234567890ab",
+                 *       "status": "active"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReportLifecycleBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outcome"];
+                };
+            };
+        };
+    };
     reportStarted: {
         parameters: {
             query?: never;
@@ -4775,6 +4956,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Outcome"];
+                };
+            };
+        };
+    };
+    uploadRecording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "multipart/form-data": unknown;
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
                 };
             };
         };
