@@ -45,7 +45,7 @@ fn main() -> Outcome<()> {
     let wheel = wheel(&version)?;
     hand_out("WHEEL", &format!("{PACKAGE}-{version}-{TAG}.whl"), &wheel)?;
     let tarball = tarball(&version)?;
-    hand_out("TARBALL", &format!("vomeet-client-{version}.tgz"), &tarball)
+    hand_out("TARBALL", &format!("vomeet-client-npm-{version}.tgz"), &tarball)
 }
 
 /// Gives a file to the program, as `client.<kind>`, with its name and its hash.

@@ -4969,7 +4969,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "multipart/form-data": unknown;
+                "multipart/form-data": Record<string, unknown>;
             };
         };
         responses: {

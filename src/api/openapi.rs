@@ -232,8 +232,9 @@ fn body_name(route: &Route) -> String {
 
 fn request_body(route: &Route) -> RequestBody {
     if route.body == BodyRule::Dropped {
-        let anything = ContentBuilder::new().build();
-        return RequestBodyBuilder::new().content("multipart/form-data", anything).build();
+        let parts = ObjectBuilder::new().schema_type(Type::Object).build();
+        let content = ContentBuilder::new().schema(Some(parts)).build();
+        return RequestBodyBuilder::new().content("multipart/form-data", content).build();
     }
     let required = match route.body {
         BodyRule::Required => Required::True,

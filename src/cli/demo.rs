@@ -38,6 +38,8 @@ const USUAL_PORT: u16 = 18056;
 const EMAIL: &str = "demo@example.com";
 /// How many bots the user may have at once: that of the demo, and one to try.
 const BOTS_MAX: u32 = 2;
+/// The platform of the demo meeting.
+const PLATFORM: &str = "google_meet";
 /// The meeting, as Google Meet names it.
 const MEETING: &str = "abc-defg-hij";
 /// Characters of its admin key.
@@ -174,15 +176,19 @@ async fn show(
         let link = make_link(settings).await?;
         open_in_browser(&link, &scratch.path().join("open.html"))?;
     }
+    let mut told = String::new();
     loop {
         sleep(LOOK_PERIOD).await;
         if !is_over(settings, user_id).await? {
             continue;
         }
-        if let Err(error) = send_bot(address, &token).await {
-            // The user or the token was removed in the console, for example.
-            note(&format!("vomeet: no further meeting begins: {}", error.message));
-            std::future::pending::<()>().await;
+        // The user or the token was removed in the console, or other bots take the seats, for
+        // example: it is told once, and tried again.
+        if let Err(error) = send_bot(address, &token).await
+            && error.message != told
+        {
+            note(&format!("vomeet: no further meeting begins now: {}", error.message));
+            told = error.message;
         }
     }
 }
@@ -213,17 +219,19 @@ async fn send_bot(address: SocketAddr, token: &str) -> Result<(), StartupError> 
     let stream = TcpStream::connect(address).await;
     let stream = stream.map_err(|error| failed(&error.to_string()))?;
     let mut client = Client::over(stream, None).await?.with_api_key(token);
-    let body = json!({ "platform": "google_meet", "native_meeting_id": MEETING });
+    let body = json!({ "platform": PLATFORM, "native_meeting_id": MEETING });
     client.send(Method::POST, Target::path(["bots"]), Some(body)).await?;
     client.close();
     Ok(())
 }
 
-/// Whether the newest meeting of the user is over.
+/// Whether the demo meeting is over; bots of the user may be in others.
 async fn is_over(settings: &Settings, user_id: i64) -> Result<bool, StartupError> {
     let mut client = administrator(settings).await?;
     let newest = Target::path(["admin", "analytics", "meetings"])
         .with("user_id", Some(user_id))
+        .with("platform", Some(PLATFORM))
+        .with("native_meeting_id", Some(MEETING))
         .with("limit", Some(1));
     let newest = client.get_json(newest).await?;
     client.close();

@@ -68,7 +68,7 @@ fn the_tarball_is_the_one_whose_hash_the_page_has() {
     let server = Server::start();
     let page = server.get("/clients/").send();
     let text = String::from_utf8(page.body.clone()).expect("text");
-    let name = format!("vomeet-client-{VERSION}.tgz");
+    let name = format!("vomeet-client-npm-{VERSION}.tgz");
     assert!(text.contains(&format!("<a href=\"{name}\">")), "{text}");
     let (_, of_tarball) = text.split_once("<h2>TypeScript").expect("a section");
     let file = server.get(format!("/clients/{name}")).send();
@@ -84,7 +84,7 @@ fn its_lines_have_the_address_of_the_caller() {
     let server = Launch::serve(folder.path()).start();
     let text = page_for(&server, "localhost:1234");
     assert!(text.contains("--find-links http://localhost:1234/clients/ vomeet-client<"), "{text}");
-    let tarball = format!("http://localhost:1234/clients/vomeet-client-{VERSION}.tgz<");
+    let tarball = format!("http://localhost:1234/clients/vomeet-client-npm-{VERSION}.tgz<");
     assert!(text.contains(&format!("npm install {tarball}")), "{text}");
 
     let server = Setup::new().set("VOMEET_HTTP_ALLOWED_HOSTS", "vomeet.example.com").start();

@@ -27,6 +27,7 @@ RELEASED = [
     "Cargo.toml",
     "Cargo.lock",
     "clients/python/src/vomeet_client/__init__.py",
+    "clients/typescript/package.json",
     "contrib/release",
 ]
 
@@ -144,6 +145,13 @@ def checkout(tmp_path):
     return tmp_path
 
 
+def test_no_secret_of_the_checkout_gets_into_the_build_of_an_image():
+    ignored = text_of(".dockerignore").split()
+    for secret in (".env", "vomeet.env", "vomeet.key", "token.json"):
+        assert f"{secret}\n" in text_of(".gitignore")
+        assert secret in ignored, f".dockerignore has no {secret}"
+
+
 def release(checkout, *arguments):
     command = [checkout / "contrib/release", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -152,14 +160,15 @@ def release(checkout, *arguments):
 def test_the_version_numbers_of_a_release_agree(checkout):
     done = release(checkout, "--check")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"version {VERSION} in Cargo.toml, Cargo.lock and clients/python\n"
+    places = "Cargo.toml, Cargo.lock, clients/python and clients/typescript"
+    assert done.stdout == f"version {VERSION} in {places}\n"
 
 
-@pytest.mark.parametrize("file", RELEASED[1:3])
+@pytest.mark.parametrize("file", RELEASED[1:4])
 def test_a_release_whose_version_numbers_differ_is_refused(checkout, file):
     path = checkout / file
     changed = re.sub(
-        rf'((?:name = "vomeet"\nversion|__version__) = )"{re.escape(VERSION)}"',
+        rf'((?:name = "vomeet"\nversion|__version__) = |"version": )"{re.escape(VERSION)}"',
         r'\1"9.9.9"',
         path.read_text(encoding="utf-8"),
     )
