@@ -91,6 +91,11 @@ pub(crate) fn start(
     }
 }
 
+/// Whether there is a log; commands have none.
+pub(crate) fn is_started() -> bool {
+    FORM.get().is_some()
+}
+
 /// Logs by this filter from now on; it must have been checked.
 pub(crate) fn set_filter(filter: &str) {
     let mut builder = filtered(filter);

@@ -15,6 +15,7 @@ use crate::http::serve::{Listeners, listen};
 use crate::http::serve_few::CONNECTIONS_MAX;
 use crate::routes::TABLE_INFO;
 use crate::server::reload::{Read, Reloader};
+use crate::store::older_version;
 use crate::{logging, server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -78,6 +79,11 @@ async fn serve(mut settings: Settings, read: Read) -> Result<(), StartupError> {
     let stop = stop_signal(systemd.clone()).map_err(cannot_wait)?;
     let hang_up = signal(SignalKind::hangup()).map_err(cannot_wait)?;
     let mut stop = std::pin::pin!(stop);
+    if let Some(systemd) = &systemd
+        && older_version(&settings.config.database).is_some()
+    {
+        systemd.tell("STATUS=upgrading the database");
+    }
     if !upgrade_first(&settings, address, &listener, monitoring.as_ref(), stop.as_mut()).await? {
         return Ok(());
     }

@@ -8,6 +8,7 @@ use crate::cli::serve::url;
 use crate::config::{Config, Settings, Source};
 use crate::exit::{Code, StartupError};
 use crate::http_client::Connection;
+use crate::store::is_being_upgraded;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode, header};
@@ -72,7 +73,7 @@ pub(super) fn ask_server(settings: &Settings, path: &'static str) -> Result<Aske
 }
 
 /// Asks the server of this database by its admin socket: at the port another one may listen. The
-/// port is asked where it was named, and where the socket is not ours to open.
+/// port is asked where it was named, where the socket is not ours to open, and during an upgrade.
 async fn find_server(settings: &Settings, path: &'static str) -> Result<Asked, StartupError> {
     let address = reachable(settings.config.listen);
     let socket = settings.config.socket_path();
@@ -87,6 +88,10 @@ async fn find_server(settings: &Settings, path: &'static str) -> Result<Asked, S
             asked.map_err(|why| not_running(&place, &why))
         }
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            ask_port(&settings.config, address, path).await
+        }
+        // There is no socket before the database is upgraded.
+        Err(_) if is_being_upgraded(&settings.config.database) => {
             ask_port(&settings.config, address, path).await
         }
         Err(error) => Err(not_running(&socket.display(), &error)),

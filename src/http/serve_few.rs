@@ -158,6 +158,8 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)
+        // While the server starts: probes that keep their connections would take the places of others.
+        .keep_alive(peer.door == Door::Monitoring)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(stream, respond_to);
     let mut connection = std::pin::pin!(connection);

@@ -8,6 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// Says something about long work: in the log, or on standard error where a command has no log.
+pub(crate) fn tell(line: &str) {
+    if super::is_started() {
+        log::info!("{line}");
+    } else {
+        let _ = writeln!(stderr().lock(), "vomeet: {line}");
+    }
+}
+
 /// How often the bar moves.
 const BAR_PERIOD: Duration = Duration::from_millis(200);
 /// How often a line is logged.
@@ -109,7 +118,7 @@ impl Work {
                 let _ = write!(err, "\r\u{1b}[K[{bar}] {percent} % {seconds} s: {what}");
                 let _ = err.flush();
             } else {
-                log::info!("{}: {percent} % after {seconds} s: {what}", self.0.title);
+                tell(&format!("{}: {percent} % after {seconds} s: {what}", self.0.title));
             }
         }
         if is_terminal {

@@ -97,7 +97,7 @@ pub(crate) use tokens::search::TokenSearch;
 pub use tokens::verbs::{CreateToken, RevokeToken, TouchTokens, UpdateToken};
 pub(crate) use upgrade::plan::{Plan as UpgradePlan, plan as plan_upgrade};
 pub(crate) use upgrade::replace::{Upgraded, upgrade_resting};
-pub(crate) use upgrade::{older_version, upgrade_scratch};
+pub(crate) use upgrade::{is_being_upgraded, older_version, upgrade_scratch};
 pub(crate) use usage::read::{UsageFilter, UsagePage};
 pub use usage::verbs::{ForgetUsage, WriteUsage};
 pub use users::configured::ApplyConfiguredUsers;

@@ -5,11 +5,12 @@
 
 use crate::domain::Email;
 use crate::exit::{Code, StartupError};
+use crate::store::backup::still::hold_still;
 use crate::store::connection;
 use crate::store::failure::unusable;
 use crate::store::upgrade::steps::{STEPS, Step};
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -82,6 +83,20 @@ pub(super) fn version_of(connection: &Connection, path: &Path) -> Result<i64, St
     Ok(i64::try_from(version).unwrap_or(i64::MAX))
 }
 
+/// Refuses a file of this version that no step can bring further; only looks.
+pub(super) fn require_upgradable(
+    connection: &Connection,
+    path: &Path,
+    version: i64,
+) -> Result<(), StartupError> {
+    let version = usize::try_from(version).unwrap_or(0);
+    if !(1..KEYS_OF_DOMAINS).contains(&version) {
+        return Ok(());
+    }
+    let looked = add_email_key(connection).map_err(Refusal::Sqlite);
+    looked.and_then(|()| refuse_twins(connection)).map_err(|refusal| refused(path, refusal))
+}
+
 /// Opens a file of this version or an older one for reading, and leaves it as it is.
 pub(super) fn open_as_it_is(path: &Path) -> Result<Connection, StartupError> {
     let opened = connection::open_reader(path).map_err(Refusal::Sqlite).and_then(|connection| {
@@ -124,6 +139,11 @@ fn refused(path: &Path, refusal: Refusal) -> StartupError {
             );
             StartupError::new(Code::DatabaseUnusable, message)
         }
+        Refusal::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+            let message =
+                format!("The disk of {} is full; free some space and start again.", path.display());
+            StartupError::new(Code::NoRoom, message)
+        }
         Refusal::Sqlite(error) => unusable(path, &error),
     }
 }
@@ -148,6 +168,11 @@ pub(crate) fn older_version(path: &Path) -> Option<(usize, usize)> {
     let is_ours = i64::from(number(68)?) == APPLICATION_ID;
     let is_older = (1..newest).contains(&version);
     (is_ours && is_older).then_some((version, newest))
+}
+
+/// Whether another process upgrades this database now, or is about to.
+pub(crate) fn is_being_upgraded(path: &Path) -> bool {
+    older_version(path).is_some() && hold_still(path).is_err()
 }
 
 enum Refusal {

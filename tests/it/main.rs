@@ -47,7 +47,7 @@
 //! | [`backups`], [`backup_drill`] | the schedule and the routes; backups tried out |
 //! | [`backup`], [`backups`], [`backup_drill`] | backups of servers and of files at rest, and what is none; the schedule and the routes; backups tried out |
 //! | [`restore`], [`restore_again`], [`restore_state`], [`restore_refusals`], [`restore_kill`] | a backup restored: who lost access, who was erased, ids, the audit log; restores after restores, and which files are read; meetings and events; what is refused; kills and random histories |
-//! | [`upgrade`], [`upgrade_copies`], [`compact`] | files of older versions, and backups of them; free pages given back |
+//! | [`upgrade`], [`upgrade_copies`], [`upgrade_refusals`], [`compact`] | files of older versions, and backups of them; free pages given back |
 //! | [`lenient`] | what is taken although it is not written as it should be |
 //! | [`cli_output`] | answers of commands that cannot be written |
 //! | [`erasure_steps`] | a user's deletion, decided at once and carried out in steps |
@@ -196,6 +196,7 @@ mod tokens;
 mod transcripts;
 mod upgrade;
 mod upgrade_copies;
+mod upgrade_refusals;
 mod usage;
 mod usage_bots;
 mod usage_lists;

@@ -2,14 +2,15 @@
 
 use crate::exit::{Code, StartupError};
 use crate::logging::progress::Work;
+use crate::store::backup::still::find_log;
 use crate::store::backup::target::rename_new;
 use crate::store::beside::{beside, create_new, folder_of, open_to_look};
 use crate::store::stop::Stop;
 use crate::store::upgrade::steps::COPIED_BYTES_PER_MICROSECOND;
 use rustix::process::geteuid;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// The copy that is upgraded, until it takes the place of the database.
@@ -94,6 +95,19 @@ pub(super) fn keep(
     named.map_err(|error| cannot_write(kept, &error))
 }
 
+/// Makes a file that somebody else has kept one for its owner alone, and durable.
+pub(super) fn make_private(kept: &Path) -> Result<(), StartupError> {
+    let make = || {
+        let file = File::open(kept)?;
+        if file.metadata()?.mode() & 0o077 != 0 {
+            file.set_permissions(Permissions::from_mode(0o600))?;
+        }
+        file.sync_all()?;
+        sync_folder(kept)
+    };
+    make().map_err(|error| cannot_write(kept, &error))
+}
+
 /// Copies a whole file to a new one, which then is on the disk. The new one is for the owner of the
 /// other alone.
 pub(super) fn copy(from: &Path, to: &Path, work: &Work, stop: &Stop) -> Result<(), StartupError> {
@@ -119,6 +133,27 @@ pub(super) fn copy(from: &Path, to: &Path, work: &Work, stop: &Stop) -> Result<(
         Ok(true) => Ok(()),
         Ok(false) => Err(stopped(from)),
         Err(error) => Err(cannot_write(to, &error)),
+    }
+}
+
+/// A file as it was at some time: another program that writes to it makes it another.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    inode: u64,
+    bytes: u64,
+    /// Seconds and nanoseconds.
+    changed_at: (i64, i64),
+}
+
+impl Seen {
+    /// The file as it is now, if nothing of it is in a log.
+    pub(super) fn of(database: &Path) -> Option<Self> {
+        if find_log(database).is_some() {
+            return None;
+        }
+        let found = fs::metadata(database).ok()?;
+        let changed_at = (found.mtime(), found.mtime_nsec());
+        Some(Self { inode: found.ino(), bytes: found.len(), changed_at })
     }
 }
 

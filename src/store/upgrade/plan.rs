@@ -11,7 +11,7 @@ use crate::store::backup::still::{find_log, hold_still};
 use crate::store::beside::{beside, folder_of, resolve};
 use crate::store::failure::unusable;
 use crate::store::file::{self, Found};
-use crate::store::upgrade::kept::kept_name;
+use crate::store::upgrade::kept::{is_kept, kept_name};
 use crate::store::upgrade::steps::{
     COPIED_BYTES_PER_MICROSECOND, OPERATIONS_PER_MICROSECOND, grown, newest_version, steps_from,
 };
@@ -72,6 +72,7 @@ impl Plan {
         if from == 0 || from == newest_version() {
             return Ok(None);
         }
+        upgrade::require_upgradable(connection, database, from)?;
         let kept = kept_name(database, from);
         let bytes = size(database) + size(&beside(database, "-wal"));
         let rows = count(connection, from).map_err(|error| unusable(database, &error))?;
@@ -146,14 +147,19 @@ pub(crate) fn plan(database: &Path) -> Result<Option<Plan>, StartupError> {
         return Plan::of(&connection, database);
     };
     // What was written last is in its log, if there is one.
-    let connection = if find_log(database).is_some() {
+    let has_log = find_log(database).is_some();
+    let connection = if has_log {
         upgrade::open_as_it_is(database)?
     } else {
         connection::open_still(database).map_err(|error| unusable(database, &error))?
     };
-    let plan = Plan::of(&connection, database);
+    let plan = Plan::of(&connection, database)?;
+    // A file that was kept has what is in the log as well: then only the upgrade itself can compare.
+    if let Some(plan) = plan.as_ref().filter(|_| !has_log) {
+        is_kept(database, &plan.kept)?;
+    }
     drop((connection, still));
-    plan
+    Ok(plan)
 }
 
 /// Counts the rows that the steps rewrite.

@@ -6,14 +6,15 @@
 //! for the kept file, which that start finds to be the same.
 
 use crate::exit::{Code, StartupError};
-use crate::logging::progress::{Progress, Work};
+use crate::logging::progress::{Progress, Work, tell};
 use crate::store::beside::{beside, resolve};
 use crate::store::failure::unusable;
 use crate::store::file::{self, Lock, OwnLog};
 use crate::store::restore::leftovers;
 use crate::store::stop::Stop;
 use crate::store::upgrade::kept::{
-    cannot_write, copy, is_kept, keep, remove_unfinished, stopped, sync_folder, upgrading,
+    Seen, cannot_write, copy, is_kept, keep, make_private, remove_unfinished, stopped, sync_folder,
+    upgrading,
 };
 use crate::store::upgrade::plan::Plan;
 use crate::store::upgrade::steps::OPERATIONS_PER_MICROSECOND;
@@ -63,30 +64,39 @@ pub(in crate::store) fn upgrade_locked(
     }
     let Some(plan) = plan_of(database)? else { return Ok(None) };
     plan.require_room()?;
-    log::info!(
+    tell(&format!(
         "upgrading {} from file version {} to {}, which takes about {} s; the old file is kept as {}",
         database.display(),
         plan.from,
         plan.to,
         plan.seconds,
         plan.kept.display()
-    );
+    ));
     let began = Instant::now();
     let title = format!("upgrading {}", database.display());
     let progress = Progress::start(title, plan.microseconds());
-    let done = take_steps(&plan, progress.work(), stop);
+    let mut has_kept = false;
+    let done = take_steps(&plan, &mut has_kept, progress.work(), stop);
     drop(progress);
     if done.is_err() {
         remove_unfinished(database);
+        if has_kept {
+            let _ = fs::remove_file(&plan.kept);
+        }
     }
     done?;
+    sync_folder(database).map_err(|error| {
+        let path = database.display();
+        let message = format!("{path} is upgraded, but not flushed ({error}); start again.");
+        StartupError::new(Code::DatabaseUnusable, message)
+    })?;
     let seconds = (began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
-    log::info!(
+    tell(&format!(
         "{} was upgraded in {seconds} s; {} has all of before, also of people who are erased from \
          now on: delete it when you need it no more",
         database.display(),
         plan.kept.display()
-    );
+    ));
     let Plan { from, to, kept, .. } = plan;
     Ok(Some(Upgraded { database: database.to_owned(), from, to, kept, seconds }))
 }
@@ -96,13 +106,23 @@ fn plan_of(database: &Path) -> Result<Option<Plan>, StartupError> {
     Plan::of(&connection, database)
 }
 
-fn take_steps(plan: &Plan, work: &Work, stop: &Stop) -> Result<(), StartupError> {
+/// Does it; `has_kept` becomes true once this run has made the kept file.
+fn take_steps(
+    plan: &Plan,
+    has_kept: &mut bool,
+    work: &Work,
+    stop: &Stop,
+) -> Result<(), StartupError> {
     let database = &plan.database;
     // What is only in the WAL belongs to the file that is kept.
     connection::empty_wal(database)?;
+    let seen = Seen::of(database);
     work.begin("keeping the old file", plan.copy_microseconds());
-    if !is_kept(database, &plan.kept)? {
+    if is_kept(database, &plan.kept)? {
+        make_private(&plan.kept)?;
+    } else {
         keep(database, &plan.kept, work, stop)?;
+        *has_kept = true;
     }
     work.begin("copying", plan.copy_microseconds());
     let copied = upgrading(database);
@@ -125,31 +145,39 @@ fn take_steps(plan: &Plan, work: &Work, stop: &Stop) -> Result<(), StartupError>
     }
     upgraded?;
     work.begin("flushing", 0);
-    check(&copied, plan.to)?;
-    swap(database, &copied)
+    check(&copied)?;
+    swap(database, &copied, seen.as_ref())
 }
 
-/// Fails where the tables are not those of a new file.
-fn check(copied: &Path, version: i64) -> Result<(), StartupError> {
+/// Fails where the tables of a new file are missing or others.
+fn check(copied: &Path) -> Result<(), StartupError> {
     let found = connection::open_still(copied)
-        .and_then(|connection| shape::fault(&connection, version))
+        .and_then(|connection| shape::fault_of_upgraded(&connection))
         .map_err(|error| unusable(copied, &error))?;
     let Some(why) = found else { return Ok(()) };
     let message = format!("The upgrade has failed: the new file {why}. Nothing was changed.");
     Err(StartupError::new(Code::DatabaseUnusable, message))
 }
 
-/// Gives the upgraded copy the place of the database.
-fn swap(database: &Path, copied: &Path) -> Result<(), StartupError> {
+/// Gives the upgraded copy the place of the database, if that is what it was before it was copied.
+fn swap(database: &Path, copied: &Path, seen: Option<&Seen>) -> Result<(), StartupError> {
+    let flushed = File::open(copied).and_then(|copied| copied.sync_all());
+    flushed.map_err(|error| cannot_write(copied, &error))?;
+    if seen.is_none() || Seen::of(database).as_ref() != seen {
+        let message = format!(
+            "{} was written to while it was upgraded; close the other program that has it open and \
+             start again. It is as that program left it.",
+            database.display()
+        );
+        return Err(StartupError::new(Code::DatabaseHeld, message));
+    }
     let swap = || {
-        File::open(copied)?.sync_all()?;
         // Empty by now; it must not be taken for the new file's.
         match fs::remove_file(beside(database, "-wal")) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        fs::rename(copied, database)?;
-        sync_folder(database)
+        fs::rename(copied, database)
     };
     swap().map_err(|error| cannot_write(database, &error))
 }

@@ -20,9 +20,8 @@ pub(in crate::store) fn fault(
 ) -> rusqlite::Result<Option<String>> {
     let found = shape(connection)?;
     if version == newest_version() {
-        let fresh = Connection::open_in_memory()?;
-        fresh.execute_batch(SCHEMA)?;
-        return Ok(difference(&found, &shape(&fresh)?));
+        let wanted = fresh_shape()?;
+        return Ok(missing(&found, &wanted).or_else(|| added(&found, &wanted)));
     }
     let mut wanted = ALWAYS.to_vec();
     if version >= AUDIT_SINCE {
@@ -33,10 +32,19 @@ pub(in crate::store) fn fault(
     Ok(missing.map(|name| format!("has no table {name}")))
 }
 
-fn difference(
-    found: &BTreeMap<String, String>,
-    wanted: &BTreeMap<String, String>,
-) -> Option<String> {
+/// The same for a file that was upgraded, which may have more than a new one: what an administrator
+/// has added is no fault of the upgrade.
+pub(super) fn fault_of_upgraded(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    Ok(missing(&shape(connection)?, &fresh_shape()?))
+}
+
+fn fresh_shape() -> rusqlite::Result<BTreeMap<String, String>> {
+    let fresh = Connection::open_in_memory()?;
+    fresh.execute_batch(SCHEMA)?;
+    shape(&fresh)
+}
+
+fn missing(found: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> Option<String> {
     // What is missing most of all comes first.
     let (tables, others): (Vec<_>, Vec<_>) =
         wanted.iter().partition(|(thing, _)| thing.starts_with("table "));
@@ -47,6 +55,10 @@ fn difference(
             Some(_) => {}
         }
     }
+    None
+}
+
+fn added(found: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> Option<String> {
     let more = found.keys().find(|thing| !wanted.contains_key(*thing))?;
     Some(format!("has a {more}, which is not of this program"))
 }

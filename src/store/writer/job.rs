@@ -147,6 +147,9 @@ pub(crate) enum Message {
     /// Answer, and do nothing.
     Ping(oneshot::Sender<Result<()>>),
     /// Write the file anew without its free pages.
-    Compact(oneshot::Sender<Result<()>>),
+    Compact {
+        is_now: bool,
+        reply: oneshot::Sender<Result<bool>>,
+    },
     Stop,
 }

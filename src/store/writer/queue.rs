@@ -54,6 +54,7 @@ impl Writer {
             publish,
             failed,
             wal_pending: false,
+            wal_is_compacted: false,
             checkpoint_trouble: Trouble::default(),
         };
         let thread = std::thread::Builder::new().name("writer".to_owned());
@@ -81,9 +82,10 @@ impl Writer {
     }
 
     /// Writes the file anew without its free pages, after all writes that wait; others wait behind it.
-    pub(crate) async fn compact(&self) -> Result<()> {
+    /// False where a reader still needs the WAL, which then has all of it.
+    pub(crate) async fn compact(&self, is_now: bool) -> Result<bool> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Message::Compact(reply), answer).await
+        self.ask(Message::Compact { is_now, reply }, answer).await
     }
 
     async fn ask<T>(&self, message: Message, answer: oneshot::Receiver<Result<T>>) -> Result<T> {

@@ -8,7 +8,7 @@ use crate::store::failure::fail_on;
 use crate::store::file::Files;
 use crate::store::positions::Positions;
 use crate::store::reserve::Reserve;
-use crate::store::vacuum::vacuum;
+use crate::store::vacuum::{require_fit, vacuum};
 use crate::store::writer::counters::{Checkpointed, Counters};
 use crate::store::writer::job::{Job, Message, commit_batch};
 use crate::store::writer::record::Recorder;
@@ -44,6 +44,8 @@ pub(crate) struct WriterThread {
     pub(crate) recorder: Option<Recorder>,
     /// Whether the WAL has something that the database file has not.
     pub(crate) wal_pending: bool,
+    /// Whether the WAL has the whole of a compacted file: its checkpoint belongs to the compaction.
+    pub(crate) wal_is_compacted: bool,
     pub(crate) checkpoint_trouble: Trouble,
 }
 
@@ -74,9 +76,9 @@ impl WriterThread {
                 }
                 // Whoever asked may have gone.
                 Message::Ping(reply) => drop(reply.send(Ok(()))),
-                Message::Compact(reply) => {
+                Message::Compact { is_now, reply } => {
                     self.counters.taken.fetch_add(1, Ordering::AcqRel);
-                    let _ = reply.send(self.compact());
+                    let _ = reply.send(self.compact(is_now));
                 }
                 Message::Stop => break,
             }
@@ -146,18 +148,22 @@ impl WriterThread {
         Ok(())
     }
 
-    /// Writes the file anew without its free pages. All of it is in the WAL then, which is
-    /// checkpointed by whoever has asked.
-    fn compact(&mut self) -> Result<()> {
+    /// Writes the file anew without its free pages. All of it is in the WAL then, also where that
+    /// has failed on the way, so the WAL is checkpointed; false if a reader still needs it.
+    fn compact(&mut self, is_now: bool) -> Result<bool> {
         if let Some(cause) = &*self.failed.borrow() {
             return Err(Error::StoreFailed(cause.clone()));
         }
         self.files.still_there()?;
+        require_fit(&self.connection, &self.path, is_now)?;
         self.counters.is_compacting.store(true, Ordering::Release);
-        let compacted = vacuum(&self.path);
-        self.counters.is_compacting.store(false, Ordering::Release);
+        let compacted = vacuum(&self.path).inspect_err(|error| fail_on(error, &self.failed));
         self.wal_pending = true;
-        compacted.inspect_err(|error| fail_on(error, &self.failed))
+        self.wal_is_compacted = true;
+        let checkpointed = self.truncate_wal();
+        self.counters.is_compacting.store(false, Ordering::Release);
+        compacted?;
+        checkpointed
     }
 
     /// Checkpoints the whole WAL and truncates it. It waits for a reader that needs the WAL, at
@@ -224,9 +230,16 @@ impl WriterThread {
             Ok(!is_blocked && pages == written)
         };
         let began = Instant::now();
+        if self.wal_is_compacted {
+            self.counters.is_compacting.store(true, Ordering::Release);
+        }
         let checkpointed =
             self.connection.query_row(&checkpoint, [], is_complete).map_err(Error::from);
         self.counters.checkpoint_times.time(began.elapsed());
+        if self.wal_is_compacted {
+            self.wal_is_compacted = !matches!(checkpointed, Ok(true));
+            self.counters.is_compacting.store(false, Ordering::Release);
+        }
         match checkpointed {
             Ok(is_complete) => {
                 let outcome = if is_complete { Checkpointed::All } else { Checkpointed::Some };
