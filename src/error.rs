@@ -261,14 +261,11 @@ impl fmt::Display for Error {
             | Self::BackupNoRoom(why)
             | Self::BackupFailed(why)
             | Self::CompactNoRoom(why) => f.write_str(why),
-            Self::MeetingsOpen(count) => {
-                let are = if *count == 1 { "meeting is" } else { "meetings are" };
-                write!(
-                    f,
-                    "{count} {are} open, and what their bots send would wait; try again when none \
-                     is, or compact all the same (--now)."
-                )
-            }
+            Self::MeetingsOpen(count) => write!(
+                f,
+                "Meetings are open: {count}. What their bots send would wait; try again when they \
+                 are over, or compact all the same (--now)."
+            ),
             Self::TooManyHeaders(max) => write!(f, "A request has at most {max} headers."),
             Self::TooLarge(max) => write!(f, "The body is longer than {max} bytes."),
             Self::TooManyFailedKeys { retry_after } => {

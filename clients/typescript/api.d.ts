@@ -1795,7 +1795,7 @@ export interface components {
             free_bytes_before: number;
             /**
              * Format: double
-             * @description How long it took, in seconds; writes had to wait for as long.
+             * @description How long it took until the file was shorter, in seconds; writes had to wait for as long.
              * @example 1.5
              */
             seconds: number;

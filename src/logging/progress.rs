@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// Says something about long work: in the log, or on standard error where a command has no log.
 pub(crate) fn tell(line: &str) {
-    if super::is_started() {
+    if crate::logging::is_started() {
         log::info!("{line}");
     } else {
         let _ = writeln!(stderr().lock(), "vomeet: {line}");

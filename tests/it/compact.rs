@@ -129,7 +129,7 @@ fn while_meetings_are_open_it_is_refused_unless_it_is_to_be_done_now() {
     server.post("/bots").user(&token.text).json(&body).send().expect(201);
     let (code, why) = refused(path, &["compact"]);
     assert_eq!(code, 6, "{why}");
-    assert!(why.contains("1 meeting is open") && why.contains("--now"), "{why}");
+    assert!(why.contains("Meetings are open: 1.") && why.contains("--now"), "{why}");
     compacted(path, &["--now"]);
     drop(server);
     // At rest nobody waits.
