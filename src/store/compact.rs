@@ -40,8 +40,8 @@ impl Store {
     }
 
     /// Gives the free pages of the file back to the disk. Every write waits meanwhile, so it is
-    /// refused while meetings are open ([`Error::MeetingsOpen`]), unless it is to be done now; and
-    /// with [`Error::CompactNoRoom`] where the disk has no room for it.
+    /// refused while meetings are open (`Error::MeetingsOpen`), unless it is to be done now; and
+    /// with `Error::CompactNoRoom` where the disk has no room for it.
     pub(crate) async fn compact(&self, is_now: bool) -> Result<Compacted> {
         let free_bytes_before = self.room()?.free_bytes;
         let bytes_before = self.size_bytes();
