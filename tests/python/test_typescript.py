@@ -125,7 +125,15 @@ def test_what_is_generated_is_of_this_document_and_these_sources(server, tmp_pat
 
 
 def test_calls(app, server):
-    said = run(app, "node", "--test", "--test-reporter=tap", "calls.js", BASE_URL=server, ADMIN_KEY=ADMIN_KEY)
+    said = run(
+        app,
+        "node",
+        "--test",
+        "--test-reporter=tap",
+        "calls.js",
+        BASE_URL=server,
+        ADMIN_KEY=ADMIN_KEY,
+    )
     assert re.search(r"^# pass 5$", said, re.MULTILINE), said
 
 
