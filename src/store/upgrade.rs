@@ -69,7 +69,14 @@ pub(super) fn upgrade_copy(
         bring_up_watched(&mut connection, STEPS, on_step)?;
         connection.close().map_err(|(_, error)| Refusal::Sqlite(error))
     });
-    upgraded.map_err(|refusal| refused(origin, refusal))
+    upgraded.map_err(|refusal| match refusal {
+        Refusal::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+            let path = origin.display();
+            let message = format!("The disk of {path} is full; free some space and start again.");
+            StartupError::new(Code::NoRoom, message)
+        }
+        refusal => refused(origin, refusal),
+    })
 }
 
 /// Upgrades a scratch copy that nobody has open, if it is of an older version.
@@ -138,11 +145,6 @@ fn refused(path: &Path, refusal: Refusal) -> StartupError {
                 path.display()
             );
             StartupError::new(Code::DatabaseUnusable, message)
-        }
-        Refusal::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
-            let message =
-                format!("The disk of {} is full; free some space and start again.", path.display());
-            StartupError::new(Code::NoRoom, message)
         }
         Refusal::Sqlite(error) => unusable(path, &error),
     }
