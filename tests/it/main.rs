@@ -45,7 +45,6 @@
 //! | [`files`] | the database as a file: copied, linked, mounted, in a shared folder |
 //! | [`backup`], [`backup_target`], [`backup_verify`] | backups of servers and of files at rest; where they are written; what is none |
 //! | [`backups`], [`backup_drill`] | the schedule and the routes; backups tried out |
-//! | [`backup`], [`backups`], [`backup_drill`] | backups of servers and of files at rest, and what is none; the schedule and the routes; backups tried out |
 //! | [`restore`], [`restore_again`], [`restore_state`], [`restore_refusals`], [`restore_kill`] | a backup restored: who lost access, who was erased, ids, the audit log; restores after restores, and which files are read; meetings and events; what is refused; kills and random histories |
 //! | [`upgrade`], [`upgrade_copies`], [`upgrade_refusals`], [`compact`] | files of older versions, and backups of them; free pages given back |
 //! | [`lenient`] | what is taken although it is not written as it should be |

@@ -31,6 +31,8 @@ OF_THE_START = [
     SOURCES / "store/failure.rs",
     SOURCES / "store/file.rs",
     SOURCES / "store/upgrade.rs",
+    *sorted((SOURCES / "store/upgrade").glob("*.rs")),
+    SOURCES / "store/vacuum.rs",
     SOURCES / "store/writer/queue.rs",
 ]
 OF_HEALTH = [SOURCES / "health" / name for name in ["check.rs", "looks.rs"]]
