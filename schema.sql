@@ -12,7 +12,8 @@ CREATE TABLE users (
   created_at          INTEGER NOT NULL,
   disabled_at         INTEGER,                  -- since when all their tokens are refused
   webhook_url         TEXT,                     -- where events go; shown in `data`, where clients look for it
-  erasing_at          INTEGER                   -- since when they are being erased: they are refused and found nowhere
+  erasing_at          INTEGER,                  -- since when they are being erased: they are refused and found nowhere
+  webhook_events      TEXT                      -- which events go to `webhook_url`, as a JSON list; null is the usual one
 ) STRICT;
 
 -- Erasures that are under way, or were when the server ended.
@@ -93,7 +94,8 @@ CREATE TABLE meetings (
   end_time                INTEGER,
   data                    TEXT    NOT NULL,
   created_at              INTEGER NOT NULL,
-  updated_at              INTEGER NOT NULL
+  updated_at              INTEGER NOT NULL,
+  join_at                 INTEGER           -- when a planned bot joins
 ) STRICT;
 
 CREATE INDEX meetings_of_user ON meetings (user_id, id);
@@ -104,6 +106,11 @@ CREATE UNIQUE INDEX seats ON meetings (user_id, platform, native_meeting_id)
 
 CREATE INDEX open_meetings ON meetings (user_id, id)
   WHERE status IN ('requested', 'joining', 'awaiting_admission', 'active', 'stopping');
+
+-- Planned bots, by their time and by their meeting: a meeting of a user has one plan.
+CREATE INDEX scheduled_meetings ON meetings (join_at, id) WHERE status = 'scheduled';
+
+CREATE UNIQUE INDEX scheduled_of_user ON meetings (user_id, platform, native_meeting_id) WHERE status = 'scheduled';
 
 CREATE INDEX meetings_by_name ON meetings (user_id, platform, native_meeting_id, id);
 
@@ -118,7 +125,10 @@ CREATE TABLE sessions (
   task       TEXT,
   started_at INTEGER NOT NULL,                                 -- the clock of the meeting: segments are shown from here
   cleared_at INTEGER,                                          -- when its process or container was gone
-  token_id   INTEGER                                           -- the API token by which it was sent
+  token_id   INTEGER,                                          -- the API token by which it was sent
+  plan       TEXT,                                             -- what a planned bot is given besides: src/store/meetings/planned.rs
+  has_voice  INTEGER NOT NULL DEFAULT 0,                       -- whether it was to be able to speak
+  bridge     TEXT                                              -- the meeting's id on the bridge that sends its sound; null where a bot is
 ) STRICT;
 
 CREATE INDEX uncleared ON sessions (meeting_id) WHERE cleared_at IS NULL;
@@ -158,6 +168,7 @@ CREATE TABLE segments (
   created_at     INTEGER NOT NULL,
   updated_at     INTEGER NOT NULL,
   unindexed_user_id INTEGER,                                   -- whose it is, while `words` does not have it as it is now; null for a draft
+  revision       INTEGER NOT NULL DEFAULT 0,                   -- that of its transcript in which it changed last: src/store/segments/revisions.rs
   UNIQUE (meeting_id, identity)
 ) STRICT;
 
@@ -167,6 +178,17 @@ CREATE INDEX segments_of_stream ON segments (stream_id);
 
 -- Segments whose words are not final.
 CREATE INDEX drafts ON segments (stream_id) WHERE completed = 0;
+
+-- What has changed of a transcript since a client read it.
+CREATE INDEX segments_by_revision ON segments (meeting_id, revision) WHERE revision > 0;
+
+-- Segments that are gone, so that clients are told. An empty id stands for all that went up to then.
+CREATE TABLE removed_segments (
+  meeting_id INTEGER NOT NULL REFERENCES meetings (id) ON DELETE CASCADE,
+  revision   INTEGER NOT NULL,
+  segment_id TEXT    NOT NULL,
+  PRIMARY KEY (meeting_id, revision, segment_id)
+) STRICT, WITHOUT ROWID;
 
 -- Segments that a search reads itself, until they enter `words`: src/store/segments/index.rs.
 CREATE INDEX unindexed_segments ON segments (unindexed_user_id, meeting_id) WHERE unindexed_user_id IS NOT NULL;
@@ -199,10 +221,11 @@ CREATE TABLE deliveries (
   delivered_at INTEGER,
   last_status  INTEGER,
   last_error   TEXT,
-  parts        TEXT                                        -- where its large members were: event_parts
+  parts        TEXT,                                       -- where its large members were: event_parts
+  webhook_id   INTEGER NOT NULL DEFAULT 0                  -- to which of the user's webhooks; 0 is `webhook_url`
 ) STRICT;
 
-CREATE INDEX deliveries_waiting ON deliveries (meeting_id, id) WHERE next_at IS NOT NULL;
+CREATE INDEX deliveries_waiting ON deliveries (meeting_id, webhook_id, id) WHERE next_at IS NOT NULL;
 
 CREATE INDEX deliveries_of_user ON deliveries (user_id, id);
 
@@ -220,8 +243,28 @@ CREATE TABLE event_parts (
 -- Must be read back to sign, so it is stored in plain text, and apart from what responses show.
 CREATE TABLE webhook_secrets (
   user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
-  secret  TEXT NOT NULL
+  secret  TEXT NOT NULL,
+  old_secret TEXT,                                         -- before the rotation; signs as well until `old_until`
+  old_until INTEGER
 ) STRICT;
+
+-- The webhooks of a user besides `webhook_url`. An event keeps the id of one that is deleted: ids never come back.
+CREATE TABLE webhooks (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  url        TEXT    NOT NULL,
+  events     TEXT    NOT NULL,                             -- which events go there, as a JSON list
+  secret     TEXT    NOT NULL,                             -- in plain text, as in webhook_secrets
+  old_secret TEXT,                                         -- before the rotation; signs as well until `old_until`
+  old_until  INTEGER,
+  created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX webhooks_of_user ON webhooks (user_id);
+
+-- Secrets that were rotated, found by their end without a scan of all the others.
+CREATE INDEX rotated_webhook_secrets ON webhook_secrets (old_until) WHERE old_until IS NOT NULL;
+CREATE INDEX rotated_secrets_of_webhooks ON webhooks (old_until) WHERE old_until IS NOT NULL;
 
 -- The audit log. `hash` binds an entry to the one before: src/store/audit/log.rs.
 CREATE TABLE audit (
@@ -267,6 +310,7 @@ CREATE TABLE usage (
   bots          INTEGER NOT NULL DEFAULT 0,
   bot_ms        INTEGER NOT NULL DEFAULT 0,
   transcript_ms INTEGER NOT NULL DEFAULT 0,
+  sound_ms      INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (user_id, day, token_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -280,6 +324,23 @@ CREATE TABLE erasures (
   id INTEGER PRIMARY KEY AUTOINCREMENT
 ) STRICT;
 
+-- Share links: what each opens is the words of one meeting, and nothing else.
+CREATE TABLE shares (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  meeting_id INTEGER NOT NULL REFERENCES meetings (id) ON DELETE CASCADE,
+  made_by    INTEGER NOT NULL,                                 -- its maker's token, or the first of its chain: it ends with that
+  hash       BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32),  -- BLAKE3 of its 160 bits; the link itself is never stored
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX shares_of_user ON shares (user_id, id);
+
+CREATE INDEX shares_of_meeting ON shares (meeting_id);
+
+CREATE INDEX shares_by_end ON shares (expires_at);
+
 -- The latest time that is known, in one row: a clock that is far beyond it may be wrong.
 CREATE TABLE clock (
   id             INTEGER PRIMARY KEY CHECK (id = 1),
@@ -287,3 +348,123 @@ CREATE TABLE clock (
   doubted_shown  INTEGER,  -- what a clock that is not believed showed last,
   doubted_ran_ms INTEGER   -- and how long servers have run with it
 ) STRICT;
+
+-- When a backup took the place of the database, in one row: what clients have read until then may not be there.
+CREATE TABLE last_restore (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  at INTEGER NOT NULL
+) STRICT;
+
+-- Sounds that are heard, and what becomes of them: src/transcription.
+CREATE TABLE sounds (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  meeting_id INTEGER NOT NULL REFERENCES meetings (id) ON DELETE CASCADE,
+  stream_id  INTEGER NOT NULL UNIQUE REFERENCES streams (id) ON DELETE CASCADE,  -- its clock
+  source     TEXT    NOT NULL,                             -- where it comes from: src/domain/sound.rs
+  codec      TEXT    NOT NULL,                             -- as it is in the spool
+  rate       INTEGER NOT NULL,                             -- samples a second
+  channels   INTEGER NOT NULL,
+  speaker    TEXT,                                         -- whose it is, where the source keeps speakers apart
+  language   TEXT,                                         -- in which it is spoken, where that is said
+  token_id   INTEGER,                                      -- the API token that its seconds are counted to
+  ended_at   INTEGER,                                      -- since when nothing more comes
+  heard_ms   INTEGER NOT NULL DEFAULT 0,                   -- how much of it came
+  cut_ms     INTEGER NOT NULL DEFAULT 0,                   -- up to where it is cut into windows
+  cut_offset INTEGER NOT NULL DEFAULT 0                    -- from where in the spool what follows is read
+) STRICT;
+
+CREATE INDEX sounds_of_meeting ON sounds (meeting_id);
+
+-- Sounds of which something may not be cut into windows yet.
+CREATE INDEX growing_sounds ON sounds (id) WHERE ended_at IS NULL OR heard_ms > cut_ms;
+
+-- Meetings whose files are to be deleted from the spool: a row for each, until they are. The meeting may be gone.
+CREATE TABLE erased_sounds (
+  meeting_id INTEGER PRIMARY KEY
+) STRICT;
+
+-- Windows of sounds: each is a job until its words are stored.
+CREATE TABLE windows (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  sound_id   INTEGER NOT NULL REFERENCES sounds (id) ON DELETE CASCADE,
+  start_ms   INTEGER NOT NULL,                             -- on the clock of the sound
+  end_ms     INTEGER NOT NULL,
+  spool_offset INTEGER NOT NULL,                           -- from where in the spool it is read
+  created_at INTEGER NOT NULL,
+  attempts   INTEGER NOT NULL DEFAULT 0,
+  first_failed_at INTEGER,                                 -- null before an attempt failed
+  next_at    INTEGER,                                      -- null once it is done or given up
+  outcome    TEXT,                                         -- what became of it: src/domain/sound.rs
+  engine     TEXT,                                         -- who heard it
+  last_error TEXT,
+  done_at    INTEGER,                                      -- when its words were stored
+  heard      TEXT,                                         -- its words with their times, while late speaker events may part them
+  UNIQUE (sound_id, start_ms)
+) STRICT;
+
+CREATE INDEX windows_waiting ON windows (next_at, id) WHERE next_at IS NOT NULL;
+
+CREATE INDEX windows_to_name ON windows (sound_id) WHERE heard IS NOT NULL;
+
+CREATE INDEX windows_unheard ON windows (sound_id, created_at) WHERE next_at IS NOT NULL OR outcome = 'given_up';
+
+-- What engines heard and is not believed, with the reason.
+CREATE TABLE withheld (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  window_id  INTEGER NOT NULL REFERENCES windows (id) ON DELETE CASCADE,
+  start_ms   INTEGER NOT NULL,                             -- on the clock of the sound
+  end_ms     INTEGER NOT NULL,
+  text       TEXT    NOT NULL,
+  reason     TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX withheld_of_window ON withheld (window_id);
+
+-- Recordings that were uploaded: a job for each meeting that is made of one.
+CREATE TABLE uploads (
+  meeting_id INTEGER PRIMARY KEY REFERENCES meetings (id) ON DELETE CASCADE,
+  file       TEXT    NOT NULL,                             -- its name in the folder of the spool
+  format     TEXT    NOT NULL,                             -- wav or opus, or what an engine takes as it is
+  bytes      INTEGER NOT NULL,
+  duration_ms INTEGER NOT NULL DEFAULT 0,                  -- how long it says that it is; 0 where only an engine knows
+  speakers   TEXT    NOT NULL DEFAULT '[]',                -- who speaks in which channel: a JSON list
+  attempts   INTEGER NOT NULL DEFAULT 0,
+  next_at    INTEGER,                                      -- null once it is done or given up
+  last_error TEXT
+) STRICT;
+
+CREATE INDEX uploads_waiting ON uploads (next_at) WHERE next_at IS NOT NULL;
+
+-- What is wrong with the sound of a meeting, from when to when.
+CREATE TABLE alarms (
+  meeting_id INTEGER NOT NULL REFERENCES meetings (id) ON DELETE CASCADE,
+  kind       TEXT    NOT NULL,                             -- src/domain/alarm.rs
+  raised_at  INTEGER NOT NULL,
+  cleared_at INTEGER,
+  PRIMARY KEY (meeting_id, kind)
+) STRICT, WITHOUT ROWID;
+
+-- The engine of a user's own, and the names and terms that engines are told. The key is needed to ask, so it is in plain text, as
+-- in webhook_secrets.
+CREATE TABLE user_transcription (
+  user_id    INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+  url        TEXT,
+  model      TEXT,
+  key        TEXT,
+  vocabulary TEXT                                          -- a JSON list
+) STRICT;
+
+-- Words that segments show in place of those that came, which stay in their rows: src/store/corrections.
+CREATE TABLE corrections (
+  segment_id INTEGER PRIMARY KEY REFERENCES segments (id) ON DELETE CASCADE,
+  text       TEXT    NOT NULL,
+  corrected_at INTEGER NOT NULL
+) STRICT;
+
+-- Names that the speakers of a meeting are shown by, by the names that they came with; '' is those without one.
+CREATE TABLE renamed_speakers (
+  meeting_id INTEGER NOT NULL REFERENCES meetings (id) ON DELETE CASCADE,
+  speaker    TEXT    NOT NULL,
+  name       TEXT    NOT NULL,
+  PRIMARY KEY (meeting_id, speaker)
+) STRICT, WITHOUT ROWID;

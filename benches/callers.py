@@ -129,7 +129,38 @@ def limits(bench):
     ]
 
 
+def polls(bench):
+    """Who asks for a transcript again, against who reads it: nothing has changed."""
+    database = words.database(bench.vomeet, SEARCHED, 1)
+    copy = database.copy(bench.folder)
+    words.split_off(copy, SMALL_MEETING, SMALL_SEGMENTS)
+    path = f"/transcripts/google_meet/{SMALL_MEETING}"
+    with ExitStack() as stack:
+        server = bench.pinned_vomeet(stack, words.Words(copy, database.much, database.little))
+        key = ("X-API-Key", database.much)
+        cursor = as_user(server, database.much, "GET", path)["cursor"]
+        # Every tag is right: what is measured is the way to the response without a body.
+        ways = {
+            "GET /user": ("get", "/user", *key),
+            "the whole": ("get", path, *key),
+            "with a cursor": ("get", f"{path}?after={cursor}", *key),
+            "with its ETag": ("get", path, *key, "If-None-Match", "*"),
+        }
+        samples = bench.alternate({what: (server, request) for what, request in ways.items()})
+    copy.unlink()
+    user, whole = samples.pop("GET /user"), samples.pop("the whole")
+    rows = [Row("GET /user", user), Row("the whole", whole)]
+    for what, bound in (("with a cursor", Bound(below=6)), ("with its ETag", Bound(below=3))):
+        rows.append(Row(f"{what}: CPU time against GET /user", samples[what], cpu_ratios(samples[what], user), bound=bound))
+        rows.append(Row("  against the whole", None, cpu_ratios(samples[what], whole), bound=Bound(below=0.2)))
+    return rows
+
+
 SECTIONS = {
+    "polls": (
+        polls,
+        f"CPU time of a poll of a transcript of {SMALL_SEGMENTS:,} segments that has not changed ÷ GET /user, and ÷ the whole, one worker",
+    ),
     "links": (
         links,
         "CPU time of POST /bots by a link ÷ by platform and id, for a meeting that has a bot (409), one worker",

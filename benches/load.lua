@@ -4,9 +4,11 @@
 
 local kinds = {}
 
--- The same path again and again: PATH [HEADER VALUE]
-function kinds.get(path, header, value)
-  local text = wrk.format("GET", path, headers(header, value))
+-- The same path again and again: PATH [HEADER VALUE [HEADER VALUE]]
+function kinds.get(path, header, value, other, other_value)
+  local all = headers(header, value)
+  if other then all[other] = other_value end
+  local text = wrk.format("GET", path, all)
   return function() return text end
 end
 

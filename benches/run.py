@@ -21,11 +21,13 @@ from pathlib import Path
 import backup
 import batches
 import bots
+import bridge
 import callers
 import console
 import fill
 import keys
 import watch
+import wire
 from load import cpu_ratios, fsyncs_per_second, load, require
 from server import ADMIN_KEY, hello, pinned, vomeet
 from table import Bound, Row, show
@@ -53,6 +55,7 @@ class Bench:
     hello: Path
     watch: Path
     keys: Path
+    bridge: Path
     quick: bool
     rounds: int
     server_core: int
@@ -97,6 +100,11 @@ def meetings(database):
     return ("get_as_each", "/meetings", "X-API-Key", database.tokens)
 
 
+def webhooks(database):
+    """An empty list, which is read from the file each time."""
+    return ("get_as_each", "/user/webhooks", "X-API-Key", database.tokens)
+
+
 def user_by_id(database):
     """Any user, with their tokens."""
     return ("by_id", "GET", "/admin/users/{id}", database.users, *ADMIN)
@@ -111,8 +119,9 @@ def against_hello(bench):
     """The same requests to hello and to us; 1.00 would mean that all we do is free."""
     few, many = (fill.database(bench.vomeet, users) for users in (FEW, MANY))
     reads = (
-        ("GET /user", many, user, Bound(least=0.85)),
+        ("GET /user", many, user, Bound(least=0.88)),
         ("GET /meetings, none there", many, meetings, Bound(least=0.5)),
+        ("GET /user/webhooks, none there", many, webhooks, None),
         (f"GET /admin/users/{{id}}, any of {MANY:,}", many, user_by_id, Bound(least=0.45)),
         (f"GET /admin/users/{{id}}, any of {FEW:,}", few, user_by_id, None),
     )
@@ -278,7 +287,9 @@ SECTIONS = {
     **callers.SECTIONS,
     **console.SECTIONS,
     **watch.SECTIONS,
+    **bridge.SECTIONS,
     **keys.SECTIONS,
+    **wire.SECTIONS,
 }
 
 
@@ -292,6 +303,7 @@ def arguments():
     parser.add_argument("--hello", type=Path, help="the bare server, built already")
     parser.add_argument("--watch", type=Path, help="the watchers, built already")
     parser.add_argument("--keys", type=Path, help="the clients of keys, built already")
+    parser.add_argument("--bridge", type=Path, help="the bridge, built already")
     return parser.parse_args()
 
 
@@ -332,10 +344,11 @@ def main():
     hello_binary = asked.hello or built("hello", "bench", "--no-run", "--bench", "hello")
     watch_binary = asked.watch or built("watch", "bench", "--no-run", "--bench", "watch")
     keys_binary = asked.keys or built("keys", "bench", "--no-run", "--bench", "keys")
+    bridge_binary = asked.bridge or built("bridge", "bench", "--no-run", "--bench", "bridge")
     fill.DATA.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=fill.DATA))
     try:
-        binaries = (vomeet_binary, hello_binary, watch_binary, keys_binary)
+        binaries = (vomeet_binary, hello_binary, watch_binary, keys_binary, bridge_binary)
         rounds = QUICK_ROUNDS if asked.quick else ROUNDS
         programs = (each.resolve() for each in binaries)
         bench = Bench(*programs, asked.quick, rounds, *cores[:2], folder)

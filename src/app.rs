@@ -2,24 +2,30 @@
 
 use crate::auth::{Auth, FailedAuthLimiter, Refusals, RequestLimiter, TokenCache};
 use crate::backups::Backups;
-use crate::bots::{Supervisor, WatchRegistry};
+use crate::bot_commands::BotCommands;
+use crate::bots::{Bridges, Supervisor, WatchRegistry};
 use crate::clock::Clock;
-use crate::config::{Bots, Config};
+use crate::config::{Bots, Config, RedisListen, reachable};
 use crate::domain::Time;
 use crate::domain::overview::{Counted, PastUsage};
 use crate::erasure::Erasure;
 use crate::error::Result;
-use crate::exit::{Code, StartupError};
+use crate::exit::StartupError;
 use crate::feed::Feed;
 use crate::health::{HealthCheck, Parts, Phase};
 use crate::http::tls::Tls;
 use crate::http::transport::Transport;
 use crate::kept::Kept;
-use crate::metrics::{Metrics, RouteLabel};
+use crate::metrics::{Metrics, RedisCounters, RouteLabel};
 use crate::store::{Change, Options, Recorder, Store};
+use crate::transcription::Transcription;
+use crate::transcription::alarms::Alarms;
+use crate::transcription::engines::Engines;
+use crate::transcription::hearing::Hearing;
+use crate::transcription::uploads::Uploads;
 use crate::webhooks::Dispatcher;
 use arc_swap::ArcSwap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 /// What the parts need of the table of routes. The table names them, so they cannot name it.
@@ -32,7 +38,8 @@ pub struct TableInfo {
 }
 
 /// How the supervisor of bots is made: started, or at rest.
-type StartSupervisor = fn(Arc<Store>, Arc<WatchRegistry>, &Bots, Clock) -> Arc<Supervisor>;
+type StartSupervisor =
+    fn(Arc<Store>, Arc<WatchRegistry>, Arc<BotCommands>, &Bots, Clock) -> Arc<Supervisor>;
 
 /// What every request may reach.
 pub struct App {
@@ -48,6 +55,12 @@ pub struct App {
     pub store: Arc<Store>,
     /// Starts and stops bots, and supervises their meetings.
     pub bots: Arc<Supervisor>,
+    /// Commands for bots that have subscribed to them.
+    pub bot_commands: Arc<BotCommands>,
+    /// The meetings whose sound comes by bridges.
+    pub(crate) bridges: Arc<Bridges>,
+    /// What the Redis endpoint counts.
+    pub(crate) redis_counters: Arc<RedisCounters>,
     /// Authentication, and every read of tokens.
     pub auth: Auth,
     /// Limits refused keys by address.
@@ -60,8 +73,16 @@ pub struct App {
     pub(crate) counted: Arc<Kept<Counted>>,
     /// The usage of past days, as an overview counts it.
     pub(crate) past_usage: Mutex<Option<PastUsage>>,
+    /// Judges what meetings that go on miss.
+    pub(crate) alarms: Arc<Alarms>,
     /// Delivers events to the users' webhooks.
     pub dispatcher: Arc<Dispatcher>,
+    /// From sound to words.
+    pub(crate) transcription: Arc<Transcription>,
+    /// Recordings on their way to words.
+    pub(crate) uploads: Arc<Uploads>,
+    /// The jobs that make words of it.
+    pub(crate) hearing: Arc<Hearing>,
     /// Makes backups of the database.
     pub(crate) backups: Arc<Backups>,
     /// Every deletion.
@@ -116,59 +137,59 @@ impl App {
         recorder: Option<Recorder>,
         (supervisor, phase): (StartSupervisor, Phase),
     ) -> std::result::Result<Arc<Self>, StartupError> {
-        let token_cache = Arc::new(TokenCache::default());
-        let feed = Arc::new(Feed::new(config.live.queue_max));
-        let watch_registry = Arc::new(WatchRegistry::default());
-        let dispatcher = Dispatcher::new(&config.webhooks, clock.clone());
-        let subscribers = Subscribers {
-            token_cache: Arc::clone(&token_cache),
-            feed: Arc::clone(&feed),
-            watch_registry: Arc::clone(&watch_registry),
-            dispatcher: Arc::clone(&dispatcher),
-        };
+        let subscribers = Subscribers::new(&config, &clock);
+        let Subscribers { token_cache, feed, watch_registry, dispatcher, bot_commands, bridges } =
+            subscribers.clone();
         let options = store_options(&config);
         let publish = move |change: &Change| subscribers.on_change(change);
-        let store = Store::open_recorded(&options, recorder, publish)?;
-        let store = Arc::new(store);
-        let bots = supervisor(Arc::clone(&store), watch_registry, &config.bots, clock.clone());
+        let store = Arc::new(Store::open_recorded(&options, recorder, publish)?);
+        let (of_bots, commands) = (Arc::clone(&store), Arc::clone(&bot_commands));
+        let bots = supervisor(of_bots, watch_registry, commands, &config.bots, clock.clone());
         let backups = Arc::new(Backups::new(Arc::clone(&store), &config.backup, clock.clone()));
-        let erasure = Erasure::new(Arc::clone(&store), Arc::clone(&bots), clock.clone());
+        let hearing = open_hearing(&config, &store, &clock, &feed, phase)?;
+        let transcription = Arc::clone(&hearing.transcription);
+        let uploads = Arc::new(open_uploads(&config, &hearing));
+        let (of_erasure, sounds) = (Arc::clone(&store), Arc::clone(&transcription));
+        let erasure = Erasure::new(of_erasure, Arc::clone(&bots), sounds, clock.clone());
         let metrics = Arc::new(Metrics::new((table.labels)()));
         let Listening { address, tls } = listening;
         let transport = Transport::new(&config, address, tls, Arc::clone(&metrics));
-        let has_foreign_keys = store.has_foreign_keys().map_err(|error| {
-            let message = format!("Cannot read the tokens ({}).", error.store_cause());
-            StartupError::new(Code::DatabaseUnusable, message)
-        })?;
         let parts = Parts {
             store: Arc::clone(&store),
             bots: Arc::clone(&bots),
             backups: Arc::clone(&backups),
+            transcription: Arc::clone(&transcription),
             clock: clock.clone(),
             limits: config.health.clone(),
             has_weak_key: (phase == Phase::Serving && config.has_weak_admin_key()).into(),
         };
         let health = HealthCheck::new(parts, phase);
-        let auth = Auth::new(&config.admin_keys(), token_cache, has_foreign_keys);
+        let auth = Auth::new(&config.admin_keys(), token_cache, store.has_foreign_keys()?);
         let limits = &config.limits;
-        let failed_auth_limiter = FailedAuthLimiter::new(limits.failed_keys_per_minute);
         let request_limiter =
             RequestLimiter::new(limits.requests_per_minute_token, limits.requests_per_minute_user);
         Ok(Arc::new(Self {
             started_at: clock.now(),
             clock,
+            failed_auth_limiter: FailedAuthLimiter::new(limits.failed_keys_per_minute),
+            alarms: Arc::new(Alarms::new(config.may_hear())),
             in_force: ArcSwap::from_pointee(config.clone()),
             config,
             table,
             store,
             bots,
+            bot_commands,
+            bridges,
+            redis_counters: Arc::default(),
             auth,
-            failed_auth_limiter,
             request_limiter,
             refusals: Refusals::default(),
             counted: Arc::default(),
             past_usage: Mutex::default(),
             dispatcher,
+            transcription,
+            uploads,
+            hearing,
             backups,
             erasure: Arc::new(erasure),
             feed,
@@ -195,15 +216,48 @@ impl App {
         if !configured.is_empty() {
             return configured.clone();
         }
-        let mut address = self.transport.address;
-        match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-            _ => {}
-        }
         let scheme = if self.transport.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{address}")
+        format!("{scheme}://{}", reachable(self.transport.address))
     }
+
+    /// HOST:PORT by which bots reach the Redis endpoint; `None` where there is none.
+    pub fn redis_address_for_bots(&self) -> Option<String> {
+        let Bots { redis, callback_url, .. } = &self.config.bots;
+        let own = match redis.listen {
+            RedisListen::Off => return None,
+            // Never encrypted, so that it is not where TLS is spoken.
+            RedisListen::Shared if self.transport.tls.is_some() => return None,
+            RedisListen::Shared => self.transport.address,
+            RedisListen::At(address) => address,
+        };
+        Some(redis.address_for_bots(callback_url, own))
+    }
+}
+
+/// From sound to words; the folder of the spool is looked at where sound may come.
+fn open_hearing(
+    config: &Config,
+    store: &Arc<Store>,
+    clock: &Clock,
+    feed: &Arc<Feed>,
+    phase: Phase,
+) -> std::result::Result<Arc<Hearing>, StartupError> {
+    let (settings, folder) = (&config.transcription, config.spool_folder());
+    let transcription = Transcription::new(settings, folder, Arc::clone(store), clock.clone());
+    let engines = Engines::new(config, clock.clone());
+    transcription.hear_by(Arc::clone(&engines));
+    if phase == Phase::Serving {
+        transcription.check_folder()?;
+    }
+    let transcription = Arc::new(transcription);
+    Ok(Arc::new(Hearing::new(config, engines, transcription, Arc::clone(feed))))
+}
+
+/// What makes words of recordings.
+fn open_uploads(config: &Config, hearing: &Hearing) -> Uploads {
+    let parts = (Arc::clone(&hearing.transcription), Arc::clone(&hearing.engines));
+    let folder = (config.spool_folder(), config.transcription.gate);
+    Uploads::new(parts, Arc::clone(&hearing.store), hearing.clock.clone(), folder)
 }
 
 /// Where a server listens, and how it speaks there.
@@ -224,14 +278,28 @@ fn store_options(config: &Config) -> Options {
 }
 
 /// The parts that are told of every committed change.
+#[derive(Clone)]
 struct Subscribers {
     token_cache: Arc<TokenCache>,
     feed: Arc<Feed>,
     watch_registry: Arc<WatchRegistry>,
     dispatcher: Arc<Dispatcher>,
+    bot_commands: Arc<BotCommands>,
+    bridges: Arc<Bridges>,
 }
 
 impl Subscribers {
+    fn new(config: &Config, clock: &Clock) -> Self {
+        Self {
+            token_cache: Arc::new(TokenCache::default()),
+            feed: Arc::new(Feed::new(config.live.queue_max)),
+            watch_registry: Arc::new(WatchRegistry::default()),
+            dispatcher: Dispatcher::new(&config.webhooks, clock.clone()),
+            bot_commands: Arc::new(BotCommands::default()),
+            bridges: Arc::new(Bridges::new(clock.clone())),
+        }
+    }
+
     /// On the writer's thread. The token cache comes first: a subscriber's token is checked again
     /// after it has joined the feed, so that a revoked token is found by one of the two.
     fn on_change(&self, change: &Change) {
@@ -239,5 +307,7 @@ impl Subscribers {
         self.feed.on_change(change);
         self.watch_registry.on_change(change);
         self.dispatcher.on_change(change);
+        self.bot_commands.on_change(change);
+        self.bridges.on_change(change);
     }
 }

@@ -1,6 +1,6 @@
 //! What one caller may hold of the server at once, in one place: bytes of request bodies, bytes of
-//! responses, long responses, live sockets. `docs/limits.md` explains the figures, and `/metrics`
-//! shows what is in use.
+//! responses, long responses, live sockets, bytes of sound. `docs/limits.md` explains the figures,
+//! and `/metrics` shows what is in use.
 //!
 //! What one caller may cause (requests in a minute, refused keys) is counted in `auth`; how many
 //! connections there may be, in `http`.
@@ -40,6 +40,25 @@ const LONG_RESPONSES_MAX: usize = 64;
 /// Most responses of more than one page with one token; the administrators together have the share
 /// of a caller.
 const LONG_RESPONSES_TOKEN_MAX: usize = 4;
+/// Most callers who wait for the words of a sound.
+const TRANSCRIPTIONS_MAX: usize = 32;
+/// Most of them of one user.
+const TRANSCRIPTIONS_USER_MAX: usize = 4;
+/// Most of them with one token.
+const TRANSCRIPTIONS_TOKEN_MAX: usize = 2;
+/// Most callers who send a recording.
+const UPLOADS_MAX: usize = 16;
+/// Most of them of one user.
+const UPLOADS_USER_MAX: usize = 2;
+/// Most uploads of what bots have recorded.
+const RECORDINGS_MAX: usize = 64;
+/// Most of them with one meeting's secret.
+const RECORDINGS_BOT_MAX: usize = 2;
+/// Most bytes of messages that sockets for sound may hold, for all callers: each socket may hold
+/// its longest one.
+const SOUND_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The same of those who have not said yet who they are.
+const STRANGERS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The share of one caller: so many of them use up a limit.
 const SHARES: usize = 4;
 /// How long a request waits for its share; then the response is 503.
@@ -59,6 +78,8 @@ pub enum Holder {
     Admin,
     /// The bot of a meeting, by its secret.
     Bot(TokenHash),
+    /// A feeder that has signed in by the password of feeders, by the number of its connection.
+    Feeder(i64),
     /// A user, with all their tokens.
     User(UserId),
     /// One token of a user.
@@ -132,11 +153,21 @@ impl Budget {
 
     /// Takes some, and waits for it for up to [`WAIT_MAX`]; then [`Error::Busy`].
     pub async fn wait(&self, holder: Holder, count: usize) -> Result<Held> {
+        self.wait_within(holder, count, WAIT_MAX).await
+    }
+
+    /// Takes some, and waits for it for up to `time_max`; then [`Error::Busy`].
+    pub(crate) async fn wait_within(
+        &self,
+        holder: Holder,
+        count: usize,
+        time_max: Duration,
+    ) -> Result<Held> {
         if let Some(held) = self.try_take(holder, count) {
             return Ok(held);
         }
         // On the heap: it seldom runs, and would make the future of every handler larger.
-        let in_turn = Box::pin(timeout(WAIT_MAX, self.take_in_turn(holder, count)));
+        let in_turn = Box::pin(timeout(time_max, self.take_in_turn(holder, count)));
         if let Ok(Some(held)) = in_turn.await {
             return Ok(held);
         }
@@ -170,6 +201,7 @@ impl Budget {
             | Holder::Reporter(_)
             | Holder::Admin
             | Holder::Bot(_)
+            | Holder::Feeder(_)
             | Holder::User(_) => self.share_max,
         }
     }
@@ -270,6 +302,16 @@ pub struct Budgets {
     pub long_responses: Budget,
     /// Live sockets with a token that is accepted.
     pub sockets: Budget,
+    /// Callers who wait for the words of a sound; each holds one as a user and one as a token.
+    pub transcriptions: Budget,
+    /// Callers who send a recording.
+    pub uploads: Budget,
+    /// Uploads of what bots have recorded.
+    pub recordings: Budget,
+    /// Bytes of messages that sockets for sound may hold.
+    pub sound: Budget,
+    /// The same of those who have not said yet who they are.
+    pub strangers: Budget,
 }
 
 impl Budgets {
@@ -282,92 +324,24 @@ impl Budgets {
             long_responses: Budget::new(LONG_RESPONSES_MAX, LONG_RESPONSES_MAX / SHARES)
                 .with_token_max(LONG_RESPONSES_TOKEN_MAX),
             sockets: Budget::new(sockets_max, sockets_max_user),
+            transcriptions: Budget::new(2 * TRANSCRIPTIONS_MAX, TRANSCRIPTIONS_USER_MAX)
+                .with_token_max(TRANSCRIPTIONS_TOKEN_MAX),
+            uploads: Budget::new(UPLOADS_MAX, UPLOADS_USER_MAX),
+            recordings: Budget::new(RECORDINGS_MAX, RECORDINGS_BOT_MAX),
+            sound: Budget::new(SOUND_BYTES_MAX, SOUND_BYTES_MAX / SHARES),
+            strangers: Budget::new(STRANGERS_BYTES_MAX, STRANGERS_BYTES_MAX / SHARES),
         }
     }
 
     /// How often there was not enough of any.
     pub fn refused(&self) -> u64 {
-        let budgets = [&self.responses, &self.long_responses, &self.sockets];
+        let (sockets, sound) = (&self.sockets, &self.sound);
+        let budgets = [&self.responses, &self.long_responses, sockets, sound, &self.strangers];
         let refused: u64 = budgets.iter().map(|budget| budget.refused()).sum();
         refused + self.bodies.refused()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ONE: Holder = Holder::User(UserId(1));
-    const TWO: Holder = Holder::User(UserId(2));
-
-    #[test]
-    fn one_holder_has_a_share_and_all_have_the_whole() {
-        let budget = Budget::new(10, 6);
-        let one = budget.take(ONE, 6).expect("the share");
-        assert!(budget.take(ONE, 1).is_err(), "more than the share");
-        let two = budget.take(TWO, 4).expect("the rest");
-        assert!(budget.take(TWO, 1).is_err(), "more than there is");
-        assert_eq!((budget.used(), budget.refused()), (10, 2));
-        drop(one);
-        assert_eq!(budget.used(), 4);
-        budget.take(ONE, 6).expect("the share again");
-        drop(two);
-        assert_eq!(budget.used(), 0);
-    }
-
-    #[test]
-    fn a_network_of_ipv6_is_one_reporter() {
-        let reporter = |text: &str| Holder::reporter(Some(text.parse().expect("an address")));
-        assert_eq!(reporter("2001:db8::1"), reporter("2001:db8::ffff:1:2:3"));
-        assert_ne!(reporter("2001:db8::1"), reporter("2001:db8:0:1::1"));
-        assert_eq!(reporter("192.0.2.1"), reporter("::ffff:192.0.2.1"));
-        assert_ne!(reporter("192.0.2.1"), reporter("192.0.2.2"));
-    }
-
-    #[test]
-    fn what_is_held_shrinks() {
-        let budget = Budget::new(100, 50);
-        let mut held = budget.take(ONE, 50).expect("the share");
-        held.shrink_to(10);
-        assert_eq!(budget.used(), 10);
-        held.shrink_to(20);
-        assert_eq!(budget.used(), 10, "it does not grow by shrinking");
-        drop(held);
-        assert_eq!(budget.used(), 0);
-    }
-
-    #[test]
-    fn one_that_needs_more_than_a_share_gets_the_whole_share() {
-        let budget = Budget::new(8, 4);
-        let _held = budget.take(ONE, 1_000_000).expect("the share");
-        assert_eq!(budget.used(), 4);
-    }
-
-    #[test]
-    fn who_holds_nothing_is_forgotten() {
-        let budget = Budget::new(8, 4);
-        let _held = budget.take(ONE, 4).expect("the share");
-        for id in 10..5_000 {
-            budget.take(Holder::Token(TokenId(id)), 1).expect("one");
-        }
-        assert!(budget.shares.lock().expect("the shares").len() <= HOLDERS_USUAL);
-        assert!(budget.take(ONE, 1).is_err(), "who holds some is not forgotten");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_waits_is_served_in_turn_or_told_that_the_server_is_busy() {
-        let budget = Arc::new(Budget::new(4, 2));
-        let held = budget.take(ONE, 2).expect("the share");
-        let waiting = tokio::spawn({
-            let budget = Arc::clone(&budget);
-            async move { budget.wait(ONE, 2).await.map(drop) }
-        });
-        tokio::task::yield_now().await;
-        // Who waits for their own share is in nobody's way.
-        budget.wait(TWO, 2).await.expect("another's share");
-        drop(held);
-        waiting.await.expect("no panic").expect("it was given back in time");
-        let _held = budget.take(ONE, 2).expect("the share");
-        assert!(matches!(budget.wait(ONE, 1).await, Err(Error::Busy)));
-    }
-}
+#[path = "budget/tests.rs"]
+mod tests;

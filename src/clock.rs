@@ -78,6 +78,19 @@ impl Clock {
         }
     }
 
+    /// Waits until the monotonic clock shows `end`.
+    pub(crate) async fn sleep_until_instant(&self, end: Instant) {
+        match &self.0 {
+            Source::System => tokio::time::sleep_until(end.into()).await,
+            Source::Manual(manual) => {
+                let mut time = manual.now.subscribe();
+                let shows = |now: &Time| manual.started + until(*now, manual.start) >= end;
+                // The sender is held by this very clock.
+                let _ = time.wait_for(shows).await;
+            }
+        }
+    }
+
     /// Sets a manual clock, and wakes those who sleep until then; a system clock stays as it is.
     pub fn set(&self, time: Time) {
         if let Source::Manual(manual) = &self.0 {
@@ -137,6 +150,14 @@ mod tests {
         assert!(!asleep.is_finished(), "half the time has passed");
         clock.advance(HOUR / 2);
         asleep.await.expect("it wakes");
+        let sleeper = clock.clone();
+        let end = clock.instant() + HOUR;
+        let asleep = tokio::spawn(async move { sleeper.sleep_until_instant(end).await });
+        clock.advance(HOUR / 2);
+        tokio::task::yield_now().await;
+        assert!(!asleep.is_finished(), "half the time has passed by the monotonic clock");
+        clock.advance(HOUR / 2);
+        asleep.await.expect("it wakes by the monotonic clock");
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,8 @@
 
 use crate::domain::field_error::FieldError;
 use crate::domain::{KeyRejection, MeetingStatus, Platform, SentInstead, TokenId, Word};
-use std::fmt;
+
+mod sentences;
 
 /// What every fallible function of the server returns.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -29,6 +30,8 @@ pub enum Error {
     TokenMissing(SentInstead),
     /// The user token is refused.
     TokenRefused(KeyRejection),
+    /// There is no user token where a bearer token is taken too, or it is refused.
+    BearerRefused(KeyRejection),
     /// Too many keys from the caller's address were refused; this one would have been too.
     TooManyFailedKeys {
         /// In how many seconds the next one is checked.
@@ -78,6 +81,12 @@ pub enum Error {
     MeetingNotFound(Word<Platform>, String),
     /// No user has such a meeting.
     NoSuchMeeting,
+    /// The meeting has no such segment.
+    SegmentNotFound,
+    /// The words of the segment are not final, so they cannot be corrected.
+    SegmentIsDraft,
+    /// The meeting has no segment of such a speaker.
+    SpeakerNotFound,
     /// The user has no such meeting whose bot could be stopped.
     NoBotToStop,
     /// The user has a bot in this meeting already.
@@ -101,10 +110,23 @@ pub enum Error {
         /// How many may run.
         max: usize,
     },
+    /// The user has as many planned bots as they may have.
+    TooManyPlanned {
+        /// How many there may be.
+        max: i64,
+    },
     /// The meeting is not active, so its bot cannot be configured.
     NotActive(Word<MeetingStatus>),
+    /// The meeting is not active, so its bot neither speaks nor writes.
+    NotThere(Word<MeetingStatus>),
+    /// No bot of the meeting listens for commands.
+    BotNotListening,
     /// The meeting is not over.
     NotOver(Word<MeetingStatus>),
+    /// The meeting is not over, so its sound is not deleted.
+    SoundNotOver(Word<MeetingStatus>),
+    /// The meeting has not failed, so no bot is sent again.
+    NotFailed(Word<MeetingStatus>),
     /// The search would take too long.
     TooBroad,
     /// The input changes nothing.
@@ -119,10 +141,24 @@ pub enum Error {
     BotNotStarted(String),
     /// The user has no webhook.
     NoWebhook,
+    /// The user has no such webhook.
+    WebhookNotFound,
+    /// The user has as many webhooks as they may have.
+    TooManyWebhooks {
+        /// How many they may have.
+        max: i64,
+    },
     /// No such webhook event, or it is of another user.
     DeliveryNotFound,
     /// No such link to the console: it was used, has ended, or never was.
     OpenLinkNotFound,
+    /// No such share link: it was revoked, has ended, or never was.
+    ShareNotFound,
+    /// The user's share links are as many as there may be.
+    TooManyShares {
+        /// How many there may be.
+        max: i64,
+    },
     /// The request is no WebSocket handshake.
     NoWebSocket,
     /// The WebSocket is asked for by a web page of another site.
@@ -143,8 +179,44 @@ pub enum Error {
     MeetingsOpen(u64),
     /// The disk has no room for a compaction; the sentence says how much it takes.
     CompactNoRoom(String),
+    /// The server takes no more sound now.
+    NoRoomForSound {
+        /// Why, in a sentence.
+        reason: String,
+    },
+    /// More sound than a source or a user may bring.
+    SoundLimit {
+        /// Which limit, in a sentence.
+        reason: String,
+        /// In how many seconds more is taken.
+        retry_after: u64,
+    },
+    /// Sound that cannot be read; the sentence says why.
+    UnreadableSound(String),
+    /// Users may not have an engine of their own.
+    UserEnginesOff,
     /// The server starts: the database is being upgraded.
     Starting,
+    /// The meeting has no such sound.
+    NoSuchSound,
+    /// Nothing of the sound is kept any more, or yet.
+    SoundNotKept,
+    /// A range begins behind the end of a file.
+    RangeOutside {
+        /// How long the file is, in bytes.
+        length: u64,
+    },
+    /// No engine is configured, so no words are made of sound.
+    NoEngine,
+    /// No engine took the sound; the sentence says why.
+    NotHeard(String),
+    /// The sound is of a form that no engine takes; the sentence says which are.
+    SoundRefused(String),
+    /// The sound is longer than it may be.
+    SoundTooLong {
+        /// How long it may be, in seconds.
+        seconds_max: u64,
+    },
     /// A queue is full; the same request may succeed in a second.
     Busy,
     /// The disk is full.
@@ -174,9 +246,14 @@ impl Error {
                                own machine alone.";
                 (KeyRejection::Unknown.code(), message.to_owned())
             }
-            Self::AdminKeyRefused(rejection) | Self::TokenRefused(rejection) => {
-                (rejection.code(), rejection.reason())
+            Self::BearerRefused(missing @ KeyRejection::Missing(instead)) => {
+                let message = "Send an API token as Authorization: Bearer TOKEN, or in the header \
+                               X-API-Key.";
+                (missing.code(), format!("{message}{}", instead.hint()))
             }
+            Self::AdminKeyRefused(rejection)
+            | Self::TokenRefused(rejection)
+            | Self::BearerRefused(rejection) => (rejection.code(), rejection.reason()),
             Self::NotAllowed(why) | Self::AdminKeyLimited(why) => ("not_allowed", why.clone()),
             Self::TooManyFailedKeys { retry_after } => (
                 "too_many_failed_keys",
@@ -197,6 +274,8 @@ impl Error {
                                wrong, or the meeting is over.";
                 ("unknown", format!("{message}{}", instead.hint()))
             }
+            Self::NoRoomForSound { reason } => ("no_room_for_sound", reason.clone()),
+            Self::SoundLimit { reason, .. } => ("sound_limit", reason.clone()),
             Self::Starting => (
                 "starting",
                 "The database is being upgraded; the server's log says how far.".to_owned(),
@@ -208,7 +287,13 @@ impl Error {
     /// Whether it refuses a key, or a request without one, so that the address is limited
     /// ([`Error::TooManyFailedKeys`]).
     pub fn refuses_key(&self) -> bool {
-        matches!(self, Self::AdminKeyRefused(_) | Self::TokenRefused(_) | Self::BotRefused(_))
+        matches!(
+            self,
+            Self::AdminKeyRefused(_)
+                | Self::TokenRefused(_)
+                | Self::BearerRefused(_)
+                | Self::BotRefused(_)
+        )
     }
 
     /// The cause of an internal error or of a failed database, for the log alone.
@@ -222,150 +307,6 @@ impl Error {
     /// The cause for a log line about the store; a full queue and a full disk have none.
     pub fn store_cause(&self) -> &str {
         self.cause().unwrap_or("the disk is full or busy")
-    }
-}
-
-/// The message for the caller; causes are not in it.
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(message) => f.write_str(message),
-            Self::MeetingNotFound(platform, id) => {
-                write!(f, "Meeting not found for platform {} and ID {id}", platform.as_str())
-            }
-            Self::BotLimitReached { limit, .. } => {
-                write!(f, "User has reached the maximum concurrent bot limit ({limit}).")
-            }
-            Self::BotsStillLeaving { .. } => {
-                f.write_str("The bots that were told to leave still run. Try again in a moment.")
-            }
-            Self::TooManyBots { max } => {
-                write!(f, "The server runs {max} bots, and no more at once. Try again later.")
-            }
-            Self::NotActive(status) => {
-                let status = status.as_str();
-                write!(
-                    f,
-                    "Meeting found but is not active (status: '{status}'). Cannot reconfigure."
-                )
-            }
-            Self::NotOver(status) => {
-                let status = status.as_str();
-                write!(
-                    f,
-                    "Meeting not finalized; cannot delete transcripts. Current status: {status}"
-                )
-            }
-            Self::BotNotStarted(why) => write!(f, "The bot could not be started: {why}"),
-            Self::BackupConflict(why)
-            | Self::BackupNoRoom(why)
-            | Self::BackupFailed(why)
-            | Self::CompactNoRoom(why) => f.write_str(why),
-            Self::MeetingsOpen(count) => write!(
-                f,
-                "Meetings are open: {count}. What their bots send would wait; try again when they \
-                 are over, or compact all the same (--now)."
-            ),
-            Self::TooManyHeaders(max) => write!(f, "A request has at most {max} headers."),
-            Self::TooLarge(max) => write!(f, "The body is longer than {max} bytes."),
-            Self::TooManyFailedKeys { retry_after } => {
-                write!(f, "Too many wrong keys from your address. Try again in {retry_after} s.")
-            }
-            Self::TooManyRequests { retry_after } => {
-                write!(f, "Too many requests. Try again in {retry_after} s.")
-            }
-            Self::TooManyTokens { max } => {
-                write!(
-                    f,
-                    "You have {max} tokens of your own. Delete one with DELETE /user/tokens/{{id}} first."
-                )
-            }
-            Self::TokenReplaced(by) => {
-                write!(f, "Token was already exchanged for token {by}.")
-            }
-            other => f.write_str(other.fixed_message()),
-        }
-    }
-}
-
-const BACKUP_PATH_REFUSED: &str = "Where a backup is written, only root and the server's own user \
-    may say, by the admin socket. Leave the path out: then it is written into the configured folder.";
-
-impl Error {
-    /// The message of an error whose message holds no value of its own; those that hold one are
-    /// written by `fmt`.
-    fn fixed_message(&self) -> &'static str {
-        match self {
-            Self::Invalid(_) => "The request does not validate.",
-            Self::WrongHost => "Unknown Host. Add the name to http.allowed_hosts in vomeet.toml.",
-            Self::NoRoute | Self::PageNotFound => "Not Found",
-            Self::Moved(_) => "The path has no slash at its end.",
-            Self::WrongMethod(_) => "Method Not Allowed",
-            Self::NotAllowed(_) => "This token may not do that.",
-            Self::AdminKeyLimited(_) => "This admin key may not do that.",
-            Self::WiderScope => {
-                "The scope of a token is only ever narrowed. Create another token for more."
-            }
-            Self::TokenDisabled => "Token is disabled; enable it first.",
-            Self::MakerDisabled => {
-                "The token that made this one is disabled; enable that one first."
-            }
-            Self::AdminKeyNotFound => "Admin key not found",
-            Self::AdminKeyTaken => {
-                "An admin key has this name already; rotate it, or choose another name."
-            }
-            Self::AdminKeyRefused(_) => "Invalid or missing admin token.",
-            Self::TokenMissing(_) => "Missing API token (X-API-Key header)",
-            Self::TokenRefused(_) => "Invalid API token",
-            Self::TooSlow => "The body did not arrive in time.",
-            Self::UserNotFound => "User not found",
-            Self::TokenNotFound => "Token not found",
-            Self::NoSuchMeeting => "Meeting not found",
-            Self::EmailFixed => "Cannot change user email via this endpoint.",
-            Self::BotInMeeting => "User has a bot in a meeting; stop it first.",
-            Self::NoBotToStop => "No meeting found to stop.",
-            Self::MeetingTaken => {
-                "An active or requested meeting already exists for this platform and meeting ID. \
-                 Stop it first, or wait for its end."
-            }
-            Self::TooBroad => "The search takes too long; use longer beginnings, or none.",
-            Self::NothingToUpdate => "No data provided for update.",
-            Self::BotRefused(_) => "Invalid bot token",
-            Self::MetricsRefused => {
-                "Send the token of metrics_token_file as Authorization: Bearer TOKEN."
-            }
-            other => other.message_of_server(),
-        }
-    }
-
-    /// The same of errors that are about the server and its settings.
-    fn message_of_server(&self) -> &'static str {
-        match self {
-            Self::NoRunner => {
-                "Nothing is configured that runs bots. Set runner in section [bots] of vomeet.toml \
-                 to process, docker or demo."
-            }
-            Self::NoWebhook => "No webhook URL is set. Set one with PUT /user/webhook.",
-            Self::DeliveryNotFound => "Delivery not found",
-            Self::OpenLinkNotFound => {
-                "This link was used already, has ended, or is of another machine. `vomeet open` \
-                 makes another."
-            }
-            Self::ForeignOrigin => {
-                "Pages of this origin may not open a WebSocket. Add the origin to \
-                 http.cors_origins in vomeet.toml."
-            }
-            Self::NoWebSocket => "This route speaks WebSocket; send an upgrade request (RFC 6455).",
-            Self::BackupPathRefused => BACKUP_PATH_REFUSED,
-            Self::FileIsChecked => "The file is being checked already. Wait until that is done.",
-            Self::Starting => {
-                "The server is starting: its database is being upgraded. Try again soon."
-            }
-            Self::Busy => "The server is busy. Try again in a second.",
-            Self::DiskFull => "The disk is full. Free some space on the server and try again.",
-            Self::StoreFailed(_) => "The database cannot be written; the server is stopping.",
-            _ => "Internal Server Error",
-        }
     }
 }
 

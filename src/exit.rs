@@ -1,6 +1,7 @@
 //! Why the program ends, and the exit code that goes with it.
 
 use std::fmt;
+use std::path::Path;
 
 /// Makes the enum of exit codes, and the table from which help, manual and tests are written.
 macro_rules! codes {
@@ -69,6 +70,14 @@ codes! {
     DrillFailed = 34,
     /// `doctor`: something was found that somebody should see to.
     Finding = 35,
+    /// `demo --speech`: no engine is named that would hear the speech.
+    NoEngine = 36,
+    /// `import`: imported, with remarks that somebody should read.
+    ImportedWithRemarks = 40,
+    /// `import`: nothing was imported.
+    NotImported = 41,
+    /// `import verify`: a key does not open the same on both servers.
+    KeysDiffer = 42,
 }
 
 /// Why the program ends without success: a message that says what to do, and an exit code.
@@ -84,6 +93,14 @@ impl StartupError {
     /// An end with this code and message.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
+    }
+
+    /// The same about another file, of which the named one is a copy.
+    #[must_use]
+    pub(crate) fn naming(mut self, copy: &Path, original: &Path) -> Self {
+        let (copy, original) = (copy.display().to_string(), original.display().to_string());
+        self.message = self.message.replace(&copy, &original);
+        self
     }
 }
 

@@ -165,12 +165,16 @@ impl Feed {
                 self.each_with_token(hashes, |subscriber| subscriber.changed.notify_one());
             }
             Change::UserRemoved(id) | Change::UserDisabled(id) => self.close_user(*id),
-            Change::UserChanged(_) | Change::SeatsChanged(_) | Change::DeliveryDue => {}
+            Change::UserChanged(_)
+            | Change::SeatsChanged(_)
+            | Change::DeliveryDue
+            | Change::BotReconfigured(_) => {}
             Change::MeetingRedacted(id) => {
                 self.lock().meetings.remove(id);
             }
             Change::MeetingMoved(moved) => self.publish(moved.meeting.id, change),
             Change::SegmentsStored(stored) => self.publish(stored.meeting_id, change),
+            Change::WordsLate(late) => self.publish(late.meeting_id, change),
         }
     }
 

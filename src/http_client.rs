@@ -1,10 +1,11 @@
 //! The HTTP client: HTTP/1.1 over a stream that the caller has opened, in bounded memory and, with
 //! [`Connection::waiting_at_most`], in bounded time.
 //!
-//! The commands, the webhooks and the demo bot send their requests with it. bollard has its own for
+//! The commands, the webhooks, uploads of backups and the demo bot send their requests with it. bollard has its own for
 //! the Docker socket.
 
 use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
@@ -12,6 +13,7 @@ use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
@@ -91,8 +93,35 @@ impl Connection {
         };
         let (head, body) = response.into_parts();
         let wait_max = self.wait_max;
-        Ok(Response { status: head.status, headers: head.headers, body, wait_max })
+        let (status, headers) = (head.status, head.headers);
+        Ok(Response { status, headers, body, wait_max, connection: None })
     }
+}
+
+/// A request body that is made piece by piece.
+pub(crate) type StreamedBody = UnsyncBoxBody<Bytes, io::Error>;
+
+/// Sends one request with a body that is made while it is sent, over a stream of its own; gives the
+/// status and the whole body of the response.
+pub(crate) async fn send_streamed<S>(
+    stream: S,
+    request: Request<StreamedBody>,
+) -> Result<(StatusCode, Bytes), Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(Failure::Broken)?;
+    let driver = tokio::spawn(connection);
+    let exchange = async {
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?;
+        Ok((status, body.to_bytes()))
+    };
+    let outcome = exchange.await.map_err(Failure::Broken);
+    driver.abort();
+    outcome
 }
 
 /// The driver would go on as long as the server keeps the connection open.
@@ -110,9 +139,15 @@ pub(crate) struct Response {
     pub headers: HeaderMap,
     body: Incoming,
     wait_max: Duration,
+    connection: Option<Connection>,
 }
 
 impl Response {
+    /// Keeps the connection as long as the response, for a caller who sends nothing else by it.
+    pub(crate) fn keep(&mut self, connection: Connection) {
+        self.connection = Some(connection);
+    }
+
     /// The next piece of the body; `None` at its end.
     pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {

@@ -11,24 +11,30 @@
 //! | [`domain`] | nouns, states, rules: no I/O, no async, no clock |
 //! | [`mod@error`], [`exit`] | every error of a request; why the program ends, and its exit code |
 //! | [`clock`], [`logging`], [`metrics`] | the clock that is passed in, the log, the metrics |
-//! | [`http_client`] | the one HTTP client, over a stream that the caller has opened |
+//! | [`http_client`], [`tls`] | the one HTTP client, over a stream that the caller has opened; TLS for it |
+//! | [`s3`] | a store of objects that speaks the protocol of S3 |
 //! | [`budget`] | what one caller may hold of the server at once |
+//! | [`features`], [`encryption`] | the cargo features; encryption of backups to a public key |
 //! | [`kept`] | values that are dear to make, kept for some seconds |
 //! | [`config`] | every setting, its default and its source |
 //! | [`store`] | all the SQL: one writer, many readers, one file |
 //! | [`auth`] | authentication, limits, usage, and every read of tokens |
 //! | [`feed`] | committed changes to live subscribers; bounded, and a slow one is dropped |
+//! | [`bot_commands`] | commands for bots that have subscribed to them |
 //! | [`webhooks`] | delivers events to the users' webhooks |
 //! | [`bots`] | starts and stops bots, and supervises every meeting that is not over |
 //! | [`backups`] | backups by the schedule and when asked, and their folder |
+//! | [`transcription`] | words of sound: spool, windows by voice, engines, gate |
 //! | [`erasure`] | every deletion: users, transcripts, retention, scrubbing |
 //! | [`health`] | the health check: what is looked at, how often, what each finding means |
 //! | [`http`] | the transport, from socket to service and back; it knows no SQL and no route |
 //! | [`app`] | the parts, and how they are built |
 //! | [`api`] | one function a route, one file a family |
+//! | [`wire`] | the Redis endpoint: the protocol, and its commands |
 //! | [`console`] | the pages for browsers, which the binary carries |
 //! | [`routes`] | the table: every route, once |
 //! | [`server`] | starts and drains: jobs, shutdown |
+//! | [`import`] | reads the dump of another installation, and compares two servers |
 //! | [`cli`] | the commands: `serve`, `status`, `config`, and those that administer |
 //!
 //! # One request: `POST /admin/users/1/tokens`
@@ -51,6 +57,7 @@ pub mod api;
 pub mod app;
 pub mod auth;
 mod backups;
+pub mod bot_commands;
 pub mod bots;
 mod budget;
 pub mod cli;
@@ -58,17 +65,24 @@ pub mod clock;
 pub mod config;
 mod console;
 pub mod domain;
+mod encryption;
 mod erasure;
 pub mod error;
 pub mod exit;
+mod features;
 mod feed;
 pub mod health;
 pub mod http;
 mod http_client;
+mod import;
 mod kept;
 mod logging;
 pub mod metrics;
 pub mod routes;
+mod s3;
 pub mod server;
 pub mod store;
+mod tls;
+mod transcription;
 pub mod webhooks;
+mod wire;

@@ -8,18 +8,23 @@ pub use configured_users::apply_configured_users;
 
 use crate::api::monitoring::Monitoring;
 use crate::api::overview::count_ahead;
+use crate::api::planned::keep_joining;
 use crate::api::service::Api;
 use crate::app::App;
 use crate::clock::later;
+use crate::config::RedisListen;
 use crate::domain::Day;
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
 use crate::http::peer::Door;
+use crate::http::raw::Services;
 use crate::http::serve::{Listeners, serve};
 use crate::http::serve_few::serve_few;
 use crate::logging::Trouble;
 use crate::routes::TABLE;
-use crate::store::{ForgetDeliveries, ForgetUsage, GiveUpHeld};
+use crate::store::{ForgetDeliveries, ForgetEndedSecrets, ForgetShares, ForgetUsage, GiveUpHeld};
+use crate::transcription::jobs::keep_hearing;
+use crate::wire::Endpoint;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -39,6 +44,8 @@ const INDEXING_PAUSE: Duration = Duration::from_secs(10);
 
 /// How often the files of the certificate are looked at.
 const CERTIFICATE_PERIOD: Duration = Duration::from_secs(2);
+/// How long to wait after sound of the last run could not be looked at.
+const SOUND_PAUSE: Duration = Duration::from_secs(1);
 const DAY_SECONDS: i64 = 86_400;
 
 /// How often the last batch of usage is tried.
@@ -53,8 +60,12 @@ pub async fn run_at_rest(
     listeners: Listeners,
     shutdown: impl Future<Output = ()>,
 ) -> std::result::Result<(), StartupError> {
-    let api = Arc::new(Api::new(Arc::clone(&app), &TABLE));
-    serve(Arc::clone(&app.transport), api, listeners, shutdown).await;
+    let services = Services {
+        http: Api::new(Arc::clone(&app), &TABLE),
+        redis: Endpoint::new(Arc::clone(&app)),
+        redis_shares_port: false,
+    };
+    serve(Arc::clone(&app.transport), Arc::new(services), listeners, shutdown).await;
     app.backups.stop();
     app.backups.ended().await;
     app.store.close();
@@ -68,10 +79,15 @@ pub async fn run(
     mut listeners: Listeners,
     shutdown: impl Future<Output = ()>,
 ) -> std::result::Result<(), StartupError> {
-    let api = Arc::new(Api::new(Arc::clone(&app), &TABLE));
+    let services = Services {
+        http: Api::new(Arc::clone(&app), &TABLE),
+        redis: Endpoint::new(Arc::clone(&app)),
+        redis_shares_port: shares_port(&app),
+    };
     let mut jobs = Jobs::start(&app);
     if let Some(listener) = listeners.monitoring.take() {
-        let service = Monitoring::new(Arc::clone(&app), Arc::clone(&api));
+        let api = Arc::new(Api::new(Arc::clone(&app), &TABLE));
+        let service = Monitoring::new(Arc::clone(&app), api);
         let transport = Arc::clone(&app.transport);
         jobs.cancellable.push(tokio::spawn(async move {
             serve_few(transport, Arc::new(service), &listener, Door::Monitoring).await;
@@ -88,7 +104,8 @@ pub async fn run(
         app.backups.stop();
         app.health.stop();
     };
-    serve(Arc::clone(&app.transport), api, listeners, shutdown_or_failure).await;
+    serve(Arc::clone(&app.transport), Arc::new(services), listeners, shutdown_or_failure).await;
+    app.transcription.stopped().await;
     app.bots.stop().await;
     jobs.stop().await;
     app.backups.ended().await;
@@ -99,6 +116,11 @@ pub async fn run(
         "Stopped because the database {path} failed: {cause}; check the disk and start again."
     );
     Err(StartupError::new(Code::StoreFailed, message))
+}
+
+/// Whether the port of the API speaks Redis too: never where it speaks TLS.
+fn shares_port(app: &App) -> bool {
+    app.config.bots.redis.listen == RedisListen::Shared && app.transport.tls.is_none()
 }
 
 /// Waits for the shutdown, and then for as long as load balancers may need to take note of it.
@@ -132,9 +154,18 @@ impl Jobs {
             tokio::spawn(Arc::clone(&app.erasure).finish_forever()),
             tokio::spawn(Arc::clone(&app.erasure).keep_applying_retention(retention)),
             tokio::spawn(keep_indexing(Arc::clone(app))),
+            tokio::spawn(recover_sound(Arc::clone(app))),
+            tokio::spawn(Arc::clone(&app.uploads).run()),
+            tokio::spawn(keep_hearing(Arc::clone(&app.hearing))),
             tokio::spawn(keep_certificate(Arc::clone(app))),
             tokio::spawn(Arc::clone(&app.backups).keep_making()),
+            tokio::spawn(Arc::clone(&app.backups).keep_uploading()),
             tokio::spawn(count_ahead(Arc::clone(app))),
+            tokio::spawn(keep_joining(Arc::clone(app))),
+            tokio::spawn(Arc::clone(&app.bridges).keep_ending(Arc::clone(&app.store))),
+            tokio::spawn(
+                Arc::clone(&app.alarms).keep_judging(Arc::clone(&app.store), app.clock.clone()),
+            ),
         ];
         let dispatcher = Arc::clone(&app.dispatcher).run(Arc::clone(&app.store));
         Self {
@@ -206,8 +237,14 @@ async fn flush_pending(app: Arc<App>, mut ended: oneshot::Receiver<()>) {
         if let Err(error) = delete_old_deliveries(&app).await {
             log::warn!("old deliveries could not be deleted: {}", error.store_cause());
         }
+        if let Err(error) = delete_old_shares(&app).await {
+            log::warn!("ended share links could not be deleted: {}", error.store_cause());
+        }
         if let Err(error) = give_up_held(&app).await {
             log::warn!("events of disabled users cannot be given up: {}", error.store_cause());
+        }
+        if let Err(error) = forget_ended_secrets(&app).await {
+            log::warn!("rotated secrets of webhooks cannot be deleted: {}", error.store_cause());
         }
         if let Err(error) = delete_old_usage(&app).await {
             log::warn!("old usage could not be deleted: {}", error.store_cause());
@@ -244,6 +281,16 @@ async fn delete_old_usage(app: &App) -> Result<()> {
     Ok(())
 }
 
+/// Deletes the share links that have ended.
+async fn delete_old_shares(app: &App) -> Result<()> {
+    let before = app.erasure.sweep_time().await?;
+    let mut is_left = app.store.has_share_before(before)?;
+    while is_left {
+        is_left = app.store.write(ForgetShares { before }).await?;
+    }
+    Ok(())
+}
+
 /// Gives up the events of users who have been disabled for longer than [`HELD_SECONDS_MAX`].
 async fn give_up_held(app: &App) -> Result<()> {
     let now = app.erasure.sweep_time().await?;
@@ -254,6 +301,15 @@ async fn give_up_held(app: &App) -> Result<()> {
         is_left = app.store.write(GiveUpHeld { before, error }).await?;
     }
     Ok(())
+}
+
+/// Deletes the secrets of webhooks that were rotated and do not sign any more.
+async fn forget_ended_secrets(app: &App) -> Result<()> {
+    let now = app.erasure.sweep_time().await?;
+    if !app.store.has_ended_secrets(now)? {
+        return Ok(());
+    }
+    app.store.write(ForgetEndedSecrets { now }).await
 }
 
 /// Deletes webhook deliveries that have ended [`DELIVERIES_KEPT_SECONDS`] ago; an event may end as
@@ -268,6 +324,17 @@ async fn delete_old_deliveries(app: &App) -> Result<()> {
         return Ok(());
     }
     app.store.write(ForgetDeliveries { ids }).await
+}
+
+/// Looks at the sound that the last run left, until that succeeds.
+async fn recover_sound(app: Arc<App>) {
+    let mut trouble = Trouble::default();
+    while let Err(error) = app.transcription.recovered().await {
+        let cause = error.store_cause();
+        trouble.warn(&format!("sound of the last run cannot be ended yet: {cause}"));
+        sleep(SOUND_PAUSE).await;
+    }
+    trouble.end("sound of the last run is ended");
 }
 
 /// Makes drafts final and brings segments into the word index once they rest, those too that a stop or a crash left

@@ -24,7 +24,9 @@ table() {
 cc          all                gcc,libc6-dev  gcc            gcc,musl-dev   gcc          gcc
 make        all                make           make           make           make         make
 rustfmt     check,lint         rustfmt        rustfmt        rustfmt        rust         rust
-clippy      check,lint         rust-clippy    clippy         rust-clippy    rust         rust
+clippy      check,lint,hear    rust-clippy    clippy         rust-clippy    rust         rust
+cmake       hear,package  cmake       cmake          cmake          cmake        cmake
+c++         hear,package  g++         gcc-c++        g++            gcc          gcc
 cargo-deny  lint               -              -              cargo-deny     cargo-deny   cargo-deny
 curl        rust,python        curl           curl           curl           curl         curl
 strace      rust,bench         strace         strace         strace         strace       -
@@ -37,22 +39,23 @@ bash        python             bash           bash           bash           bash
 git         python,package     git            git            git            git          git
 jq          python             jq             jq             jq             jq           jq
 groff       python             groff-base     groff          groff          groff        groff
-node        python,browser     nodejs         nodejs         nodejs         nodejs       node
-npm         python,browser     npm            nodejs-npm     npm            npm          node
+node        python,browser,hear  nodejs         nodejs         nodejs         nodejs       node
+npm         python,browser,hear  npm            nodejs-npm     npm            npm          node
 nginx       python             nginx-light    nginx          nginx          nginx        nginx
 caddy       python             caddy          caddy          caddy          caddy        caddy
 haproxy     python             haproxy        haproxy        haproxy        haproxy      haproxy
 prometheus  python             prometheus     golang-github-prometheus  prometheus  prometheus  prometheus
 promtool    python             prometheus     golang-github-prometheus  prometheus  prometheus  prometheus
-python3     python,browser,bench  python3     python3        python3        python       python
-venv        python,browser     python3-venv   python3        python3        python       python
+initdb      python             postgresql     postgresql-server  postgresql  postgresql  postgresql
+python3     python,browser,bench,hear  python3     python3        python3        python       python
+venv        python,browser,hear  python3-venv   python3        python3        python       python
 dpkg-deb    package            dpkg           dpkg           dpkg           dpkg         dpkg
 dpkg-shlibdeps  package        dpkg-dev       dpkg-dev       dpkg-dev       dpkg         dpkg
 ip          package,container  iproute2       iproute        iproute2       iproute2     -
 ss          container          iproute2       iproute        iproute2       iproute2     -
 musl-gcc    container          musl-tools     musl-gcc       musl-dev       musl         -
 mmdebstrap  package            mmdebstrap     mmdebstrap     -              -            -
-chromium    browser            chromium       chromium       chromium       chromium     chromium
+chromium    browser,hear       chromium       chromium       chromium       chromium     chromium
 wrk         bench              wrk            wrk            wrk            wrk          wrk
 END
 }
@@ -66,6 +69,14 @@ has_rust() {
     && [ -n "$version" ] && at_least "$version" "$RUST_VERSION"
 }
 
+# Debian keeps the programs of the server out of PATH.
+has_postgres() {
+  for program in /usr/lib/postgresql/*/bin/initdb; do
+    [ ! -x "$program" ] || return 0
+  done
+  command -v initdb > /dev/null
+}
+
 has() { # TOOL
   case $1 in
     rustfmt) cargo fmt --version > /dev/null 2>&1 ;;
@@ -74,6 +85,7 @@ has() { # TOOL
     python3) "$PYTHON" -c "import sys; sys.exit(sys.version_info < (${PYTHON_VERSION%.*}, ${PYTHON_VERSION#*.}))" 2> /dev/null ;;
     venv) "$PYTHON" -c 'import ensurepip, venv' 2> /dev/null ;;
     chromium) command -v chromium > /dev/null || command -v google-chrome > /dev/null ;;
+    initdb) has_postgres ;;
     *) command -v "$1" > /dev/null ;;
   esac
 }
@@ -252,11 +264,11 @@ look_at_kernel() {
   fi
 }
 
-[ $# -gt 0 ] || stop "say for what: rust, python, browser, bench, package, container, check, lint"
+[ $# -gt 0 ] || stop "say for what: rust, python, browser, bench, package, container, hear, check, lint"
 for group in "$@"; do
   case $group in
-    rust | python | browser | bench | package | container | check | lint) ;;
-    *) stop "there is no group $group: rust, python, browser, bench, package, container, check, lint" ;;
+    rust | python | browser | bench | package | container | hear | check | lint) ;;
+    *) stop "there is no group $group: rust, python, browser, bench, package, container, hear, check, lint" ;;
   esac
 done
 find_manager

@@ -332,6 +332,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/meetings/{id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain any meeting: what happened, whose fault it is, what to do
+         * @description Needs the admin key.
+         */
+        get: operations["explainAnyMeeting"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/meetings/{id}/log": {
         parameters: {
             query?: never;
@@ -447,6 +467,26 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/shares/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a share link of any user
+         * @description Needs the admin key.
+         */
+        delete: operations["revokeAnyShare"];
         options?: never;
         head?: never;
         patch?: never;
@@ -574,6 +614,26 @@ export interface paths {
          * @description Needs the admin key.
          */
         post: operations["rotateToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/transcription": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the engines, and how far words are behind their sound
+         * @description Needs the admin key.
+         */
+        get: operations["getTranscription"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -712,6 +772,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/users/{id}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the share links of a user
+         * @description Needs the admin key.
+         */
+        get: operations["listUserShares"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/users/{id}/tokens": {
         parameters: {
             query?: never;
@@ -776,7 +856,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/bots": {
+    "/admin/users/{id}/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the webhooks of a user
+         * @description Needs the admin key.
+         */
+        get: operations["listUserWebhooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/users/{id}/webhooks/{webhook_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -785,11 +885,95 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        post?: never;
+        /**
+         * Delete a webhook of a user
+         * @description Needs the admin key.
+         */
+        delete: operations["deleteUserWebhook"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the caller and the token in use; the same as GET /user
+         * @description Needs an API token.
+         */
+        get: operations["getMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/bots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the caller's meetings, newest first; the same as GET /meetings
+         * @description Needs an API token with the permission `read`.
+         */
+        get: operations["listBots"];
+        put?: never;
         /**
          * Send a bot to a meeting
          * @description Needs an API token with the permission `write`.
          */
         post: operations["sendBot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/bots/id/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a meeting by its id; the same as GET /meetings/{id}
+         * @description Needs an API token with the permission `read`.
+         */
+        get: operations["getBot"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/bots/internal/audio": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Send a bot's sound over WebSocket, a stream for each speaker
+         * @description Needs the secret of the bot's meeting.
+         */
+        get: operations["openBotAudio"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -926,7 +1110,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Bot callback: a recording, which is dropped
+         * Bot callback: a recording of its meeting, which is kept where sound is kept
          * @description Needs the secret of the bot's meeting.
          */
         post: operations["uploadRecording"];
@@ -1000,6 +1184,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/bots/{platform}/{native_meeting_id}/chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a bot write into the chat of its meeting
+         * @description Needs an API token with the permission `write`.
+         */
+        post: operations["chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/bots/{platform}/{native_meeting_id}/config": {
         parameters: {
             query?: never;
@@ -1014,6 +1218,46 @@ export interface paths {
          */
         put: operations["configureBot"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/bots/{platform}/{native_meeting_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a bot again to a meeting that has failed
+         * @description Needs an API token with the permission `write`.
+         */
+        post: operations["retryBot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/bots/{platform}/{native_meeting_id}/speak": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a bot speak in its meeting
+         * @description Needs an API token with the permission `write`.
+         */
+        post: operations["speak"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1220,6 +1464,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/jitsi": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Send the sound of a meeting on Jitsi from its bridge, over WebSocket
+         * @description Needs an API token with the permission `transcribe`.
+         */
+        get: operations["openJitsi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mcp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Model Context Protocol: a JSON-RPC message of a client
+         * @description Needs an API token, which may also come as `Authorization: Bearer`.
+         */
+        post: operations["receiveMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/meetings": {
         parameters: {
             query?: never;
@@ -1232,6 +1516,118 @@ export interface paths {
          * @description Needs an API token with the permission `read`.
          */
         get: operations["listMeetings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/meetings/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import a transcript as JSON, SubRip or WebVTT: it becomes a finished meeting
+         * @description Needs an API token with the permission `write`.
+         */
+        post: operations["importMeeting"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/meetings/upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload a recording: it becomes a finished meeting, and words are made of it
+         * @description Needs an API token with the permission `transcribe`.
+         */
+        post: operations["uploadMeeting"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/meetings/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a meeting by its id
+         * @description Needs an API token with the permission `read`.
+         */
+        get: operations["getMeeting"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete the transcript and the personal data of a finished meeting by its id
+         * @description Needs an API token with the permission `write`.
+         */
+        delete: operations["deleteTranscriptById"];
+        options?: never;
+        head?: never;
+        /**
+         * Update name, participants, languages or notes of a meeting by its id
+         * @description Needs an API token with the permission `write`.
+         */
+        patch: operations["updateMeetingById"];
+        trace?: never;
+    };
+    "/meetings/{id}/audio": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a sound of a meeting while it is kept, or a part of it
+         * @description Needs an API token with the permission `read`.
+         */
+        get: operations["getMeetingAudio"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete the sound of a meeting, and nothing else of it
+         * @description Needs an API token with the permission `write`.
+         */
+        delete: operations["deleteMeetingAudio"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/meetings/{id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain a meeting: what happened, whose fault it is, what to do
+         * @description Needs an API token with the permission `read`.
+         */
+        get: operations["explainMeeting"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1304,6 +1700,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/public/transcripts/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the words of a meeting by a share link, as .txt, .md or .json
+         * @description Needs no key.
+         */
+        get: operations["getSharedTranscript"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ready": {
         parameters: {
             query?: never;
@@ -1344,6 +1760,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/transcripts/by-id/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a meeting with its transcript by its id
+         * @description Needs an API token with the permission `read`.
+         */
+        get: operations["getTranscriptById"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/transcripts/by-id/{id}/segments/{segment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Correct the words of a segment by the meeting's id
+         * @description Needs an API token with the permission `write`.
+         */
+        patch: operations["correctSegmentById"];
+        trace?: never;
+    };
+    "/transcripts/by-id/{id}/segments/{segment_id}/correction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take the correction of a segment back by the meeting's id
+         * @description Needs an API token with the permission `write`.
+         */
+        delete: operations["withdrawCorrectionById"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/transcripts/by-id/{id}/speakers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Rename a speaker everywhere in a meeting by its id
+         * @description Needs an API token with the permission `write`.
+         */
+        patch: operations["renameSpeakerById"];
+        trace?: never;
+    };
     "/transcripts/search": {
         parameters: {
             query?: never;
@@ -1358,6 +1854,26 @@ export interface paths {
         get: operations["searchTranscripts"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/transcripts/webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Recogniser callback: store a chunk of a transcript
+         * @description Needs the secret of the bot's meeting.
+         */
+        post: operations["storeChunk"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1384,6 +1900,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/transcripts/{platform}/{native_meeting_id}/segments/{segment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Correct the words of a segment
+         * @description Needs an API token with the permission `write`.
+         */
+        patch: operations["correctSegment"];
+        trace?: never;
+    };
+    "/transcripts/{platform}/{native_meeting_id}/segments/{segment_id}/correction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take the correction of a segment back
+         * @description Needs an API token with the permission `write`.
+         */
+        delete: operations["withdrawCorrection"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/transcripts/{platform}/{native_meeting_id}/share": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a link by which anyone reads the words of a meeting
+         * @description Needs an API token with the permission `write`.
+         */
+        post: operations["createShare"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/transcripts/{platform}/{native_meeting_id}/speakers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Rename a speaker everywhere in a meeting
+         * @description Needs an API token with the permission `write`.
+         */
+        patch: operations["renameSpeaker"];
+        trace?: never;
+    };
     "/user": {
         parameters: {
             query?: never;
@@ -1399,6 +1995,46 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/user/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the caller's share links
+         * @description Needs an API token with the permission `read`.
+         */
+        get: operations["listShares"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/user/shares/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a share link of the caller's
+         * @description Needs an API token with the permission `write`.
+         */
+        delete: operations["revokeShare"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1463,6 +2099,34 @@ export interface paths {
          * @description Needs an API token with the permission `write_all`.
          */
         delete: operations["revokeOwnToken"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/user/transcription": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the caller's own engine and vocabulary
+         * @description Needs an API token with the permission `read_all`.
+         */
+        get: operations["getUserTranscription"];
+        /**
+         * Set the caller's own engine and vocabulary
+         * @description Needs an API token with the permission `write_all`.
+         */
+        put: operations["setUserTranscription"];
+        post?: never;
+        /**
+         * Delete the caller's own engine and vocabulary
+         * @description Needs an API token with the permission `write_all`.
+         */
+        delete: operations["deleteUserTranscription"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1572,6 +2236,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/user/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the caller's webhooks
+         * @description Needs an API token with the permission `read_all`.
+         */
+        get: operations["listWebhooks"];
+        put?: never;
+        /**
+         * Add a webhook with events and a secret of its own
+         * @description Needs an API token with the permission `write_all`.
+         */
+        post: operations["createWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/user/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a webhook
+         * @description Needs an API token with the permission `read_all`.
+         */
+        get: operations["getListedWebhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook
+         * @description Needs an API token with the permission `write_all`.
+         */
+        delete: operations["deleteWebhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change address or events of a webhook
+         * @description Needs an API token with the permission `write_all`.
+         */
+        patch: operations["updateWebhook"];
+        trace?: never;
+    };
+    "/user/webhooks/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate the secret of a webhook
+         * @description Needs an API token with the permission `write_all`.
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/user/webhooks/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test event to a webhook
+         * @description Needs an API token with the permission `write_all`.
+         */
+        post: operations["testListedWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audio/transcriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make words of a sound, for clients of OpenAI's API
+         * @description Needs an API token with the permission `transcribe`, which may also come as `Authorization: Bearer`, or the secret of a meeting.
+         */
+        post: operations["createTranscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/whisper-live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Send a bot's sound as WhisperLive's clients do, over WebSocket
+         * @description Needs the secret of a meeting, in the first text over the socket.
+         */
+        get: operations["openWhisperLive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ws": {
         parameters: {
             query?: never;
@@ -1615,6 +2411,18 @@ export interface components {
         };
         /** Format: int64 */
         AdminKeyId: number;
+        /** @description An alarm of a meeting, as it is shown. */
+        Alarm: {
+            cleared_at: components["schemas"]["Time"] | null;
+            /** @description What is missing. */
+            kind: components["schemas"]["AlarmKind"];
+            /** @description Since when. */
+            raised_at: components["schemas"]["Time"];
+            /** @description What to do. */
+            what_to_do: string;
+        };
+        /** @enum {string} */
+        AlarmKind: "no_sound" | "no_words" | "no_names";
         /** @description One fault of the record. */
         AuditFault: {
             /**
@@ -1642,10 +2450,13 @@ export interface components {
         BackupList: {
             /** @description The backups, newest first. */
             backups: components["schemas"]["ListedBackup"][];
+            /** @description The public key that backups are encrypted to; null where they are not. */
+            encrypt_to: string | null;
             /** @description The folder; null where none is configured. */
             folder: string | null;
             last_failure: components["schemas"]["BackupFailure"] | null;
             next_at: components["schemas"]["Time"] | null;
+            upload: components["schemas"]["UploadState"] | null;
         };
         /** @description What is in a backup that was verified. */
         BackupReport: {
@@ -1773,6 +2584,17 @@ export interface components {
             /** @description The token of the request. */
             token: components["schemas"]["TokenView"];
         };
+        ChatBody: {
+            text: string;
+        };
+        /** @description What was stored of a chunk. */
+        ChunkAccepted: components["schemas"]["BatchAccepted"] & {
+            /**
+             * @description `success`.
+             * @example success
+             */
+            status: string;
+        };
         CompactDatabaseBody: {
             now?: boolean | null;
         };
@@ -1805,6 +2627,12 @@ export interface components {
             language?: "af" | "am" | "ar" | "as" | "az" | "ba" | "be" | "bg" | "bn" | "bo" | "br" | "bs" | "ca" | "cs" | "cy" | "da" | "de" | "el" | "en" | "es" | "et" | "eu" | "fa" | "fi" | "fo" | "fr" | "gl" | "gu" | "ha" | "haw" | "he" | "hi" | "hr" | "ht" | "hu" | "hy" | "id" | "is" | "it" | "ja" | "jw" | "ka" | "kk" | "km" | "kn" | "ko" | "la" | "lb" | "ln" | "lo" | "lt" | "lv" | "mg" | "mi" | "mk" | "ml" | "mn" | "mr" | "ms" | "mt" | "my" | "ne" | "nl" | "nn" | "no" | "oc" | "pa" | "pl" | "ps" | "pt" | "ro" | "ru" | "sa" | "sd" | "si" | "sk" | "sl" | "sn" | "so" | "sq" | "sr" | "su" | "sv" | "sw" | "ta" | "te" | "tg" | "th" | "tk" | "tl" | "tr" | "tt" | "uk" | "ur" | "uz" | "vi" | "yi" | "yo" | "yue" | "zh" | null;
             /** @enum {string|null} */
             task?: "transcribe" | "translate" | null;
+        };
+        CorrectSegmentBody: {
+            text?: string | null;
+        };
+        CorrectSegmentByIdBody: {
+            text?: string | null;
         };
         /** @description What is counted now and then, because it takes long. */
         Counted: {
@@ -1864,10 +2692,16 @@ export interface components {
             name?: string | null;
             platforms?: ("google_meet" | "teams" | "zoom" | "jitsi" | "generic")[] | null;
             read_only?: boolean | null;
+            transcribe?: boolean | null;
+            transcribe_only?: boolean | null;
+        };
+        CreateShareBody: {
+            /** Format: int64 */
+            expires_in?: number | null;
         };
         CreateTicketBody: {
-            /** @enum {string} */
-            path: "/ws";
+            /** @description `/ws`, or `/meetings/{id}/audio` with the id of a meeting. */
+            path: string;
         };
         CreateTokenBody: {
             /** Format: int64 */
@@ -1886,6 +2720,8 @@ export interface components {
             name?: string | null;
             platforms?: ("google_meet" | "teams" | "zoom" | "jitsi" | "generic")[] | null;
             read_only?: boolean | null;
+            transcribe?: boolean | null;
+            transcribe_only?: boolean | null;
         };
         CreateUserBody: {
             /**
@@ -1902,6 +2738,15 @@ export interface components {
             /** Format: int64 */
             max_concurrent_bots?: number | null;
             name?: string | null;
+        };
+        CreateWebhookBody: {
+            events?: ("meeting.status_change" | "transcript.ready" | "meeting.silent")[] | null;
+            secret?: string | null;
+            /**
+             * @description An http or https address (WHATWG URL) without user name and fragment; empty is none.
+             * @example https://example.com/hook
+             */
+            url: string;
         };
         /**
          * @description A JSON object of at most 16384 bytes and 16 levels.
@@ -1962,6 +2807,8 @@ export interface components {
             next_at: components["schemas"]["Time"] | null;
             /** @description Where it stands. */
             state: components["schemas"]["DeliveryState"];
+            /** @description To which webhook it goes; 0 is the one that `PUT /user/webhook` sets. */
+            webhook_id: components["schemas"]["WebhookId"];
         };
         /** Format: int64 */
         DeliveryId: number;
@@ -2000,6 +2847,146 @@ export interface components {
              * @example 3
              */
             tokens: number;
+        };
+        /** @description Why an engine did not take a stretch of sound. */
+        EngineError: {
+            /**
+             * Format: int64
+             * @description How often it was tried.
+             */
+            attempts: number;
+            /** @description Why the last attempt failed. */
+            error: string;
+            /** @description Since when the stretch waits, or waited. */
+            since: components["schemas"]["Time"];
+        };
+        /** @description A failure of an engine. */
+        EngineFailure: {
+            /** @description When. */
+            at: components["schemas"]["Time"];
+            /**
+             * @description Why, in a sentence. It has no key, no address and nothing of what a server wrote.
+             * @example Engine office did not answer within 86 seconds.
+             */
+            why: string;
+        };
+        /** @enum {string} */
+        EngineHealth: "untried" | "well" | "resting" | "due";
+        /** @description An engine that makes words of sound. Its key is not shown. */
+        EngineInForce: {
+            /** @description Most requests to it at once. */
+            concurrent_max: number;
+            /** @description The file of its key; null where it has none. */
+            key_file: string | null;
+            /**
+             * @description The name of the model that it is asked for.
+             * @example whisper-1
+             */
+            model: string;
+            /**
+             * @description Its name.
+             * @example office
+             */
+            name: string;
+            /**
+             * Format: int32
+             * @description Longest sound that it is asked to hear, in seconds; null is any.
+             */
+            seconds_max: number | null;
+            /**
+             * @description The address of its API.
+             * @example http://127.0.0.1:8000/v1
+             */
+            url: string;
+        };
+        /** @enum {string} */
+        EngineKind: "inside" | "server";
+        /** @description An engine, and how it does. */
+        EngineState: {
+            answered_at: components["schemas"]["Time"] | null;
+            /**
+             * @description Requests that failed since the start, by the reason.
+             * @example {
+             *       "slow": 3
+             *     }
+             */
+            failures: {
+                [key: string]: number;
+            };
+            /** @description How it does. */
+            health: components["schemas"]["EngineHealth"];
+            /** @description What it is. */
+            kind: components["schemas"]["EngineKind"];
+            last_failure: components["schemas"]["EngineFailure"] | null;
+            /**
+             * @description The model that it is asked for; of the engine inside the file of it.
+             * @example large-v3
+             */
+            model: string;
+            /**
+             * @description Its name, in the log and in metrics too.
+             * @example office
+             */
+            name: string;
+            /**
+             * Format: int64
+             * @description Sounds that it did not take since the start.
+             * @example 0
+             */
+            refused: number;
+            /**
+             * Format: int64
+             * @description Requests since the start.
+             * @example 1204
+             */
+            requests: number;
+            /**
+             * Format: int64
+             * @description How many it may have.
+             * @example 2
+             */
+            requests_max: number;
+            /**
+             * Format: int64
+             * @description How many requests it has now: windows, drafts, and sounds of callers who wait.
+             * @example 1
+             */
+            requests_now: number;
+            /**
+             * Format: int32
+             * @description Longest sound that it gets, in seconds; null is any.
+             * @example 600
+             */
+            seconds_max: number | null;
+            /**
+             * Format: double
+             * @description Seconds of sound that it hears in a second in each request, by the last ones; null before it
+             *     was measured.
+             * @example 12.5
+             */
+            sound_per_second: number | null;
+            /**
+             * Format: double
+             * @description Seconds of sound that it has heard since the start.
+             * @example 10412.5
+             */
+            sound_seconds: number;
+        };
+        /** @description A caller's own engine, without its key. */
+        EngineView: {
+            /** @description Whether it is asked with a key. The key itself is never shown. */
+            has_key: boolean;
+            /**
+             * @description The model that it is asked for.
+             * @example whisper-1
+             */
+            model: string;
+            /**
+             * Format: uri
+             * @description Where it is asked, in the shape of OpenAI's `POST /v1/audio/transcriptions`.
+             * @example https://asr.example.com/v1/audio/transcriptions
+             */
+            url: string;
         };
         /** @description A page of the audit log. */
         Entries: {
@@ -2065,6 +3052,46 @@ export interface components {
         ExplainTokenBody: {
             token: string;
         };
+        /** @description A source of sound. */
+        ExplainedSound: {
+            /**
+             * Format: int64
+             * @description How much of it nobody has listened to yet, in seconds.
+             */
+            behind_seconds: number;
+            ended_at: components["schemas"]["Time"] | null;
+            /**
+             * Format: int64
+             * @description How much of it came, in seconds.
+             */
+            heard_seconds: number;
+            /** @description Its id: `GET /meetings/{id}/audio?sound=` gives it back while it is kept. */
+            id: components["schemas"]["SoundId"];
+            /**
+             * @description Where it comes from.
+             * @example whisper_live
+             */
+            source: string;
+            /** @description Whose it is, where the source keeps speakers apart. */
+            speaker: string | null;
+            /** @description When it began. */
+            started_at: components["schemas"]["Time"];
+        };
+        /** @description The words of a meeting. */
+        ExplainedWords: {
+            /**
+             * Format: int64
+             * @description Drafts.
+             */
+            drafts: number;
+            first_at: components["schemas"]["Time"] | null;
+            last_at: components["schemas"]["Time"] | null;
+            /**
+             * Format: int64
+             * @description Segments whose words are final.
+             */
+            segments: number;
+        };
         /** @description Whether a token is accepted, and why. */
         Explanation: {
             /**
@@ -2081,6 +3108,18 @@ export interface components {
         ExportedDelivery: components["schemas"]["Delivery"] & {
             /** @description What was posted. */
             body: components["schemas"]["Data"];
+        };
+        /** @description A webhook without its secret. */
+        ExportedEndpoint: {
+            created_at: components["schemas"]["Time"] | null;
+            /** @description Which events go there. */
+            events: components["schemas"]["WebhookEvent"][];
+            /** @description The webhook's id; 0 is that of `PUT /user/webhook`. */
+            id: components["schemas"]["WebhookId"];
+            /** @description Whether what is posted there is signed. */
+            is_signed: boolean;
+            /** @description The address. */
+            url: string | null;
         };
         /**
          * @description An entry of the record that concerns the user. From where it was done is the administrator's
@@ -2110,11 +3149,22 @@ export interface components {
         };
         /** @description A meeting, its bot and what was said. */
         ExportedMeeting: components["schemas"]["Meeting"] & {
+            /** @description The names that its speakers were given, by those that they came with. */
+            renamed_speakers: components["schemas"]["ExportedName"][];
             /** @description What was said, by the time on the clock. */
             segments: components["schemas"]["Segment"][];
             session: components["schemas"]["ExportedSession"] | null;
             /** @description Who began and ended to speak, by stream. */
             speaker_events: components["schemas"]["ExportedSpeakerEvent"][];
+            /** @description What an engine heard and is not believed, by its time. */
+            withheld: components["schemas"]["Withheld"][];
+        };
+        /** @description A name that a speaker was given. */
+        ExportedName: {
+            /** @description The name that is shown. */
+            name: string;
+            /** @description The name that came; null for segments that came without one. */
+            speaker: string | null;
         };
         /** @description The bot of a meeting, without its secret. */
         ExportedSession: {
@@ -2158,6 +3208,17 @@ export interface components {
             last_address: string | null;
             last_used_at: components["schemas"]["Time"] | null;
         };
+        /** @description What a user has set for the words of their sound. */
+        ExportedTranscription: {
+            /** @description Where their own engine is asked. */
+            engine_url: string | null;
+            /** @description Whether it is asked with a key. */
+            has_key: boolean;
+            /** @description The model that it is asked for. */
+            model: string | null;
+            /** @description Names and terms that engines are told. */
+            vocabulary: string[];
+        };
         /** @description What was used on a day by a token. */
         ExportedUsage: components["schemas"]["Shown"] & {
             /** @description The day in UTC. */
@@ -2172,6 +3233,8 @@ export interface components {
             /** @description The address. */
             url: string | null;
         };
+        /** @enum {string} */
+        Fault: "none" | "deleted" | "planned" | "on_its_way" | "awaits_admission" | "not_admitted" | "not_joined" | "not_started" | "left_early" | "recording_waits" | "recording_given_up" | "no_engine" | "engine_away" | "engine_behind" | "given_up" | "other_language" | "all_withheld" | "nobody_spoke" | "bot_failed" | "no_sound" | "nothing_sent" | "no_words_sent" | "no_names" | "events_lost";
         /** @description One fault of what a caller sent. */
         FieldError: {
             /** @description The limit that was broken. */
@@ -2320,6 +3383,18 @@ export interface components {
             /** @description Whether it works. */
             works: boolean;
         };
+        /** @description Something that happened to a meeting. */
+        Happened: {
+            /** @description When. */
+            at: components["schemas"]["Time"];
+            /** @description Who caused it, where that is known: `user`, `bot_callback`, `server`, or a source of sound. */
+            source: string | null;
+            /**
+             * @description What.
+             * @example active
+             */
+            what: string;
+        };
         /** @description The health of the server. */
         Health: {
             /** @description Everything that was found, for callers who are surely on the same machine. */
@@ -2344,6 +3419,8 @@ export interface components {
             file: string | null;
             /** @description Every setting, in the order of `vomeet.toml`. */
             settings: components["schemas"]["SettingInForce"][];
+            /** @description The engines of `[[transcription.engines]]`, in the order in which they are tried. */
+            transcription_engines: components["schemas"]["EngineInForce"][];
         };
         /** @description Details of the server, which only callers on the same machine get. */
         Inside: {
@@ -2367,6 +3444,33 @@ export interface components {
              */
             users: number;
         };
+        /** @description A JSON-RPC error. */
+        JsonRpcError: {
+            /**
+             * Format: int64
+             * @description The code of JSON-RPC or of the protocol.
+             * @example -32601
+             */
+            code: number;
+            /** @description More of it, for programs. */
+            data?: Record<string, unknown>;
+            /** @description What is wrong, in a sentence. */
+            message: string;
+        };
+        /** @description A JSON-RPC response. */
+        JsonRpcResponse: {
+            /** @description Why there is no result. */
+            error?: components["schemas"]["JsonRpcError"];
+            /** @description The id of the request; absent where that could not be read. */
+            id?: unknown;
+            /**
+             * @description Always 2.0.
+             * @example 2.0
+             */
+            jsonrpc: string;
+            /** @description What was asked for. */
+            result?: Record<string, unknown>;
+        };
         /** @description A backup in the folder. */
         ListedBackup: {
             /** @description As of which time it is. */
@@ -2376,6 +3480,8 @@ export interface components {
              * @description Its size in bytes.
              */
             bytes: number;
+            /** @description Whether it is encrypted. */
+            encrypted: boolean;
             /**
              * @description The name of the file.
              * @example vomeet-20251010T120000.000Z.db
@@ -2383,9 +3489,32 @@ export interface components {
             file: string;
             /**
              * @description Whether it is a whole file by its header; each was verified before it got such a name here.
-             *     `vomeet backup verify` looks at all of it.
+             *     `vomeet backup verify` looks at all of it. Of an encrypted one, whether it is as long as its
+             *     file `.sha256` says.
              */
             verified: boolean;
+        };
+        /** @description Live sound: what comes now, and what the engines keep up with. */
+        LiveSound: {
+            /**
+             * Format: int64
+             * @description Meetings whose sound comes now.
+             * @example 2
+             */
+            meetings: number;
+            /**
+             * Format: int64
+             * @description With how many meetings the engines keep up, by their measured speed; one more is refused. Null
+             *     while it was not measured, or where all engines rest: then none is refused.
+             * @example 8
+             */
+            meetings_max: number | null;
+            /**
+             * Format: int64
+             * @description Sounds that come now: a meeting may have one for each speaker.
+             * @example 5
+             */
+            sounds: number;
         };
         /** @description A meeting as its owner sees it. */
         Meeting: {
@@ -2415,8 +3544,111 @@ export interface components {
             /** @description Whose meeting it is. */
             user_id: components["schemas"]["UserId"];
         };
+        /**
+         * @description A meeting by its id: what it missed, which sound of it is kept, and how far its words are where it
+         *     was made of a recording.
+         */
+        MeetingById: components["schemas"]["Meeting"] & {
+            /** @description Sound, words or names that were missing while the bot was in it, and what to do. */
+            alarms: components["schemas"]["Alarm"][];
+            /** @description Its sounds, while they are kept: `GET /meetings/{id}/audio?sound=` gives each back. */
+            sounds: components["schemas"]["MeetingSound"][];
+            /** @description How far the words of an uploaded recording are; absent where the meeting was not uploaded. */
+            transcription?: components["schemas"]["TranscriptionProgress"];
+        };
+        /** @description What happened to a meeting, whose fault it is that words are missing, and what to do. */
+        MeetingExplanation: {
+            /** @description What was missing while the bot was in the meeting. */
+            alarms: components["schemas"]["Alarm"][];
+            /** @description Why engines did not take a stretch, the last ones, newest first. */
+            engine_errors: components["schemas"]["EngineError"][];
+            /** @description What happened, in order. */
+            events: components["schemas"]["Happened"][];
+            /** @description What is wrong, as a word for programs. */
+            fault: components["schemas"]["Fault"];
+            /** @description The meeting. */
+            meeting_id: components["schemas"]["MeetingId"];
+            /**
+             * @description Segments, by where the name of their speaker comes from.
+             * @example {
+             *       "events": 40
+             *     }
+             */
+            names: {
+                [key: string]: number;
+            };
+            /**
+             * @description What is wrong, and whose fault it is, in a sentence.
+             * @example Its bot was never let in: nobody in the meeting admitted it.
+             */
+            sentence: string;
+            /** @description Where sound came from, by source, in order. */
+            sounds: components["schemas"]["ExplainedSound"][];
+            /** @description Where it stands. */
+            status: components["schemas"]["StoredMeetingStatus"];
+            /** @description Why an event was not delivered, the last time. */
+            webhook_error: string | null;
+            /**
+             * @description Its events for webhooks, by where they stand.
+             * @example {
+             *       "delivered": 5
+             *     }
+             */
+            webhooks: {
+                [key: string]: number;
+            };
+            /**
+             * @description What to do about it.
+             * @example Ask somebody in the meeting to let it in.
+             */
+            what_to_do: string;
+            /**
+             * @description Stretches of sound with voice, by what became of them; `waiting` is not done yet.
+             * @example {
+             *       "silent": 1,
+             *       "words": 12
+             *     }
+             */
+            windows: {
+                [key: string]: number;
+            };
+            /**
+             * @description What was heard and is not believed, by reason.
+             * @example {
+             *       "unsure": 2
+             *     }
+             */
+            withheld: {
+                [key: string]: number;
+            };
+            /** @description The words. */
+            words: components["schemas"]["ExplainedWords"];
+        };
         /** Format: int64 */
         MeetingId: number;
+        /** @description A sound of a meeting that is kept. */
+        MeetingSound: {
+            /** @description Its id: `GET /meetings/{id}/audio?sound=` gives it back. */
+            id: components["schemas"]["SoundId"];
+            /**
+             * Format: int64
+             * @description How long it is, in seconds.
+             * @example 1860
+             */
+            seconds: number;
+            /**
+             * @description Where it comes from.
+             * @example bot
+             */
+            source: string;
+            /**
+             * @description Whose it is, where the source keeps speakers apart.
+             * @example Ada
+             */
+            speaker: string | null;
+            /** @description The moment of its file's first second, on the clock. */
+            started_at: components["schemas"]["Time"];
+        };
         /** @description A user's meetings in figures. */
         MeetingStats: {
             /**
@@ -2489,6 +3721,8 @@ export interface components {
         };
         /** @description A list of meetings. */
         Meetings: {
+            /** @description Whether there are more beyond `limit`; without a `limit` there never are. */
+            has_more: boolean;
             /** @description The meetings, newest first. */
             meetings: components["schemas"]["Meeting"][];
         };
@@ -2544,6 +3778,8 @@ export interface components {
         NewBackup: components["schemas"]["BackupReport"] & {
             /** @description As of which time it is: all that was written before is in it. */
             at: components["schemas"]["Time"];
+            /** @description Whether it is encrypted. */
+            encrypted: boolean;
             /**
              * @description The file.
              * @example /backups/vomeet-20251010T120000.000Z.db
@@ -2555,6 +3791,8 @@ export interface components {
              * @example 1.5
              */
             seconds: number;
+            /** @description The SHA-256 of the file in hexadecimal; null where it is not encrypted. */
+            sha256: string | null;
         };
         /** @description A session of the console that was just begun. */
         NewConsoleSession: {
@@ -2575,6 +3813,19 @@ export interface components {
              *     the address of the console, which no browser sends to a server.
              */
             link: string;
+        };
+        /** @description A share link that was just made. */
+        NewShare: {
+            /** @description When it ends. */
+            expires_at: components["schemas"]["Time"];
+            /** @description The link's id, by which it is revoked. */
+            id: components["schemas"]["ShareId"];
+            /**
+             * @description The link, which is shown this once. It ends in `.txt`; with `.md` or `.json` it is Markdown
+             *     or JSON.
+             * @example https://meet.example.com/public/transcripts/0f…2c.txt
+             */
+            url: string;
         };
         /** @description A ticket that was just made. */
         NewTicket: {
@@ -2676,14 +3927,20 @@ export interface components {
             exported_at: components["schemas"]["Time"];
             /** @description Their meetings, oldest first. */
             meetings: components["schemas"]["ExportedMeeting"][];
+            /** @description Their share links without the links themselves, oldest first. */
+            shares: components["schemas"]["Share"][];
             /** @description Their tokens without the secrets, oldest first. */
             tokens: components["schemas"]["ExportedToken"][];
+            /** @description Their own engine and vocabulary for words of sound. */
+            transcription: components["schemas"]["ExportedTranscription"];
             /** @description What they used, by day and token. */
             usage: components["schemas"]["ExportedUsage"][];
             /** @description The user. */
             user: components["schemas"]["User"];
-            /** @description Where their events go. */
+            /** @description Where their events go, by `PUT /user/webhook`. */
             webhook: components["schemas"]["ExportedWebhook"];
+            /** @description All places where their events go. */
+            webhooks: components["schemas"]["ExportedEndpoint"][];
         };
         /** @enum {string} */
         Platform: "google_meet" | "teams" | "zoom" | "jitsi" | "generic";
@@ -2786,6 +4043,29 @@ export interface components {
              * @example start: Field required
              */
             reason: string;
+        };
+        RenameSpeakerBody: {
+            from?: string | null;
+            to?: string | null;
+        };
+        RenameSpeakerByIdBody: {
+            from?: string | null;
+            to?: string | null;
+        };
+        /** @description A speaker who shows another name. */
+        RenamedSpeaker: {
+            /**
+             * @description The name that was shown until now; null for segments without one.
+             * @example Speaker 1
+             */
+            from: string | null;
+            /** @description How many segments show another name than before. */
+            segments: number;
+            /**
+             * @description The name that is shown; null where speakers show again what they came with.
+             * @example Ada
+             */
+            to: string | null;
         };
         ReportAwaitingAdmissionBody: {
             connection_id: string;
@@ -2903,6 +4183,11 @@ export interface components {
             /** Format: int64 */
             grace_seconds?: number | null;
         };
+        RotateWebhookSecretBody: {
+            /** Format: int64 */
+            grace_seconds?: number | null;
+            secret?: string | null;
+        };
         /** @description A new token, and when the one that it replaces expires. */
         RotatedToken: components["schemas"]["NewToken"] & {
             /** @description The old token. */
@@ -2957,6 +4242,10 @@ export interface components {
             platforms: components["schemas"]["Platform"][];
             /** @description Whether it may change nothing. */
             read_only: boolean;
+            /** @description Whether it may have words made of sound; absent is: where it is limited to nothing. */
+            transcribe?: boolean;
+            /** @description Whether it may do that alone; absent is no. */
+            transcribe_only?: boolean;
         };
         /** @description A meeting that a token is limited to. */
         ScopedMeeting: {
@@ -2991,6 +4280,9 @@ export interface components {
             absolute_start_time: components["schemas"]["Time"];
             /** @description Whether the words are final. A draft may still change, or go. */
             completed: boolean;
+            /** @description True where somebody has corrected the words; left out where nobody has. */
+            corrected?: boolean;
+            corrected_at?: components["schemas"]["Time"] | null;
             /** @description When it was first stored. */
             created_at: components["schemas"]["Time"];
             /**
@@ -3004,6 +4296,11 @@ export interface components {
              * @example en
              */
             language: string | null;
+            /**
+             * @description The words as they came, where they are corrected.
+             * @example Good mourning.
+             */
+            original_text?: string | null;
             /**
              * @description Its name in the meeting: the one that was sent, or one that is made of its stream, its start
              *     and its speaker.
@@ -3033,6 +4330,11 @@ export interface components {
         SegmentId: number;
         SendBotBody: {
             bot_name?: string | null;
+            /**
+             * Format: date-time
+             * @example 2025-10-10T12:00:00.000Z
+             */
+            join_at?: string | null;
             /** @enum {string|null} */
             language?: "af" | "am" | "ar" | "as" | "az" | "ba" | "be" | "bg" | "bn" | "bo" | "br" | "bs" | "ca" | "cs" | "cy" | "da" | "de" | "el" | "en" | "es" | "et" | "eu" | "fa" | "fi" | "fo" | "fr" | "gl" | "gu" | "ha" | "haw" | "he" | "hi" | "hr" | "ht" | "hu" | "hy" | "id" | "is" | "it" | "ja" | "jw" | "ka" | "kk" | "km" | "kn" | "ko" | "la" | "lb" | "ln" | "lo" | "lt" | "lv" | "mg" | "mi" | "mk" | "ml" | "mn" | "mr" | "ms" | "mt" | "my" | "ne" | "nl" | "nn" | "no" | "oc" | "pa" | "pl" | "ps" | "pt" | "ro" | "ru" | "sa" | "sd" | "si" | "sk" | "sl" | "sn" | "so" | "sq" | "sr" | "su" | "sv" | "sw" | "ta" | "te" | "tg" | "th" | "tk" | "tl" | "tr" | "tt" | "uk" | "ur" | "uz" | "vi" | "yi" | "yo" | "yue" | "zh" | null;
             meeting_url?: string | null;
@@ -3047,6 +4349,18 @@ export interface components {
             platform?: "google_meet" | "teams" | "zoom" | "jitsi" | "generic" | null;
             /** @enum {string|null} */
             task?: "transcribe" | "translate" | null;
+            vocabulary?: string[] | null;
+            voice_agent_enabled?: boolean | null;
+        };
+        /** @description What was sent to a bot. Whether it does it is not known. */
+        Sent: {
+            /** @description The meeting of the bot. */
+            meeting_id: components["schemas"]["MeetingId"];
+            /**
+             * @description What was sent.
+             * @example Chat message sent
+             */
+            message: string;
         };
         /** @description A bot's session in a meeting. */
         Session: {
@@ -3061,6 +4375,18 @@ export interface components {
         };
         /** Format: int64 */
         SessionId: number;
+        SetUserTranscriptionBody: {
+            engine?: {
+                key?: string | null;
+                model: string;
+                /**
+                 * @description An http or https address (WHATWG URL) without user name and fragment; empty is none.
+                 * @example https://example.com/hook
+                 */
+                url: string;
+            } | null;
+            vocabulary?: string[] | null;
+        };
         SetWebhookBody: {
             webhook_secret?: string | null;
             /**
@@ -3100,6 +4426,33 @@ export interface components {
          * @enum {string}
          */
         Severity: "dead" | "not_ready" | "warning" | "note";
+        /** @description What is known of a share link; the link itself is not. */
+        Share: {
+            /** @description When it was made. */
+            created_at: components["schemas"]["Time"];
+            /** @description When it ends by itself. */
+            expires_at: components["schemas"]["Time"];
+            /** @description The link's id, by which it is revoked. */
+            id: components["schemas"]["ShareId"];
+            /** @description The token by which it was made, or the first of its chain; the link ends with it. */
+            made_by: components["schemas"]["TokenId"];
+            /** @description The meeting whose words it opens. */
+            meeting_id: components["schemas"]["MeetingId"];
+            /** @description Whose it is. */
+            user_id: components["schemas"]["UserId"];
+        };
+        /** Format: int64 */
+        ShareId: number;
+        /** @description The words of a meeting, as a share link opens them. */
+        SharedWords: {
+            /** @description The segments whose words are final, by the time at which they were spoken. */
+            segments: components["schemas"]["Segment"][];
+        };
+        /** @description A list of share links. */
+        Shares: {
+            /** @description The links, newest first. */
+            shares: components["schemas"]["Share"][];
+        };
         /** @description How much was used, as it is shown. */
         Shown: {
             /**
@@ -3122,13 +4475,54 @@ export interface components {
             requests: number;
             /**
              * Format: double
+             * @description How long the sound was that the server made words of itself.
+             * @example 0.5
+             */
+            sound_minutes: number;
+            /**
+             * Format: double
              * @description How long what they heard lasted; below 0 where more was taken back than heard.
              * @example 0.4
              */
             transcript_minutes: number;
         };
+        /** Format: int64 */
+        SoundId: number;
+        SpeakBody: {
+            provider?: string | null;
+            text: string;
+            voice?: string | null;
+        };
         /** @enum {string} */
-        SpeakerSource: "stream" | "platform" | "events" | "unknown";
+        SpeakerSource: "stream" | "platform" | "events" | "unknown" | "corrected";
+        StoreChunkBody: {
+            /** @description Seconds from the start of the stream; from 1e9 on, seconds since 1970. */
+            duration?: number | string | null;
+            language?: string | null;
+            segments?: {
+                /** @description RFC 3339, in UTC where no offset is given; or seconds or milliseconds since 1970. */
+                absolute_end_time?: string | number | null;
+                /** @description RFC 3339, in UTC where no offset is given; or seconds or milliseconds since 1970. */
+                absolute_start_time?: string | number | null;
+                /** @description False is a draft: it may still change, or go. */
+                completed?: boolean | null;
+                /** @description Seconds from the start of the stream; from 1e9 on, seconds since 1970. */
+                end?: number | string | null;
+                language?: string | null;
+                segment_id?: string | number | null;
+                speaker?: string | null;
+                speaker_source?: string | null;
+                /** @description Seconds from the start of the stream; from 1e9 on, seconds since 1970. */
+                start?: number | string | null;
+                text: string;
+            }[] | null;
+            session_id?: string | null;
+            speaker?: string | null;
+            text?: string | null;
+            /** @description RFC 3339, in UTC where no offset is given; or seconds or milliseconds since 1970. */
+            timestamp?: string | number | null;
+            uid?: string | null;
+        };
         StoreSegmentsBody: {
             segments?: {
                 /** @description RFC 3339, in UTC where no offset is given; or seconds or milliseconds since 1970. */
@@ -3162,8 +4556,8 @@ export interface components {
             uid: string;
         };
         /**
-         * @description One of requested, joining, awaiting_admission, active, stopping, completed, failed; another word where an older or newer version has written it.
-         * @example requested
+         * @description One of scheduled, requested, joining, awaiting_admission, active, stopping, completed, failed; another word where an older or newer version has written it.
+         * @example scheduled
          */
         StoredMeetingStatus: string;
         /**
@@ -3197,8 +4591,8 @@ export interface components {
              */
             status: number | null;
         };
-        /** @enum {string} */
-        TicketPath: "/ws";
+        /** @description `/ws`, or `/meetings/{id}/audio` with the id of a meeting. */
+        TicketPath: string;
         /**
          * Format: date-time
          * @example 2025-10-10T12:00:00.000Z
@@ -3246,9 +4640,84 @@ export interface components {
         };
         /** @description A meeting with its transcript. */
         Transcript: components["schemas"]["Meeting"] & {
-            /** @description The segments, by the time at which they were spoken. */
+            /** @description How far the transcript is read with this response: what to send as `after` next time. */
+            cursor: components["schemas"]["TranscriptCursor"];
+            /**
+             * @description Whether `segments` are all that there are, so that what was read before is to be dropped;
+             *     else they are those that are new or have changed since `after`.
+             */
+            is_whole: boolean;
+            /**
+             * @description The ids of segments that are gone since `after`; drop them before you take `segments`.
+             * @example []
+             */
+            removed: string[];
+            /**
+             * @description The segments by the time at which they were spoken; with `after`, by the time of their last
+             *     change.
+             */
             segments: components["schemas"]["Segment"][];
+            /** @description What an engine heard and is not believed, by its time; with `withheld=true` alone. */
+            withheld?: components["schemas"]["Withheld"][] | null;
         };
+        /**
+         * @description The `cursor` of an earlier response, as it is.
+         * @example 1.0.17
+         */
+        TranscriptCursor: string;
+        /** @description The engines, and how far words are behind their sound. */
+        TranscriptionOverview: {
+            /** @description The time of the server. */
+            at: components["schemas"]["Time"];
+            /** @description The engines of the server, in the order in which they are asked. */
+            engines: components["schemas"]["EngineState"][];
+            /** @description Live sound. */
+            live: components["schemas"]["LiveSound"];
+            /** @description Since when the server counts. */
+            since: components["schemas"]["Time"];
+            /** @description Whether users may have an engine of their own (`transcription.user_engines`). */
+            user_engines: boolean;
+            /** @description Windows of sound that wait for their words. */
+            waiting: components["schemas"]["WaitingWindows"];
+            /**
+             * @description Windows that are done since the start, by what became of them.
+             * @example {
+             *       "given_up": 0,
+             *       "silent": 3,
+             *       "withheld": 2,
+             *       "words": 120
+             *     }
+             */
+            windows: {
+                [key: string]: number;
+            };
+            /**
+             * @description Segments of them that are withheld, by the reason.
+             * @example {
+             *       "known_of_silence": 4,
+             *       "no_voice": 0,
+             *       "repeats": 1,
+             *       "unsure": 2
+             *     }
+             */
+            withheld: {
+                [key: string]: number;
+            };
+        };
+        /** @description How far the words of a recording are. */
+        TranscriptionProgress: {
+            /** @description What went wrong last. */
+            error?: string;
+            /**
+             * Format: int32
+             * @description How much of the recording has its words, in per cent.
+             */
+            percent: number;
+            /** @description Where it stands. */
+            state: components["schemas"]["TranscriptionState"];
+        };
+        /** @enum {string} */
+        TranscriptionState: "waiting" | "hearing" | "done" | "failed";
         /** @description What was said in a meeting, in figures. */
         TranscriptionStats: {
             /**
@@ -3278,12 +4747,34 @@ export interface components {
              */
             unique_speakers: number;
         };
+        /** @description What a caller has set. */
+        TranscriptionView: {
+            engine: components["schemas"]["EngineView"] | null;
+            /**
+             * @description Names and terms that engines are told in every meeting.
+             * @example [
+             *       "Ada Lovelace",
+             *       "Kubernetes"
+             *     ]
+             */
+            vocabulary: string[];
+        };
         UpdateMeetingBody: {
             data: {
                 languages?: ("af" | "am" | "ar" | "as" | "az" | "ba" | "be" | "bg" | "bn" | "bo" | "br" | "bs" | "ca" | "cs" | "cy" | "da" | "de" | "el" | "en" | "es" | "et" | "eu" | "fa" | "fi" | "fo" | "fr" | "gl" | "gu" | "ha" | "haw" | "he" | "hi" | "hr" | "ht" | "hu" | "hy" | "id" | "is" | "it" | "ja" | "jw" | "ka" | "kk" | "km" | "kn" | "ko" | "la" | "lb" | "ln" | "lo" | "lt" | "lv" | "mg" | "mi" | "mk" | "ml" | "mn" | "mr" | "ms" | "mt" | "my" | "ne" | "nl" | "nn" | "no" | "oc" | "pa" | "pl" | "ps" | "pt" | "ro" | "ru" | "sa" | "sd" | "si" | "sk" | "sl" | "sn" | "so" | "sq" | "sr" | "su" | "sv" | "sw" | "ta" | "te" | "tg" | "th" | "tk" | "tl" | "tr" | "tt" | "uk" | "ur" | "uz" | "vi" | "yi" | "yo" | "yue" | "zh")[] | null;
                 name?: string | null;
                 notes?: string | null;
                 participants?: string[] | null;
+                vocabulary?: string[] | null;
+            };
+        };
+        UpdateMeetingByIdBody: {
+            data: {
+                languages?: ("af" | "am" | "ar" | "as" | "az" | "ba" | "be" | "bg" | "bn" | "bo" | "br" | "bs" | "ca" | "cs" | "cy" | "da" | "de" | "el" | "en" | "es" | "et" | "eu" | "fa" | "fi" | "fo" | "fr" | "gl" | "gu" | "ha" | "haw" | "he" | "hi" | "hr" | "ht" | "hu" | "hy" | "id" | "is" | "it" | "ja" | "jw" | "ka" | "kk" | "km" | "kn" | "ko" | "la" | "lb" | "ln" | "lo" | "lt" | "lv" | "mg" | "mi" | "mk" | "ml" | "mn" | "mr" | "ms" | "mt" | "my" | "ne" | "nl" | "nn" | "no" | "oc" | "pa" | "pl" | "ps" | "pt" | "ro" | "ru" | "sa" | "sd" | "si" | "sk" | "sl" | "sn" | "so" | "sq" | "sr" | "su" | "sv" | "sw" | "ta" | "te" | "tg" | "th" | "tk" | "tl" | "tr" | "tt" | "uk" | "ur" | "uz" | "vi" | "yi" | "yo" | "yue" | "zh")[] | null;
+                name?: string | null;
+                notes?: string | null;
+                participants?: string[] | null;
+                vocabulary?: string[] | null;
             };
         };
         UpdateTokenBody: {
@@ -3304,6 +4795,8 @@ export interface components {
             name?: string | null;
             platforms?: ("google_meet" | "teams" | "zoom" | "jitsi" | "generic")[] | null;
             read_only?: boolean | null;
+            transcribe?: boolean | null;
+            transcribe_only?: boolean | null;
         };
         UpdateUserBody: {
             /**
@@ -3322,6 +4815,32 @@ export interface components {
             max_concurrent_bots?: number | null;
             name?: string | null;
             stop_bots?: boolean | null;
+        };
+        UpdateWebhookBody: {
+            events?: ("meeting.status_change" | "transcript.ready" | "meeting.silent")[] | null;
+            /**
+             * @description An http or https address (WHATWG URL) without user name and fragment; empty is none.
+             * @example https://example.com/hook
+             */
+            url?: string | null;
+        };
+        /** @description The uploads of backups. */
+        UploadState: components["schemas"]["Uploaded"] & {
+            /**
+             * @description The address of the store, with bucket and prefix.
+             * @example https://s3.example.com/backups/vomeet/
+             */
+            to: string;
+        };
+        /** @description How uploads go. */
+        Uploaded: {
+            /**
+             * Format: int64
+             * @description How many uploads have failed since the start.
+             */
+            failures: number;
+            last_failure: components["schemas"]["BackupFailure"] | null;
+            last_good_at: components["schemas"]["Time"] | null;
         };
         /** @description A line of use. */
         UsageLine: components["schemas"]["Shown"] & {
@@ -3473,6 +4992,22 @@ export interface components {
              */
             waiting: number;
         };
+        /** @description Windows of sound that wait for their words. */
+        WaitingWindows: {
+            /**
+             * Format: int64
+             * @description Of live sound.
+             * @example 1
+             */
+            live: number;
+            oldest_live_at: components["schemas"]["Time"] | null;
+            /**
+             * Format: int64
+             * @description Of recordings.
+             * @example 0
+             */
+            recordings: number;
+        };
         /** @description Something that an administrator should look after. */
         Warning: {
             /**
@@ -3482,6 +5017,32 @@ export interface components {
             code: string;
             /** @description What it is and what to do, in a sentence or two. */
             text: string;
+        };
+        /** @description A webhook of the caller's, without its secret. */
+        WebhookEntry: {
+            created_at: components["schemas"]["Time"] | null;
+            /** @description Which events. */
+            events: components["schemas"]["WebhookEvent"][];
+            /** @description Whether events are signed. The secret itself is never shown again. */
+            has_secret: boolean;
+            /** @description The webhook's id; 0 is the one that `PUT /user/webhook` sets. */
+            id: components["schemas"]["WebhookId"];
+            old_secret_until: components["schemas"]["Time"] | null;
+            /**
+             * Format: uri
+             * @description Where events are posted.
+             * @example https://example.com/hook
+             */
+            url: string;
+        };
+        /** @enum {string} */
+        WebhookEvent: "meeting.status_change" | "transcript.ready" | "meeting.silent";
+        /** Format: int64 */
+        WebhookId: number;
+        /** @description A list of webhooks. */
+        WebhookList: {
+            /** @description The webhooks; first the one that `PUT /user/webhook` sets, if it has an address. */
+            webhooks: components["schemas"]["WebhookEntry"][];
         };
         /** @description The caller's webhook. */
         WebhookView: {
@@ -3493,6 +5054,14 @@ export interface components {
              * @example https://example.com/hook
              */
             webhook_url: string | null;
+        };
+        /** @description A webhook with a new secret. */
+        WebhookWithSecret: components["schemas"]["WebhookEntry"] & {
+            /**
+             * @description The new secret, shown this once; null where the caller has chosen it.
+             * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+             */
+            secret: string | null;
         };
         /** @description Server information. */
         Welcome: {
@@ -3509,6 +5078,37 @@ export interface components {
             /** @description The version of the server. */
             version: string;
         };
+        /** @description Words that are withheld. */
+        Withheld: {
+            /** @description When they began, on the clock. */
+            absolute_start_time: components["schemas"]["Time"];
+            /**
+             * Format: double
+             * @description When they ended, in seconds from the start of the meeting.
+             * @example 63
+             */
+            end: number;
+            /** @description Why it is not believed. */
+            reason: components["schemas"]["WithheldReason"];
+            /**
+             * @description Whose sound it was, where the source keeps speakers apart.
+             * @example Ada
+             */
+            speaker: string | null;
+            /**
+             * Format: double
+             * @description When they began, in seconds from the start of the meeting.
+             * @example 61.5
+             */
+            start: number;
+            /**
+             * @description What the engine said.
+             * @example Thank you for watching!
+             */
+            text: string;
+        };
+        /** @enum {string} */
+        WithheldReason: "repeats" | "unsure" | "known_of_silence" | "no_voice";
     };
     responses: never;
     parameters: never;
@@ -3699,7 +5299,7 @@ export interface operations {
                 after?: number;
                 before?: number;
                 user_id?: number;
-                action?: "user.create" | "user.update" | "user.delete" | "user.export" | "token.create" | "token.update" | "token.rotate" | "token.revoke" | "key.create" | "key.rotate" | "key.revoke" | "meeting.stop" | "settings.reload" | "webhook.resend" | "audit.prune" | "database.backup" | "database.restore";
+                action?: "user.create" | "user.update" | "user.delete" | "user.export" | "token.create" | "token.update" | "token.rotate" | "token.revoke" | "key.create" | "key.rotate" | "key.revoke" | "meeting.stop" | "settings.reload" | "webhook.resend" | "transcript.correct" | "speaker.rename" | "share.create" | "share.revoke" | "webhook.delete" | "audit.prune" | "database.backup" | "database.restore" | "database.import";
                 actor?: string;
                 from?: string;
                 to?: string;
@@ -3997,7 +5597,7 @@ export interface operations {
             query?: {
                 user_id?: number;
                 platform?: "google_meet" | "teams" | "zoom" | "jitsi" | "generic";
-                status?: "open" | "requested" | "joining" | "awaiting_admission" | "active" | "stopping" | "completed" | "failed";
+                status?: "open" | "scheduled" | "requested" | "joining" | "awaiting_admission" | "active" | "stopping" | "completed" | "failed";
                 native_meeting_id?: string;
                 from?: string;
                 to?: string;
@@ -4017,6 +5617,28 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FoundMeetings"];
+                };
+            };
+        };
+    };
+    explainAnyMeeting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeetingExplanation"];
                 };
             };
         };
@@ -4146,6 +5768,26 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["InForce"];
                 };
+            };
+        };
+    };
+    revokeAnyShare: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -4367,6 +6009,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RotatedToken"];
+                };
+            };
+        };
+    };
+    getTranscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscriptionOverview"];
                 };
             };
         };
@@ -4636,6 +6298,28 @@ export interface operations {
             };
         };
     };
+    listUserShares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shares"];
+                };
+            };
+        };
+    };
     listUserTokens: {
         parameters: {
             query?: never;
@@ -4731,6 +6415,7 @@ export interface operations {
             query?: {
                 limit?: number;
                 before?: number;
+                webhook_id?: number;
             };
             header?: never;
             path: {
@@ -4747,6 +6432,95 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Deliveries"];
+                };
+            };
+        };
+    };
+    listUserWebhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookList"];
+                };
+            };
+        };
+    };
+    deleteUserWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    getMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallerView"];
+                };
+            };
+        };
+    };
+    listBots: {
+        parameters: {
+            query?: {
+                limit?: number;
+                skip?: number;
+                offset?: number;
+                status?: "scheduled" | "requested" | "joining" | "awaiting_admission" | "active" | "stopping" | "completed" | "failed";
+                platform?: "google_meet" | "teams" | "zoom" | "jitsi" | "generic";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Meetings"];
                 };
             };
         };
@@ -4772,6 +6546,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description It existed already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Meeting"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -4780,6 +6563,46 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Meeting"];
                 };
+            };
+        };
+    };
+    getBot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeetingById"];
+                };
+            };
+        };
+    };
+    openBotAudio: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The connection is a WebSocket. Where a key is refused over it, it says so and closes */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -4967,9 +6790,16 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: {
+        requestBody: {
             content: {
-                "multipart/form-data": Record<string, unknown>;
+                "application/octet-stream": string;
+                "multipart/form-data": {
+                    /** Format: int64 */
+                    chunk_seq?: number;
+                    file: string;
+                    media_type?: string;
+                    metadata?: string;
+                };
             };
         };
         responses: {
@@ -5096,6 +6926,38 @@ export interface operations {
             };
         };
     };
+    chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                platform: "google_meet" | "teams" | "zoom" | "jitsi" | "generic";
+                native_meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "The notes are at https://example.com/notes."
+                 *     }
+                 */
+                "application/json": components["schemas"]["ChatBody"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sent"];
+                };
+            };
+        };
+    };
     configureBot: {
         parameters: {
             query?: never;
@@ -5125,6 +6987,61 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Message"];
+                };
+            };
+        };
+    };
+    retryBot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                platform: "google_meet" | "teams" | "zoom" | "jitsi" | "generic";
+                native_meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Meeting"];
+                };
+            };
+        };
+    };
+    speak: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                platform: "google_meet" | "teams" | "zoom" | "jitsi" | "generic";
+                native_meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "Good morning, everyone."
+                 *     }
+                 */
+                "application/json": components["schemas"]["SpeakBody"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sent"];
                 };
             };
         };
@@ -5378,12 +7295,74 @@ export interface operations {
             };
         };
     };
+    openJitsi: {
+        parameters: {
+            query?: {
+                meeting?: string;
+                room?: string;
+                /** @description The API token, for browsers, which cannot set headers here. */
+                api_key?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The connection is a WebSocket. Where a key is refused over it, it says so and closes */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    receiveMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "id": 1,
+                 *       "jsonrpc": "2.0",
+                 *       "method": "tools/list"
+                 *     }
+                 */
+                "application/json": Record<string, unknown>;
+            };
+        };
+        responses: {
+            /** @description The response to a request */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JsonRpcResponse"];
+                };
+            };
+            /** @description The message was a notification */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     listMeetings: {
         parameters: {
             query?: {
                 limit?: number;
                 skip?: number;
-                status?: "requested" | "joining" | "awaiting_admission" | "active" | "stopping" | "completed" | "failed";
+                offset?: number;
+                status?: "scheduled" | "requested" | "joining" | "awaiting_admission" | "active" | "stopping" | "completed" | "failed";
                 platform?: "google_meet" | "teams" | "zoom" | "jitsi" | "generic";
             };
             header?: never;
@@ -5399,6 +7378,265 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Meetings"];
+                };
+            };
+        };
+    };
+    importMeeting: {
+        parameters: {
+            query?: {
+                format?: "json" | "srt" | "vtt";
+                name?: string;
+                start_time?: string;
+                platform?: "google_meet" | "teams" | "zoom" | "jitsi" | "generic";
+                native_meeting_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "native_meeting_id": "abc-defg-hij",
+                 *       "platform": "google_meet",
+                 *       "segments": [
+                 *         {
+                 *           "end": 2.5,
+                 *           "speaker": "Ada",
+                 *           "start": 0.5,
+                 *           "text": "Good morning."
+                 *         }
+                 *       ],
+                 *       "start_time": "2025-10-10T12:00:00.000Z"
+                 *     }
+                 */
+                "application/json": Record<string, unknown>;
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Meeting"];
+                };
+            };
+        };
+    };
+    uploadMeeting: {
+        parameters: {
+            query?: {
+                name?: string;
+                start_time?: string;
+                language?: "af" | "am" | "ar" | "as" | "az" | "ba" | "be" | "bg" | "bn" | "bo" | "br" | "bs" | "ca" | "cs" | "cy" | "da" | "de" | "el" | "en" | "es" | "et" | "eu" | "fa" | "fi" | "fo" | "fr" | "gl" | "gu" | "ha" | "haw" | "he" | "hi" | "hr" | "ht" | "hu" | "hy" | "id" | "is" | "it" | "ja" | "jw" | "ka" | "kk" | "km" | "kn" | "ko" | "la" | "lb" | "ln" | "lo" | "lt" | "lv" | "mg" | "mi" | "mk" | "ml" | "mn" | "mr" | "ms" | "mt" | "my" | "ne" | "nl" | "nn" | "no" | "oc" | "pa" | "pl" | "ps" | "pt" | "ro" | "ru" | "sa" | "sd" | "si" | "sk" | "sl" | "sn" | "so" | "sq" | "sr" | "su" | "sv" | "sw" | "ta" | "te" | "tg" | "th" | "tk" | "tl" | "tr" | "tt" | "uk" | "ur" | "uz" | "vi" | "yi" | "yo" | "yue" | "zh";
+                platform?: "google_meet" | "teams" | "zoom" | "jitsi" | "generic";
+                native_meeting_id?: string;
+                speakers?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+                "multipart/form-data": {
+                    file: string;
+                    /** @enum {string} */
+                    language?: "af" | "am" | "ar" | "as" | "az" | "ba" | "be" | "bg" | "bn" | "bo" | "br" | "bs" | "ca" | "cs" | "cy" | "da" | "de" | "el" | "en" | "es" | "et" | "eu" | "fa" | "fi" | "fo" | "fr" | "gl" | "gu" | "ha" | "haw" | "he" | "hi" | "hr" | "ht" | "hu" | "hy" | "id" | "is" | "it" | "ja" | "jw" | "ka" | "kk" | "km" | "kn" | "ko" | "la" | "lb" | "ln" | "lo" | "lt" | "lv" | "mg" | "mi" | "mk" | "ml" | "mn" | "mr" | "ms" | "mt" | "my" | "ne" | "nl" | "nn" | "no" | "oc" | "pa" | "pl" | "ps" | "pt" | "ro" | "ru" | "sa" | "sd" | "si" | "sk" | "sl" | "sn" | "so" | "sq" | "sr" | "su" | "sv" | "sw" | "ta" | "te" | "tg" | "th" | "tk" | "tl" | "tr" | "tt" | "uk" | "ur" | "uz" | "vi" | "yi" | "yo" | "yue" | "zh";
+                    name?: string;
+                    /**
+                     * @description Google Meet: a code such as abc-defg-hij. Teams: 10 to 15 digits, or the thread of a classic link. Zoom: 9 to 11 digits. Jitsi: room@host.
+                     * @example abc-defg-hij
+                     */
+                    native_meeting_id?: string;
+                    /** @enum {string} */
+                    platform?: "google_meet" | "teams" | "zoom" | "jitsi" | "generic";
+                    speakers?: string;
+                    /**
+                     * Format: date-time
+                     * @example 2025-10-10T12:00:00.000Z
+                     */
+                    start_time?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Meeting"];
+                };
+            };
+        };
+    };
+    getMeeting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeetingById"];
+                };
+            };
+        };
+    };
+    deleteTranscriptById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+        };
+    };
+    updateMeetingById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "data": {
+                 *         "name": "Weekly"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateMeetingByIdBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Meeting"];
+                };
+            };
+        };
+    };
+    getMeetingAudio: {
+        parameters: {
+            query?: {
+                sound?: number;
+                /** @description A ticket from `POST /tickets`, in place of the API token. */
+                ticket?: string;
+            };
+            header?: {
+                Range?: string;
+                "If-Range"?: string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                    "audio/flac": unknown;
+                    "audio/mp4": unknown;
+                    "audio/mpeg": unknown;
+                    "audio/ogg": unknown;
+                    "audio/wav": unknown;
+                    "audio/webm": unknown;
+                };
+            };
+            /** @description The part of the file that was asked for */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    deleteMeetingAudio: {
+        parameters: {
+            query?: {
+                /** @description A ticket from `POST /tickets`, in place of the API token. */
+                ticket?: string;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    explainMeeting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeetingExplanation"];
                 };
             };
         };
@@ -5513,6 +7751,30 @@ export interface operations {
             };
         };
     };
+    getSharedTranscript: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The words of the meeting */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedWords"];
+                    "text/markdown": unknown;
+                    "text/plain": unknown;
+                };
+            };
+        };
+    };
     getReadiness: {
         parameters: {
             query?: never;
@@ -5562,6 +7824,131 @@ export interface operations {
             };
         };
     };
+    getTranscriptById: {
+        parameters: {
+            query?: {
+                format?: "txt" | "srt" | "vtt";
+                after?: string;
+                withheld?: boolean;
+            };
+            header?: {
+                "If-None-Match"?: string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The meeting and its transcript */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transcript"];
+                    "application/x-subrip": unknown;
+                    "text/plain": unknown;
+                    "text/vtt": unknown;
+                };
+            };
+            /** @description You have it already: nothing has changed since the `ETag` that you sent */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    correctSegmentById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "Good morning."
+                 *     }
+                 */
+                "application/json": components["schemas"]["CorrectSegmentByIdBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+        };
+    };
+    withdrawCorrectionById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+        };
+    };
+    renameSpeakerById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "from": "Speaker 1",
+                 *       "to": "Ada"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RenameSpeakerByIdBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RenamedSpeaker"];
+                };
+            };
+        };
+    };
     searchTranscripts: {
         parameters: {
             query?: {
@@ -5591,13 +7978,57 @@ export interface operations {
             };
         };
     };
+    storeChunk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "duration": 10,
+                 *       "language": "en",
+                 *       "segments": [
+                 *         {
+                 *           "end": 2.5,
+                 *           "start": 0.5,
+                 *           "text": "Good morning."
+                 *         }
+                 *       ],
+                 *       "session_id": "c0ffee00-1234-4abc-8def-1234567890ab",
+                 *       "text": "Good morning.",
+                 *       "timestamp": 1760097610000
+                 *     }
+                 */
+                "application/json": components["schemas"]["StoreChunkBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChunkAccepted"];
+                };
+            };
+        };
+    };
     getTranscript: {
         parameters: {
             query?: {
                 meeting_id?: number;
                 format?: "txt" | "srt" | "vtt";
+                after?: string;
+                withheld?: boolean;
             };
-            header?: never;
+            header?: {
+                "If-None-Match"?: string;
+            };
             path: {
                 platform: "google_meet" | "teams" | "zoom" | "jitsi" | "generic";
                 native_meeting_id: string;
@@ -5616,6 +8047,144 @@ export interface operations {
                     "application/x-subrip": unknown;
                     "text/plain": unknown;
                     "text/vtt": unknown;
+                };
+            };
+            /** @description You have it already: nothing has changed since the `ETag` that you sent */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    correctSegment: {
+        parameters: {
+            query?: {
+                meeting_id?: number;
+            };
+            header?: never;
+            path: {
+                platform: "google_meet" | "teams" | "zoom" | "jitsi" | "generic";
+                native_meeting_id: string;
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "Good morning."
+                 *     }
+                 */
+                "application/json": components["schemas"]["CorrectSegmentBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+        };
+    };
+    withdrawCorrection: {
+        parameters: {
+            query?: {
+                meeting_id?: number;
+            };
+            header?: never;
+            path: {
+                platform: "google_meet" | "teams" | "zoom" | "jitsi" | "generic";
+                native_meeting_id: string;
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+        };
+    };
+    createShare: {
+        parameters: {
+            query?: {
+                meeting_id?: number;
+                ttl_seconds?: number;
+            };
+            header?: never;
+            path: {
+                platform: "google_meet" | "teams" | "zoom" | "jitsi" | "generic";
+                native_meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "expires_in": 604800
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateShareBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewShare"];
+                };
+            };
+        };
+    };
+    renameSpeaker: {
+        parameters: {
+            query?: {
+                meeting_id?: number;
+            };
+            header?: never;
+            path: {
+                platform: "google_meet" | "teams" | "zoom" | "jitsi" | "generic";
+                native_meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "from": "Speaker 1",
+                 *       "to": "Ada"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RenameSpeakerBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RenamedSpeaker"];
                 };
             };
         };
@@ -5637,6 +8206,46 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["CallerView"];
                 };
+            };
+        };
+    };
+    listShares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shares"];
+                };
+            };
+        };
+    };
+    revokeShare: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -5753,6 +8362,76 @@ export interface operations {
             };
         };
     };
+    getUserTranscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscriptionView"];
+                };
+            };
+        };
+    };
+    setUserTranscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "vocabulary": [
+                 *         "Ada Lovelace",
+                 *         "Kubernetes"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["SetUserTranscriptionBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscriptionView"];
+                };
+            };
+        };
+    };
+    deleteUserTranscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     getOwnUsage: {
         parameters: {
             query?: {
@@ -5836,6 +8515,7 @@ export interface operations {
             query?: {
                 limit?: number;
                 before?: number;
+                webhook_id?: number;
             };
             header?: never;
             path?: never;
@@ -5896,6 +8576,239 @@ export interface operations {
             };
         };
     };
+    listWebhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookList"];
+                };
+            };
+        };
+    };
+    createWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "events": [
+                 *         "meeting.status_change",
+                 *         "transcript.ready"
+                 *       ],
+                 *       "url": "https://example.com/hook"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateWebhookBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookWithSecret"];
+                };
+            };
+        };
+    };
+    getListedWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEntry"];
+                };
+            };
+        };
+    };
+    deleteWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    updateWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "events": [
+                 *         "transcript.ready"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateWebhookBody"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEntry"];
+                };
+            };
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "grace_seconds": 86400
+                 *     }
+                 */
+                "application/json": components["schemas"]["RotateWebhookSecretBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookWithSecret"];
+                };
+            };
+        };
+    };
+    testListedWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestView"];
+                };
+            };
+        };
+    };
+    createTranscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    file: string;
+                    /** @enum {string} */
+                    language?: "af" | "am" | "ar" | "as" | "az" | "ba" | "be" | "bg" | "bn" | "bo" | "br" | "bs" | "ca" | "cs" | "cy" | "da" | "de" | "el" | "en" | "es" | "et" | "eu" | "fa" | "fi" | "fo" | "fr" | "gl" | "gu" | "ha" | "haw" | "he" | "hi" | "hr" | "ht" | "hu" | "hy" | "id" | "is" | "it" | "ja" | "jw" | "ka" | "kk" | "km" | "kn" | "ko" | "la" | "lb" | "ln" | "lo" | "lt" | "lv" | "mg" | "mi" | "mk" | "ml" | "mn" | "mr" | "ms" | "mt" | "my" | "ne" | "nl" | "nn" | "no" | "oc" | "pa" | "pl" | "ps" | "pt" | "ro" | "ru" | "sa" | "sd" | "si" | "sk" | "sl" | "sn" | "so" | "sq" | "sr" | "su" | "sv" | "sw" | "ta" | "te" | "tg" | "th" | "tk" | "tl" | "tr" | "tt" | "uk" | "ur" | "uz" | "vi" | "yi" | "yo" | "yue" | "zh";
+                    model?: string;
+                    prompt?: string;
+                    /** @enum {string} */
+                    response_format?: "json" | "verbose_json" | "text" | "srt" | "vtt";
+                    "timestamp_granularities[]"?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "text/plain": unknown;
+                };
+            };
+        };
+    };
+    openWhisperLive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The connection is a WebSocket. Where a key is refused over it, it says so and closes */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     openLiveFeed: {
         parameters: {
             query?: {
@@ -5910,7 +8823,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The connection is a WebSocket. Without a key that is accepted, it says so and closes with 4401 */
+            /** @description The connection is a WebSocket. Where a key is refused over it, it says so and closes */
             101: {
                 headers: {
                     [name: string]: unknown;

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::auth::Admin;
-use crate::backups::{Asked, BackupFailure, ListedBackup, Made};
+use crate::backups::{Asked, BackupFailure, ListedBackup, Made, Uploaded};
 use crate::domain::Time;
 use crate::domain::text::SingleLine;
 use crate::error::{Error, Result};
@@ -41,14 +41,20 @@ pub(crate) struct NewBackup {
     seconds: f64,
     #[serde(flatten)]
     report: BackupReport,
+    /// Whether it is encrypted.
+    encrypted: bool,
+    /// The SHA-256 of the file in hexadecimal; null where it is not encrypted.
+    #[schema(required)]
+    sha256: Option<String>,
 }
 
 impl NewBackup {
     /// What is shown of it.
     pub(crate) fn of(made: Made) -> Self {
-        let Made { path, at, report, took } = made;
+        let Made { path, at, report, sha256, took } = made;
         let file = absolute(&path).unwrap_or(path).display().to_string();
-        Self { file, at, seconds: (took.as_secs_f64() * 1000.0).round() / 1000.0, report }
+        let seconds = (took.as_secs_f64() * 1000.0).round() / 1000.0;
+        Self { file, at, seconds, report, encrypted: sha256.is_some(), sha256 }
     }
 }
 
@@ -66,6 +72,22 @@ pub(crate) struct BackupList {
     /// When the schedule makes the next one; null where there is no schedule.
     #[schema(required)]
     next_at: Option<Time>,
+    /// The public key that backups are encrypted to; null where they are not.
+    #[schema(required)]
+    encrypt_to: Option<String>,
+    /// Where they are uploaded to, and how that goes; null where they are not.
+    #[schema(required)]
+    upload: Option<UploadState>,
+}
+
+/// The uploads of backups.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UploadState {
+    /// The address of the store, with bucket and prefix.
+    #[schema(example = "https://s3.example.com/backups/vomeet/")]
+    to: String,
+    #[serde(flatten)]
+    state: Uploaded,
 }
 
 impl BackupList {
@@ -74,7 +96,14 @@ impl BackupList {
         let shown = |folder: &Path| {
             absolute(folder).unwrap_or_else(|_| folder.to_owned()).display().to_string()
         };
-        Self { folder: folder.map(shown), backups, last_failure: None, next_at: None }
+        Self {
+            folder: folder.map(shown),
+            backups,
+            last_failure: None,
+            next_at: None,
+            encrypt_to: None,
+            upload: None,
+        }
     }
 }
 
@@ -111,5 +140,10 @@ pub(crate) async fn list_backups(app: Arc<App>, _: Admin, (): ()) -> Result<Json
     let mut list = BackupList::of_folder(app.backups.folder(), backups);
     list.last_failure = app.backups.last_failure();
     list.next_at = app.backups.next_at();
+    list.encrypt_to = app.backups.encrypt_to().map(ToString::to_string);
+    if let Some(uploads) = app.backups.uploads() {
+        let (to, state) = (uploads.shown().to_owned(), uploads.known());
+        list.upload = Some(UploadState { to, state });
+    }
     Ok(Json(list))
 }

@@ -5,9 +5,11 @@ use crate::domain::field::Invalid;
 use crate::domain::field_error::{FieldError, LocStep, SentValue};
 use crate::domain::link::{self, MeetingLink, with_passcode};
 use crate::domain::text::SingleLine;
-use crate::domain::{Language, NativeId, Passcode, Platform, Task};
+use crate::domain::vocabulary::{TERMS_MAX, Term, VOCABULARY, kept, terms_in};
+use crate::domain::{Language, Meeting, NativeId, Passcode, Platform, Task, Time};
 use crate::error::{Error, Result};
 use crate::http::{BodyRule, Extractor, FromRequest};
+use crate::store::BotSettings;
 
 /// Body of `POST /bots`. Written out, because what some of the fields may be depends on others.
 pub(crate) struct SendBotInput {
@@ -18,6 +20,12 @@ pub(crate) struct SendBotInput {
     pub bot_name: Option<SingleLine<100>>,
     pub language: Option<Language>,
     pub task: Option<Task>,
+    /// When a planned bot joins.
+    pub join_at: Option<Time>,
+    /// Whether the bot is to be able to speak.
+    pub voice_agent_enabled: Option<bool>,
+    /// Names and terms that may occur.
+    pub vocabulary: Vec<String>,
 }
 
 impl FromRequest for SendBotInput {
@@ -31,6 +39,9 @@ impl FromRequest for SendBotInput {
         let language = extractor.optional("language");
         let task = extractor.optional("task");
         let passcode = extractor.optional::<Passcode>("passcode");
+        let join_at = extractor.optional("join_at");
+        let voice_agent_enabled = extractor.optional("voice_agent_enabled");
+        let vocabulary = extractor.optional_list::<Term>(VOCABULARY, TERMS_MAX);
         let meeting_url =
             meeting_url.map(|link| link.map(|link| link.0).filter(|link| !link.trim().is_empty()));
         if let Some(None) = meeting_url {
@@ -57,7 +68,29 @@ impl FromRequest for SendBotInput {
             language: language?,
             task: task?,
             passcode: passcode?,
+            join_at: join_at?,
+            voice_agent_enabled: voice_agent_enabled?,
+            vocabulary: kept(vocabulary?.unwrap_or_default()),
         })
+    }
+}
+
+impl SendBotInput {
+    /// What sends a bot to a meeting again as it was sent before: by its link where it has one, so
+    /// that hosts and platforms are looked at as they are allowed now.
+    pub(crate) fn again(meeting: &Meeting, settings: BotSettings) -> Self {
+        Self {
+            meeting_url: meeting.constructed_meeting_url.clone(),
+            platform: meeting.platform.known(),
+            native_meeting_id: meeting.native_meeting_id.clone(),
+            passcode: None,
+            voice_agent_enabled: Some(settings.has_voice),
+            join_at: None,
+            bot_name: settings.bot_name.map(SingleLine),
+            language: settings.language,
+            task: settings.task,
+            vocabulary: terms_in(&meeting.data),
+        }
     }
 }
 
@@ -67,6 +100,8 @@ pub(crate) struct Target {
     pub native_meeting_id: String,
     /// What the bot opens.
     pub url: String,
+    /// What opens the meeting, which is in `url` too.
+    pub passcode: Option<String>,
 }
 
 impl SendBotInput {
@@ -102,7 +137,13 @@ impl SendBotInput {
             return Err(refused("native_meeting_id", "meeting_url leads to another meeting"));
         }
         let url = self.url_with_passcode(&found)?;
-        Ok(Target { platform: found.platform, native_meeting_id: found.native_id, url })
+        let sent = self.passcode.as_ref().map(|passcode| passcode.0.clone());
+        Ok(Target {
+            platform: found.platform,
+            native_meeting_id: found.native_id,
+            url,
+            passcode: found.passcode.or(sent),
+        })
     }
 
     /// The address of a link, with the passcode of the body where it has none.
@@ -141,12 +182,13 @@ impl SendBotInput {
             }
             _ => platform.meeting_url(&id, self.passcode.as_ref()),
         };
-        Ok(Target { platform, native_meeting_id: id, url })
+        let passcode = self.passcode.as_ref().map(|passcode| passcode.0.clone());
+        Ok(Target { platform, native_meeting_id: id, url, passcode })
     }
 }
 
 /// A member of the body that is refused for what it says.
-fn refused(field: &'static str, why: &str) -> Error {
+pub(super) fn refused(field: &'static str, why: &str) -> Error {
     let loc = vec![LocStep::Name("body"), LocStep::Name(field)];
     let invalid = Invalid::new("value_error", format!("Value error, {why}"));
     Error::Invalid(vec![FieldError::new(loc, SentValue::Nothing, invalid)])

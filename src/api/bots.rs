@@ -1,38 +1,50 @@
 //! Bots, for their owners: sent, listed, reconfigured and stopped.
 
-use crate::api::bot_target::SendBotInput;
+use crate::api::bot_spec::Wanted;
+use crate::api::bot_target::{SendBotInput, Target};
+use crate::api::launching::{launch, no_randomness, session_name};
 use crate::api::meetings::{NameInPath, owned};
 use crate::api::message::Message;
+use crate::api::planned::check_time;
 use crate::api::stop::stop_any;
 use crate::api::users::ById;
 use crate::app::App;
 use crate::auth::{Admin, User};
-use crate::bots::LaunchSpec;
 use crate::domain::bot::{container_name, session_alias};
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::lifecycle::TransitionOutcome;
 use crate::domain::{
-    AutomaticLeave, BotConfig, Language, Meeting, MeetingId, MeetingStatus, PlainToken,
-    StatusReport, StoredPlatform, StoredStatus, Task, Time, TransitionSource,
+    Language, Meeting, MeetingId, MeetingStatus, PlainToken, StatusReport, StoredPlatform,
+    StoredStatus, Task, Time, TransitionSource,
 };
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
-use crate::http::{Accepted, Created, Json};
+use crate::http::{Accepted, CreatedOrFound, Json};
 use crate::store::{
-    Advance, Advanced, BotAtWork, MeetingRef, NoteContainer, Reconfigure, SendBot, TelematicsWanted,
+    Advance, Advanced, BotAtWork, MeetingRef, PlanBot, Planned, PlannedSettings, Reconfigure,
+    SendBot, TelematicsWanted,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use utoipa::ToSchema;
 
-/// Sends a bot to a meeting; the response is sent once the bot runs.
+/// Sends a bot to a meeting; the response is sent once the bot runs. With `join_at` it is planned
+/// for that time; a plan for the same meeting is moved.
 pub(crate) async fn send_bot(
     app: Arc<App>,
     caller: User,
     input: SendBotInput,
-) -> Result<Created<Meeting>> {
+) -> Result<CreatedOrFound<Meeting>> {
+    send(&app, &caller, input).await
+}
+
+/// Sends a bot for a caller, under every limit of theirs.
+pub(crate) async fn send(
+    app: &App,
+    caller: &User,
+    input: SendBotInput,
+) -> Result<CreatedOrFound<Meeting>> {
     let target = input.target(&app.config.bots)?;
     let scope = &caller.token.terms.scope;
     scope
@@ -41,14 +53,15 @@ pub(crate) async fn send_bot(
     if !app.bots.runs_any() {
         return Err(Error::NoRunner);
     }
-    let limit = caller.user.max_concurrent_bots;
-    app.bots.check(caller.user.id, limit)?;
-    let bot_name = match input.bot_name {
-        Some(name) if !name.0.is_empty() => name.0,
+    let bot_name = match &input.bot_name {
+        Some(name) if !name.0.is_empty() => name.0.clone(),
         _ => app.config.bots.name.clone(),
     };
-    let no_randomness =
-        |error: getrandom::Error| Error::Internal(format!("no randomness: {error}"));
+    if let Some(join_at) = input.join_at {
+        return plan(app, caller, target, &input, (bot_name, join_at)).await;
+    }
+    let limit = caller.user.max_concurrent_bots;
+    app.bots.check(caller.user.id, limit)?;
     let secret = PlainToken::generate().map_err(no_randomness)?;
     let verb = SendBot {
         user_id: caller.user.id,
@@ -61,8 +74,11 @@ pub(crate) async fn send_bot(
         bot_name,
         language: input.language,
         task: input.task,
+        has_voice: input.voice_agent_enabled == Some(true),
+        vocabulary: input.vocabulary,
         now: app.clock.now(),
     };
+    let passcode = target.passcode;
     let uid = verb.uid.clone();
     let bot_name = verb.bot_name.clone();
     let meeting = match app.store.write(verb).await {
@@ -72,94 +88,49 @@ pub(crate) async fn send_bot(
         }
         sent => sent?,
     };
-    // Others may have been started since.
-    let permit = match app.bots.permit(caller.user.id, limit) {
-        Ok(permit) => permit,
-        Err(error) => {
-            end_unstarted(&app, meeting.id, &error.to_string()).await?;
-            return Err(error);
-        }
+    let wanted = Wanted {
+        meeting: &meeting,
+        uid: &uid,
+        bot_name: &bot_name,
+        secret: &secret,
+        passcode: passcode.as_deref(),
+        language: input.language,
+        task: input.task,
+        has_voice: input.voice_agent_enabled == Some(true),
     };
-    let spec = spec(&app, &meeting, &uid, &bot_name, &secret, (input.language, input.task))?;
-    let spec = LaunchSpec { permit: Some(permit), ..spec };
-    match app.bots.send(spec).await {
-        Ok(container_id) => {
-            let note = NoteContainer { meeting_id: meeting.id, container_id, now: app.clock.now() };
-            let Meeting { bot_container_id, updated_at, .. } = app.store.write(note).await?;
-            // Its bot may have reported already; the response is the meeting as it was requested.
-            Ok(Created(Meeting { bot_container_id, updated_at, ..meeting }))
-        }
-        Err(why) => {
-            end_unstarted(&app, meeting.id, &why).await?;
-            Err(Error::BotNotStarted(why))
-        }
-    }
+    Ok(CreatedOrFound { value: launch(app, &wanted, limit).await?, is_new: true })
 }
 
-/// Ends a meeting whose bot did not start; one that was to be stopped meanwhile is completed.
-async fn end_unstarted(app: &App, id: MeetingId, why: &str) -> Result<()> {
-    let stopping = app
-        .store
-        .meeting_of_bot(id)?
-        .is_some_and(|meeting| meeting.status == MeetingStatus::Stopping);
-    let to = if stopping { MeetingStatus::Completed } else { MeetingStatus::Failed };
-    let report = StatusReport::new(to, TransitionSource::Server).because(why);
-    let verb = Advance {
-        meeting_ref: MeetingRef::Meeting(id),
-        report,
-        container_id: None,
-        now: app.clock.now(),
-    };
-    app.store.write(verb).await.map(drop)
-}
-
-/// A UUID v4 (RFC 9562, section 5.4).
-fn session_name() -> std::result::Result<String, getrandom::Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)?;
-    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
-}
-
-/// The configuration and environment of a bot.
-fn spec(
+/// Plans a bot for a time, or moves the plan.
+async fn plan(
     app: &App,
-    meeting: &Meeting,
-    uid: &str,
-    bot_name: &str,
-    secret: &PlainToken,
-    (language, task): (Option<Language>, Option<Task>),
-) -> Result<LaunchSpec> {
-    let settings = &app.config.bots;
-    let name = container_name(meeting.id);
-    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let callback_url = format!("{}/bots/internal/callback/exited", app.url_for_bots());
-    let config = BotConfig {
-        meeting_id: meeting.id,
-        platform: meeting.platform.as_str(),
-        meeting_url: meeting.constructed_meeting_url.as_deref().unwrap_or_default(),
+    caller: &User,
+    target: Target,
+    input: &SendBotInput,
+    (bot_name, join_at): (String, Time),
+) -> Result<CreatedOrFound<Meeting>> {
+    let now = app.clock.now();
+    check_time(join_at, now)?;
+    let verb = PlanBot {
+        user_id: caller.user.id,
+        token_id: caller.token.id,
+        url: target.url,
+        platform: target.platform,
+        native_meeting_id: target.native_meeting_id,
+        uid: session_name().map_err(no_randomness)?,
         bot_name,
-        token: secret.reveal(),
-        native_meeting_id: meeting.native_meeting_id.as_deref().unwrap_or_default(),
-        connection_id: uid,
-        language,
-        task,
-        redis_url: Some(settings.redis_url.as_str()).filter(|url| !url.is_empty()),
-        container_name: &name,
-        automatic_leave: AutomaticLeave {
-            waiting_room_timeout: millis(settings.leave.waiting_room),
-            no_one_joined_timeout: millis(settings.leave.no_one_joined),
-            everyone_left_timeout: millis(settings.leave.everyone_left),
+        language: input.language,
+        task: input.task,
+        vocabulary: input.vocabulary.clone(),
+        settings: PlannedSettings {
+            passcode: target.passcode,
+            has_voice: input.voice_agent_enabled == Some(true),
         },
-        callback_url: &callback_url,
+        join_at,
+        now,
     };
-    let config =
-        serde_json::to_string(&config).map_err(|error| Error::Internal(error.to_string()))?;
-    let mut environment = vec![("BOT_CONFIG".to_owned(), config)];
-    if !settings.whisper_live_url.is_empty() {
-        environment.push(("WHISPER_LIVE_URL".to_owned(), settings.whisper_live_url.clone()));
-    }
-    let uid = uid.to_owned();
-    Ok(LaunchSpec { meeting_id: meeting.id, uid, name, permit: None, environment })
+    let Planned { meeting, is_new } = app.store.write(verb).await?;
+    Ok(CreatedOrFound { value: meeting, is_new })
 }
 
 /// A running bot.
@@ -213,7 +184,7 @@ impl From<BotAtWork> for RunningBot {
 fn normalized(status: &StoredStatus) -> &'static str {
     // Only bots at work are listed, whose status is known.
     match status.known().unwrap_or(MeetingStatus::Failed) {
-        MeetingStatus::Requested => "Requested",
+        MeetingStatus::Scheduled | MeetingStatus::Requested => "Requested",
         MeetingStatus::Joining | MeetingStatus::AwaitingAdmission => "Starting",
         MeetingStatus::Active => "Up",
         MeetingStatus::Stopping => "Stopping",
@@ -237,7 +208,8 @@ pub(crate) async fn list_running_bots(
 ) -> Result<Json<RunningBots>> {
     let scope = caller.token.terms.scope.clone();
     let open = app.store.open_meetings_of(caller.user.id, scope).await?;
-    Ok(Json(RunningBots { running_bots: open.into_iter().map(RunningBot::from).collect() }))
+    let bots = open.into_iter().filter(|bot| !bot.is_bridge);
+    Ok(Json(RunningBots { running_bots: bots.map(RunningBot::from).collect() }))
 }
 
 input! {
@@ -249,7 +221,8 @@ input! {
     }
 }
 
-/// Changes language or task of an active bot; the bot gets both in the response to its next report.
+/// Changes language or task of an active bot. Both are pushed to a bot that listens to the Redis
+/// endpoint, and are in the response to the segments that it sends next.
 pub(crate) async fn configure_bot(
     app: Arc<App>,
     caller: User,
@@ -337,6 +310,9 @@ fn stopped(advanced: &Advanced) -> Message {
     match advanced.step {
         TransitionOutcome::Refuse => {
             Message::new(format!("Meeting already {}.", advanced.from.as_str()))
+        }
+        TransitionOutcome::Move if advanced.from == MeetingStatus::Scheduled => {
+            Message::new("The planned bot is cancelled.")
         }
         TransitionOutcome::Move | TransitionOutcome::Stay => {
             Message::new("Stop request accepted and is being processed.")

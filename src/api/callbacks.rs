@@ -2,9 +2,7 @@
 //! of order.
 
 use crate::api::guard::Session;
-use crate::api::message::Message;
 use crate::app::App;
-use crate::auth::Bot;
 use crate::domain::bot::{Details, Printed};
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::lifecycle::{SaidWords, TransitionOutcome};
@@ -14,8 +12,8 @@ use crate::domain::{
     MeetingId, MeetingStatus, SentInstead, StatusReport, StoredStatus, TransitionSource,
 };
 use crate::error::{Error, Result};
+use crate::http::Json;
 use crate::http::request::input::input;
-use crate::http::{BodyRule, Extractor, FromRequest, Json};
 use crate::store::{Advance, Advanced, MeetingRef};
 use serde::Serialize;
 use std::sync::Arc;
@@ -23,9 +21,6 @@ use utoipa::ToSchema;
 
 /// Longest body of a report that may carry the log of its bot, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
-
-/// Longest recording that is read to its end, in bytes.
-pub(crate) const RECORDING_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// The name of a session, which is the bot's credential.
 type ConnectionId = SingleLine<64>;
@@ -308,24 +303,4 @@ pub(crate) async fn report_exited(
     let to = if is_success { MeetingStatus::Completed } else { MeetingStatus::Failed };
     let report = input.details.report(to, Some(input.exit_code));
     advance(&app, &bot, input.session, report, &input.log).await
-}
-
-/// Takes the recording of a meeting and drops it: no sound is kept.
-pub(crate) async fn upload_recording(
-    _: Arc<App>,
-    _: Bot,
-    _: RecordingInput,
-) -> Result<Json<Message>> {
-    Ok(Json(Message::new("No sound is kept: the recording was dropped.")))
-}
-
-/// Body of `…/recordings/upload`, of whatever kind.
-pub(crate) struct RecordingInput;
-
-impl FromRequest for RecordingInput {
-    const BODY: BodyRule = BodyRule::Dropped;
-
-    fn read(_: &mut Extractor<'_>) -> Option<Self> {
-        Some(Self)
-    }
 }

@@ -96,6 +96,11 @@ pub(crate) async fn get_caller(_: Arc<App>, caller: User, (): ()) -> Result<Call
     Ok(CallerResponse(caller))
 }
 
+/// The same by the address of later clients.
+pub(crate) async fn get_me(_: Arc<App>, caller: User, (): ()) -> Result<CallerResponse> {
+    Ok(CallerResponse(caller))
+}
+
 /// Lists the caller's tokens, without the secrets.
 pub(crate) async fn list_own_tokens(
     app: Arc<App>,

@@ -4,11 +4,11 @@ use crate::api::users::ById;
 use crate::app::App;
 use crate::auth::Admin;
 use crate::domain::export::{ExportedMeeting, PersonalData};
-use crate::domain::{Day, DeliveryId, MeetingId, SegmentId, Time, TokenId, UserId};
+use crate::domain::{Day, DeliveryId, MeetingId, SegmentId, ShareId, Time, TokenId, UserId};
 use crate::error::Result;
 use crate::http::response::{ResponseDoc, json_doc};
 use crate::http::{JsonStream, PageSource, StreamedResponse};
-use crate::store::{NoteExport, Page};
+use crate::store::{NoteExport, Page, WithheldPlace};
 use hyper::StatusCode;
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -24,9 +24,11 @@ enum Part {
     Tokens(TokenId),
     Meetings(MeetingId),
     Segments(MeetingId, Option<(Time, SegmentId)>),
+    Withheld(MeetingId, Option<WithheldPlace>),
     /// The stream and the number of the last event.
     SpeakerEvents(MeetingId, i64, i64),
     Deliveries(DeliveryId),
+    Shares(ShareId),
     Usage(Day, TokenId),
     Audit(i64),
     End,
@@ -39,8 +41,10 @@ impl Part {
             Self::Tokens(_) => Some("tokens"),
             Self::Meetings(_) => Some("meetings"),
             Self::Deliveries(_) => Some("deliveries"),
+            Self::Shares(_) => Some("shares"),
             Self::Usage(..) => Some("usage"),
             Self::Audit(_) => Some("audit"),
+            Self::Withheld(..) => Some("withheld"),
             Self::SpeakerEvents(..) => Some("speaker_events"),
             Self::Head | Self::Segments(..) | Self::End => None,
         }
@@ -96,11 +100,13 @@ impl ExportPages {
         let id = self.user_id;
         match self.part {
             Part::Head => {
-                let (user, webhook) = store.export_head(id)?;
+                let (user, webhook, webhooks) = store.export_head(id)?;
                 self.json.begin_object(out);
                 self.json.member(out, "exported_at", &self.app.clock.now())?;
                 self.json.member(out, "user", &user)?;
                 self.json.member(out, "webhook", &webhook)?;
+                self.json.member(out, "webhooks", &webhooks)?;
+                self.json.member(out, "transcription", &store.export_transcription(id)?)?;
                 self.begin_list(out, Part::Tokens(TokenId(0)))
             }
             Part::Tokens(after) => {
@@ -110,6 +116,7 @@ impl ExportPages {
             }
             Part::Meetings(after) => self.write_meeting(out, after).await,
             Part::Segments(meeting, after) => self.write_segments(out, meeting, after).await,
+            Part::Withheld(meeting, after) => self.write_withheld(out, meeting, after).await,
             Part::SpeakerEvents(meeting, stream, after) => {
                 self.write_speaker_events(out, meeting, stream, after).await
             }
@@ -117,6 +124,11 @@ impl ExportPages {
                 let page = store.export_deliveries(id, after).await?;
                 let rest =
                     Part::Deliveries(page.rows.last().map_or(after, |event| event.delivery.id));
+                self.write_page(out, &page, rest, Part::Shares(ShareId(0)))
+            }
+            Part::Shares(after) => {
+                let page = store.export_shares(id, after).await?;
+                let rest = Part::Shares(page.rows.last().map_or(after, |share| share.id));
                 self.write_page(out, &page, rest, Part::Usage(Day::from_number(0), TokenId(0)))
             }
             Part::Usage(day, token) => {
@@ -147,6 +159,8 @@ impl ExportPages {
         };
         self.json.begin_object_with(out, &exported.meeting)?;
         self.json.member(out, "session", &exported.session)?;
+        let names = self.app.store.names_given(exported.meeting.id)?;
+        self.json.member(out, "renamed_speakers", &names)?;
         self.json.begin_list(out, "segments")?;
         Ok(Part::Segments(exported.meeting.id, None))
     }
@@ -166,6 +180,26 @@ impl ExportPages {
         }
         if !page.is_last {
             return Ok(Part::Segments(meeting, last));
+        }
+        self.json.end(out);
+        self.begin_list(out, Part::Withheld(meeting, None))
+    }
+
+    /// Writes a page of what is withheld of a meeting.
+    async fn write_withheld(
+        &mut self,
+        out: &mut Vec<u8>,
+        meeting: MeetingId,
+        after: Option<WithheldPlace>,
+    ) -> Result<Part> {
+        let page = self.app.store.withheld(meeting, after).await?;
+        let mut last = after;
+        for (place, withheld) in &page.rows {
+            self.json.item(out, withheld)?;
+            last = Some(*place);
+        }
+        if !page.is_last {
+            return Ok(Part::Withheld(meeting, last));
         }
         self.json.end(out);
         self.begin_list(out, Part::SpeakerEvents(meeting, 0, 0))?;

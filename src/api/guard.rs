@@ -7,10 +7,11 @@ use crate::auth;
 use crate::auth::Auth;
 use crate::auth::{ADMIN_HEADER, Admin, Bot, InQuery, Refusal, ResponseHeaders, USER_HEADER, User};
 use crate::budget::Holder;
+use crate::domain::ticket::TicketPath;
 use crate::domain::{Hint, PlainToken, TokenHash};
 use crate::error::{Error, Result};
 use crate::http::peer::{Door, Origin};
-use crate::http::request::extractor::query_value;
+use crate::http::request::query::query_value;
 use crate::http::this_machine::Locality;
 use crate::http::websocket::handshake::Handshake;
 use crate::http::websocket::origin;
@@ -34,6 +35,12 @@ pub enum Access {
     User,
     /// Anyone who opens a WebSocket; a key that is refused is refused over the socket.
     Socket,
+    /// Anyone who opens a WebSocket for sound; the secret of a meeting comes over the socket.
+    SoundSocket,
+    /// A caller with a user's token, which may come as a bearer token: a client of MCP.
+    Mcp,
+    /// A caller with a user's token, which may come as a bearer token, or the bot of a meeting.
+    Sound,
     /// The bot of a meeting that is not over.
     Bot,
     /// The bot of a session, which the body names: the name is the credential.
@@ -85,6 +92,8 @@ pub struct Anonymous {
     pub known_etags: Option<HeaderValue>,
     /// The name by which the caller reaches the server (`Host`).
     pub(crate) host: Option<HeaderValue>,
+    /// The address that the request came from.
+    client: Option<IpAddr>,
 }
 
 impl Guard for Anonymous {
@@ -100,11 +109,17 @@ impl Guard for Anonymous {
             accepts_gzip: accepts_gzip(headers),
             known_etags: headers.get(header::IF_NONE_MATCH).cloned(),
             host: headers.get(header::HOST).cloned(),
+            client: call.request.client,
         })
     }
 
     fn holder(&self) -> Holder {
         Holder::Anonymous
+    }
+
+    /// Whoever reads by a share link slowly keeps nobody elsewhere from theirs.
+    fn holder_of_long(&self) -> Holder {
+        Holder::reporter(self.client)
     }
 }
 
@@ -248,17 +263,11 @@ impl Guard for WebSocketCaller {
     const ACCESS: Access = Access::Socket;
 
     fn authenticate(call: &Call) -> Result<Self> {
-        if !call.request.body.is_end_stream() {
-            return Err(Error::NoWebSocket);
-        }
-        let handshake = Handshake::read(&call.request.head)?;
-        if !origin::is_allowed(&call.request.head.headers, &call.app.transport.rules().limits) {
-            return Err(Error::ForeignOrigin);
-        }
+        let handshake = handshake(call)?;
         let query = call.request.head.uri.query().unwrap_or("");
         let ticket = query_value(query, TICKET_PARAMETER);
         let key = query_value(query, KEY_PARAMETER);
-        let path = call.label.path;
+        let path = TicketPath::of(call.request.head.uri.path());
         let in_query = InQuery { ticket: ticket.as_deref(), key: key.as_deref(), path };
         let App { auth, store, .. } = &*call.app;
         let who = auth.websocket_user(
@@ -284,12 +293,31 @@ impl Guard for WebSocketCaller {
         }
     }
 
+    fn check(&self, call: &Call) -> Result<()> {
+        match &self.who {
+            Ok(user) => user.check(call),
+            Err(_) => Ok(()),
+        }
+    }
+
     fn record_use(&self, call: &Call, response_headers: &mut ResponseHeaders) -> Result<()> {
         match &self.who {
             Ok(user) => user.record_use(call, response_headers),
             Err(_) => Ok(()),
         }
     }
+}
+
+/// The handshake of a request for a WebSocket, by a page that may open one.
+pub(crate) fn handshake(call: &Call) -> Result<Handshake> {
+    if !call.request.body.is_end_stream() {
+        return Err(Error::NoWebSocket);
+    }
+    let handshake = Handshake::read(&call.request.head)?;
+    if !origin::is_allowed(&call.request.head.headers, &call.app.transport.rules().limits) {
+        return Err(Error::ForeignOrigin);
+    }
+    Ok(handshake)
 }
 
 /// Authenticates the caller. A refused key is counted for the client's address: over the limit no
@@ -307,12 +335,19 @@ pub fn admit<D: Guard>(call: &Call, response_headers: &mut ResponseHeaders) -> R
 pub fn count_failed_auth(call: &Call, access: Access, error: Error) -> Error {
     let (key, header) = match access {
         Access::Admin => ("admin_key", ADMIN_HEADER),
-        Access::Bot | Access::Session => ("bot", header::AUTHORIZATION),
-        Access::User | Access::Socket | Access::Open => ("token", USER_HEADER),
+        Access::Bot | Access::Session | Access::SoundSocket => ("bot", header::AUTHORIZATION),
+        Access::Mcp | Access::Sound if !call.request.head.headers.contains_key(USER_HEADER) => {
+            ("token", header::AUTHORIZATION)
+        }
+        Access::User | Access::Socket | Access::Mcp | Access::Sound | Access::Open => {
+            ("token", USER_HEADER)
+        }
     };
     note_refusal(call, key, &header, &error);
     // A request without a key is no attempt to guess one.
+    let query = call.request.head.uri.query().unwrap_or("");
     let brings_key = access == Access::Socket
+        || query_value(query, TICKET_PARAMETER).is_some()
         || call.request.head.headers.get_all(header).iter().any(|key| !key.is_empty());
     if error.refuses_key() || matches!(error, Error::TokenMissing(_)) {
         let is_bot = matches!(access, Access::Bot | Access::Session);

@@ -159,7 +159,8 @@ async fn follow(
     }
 }
 
-async fn cut_off(cut: oneshot::Receiver<CloseReason>) -> End {
+/// Waits until the feed closes a subscriber.
+pub(crate) async fn cut_off(cut: oneshot::Receiver<CloseReason>) -> End {
     match cut.await {
         Ok(CloseReason::KeyRefused) => End::KeyRefused,
         Ok(CloseReason::Narrowed) => End::Narrowed,
@@ -169,7 +170,7 @@ async fn cut_off(cut: oneshot::Receiver<CloseReason>) -> End {
 }
 
 /// Waits until a token is refused: its time may end, and that end may change meanwhile.
-async fn refusal(app: &App, token: &TokenHash, changed: &Notify) {
+pub(crate) async fn refusal(app: &App, token: &TokenHash, changed: &Notify) {
     loop {
         let mut next_look = later(app.clock.now(), LOOK_PERIOD);
         match app.auth.revalidate(token, &app.store, app.clock.now()) {

@@ -7,6 +7,7 @@ use crate::auth::User;
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::field::{Field, Invalid, Raw};
 use crate::domain::text::{MultiLine, SingleLine};
+use crate::domain::vocabulary::{TERMS_MAX, Term, VOCABULARY, kept};
 use crate::domain::{Language, Meeting, MeetingId, MeetingStatus, Platform, StoredPlatform};
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
@@ -29,6 +30,7 @@ input! {
     pub(crate) struct ListMeetingsInput {
         query limit: Option<PageLimit>,
         query_or(BoundedInt(0)) skip: Skip,
+        query offset: Option<Skip>,
         query status: Option<MeetingStatus>,
         query platform: Option<Platform>,
     }
@@ -39,13 +41,17 @@ input! {
 pub(crate) struct Meetings {
     /// The meetings, newest first.
     meetings: Vec<Meeting>,
+    /// Whether there are more beyond `limit`; without a `limit` there never are.
+    has_more: bool,
 }
 
 /// A list of meetings that is being sent.
 pub(crate) struct MeetingPages {
     app: Arc<App>,
-    /// What is left to read.
+    /// What is left to read, whatever the limit.
     filter: MeetingFilter,
+    /// How many are still wanted; all of them where absent.
+    left: Option<i64>,
     json: JsonStream,
     is_first: bool,
 }
@@ -56,25 +62,33 @@ impl PageSource for MeetingPages {
     }
 
     async fn next(&mut self, out: &mut Vec<u8>) -> Result<bool> {
-        let page = self.app.store.meetings(self.filter.clone()).await?;
+        // One more than is wanted tells whether there are more.
+        let limit = self.left.map(|left| left.saturating_add(1));
+        let filter = MeetingFilter { limit, ..self.filter.clone() };
+        let mut page = self.app.store.meetings(filter).await?;
+        let left = self.left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);
+        let has_more = page.rows.len() > left;
+        page.rows.truncate(left);
+        let is_last = page.is_last || has_more;
         if self.is_first {
             self.json.begin_object(out);
             self.json.begin_list(out, "meetings")?;
         }
         self.json.items(out, &page.rows)?;
-        if page.is_last {
+        if is_last {
             self.json.end(out);
+            self.json.member(out, "has_more", &has_more)?;
             self.json.end(out);
         }
         if let Some(meeting) = page.rows.last() {
             self.filter.before = Some(meeting.id);
         }
-        if let Some(limit) = &mut self.filter.limit {
-            *limit -= i64::try_from(page.rows.len()).unwrap_or(i64::MAX);
+        if let Some(left) = &mut self.left {
+            *left -= i64::try_from(page.rows.len()).unwrap_or(i64::MAX);
         }
         self.filter.skip = 0;
         self.is_first = false;
-        Ok(page.is_last)
+        Ok(is_last)
     }
 
     fn describe() -> Vec<ResponseDoc> {
@@ -94,11 +108,21 @@ pub(crate) async fn list_meetings(
         status: input.status,
         platform: input.platform,
         before: None,
-        skip: input.skip.0,
-        limit: input.limit.map(|limit| limit.0),
+        skip: input.offset.unwrap_or(input.skip).0,
+        limit: None,
     };
-    StreamedResponse::begin(MeetingPages { app, filter, json: JsonStream::new(), is_first: true })
-        .await
+    let left = input.limit.map(|limit| limit.0);
+    let json = JsonStream::new();
+    StreamedResponse::begin(MeetingPages { app, filter, left, json, is_first: true }).await
+}
+
+/// The same by the address of later clients.
+pub(crate) async fn list_bots(
+    app: Arc<App>,
+    caller: User,
+    input: ListMeetingsInput,
+) -> Result<StreamedResponse<MeetingPages>> {
+    list_meetings(app, caller, input).await
 }
 
 /// The platform and the native id of a meeting, as a path names it.
@@ -190,7 +214,7 @@ input! {
 }
 
 /// The members of a meeting's `data` that change, as JSON.
-pub(crate) struct MeetingNotes(BTreeMap<String, Box<RawValue>>);
+pub(crate) struct MeetingNotes(pub BTreeMap<String, Box<RawValue>>);
 
 impl FromRequest for MeetingNotes {
     fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
@@ -198,11 +222,13 @@ impl FromRequest for MeetingNotes {
         let participants = extractor.optional_list::<SingleLine<255>>("participants", LIST_MAX);
         let languages = extractor.optional_list::<Language>("languages", LIST_MAX);
         let notes = extractor.optional::<MultiLine<8192>>("notes");
+        let vocabulary = extractor.optional_list::<Term>(VOCABULARY, TERMS_MAX);
         let mut members = BTreeMap::new();
         insert(&mut members, "name", name?);
         insert(&mut members, "participants", participants?);
         insert(&mut members, "languages", languages?);
         insert(&mut members, "notes", notes?);
+        insert(&mut members, VOCABULARY, vocabulary?.map(kept));
         Some(Self(members))
     }
 }
@@ -249,7 +275,12 @@ pub(crate) async fn delete_transcript(
 ) -> Result<Json<Message>> {
     let name = owned(&caller, input.name, input.meeting_id)?;
     app.erasure.delete_transcript(name).await?;
-    Ok(Json(Message::new("Meeting transcripts deleted and data anonymized.")))
+    Ok(Json(deleted()))
+}
+
+/// The response to a deletion.
+pub(crate) fn deleted() -> Message {
+    Message::new("Meeting transcripts deleted and data anonymized.")
 }
 
 /// The error of a meeting that the caller does not have, for the route table.

@@ -36,8 +36,11 @@ async fn families(app: &App) -> Vec<Family> {
     families.extend(of_server(app));
     families.extend(app.store.families());
     families.extend(of_transport(app));
+    families.extend(app.transcription.families());
     families.extend(of_live_feed(app));
     families.extend(of_bots(app));
+    families.extend(app.alarms.families());
+    families.extend(of_redis(app));
     families.extend(of_backups(app));
     families.extend(of_rows(app).await);
     families.extend(of_health(app).await);
@@ -68,6 +71,11 @@ fn of_transport(app: &App) -> Vec<Family> {
             "long_responses",
             "Responses of more than one page",
             budgets.long_responses.used(),
+        ),
+        Family::gauge(
+            "sound_socket_bytes",
+            "Bytes that the messages of open sockets for sound may take",
+            budgets.sound.used() + budgets.strangers.used(),
         ),
         Family::gauge("tokens_in_memory", "Tokens that are known in memory", tokens),
         Family::gauge("tokens_in_memory_bytes", "What the tokens in memory take", bytes),
@@ -114,6 +122,13 @@ fn of_bots(app: &App) -> Vec<Family> {
     vec![Family::gauge("bots_running", running, app.bots.running()), by_status, ends]
 }
 
+fn of_redis(app: &App) -> Vec<Family> {
+    let about = "Connections that have subscribed to the commands of their bot";
+    let mut families = app.redis_counters.families();
+    families.push(Family::gauge("redis_subscribers", about, app.bot_commands.count()));
+    families
+}
+
 /// What is known of the backups in the folder.
 fn of_backups(app: &App) -> Vec<Family> {
     let good = app.backups.last_good();
@@ -122,7 +137,7 @@ fn of_backups(app: &App) -> Vec<Family> {
     let at = good.as_ref().map_or(0, |good| (good.at.as_millis() / 1000).cast_unsigned());
     let bytes = good.as_ref().map_or(0, |good| good.bytes);
     let failures = app.backups.failures();
-    vec![
+    let mut families = vec![
         Family::gauge(
             "backup_last_success_timestamp_seconds",
             "As of when the last good backup in the folder is, in seconds since 1970; 0 is none",
@@ -135,7 +150,19 @@ fn of_backups(app: &App) -> Vec<Family> {
         ),
         Family::gauge("backup_bytes", "Size of the last good backup in the folder", bytes),
         Family::counter("backup_failures", "Backups that failed since the start", failures),
-    ]
+    ];
+    if let Some(uploads) = app.backups.uploads() {
+        let known = uploads.known();
+        let at = known.last_good_at.map_or(0, |at| (at.as_millis() / 1000).cast_unsigned());
+        families.push(Family::gauge(
+            "backup_upload_last_success_timestamp_seconds",
+            "As of when the newest backup in the store is, in seconds since 1970; 0 is none",
+            at,
+        ));
+        let about = "Uploads of backups that failed since the start";
+        families.push(Family::counter("backup_upload_failures", about, known.failures));
+    }
+    families
 }
 
 /// What is counted in the database itself, once in a while. What cannot be read in time is left

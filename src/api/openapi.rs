@@ -3,8 +3,10 @@
 use crate::api::general::VERSION;
 use crate::api::groups;
 use crate::api::guard::{Access, KEY_PARAMETER, TICKET_PARAMETER};
+use crate::api::openapi_bodies::{body_name, operation_id, request_body};
 use crate::api::route::Route;
 use crate::domain::field_error::FieldError;
+use crate::domain::ticket::TicketPath;
 use crate::domain::{KeyRejection, Permission, SentInstead};
 use crate::error::{Error, Result};
 use crate::http::pipeline::HEADERS_MAX;
@@ -16,7 +18,6 @@ use hyper::{Method, StatusCode};
 use serde_json::json;
 use std::collections::BTreeMap;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem};
-use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
@@ -127,11 +128,14 @@ fn operation(route: &Route, responses: &[ResponseDoc]) -> OperationBuilder {
         .operation_id(Some(operation_id(route)))
         .tag(groups::of(route.path))
         .request_body((route.body != BodyRule::None).then(|| request_body(route)));
-    for field in fields.iter().filter(|field| field.place != Place::Body) {
+    for field in fields.iter().filter(|field| !matches!(field.place, Place::Body | Place::Form)) {
         operation = operation.parameter(parameter(field));
     }
     if route.access == Access::Socket {
-        operation = operation.parameter(token_in_query()).parameter(ticket_in_query());
+        operation = operation.parameter(token_in_query());
+    }
+    if TicketPath::is_of_row(route.path) {
+        operation = operation.parameter(ticket_in_query());
     }
     let security = security(route.access).iter();
     operation = operation.securities(Some(
@@ -150,24 +154,13 @@ fn operation(route: &Route, responses: &[ResponseDoc]) -> OperationBuilder {
     operation
 }
 
-/// The name of the handler as client generators write it: `create_user` becomes `createUser`.
-fn operation_id(route: &Route) -> String {
-    let mut words = route.name.split('_');
-    let mut id = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let (first, rest) = word.split_at(1);
-        id.push_str(&first.to_uppercase());
-        id.push_str(rest);
-    }
-    id
-}
-
 /// The keys that a guard accepts, any one of them.
 fn security(access: Access) -> &'static [&'static str] {
     match access {
-        Access::Open | Access::Session => &[],
+        Access::Open | Access::Session | Access::SoundSocket => &[],
         Access::Admin => &[ADMIN_KEY],
-        Access::User | Access::Socket => &[API_TOKEN],
+        Access::User | Access::Socket | Access::Mcp => &[API_TOKEN],
+        Access::Sound => &[API_TOKEN, BOT_TOKEN],
         Access::Bot => &[BOT_TOKEN],
     }
 }
@@ -175,6 +168,7 @@ fn security(access: Access) -> &'static [&'static str] {
 fn parameter(field: &FieldDoc) -> Parameter {
     let (place, required) = match field.place {
         Place::Path => (ParameterIn::Path, Required::True),
+        Place::Header => (ParameterIn::Header, Required::False),
         _ => (ParameterIn::Query, Required::False),
     };
     ParameterBuilder::new()
@@ -190,8 +184,19 @@ fn access(route: &Route) -> String {
     match route.access {
         Access::Open => "Needs no key.".to_owned(),
         Access::Session => "Needs the `connection_id` of a bot's `BOT_CONFIG`.".to_owned(),
+        Access::SoundSocket => {
+            "Needs the secret of a meeting, in the first text over the socket.".to_owned()
+        }
         Access::Admin => "Needs the admin key.".to_owned(),
         Access::Bot => "Needs the secret of the bot's meeting.".to_owned(),
+        Access::Mcp => {
+            "Needs an API token, which may also come as `Authorization: Bearer`.".to_owned()
+        }
+        Access::Sound => {
+            "Needs an API token with the permission `transcribe`, which may also come \
+                          as `Authorization: Bearer`, or the secret of a meeting."
+                .to_owned()
+        }
         Access::User | Access::Socket => match route.permission {
             None | Some(Permission::Nothing) => "Needs an API token.".to_owned(),
             Some(permission) => {
@@ -212,7 +217,7 @@ fn token_in_query() -> Parameter {
         .build()
 }
 
-/// The ticket of a WebSocket, in place of the token.
+/// A ticket, in place of the token.
 fn ticket_in_query() -> Parameter {
     ParameterBuilder::new()
         .name(TICKET_PARAMETER)
@@ -221,29 +226,6 @@ fn ticket_in_query() -> Parameter {
         .description(Some("A ticket from `POST /tickets`, in place of the API token."))
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         .build()
-}
-
-/// The name of a route's body: `CreateUserBody`.
-fn body_name(route: &Route) -> String {
-    let id = operation_id(route);
-    let (first, rest) = id.split_at(1);
-    format!("{}{rest}Body", first.to_uppercase())
-}
-
-fn request_body(route: &Route) -> RequestBody {
-    if route.body == BodyRule::Dropped {
-        let parts = ObjectBuilder::new().schema_type(Type::Object).build();
-        let content = ContentBuilder::new().schema(Some(parts)).build();
-        return RequestBodyBuilder::new().content("multipart/form-data", content).build();
-    }
-    let required = match route.body {
-        BodyRule::Required => Required::True,
-        BodyRule::Optional | BodyRule::Dropped | BodyRule::None => Required::False,
-    };
-    let example: Option<serde_json::Value> = serde_json::from_str(route.example).ok();
-    let schema = Ref::from_schema_name(body_name(route));
-    let content = ContentBuilder::new().schema(Some(schema)).example(example).build();
-    RequestBodyBuilder::new().content("application/json", content).required(Some(required)).build()
 }
 
 /// Responses of one status: they differ in their media types.
@@ -282,6 +264,20 @@ fn failures(route: &Route, has_input: bool) -> Vec<Error> {
         Access::Socket => failures.extend([
             Error::NoWebSocket,
             Error::ForeignOrigin,
+            TOO_MANY_KEYS,
+            TOO_MANY_REQUESTS,
+        ]),
+        Access::SoundSocket => failures.extend([Error::NoWebSocket, Error::ForeignOrigin]),
+        Access::Mcp => failures.extend([
+            Error::BearerRefused(KeyRejection::Missing(SentInstead::Nothing)),
+            Error::BearerRefused(KeyRejection::Unknown),
+            Error::ForeignOrigin,
+            TOO_MANY_KEYS,
+            TOO_MANY_REQUESTS,
+        ]),
+        Access::Sound => failures.extend([
+            Error::BearerRefused(KeyRejection::Missing(SentInstead::Nothing)),
+            Error::BearerRefused(KeyRejection::Unknown),
             TOO_MANY_KEYS,
             TOO_MANY_REQUESTS,
         ]),

@@ -4,21 +4,23 @@
 //! the API document.
 
 use crate::api::call::Call;
-use crate::api::guard::{Access, Anonymous, Guard, Session, WebSocketCaller, admit};
+use crate::api::guard::{Access, Guard, admit};
 use crate::api::path::{same_segments, segment};
 use crate::api::response_room::{ResponseSize, Room};
 use crate::app::App;
-use crate::auth::{Admin, Bot, ResponseHeaders, User};
+use crate::auth::ResponseHeaders;
 use crate::budget::KEYLESS_BODY_BYTES_MAX;
 use crate::domain::Permission;
 use crate::error::{Error, Result};
 use crate::http::request::body::{self, BodyLimits, ReadBody};
 use crate::http::request::extractor::{BodyRule, FieldDoc, Parts};
+use crate::http::request::streamed::StreamedBody;
 use crate::http::response::ResponseDoc;
 use crate::http::service::ResponseFuture;
 use crate::http::{Extractor, FromRequest, IntoResponse, Response, service};
 use crate::metrics::RouteLabel;
 use hyper::{Method, http::request};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// One row of the table.
@@ -59,105 +61,9 @@ pub struct Route {
     pub media_types: &'static [&'static str],
     /// A body that is accepted, as JSON; empty where there is none.
     pub example: &'static str,
+    /// Whether its errors have OpenAI's form too.
+    pub is_openai: bool,
     handler: Box<dyn Fn(&'static Self, Box<Call>) -> ResponseFuture + Send + Sync>,
-}
-
-/// A row for callers with an admin key.
-pub fn admin<I, O, F, R>(
-    method: Method,
-    path: &'static str,
-    handler: F,
-    summary: &'static str,
-) -> Route
-where
-    F: Fn(Arc<App>, Admin, I) -> R + Copy + Send + Sync + 'static,
-    R: Future<Output = Result<O>> + Send,
-    I: FromRequest,
-    O: IntoResponse,
-{
-    Route::new(method, path, handler, summary)
-}
-
-/// A row for callers with a user's token that has this permission.
-pub fn user<I, O, F, R>(
-    permission: Permission,
-    method: Method,
-    path: &'static str,
-    handler: F,
-    summary: &'static str,
-) -> Route
-where
-    F: Fn(Arc<App>, User, I) -> R + Copy + Send + Sync + 'static,
-    R: Future<Output = Result<O>> + Send,
-    I: FromRequest,
-    O: IntoResponse,
-{
-    Route { permission: Some(permission), ..Route::new(method, path, handler, summary) }
-}
-
-/// A row for callers who open a WebSocket; what the token may do is decided for each message.
-pub fn socket<I, O, F, R>(
-    permission: Permission,
-    method: Method,
-    path: &'static str,
-    handler: F,
-    summary: &'static str,
-) -> Route
-where
-    F: Fn(Arc<App>, WebSocketCaller, I) -> R + Copy + Send + Sync + 'static,
-    R: Future<Output = Result<O>> + Send,
-    I: FromRequest,
-    O: IntoResponse,
-{
-    Route { permission: Some(permission), ..Route::new(method, path, handler, summary) }
-}
-
-/// A row for the bot of a meeting.
-pub fn bot<I, O, F, R>(
-    method: Method,
-    path: &'static str,
-    handler: F,
-    summary: &'static str,
-) -> Route
-where
-    F: Fn(Arc<App>, Bot, I) -> R + Copy + Send + Sync + 'static,
-    R: Future<Output = Result<O>> + Send,
-    I: FromRequest,
-    O: IntoResponse,
-{
-    Route::new(method, path, handler, summary)
-}
-
-/// A row for anyone.
-pub fn open<I, O, F, R>(
-    method: Method,
-    path: &'static str,
-    handler: F,
-    summary: &'static str,
-) -> Route
-where
-    F: Fn(Arc<App>, Anonymous, I) -> R + Copy + Send + Sync + 'static,
-    R: Future<Output = Result<O>> + Send,
-    I: FromRequest,
-    O: IntoResponse,
-{
-    Route::new(method, path, handler, summary)
-}
-
-/// A row for the bot of a session, whose credential is in the body.
-pub fn session<I, O, F, R>(
-    method: Method,
-    path: &'static str,
-    handler: F,
-    summary: &'static str,
-) -> Route
-where
-    F: Fn(Arc<App>, Session, I) -> R + Copy + Send + Sync + 'static,
-    R: Future<Output = Result<O>> + Send,
-    I: FromRequest,
-    O: IntoResponse,
-{
-    Route::new(method, path, handler, summary)
 }
 
 impl service::Target for Route {
@@ -172,10 +78,15 @@ impl service::Target for Route {
     fn is_probe(&self) -> bool {
         self.is_probe
     }
+
+    fn is_openai(&self) -> bool {
+        self.is_openai
+    }
 }
 
 impl Route {
-    fn new<D, I, O, F, R>(
+    /// A row for those whom the guard `D` lets in.
+    pub(super) fn new<D, I, O, F, R>(
         method: Method,
         path: &'static str,
         handler: F,
@@ -217,8 +128,14 @@ impl Route {
             responses: O::describe,
             media_types: &[],
             example: "",
+            is_openai: false,
             handler: Box::new(answer),
         }
+    }
+
+    /// The same row for tokens that have this permission.
+    pub(super) fn needs(self, permission: Permission) -> Self {
+        Self { permission: Some(permission), ..self }
     }
 
     /// The same row with the errors of its own.
@@ -263,6 +180,12 @@ impl Route {
         Self { cost, ..self }
     }
 
+    /// The same row, for clients of OpenAI's API: its errors have their form too.
+    #[must_use]
+    pub fn openai(self) -> Self {
+        Self { is_openai: true, ..self }
+    }
+
     /// The same row for probes, by whatever name they reach the server.
     #[must_use]
     pub fn probe(self) -> Self {
@@ -273,10 +196,10 @@ impl Route {
     /// short, for anybody can send one.
     pub fn body_max(&self, configured: usize) -> usize {
         let of_kind = match self.access {
-            Access::Open | Access::Session | Access::Socket => {
+            Access::Open | Access::Session | Access::Socket | Access::SoundSocket => {
                 configured.min(KEYLESS_BODY_BYTES_MAX)
             }
-            Access::Admin | Access::User | Access::Bot => configured,
+            Access::Admin | Access::User | Access::Mcp | Access::Sound | Access::Bot => configured,
         };
         self.body_bytes_max.max(of_kind)
     }
@@ -289,8 +212,9 @@ impl Route {
             (Access::Admin, true) => "admin_read",
             (Access::Admin, false) => "admin_write",
             (Access::User, true) => "user_read",
-            (Access::User, false) => "user_write",
-            (Access::Socket, _) => "socket",
+            (Access::User, false) | (Access::Sound, _) => "user_write",
+            (Access::Socket | Access::SoundSocket, _) => "socket",
+            (Access::Mcp, _) => "mcp",
             (Access::Bot | Access::Session, _) => "bot",
         }
     }
@@ -352,19 +276,21 @@ where
             holder,
         }
     };
+    let mut streamed = None;
     let body = match I::BODY {
-        BodyRule::None => ReadBody::default(),
-        BodyRule::Optional | BodyRule::Required => {
-            body::read(call.request.body, &limits(), &call.request.body_state).await?
-        }
-        BodyRule::Dropped => {
-            let limits = limits();
-            // On the heap, so that the future of every other route is small.
-            Box::pin(body::discard(call.request.body, &limits, &call.request.body_state)).await?;
+        BodyRule::Form | BodyRule::FormOrFile => {
+            let time_max = transport.rules().limits.body_time_max;
+            let body = (call.request.body, call.request.body_state);
+            let (headers, bytes_max) = (&call.request.head.headers, usize::MAX);
+            streamed = Some(StreamedBody::new(body, headers, time_max, bytes_max));
             ReadBody::default()
         }
+        BodyRule::None => ReadBody::default(),
+        BodyRule::Optional | BodyRule::Required | BodyRule::Raw => {
+            body::read(call.request.body, &limits(), &call.request.body_state).await?
+        }
     };
-    let input = input::<I>(route, &call.request.head, &body.bytes)?;
+    let input = input::<I>(route, &call.request.head, &body.bytes, streamed)?;
     drop(body);
     let (size, budgets) = (route.response_size, &transport.budgets);
     if size == ResponseSize::Small {
@@ -377,9 +303,16 @@ where
 }
 
 /// Reads what the handler takes from a request whose body was read.
-fn input<I: FromRequest>(route: &Route, head: &request::Parts, body: &[u8]) -> Result<I> {
+fn input<I: FromRequest>(
+    route: &Route,
+    head: &request::Parts,
+    body: &[u8],
+    streamed: Option<StreamedBody>,
+) -> Result<I> {
     let at = route.literal.len();
     let (pattern, path) = (&route.path[at..], &head.uri.path()[at..]);
     let raw_segment = |name: &str| segment(pattern, path, name);
-    Extractor::fill(&Parts { path: &raw_segment, query: head.uri.query().unwrap_or(""), body })
+    let (query, headers) = (head.uri.query().unwrap_or(""), Some(&head.headers));
+    let streamed = Cell::new(streamed);
+    Extractor::fill(&Parts { path: &raw_segment, query, body, headers, streamed })
 }

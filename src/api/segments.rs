@@ -11,26 +11,27 @@ use crate::domain::{AbsoluteTimes, SegmentInput, SentTime, SpeakerChange, Speake
 use crate::error::Result;
 use crate::http::request::rows::{RefusedRow, Rows};
 use crate::http::{BodyRule, Extractor, FromRequest, Json};
-use crate::store::{RetractSegments, StoreSegmentBatch};
+use crate::store::{Accepted, RetractSegments, StoreSegmentBatch};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 /// Most segments, and most speaker events, in one request.
-const SEGMENTS_MAX: usize = 1000;
+pub(crate) const SEGMENTS_MAX: usize = 1000;
 /// The longest body of `POST /bots/internal/segments`, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// Body of `POST /bots/internal/segments`. Written out, because one of the lists must be there.
-pub(crate) struct StoreSegmentsInput {
-    uid: String,
-    started_at: Option<Time>,
-    segments: Rows<SegmentInput>,
-    events: Rows<SpeakerEvent>,
+/// What was heard in a stream, and the body of `POST /bots/internal/segments`. Written out, because
+/// one of the lists must be there.
+pub(crate) struct Heard {
+    pub uid: String,
+    pub started_at: Option<Time>,
+    pub segments: Rows<SegmentInput>,
+    pub events: Rows<SpeakerEvent>,
 }
 
-impl FromRequest for StoreSegmentsInput {
+impl FromRequest for Heard {
     const BODY: BodyRule = BodyRule::Required;
 
     fn read(extractor: &mut Extractor<'_>) -> Option<Self> {
@@ -51,7 +52,7 @@ impl FromRequest for StoreSegmentsInput {
 }
 
 /// The name of a segment: text, or a whole number.
-struct SegmentName(String);
+pub(crate) struct SegmentName(pub String);
 
 impl Field for SegmentName {
     fn schema() -> Object {
@@ -134,7 +135,7 @@ impl FromRequest for SegmentInput {
 }
 
 /// What a speaker event says: `SPEAKER_START` or `SPEAKER_END`, in any case.
-struct EventType(SpeakerChange);
+pub(crate) struct EventType(pub SpeakerChange);
 
 impl Field for EventType {
     fn schema() -> Object {
@@ -203,8 +204,13 @@ pub(crate) struct BatchAccepted {
 pub(crate) async fn store_segments(
     app: Arc<App>,
     bot: Bot,
-    input: StoreSegmentsInput,
+    input: Heard,
 ) -> Result<Json<BatchAccepted>> {
+    Ok(Json(store_heard(&app, &bot, input).await?))
+}
+
+/// Stores what was heard in the meeting of a bot.
+pub(crate) async fn store_heard(app: &App, bot: &Bot, input: Heard) -> Result<BatchAccepted> {
     let now = app.clock.now();
     let verb = StoreSegmentBatch {
         token_hash: bot.token_hash(),
@@ -215,16 +221,21 @@ pub(crate) async fn store_segments(
         now,
     };
     let stored = app.store.write(verb).await?;
-    if let Some(token_id) = stored.token_id {
-        app.auth.usage().record_transcript(stored.user_id, token_id, stored.more_ms, now);
-    }
-    Ok(Json(BatchAccepted {
+    record_usage(app, &stored, now);
+    Ok(BatchAccepted {
         accepted: stored.accepted,
         refused: input.segments.refused,
         refused_events: input.events.refused,
         language: stored.language,
         task: stored.task,
-    }))
+    })
+}
+
+/// Counts what is stored longer, or shorter, for the token by which the bot was sent.
+pub(crate) fn record_usage(app: &App, stored: &Accepted, now: Time) {
+    if let Some(token_id) = stored.token_id {
+        app.auth.usage().record_transcript(stored.user_id, token_id, stored.more_ms, now);
+    }
 }
 
 /// Body of `DELETE /bots/internal/segments`.
@@ -261,8 +272,6 @@ pub(crate) async fn retract_segments(
     let segment_ids = input.segment_ids.into_iter().map(|id| id.0).collect();
     let verb = RetractSegments { token_hash: bot.token_hash(), segment_ids, now };
     let retracted = app.store.write(verb).await?;
-    if let Some(token_id) = retracted.token_id {
-        app.auth.usage().record_transcript(retracted.user_id, token_id, retracted.more_ms, now);
-    }
+    record_usage(&app, &retracted, now);
     Ok(Json(Retracted { removed: retracted.accepted }))
 }

@@ -35,6 +35,10 @@ impl Target for Probe {
     fn is_probe(&self) -> bool {
         true
     }
+
+    fn is_openai(&self) -> bool {
+        false
+    }
 }
 
 impl Service for Starting {

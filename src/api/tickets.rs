@@ -31,8 +31,8 @@ pub(crate) struct NewTicket {
     expires_at: Time,
 }
 
-/// Creates a ticket for a WebSocket of the caller's: it is accepted once, in place of the token, and
-/// for a minute. It ends with the token.
+/// Creates a ticket, which is accepted in place of the token: once and for a minute by a WebSocket
+/// of the caller's, for ten minutes by a sound of theirs. It ends with the token.
 pub(crate) async fn create_ticket(
     app: Arc<App>,
     caller: User,
@@ -44,7 +44,7 @@ pub(crate) async fn create_ticket(
         ticket.hash(),
         caller.user.id,
         caller.token_hash(),
-        path.as_str(),
+        path,
         app.clock.now(),
     )?;
     Ok(Created(NewTicket { ticket: ticket.reveal().to_owned(), path, expires_at }))

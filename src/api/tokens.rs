@@ -52,6 +52,8 @@ input! {
         optional read_only: Option<bool> => read_only.unwrap_or(false),
         optional_list(PLATFORMS_MAX) platforms: Option<Vec<Platform>> => platforms.unwrap_or_default(),
         optional_object meeting: Option<ScopedMeeting>,
+        optional transcribe: Option<bool>,
+        optional transcribe_only: Option<bool> => transcribe_only.unwrap_or(false),
         ..Scope::default()
     }
 }
@@ -184,6 +186,8 @@ input! {
         optional read_only: Option<bool>,
         optional_list(PLATFORMS_MAX) platforms: Option<Vec<Platform>>,
         optional_object meeting: Option<ScopedMeeting>,
+        optional transcribe: Option<bool>,
+        optional transcribe_only: Option<bool>,
     }
 }
 

@@ -6,12 +6,12 @@ use crate::auth::{Admin, User as Caller};
 use crate::domain::bounded_int::BoundedInt;
 use crate::domain::field::Invalid;
 use crate::domain::field_error::{FieldError, LocStep, SentValue};
-use crate::domain::{Delivery, DeliveryId, Patch, User, UserId, WebhookSecret};
+use crate::domain::{Delivery, DeliveryId, Patch, User, UserId, WebhookId, WebhookSecret};
 use crate::error::{Error, Result};
 use crate::http::request::input::input;
 use crate::http::{Accepted, BodyRule, Extractor, FromRequest, Json};
 use crate::store::{DeliveryPage, ResendDelivery, SetWebhook, Webhook};
-use crate::webhooks::WebhookUrl;
+use crate::webhooks::{Tested, WebhookUrl};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -46,15 +46,19 @@ pub(crate) async fn set_webhook(
         Patch::Keep => Patch::Keep,
         Patch::Clear => Patch::Clear,
         Patch::Set(url) if url.0.is_empty() => Patch::Clear,
-        Patch::Set(url) if app.dispatcher.refuses(&url) => return Err(private(url)),
+        Patch::Set(url) if app.dispatcher.refuses(&url) => {
+            return Err(private(&["webhook_url"], url));
+        }
         Patch::Set(url) => Patch::Set(url.0),
     };
     let verb = SetWebhook { user_id: caller.user.id, url, secret: input.secret };
     Ok(Json(app.store.write(verb).await?))
 }
 
-fn private(url: WebhookUrl) -> Error {
-    let loc = vec![LocStep::Name("body"), LocStep::Name("webhook_url")];
+/// The fault of an address in a private network, which stands in this member of the body.
+pub(crate) fn private(place: &[&'static str], url: WebhookUrl) -> Error {
+    let mut loc = vec![LocStep::Name("body")];
+    loc.extend(place.iter().map(|name| LocStep::Name(name)));
     let msg = "Input should be an address that is neither private nor reserved; the operator can allow others";
     Error::Invalid(vec![FieldError::new(
         loc,
@@ -79,7 +83,7 @@ pub(crate) async fn get_webhook(
     caller: Caller,
     (): (),
 ) -> Result<Json<WebhookView>> {
-    let Webhook { url, secret } = app.store.webhook(caller.user.id)?;
+    let Webhook { url, secret, .. } = app.store.webhook(caller.user.id)?;
     Ok(Json(WebhookView { webhook_url: url, has_secret: secret.is_some() }))
 }
 
@@ -88,6 +92,14 @@ input! {
     pub(crate) struct ListDeliveriesInput {
         query_or(BoundedInt(100)) limit: PageLimit,
         query before: Option<DeliveryId>,
+        query webhook_id: Option<WebhookId>,
+    }
+}
+
+impl ListDeliveriesInput {
+    fn page(&self, user_id: UserId) -> DeliveryPage {
+        let Self { limit, before, webhook_id } = *self;
+        DeliveryPage { user_id, webhook_id, before, limit: limit.0 }
     }
 }
 
@@ -104,7 +116,7 @@ pub(crate) async fn list_webhook_deliveries(
     caller: Caller,
     input: ListDeliveriesInput,
 ) -> Result<Json<Deliveries>> {
-    let page = DeliveryPage { user_id: caller.user.id, before: input.before, limit: input.limit.0 };
+    let page = input.page(caller.user.id);
     Ok(Json(Deliveries { deliveries: app.store.deliveries(page).await? }))
 }
 
@@ -125,7 +137,7 @@ pub(crate) async fn get_user_webhook(
     _: Admin,
     ById(id): ById<UserId>,
 ) -> Result<Json<WebhookView>> {
-    let Webhook { url, secret } = app.store.webhook(id)?;
+    let Webhook { url, secret, .. } = app.store.webhook(id)?;
     Ok(Json(WebhookView { webhook_url: url, has_secret: secret.is_some() }))
 }
 
@@ -143,9 +155,8 @@ pub(crate) async fn list_user_deliveries(
     _: Admin,
     input: ListUserDeliveriesInput,
 ) -> Result<Json<Deliveries>> {
-    let ListDeliveriesInput { limit, before } = input.page;
     app.store.webhook(input.user_id)?;
-    let page = DeliveryPage { user_id: input.user_id, before, limit: limit.0 };
+    let page = input.page.page(input.user_id);
     Ok(Json(Deliveries { deliveries: app.store.deliveries(page).await? }))
 }
 
@@ -174,15 +185,21 @@ pub(crate) struct TestView {
     milliseconds: u64,
 }
 
+impl TestView {
+    /// How a test went.
+    pub(crate) fn of(tested: Tested) -> Self {
+        Self {
+            delivered: tested.outcome.error.is_none(),
+            status: tested.outcome.status,
+            error: tested.outcome.error,
+            milliseconds: u64::try_from(tested.took.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
 /// Posts a signed test event to the caller's webhook.
 pub(crate) async fn test_webhook(app: Arc<App>, caller: Caller, (): ()) -> Result<Json<TestView>> {
     let webhook = app.store.webhook(caller.user.id)?;
-    let url = webhook.url.ok_or(Error::NoWebhook)?;
-    let tested = app.dispatcher.test(caller.user.id, &url, webhook.secret).await?;
-    Ok(Json(TestView {
-        delivered: tested.outcome.error.is_none(),
-        status: tested.outcome.status,
-        error: tested.outcome.error,
-        milliseconds: u64::try_from(tested.took.as_millis()).unwrap_or(u64::MAX),
-    }))
+    let tested = app.dispatcher.test(caller.user.id, &webhook).await?;
+    Ok(Json(TestView::of(tested)))
 }

@@ -2,6 +2,7 @@
 //! and every read of tokens goes through here.
 
 mod authenticator;
+mod bearer_user;
 mod configured_hash;
 mod console_admin;
 mod console_sessions;
@@ -15,6 +16,7 @@ mod rate_limiter;
 mod refusals;
 mod request_limiter;
 mod sent_instead;
+mod share_reads;
 mod tickets;
 mod token_cache;
 mod token_reads;

@@ -1,14 +1,13 @@
 //! Tickets: what stands in an address in place of a key. A browser cannot send headers with a
 //! WebSocket, and an address is kept where a key must not be: in a browser's history, in the log of
-//! a proxy. A ticket is of use for one path, once, and for a short time.
+//! a proxy. A ticket is of use for one path and for a short time; that of a socket is of use once.
 
+use crate::domain::ticket::TicketPath;
 use crate::domain::{Time, TokenHash, UserId};
 use crate::error::{Error, Result};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How long a ticket is accepted, in seconds.
-const TICKET_SECONDS: i64 = 60;
 /// Most tickets of a user that wait for their use; the oldest makes room.
 const TICKETS_USER_MAX: usize = 20;
 /// Most tickets in all.
@@ -19,7 +18,7 @@ struct Ticket {
     /// BLAKE3 of the token that asked for it.
     token: TokenHash,
     user_id: UserId,
-    path: &'static str,
+    path: TicketPath,
     expires_at: Time,
 }
 
@@ -43,10 +42,10 @@ impl Tickets {
         hash: TokenHash,
         user_id: UserId,
         token: TokenHash,
-        path: &'static str,
+        path: TicketPath,
         now: Time,
     ) -> Result<Time> {
-        let expires_at = now.plus_seconds(TICKET_SECONDS);
+        let expires_at = now.plus_seconds(path.seconds());
         let mut waiting = self.lock();
         if waiting.tickets.len() >= TICKETS_MAX {
             waiting.drop_ended(now);
@@ -64,10 +63,15 @@ impl Tickets {
     }
 
     /// Takes a ticket: BLAKE3 of its token, if it is for this path and has not ended. It is gone
-    /// then, whether it was accepted or not.
-    pub(crate) fn take(&self, hash: &TokenHash, path: &str, now: Time) -> Option<TokenHash> {
-        let ticket = self.lock().remove(hash)?;
-        (ticket.path == path && now < ticket.expires_at).then_some(ticket.token)
+    /// then, unless it was accepted and is for a path that takes it again.
+    pub(crate) fn take(&self, hash: &TokenHash, path: TicketPath, now: Time) -> Option<TokenHash> {
+        let mut waiting = self.lock();
+        let ticket = waiting.tickets.get(hash)?;
+        let (is_right, token) = (ticket.path == path && now < ticket.expires_at, ticket.token);
+        if path.is_once() || !is_right {
+            waiting.remove(hash);
+        }
+        is_right.then_some(token)
     }
 
     // A panic while the lock was held leaves maps that are whole.
@@ -107,8 +111,10 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::MeetingId;
 
-    const PATH: &str = "/ws";
+    const PATH: TicketPath = TicketPath::Live;
+    const SOUND: TicketPath = TicketPath::Sound(MeetingId(1));
 
     fn hash(n: usize) -> TokenHash {
         TokenHash::of(&n.to_le_bytes())
@@ -131,12 +137,28 @@ mod tests {
         assert_eq!(tickets.take(&hash(0), PATH, at(59)), Some(hash(1_000_000)));
         assert_eq!(tickets.take(&hash(0), PATH, at(59)), None, "used twice");
         assert_eq!(tickets.take(&hash(1), PATH, at(60)), None, "used after its end");
-        assert_eq!(tickets.take(&hash(2), "/sound", at(1)), None, "used for another path");
+        assert_eq!(tickets.take(&hash(2), SOUND, at(1)), None, "used for another path");
         assert_eq!(tickets.take(&hash(2), PATH, at(1)), None, "not gone after that");
         assert_eq!(tickets.take(&hash(9), PATH, at(1)), None, "never made");
         assert_eq!(tickets.take(&hash(3), PATH, at(1)), Some(hash(1_000_003)));
         let waiting = tickets.lock();
         assert_eq!((waiting.tickets.len(), waiting.of_users.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_ticket_of_a_sound_is_of_use_for_ten_minutes() {
+        let tickets = Tickets::default();
+        let ends = tickets.add(hash(1), UserId(1), hash(2), SOUND, at(0)).expect("room");
+        assert_eq!(ends, at(600));
+        for seconds in [0, 1, 599] {
+            assert_eq!(tickets.take(&hash(1), SOUND, at(seconds)), Some(hash(2)), "{seconds}");
+        }
+        assert_eq!(tickets.take(&hash(1), SOUND, at(600)), None, "used after its end");
+        assert_eq!(tickets.lock().tickets.len(), 0);
+        tickets.add(hash(3), UserId(1), hash(2), SOUND, at(0)).expect("room");
+        let other = TicketPath::Sound(MeetingId(2));
+        assert_eq!(tickets.take(&hash(3), other, at(1)), None, "used for another meeting");
+        assert_eq!(tickets.take(&hash(3), SOUND, at(1)), None, "not gone after that");
     }
 
     #[test]

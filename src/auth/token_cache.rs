@@ -115,7 +115,11 @@ impl TokenCache {
                 self.outdate(*id);
             }
             Change::MeetingMoved(moved) => self.outdate(moved.meeting.user_id),
-            Change::SegmentsStored(_) | Change::MeetingRedacted(_) | Change::DeliveryDue => {}
+            Change::SegmentsStored(_)
+            | Change::MeetingRedacted(_)
+            | Change::WordsLate(_)
+            | Change::DeliveryDue
+            | Change::BotReconfigured(_) => {}
         }
     }
 

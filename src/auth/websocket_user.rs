@@ -1,8 +1,10 @@
-//! Authenticates a user who opens a WebSocket.
+//! Authenticates a user where a browser cannot send headers: who opens a WebSocket, or plays a
+//! sound.
 
 use crate::auth::authenticator::{Auth, User, token_missing};
 use crate::auth::headers::{Single, USER_HEADER, single};
 use crate::auth::identity::Identity;
+use crate::domain::ticket::TicketPath;
 use crate::domain::{KeyRejection, Scope, SentInstead, Time, TokenHash};
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -12,12 +14,12 @@ use std::sync::Arc;
 
 /// What stands in the query in place of the header, which a browser cannot send.
 pub(crate) struct InQuery<'a> {
-    /// A ticket for `path`.
+    /// A ticket.
     pub ticket: Option<&'a str>,
     /// A token.
     pub key: Option<&'a str>,
-    /// The path of the route.
-    pub path: &'a str,
+    /// What a ticket must be for; `None` where none is taken.
+    pub path: Option<TicketPath>,
 }
 
 impl Auth {
@@ -35,7 +37,7 @@ impl Auth {
             (Single::Value(value), _) => value.as_bytes(),
             (Single::Repeated, _) => return Err(Error::TokenRefused(KeyRejection::Repeated)),
             (Single::Missing, InQuery { ticket: Some(ticket), path, .. }) => {
-                let (identity, hash) = self.by_ticket(ticket, path, store, now)?;
+                let (identity, hash) = self.by_ticket(ticket, *path, store, now)?;
                 return Ok(User { identity, hash, address });
             }
             (Single::Missing, InQuery { key: Some(value), .. }) => value.as_bytes(),
@@ -54,17 +56,18 @@ impl Auth {
         known.is_ok_and(|known| known.is_some_and(|now| now.token.terms.scope == *scope))
     }
 
-    /// The identity behind a ticket, which is used up by it. Whatever is wrong with a ticket, its
+    /// The identity behind a ticket, which takes it. Whatever is wrong with a ticket, its
     /// holder is told the same.
     fn by_ticket(
         &self,
         ticket: &str,
-        path: &str,
+        path: Option<TicketPath>,
         store: &Store,
         now: Time,
     ) -> Result<(Arc<Identity>, TokenHash)> {
         let refused = Error::TokenRefused(KeyRejection::Ticket);
-        let bound_to = self.tickets().take(&TokenHash::of(ticket.as_bytes()), path, now);
+        let hash = TokenHash::of(ticket.as_bytes());
+        let bound_to = path.and_then(|path| self.tickets().take(&hash, path, now));
         let Some(hash) = bound_to else { return Err(refused) };
         match self.by_hash(&hash, store)? {
             Some(identity) if identity.check(now).is_ok() => Ok((identity, hash)),

@@ -7,7 +7,9 @@ use crate::clock::later;
 use crate::config::Backup as Settings;
 use crate::domain::Time;
 use crate::error::{Error, Result};
-use crate::store::{create_folder, header, is_partial, remove_abandoned, time_of};
+use crate::store::{
+    checksum_path, create_folder, header, is_encrypted_name, is_whole, sweep, time_of,
+};
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::fs;
@@ -27,8 +29,11 @@ pub(crate) struct ListedBackup {
     /// Its size in bytes.
     pub bytes: u64,
     /// Whether it is a whole file by its header; each was verified before it got such a name here.
-    /// `vomeet backup verify` looks at all of it.
+    /// `vomeet backup verify` looks at all of it. Of an encrypted one, whether it is as long as its
+    /// file `.sha256` says.
     pub verified: bool,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
 }
 
 /// The backups in a folder, newest first. A folder that is not there has none.
@@ -41,8 +46,9 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<ListedBackup>> {
         if !meta.is_file() {
             continue;
         }
-        let verified = header::read(&path).is_ok();
-        found.push(ListedBackup { file: name, at, bytes: meta.len(), verified });
+        let encrypted = is_encrypted_name(&path);
+        let verified = if encrypted { is_whole(&path) } else { header::read(&path).is_ok() };
+        found.push(ListedBackup { file: name, at, bytes: meta.len(), verified, encrypted });
     }
     found.sort_by_key(|backup| Reverse(backup.at));
     Ok(found)
@@ -102,24 +108,28 @@ impl KeepRule {
 /// or is.
 pub(crate) fn prune(folder: &Path, kept: KeepRule, now: Time) -> Result<()> {
     let listed = list(folder)?;
-    let mut good = listed.iter().filter(|backup| backup.verified && backup.at <= now);
-    let oldest_kept = good.nth(kept.count - 1);
+    let good = listed.iter().filter(|backup| backup.verified && backup.at <= now);
+    let good: Vec<Time> = good.map(|backup| backup.at).collect();
     for backup in &listed {
-        let is_old = later(backup.at, kept.age) <= now;
-        if is_old && oldest_kept.is_some_and(|oldest| backup.at < oldest.at) {
+        if is_too_old(backup.at, &good, kept, now) {
             let path = folder.join(&backup.file);
             match fs::remove_file(&path) {
-                Ok(()) => log::info!("the old backup {} is deleted", path.display()),
+                Ok(()) => {
+                    // Only an encrypted one has it.
+                    let _ = fs::remove_file(checksum_path(&path));
+                    log::info!("the old backup {} is deleted", path.display());
+                }
                 Err(error) => log::warn!("{} cannot be deleted: {error}", path.display()),
             }
         }
     }
-    for name in names(folder).map_err(|error| unreadable(folder, &error))? {
-        if is_partial(&name) {
-            remove_abandoned(&folder.join(name));
-        }
-    }
-    Ok(())
+    sweep(folder).map_err(|error| unreadable(folder, &error))
+}
+
+/// Whether a backup of this time is deleted, where these are good, newest first.
+pub(super) fn is_too_old(at: Time, good: &[Time], kept: KeepRule, now: Time) -> bool {
+    let is_old = later(at, kept.age) <= now;
+    is_old && good.get(kept.count - 1).is_some_and(|oldest_kept| at < *oldest_kept)
 }
 
 fn unreadable(folder: &Path, error: &io::Error) -> Error {
@@ -167,11 +177,30 @@ mod tests {
             fs::write(folder.path().join(name(seconds)), whole_file()).expect("a backup");
         }
         let every = Some(Duration::from_secs(50));
-        let kept = KeepRule::of(&Settings { folder: None, every, keep: 2 });
+        let kept = KeepRule::of(&Settings { every, keep: 2, ..Settings::default() });
         prune(folder.path(), kept, Time::from_millis(300_000)).expect("pruned");
         let left = list(folder.path()).expect("a list");
         let left: Vec<i64> = left.iter().map(|backup| backup.at.as_millis() / 1000).collect();
         assert_eq!(left, [203, 202, 201], "200 is as old as two of the schedule");
+    }
+
+    #[test]
+    fn an_encrypted_one_is_whole_by_its_checksum_and_both_are_deleted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path();
+        for seconds in [1, 2, 3] {
+            let file = path.join(format!("{}.age", name(seconds)));
+            fs::write(&file, b"age-encryption.org/v1\nabc").expect("a backup");
+            let bytes = if seconds == 3 { 26 } else { 25 };
+            let text = format!("# {bytes} bytes\n00  name\n");
+            fs::write(checksum_path(&file), text).expect("a checksum");
+        }
+        let listed = list(path).expect("a list");
+        let verified: Vec<bool> = listed.iter().map(|backup| backup.verified).collect();
+        assert_eq!(verified, [false, true, true], "the newest is cut off");
+        assert!(listed.iter().all(|backup| backup.encrypted));
+        prune(path, of_any_age(1), Time::from_millis(8000)).expect("pruned");
+        assert_eq!(names(path).expect("names").len(), 4, "two backups, and their checksums");
     }
 
     #[test]

@@ -2,19 +2,22 @@
 
 use crate::auth::actor;
 use crate::backups::folder::{self, KeepRule, ListedBackup};
+use crate::backups::made::{Asked, BackupFailure, Good, Made};
+use crate::backups::uploads::Uploads;
 use crate::clock::{Clock, later};
 use crate::config::Backup as Settings;
 use crate::domain::{Actor, Time};
+use crate::encryption::Recipient;
 use crate::error::{Error, Result};
 use crate::logging::Trouble;
-use crate::store::{BackupReport, NoteBackup, Stop, Store, Written, file_in, name_of};
-use serde::Serialize;
+use crate::store::{NewBackup, NoteBackup, Stop, Store, Written, file_in, name_of_kind};
 use std::path::{Path, PathBuf, absolute};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedMutexGuard, oneshot};
-use utoipa::ToSchema;
 
+/// How long somebody who wants a backup waits for the one that is being made.
+const TURN_WAIT: Duration = Duration::from_secs(3);
 /// How often the schedule looks into the folder.
 const LOOK_PERIOD: Duration = Duration::from_mins(1);
 /// How long after a failure the next backup of the schedule is tried, at most.
@@ -25,53 +28,6 @@ const FULL_TIMES: usize = 2;
 /// How much the thread of a backup lets others go first.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
-
-/// The last good backup in the folder.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Good {
-    /// As of which time it is.
-    pub at: Time,
-    /// The file.
-    pub path: PathBuf,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// How long it took; unknown of one that was made before the server started.
-    pub took: Option<Duration>,
-}
-
-/// A backup into the folder that failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct BackupFailure {
-    /// When.
-    pub at: Time,
-    /// Why, in a sentence.
-    #[schema(
-        example = "There is no room for the backup in /backups: it takes 512 MiB, and 17 MiB are free."
-    )]
-    pub why: String,
-}
-
-/// A backup that was just made.
-#[derive(Debug, Clone)]
-pub(crate) struct Made {
-    /// The file.
-    pub path: PathBuf,
-    /// As of which time it is.
-    pub at: Time,
-    /// What is in it.
-    pub report: BackupReport,
-    /// How long it took.
-    pub took: Duration,
-}
-
-/// Who asks for a backup.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    /// As the audit log names them.
-    pub actor: Actor,
-    /// Whether they could delete old backups without the server as well. For others none is deleted.
-    pub owns_database: bool,
-}
 
 /// What is known of the backups in the folder.
 #[derive(Debug, Default)]
@@ -90,6 +46,7 @@ pub(crate) struct Backups {
     turn: Arc<tokio::sync::Mutex<()>>,
     stop: Stop,
     known: Mutex<Known>,
+    uploads: Option<Uploads>,
 }
 
 impl Backups {
@@ -97,11 +54,29 @@ impl Backups {
     pub(crate) fn new(store: Arc<Store>, settings: &Settings, clock: Clock) -> Self {
         Self {
             store,
-            clock,
             settings: settings.clone(),
             turn: Arc::default(),
             stop: Stop::default(),
             known: Mutex::default(),
+            uploads: Uploads::new(settings, clock.clone()),
+            clock,
+        }
+    }
+
+    /// The uploads, if a store is set.
+    pub(crate) fn uploads(&self) -> Option<&Uploads> {
+        self.uploads.as_ref()
+    }
+
+    /// To whom backups are encrypted, if they are.
+    pub(crate) fn encrypt_to(&self) -> Option<&Recipient> {
+        self.settings.encrypt_to.as_ref()
+    }
+
+    /// Uploads backups where a store is set; it never ends by itself then.
+    pub(crate) async fn keep_uploading(self: Arc<Self>) {
+        if let Some(uploads) = &self.uploads {
+            uploads.keep_uploading().await;
         }
     }
 
@@ -147,7 +122,7 @@ impl Backups {
     /// Makes a backup into the folder because somebody asks for it.
     pub(crate) async fn back_up(&self, asked: Asked) -> Result<Made> {
         let folder = self.settings.folder.clone().ok_or_else(folder::not_configured)?;
-        let turn = self.take_turn()?;
+        let turn = self.take_turn().await?;
         if !asked.owns_database {
             self.refuse_if_full().await?;
         }
@@ -182,14 +157,18 @@ impl Backups {
         asked: Asked,
     ) -> Result<Made> {
         let at = self.clock.now();
-        let path = folder.join(name_of(at));
-        let kept = asked.owns_database.then(|| KeepRule::of(&self.settings));
+        let path = folder.join(name_of_kind(at, self.settings.encrypt_to.is_some()));
+        let recipient = self.settings.encrypt_to.clone();
+        let owns_database = asked.owns_database;
+        let kept = owns_database.then(|| KeepRule::of(&self.settings));
         let made = match self.note_begin(asked.actor, &path).await {
             Err(error) => Err(error),
             Ok(()) => {
                 self.run(turn, at, move |store, stop| {
                     folder::make(&folder)?;
-                    let written = store.back_up(&path, false, stop)?;
+                    let wanted =
+                        NewBackup { path: &path, replace: false, recipient: recipient.as_ref() };
+                    let written = store.back_up(&wanted, stop)?;
                     if let Some(kept) = kept
                         && let Err(error) = folder::prune(&folder, kept, at)
                     {
@@ -201,6 +180,9 @@ impl Backups {
             }
         };
         self.note_end(at, &made);
+        if let (Ok(_), Some(uploads)) = (&made, &self.uploads) {
+            uploads.wake(owns_database);
+        }
         made
     }
 
@@ -211,12 +193,14 @@ impl Backups {
         replace: bool,
         actor: Actor,
     ) -> Result<Made> {
-        let turn = self.take_turn()?;
+        let turn = self.take_turn().await?;
         let at = self.clock.now();
-        let path = file_in(&named, at);
+        let recipient = self.settings.encrypt_to.clone();
+        let path = file_in(&named, at, recipient.is_some());
         self.note_begin(actor, &path).await?;
         let made = self.run(turn, at, move |store, stop| {
-            let written = store.back_up(&path, replace, stop)?;
+            let wanted = NewBackup { path: &path, replace, recipient: recipient.as_ref() };
+            let written = store.back_up(&wanted, stop)?;
             Ok((path, written))
         });
         let made = made.await;
@@ -289,13 +273,19 @@ impl Backups {
         self.stop.set();
     }
 
-    /// Waits until none is made any more.
+    /// Waits until none is made any more, nor uploaded.
     pub(crate) async fn ended(&self) {
         drop(self.turn.lock().await);
+        if let Some(uploads) = &self.uploads {
+            uploads.abort_unfinished().await;
+        }
     }
 
-    pub(super) fn take_turn(&self) -> Result<OwnedMutexGuard<()>> {
-        Arc::clone(&self.turn).try_lock_owned().map_err(|_| {
+    /// The right to make a backup: one that is being made, such as the first after a start, is
+    /// waited for if it takes no longer than `TURN_WAIT`.
+    pub(super) async fn take_turn(&self) -> Result<OwnedMutexGuard<()>> {
+        let turn = Arc::clone(&self.turn).lock_owned();
+        tokio::time::timeout(TURN_WAIT, turn).await.map_err(|_| {
             let why = "A backup is being made already; wait until it is done.";
             Error::BackupConflict(why.to_owned())
         })
@@ -322,8 +312,8 @@ impl Backups {
         thread
             .map_err(|error| Error::BackupFailed(format!("No thread for a backup ({error}).")))?;
         let panicked = |_| Error::Internal("the thread of a backup panicked".to_owned());
-        let (path, Written { report, took }) = result.await.map_err(panicked)??;
-        Ok(Made { path, at, report, took })
+        let (path, Written { report, sha256, took }) = result.await.map_err(panicked)??;
+        Ok(Made { path, at, report, sha256, took })
     }
 
     /// Notes how a backup into the folder has ended, and logs it.

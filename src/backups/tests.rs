@@ -7,7 +7,7 @@ use crate::backups::{Asked, Backups};
 use crate::clock::Clock;
 use crate::config::Backup as Settings;
 use crate::domain::Time;
-use crate::store::{Options, Stop, Store, name_of};
+use crate::store::{NewBackup, Options, Stop, Store, name_of};
 use std::fs;
 use std::future::poll_fn;
 use std::path::Path;
@@ -24,7 +24,8 @@ fn with_schedule(folder: &Path, clock: &Clock) -> (Arc<Store>, Arc<Backups>) {
     let options = Options { path, small_readers: 1, long_readers: 1, queue_max: 8 };
     let store = Arc::new(Store::open(&options, |_| {}).expect("a store"));
     let every = Some(Duration::from_hours(1));
-    let settings = Settings { folder: Some(folder.join("backups")), every, keep: 2 };
+    let folder = Some(folder.join("backups"));
+    let settings = Settings { folder, every, keep: 2, ..Settings::default() };
     let backups = Backups::new(Arc::clone(&store), &settings, clock.clone());
     (store, Arc::new(backups))
 }
@@ -37,7 +38,7 @@ fn still_clock() -> Clock {
 async fn a_schedule_that_is_due_waits_for_its_turn_and_does_not_spin() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_store, backups) = with_schedule(folder.path(), &still_clock());
-    let turn = backups.take_turn().expect("nobody has it");
+    let turn = backups.take_turn().await.expect("nobody has it");
     let polls = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&polls);
     let mut schedule = Box::pin(Arc::clone(&backups).keep_making());
@@ -75,8 +76,24 @@ async fn a_good_backup_from_elsewhere_ends_a_failure() {
     fs::create_dir(&into).expect("a folder");
     clock.advance(Duration::from_mins(1));
     let path = into.join(name_of(clock.now()));
-    let work = move || store.back_up(&path, false, &Stop::default()).map(drop);
+    let work = move || {
+        let wanted = NewBackup { path: &path, replace: false, recipient: None };
+        store.back_up(&wanted, &Stop::default()).map(drop)
+    };
     tokio::task::spawn_blocking(work).await.expect("no panic").expect("a backup");
     backups.look().await.expect("a folder");
     assert_eq!(backups.last_failure(), None);
+}
+
+/// The schedule of a fresh server begins with a backup, and whoever types the command then gets one.
+#[tokio::test]
+async fn a_backup_that_is_soon_done_is_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_store, backups) = with_schedule(folder.path(), &still_clock());
+    let turn = backups.take_turn().await.expect("nobody has it");
+    let (next, ()) = tokio::join!(backups.take_turn(), async {
+        tokio::task::yield_now().await;
+        drop(turn);
+    });
+    next.expect("its turn");
 }

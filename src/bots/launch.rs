@@ -15,7 +15,7 @@ pub struct LaunchSpec {
     pub name: String,
     /// Counts it among the bots that run; one without is counted when it is started.
     pub permit: Option<Arc<RunPermit>>,
-    /// Its environment: `BOT_CONFIG` and `WHISPER_LIVE_URL`.
+    /// Its environment: `BOT_CONFIG`, `VEXA_BOT_CONFIG`, and `WHISPER_LIVE_URL` where it is set.
     pub environment: Vec<(String, String)>,
 }
 

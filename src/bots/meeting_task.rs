@@ -1,5 +1,6 @@
 //! The task of one meeting that is not over, and of its bot, to the end of both.
 
+use crate::bot_commands::BotCommands;
 use crate::bots::launch::BotExit;
 use crate::bots::runner::Runner;
 use crate::bots::running::RunPermit;
@@ -7,7 +8,7 @@ use crate::bots::watch_registry::{MeetingState, WatchHandle};
 use crate::clock::{Clock, later};
 use crate::config::StateTimeouts;
 use crate::domain::MeetingStatus::{
-    Active, AwaitingAdmission, Completed, Failed, Joining, Requested, Stopping,
+    Active, AwaitingAdmission, Completed, Failed, Joining, Requested, Scheduled, Stopping,
 };
 use crate::domain::lifecycle::TransitionOutcome;
 use crate::domain::{CompletionReason, MeetingStatus, StatusReport, Time, TransitionSource};
@@ -24,6 +25,8 @@ use tokio::time::{sleep, timeout};
 const LAST_CALLBACK_TIME_MAX: Duration = Duration::from_millis(500);
 /// How long to wait before a write that was refused is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long a bot that was stopping when the server started may take to subscribe again.
+const RETURN_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// What all meeting tasks share.
 pub(super) struct Context {
@@ -33,6 +36,10 @@ pub(super) struct Context {
     pub clock: Clock,
     /// What runs their bots.
     pub runner: Runner,
+    /// Commands for those that listen.
+    pub commands: Arc<BotCommands>,
+    /// How long a bot that listens may take to leave before it is stopped.
+    pub leave_time: Duration,
     /// How long a meeting may stay in each state.
     pub state_timeouts: StateTimeouts,
     /// How long a bot may take to end after its last callback.
@@ -58,6 +65,9 @@ pub(super) struct MeetingTask {
     /// The handle of its bot; `None` is a bot that no runner started, which is known by its
     /// callbacks alone.
     pub handle: Option<String>,
+    /// Whether it was taken up while it was stopping: its bot may have been told to leave before
+    /// the server was restarted, and have yet to connect again.
+    pub was_stopping: bool,
     /// Counts its bot among those that run; `None` where there is none.
     pub _permit: Option<Arc<RunPermit>>,
 }
@@ -68,7 +78,7 @@ impl MeetingTask {
         let mut states = self.watch.states.clone();
         let mut closing = self.context.closing.subscribe();
         let mut bot_exit = pin!(self.bot_exit());
-        let mut stop = pin!(self.stop_bot());
+        let mut stop = pin!(self.make_leave());
         let mut is_stopped = false;
         loop {
             let MeetingState { status, since } = *states.borrow_and_update();
@@ -114,6 +124,30 @@ impl MeetingTask {
         }
     }
 
+    /// Lets the bot leave by the command, where it listens, and stops it once it has had its time
+    /// for that; else at once. One that was taken up while it was stopping may be told again: it
+    /// has a moment to subscribe, and is told then; twice is as good as once.
+    async fn make_leave(&self) {
+        let Context { commands, clock, leave_time, .. } = &*self.context;
+        let id = self.watch.id;
+        let now = clock.now();
+        let deadline = later(self.watch.state().since.min(now), *leave_time);
+        let mut listens = commands.leave(id) > 0;
+        if self.was_stopping && !listens {
+            let last = deadline.min(later(now, RETURN_TIME_MAX));
+            let has_come = tokio::select! {
+                () = commands.subscribed(id) => true,
+                () = clock.sleep_until(last) => false,
+            };
+            // Its connection told it only if the database could be read at that moment.
+            listens = has_come && commands.leave(id) > 0;
+        }
+        if listens {
+            clock.sleep_until(deadline).await;
+        }
+        self.stop_bot().await;
+    }
+
     async fn stop_bot(&self) {
         if let Some(handle) = &self.handle {
             self.context.runner.stop(handle).await;
@@ -136,7 +170,7 @@ impl MeetingTask {
             Joining => (Failed, format!("the bot was on its way for more than {seconds} s")),
             AwaitingAdmission => (Completed, format!("nobody let the bot in within {seconds} s")),
             Active => (Stopping, format!("the meeting was longer than {seconds} s")),
-            Stopping | Completed | Failed => {
+            Scheduled | Stopping | Completed | Failed => {
                 (Completed, format!("the bot did not leave within {seconds} s"))
             }
         };
@@ -240,7 +274,7 @@ fn time_max(state_timeouts: &StateTimeouts, status: MeetingStatus) -> Duration {
         Joining => state_timeouts.joining,
         AwaitingAdmission => state_timeouts.awaiting_admission,
         Active => state_timeouts.active,
-        Stopping | Completed | Failed => state_timeouts.stopping,
+        Scheduled | Stopping | Completed | Failed => state_timeouts.stopping,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Bots: starts and stops them, and supervises every meeting that is not over.
 
+mod bridges;
 mod launch;
 mod meeting_ends;
 mod meeting_task;
@@ -10,6 +11,7 @@ mod running;
 mod supervisor;
 mod watch_registry;
 
+pub(crate) use bridges::{BridgeSocket, Bridges};
 pub use launch::LaunchSpec;
 pub use running::RunPermit;
 pub use supervisor::Supervisor;

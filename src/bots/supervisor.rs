@@ -1,6 +1,7 @@
 //! Gives every meeting that is not over a task: when its bot is started, and after a restart by
 //! what the database says.
 
+use crate::bot_commands::BotCommands;
 use crate::bots::launch::LaunchSpec;
 use crate::bots::meeting_task::{Context, MeetingTask};
 use crate::bots::output::LogTail;
@@ -43,14 +44,16 @@ pub struct Supervisor {
 impl Supervisor {
     /// Takes up every open meeting: its bot is adopted if it still runs, else the meeting is ended
     /// with a reason. Call it in a runtime. The registry must be told of every change that the
-    /// store commits ([`WatchRegistry::on_change`]).
+    /// store commits ([`WatchRegistry::on_change`]). Bots that listen to `commands` are told to
+    /// leave there.
     pub fn start(
         store: Arc<Store>,
         watch_registry: Arc<WatchRegistry>,
+        commands: Arc<BotCommands>,
         bots: &Bots,
         clock: Clock,
     ) -> Arc<Self> {
-        let supervisor = Self::at_rest(store, watch_registry, bots, clock);
+        let supervisor = Self::at_rest(store, watch_registry, commands, bots, clock);
         let rounds = Arc::clone(&supervisor).run_rounds();
         supervisor.tasks().spawn(rounds);
         supervisor
@@ -60,6 +63,7 @@ impl Supervisor {
     pub fn at_rest(
         store: Arc<Store>,
         watch_registry: Arc<WatchRegistry>,
+        commands: Arc<BotCommands>,
         bots: &Bots,
         clock: Clock,
     ) -> Arc<Self> {
@@ -68,6 +72,8 @@ impl Supervisor {
             store,
             clock,
             runner: Runner::new(bots),
+            commands,
+            leave_time: bots.leave_time,
             state_timeouts: bots.state_timeouts.clone(),
             grace: bots.grace,
             closing: watch::Sender::new(false),
@@ -98,7 +104,7 @@ impl Supervisor {
         }
         let handle = self.context.runner.start(spec).await?;
         log::info!("meeting {id}: started {handle}");
-        self.spawn_task(watch, Some(handle.clone()), permit);
+        self.spawn(self.task_of(watch, Some(handle.clone()), permit));
         Ok(handle)
     }
 
@@ -177,14 +183,18 @@ impl Supervisor {
         }
     }
 
-    fn spawn_task(
+    /// The task of a meeting, as it is where the meeting was not stopping before.
+    fn task_of(
         &self,
         watch: WatchHandle,
         handle: Option<String>,
         permit: Option<Arc<RunPermit>>,
-    ) {
+    ) -> MeetingTask {
         let context = Arc::clone(&self.context);
-        let meeting_task = MeetingTask { context, watch, handle, _permit: permit };
+        MeetingTask { context, watch, handle, was_stopping: false, _permit: permit }
+    }
+
+    fn spawn(&self, meeting_task: MeetingTask) {
         let mut tasks = self.tasks();
         // Frees the tasks that have ended.
         while tasks.try_join_next().is_some() {}
@@ -239,7 +249,7 @@ impl Supervisor {
             let state = MeetingState::of(&bot.meeting);
             if let Some(watch) = self.watch_registry.register(bot.meeting.id, state) {
                 let permit = Arc::new(self.running.adopt(bot.meeting.user_id));
-                self.spawn_task(watch, Some(handle), Some(permit));
+                self.spawn(self.task_of(watch, Some(handle), Some(permit)));
             }
         }
     }
@@ -274,16 +284,15 @@ impl Supervisor {
         if handle.is_none()
             && let Some(report) = report_without_bot(watch.state().status)
         {
-            let context = Arc::clone(&self.context);
-            let meeting_task = MeetingTask { context, watch, handle, _permit: None };
-            meeting_task.advance(report).await;
+            self.task_of(watch, None, None).advance(report).await;
             return;
         }
         let mut permit = None;
         if handle.is_some() {
             permit = Some(Arc::new(self.running.adopt(bot.meeting.user_id)));
         }
-        self.spawn_task(watch, handle, permit);
+        let was_stopping = watch.state().status == Stopping;
+        self.spawn(MeetingTask { was_stopping, ..self.task_of(watch, handle, permit) });
     }
 
     /// The stored handle of a meeting's bot, if a runner of ours made it.
@@ -298,10 +307,9 @@ impl Supervisor {
     /// Whether its bot was requested in this run of the server, so recently that its start may be
     /// on the way.
     fn may_be_starting(&self, meeting: &Meeting) -> bool {
-        let latest = meeting.created_at.plus_seconds(START_SECONDS_MAX);
-        meeting.status == Requested
-            && meeting.created_at >= self.started_at
-            && self.context.clock.now() < latest
+        let since = MeetingState::of(meeting).since;
+        let latest = since.plus_seconds(START_SECONDS_MAX);
+        meeting.status == Requested && since >= self.started_at && self.context.clock.now() < latest
     }
 
     /// Looks for a bot that was started before its handle could be written.

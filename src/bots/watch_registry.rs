@@ -79,7 +79,7 @@ impl WatchRegistry {
     pub(crate) fn by_status(&self) -> Vec<(&'static str, u64)> {
         let mut counts = Vec::new();
         for word in MeetingStatus::WORDS {
-            if MeetingStatus::from_word(word).is_some_and(|status| !status.is_over()) {
+            if MeetingStatus::from_word(word).is_some_and(MeetingStatus::has_bot) {
                 counts.push((*word, 0));
             }
         }

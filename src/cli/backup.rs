@@ -5,18 +5,24 @@ use crate::api::backups::{BackupList, NewBackup};
 use crate::backups::{KeepRule, ListedBackup, Made, list, make_folder, prune};
 use crate::cli::Place;
 use crate::cli::backup_drill;
+use crate::cli::backup_fetch;
 use crate::cli::client::{Client, Response, Target};
+use crate::cli::identity::{self, make_key};
 use crate::cli::output::Output;
 use crate::cli::print::note;
 use crate::cli::progress;
 use crate::cli::reach::{LOCKED_TIME_MAX, RETRY_PAUSE, find_server, locked, runtime, shown};
-use crate::cli::serve::stop_signal;
+use crate::cli::scratch;
+use crate::cli::stopping::Stopping;
 use crate::cli::table::Column;
 use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::error::Error;
 use crate::exit::{Code, StartupError};
-use crate::store::{Stop, back_up_resting, file_in, verify};
+use crate::store::{
+    NewBackup as New, Stop, Written, back_up_resting, check, file_in, is_encrypted, verify,
+    verify_encrypted,
+};
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -27,8 +33,13 @@ use tokio::time::{Instant, sleep};
 /// Longest wait for a backup that a server makes.
 const BACKUP_TIME_MAX: Duration = Duration::from_hours(24);
 
-const LIST: &[Column] =
-    &[("FILE", "/file"), ("AT", "/at"), ("BYTES", "/bytes"), ("VERIFIED", "/verified")];
+const LIST: &[Column] = &[
+    ("FILE", "/file"),
+    ("AT", "/at"),
+    ("BYTES", "/bytes"),
+    ("VERIFIED", "/verified"),
+    ("ENCRYPTED", "/encrypted"),
+];
 const REPORT: &[Column] = &[
     ("Backup", "/file"),
     ("Bytes", "/bytes"),
@@ -40,6 +51,8 @@ const REPORT: &[Column] = &[
     ("Audit entries", "/audit_entries"),
     ("Audit head", "/audit_head"),
 ];
+/// What is known of an encrypted one without its private key.
+const CHECKSUM: &[Column] = &[("Backup", "/file"), ("Bytes", "/bytes"), ("SHA-256", "/sha256")];
 
 /// What to do with backups.
 #[derive(Args)]
@@ -62,6 +75,27 @@ enum BackupCommand {
     Verify {
         /// The backup
         file: PathBuf,
+        /// The file of the private key of an encrypted backup (mode 0600)
+        #[arg(long, value_name = "KEY")]
+        identity: Option<PathBuf>,
+        /// Where an encrypted backup is decrypted to while it is verified; it takes as much room
+        /// [default: the system's temporary folder]
+        #[arg(long, value_name = "DIR")]
+        scratch: Option<PathBuf>,
+    },
+    /// Make a pair of keys for encrypted backups: the private key goes to a new file (mode 0600), or
+    /// to standard output
+    Key {
+        /// The file
+        file: Option<PathBuf>,
+    },
+    /// Fetch a backup from the store that backups are uploaded to, and check it
+    Fetch {
+        /// Its name [default: the newest]
+        name: Option<String>,
+        /// The folder that it is written into
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        to: PathBuf,
     },
     /// List the backups in the configured folder, newest first
     List,
@@ -82,7 +116,11 @@ pub(super) fn run(args: BackupArgs) -> Result<(), StartupError> {
     let output = place.output;
     match command {
         None => back_up(place, output, target.as_deref(), force),
-        Some(BackupCommand::Verify { file }) => verify_file(output, &file),
+        Some(BackupCommand::Verify { file, identity, scratch }) => {
+            verify_file(output, &file, identity.as_deref(), scratch)
+        }
+        Some(BackupCommand::Key { file }) => make_key(output, file.as_deref()),
+        Some(BackupCommand::Fetch { name, to }) => backup_fetch::run(place, output, name, &to),
         Some(BackupCommand::List) => list_folder(place, output),
         Some(BackupCommand::Drill(args)) => backup_drill::run(place, output, &args),
         Some(BackupCommand::ServeScratch) => backup_drill::serve_scratch(place),
@@ -166,22 +204,10 @@ async fn interruptible(
     target: Option<&Path>,
     force: bool,
 ) -> Result<Response, StartupError> {
-    let stopped = stop_signal(None).map_err(|error| {
-        StartupError::new(Code::Unavailable, format!("Cannot wait for signals: {error}."))
-    })?;
-    let stop = Stop::default();
-    let (config, stop_copy) = (settings.config.clone(), stop.clone());
+    let mut stopping = Stopping::new()?;
+    let (config, stop) = (settings.config.clone(), stopping.stop());
     let target = target.map(Path::to_owned);
-    let work = move || back_up_here(&config, target.as_deref(), force, &stop_copy);
-    let mut work = tokio::task::spawn_blocking(work);
-    let done = tokio::select! {
-        done = progress::shown(&mut work) => done,
-        () = stopped => {
-            stop.set();
-            work.await
-        }
-    };
-    done.map_err(|error| StartupError::new(Code::Unavailable, error.to_string()))?
+    stopping.blocking(move || back_up_here(&config, target.as_deref(), force, &stop)).await
 }
 
 /// Backs up a database that no server has open.
@@ -205,26 +231,63 @@ fn back_up_here(
             return Err(StartupError::new(Code::Conflict, message));
         }
     };
-    let path = file_in(folder, at);
-    let written = back_up_resting(database, &path, force, stop)?;
+    let recipient = backup.encrypt_to.as_ref();
+    let path = file_in(folder, at, recipient.is_some());
+    let wanted = New { path: &path, replace: force, recipient };
+    let written = back_up_resting(database, &wanted, stop)?;
     if target.is_none()
         && let Err(error) = prune(folder, KeepRule::of(backup), at)
     {
         note(&format!("Old backups are not deleted: {error}"));
     }
-    Response::of(&NewBackup::of(Made { path, at, report: written.report, took: written.took }))
+    let Written { report, sha256, took } = written;
+    Response::of(&NewBackup::of(Made { path, at, report, sha256, took }))
 }
 
 fn failed(error: &Error) -> StartupError {
     StartupError::new(Code::Unavailable, error.to_string())
 }
 
-fn verify_file(output: Output, file: &Path) -> Result<(), StartupError> {
-    let report = verify(file, &Stop::default())?;
-    let mut body = json!(report);
+fn verify_file(
+    output: Output,
+    file: &Path,
+    identity: Option<&Path>,
+    scratch: Option<PathBuf>,
+) -> Result<(), StartupError> {
+    let identity = identity::read(identity)?;
+    let fields = match is_encrypted(file) && identity.is_none() {
+        true => CHECKSUM,
+        false => REPORT,
+    };
+    let path = file.to_owned();
+    let work = move |stop: &Stop| match (is_encrypted(&path), &identity) {
+        (false, _) => Ok(json!(verify(&path, stop)?)),
+        (true, Some(identity)) => {
+            let folder = scratch.unwrap_or_else(std::env::temp_dir);
+            scratch::sweep(&folder);
+            Ok(json!(verify_encrypted(&path, identity, &folder, stop)?))
+        }
+        (true, None) => {
+            let checksum = check(&path, stop)?;
+            Ok(json!({ "bytes": checksum.bytes, "sha256": checksum.sha256 }))
+        }
+    };
+    let mut body = runtime()?.block_on(async {
+        let mut stopping = Stopping::new()?;
+        let stop = stopping.stop();
+        stopping.blocking(move || work(&stop)).await
+    })?;
     body["file"] = shown(file).into();
-    note("The backup is good.");
-    output.one(&Response::of(&body)?, REPORT)
+    body["encrypted"] = is_encrypted(file).into();
+    match fields == CHECKSUM {
+        true => note(
+            "The backup has the length and the SHA-256 that it had when it was written. It is \
+             encrypted, so what is in it was not looked at: name the file of its private key with \
+             --identity.",
+        ),
+        false => note("The backup is good."),
+    }
+    output.one(&Response::of(&body)?, fields)
 }
 
 /// Lists them also where there is neither a server nor a database any more.
@@ -248,6 +311,12 @@ fn list_folder(place: Place, output: Output) -> Result<(), StartupError> {
         }
         if let Some(why) = body["last_failure"]["why"].as_str() {
             note(&format!("The last backup failed: {why}"));
+        }
+        if let Some(at) = body["upload"]["last_good_at"].as_str() {
+            note(&format!("The newest one in the store is of {at}."));
+        }
+        if let Some(why) = body["upload"]["last_failure"]["why"].as_str() {
+            note(&format!("The last upload failed: {why}"));
         }
         if let Some(next_at) = body["next_at"].as_str() {
             note(&format!("The next one is made at {next_at}."));

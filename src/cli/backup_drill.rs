@@ -3,17 +3,22 @@
 
 use crate::backups::list;
 use crate::cli::client::{Client, Response, Target};
+use crate::cli::identity;
 use crate::cli::output::Output;
 use crate::cli::print::{note, say};
 use crate::cli::progress;
 use crate::cli::reach::{RETRY_PAUSE, find_server, runtime, shown};
-use crate::cli::scratch::{Scratch, random};
+use crate::cli::scratch::{self, DRILL, Scratch, random};
 use crate::cli::serve;
+use crate::cli::stopping::Stopping;
 use crate::cli::table::{Column, table};
 use crate::cli::{FlagArgs, Place};
 use crate::config::Settings;
+use crate::encryption::Identity;
 use crate::exit::{Code, StartupError};
-use crate::store::{BackupReport, Stop, upgrade_scratch, verify};
+use crate::store::{
+    BackupReport, Stop, check, create_new, decrypt_to, is_encrypted, upgrade_scratch, verify,
+};
 use clap::Args;
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -38,6 +43,9 @@ const COMPARED: &[Column] =
 pub(super) struct DrillArgs {
     /// The backup [default: the newest good one in the configured folder]
     file: Option<PathBuf>,
+    /// The file of the private key of an encrypted backup (mode 0600)
+    #[arg(long, value_name = "KEY")]
+    identity: Option<PathBuf>,
     /// Where the scratch copy is made; it takes as much room as the backup, and up to three times as
     /// much where that is of an older version [default: the system's temporary folder]
     #[arg(long, value_name = "DIR")]
@@ -53,22 +61,19 @@ pub(super) fn serve_scratch(place: Place) -> Result<(), StartupError> {
 
 /// Runs the drill. Whatever happens, the copy is removed.
 pub(super) fn run(place: Place, output: Output, args: &DrillArgs) -> Result<(), StartupError> {
+    let identity = identity::read(args.identity.as_deref())?;
     let settings = place.load()?;
     let runtime = runtime()?;
     let file = match &args.file {
         Some(file) => file.clone(),
         None => newest(&runtime.block_on(folder(&settings))?)?,
     };
-    let stop = Stop::default();
     let compared = runtime.block_on(async {
-        let stopped = serve::stop_signal(None).map_err(|error| failed(&error.to_string()))?;
-        let drill = drill(&file, args.scratch.clone(), stop.clone());
+        let mut stopping = Stopping::new()?;
+        let drill = drill(&file, identity, args.scratch.clone(), stopping.stop());
         tokio::select! {
             done = progress::shown(drill) => done,
-            () = stopped => {
-                stop.set();
-                Err(failed("it was interrupted"))
-            }
+            () = stopping.stopped() => Err(failed("it was interrupted")),
         }
     })?;
     let passed = compared.iter().all(|row| row["same"] == true);
@@ -120,22 +125,31 @@ fn newest(folder: &Path) -> Result<PathBuf, StartupError> {
 /// Verifies the backup, serves a copy of it, and compares.
 async fn drill(
     file: &Path,
+    identity: Option<Identity>,
     scratch: Option<PathBuf>,
     stop: Stop,
 ) -> Result<Vec<Value>, StartupError> {
-    let report = verified(file.to_owned(), stop.clone()).await?;
     let folder = scratch.unwrap_or_else(std::env::temp_dir);
-    let path = Scratch::new_path(&folder, "vomeet-drill")
+    scratch::sweep(&folder);
+    let path = Scratch::new_path(&folder, DRILL)
         .map_err(|why| failed(&format!("{why}; choose another with --scratch")))?;
-    let scratch = Scratch::make(path).map_err(|why| failed(&why))?;
-    let (from, to) = (file.to_owned(), scratch.database());
-    let copied = tokio::task::spawn_blocking(move || {
-        let copied = fs::copy(&from, &to);
-        copied.map_err(|error| failed(&format!("{} cannot be copied ({error})", shown(&from))))?;
-        // Here: its server would keep the file of before.
-        upgrade_scratch(&to)
-    });
-    copied.await.map_err(|error| failed(&error.to_string()))??;
+    let (scratch, report) = if is_encrypted(file) {
+        let scratch = Scratch::make(path).map_err(|why| failed(&why))?;
+        decrypt(file.to_owned(), identity, scratch.database(), stop.clone()).await?;
+        let report = verified(scratch.database(), stop.clone()).await;
+        let report = report.map_err(|error| error.naming(&scratch.database(), file))?;
+        (scratch, report)
+    } else {
+        let report = verified(file.to_owned(), stop.clone()).await?;
+        let scratch = Scratch::make(path).map_err(|why| failed(&why))?;
+        let (from, to) = (file.to_owned(), scratch.database());
+        let copied = blocking(move || Ok(fs::copy(from, to))).await?;
+        copied.map_err(|error| failed(&format!("{} cannot be copied ({error})", shown(file))))?;
+        (scratch, report)
+    };
+    // Here: its server would keep the file of before.
+    let copy = scratch.database();
+    blocking(move || upgrade_scratch(&copy)).await?;
     let mut server = ScratchServer::start(&scratch)?;
     let mut client = server.client(&scratch).await?;
     let mut compared = Vec::new();
@@ -150,8 +164,39 @@ async fn drill(
 }
 
 async fn verified(file: PathBuf, stop: Stop) -> Result<BackupReport, StartupError> {
-    let verified = tokio::task::spawn_blocking(move || verify(&file, &stop)).await;
-    verified.map_err(|error| failed(&error.to_string()))?
+    blocking(move || verify(&file, &stop)).await
+}
+
+/// Decrypts a backup to this path. Without its private key no more is known than whether it is as it
+/// was written.
+async fn decrypt(
+    file: PathBuf,
+    identity: Option<Identity>,
+    to: PathBuf,
+    stop: Stop,
+) -> Result<(), StartupError> {
+    blocking(move || {
+        let Some(identity) = identity else {
+            check(&file, &stop)?;
+            return Err(failed(&format!(
+                "{} is encrypted; it has the length and the SHA-256 that it had when it was written, \
+                 and no more can be told without the file of its private key; name that with \
+                 --identity",
+                shown(&file)
+            )));
+        };
+        let new = create_new(&to)
+            .map_err(|error| failed(&format!("{} cannot be made ({error})", shown(&to))))?;
+        decrypt_to(&file, &identity, &new, &stop)
+    })
+    .await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StartupError> + Send + 'static,
+) -> Result<T, StartupError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| failed(&error.to_string()))?
 }
 
 /// Asks the server of the copy for what the report says too, and for some rows.

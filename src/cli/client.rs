@@ -15,6 +15,7 @@ use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -72,7 +73,13 @@ pub(super) fn object_of<const N: usize>(fields: [(&str, Option<Value>); N]) -> V
 /// created for it.
 pub(super) fn check<I: FromRequest>(body: &Value) -> Result<(), StartupError> {
     let body = body.to_string();
-    let parts = Parts { path: &|_| None, query: "", body: body.as_bytes() };
+    let parts = Parts {
+        path: &|_| None,
+        query: "",
+        body: body.as_bytes(),
+        headers: None,
+        streamed: Cell::default(),
+    };
     match Extractor::fill::<I>(&parts) {
         Err(Error::Invalid(faults)) => {
             let detail = json!({ "detail": faults }).to_string();

@@ -4,6 +4,7 @@
 
 use crate::app::App;
 use crate::cli::client::{Client, Target};
+use crate::cli::demo_speech::SpeechArgs;
 use crate::cli::journal;
 use crate::cli::open::{make_link, open_in_browser};
 use crate::cli::print::{note, say};
@@ -53,6 +54,14 @@ This folder belongs to `vomeet demo`, a throw-away server whose users and meetin
 The folder goes away when the demo stops. Where no `vomeet demo` runs any more, it was killed:
 remove the folder, nothing in it is needed.
 ";
+/// What there is to see.
+const ABOUT_MEETING: &str = "\
+A throw-away server with an invented meeting whose transcript grows; when it is over, the
+next one begins. ";
+const ABOUT_SPEECH: &str = "\
+A throw-away server with a meeting in which a recording is played, from the year 1961, whose
+words an engine makes; when it is over, the next one begins.
+";
 
 /// Arguments of `demo`.
 #[derive(Args)]
@@ -64,10 +73,13 @@ pub(super) struct DemoArgs {
     /// where that is taken]
     #[arg(long)]
     port: Option<u16>,
+    #[command(flatten)]
+    speech: SpeechArgs,
 }
 
 /// Serves the demo until SIGTERM, SIGINT or SIGHUP. Whatever happens, the folder is removed.
 pub(super) fn run(args: &DemoArgs) -> Result<(), StartupError> {
+    args.speech.check()?;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     let folder = Scratch::new_path(&std::env::temp_dir(), "vomeet-demo");
     let folder = folder.map_err(|why| no_folder(&why))?;
@@ -82,7 +94,7 @@ async fn demo(args: &DemoArgs, folder: PathBuf) -> Result<(), StartupError> {
     let address = listener.local_addr().map_err(|error| failed(&error.to_string()))?;
     let scratch = Scratch::make(folder).map_err(|why| no_folder(&why))?;
     say_what_it_is(&scratch)?;
-    let settings = settings(&scratch, address)?;
+    let settings = settings(args, &scratch, address)?;
     let config = &settings.config;
     let _flush = logging::start(&config.log, config.log_format, journal::is_standard_error())?;
     let app = App::open(config.clone(), address, Clock::system(), TABLE_INFO, None)?;
@@ -95,7 +107,7 @@ async fn demo(args: &DemoArgs, folder: PathBuf) -> Result<(), StartupError> {
             failed = showing => shown = failed,
         }
     };
-    let listeners = Listeners { network: listener, admin, monitoring: None };
+    let listeners = Listeners { network: listener, admin, monitoring: None, redis: None };
     server::run(app, listeners, stopped_or_failed).await?;
     shown
 }
@@ -137,8 +149,12 @@ fn say_what_it_is(scratch: &Scratch) -> Result<(), StartupError> {
     written.map_err(|error| no_folder(&format!("{} cannot be written ({error})", path.display())))
 }
 
-/// The settings of the demo: those of an empty folder and an empty environment.
-fn settings(scratch: &Scratch, address: SocketAddr) -> Result<Settings, StartupError> {
+/// The settings of the demo: those of an empty folder and an empty environment, and its engine.
+fn settings(
+    args: &DemoArgs,
+    scratch: &Scratch,
+    address: SocketAddr,
+) -> Result<Settings, StartupError> {
     let key = random().map_err(|why| failed(&why))?;
     let variables = [
         ("ADMIN_API_TOKEN", &key[..KEY_CHARS]),
@@ -149,6 +165,9 @@ fn settings(scratch: &Scratch, address: SocketAddr) -> Result<Settings, StartupE
     for (name, value) in variables {
         environment.insert(name.to_owned(), value.to_owned());
     }
+    for (name, value) in args.speech.settle(scratch)? {
+        environment.insert(name.to_owned(), value);
+    }
     let environment = Environment { environment, folder: scratch.path().to_owned() };
     let flags = Flags {
         config: None,
@@ -157,7 +176,10 @@ fn settings(scratch: &Scratch, address: SocketAddr) -> Result<Settings, StartupE
         socket: None,
     };
     let mut settings = Settings::load_to_serve(&flags, &environment)?;
-    settings.config.bots.demo_meeting = DemoMeeting::Long;
+    settings.config.bots.demo_meeting = match args.speech.is_wanted() {
+        true => DemoMeeting::Spoken,
+        false => DemoMeeting::Long,
+    };
     Ok(settings)
 }
 
@@ -242,6 +264,10 @@ async fn is_over(settings: &Settings, user_id: i64) -> Result<bool, StartupError
 fn welcome(settings: &Settings, scratch: &Scratch, address: SocketAddr, token: &str) -> String {
     let url = url(&settings.config, address);
     let curl = format!("curl -H 'X-API-Key: {token}' '{url}");
+    let (about, word) = match settings.config.bots.demo_meeting {
+        DemoMeeting::Spoken => (ABOUT_SPEECH, "country"),
+        _ => (ABOUT_MEETING, "morning"),
+    };
     format!(
         "Vomeet demo {version} listens on {url}\n\
          \n  Console    {url}/console/\
@@ -250,11 +276,10 @@ fn welcome(settings: &Settings, scratch: &Scratch, address: SocketAddr, token: &
          \n  Token      {token} of {EMAIL}\
          \n  Folder     {folder}\n\
          \n\
-         A throw-away server with an invented meeting whose transcript grows; when it is over, the\n\
-         next one begins. Sign in to the console with the token to watch it. At a shell:\n\
+         {about}Sign in to the console with the token to watch it. At a shell:\n\
          \n  {curl}/meetings'\
          \n  {curl}/transcripts/google_meet/{MEETING}?format=txt'\
-         \n  {curl}/transcripts/search?q=morning'\n\
+         \n  {curl}/transcripts/search?q={word}'\n\
          \n\
          Ctrl-C stops the demo and removes its folder. A server of your own begins in an empty\n\
          folder with: vomeet init\n\n",

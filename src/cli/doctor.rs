@@ -24,6 +24,13 @@ const CHECK_TIME_MAX: Duration = Duration::from_hours(24);
 /// What others than the owner may not have of the database.
 const OTHERS: u32 = 0o077;
 
+/// What is said of bots that hear and have nobody to write.
+pub(super) const NO_WORDS: &str = "Neither bots.whisper_live_url nor bots.transcription_url is \
+    set, and no engine makes words here: the platform's bots wait for ever without words.";
+/// What to do about it.
+pub(super) const NO_WORDS_ADVICE: &str =
+    "Set the one that your bots use, or an engine, if they do not transcribe by themselves.";
+
 /// Arguments of `doctor`.
 #[derive(Args)]
 pub(super) struct DoctorArgs {
@@ -66,6 +73,9 @@ pub(super) fn run(args: DoctorArgs) -> Result<(), StartupError> {
 
 fn examine(settings: Settings, deep: bool, report: &mut Report) -> Result<(), StartupError> {
     report.database = shown(&settings.config.database);
+    if settings.config.has_bots_without_words() {
+        report.add("bots_without_words", Severity::Note, NO_WORDS, NO_WORDS_ADVICE);
+    }
     look_at_file(&settings.config.database, report);
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = built.map_err(|error| {

@@ -2,8 +2,9 @@
 
 use crate::cli::client::{Client, Target};
 use crate::cli::output::Output;
-use crate::cli::resolve;
-use crate::cli::table::Column;
+use crate::cli::print::say;
+use crate::cli::resolve::{self, rows};
+use crate::cli::table::{Column, table};
 use crate::exit::StartupError;
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -36,6 +37,21 @@ const FIELDS: &[Column] = &[
     ("Segments", "/transcription_stats/total_transcriptions"),
 ];
 
+const EXPLAINED: &[Column] = &[
+    ("Meeting", "/meeting_id"),
+    ("Status", "/status"),
+    ("What is wrong", "/sentence"),
+    ("What to do", "/what_to_do"),
+    ("Windows", "/windows"),
+    ("Withheld", "/withheld"),
+    ("Last error of an engine", "/engine_errors/0/error"),
+    ("Segments", "/words/segments"),
+    ("Names", "/names"),
+    ("Webhook events", "/webhooks"),
+    ("Webhook error", "/webhook_error"),
+];
+const HAPPENED: &[Column] = &[("AT", "/at"), ("WHAT", "/what"), ("BY", "/source")];
+
 /// Commands for meetings.
 #[derive(Subcommand)]
 pub(super) enum MeetingsCommand {
@@ -43,6 +59,8 @@ pub(super) enum MeetingsCommand {
     List(List),
     /// Show a meeting: status, times, reason of its end, number of segments
     Show(Which),
+    /// Explain a meeting: what happened, why words are missing, what to do
+    Explain(Which),
     /// Stop the bot of a meeting
     Stop(Which),
 }
@@ -87,6 +105,10 @@ pub(super) async fn run(
             let response = client.get(target).await?;
             output.one(&response, FIELDS)
         }
+        MeetingsCommand::Explain(which) => {
+            let id = resolve::meeting(client, &which.meeting).await?;
+            explain(client, output, &id).await
+        }
         MeetingsCommand::Stop(which) => {
             let id = resolve::meeting(client, &which.meeting).await?;
             let target = Target::path(["admin", "meetings", &id, "stop"]);
@@ -94,6 +116,18 @@ pub(super) async fn run(
             output.done(&response, &format!("The bot of meeting {id} is stopping."))
         }
     }
+}
+
+/// Prints what is wrong, what to do, and what happened in order.
+async fn explain(client: &mut Client, output: Output, id: &str) -> Result<(), StartupError> {
+    let target = Target::path(["admin", "meetings", id, "explain"]);
+    let response = client.get(target).await?;
+    output.one(&response, EXPLAINED)?;
+    if output == Output::Json {
+        return Ok(());
+    }
+    let explained = response.json()?;
+    say(format_args!("\n{}", table(HAPPENED, rows(&explained["events"]))))
 }
 
 async fn list(client: &mut Client, output: Output, list: List) -> Result<(), StartupError> {

@@ -1,20 +1,29 @@
 //! The commands. Only here and in [`crate::config`] are arguments, environment and files read.
 
 mod admin_key;
+mod any_token;
 mod audit;
 mod backup;
 mod backup_drill;
+mod backup_fetch;
 mod client;
 mod compact;
 mod config;
 mod confirm;
 mod demo;
+mod demo_speech;
 mod doctor;
 mod doctor_report;
+mod door;
 mod health;
+mod identity;
+mod import;
 mod init;
 mod journal;
+mod listening;
 mod manual;
+mod mcp;
+mod mcp_server;
 mod meetings;
 mod open;
 mod output;
@@ -33,23 +42,30 @@ mod serve;
 mod service;
 mod starting;
 mod status;
+mod stopping;
 mod systemd;
 mod table;
 mod token;
 mod token_hash;
+mod transcribe;
+mod transcribe_as;
 mod upgrade;
 mod usage;
 mod user;
+mod whisper_child;
 
 use crate::config::{Environment, Flags, Settings, Source};
 use crate::exit::StartupError;
+use crate::features::LONG_VERSION;
 use crate::store::resolve as resolve_link;
 use admin_key::AdminKeyCommand;
+use any_token::AnyTokenCommand;
 use audit::AuditCommand;
 use backup::BackupArgs;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use demo::DemoArgs;
+use import::ImportArgs;
 use init::InitArgs;
 use meetings::MeetingsCommand;
 use open::OpenArgs;
@@ -61,13 +77,13 @@ use scan::ScanArgs;
 use service::ServiceCommand;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use token::TokenCommand;
 use usage::Usage;
 use user::UserCommand;
+use whisper_child::WhisperChildArgs;
 
 /// A self-hosted meeting-bot and transcription API in one binary and one file
 #[derive(Parser)]
-#[command(name = "vomeet", version)]
+#[command(name = "vomeet", version, long_version = LONG_VERSION.as_str())]
 #[command(args_conflicts_with_subcommands = true, after_long_help = manual::exit_codes())]
 struct Cli {
     #[command(subcommand)]
@@ -114,14 +130,23 @@ enum Command {
     Open(OpenArgs),
     /// Put a backup in the place of the database, and keep the old file; no server may run
     Restore(RestoreArgs),
+    /// Move in: make a database of the dump of another installation; exit code 40 for remarks
+    Import(ImportArgs),
     /// Upgrade the database of an older version, and keep the old file; --check changes nothing
     Upgrade(upgrade::UpgradeArgs),
     /// Give free pages of the database back to the disk, also while it is served
     Compact(compact::CompactArgs),
+    /// Make words of a recording, and print them; the recording becomes a meeting
+    Transcribe(transcribe::TranscribeArgs),
     /// Usage by day, user or token; no key is needed
     Usage(UsageArgs),
+    /// Offer a server's tools to a client of the Model Context Protocol that starts programs
+    Mcp(mcp::McpArgs),
     /// Find tokens in files, or in a report of gitleaks or trufflehog; exit code 32 if there is one
     Scan(ScanArgs),
+    /// Be a process of the engine inside; the server starts it
+    #[command(hide = true)]
+    WhisperChild(WhisperChildArgs),
     /// Print the completion script of a shell
     Completions {
         /// Which shell
@@ -138,14 +163,6 @@ struct Administration<C: Subcommand> {
     place: Place,
     #[command(subcommand)]
     command: C,
-}
-
-#[derive(Subcommand)]
-enum AnyTokenCommand {
-    #[command(flatten)]
-    Stored(TokenCommand),
-    /// Print the hash of a token, as `tokens` of `[[users]]` in vomeet.toml takes it
-    Hash(token_hash::HashArgs),
 }
 
 #[derive(Args)]
@@ -278,6 +295,12 @@ impl Place {
         let Self { config, database, socket, .. } = self;
         FlagArgs { config, listen: None, database, socket }.load_for_command()
     }
+
+    /// The same, with the keys of the store of backups.
+    fn load_to_fetch(self) -> Result<Settings, StartupError> {
+        let Self { config, database, socket, .. } = self;
+        FlagArgs { config, listen: None, database, socket }.load_near(Settings::load_to_fetch)
+    }
 }
 
 /// Runs the command that the arguments name.
@@ -318,15 +341,7 @@ impl Command {
                 };
                 with_client(place, missing, async |client| user::run(client, output, command).await)
             }
-            Self::Token(Administration { place, command }) => match command {
-                AnyTokenCommand::Hash(args) => token_hash::run(&args),
-                AnyTokenCommand::Stored(command) => {
-                    let output = place.output;
-                    with_client(place, Missing::Refuse, async |client| {
-                        token::run(client, output, command).await
-                    })
-                }
-            },
+            Self::Token(Administration { place, command }) => command.run(place),
             Self::Meetings(Administration { place, command }) => {
                 let output = place.output;
                 with_client(place, Missing::Refuse, async |client| {
@@ -353,15 +368,19 @@ impl Command {
             Self::Backup(args) => backup::run(args),
             Self::Open(args) => open::run(args),
             Self::Restore(args) => restore::run(args),
+            Self::Import(args) => import::run(args),
             Self::Upgrade(args) => upgrade::run(args),
             Self::Compact(args) => compact::run(args),
+            Self::Transcribe(args) => transcribe::run(args),
             Self::Usage(UsageArgs { place, usage }) => {
                 let output = place.output;
                 with_client(place, Missing::Refuse, async |client| {
                     usage::run(client, output, usage).await
                 })
             }
+            Self::Mcp(args) => mcp::run(&args),
             Self::Scan(args) => scan::run(&args),
+            Self::WhisperChild(args) => whisper_child::run(&args),
             Self::Completions { shell } => manual::completions(shell),
             Self::Man(args) => manual::man(&args),
         }

@@ -3,10 +3,11 @@
 use crate::auth::actor;
 use crate::cli::Place;
 use crate::cli::confirm::Consent;
+use crate::cli::identity;
 use crate::cli::output::Output;
 use crate::cli::print::{note, say};
-use crate::cli::progress;
 use crate::cli::reach::{runtime, shown};
+use crate::cli::stopping::Stopping;
 use crate::cli::table::{Column, card};
 use crate::clock::Clock;
 use crate::exit::{Code, StartupError};
@@ -16,7 +17,8 @@ use clap::Args;
 use rustix::fs::Mode;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use tokio::task::spawn_blocking;
+use std::thread::Builder;
+use tokio::sync::oneshot;
 
 const DONE: &[Column] = &[
     ("Database", "/database"),
@@ -30,14 +32,18 @@ const DONE: &[Column] = &[
 const LISTED_MAX: usize = 10;
 
 /// What is applied again, in words.
-const APPLIED: [(&str, &str); 11] = [
+const APPLIED: [(&str, &str); 15] = [
     ("users_erased", "users erased"),
     ("meetings_erased", "meetings erased"),
     ("transcripts_erased", "transcripts erased"),
     ("users_disabled", "users disabled"),
     ("users_limited", "users with fewer bots"),
+    ("plans_changed", "planned bots that were moved, cancelled or sent"),
     ("webhooks_changed", "users with another webhook"),
+    ("webhooks_deleted", "further webhooks deleted"),
+    ("webhooks_updated", "further webhooks changed"),
     ("tokens_revoked", "tokens revoked or rotated"),
+    ("shares_revoked", "share links revoked"),
     ("tokens_restricted", "tokens disabled, ended sooner or limited"),
     ("admin_keys_revoked", "admin keys revoked"),
     ("admin_keys_rotated", "admin keys rotated or ended"),
@@ -51,6 +57,9 @@ pub(super) struct RestoreArgs {
     pub place: Place,
     /// The backup
     backup: PathBuf,
+    /// The file of the private key of an encrypted backup (mode 0600)
+    #[arg(long, value_name = "KEY")]
+    identity: Option<PathBuf>,
     /// Read this file too for what is newer than the backup, beside the database; may be repeated,
     /// and the newest file has the last word
     #[arg(long, value_name = "FILE")]
@@ -65,7 +74,8 @@ pub(super) struct RestoreArgs {
 
 /// Runs the command.
 pub(super) fn run(args: RestoreArgs) -> Result<(), StartupError> {
-    let RestoreArgs { place, backup, since, without_old_file, consent } = args;
+    let RestoreArgs { place, backup, identity, since, without_old_file, consent } = args;
+    let identity = identity::read(identity.as_deref())?;
     let output = place.output;
     let settings = place.load()?;
     rustix::process::umask(Mode::from_bits_truncate(0o077));
@@ -74,33 +84,46 @@ pub(super) fn run(args: RestoreArgs) -> Result<(), StartupError> {
     let actor = actor.map_err(|error| failed(&error))?;
     let database = settings.config.database;
     let question = format!("Put {} in the place of {}?", shown(&backup), shown(&database));
-    let wanted = Wanted { database, backup, since, without_old_file, actor };
     runtime()?.block_on(async {
-        let begun = progress::shown(blocking(move || Restore::begin(wanted))).await?;
+        let mut stopping = Stopping::new()?;
+        let stop = stopping.stop();
+        let wanted = Wanted { database, backup, identity, since, without_old_file, actor, stop };
+        let begun = stopping.blocking(move || Restore::begin(wanted)).await?;
         // Before the work that it takes to know more.
         consent.require_answer(&question)?;
         let as_of = begun.as_of();
-        let prepared = progress::shown(async {
-            let prepared = blocking(move || begun.prepare()).await?;
-            prepared.scrub().await?;
-            Ok(prepared)
-        });
-        let prepared = prepared.await?;
+        let prepared = stopping.blocking(move || begun.prepare()).await?;
+        stopping.work(prepared.scrub()).await?;
         note(&format!("The backup is good, and as of {}.", age(as_of)));
         for line in lines(&prepared.plan) {
             note(&line);
         }
-        consent.ask(&question)?;
-        let plan = progress::shown(blocking(move || prepared.finish())).await?;
+        ask(consent, question, &mut stopping).await?;
+        let plan = stopping.blocking(move || prepared.finish()).await?;
         note("The backup is restored. Start the server, and look at `vomeet audit list`.");
         print(output, &plan)
     })
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StartupError> + Send + 'static,
-) -> Result<T, StartupError> {
-    spawn_blocking(work).await.map_err(|error| failed(&error))?
+/// Asks, unless `--yes` was given, until there is an answer or a signal.
+async fn ask(
+    consent: Consent,
+    question: String,
+    stopping: &mut Stopping,
+) -> Result<(), StartupError> {
+    // Nobody waits for this thread: a terminal that is read cannot be left.
+    let (told, answer) = oneshot::channel();
+    let thread = Builder::new().spawn(move || {
+        let _ = told.send(consent.ask(&question));
+    });
+    thread.map_err(|error| failed(&error))?;
+    tokio::select! {
+        answer = answer => answer.map_err(|error| failed(&error))?,
+        () = stopping.stopped() => {
+            let message = "The restore was stopped; nothing was changed.";
+            Err(StartupError::new(Code::Unavailable, message))
+        }
+    }
 }
 
 fn failed(error: &dyn std::fmt::Display) -> StartupError {

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::cli::journal;
+use crate::cli::listening::{listen_for_monitoring, listen_for_redis};
 use crate::cli::print::say;
 use crate::cli::reach::shown;
 use crate::cli::starting::upgrade_first;
@@ -21,7 +22,6 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -71,6 +71,7 @@ async fn serve(mut settings: Settings, read: Read) -> Result<(), StartupError> {
     };
     let listener = listen(wanted).map_err(cannot)?;
     let monitoring = listen_for_monitoring(&settings.config)?;
+    let redis = listen_for_redis(&mut settings.config)?;
     let address = listener.local_addr().map_err(cannot)?;
     let cannot_wait = |error: std::io::Error| {
         StartupError::new(Code::Config, format!("Cannot wait for signals: {error}."))
@@ -98,9 +99,22 @@ async fn serve(mut settings: Settings, read: Read) -> Result<(), StartupError> {
         tokio::spawn(systemd.keep_watchdog(Arc::clone(&app.store)));
     }
     warn_of_weak_key(&settings);
+    if settings.config.backup.is_uploaded_in_the_open() {
+        log::warn!(
+            "backup.s3_endpoint is http:// and not of this machine: whoever is on the way reads the \
+             names of backups, and those that are not encrypted; take https://"
+        );
+    }
+    if settings.config.has_bots_without_words() {
+        log::warn!(
+            "neither bots.whisper_live_url nor bots.transcription_url is set, and no engine makes \
+             words here: the platform's bots wait for ever without words; set the one that your \
+             bots use, or an engine, if they do not transcribe by themselves"
+        );
+    }
     let reloader = Reloader::new(settings, read, fit_to_sockets);
     tokio::spawn(reload_forever(hang_up, Arc::clone(&app), reloader));
-    server::run(app, Listeners { network: listener, admin, monitoring }, stop).await
+    server::run(app, Listeners { network: listener, admin, monitoring, redis }, stop).await
 }
 
 fn warn_of_weak_key(settings: &Settings) {
@@ -115,23 +129,6 @@ fn warn_of_weak_key(settings: &Settings) {
                 "this system does not say whose a connection is: the weak admin key is accepted \
                  from every user of this machine"
             );
-        }
-    }
-}
-
-/// Listens on the address for monitoring, if there is one.
-fn listen_for_monitoring(config: &Config) -> Result<Option<TcpListener>, StartupError> {
-    let Some(wanted) = config.metrics_listen else { return Ok(None) };
-    match listen(wanted).and_then(|listener| Ok((listener.local_addr()?, listener))) {
-        Ok((address, listener)) => {
-            log::info!("metrics and health on http://{address}");
-            Ok(Some(listener))
-        }
-        Err(error) => {
-            let message = format!(
-                "Cannot listen on {wanted} for metrics ({error}); choose another metrics_listen."
-            );
-            Err(StartupError::new(Code::Listen, message))
         }
     }
 }
@@ -154,7 +151,8 @@ pub(super) fn run_at_rest(settings: Settings) -> Result<(), StartupError> {
             let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
             let _ = at_end.send(());
         });
-        server::run_at_rest(app, Listeners { network, admin, monitoring: None }, async {
+        let listeners = Listeners { network, admin, monitoring: None, redis: None };
+        server::run_at_rest(app, listeners, async {
             let _ = end.await;
         })
         .await

@@ -48,6 +48,7 @@ pub(super) async fn upgrade_first(
         () = serve_monitoring(&transport, monitoring) => upgrade.await,
         () = shutdown => {
             stop.set();
+            log::info!("the upgrade stops");
             upgrade.await
         }
     };

@@ -53,6 +53,8 @@ const FIELDS: &[Column] = &[
     ("Read-only", "/scope/read_only"),
     ("Platforms", "/scope/platforms"),
     ("Meeting", "/scope/meeting"),
+    ("Transcribes", "/scope/transcribe"),
+    ("Transcribes only", "/scope/transcribe_only"),
 ];
 const EXPLAINED: &[Column] = &[
     ("Code", "/code"),
@@ -118,6 +120,12 @@ pub(super) struct Create {
     /// It works for this meeting only, such as google_meet/abc-defg-hij
     #[arg(long, value_parser = platform_and_id)]
     meeting: Option<(String, String)>,
+    /// It may have sound transcribed, although it is limited in other ways
+    #[arg(long)]
+    transcribe: bool,
+    /// It may have sound transcribed, and do nothing else
+    #[arg(long)]
+    transcribe_only: bool,
 }
 
 /// Filters of `list`.
@@ -208,6 +216,12 @@ async fn create(client: &mut Client, output: Output, new: Create) -> Result<(), 
     }
     if let Some((platform, id)) = new.meeting {
         body["meeting"] = json!({ "platform": platform, "native_meeting_id": id });
+    }
+    if new.transcribe {
+        body["transcribe"] = Value::Bool(true);
+    }
+    if new.transcribe_only {
+        body["transcribe_only"] = Value::Bool(true);
     }
     let target = Target::path(["admin", "users", &resolve::id(&user), "tokens"]);
     let response = client.send(Method::POST, target, Some(body)).await?;

@@ -17,6 +17,7 @@ const COLUMNS: &[Column] = &[
     ("BOTS", "/bots"),
     ("BOT MINUTES", "/bot_minutes"),
     ("TRANSCRIPT MINUTES", "/transcript_minutes"),
+    ("SOUND MINUTES", "/sound_minutes"),
 ];
 
 /// Filters of `usage`.

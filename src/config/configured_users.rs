@@ -1,4 +1,4 @@
-//! `[[users]]`: the one list of tables among the settings.
+//! `[[users]]`: the first of the lists of tables among the settings.
 
 use crate::config::values::number_within;
 use crate::domain::configured::{ConfiguredToken, ConfiguredUser};

@@ -1,6 +1,7 @@
 //! Settings that are sound each by itself and not together: a server would start and not do what
 //! they say.
 
+use crate::config::redis::RedisListen;
 use crate::config::runner_kind::RunnerKind;
 use crate::config::settings::{Config, Retention};
 
@@ -11,6 +12,10 @@ impl Config {
         found.extend(self.runner_fault());
         found.extend(self.callback_fault());
         found.extend(self.metrics_fault());
+        found.extend(self.backup.s3_faults());
+        found.extend(self.redis_faults());
+        found.extend(self.transcription_faults());
+        found.extend(self.leave_fault());
         found.extend(self.tls_fault());
         found.extend(self.tls_callback_fault());
         found
@@ -27,6 +32,25 @@ impl Config {
         Some(format!(
             "bots.runner is {}, and {lacks} is empty: no bot could be started; set it.",
             bots.runner.name()
+        ))
+    }
+
+    /// A bot that would count as gone before it is killed. Without the Redis endpoint none is told
+    /// to leave, and none is waited for.
+    fn leave_fault(&self) -> Option<String> {
+        let bots = &self.bots;
+        let has_own_bots = matches!(bots.runner, RunnerKind::Process | RunnerKind::Docker);
+        let has_endpoint = bots.redis.url.is_empty() && bots.redis.listen != RedisListen::Off;
+        let leave = bots.leave_time.as_secs();
+        let grace = bots.grace.as_secs();
+        let stopping = bots.state_timeouts.stopping.as_secs();
+        if !has_own_bots || !has_endpoint || leave + grace < stopping {
+            return None;
+        }
+        Some(format!(
+            "bots.leave_seconds is {leave} and bots.grace_seconds is {grace}, and a bot that stops \
+             counts as gone after {stopping} s (bots.stopping_seconds_max), before it is killed; \
+             let the last be longer than the others together."
         ))
     }
 

@@ -1,6 +1,7 @@
 //! The settings in force as administrators see them: each with its value and its source, and no
 //! secret.
 
+use crate::config::engines::ConfiguredEngine;
 use crate::config::key::{Key, parse_value};
 use crate::config::source::Source;
 use serde::Serialize;
@@ -21,6 +22,31 @@ pub struct InForce {
     /// Every setting, in the order of `vomeet.toml`.
     #[schema(value_type = Vec<SettingInForce>)]
     settings: Arc<[SettingInForce]>,
+    /// The engines of `[[transcription.engines]]`, in the order in which they are tried.
+    #[schema(value_type = Vec<EngineInForce>)]
+    transcription_engines: Arc<[EngineInForce]>,
+}
+
+/// An engine that makes words of sound. Its key is not shown.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct EngineInForce {
+    /// Its name.
+    #[schema(example = "office")]
+    name: String,
+    /// The address of its API.
+    #[schema(example = "http://127.0.0.1:8000/v1")]
+    url: String,
+    /// The file of its key; null where it has none.
+    #[schema(required)]
+    key_file: Option<String>,
+    /// The name of the model that it is asked for.
+    #[schema(example = "whisper-1")]
+    model: String,
+    /// Longest sound that it is asked to hear, in seconds; null is any.
+    #[schema(required)]
+    seconds_max: Option<u32>,
+    /// Most requests to it at once.
+    concurrent_max: usize,
 }
 
 /// A setting.
@@ -49,13 +75,33 @@ pub(super) struct SettingInForce {
 
 impl InForce {
     /// Each key with its value and its source.
-    pub(crate) fn new(keys: &[Key], values: &[(Value, Source)], file: Option<&Path>) -> Self {
+    pub(crate) fn new(
+        keys: &[Key],
+        values: &[(Value, Source)],
+        file: Option<&Path>,
+        engines: &[ConfiguredEngine],
+    ) -> Self {
         let mut settings = Vec::new();
         for (key, (value, source)) in keys.iter().zip(values) {
             settings.push(SettingInForce::new(key, value, source));
         }
         let file = file.map(|file| file.display().to_string());
-        Self { file, settings: settings.into() }
+        let engines: Vec<EngineInForce> = engines.iter().map(EngineInForce::new).collect();
+        Self { file, settings: settings.into(), transcription_engines: engines.into() }
+    }
+}
+
+impl EngineInForce {
+    fn new(engine: &ConfiguredEngine) -> Self {
+        let key_file = engine.key_file.as_ref().map(|path| path.display().to_string());
+        Self {
+            name: engine.name.clone(),
+            url: engine.url.to_string(),
+            key_file,
+            model: engine.model.clone(),
+            seconds_max: engine.seconds_max,
+            concurrent_max: engine.concurrent_max,
+        }
     }
 }
 

@@ -151,7 +151,7 @@ macro_rules! settings {
 
         impl $Struct {
             /// Its settings, in the order of `vomeet.toml`.
-            fn keys() -> Vec<Key> {
+            pub(in crate::config) fn keys() -> Vec<Key> {
                 #[allow(unused_mut, reason = "a section without groups")]
                 let mut keys = vec![
                     $(
@@ -169,7 +169,7 @@ macro_rules! settings {
             }
 
             /// Takes the values of its settings, in the same order.
-            fn read(values: &mut Values<'_>) -> Result<Self, StartupError> {
+            pub(in crate::config) fn read(values: &mut Values<'_>) -> Result<Self, StartupError> {
                 Ok(Self {
                     $( $field: values.next($parser)?, )*
                     $($( $group: $Group::read(values)?, )*)?

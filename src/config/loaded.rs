@@ -1,11 +1,15 @@
 //! The settings in force: found in all sources, parsed and checked.
 
 use crate::config::configured_users;
+use crate::config::engines;
 use crate::config::in_force::InForce;
 use crate::config::metrics_token;
+use crate::config::redis_checks::read_password;
+use crate::config::s3_keys;
 use crate::config::settings::{Config, Http, KEYS};
 use crate::config::source::Source;
 use crate::config::sources::{Environment, Flags, Found, find, invalid, without_mark};
+use crate::config::transcription_checks::read_token;
 use crate::exit::StartupError;
 use crate::logging;
 use std::collections::HashMap;
@@ -42,7 +46,20 @@ impl Settings {
         faults.extend(unknown_variables);
         faults.extend(settings.config.contradictions());
         faults.extend(metrics_token::read(&mut settings.config, &around.folder).err());
+        faults.extend(s3_keys::read_keys(&mut settings.config.backup, around).err());
+        faults.extend(read_password(&mut settings.config, &around.folder).err());
+        faults.extend(read_token(&mut settings.config, &around.folder).err());
+        let transcription = &mut settings.config.transcription;
+        faults.extend(engines::read_keys(&mut transcription.engines, &around.folder));
+        faults.extend(engines::model_fault(transcription.whisper_model.as_deref(), &around.folder));
         all_sound(settings, &faults)
+    }
+
+    /// The settings of a command that reads from the store of backups, with its keys.
+    pub(crate) fn load_to_fetch(flags: &Flags, around: &Environment) -> Result<Self, StartupError> {
+        let mut settings = Self::load(flags, around)?;
+        s3_keys::read_keys(&mut settings.config.backup, around).map_err(invalid)?;
+        Ok(settings)
     }
 
     /// The settings to look at a database with: defaults for those that are wrong, unless they say
@@ -69,13 +86,20 @@ impl Settings {
         flags: &Flags,
         around: &Environment,
     ) -> Result<(Self, Vec<String>, Vec<String>), StartupError> {
-        let Found { values, users, file, unknown_names, unknown_variables } = find(flags, around)?;
+        let Found { values, users, engines, file, unknown_names, unknown_variables } =
+            find(flags, around)?;
         let (mut config, wrong_values) = Config::from_values(&values)?;
         let mut faults = unknown_names;
         faults.extend(wrong_values);
         if let Some(users) = users {
             match configured_users::read(&users) {
                 Ok(users) => config.users = users,
+                Err(why) => faults.push(format!("{}, {why}; correct it.", file.display())),
+            }
+        }
+        if let Some(engines) = engines {
+            match engines::read(&engines) {
+                Ok(engines) => config.transcription.engines = engines,
                 Err(why) => faults.push(format!("{}, {why}; correct it.", file.display())),
             }
         }
@@ -124,7 +148,8 @@ impl Settings {
                 *source = of_file.clone();
             }
         }
-        InForce::new(&KEYS, &values, self.file.as_deref())
+        let engines = &self.config.transcription.engines;
+        InForce::new(&KEYS, &values, self.file.as_deref(), engines)
     }
 
     /// Reads the admin key from `admin_api_token_file`, unless a stronger source gives the key

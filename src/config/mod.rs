@@ -1,10 +1,14 @@
 //! Settings: one row each in the table of `settings.rs`, and where each value came from.
 
 mod admin_key;
+mod backup;
+mod bot_runners;
 mod bot_targets;
+mod bot_transcription;
 mod configured_users;
 mod contradictions;
 mod cors;
+mod engines;
 mod guessable;
 mod hosts;
 mod in_force;
@@ -14,23 +18,37 @@ mod loaded;
 mod log_format;
 mod metrics_token;
 pub(crate) mod new_file;
+mod recipient;
+mod redis;
+mod redis_checks;
 mod reload;
 mod runner_kind;
+mod s3_endpoint;
+mod s3_keys;
+mod secret_file;
 mod settings;
 mod source;
 mod sources;
 mod tls_files;
+mod transcription;
+mod transcription_checks;
 mod values;
 
 pub(crate) use admin_key::ConfiguredKey;
+pub(crate) use backup::Backup;
+pub(crate) use bot_runners::{DockerBots, ProcessBots};
 #[cfg(test)]
 pub(crate) use cors::Cors;
+pub(crate) use engines::{ConfiguredEngine, read_engine};
 pub use in_force::InForce;
 pub use key::Key;
 pub use loaded::Settings;
+pub(crate) use redis::reachable;
+pub use redis::{RedisFeeders, RedisListen};
 pub use runner_kind::{DemoMeeting, RunnerKind};
-pub(crate) use settings::{Backup, Config, DockerBots, Health, Http, ProcessBots, Retention};
 pub use settings::{Bots, KEYS, StateTimeouts, Webhooks};
+pub(crate) use settings::{Config, Health, Http, Retention};
 pub use source::Source;
 pub use sources::{Environment, Flags};
 pub use tls_files::TlsFiles;
+pub(crate) use transcription::Transcription as TranscriptionSettings;

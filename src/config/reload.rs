@@ -62,6 +62,14 @@ impl Settings {
         if parts.metrics && is_other_token && !changed.at_once.contains(&of_metrics) {
             changed.at_once.push(of_metrics);
         }
+        let of_store = "backup.s3_credentials_file".to_owned();
+        let is_other_store_key = self.config.backup.s3_keys != found.config.backup.s3_keys;
+        if is_other_store_key && !changed.at_restart.contains(&of_store) {
+            changed.at_restart.push(of_store);
+        }
+        if self.config.transcription.engines != found.config.transcription.engines {
+            changed.at_restart.push("transcription.engines".to_owned());
+        }
         if self.config.users != found.config.users {
             changed.at_once.push("users".to_owned());
         }
@@ -103,7 +111,7 @@ fn is_live(key: &Key, parts: Parts) -> bool {
         "" if key.name == "metrics_token_file" => parts.metrics,
         "" => key.name == "log" || key.name.starts_with("admin_api_token"),
         "http" => key.name != "http.workers",
-        "limits" => true,
+        "limits" | "mcp" => true,
         "tls" => parts.tls,
         _ => false,
     }
@@ -121,6 +129,7 @@ impl Config {
         config.http = found.http;
         config.http.workers = self.http.workers;
         config.limits = found.limits;
+        config.mcp = found.mcp;
         config.users = found.users;
         if parts.tls {
             config.tls = found.tls;

@@ -38,6 +38,8 @@ pub enum DemoMeeting {
     Short,
     /// One of more than two minutes, of `vomeet demo`.
     Long,
+    /// Recorded speech, which an engine hears, of `vomeet demo --speech`.
+    Spoken,
 }
 
 /// Parses the setting.

@@ -1,19 +1,23 @@
 //! The table of settings: one row is one setting, and the order is that of `vomeet.toml`.
-//!
 //! A row is the setting's help, its field, its default as in the file, and its parser with limits
 //! (macro `settings!`). After a row is added, `make snapshots T=config::` writes `vomeet.toml`.
 
+use crate::config::backup::Backup;
+use crate::config::bot_runners::{DockerBots, ProcessBots};
 use crate::config::bot_targets::{hosts, platforms};
+use crate::config::bot_transcription::TranscriptionService;
 use crate::config::cors::{Cors, cors};
 use crate::config::hosts::own_hosts;
 use crate::config::in_force::InForce;
 use crate::config::key::{Key, Values, settings};
 use crate::config::log_format::log_format;
+use crate::config::redis::Redis;
 use crate::config::runner_kind::{DemoMeeting, RunnerKind, runner_kind};
 use crate::config::source::Source;
+use crate::config::transcription::Transcription;
 use crate::config::values::{
-    address, filled, flag, http_url, list, networks, optional_address, optional_path,
-    optional_span, optional_time, pairs, path, seconds_from_zero_to, seconds_up_to, text, whole,
+    address, filled, flag, http_url, networks, optional_address, optional_path, optional_time,
+    path, seconds_from_zero_to, seconds_up_to, text, whole,
 };
 use crate::domain::configured::ConfiguredUser;
 use crate::domain::{Platform, Time};
@@ -29,8 +33,6 @@ use toml::Value;
 /// Every setting, in the order of `vomeet.toml`.
 pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(Config::keys);
 
-/// One minute in seconds.
-const MINUTE: i64 = 60;
 /// One hour in seconds.
 const HOUR: i64 = 3600;
 /// One day in seconds.
@@ -100,8 +102,12 @@ settings! {
         retention: Retention,
         /// Bots.
         bots: Bots,
+        /// Words of sound.
+        transcription: Transcription,
         /// The live feed.
         live: Live,
+        /// The server of the Model Context Protocol.
+        mcp: Mcp,
         /// Webhooks.
         webhooks: Webhooks,
     }
@@ -175,22 +181,6 @@ settings! {
 }
 
 settings! {
-    /// Backups.
-    #[derive(Debug, Clone, Default)]
-    pub struct Backup in "backup" {
-        /// The folder of backups, one of its own for each server; it is created. Empty is none: then
-        /// backups are made by `vomeet backup FILE` alone.
-        folder: Option<PathBuf> = "", optional_path;
-        /// How old the last good backup in the folder is when the next is made, such as "24h" or
-        /// "30m"; empty is no schedule.
-        every: Option<Duration> = "24h", optional_span(MINUTE..=365 * DAY);
-        /// How many good backups the folder keeps; older ones are deleted, but none that is younger
-        /// than this times `every`.
-        keep: usize = 7, whole(1..=100_000);
-    }
-}
-
-settings! {
     /// The health check: what it warns of.
     #[derive(Debug, Clone, Default)]
     pub struct Health in "health" {
@@ -252,8 +242,6 @@ settings! {
         callback_url: String = "", http_url;
         /// `WHISPER_LIVE_URL` in the environment of bots; empty is none.
         whisper_live_url: String = "", text;
-        /// `redisUrl` in the configuration of bots, which only some bots need; empty is none.
-        redis_url: String = "", text;
         /// Platforms that bots are sent to, such as `["google_meet", "zoom", "jitsi", "generic"]`.
         platforms: Vec<Platform> = ["google_meet", "teams"], platforms;
         /// Hosts of Jitsi and of pages of your own that bots may be sent to, such as
@@ -264,10 +252,17 @@ settings! {
         /// Most bots that run at once, those that are leaving too; further ones get 503. 0 is what
         /// fits into 80 % of the memory with the runner docker, and 32 with process.
         running_max: usize = 0, whole(0..=1_000_000);
+        /// From the command `leave` to SIGTERM, in seconds, for a bot that listens to the Redis
+        /// endpoint; any other one gets SIGTERM at once. 0 is at once for all.
+        leave_time: Duration = 30, seconds_from_zero_to(DAY), named("leave_seconds");
         /// From SIGTERM to SIGKILL, in seconds.
         grace: Duration = 10, seconds_up_to(DAY), named("grace_seconds");
     }
     groups {
+        /// The transcription service of bots.
+        transcription: TranscriptionService,
+        /// The Redis endpoint.
+        redis: Redis,
         /// How long a meeting may stay in each state.
         state_timeouts: StateTimeouts,
         /// When a bot leaves by itself.
@@ -280,7 +275,7 @@ settings! {
     others {
         /// From one step of the demo bot to the next; `None` is its own pace. For tests.
         demo_pace: Option<Duration>,
-        /// The meeting that demo bots play; `vomeet demo` chooses the long one.
+        /// The meeting that demo bots play; `vomeet demo` chooses another than the short one.
         demo_meeting: DemoMeeting,
         /// The admin socket, through which the demo bot reports where the server speaks TLS.
         demo_socket: Option<PathBuf>,
@@ -319,48 +314,6 @@ settings! {
 }
 
 settings! {
-    /// Runner process: one process for each bot.
-    #[derive(Debug, Clone, Default)]
-    pub struct ProcessBots in "bots" {
-        /// Runner process: the command and its arguments, such as `["python3", "bot.py"]`.
-        command: Vec<String> = [], list, named("process_command");
-        /// Runner process: the working directory.
-        folder: PathBuf = ".", path, named("process_folder");
-        /// Runner process: additional environment variables, such as `["LANG=C.UTF-8"]`.
-        environment: Vec<String> = [], pairs, named("process_environment");
-        /// Runner process: the folder of the logs, one file for each meeting; it is created.
-        log_folder: PathBuf = "bot-logs", path;
-        /// Runner process: most bytes of log that are kept for each meeting.
-        log_bytes_max: u64 = 1048576, whole(1024..=1024 * MIB);
-    }
-    others {
-        /// The variables of the server's environment that a bot is given too.
-        inherited: Vec<(String, String)>,
-    }
-}
-
-settings! {
-    /// Runner docker: one container for each bot.
-    #[derive(Debug, Clone, Default)]
-    pub struct DockerBots in "bots" {
-        /// Runner docker: the engine's socket; any engine that speaks Docker's API will do.
-        socket: String = "/var/run/docker.sock", filled, named("docker_socket");
-        /// Runner docker: the image of the bot; the engine must have it.
-        image: String = "", text, named("docker_image");
-        /// Runner docker: the network that bots join; empty is the engine's default.
-        network: String = "", text, named("docker_network");
-        /// Runner docker: additional environment variables, such as `["LANG=C.UTF-8"]`.
-        environment: Vec<String> = [], pairs, named("docker_environment");
-        /// Runner docker: additional labels, such as `["team=meetings"]`.
-        labels: Vec<String> = [], pairs, named("docker_labels");
-        /// Runner docker: memory for each bot, in MiB; 0 is no limit.
-        memory_mib: i64 = 2048, whole(0..=MIB), named("docker_memory_mib");
-        /// Runner docker: CPU time for each bot, in percent of one core; 0 is no limit.
-        cpu_percent: i64 = 200, whole(0..=100_000), named("docker_cpu_percent");
-    }
-}
-
-settings! {
     /// The live feed.
     #[derive(Debug, Clone, Default)]
     pub struct Live in "live" {
@@ -370,6 +323,16 @@ settings! {
         sockets_max_user: usize = 1024, whole(1..=1_000_000);
         /// Most messages that wait for a subscriber; one more, and it is closed with 1013.
         queue_max: usize = 256, whole(1..=65_536);
+    }
+}
+
+settings! {
+    /// The server of the Model Context Protocol.
+    #[derive(Debug, Clone, Default)]
+    pub struct Mcp in "mcp" {
+        /// Whether clients of MCP may send and stop bots and change notes, with a token that may;
+        /// words in a transcript can instruct the model to do it: `true` or `false`.
+        allow_actions: bool = false, flag;
     }
 }
 
@@ -395,5 +358,15 @@ impl Config {
         let mut values = Values::new(&KEYS, found);
         let config = Self::read(&mut values)?;
         Ok((config, values.faults))
+    }
+
+    /// The folder of sound: as configured, or beside the database.
+    pub(crate) fn spool_folder(&self) -> PathBuf {
+        if let Some(folder) = &self.transcription.spool_folder {
+            return folder.clone();
+        }
+        let mut path = self.database.clone().into_os_string();
+        path.push(".sound");
+        path.into()
     }
 }

@@ -18,8 +18,9 @@ const LIKENESS_MIN: f64 = 0.7;
 const OTHER_VARIABLES: [&str; 5] =
     ["VOMEET_URL", "VOMEET_API_KEY", "VOMEET_PORT", "VOMEET_BINARY", "VOMEET_TEST_LONG"];
 
-/// The one list of tables in the file; it is no [`Key`], and no other source has it.
+/// The lists of tables in the file; they are no [`Key`], and no other source has them.
 const USERS: &str = "users";
+const ENGINES: &str = "transcription.engines";
 
 /// Stands for a `$` while `.env` is parsed: a code point that is no character and in no text
 /// (Unicode 16, section 23.7).
@@ -75,6 +76,8 @@ pub(crate) struct Found {
     pub(crate) values: Vec<(Value, Source)>,
     /// `[[users]]` of the file.
     pub(crate) users: Option<Value>,
+    /// `[[transcription.engines]]` of the file.
+    pub(crate) engines: Option<Value>,
     /// The path of the configuration file, which may be missing.
     pub(crate) file: PathBuf,
     /// Names in the file that are no settings, in a sentence each.
@@ -89,6 +92,7 @@ pub(crate) fn find(flags: &Flags, around: &Environment) -> Result<Found, Startup
     let mut in_file = read_file(flags, &around.folder, &file)?;
     let dotenv = read_dotenv(&around.folder.join(".env"))?;
     let users = in_file.remove(USERS);
+    let engines = in_file.remove(ENGINES);
     let mut values = Vec::with_capacity(KEYS.len());
     for key in KEYS.iter() {
         let default = parse_value(key.default);
@@ -116,7 +120,8 @@ pub(crate) fn find(flags: &Flags, around: &Environment) -> Result<Found, Startup
         .map(|name| format!("{}: {}", file.display(), proposal(name, |key| &key.name)));
     let mut unknown_variables = unknown_in(&around.environment, "in the environment");
     unknown_variables.extend(unknown_in(&dotenv, "in .env"));
-    Ok(Found { values, users, unknown_names: unknown_names.collect(), unknown_variables, file })
+    let unknown_names = unknown_names.collect();
+    Ok(Found { values, users, engines, file, unknown_names, unknown_variables })
 }
 
 /// The end of a program whose settings cannot be used.

@@ -24,11 +24,14 @@ macro_rules! files {
 
 files![
     "address.js",
+    "alarms.js",
     "api.js",
     "audit.js",
     "chart.js",
+    "correct.js",
     "deliveries.js",
     "dialog.js",
+    "engines.js",
     "format.js",
     "icon.svg",
     "index.html",
@@ -36,15 +39,19 @@ files![
     "live.js",
     "meeting.js",
     "meetings.js",
+    "more-webhooks.js",
     "my-keys.js",
     "my-meetings.js",
+    "my-transcription.js",
     "overview.js",
     "parts.js",
+    "player.js",
     "preact.js",
     "save.js",
     "say.js",
     "search.js",
     "session.js",
+    "shares.js",
     "sign-in.js",
     "spoken.js",
     "start.js",
@@ -60,6 +67,7 @@ files![
     "user.js",
     "users.js",
     "webhooks.js",
+    "words.js",
 ];
 
 /// The file with this name.

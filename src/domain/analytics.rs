@@ -219,8 +219,10 @@ impl Performance {
             (MeetingStatus::Joining, MeetingStatus::AwaitingAdmission, MeetingStatus::Active);
         let seen = first(&[joining, waiting, active]);
         let door = first(&[waiting, active]);
+        // A bot that was planned was asked for at its time.
+        let requested_at = first(&[MeetingStatus::Requested]).unwrap_or(meeting.created_at);
         let metrics = Self {
-            join_time: between(Some(meeting.created_at), door),
+            join_time: between(Some(requested_at), door),
             admission_time: between(first(&[waiting]), first(&[active])),
             total_duration: between(meeting.start_time, meeting.end_time),
             bot_uptime: between(seen, meeting.end_time),

@@ -1,7 +1,7 @@
 //! The audit log of administrative changes: who did what, and how its entries are bound to each
 //! other.
 
-use crate::domain::id::{AdminKeyId, DeliveryId, MeetingId, TokenId, UserId};
+use crate::domain::id::{AdminKeyId, DeliveryId, MeetingId, ShareId, TokenId, UserId, WebhookId};
 use crate::domain::string_enum::string_enum;
 use crate::domain::time::Time;
 use serde::{Deserialize, Serialize};
@@ -44,12 +44,24 @@ string_enum!(
         SettingsReload = "settings.reload",
         /// A webhook event was sent once more by an administrator.
         WebhookResend = "webhook.resend",
+        /// The words of a segment were corrected, or a correction was taken back.
+        TranscriptCorrect = "transcript.correct",
+        /// A speaker was given another name in a meeting, or their own one back.
+        SpeakerRename = "speaker.rename",
+        /// A share link was made.
+        ShareCreate = "share.create",
+        /// A share link was revoked.
+        ShareRevoke = "share.revoke",
+        /// A webhook was deleted by an administrator.
+        WebhookDelete = "webhook.delete",
         /// The oldest entries were deleted.
         AuditPrune = "audit.prune",
         /// A backup of the database was begun.
         DatabaseBackup = "database.backup",
         /// The database was restored from a backup.
         DatabaseRestore = "database.restore",
+        /// Users, keys and meetings of another installation were imported.
+        DatabaseImport = "database.import",
     }
 );
 
@@ -93,6 +105,10 @@ pub enum Subject {
     Settings,
     /// A webhook event.
     Delivery(DeliveryId),
+    /// A share link.
+    Share(ShareId),
+    /// A webhook.
+    Webhook(WebhookId),
     /// The audit log itself.
     Audit,
     /// The whole database.
@@ -109,6 +125,8 @@ impl Subject {
             Self::Meeting(id) => ("meeting", Some(id.0)),
             Self::Settings => ("settings", None),
             Self::Delivery(id) => ("delivery", Some(id.0)),
+            Self::Share(id) => ("share", Some(id.0)),
+            Self::Webhook(id) => ("webhook", Some(id.0)),
             Self::Audit => ("audit", None),
             Self::Database => ("database", None),
         }

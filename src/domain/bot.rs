@@ -3,7 +3,6 @@
 use crate::domain::data::{DATA_LEVELS_MAX, levels};
 use crate::domain::field::{Field, Invalid, Raw};
 use crate::domain::id::MeetingId;
-use crate::domain::language::Language;
 use crate::domain::link::with_passcode;
 use crate::domain::meeting::Platform;
 use crate::domain::native_id::Passcode;
@@ -102,58 +101,6 @@ impl Printed {
             }
         }
     }
-}
-
-/// What a bot finds in `BOT_CONFIG`, as one JSON object; what is null is absent.
-#[derive(Debug, Serialize)]
-pub struct BotConfig<'a> {
-    /// Which meeting.
-    pub meeting_id: MeetingId,
-    /// Where it is held.
-    pub platform: &'a str,
-    /// The address to open.
-    #[serde(rename = "meetingUrl")]
-    pub meeting_url: &'a str,
-    /// What to call itself.
-    #[serde(rename = "botName")]
-    pub bot_name: &'a str,
-    /// The secret of this one meeting.
-    pub token: &'a str,
-    /// The platform's id of the meeting.
-    #[serde(rename = "nativeMeetingId")]
-    pub native_meeting_id: &'a str,
-    /// The name of the session, and the bot's credential on the callbacks.
-    #[serde(rename = "connectionId")]
-    pub connection_id: &'a str,
-    /// What is spoken.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub language: Option<Language>,
-    /// What to make of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub task: Option<Task>,
-    /// A Redis, for bots that want one.
-    #[serde(rename = "redisUrl", skip_serializing_if = "Option::is_none")]
-    pub redis_url: Option<&'a str>,
-    /// What runs it is called so.
-    pub container_name: &'a str,
-    /// When to leave by itself.
-    #[serde(rename = "automaticLeave")]
-    pub automatic_leave: AutomaticLeave,
-    /// Where to report the end; the other callbacks are beside it.
-    #[serde(rename = "botManagerCallbackUrl")]
-    pub callback_url: &'a str,
-}
-
-/// When a bot leaves by itself; in milliseconds.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AutomaticLeave {
-    /// Nobody lets it in.
-    pub waiting_room_timeout: u64,
-    /// Nobody comes.
-    pub no_one_joined_timeout: u64,
-    /// Everybody has left.
-    pub everyone_left_timeout: u64,
 }
 
 impl Platform {

@@ -2,14 +2,16 @@
 
 use crate::domain::data::Data;
 use crate::domain::day::Day;
-use crate::domain::id::TokenId;
+use crate::domain::id::{TokenId, WebhookId};
 use crate::domain::meeting::Meeting;
 use crate::domain::segment::Segment;
+use crate::domain::share::Share;
 use crate::domain::time::Time;
 use crate::domain::token::{Hint, TokenTerms};
 use crate::domain::usage::Shown;
 use crate::domain::user::User;
-use crate::domain::webhook::Delivery;
+use crate::domain::webhook::{Delivery, WebhookEvent};
+use crate::domain::withheld::Withheld;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -20,14 +22,20 @@ pub(crate) struct PersonalData {
     pub exported_at: Time,
     /// The user.
     pub user: User,
-    /// Where their events go.
+    /// Where their events go, by `PUT /user/webhook`.
     pub webhook: ExportedWebhook,
+    /// All places where their events go.
+    pub webhooks: Vec<ExportedEndpoint>,
+    /// Their own engine and vocabulary for words of sound.
+    pub transcription: ExportedTranscription,
     /// Their tokens without the secrets, oldest first.
     pub tokens: Vec<ExportedToken>,
     /// Their meetings, oldest first.
     pub meetings: Vec<ExportedMeeting>,
     /// The events of their meetings, oldest first.
     pub deliveries: Vec<ExportedDelivery>,
+    /// Their share links without the links themselves, oldest first.
+    pub shares: Vec<Share>,
     /// What they used, by day and token.
     pub usage: Vec<ExportedUsage>,
     /// What administrators did about them, oldest first.
@@ -44,6 +52,38 @@ pub struct ExportedWebhook {
     pub url: Option<String>,
     /// Whether what is posted there is signed.
     pub is_signed: bool,
+}
+
+/// A webhook without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExportedEndpoint {
+    /// The webhook's id; 0 is that of `PUT /user/webhook`.
+    pub id: WebhookId,
+    /// The address.
+    #[schema(required)]
+    pub url: Option<String>,
+    /// Which events go there.
+    pub events: Vec<WebhookEvent>,
+    /// Whether what is posted there is signed.
+    pub is_signed: bool,
+    /// When it was made; not known of the one of `PUT /user/webhook`.
+    #[schema(required)]
+    pub created_at: Option<Time>,
+}
+
+/// What a user has set for the words of their sound.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExportedTranscription {
+    /// Where their own engine is asked.
+    #[schema(required)]
+    pub engine_url: Option<String>,
+    /// The model that it is asked for.
+    #[schema(required)]
+    pub model: Option<String>,
+    /// Whether it is asked with a key.
+    pub has_key: bool,
+    /// Names and terms that engines are told.
+    pub vocabulary: Vec<String>,
 }
 
 /// A token without its secret.
@@ -78,10 +118,24 @@ pub struct ExportedMeeting {
     /// Its bot.
     #[schema(required)]
     pub session: Option<ExportedSession>,
+    /// The names that its speakers were given, by those that they came with.
+    pub renamed_speakers: Vec<ExportedName>,
     /// What was said, by the time on the clock.
     pub segments: Vec<Segment>,
+    /// What an engine heard and is not believed, by its time.
+    pub withheld: Vec<Withheld>,
     /// Who began and ended to speak, by stream.
     pub speaker_events: Vec<ExportedSpeakerEvent>,
+}
+
+/// A name that a speaker was given.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExportedName {
+    /// The name that came; null for segments that came without one.
+    #[schema(required)]
+    pub speaker: Option<String>,
+    /// The name that is shown.
+    pub name: String,
 }
 
 /// A participant began or ended to speak.

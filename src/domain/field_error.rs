@@ -33,6 +33,23 @@ impl FieldError {
     pub fn new(loc: Vec<LocStep>, input: SentValue, invalid: Invalid) -> Self {
         Self { kind: invalid.kind, loc, msg: invalid.msg, input, ctx: invalid.ctx }
     }
+
+    /// The name of the field; `None` where it is the body as a whole.
+    pub(crate) fn field(&self) -> Option<String> {
+        let names = self.loc.iter().filter_map(|step| match step {
+            LocStep::Name(name) => Some(*name),
+            LocStep::Number(_) => None,
+        });
+        names.skip(1).last().map(str::to_owned)
+    }
+
+    /// The field and the sentence.
+    pub(crate) fn sentence(&self) -> String {
+        match self.field() {
+            Some(field) => format!("{field}: {}", self.msg),
+            None => self.msg.clone(),
+        }
+    }
 }
 
 /// A list of names and offsets.

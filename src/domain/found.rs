@@ -25,7 +25,7 @@ string_enum!(
 /// Which meetings are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MeetingState {
-    /// Those that are not over.
+    /// Those that have a bot: neither planned nor over.
     Open,
     /// Those of this status.
     Status(MeetingStatus),
@@ -50,9 +50,9 @@ impl MeetingState {
         }
     }
 
-    /// Whether only meetings that are not over are meant.
+    /// Whether only meetings that have a bot are meant.
     pub fn is_open(self) -> bool {
-        self.status().is_none_or(|status| !status.is_over())
+        self.status().is_none_or(MeetingStatus::has_bot)
     }
 }
 

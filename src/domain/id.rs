@@ -1,4 +1,5 @@
-//! Ids: whole numbers from 1 that never come back, one type for each noun.
+//! Ids: whole numbers that never come back, one type for each noun. They begin with 1; 0 is the
+//! webhook that a user always had.
 
 use crate::domain::bounded_int::{EXACT_MAX, integer_schema};
 use crate::domain::field::{Field, Invalid, Raw};
@@ -8,6 +9,9 @@ use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
+        id!($(#[$doc])* $name from 1);
+    };
+    ($(#[$doc:meta])* $name:ident from $first:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -15,11 +19,11 @@ macro_rules! id {
 
         impl Field for $name {
             fn schema() -> Object {
-                integer_schema(1, EXACT_MAX)
+                integer_schema($first, EXACT_MAX)
             }
 
             fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
-                raw.integer(1, EXACT_MAX).map(Self)
+                raw.integer($first, EXACT_MAX).map(Self)
             }
         }
 
@@ -64,6 +68,28 @@ id!(
     SegmentId
 );
 id!(
+    /// The id of a sound: of one speaker, or of a whole meeting.
+    SoundId
+);
+id!(
+    /// The id of a window of a sound.
+    WindowId
+);
+id!(
     /// The id of an event on its way to a webhook.
     DeliveryId
 );
+id!(
+    /// A share link's id; it is not the link.
+    ShareId
+);
+
+id!(
+    /// A webhook's id; [`WebhookId::FIRST`] is the one that `PUT /user/webhook` sets.
+    WebhookId from 0
+);
+
+impl WebhookId {
+    /// The webhook of each user that has no row of its own.
+    pub const FIRST: Self = Self(0);
+}

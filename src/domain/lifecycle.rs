@@ -2,7 +2,7 @@
 
 use crate::domain::meeting::MeetingStatus;
 use crate::domain::meeting::MeetingStatus::{
-    Active, AwaitingAdmission, Completed, Failed, Joining, Requested, Stopping,
+    Active, AwaitingAdmission, Completed, Failed, Joining, Requested, Scheduled, Stopping,
 };
 use crate::domain::string_enum::string_enum;
 use crate::domain::word::Word;
@@ -102,9 +102,21 @@ pub enum TransitionOutcome {
 pub fn step(from: MeetingStatus, to: MeetingStatus, by: TransitionSource) -> TransitionOutcome {
     match () {
         () if from == to => TransitionOutcome::Stay,
+        () if from == Scheduled => step_of_plan(to, by),
         () if listed(NEXT, from, &to) && listed(CAUSES, to, &by) => TransitionOutcome::Move,
         () => TransitionOutcome::Refuse,
     }
+}
+
+/// What becomes of a plan: its owner cancels it; at its time the server requests the bot, or says
+/// why not.
+fn step_of_plan(to: MeetingStatus, by: TransitionSource) -> TransitionOutcome {
+    let is_move = match by {
+        TransitionSource::User => to == Completed,
+        TransitionSource::Server => matches!(to, Requested | Failed),
+        TransitionSource::Bot => false,
+    };
+    if is_move { TransitionOutcome::Move } else { TransitionOutcome::Refuse }
 }
 
 fn listed<T: PartialEq>(table: &[(MeetingStatus, &[T])], row: MeetingStatus, wanted: &T) -> bool {
@@ -128,6 +140,11 @@ impl MeetingStatus {
     /// Whether the meeting is over: nothing follows.
     pub fn is_over(self) -> bool {
         matches!(self, Completed | Failed)
+    }
+
+    /// Whether it has a bot, or one is on its way: it is neither planned nor over.
+    pub fn has_bot(self) -> bool {
+        self != Scheduled && !self.is_over()
     }
 
     /// Whether its bot counts against the user's limit; a bot that was told to leave does not.
@@ -202,10 +219,28 @@ impl StatusReport {
     }
 
     /// What the report says of a meeting in `from`: a bot that was told to leave and that a signal
-    /// ended did what it was told, whatever it calls that. `None` where it says what it is.
+    /// ended, or that says that it was stopped, did what it was told, whatever it calls that. `None`
+    /// where it says what it is.
     pub(crate) fn as_stopped(&self, from: MeetingStatus) -> Option<Self> {
         let is_failure_of_bot = self.to == Failed && self.by == TransitionSource::Bot;
-        if from != Stopping || !is_failure_of_bot || !self.names_signal() {
+        if from != Stopping || !is_failure_of_bot {
+            return None;
+        }
+        if !self.names_signal() && !self.names_stop() {
+            return None;
+        }
+        Some(Self {
+            to: Completed,
+            completion_reason: Some(CompletionReason::Stopped),
+            ..self.clone()
+        })
+    }
+
+    /// What the report does to a meeting in `from`: a planned bot that is to leave is cancelled.
+    /// `None` where it does what it says.
+    pub(crate) fn as_cancelled(&self, from: MeetingStatus) -> Option<Self> {
+        let is_stop = self.to == Stopping && self.by == TransitionSource::User;
+        if from != Scheduled || !is_stop {
             return None;
         }
         Some(Self {
@@ -222,6 +257,13 @@ impl StatusReport {
         by_code || by_reason
     }
 
+    /// Whether the bot calls it a failure that it was stopped: some do so before they are admitted,
+    /// and exit with 0.
+    fn names_stop(&self) -> bool {
+        let is_stopped = self.completion_reason == Some(CompletionReason::Stopped);
+        is_stopped && self.said.completion_reason.is_none() && self.exit_code == Some(0)
+    }
+
     /// The same report with a reason.
     #[must_use]
     pub fn because(self, reason: impl Into<String>) -> Self {
@@ -235,6 +277,7 @@ mod tests {
 
     /// The contract's own lines, written out: every pair of states that may follow each other.
     const ALLOWED: &[(&str, &str)] = &[
+        ("scheduled", "requested completed failed"),
         ("requested", "joining awaiting_admission active stopping completed failed"),
         ("joining", "awaiting_admission active stopping completed failed"),
         ("awaiting_admission", "active stopping completed failed"),
@@ -257,6 +300,11 @@ mod tests {
                 for by in [TransitionSource::User, TransitionSource::Bot, TransitionSource::Server]
                 {
                     let may = match by {
+                        TransitionSource::User if from == Scheduled => to == Completed,
+                        TransitionSource::Bot if from == Scheduled => false,
+                        TransitionSource::Server if from == Scheduled => {
+                            to == Requested || to == Failed
+                        }
                         TransitionSource::User => to == Stopping,
                         TransitionSource::Bot => to != Requested,
                         TransitionSource::Server => to.is_over() || to == Stopping,
@@ -272,7 +320,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(moves, 38, "moves in all");
+        assert_eq!(moves, 41, "moves in all");
     }
 
     #[test]
@@ -295,6 +343,18 @@ mod tests {
             let expected = is_stopped.then_some((Completed, exit_code));
             assert_eq!(stopped, expected, "{from:?} {exit_code:?} {reason:?}");
         }
+        let mut stopped = StatusReport::new(Failed, TransitionSource::Bot);
+        stopped.completion_reason = Some(CompletionReason::Stopped);
+        for (from, exit_code, is_stopped) in
+            [(Stopping, Some(0), true), (Stopping, Some(1), false), (Active, Some(0), false)]
+        {
+            stopped.exit_code = exit_code;
+            assert_eq!(stopped.as_stopped(from).is_some(), is_stopped, "{from:?} {exit_code:?}");
+        }
+        let other =
+            SaidWords { completion_reason: Some("crash".to_owned()), ..SaidWords::default() };
+        let nearest = StatusReport { said: other, exit_code: Some(0), ..stopped };
+        assert!(nearest.as_stopped(Stopping).is_none(), "another word is no stop");
         let mut seen = StatusReport::new(Failed, TransitionSource::Server);
         seen.exit_code = Some(143);
         assert!(seen.as_stopped(Stopping).is_none(), "only the bot's own words are read so");
@@ -308,6 +368,8 @@ mod tests {
             assert_eq!(state.takes_seat(), seat, "{word}");
             assert_eq!(state.failure_stage().is_some(), seat, "{word}");
             assert_eq!(state.is_over(), ["completed", "failed"].contains(word), "{word}");
+            let has_bot = seat || *word == "stopping";
+            assert_eq!(state.has_bot(), has_bot, "{word}");
         }
     }
 }

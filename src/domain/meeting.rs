@@ -27,6 +27,8 @@ string_enum!(
 string_enum!(
     /// Where a meeting stands.
     MeetingStatus {
+        /// A bot is planned for its time.
+        Scheduled = "scheduled",
         /// A bot was asked for.
         Requested = "requested",
         /// The bot is on its way.

@@ -21,6 +21,8 @@ string_enum!(
         ReadAll = "read_all",
         /// To change what concerns the whole account.
         WriteAll = "write_all",
+        /// To have words made of sound.
+        Transcribe = "transcribe",
     }
 );
 
@@ -43,6 +45,14 @@ pub struct Scope {
     /// The one meeting that it is limited to.
     #[schema(required)]
     pub meeting: Option<ScopedMeeting>,
+    /// Whether it may have words made of sound; absent is: where it is limited to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub transcribe: Option<bool>,
+    /// Whether it may do that alone; absent is no.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub transcribe_only: bool,
     /// The token whose holder made this one, or the first of its chain; absent where an
     /// administrator made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,6 +69,18 @@ pub struct Narrowing {
     pub platforms: Option<Vec<Platform>>,
     /// The one meeting that it is limited to.
     pub meeting: Option<ScopedMeeting>,
+    /// Whether it may have words made of sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcribe: Option<bool>,
+    /// Whether it may do that alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcribe_only: Option<bool>,
+}
+
+/// For serde.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Narrowing {
@@ -92,7 +114,23 @@ impl Scope {
             }
             scope.meeting = Some(meeting.clone());
         }
+        self.narrow_transcription(&mut scope, by)?;
         Some(scope)
+    }
+
+    /// Narrows what `scope` may do with sound; `None` where that is wider than `self`.
+    fn narrow_transcription(&self, scope: &mut Self, by: &Narrowing) -> Option<()> {
+        if let Some(only) = by.transcribe_only {
+            if self.transcribe_only && !only {
+                return None;
+            }
+            scope.transcribe_only = only;
+        }
+        if by.transcribe.is_some() {
+            scope.transcribe = by.transcribe;
+        }
+        let is_wider = scope.may_transcribe() && !self.may_transcribe();
+        if is_wider { None } else { Some(()) }
     }
 
     /// What is within this scope and within another as well.
@@ -114,7 +152,18 @@ impl Scope {
             }
             (_, limit) => limit.clone(),
         };
+        scope.transcribe_only |= other.transcribe_only;
+        let may_transcribe = self.may_transcribe() && other.may_transcribe();
+        if scope.may_transcribe() != may_transcribe {
+            scope.transcribe = Some(may_transcribe);
+        }
         scope
+    }
+
+    /// Whether it may have words made of sound: as is said, or where it is limited to nothing.
+    pub fn may_transcribe(&self) -> bool {
+        let is_whole = !self.read_only && !self.is_narrow();
+        self.transcribe.unwrap_or(self.transcribe_only || is_whole)
     }
 
     /// One that allows the least.
@@ -132,6 +181,13 @@ impl Scope {
     /// the reason.
     pub fn check(&self, need: Permission) -> Result<(), String> {
         match need {
+            Permission::Transcribe if !self.may_transcribe() => {
+                Err("This token may not have sound transcribed.".to_owned())
+            }
+            Permission::Nothing | Permission::Transcribe => Ok(()),
+            _ if self.transcribe_only => {
+                Err("This token may only have sound transcribed.".to_owned())
+            }
             Permission::Write | Permission::WriteAll if self.read_only => {
                 Err("This token may only read.".to_owned())
             }
@@ -195,6 +251,7 @@ impl std::fmt::Display for Scope {
                 write!(f, "the meeting {}/{}", meeting.platform.as_str(), meeting.native_meeting_id)
             }
             None if !platforms.is_empty() => f.write_str(&platforms.join(" and ")),
+            None if self.transcribe_only => f.write_str("transcription"),
             None if self.read_only => f.write_str("reading"),
             None => f.write_str("nothing"),
         }
@@ -202,122 +259,5 @@ impl std::fmt::Display for Scope {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Platform::{GoogleMeet, Teams};
-    use super::*;
-
-    fn scope(read_only: bool, platforms: &[Platform], meeting: Option<(Platform, &str)>) -> Scope {
-        let meeting = meeting
-            .map(|(platform, id)| ScopedMeeting { platform, native_meeting_id: id.to_owned() });
-        Scope { read_only, platforms: platforms.to_vec(), meeting, made_by: None }
-    }
-
-    #[test]
-    fn each_scope_allows_what_it_names() {
-        let needs = [
-            Permission::Nothing,
-            Permission::Read,
-            Permission::Write,
-            Permission::ReadAll,
-            Permission::WriteAll,
-        ];
-        for (scope, allowed, meetings) in [
-            (scope(false, &[], None), [true; 5], [true; 3]),
-            (scope(true, &[], None), [true, true, false, true, false], [true; 3]),
-            (scope(false, &[Teams], None), [true, true, true, false, false], [false, false, true]),
-            (scope(false, &[Teams, GoogleMeet], None), [true, true, true, false, false], [true; 3]),
-            (
-                scope(true, &[GoogleMeet], None),
-                [true, true, false, false, false],
-                [true, true, false],
-            ),
-            (
-                scope(false, &[], Some((GoogleMeet, "a"))),
-                [true, true, true, false, false],
-                [true, false, false],
-            ),
-            (
-                scope(false, &[Teams], Some((GoogleMeet, "a"))),
-                [true, true, true, false, false],
-                [false; 3],
-            ),
-        ] {
-            assert_eq!(needs.map(|need| scope.check(need).is_ok()), allowed, "{scope:?}");
-            let places = [(GoogleMeet, Some("a")), (GoogleMeet, Some("b")), (Teams, Some("a"))];
-            let reached = places.map(|(platform, id)| scope.check_meeting(platform, id).is_ok());
-            assert_eq!(reached, meetings, "{scope:?}");
-            assert_eq!(Scope::stored(scope.to_stored().as_deref()), scope);
-        }
-    }
-
-    #[test]
-    fn a_scope_is_narrowed_and_never_widened() {
-        let narrowing = |read_only, platforms: Option<&[Platform]>, meeting: Option<&str>| {
-            let meeting = meeting
-                .map(|id| ScopedMeeting { platform: GoogleMeet, native_meeting_id: id.to_owned() });
-            Narrowing { read_only, platforms: platforms.map(<[_]>::to_vec), meeting }
-        };
-        let whole = scope(false, &[], None);
-        let narrow = scope(true, &[Teams, GoogleMeet], None);
-        let one = scope(false, &[], Some((GoogleMeet, "a")));
-        for (from, by, expected) in [
-            (&whole, narrowing(None, None, None), Some(whole.clone())),
-            (&whole, narrowing(Some(false), Some(&[]), None), Some(whole.clone())),
-            (&whole, narrowing(Some(true), Some(&[Teams, GoogleMeet]), None), Some(narrow.clone())),
-            (&whole, narrowing(None, None, Some("a")), Some(one.clone())),
-            (&narrow, narrowing(Some(false), None, None), None),
-            (&narrow, narrowing(None, Some(&[]), None), None),
-            (&narrow, narrowing(None, Some(&[Teams, Platform::Zoom]), None), None),
-            (&narrow, narrowing(None, Some(&[Teams]), None), Some(scope(true, &[Teams], None))),
-            (&one, narrowing(None, None, Some("b")), None),
-            (&one, narrowing(None, None, Some("a")), Some(one.clone())),
-        ] {
-            assert_eq!(from.narrowed(&by), expected, "{from:?} by {by:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_within_two_scopes_is_within_each() {
-        let scopes = [
-            scope(false, &[], None),
-            scope(true, &[Teams], None),
-            scope(false, &[GoogleMeet], None),
-            scope(false, &[Teams, GoogleMeet], None),
-            scope(true, &[], Some((GoogleMeet, "a"))),
-            scope(false, &[], Some((GoogleMeet, "b"))),
-        ];
-        let places = [(GoogleMeet, Some("a")), (GoogleMeet, Some("b")), (Teams, Some("a"))];
-        for one in &scopes {
-            for other in &scopes {
-                let both = one.within(other);
-                for (platform, id) in places {
-                    let reached = |scope: &Scope| scope.check_meeting(platform, id).is_ok();
-                    let expected = reached(one) && reached(other);
-                    assert_eq!(reached(&both), expected, "{one:?} {other:?} {platform:?}");
-                }
-                assert!(!one.read_only && !other.read_only || both.read_only);
-            }
-        }
-    }
-
-    #[test]
-    fn who_made_a_token_is_kept_beside_whatever_it_may_do() {
-        let made = Scope { made_by: Some(TokenId(7)), ..Scope::default() };
-        let stored = made.to_stored().expect("kept");
-        assert_eq!(Scope::stored(Some(&stored)), made);
-        assert!(made.check(Permission::WriteAll).is_ok(), "it may do everything");
-        let older = r#"{"read_only":true,"platforms":[],"meeting":null}"#;
-        assert_eq!(Scope::stored(Some(older)), scope(true, &[], None));
-        assert_eq!(scope(true, &[], None).to_stored().as_deref(), Some(older));
-    }
-
-    #[test]
-    fn a_scope_that_cannot_be_read_allows_nothing_of_worth() {
-        let scope = Scope::stored(Some("{"));
-        assert!(
-            scope.check(Permission::Write).is_err() && scope.check(Permission::ReadAll).is_err()
-        );
-        assert!(scope.check_meeting(GoogleMeet, Some("a")).is_err());
-        assert!(scope.check_meeting(GoogleMeet, None).is_err());
-    }
-}
+#[path = "scope/tests.rs"]
+mod tests;

@@ -127,6 +127,21 @@ pub struct Segment {
     pub absolute_start_time: Time,
     /// When it ended, on the clock.
     pub absolute_end_time: Time,
+    /// True where somebody has corrected the words; left out where nobody has.
+    #[serde(skip_serializing_if = "is_not")]
+    pub corrected: bool,
+    /// The words as they came, where they are corrected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Good mourning.")]
+    pub original_text: Option<String>,
+    /// When they were corrected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corrected_at: Option<Time>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_not(flag: &bool) -> bool {
+    !*flag
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ string_enum!(
         Events = "events",
         /// There is no name.
         Unknown = "unknown",
+        /// Somebody who corrected the transcript gave it. The row of a segment never has it.
+        Corrected = "corrected",
     }
 );
 
@@ -138,6 +140,18 @@ impl Spans {
         }
         speaker.map(String::as_str)
     }
+
+    /// How long the participants spoke in this time, in milliseconds; who speaks at the same time
+    /// as others counts for each.
+    pub(crate) fn spoken_ms(&self, from: Time, to: Time) -> i64 {
+        let mut spoken = 0;
+        for span in &self.spans {
+            let begins = span.from.max(from.as_millis());
+            let ends = span.to.min(to.as_millis());
+            spoken += (ends - begins).max(0);
+        }
+        spoken
+    }
 }
 
 #[cfg(test)]
@@ -177,6 +191,25 @@ mod tests {
                 let found = spans.speaker(Time::from_millis(from), Time::from_millis(to));
                 assert_eq!(found, expected, "{from} to {to}");
             }
+        }
+    }
+
+    #[test]
+    fn speech_is_counted_within_a_time() {
+        let spans = Spans::of(vec![
+            event(1000, Start, "Ada"),
+            event(4000, End, "Ada"),
+            event(9000, Start, "Bob"),
+        ]);
+        for (from, to, expected) in [
+            (0, 900, 0),
+            (0, 5000, 3000),
+            (2000, 3000, 1000),
+            (3000, 10_000, 2000),
+            (5000, 4000, 0),
+        ] {
+            let spoken = spans.spoken_ms(Time::from_millis(from), Time::from_millis(to));
+            assert_eq!(spoken, expected, "{from} to {to}");
         }
     }
 

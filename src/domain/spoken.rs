@@ -1,6 +1,7 @@
 //! What a bot says somebody said: text with a bound, and whether it is speech at all.
 
 use crate::domain::field::{Field, Invalid, Raw};
+use std::borrow::Cow;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// At most `MAX` characters of what a bot says somebody said; control characters in it become
@@ -27,8 +28,16 @@ impl<const MAX: usize> Field for SpokenText<MAX> {
             let msg = format!("String should have at most {MAX} characters");
             return Err(Invalid::new("string_too_long", msg).with("max_length", MAX));
         }
-        Ok(Self(text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()))
+        Ok(Self(without_controls(&text).into_owned()))
     }
+}
+
+/// The text with a space for each control character.
+pub(crate) fn without_controls(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect())
 }
 
 /// What recognisers write in brackets where they hear no words.

@@ -67,6 +67,29 @@ impl Subtitles {
     }
 }
 
+/// A segment as a paragraph of Markdown.
+pub(crate) fn markdown(segment: &Segment) -> String {
+    let at = clock(segment.start, None);
+    let text = plain_in_markdown(&on_one_line(&segment.text));
+    let speaker = segment.speaker.as_deref().map(on_one_line).filter(|name| !name.is_empty());
+    match speaker {
+        Some(name) => format!("**{}** ({at}): {text}\n\n", plain_in_markdown(&name)),
+        None => format!("({at}) {text}\n\n"),
+    }
+}
+
+/// The text with a backslash before each sign that means something inside a paragraph.
+fn plain_in_markdown(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for sign in text.chars() {
+        if "\\`*_[]<>#|~&$!".contains(sign) {
+            plain.push('\\');
+        }
+        plain.push(sign);
+    }
+    plain
+}
+
 /// `HH:MM:SS`, and the milliseconds after a mark; a hundred hours and more have three digits.
 fn clock(offset: Offset, mark: Option<char>) -> String {
     let (seconds, millis) = (offset.0 / 1000, offset.0 % 1000);
@@ -154,6 +177,9 @@ mod tests {
             created_at: at,
             absolute_start_time: at,
             absolute_end_time: at,
+            corrected: false,
+            original_text: None,
+            corrected_at: None,
         }
     }
 
@@ -192,6 +218,17 @@ mod tests {
         ] {
             assert_eq!(format.entry(7, segment), expected, "{format:?}");
         }
+    }
+
+    #[test]
+    fn nothing_that_was_said_is_markup_in_markdown() {
+        let plain = segment(62_003, 63_000, None, "Hello # 1.");
+        let marked = segment(0, 1, Some("A*d*a"), "<b>x</b>\n[a](b) _c_ `d`");
+        assert_eq!(markdown(&plain), "(00:01:02) Hello \\# 1.\n\n");
+        assert_eq!(
+            markdown(&marked),
+            "**A\\*d\\*a** (00:00:00): \\<b\\>x\\</b\\> \\[a\\](b) \\_c\\_ \\`d\\`\n\n"
+        );
     }
 
     fn millis(text: &str, mark: char) -> i64 {

@@ -37,6 +37,19 @@ impl<const MAX: usize> Field for SingleLine<MAX> {
     }
 }
 
+/// What [`printable`] takes, as the API document says it (ECMA-262).
+pub(crate) const PRINTABLE: &str = "^[!-~]*$";
+
+/// A text that a header can carry: printable ASCII without spaces.
+pub(crate) fn printable(raw: Raw<'_>) -> Result<String, Invalid> {
+    let text = raw.string()?;
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text);
+    }
+    let msg = format!("String should match pattern '{PRINTABLE}': printable ASCII without spaces");
+    Err(Invalid::new("string_pattern_mismatch", msg).with("pattern", PRINTABLE))
+}
+
 /// What a machine says for people to read: cut at `MAX` characters, control characters become
 /// spaces, and what is no text is kept as JSON. A report is never refused for its words.
 #[derive(Debug, Clone, PartialEq, Eq)]

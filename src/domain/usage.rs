@@ -20,6 +20,9 @@ pub struct UsageCounts {
     pub bot_ms: i64,
     /// How long what they heard lasted, in milliseconds.
     pub transcript_ms: i64,
+    /// How long the sound was that the server heard itself, in milliseconds.
+    #[serde(default)]
+    pub sound_ms: i64,
 }
 
 impl AddAssign for UsageCounts {
@@ -28,6 +31,7 @@ impl AddAssign for UsageCounts {
         self.bots += more.bots;
         self.bot_ms += more.bot_ms;
         self.transcript_ms += more.transcript_ms;
+        self.sound_ms += more.sound_ms;
     }
 }
 
@@ -40,6 +44,7 @@ impl Sub for UsageCounts {
             bots: self.bots - less.bots,
             bot_ms: self.bot_ms - less.bot_ms,
             transcript_ms: self.transcript_ms - less.transcript_ms,
+            sound_ms: self.sound_ms - less.sound_ms,
         }
     }
 }
@@ -111,12 +116,22 @@ pub struct Shown {
     #[serde(serialize_with = "minutes")]
     #[schema(value_type = f64, example = 0.4)]
     transcript_minutes: i64,
+    /// How long the sound was that the server made words of itself.
+    #[serde(serialize_with = "minutes")]
+    #[schema(value_type = f64, example = 0.5)]
+    sound_minutes: i64,
 }
 
 impl From<UsageCounts> for Shown {
     fn from(counts: UsageCounts) -> Self {
-        let UsageCounts { requests, bots, bot_ms, transcript_ms } = counts;
-        Self { requests, bots, bot_minutes: bot_ms, transcript_minutes: transcript_ms }
+        let UsageCounts { requests, bots, bot_ms, transcript_ms, sound_ms } = counts;
+        Self {
+            requests,
+            bots,
+            bot_minutes: bot_ms,
+            transcript_minutes: transcript_ms,
+            sound_minutes: sound_ms,
+        }
     }
 }
 
@@ -134,7 +149,7 @@ fn minutes<S: Serializer>(millis: &i64, serializer: S) -> Result<S::Ok, S::Error
 impl UsageLine {
     /// The first line of a file of comma-separated values.
     pub const CSV_HEADER: &str =
-        "day,user_id,token_id,requests,bots,bot_minutes,transcript_minutes\r\n";
+        "day,user_id,token_id,requests,bots,bot_minutes,transcript_minutes,sound_minutes\r\n";
 
     /// The line of a day on which nothing was used.
     pub fn unused(day: Day) -> Self {
@@ -145,12 +160,13 @@ impl UsageLine {
     /// The line in such a file. Nothing in it needs quotes: it holds numbers and days, and no text
     /// of anybody's.
     pub fn csv(&self) -> String {
-        let Shown { requests, bots, bot_minutes, transcript_minutes } = self.counts;
-        let (bot_minutes, transcript_minutes) =
-            (in_minutes(bot_minutes), in_minutes(transcript_minutes));
+        let Shown { requests, bots, .. } = self.counts;
+        let bot_minutes = in_minutes(self.counts.bot_minutes);
+        let transcript_minutes = in_minutes(self.counts.transcript_minutes);
+        let sound_minutes = in_minutes(self.counts.sound_minutes);
         let text = |value: Option<String>| value.unwrap_or_default();
         format!(
-            "{},{},{},{requests},{bots},{bot_minutes},{transcript_minutes}\r\n",
+            "{},{},{},{requests},{bots},{bot_minutes},{transcript_minutes},{sound_minutes}\r\n",
             text(self.day.map(|day| day.to_string())),
             text(self.user_id.map(|id| id.to_string())),
             text(self.token_id.map(|id| id.to_string()))
@@ -252,12 +268,17 @@ mod tests {
 
     #[test]
     fn a_line_is_written_in_json_and_csv() {
-        let line =
-            line(UsageCounts { requests: 12, bots: 1, bot_ms: 90_000, transcript_ms: 24_000 });
+        let line = line(UsageCounts {
+            requests: 12,
+            bots: 1,
+            bot_ms: 90_000,
+            transcript_ms: 24_000,
+            sound_ms: 30_000,
+        });
         let json = serde_json::to_string(&line).expect("JSON");
-        let expected = r#"{"day":"2025-10-10","user_id":1,"token_id":null,"requests":12,"bots":1,"bot_minutes":1.5,"transcript_minutes":0.4}"#;
+        let expected = r#"{"day":"2025-10-10","user_id":1,"token_id":null,"requests":12,"bots":1,"bot_minutes":1.5,"transcript_minutes":0.4,"sound_minutes":0.5}"#;
         assert_eq!(json, expected);
-        assert_eq!(line.csv(), "2025-10-10,1,,12,1,1.5,0.4\r\n");
+        assert_eq!(line.csv(), "2025-10-10,1,,12,1,1.5,0.4,0.5\r\n");
     }
 
     #[test]

@@ -1,9 +1,13 @@
-//! Webhooks: the secret that signs what is posted, and where an event stands on its way.
+//! Webhooks: which events there are, the secret that signs them, and where an event stands on its
+//! way.
 
 use crate::domain::field::{Field, Invalid, Raw};
-use crate::domain::id::{DeliveryId, MeetingId};
+use crate::domain::id::{DeliveryId, MeetingId, WebhookId};
 use crate::domain::string_enum::string_enum;
+use crate::domain::text::{PRINTABLE, printable};
 use crate::domain::time::Time;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use utoipa::ToSchema;
@@ -13,8 +17,30 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 pub(crate) const SECRET_CHARS_MIN: usize = 16;
 /// Longest secret, in characters.
 pub(crate) const SECRET_CHARS_MAX: usize = 256;
-/// What a secret matches, as the API document says it (ECMA-262).
-const PATTERN: &str = "^[!-~]*$";
+
+/// How a secret begins whose key is in base64 (Standard Webhooks).
+const BASE64_PREFIX: &str = "whsec_";
+/// Shortest key behind the prefix, in bytes (Standard Webhooks: 24 to 64).
+const KEY_BYTES_MIN: usize = 24;
+/// A key that the server makes, in bytes.
+const KEY_BYTES: usize = 32;
+
+string_enum!(
+    /// What can happen that is posted to webhooks.
+    WebhookEvent {
+        /// The status of a meeting changed.
+        StatusChange = "meeting.status_change",
+        /// A meeting is over, and no more words can come.
+        TranscriptReady = "transcript.ready",
+        /// A meeting goes on, and sound, words or names are missing.
+        Silent = "meeting.silent",
+    }
+);
+
+impl WebhookEvent {
+    /// Those that a webhook gets for which none were chosen.
+    pub const USUAL: [Self; 1] = [Self::StatusChange];
+}
 
 /// What signs a user's events. It must be read back to sign, so it is kept in the clear; `Debug`
 /// hides it.
@@ -28,9 +54,25 @@ impl WebhookSecret {
         Self(text)
     }
 
-    /// The secret, for the store and for the signature.
+    /// The secret, for the store and for the signature of our own.
     pub fn key(&self) -> &str {
         &self.0
+    }
+
+    /// A new secret of this server: `whsec_` and 32 random bytes in base64.
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        let mut key = [0; KEY_BYTES];
+        getrandom::fill(&mut key)?;
+        Ok(Self(format!("{BASE64_PREFIX}{}", BASE64.encode(key))))
+    }
+
+    /// The key of the signature of Standard Webhooks: what stands in base64 behind `whsec_`. Of a
+    /// secret that has no such form it is the secret itself.
+    pub fn standard_key(&self) -> Vec<u8> {
+        match self.0.strip_prefix(BASE64_PREFIX).map(|text| BASE64.decode(text)) {
+            Some(Ok(key)) => key,
+            Some(Err(_)) | None => self.0.as_bytes().to_vec(),
+        }
     }
 }
 
@@ -48,16 +90,20 @@ impl Field for WebhookSecret {
             .schema_type(Type::String)
             .min_length(Some(SECRET_CHARS_MIN))
             .max_length(Some(SECRET_CHARS_MAX))
-            .pattern(Some(PATTERN))
+            .pattern(Some(PRINTABLE))
             .build()
     }
 
     fn read(raw: Raw<'_>) -> Result<Self, Invalid> {
-        let text = raw.string()?;
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let msg =
-                format!("String should match pattern '{PATTERN}': printable ASCII without spaces");
-            return Err(Invalid::new("string_pattern_mismatch", msg).with("pattern", PATTERN));
+        let text = printable(raw)?;
+        if let Some(encoded) = text.strip_prefix(BASE64_PREFIX)
+            && !is_key(encoded)
+        {
+            let msg = format!(
+                "Value error, behind {BASE64_PREFIX} there should be base64 of at least \
+                 {KEY_BYTES_MIN} bytes, with padding"
+            );
+            return Err(Invalid::new("value_error", msg));
         }
         match text.len() {
             SECRET_CHARS_MIN..=SECRET_CHARS_MAX => Ok(Self(text)),
@@ -71,6 +117,11 @@ impl Field for WebhookSecret {
             }
         }
     }
+}
+
+/// Whether this is what stands behind `whsec_`.
+fn is_key(encoded: &str) -> bool {
+    BASE64.decode(encoded).is_ok_and(|key| key.len() >= KEY_BYTES_MIN)
 }
 
 string_enum!(
@@ -95,6 +146,8 @@ pub struct Delivery {
     /// What happened.
     #[schema(example = "meeting.status_change")]
     pub event_type: String,
+    /// To which webhook it goes; 0 is the one that `PUT /user/webhook` sets.
+    pub webhook_id: WebhookId,
     /// To which meeting.
     pub meeting_id: MeetingId,
     /// When it happened.
@@ -134,6 +187,11 @@ mod tests {
             ("geheimnisgeheimniß".to_owned(), Err("string_pattern_mismatch")),
             ("line\nline\nline\nline".to_owned(), Err("string_pattern_mismatch")),
             (String::new(), Err("string_too_short")),
+            (format!("whsec_{}", "QUJD".repeat(8)), Ok(38)),
+            (format!("whsec_{}==", "QUJD".repeat(8) + "QQ"), Ok(42)),
+            (format!("whsec_{}", "QUJD".repeat(7)), Err("value_error")),
+            (format!("whsec_{}", "QUJD".repeat(8) + "QQ"), Err("value_error")),
+            (format!("whsec_{}", "Q_J-".repeat(8)), Err("value_error")),
         ] {
             let read = WebhookSecret::read(Raw::Text(&text));
             assert_eq!(
@@ -145,5 +203,16 @@ mod tests {
         assert!(
             !format!("{:?}", WebhookSecret::stored("0123456789abcdef".to_owned())).contains("0123")
         );
+    }
+
+    #[test]
+    fn the_key_is_behind_the_prefix_or_the_secret_itself() {
+        let key = |text: &str| WebhookSecret::stored(text.to_owned()).standard_key();
+        assert_eq!(key("whsec_QUJDRA=="), b"ABCD");
+        assert_eq!(key("whsec_what was stored once"), b"whsec_what was stored once");
+        assert_eq!(key("plain"), b"plain");
+        let [one, other] = [(); 2].map(|()| WebhookSecret::generate().expect("random bytes"));
+        assert_eq!((one.standard_key().len(), one.key().len()), (32, 50));
+        assert!(one != other && WebhookSecret::read(Raw::Text(one.key())).is_ok());
     }
 }

@@ -2,14 +2,16 @@
 
 use crate::bots::Supervisor;
 use crate::clock::Clock;
-use crate::domain::{Actor, Time, UserId};
+use crate::domain::{Actor, MeetingId, Time, UserId};
 use crate::erasure::scrubber::Scrubber;
 use crate::erasure::sweep_time::SweepTime;
 use crate::error::{Error, Result};
 use crate::logging::Trouble;
 use crate::store::{
-    BeginErasure, DeleteMeeting, DeleteUser, MeetingName, RedactMeeting, Store, TranscriptOf,
+    BeginErasure, DeleteMeeting, DeleteUser, EraseSound, MeetingName, RedactMeeting, Store,
+    TranscriptOf,
 };
+use crate::transcription::Transcription;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -22,6 +24,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Erasure {
     pub(crate) store: Arc<Store>,
     pub(crate) bots: Arc<Supervisor>,
+    transcription: Arc<Transcription>,
     pub(crate) clock: Clock,
     pub(crate) scrubber: Scrubber,
     sweep_time: SweepTime,
@@ -30,11 +33,17 @@ pub struct Erasure {
 }
 
 impl Erasure {
-    /// Deletes from this database, and the logs of these bots with their meetings.
-    pub fn new(store: Arc<Store>, bots: Arc<Supervisor>, clock: Clock) -> Self {
+    /// Deletes from this database, and the logs of these bots and this sound with their meetings.
+    pub(crate) fn new(
+        store: Arc<Store>,
+        bots: Arc<Supervisor>,
+        transcription: Arc<Transcription>,
+        clock: Clock,
+    ) -> Self {
         Self {
             store,
             bots,
+            transcription,
             clock,
             scrubber: Scrubber::default(),
             sweep_time: SweepTime::default(),
@@ -59,6 +68,7 @@ impl Erasure {
             self.unfinished.notify_one();
             return Ok(());
         }
+        self.delete_sounds().await;
         self.scrubber.scrub(&self.store).await;
         Ok(())
     }
@@ -106,7 +116,7 @@ impl Erasure {
             log::info!("finished the deletion of {} users", users.len());
             self.scrubber.scrub(&self.store).await;
         }
-        Ok(())
+        self.delete_sounds_left().await
     }
 
     /// Deletes the transcript of a meeting that is over and all that is personal about it; the row
@@ -122,6 +132,7 @@ impl Erasure {
         self.store.delete_segments(TranscriptOf::Meeting(name.clone())).await?;
         let id = self.store.write(RedactMeeting { name, now: self.clock.now() }).await?;
         self.bots.delete_log(id).await;
+        self.delete_sounds().await;
         Ok(())
     }
 
@@ -130,7 +141,37 @@ impl Erasure {
         self.store.delete_segments(TranscriptOf::Meeting(name.clone())).await?;
         let id = self.store.write(DeleteMeeting { name }).await?;
         self.bots.delete_log(id).await;
+        self.delete_sounds().await;
         Ok(())
+    }
+
+    /// Deletes the sound of a meeting, and nothing else of it: words that were not made of it by now
+    /// never are. Nothing is scrubbed, as no sound is in the database.
+    pub(crate) async fn delete_sound(&self, meeting_id: MeetingId) -> Result<()> {
+        self.store.write(EraseSound { meeting_id, given_up_since: None }).await?;
+        self.delete_sounds().await;
+        Ok(())
+    }
+
+    /// Deletes the files of sound that the database has decided to delete; what fails is tried again
+    /// in the background, and by the next server.
+    async fn delete_sounds(&self) {
+        if let Err(error) = self.delete_sounds_left().await {
+            let cause = error.store_cause();
+            log::warn!("sound of deleted meetings is deleted in the background: {cause}");
+            self.unfinished.notify_one();
+        }
+    }
+
+    async fn delete_sounds_left(&self) -> Result<()> {
+        let mut deleted = Ok(());
+        for meeting in self.store.erased_sounds()? {
+            // One that cannot be deleted does not keep the others from it.
+            if let Err(error) = self.transcription.erase(meeting).await {
+                deleted = Err(error);
+            }
+        }
+        deleted
     }
 
     /// Scrubs what the last run of the server left, and what nobody waits for any more. It never

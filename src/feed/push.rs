@@ -3,7 +3,7 @@
 use crate::domain::{
     MeetingId, MeetingStatus, Offset, Platform, Segment, SpeakerSource, Time, Word,
 };
-use crate::store::{Change, Moved, Stored};
+use crate::store::{Change, Moved, Stored, WordsLate};
 use serde::Serialize;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -36,6 +36,13 @@ struct Status<'a> {
     status: &'a Word<MeetingStatus>,
 }
 
+/// How late words are.
+#[derive(Serialize)]
+struct Lag {
+    seconds: Offset,
+    windows: u64,
+}
+
 #[derive(Serialize)]
 struct Segments<'a> {
     segments: Vec<SpokenText<'a>>,
@@ -51,6 +58,9 @@ struct SpokenText<'a> {
     speaker: Option<&'a str>,
     speaker_source: SpeakerSource,
     completed: bool,
+    /// What is shown of a correction; nothing where there is none.
+    #[serde(flatten)]
+    correction: Option<Corrected<'a>>,
     language: Option<&'a str>,
     session_uid: &'a str,
     start: Offset,
@@ -60,11 +70,29 @@ struct SpokenText<'a> {
     updated_at: Time,
 }
 
+#[derive(Serialize)]
+struct Corrected<'a> {
+    corrected: bool,
+    original_text: Option<&'a str>,
+    corrected_at: Option<Time>,
+}
+
+impl<'a> Corrected<'a> {
+    fn of(segment: &'a Segment) -> Option<Self> {
+        segment.corrected.then_some(Self {
+            corrected: true,
+            original_text: segment.original_text.as_deref(),
+            corrected_at: segment.corrected_at,
+        })
+    }
+}
+
 /// The meeting whose subscribers get a change; `None` where nobody does.
 pub(super) fn meeting_of(change: &Change) -> Option<MeetingId> {
     match change {
         Change::MeetingMoved(moved) => Some(moved.meeting.id),
         Change::SegmentsStored(stored) => Some(stored.meeting_id),
+        Change::WordsLate(late) => Some(late.meeting_id),
         _ => None,
     }
 }
@@ -81,6 +109,7 @@ pub(super) fn texts(change: &Change) -> Vec<Utf8Bytes> {
             texts.extend(status_text(moved));
         }
         Change::SegmentsStored(stored) => add_segments(&mut texts, stored),
+        Change::WordsLate(late) => texts.extend(lag_text(late)),
         _ => {}
     }
     texts
@@ -110,6 +139,16 @@ fn status_text(moved: &Moved) -> Option<Utf8Bytes> {
     text(&Push { kind: "meeting.status", meeting: named, payload, ts: moved.at })
 }
 
+fn lag_text(late: &WordsLate) -> Option<Utf8Bytes> {
+    let named = Named {
+        id: late.meeting_id,
+        platform: &late.platform,
+        native_id: late.native_meeting_id.as_deref(),
+    };
+    let payload = Lag { seconds: Offset(late.late_ms), windows: late.windows };
+    text(&Push { kind: "transcription.lag", meeting: named, payload, ts: late.at })
+}
+
 fn segments_text(stored: &Stored, segments: &[Segment], removed: &[String]) -> Option<Utf8Bytes> {
     let named = Named {
         id: stored.meeting_id,
@@ -131,6 +170,7 @@ fn spoken_text<'a>(stored: &'a Stored, segment: &'a Segment) -> SpokenText<'a> {
         speaker: segment.speaker.as_deref(),
         speaker_source: segment.speaker_source,
         completed: segment.completed,
+        correction: Corrected::of(segment),
         language: segment.language.as_deref(),
         session_uid: &stored.session_uid,
         start: segment.start,
@@ -158,7 +198,8 @@ fn fitting(segments: &[Segment]) -> usize {
     let mut count = 0;
     for segment in segments {
         let speaker_bytes = segment.speaker.as_ref().map_or(0, String::len);
-        bytes += SEGMENT_BYTES + segment.text.len() + 2 * speaker_bytes;
+        let original_bytes = segment.original_text.as_ref().map_or(0, String::len);
+        bytes += SEGMENT_BYTES + segment.text.len() + original_bytes + 2 * speaker_bytes;
         if bytes > TEXT_BYTES {
             break;
         }

@@ -47,6 +47,9 @@ fn segment(start: i64, text: &str) -> Segment {
         created_at: Time::from_millis(NOW),
         absolute_start_time: Time::from_millis(NOW + start),
         absolute_end_time: Time::from_millis(NOW + start + 1500),
+        corrected: false,
+        original_text: None,
+        corrected_at: None,
     }
 }
 

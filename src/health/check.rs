@@ -1,16 +1,13 @@
 //! The check itself: a read each time, a write and the rest once for all probes of a while.
 
-use crate::backups::Backups;
-use crate::bots::Supervisor;
-use crate::clock::Clock;
-use crate::config::Health as Limits;
 use crate::domain::Time;
 use crate::error::{Error, Result};
 use crate::health::finding::{Code, Finding};
 use crate::health::looks;
+use crate::health::parts::Parts;
 use crate::health::shared::Shared;
-use crate::store::{Ending, ProbeWrite, Stop, Store};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use crate::store::{Ending, ProbeWrite, Stop};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedMutexGuard;
@@ -54,22 +51,6 @@ pub(crate) enum Phase {
     Draining,
     /// A command or a drill has opened the database: the check writes nothing.
     AtRest,
-}
-
-/// What the health check looks at.
-pub(crate) struct Parts {
-    /// The database.
-    pub store: Arc<Store>,
-    /// What runs bots.
-    pub bots: Arc<Supervisor>,
-    /// Backups by the schedule.
-    pub backups: Arc<Backups>,
-    /// The clock.
-    pub clock: Clock,
-    /// What to warn of.
-    pub limits: Limits,
-    /// Whether an admin key of the settings is easy to guess; the settings may be read again.
-    pub has_weak_key: AtomicBool,
 }
 
 /// The health check.
@@ -302,7 +283,7 @@ impl HealthCheck {
 
     /// What is cheap to look at, besides what a write has shown.
     fn around(&self, write_found: Option<Finding>) -> Vec<Finding> {
-        let Parts { store, backups, limits, has_weak_key, .. } = &self.parts;
+        let Parts { store, backups, transcription, limits, has_weak_key, .. } = &self.parts;
         let now = self.now();
         let mut findings: Vec<Finding> = write_found.into_iter().collect();
         if self.is_at_rest() {
@@ -314,6 +295,8 @@ impl HealthCheck {
         findings.extend(looks::free_pages(store));
         findings.extend(looks::clock(store, now));
         findings.extend(looks::backups(backups, now));
+        findings.extend(looks::spool(transcription));
+        findings.extend(looks::words(transcription, now));
         if has_weak_key.load(Ordering::Relaxed) {
             let message = "An admin key of the settings is easy to guess.";
             findings.push(Finding::new(Code::AdminKeyWeak, message));

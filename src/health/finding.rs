@@ -100,9 +100,24 @@ findings! {
     /// The last backup of the schedule failed.
     BackupFailed = "backup_failed", Warning,
         "See to what the message names; it is tried again within ten minutes.";
+    /// The last backup was not uploaded.
+    UploadFailed = "backup_upload_failed", Warning,
+        "See to what the message names; it is tried again within ten minutes.";
     /// The last good backup is twice as old as `backup.every`.
     BackupLate = "backup_late", Warning,
         "Look at the log for why none is made; `vomeet backup FILE` makes one now.";
+    /// The spool of sound is full, or its disk has too little space left.
+    SpoolFull = "spool_full", Warning,
+        "Let engines catch up, free some space, or raise transcription.spool_bytes_max.";
+    /// Sound cannot be written to the spool.
+    SpoolFailed = "spool_failed", Warning,
+        "See to the disk and the folder that the message names; sound is lost until then.";
+    /// No engine makes words of sound now.
+    EnginesAway = "engines_away", Warning,
+        "See to the engines of [[transcription.engines]]; sound waits in the spool, and nothing of it is lost.";
+    /// Words of live sound come late.
+    WordsLate = "words_late", Warning,
+        "The engines do not keep up: add one, take a smaller model, or send fewer bots.";
     /// No bot could be started.
     RunnerUnreachable = "runner_unreachable", Warning,
         "See to what runs bots: the settings of [bots], the container engine, the program.";

@@ -6,6 +6,7 @@ use crate::config::Health as Limits;
 use crate::domain::Time;
 use crate::health::finding::{Code, Finding};
 use crate::store::Store;
+use crate::transcription::Transcription;
 use rustix::fs::{Access, access};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -16,6 +17,8 @@ const FREE_PERCENT_MIN: u64 = 25;
 const FREE_BYTES_MIN: u64 = 64 * MIB;
 /// How far the clock may be behind what the database has seen, in seconds.
 const BEHIND_SECONDS_MAX: i64 = 60;
+/// How late words of live sound may be, in seconds.
+const LATE_SECONDS_MAX: u64 = 60;
 /// Longest wait for what runs bots.
 const RUNNER_TIME_MAX: Duration = Duration::from_secs(2);
 
@@ -93,6 +96,40 @@ pub(super) fn clock(store: &Store, now: Time) -> Option<Finding> {
     None
 }
 
+/// Whether sound can be written, and whether there is room for more.
+pub(super) fn spool(transcription: &Transcription) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let folder = transcription.spool.folder();
+    if let Some(cause) = folder.failure() {
+        let message = format!("Sound could not be written: {cause}.");
+        findings.push(Finding::new(Code::SpoolFailed, message));
+    }
+    let is_used = transcription.is_on() || folder.bytes() > 0;
+    if is_used && let Some(why) = folder.why_full() {
+        let message = format!("No more sound is taken: {why}");
+        findings.push(Finding::new(Code::SpoolFull, message));
+    }
+    findings
+}
+
+/// Whether engines take sound, and whether they keep up.
+pub(super) fn words(transcription: &Transcription, now: Time) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if transcription.is_on() && !transcription.takes_now() {
+        let message = "No engine makes words of sound now; the log says why.";
+        findings.push(Finding::new(Code::EnginesAway, message));
+    }
+    let seconds = transcription.counters.oldest_seconds(now);
+    if seconds > LATE_SECONDS_MAX {
+        let waiting = transcription.counters.waiting().live_windows;
+        let message = format!(
+            "{waiting} windows of live sound wait for their words, the oldest one for {seconds} s."
+        );
+        findings.push(Finding::new(Code::WordsLate, message));
+    }
+    findings
+}
+
 /// Whether the file may be written by this user.
 pub(super) fn writable(store: &Store) -> Option<Finding> {
     let path = store.path();
@@ -104,19 +141,47 @@ pub(super) fn writable(store: &Store) -> Option<Finding> {
 /// Whether backups are made as the schedule says.
 pub(super) fn backups(backups: &Backups, now: Time) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if let Some(uploads) = backups.uploads()
+        && let Some(failure) = uploads.known().last_failure
+    {
+        let message = format!("The upload of {} failed: {}", failure.at, failure.why);
+        findings.push(Finding::new(Code::UploadFailed, message));
+    }
     let Some(every) = backups.schedule() else { return findings };
+    let good_at = backups.last_good().map(|good| good.at);
+    let stored_at = backups.uploads().and_then(|uploads| uploads.known().last_good_at);
+    if findings.is_empty()
+        && let (Some(good_at), Some(stored_at)) = (good_at, stored_at)
+        && is_behind(stored_at, good_at, every, now)
+    {
+        let message = format!(
+            "The newest backup in the store is of {stored_at}, and the one in the folder of \
+             {good_at}."
+        );
+        findings.push(Finding::new(Code::UploadFailed, message));
+    }
     if let Some(failure) = backups.last_failure() {
         let message = format!("The backup of {} failed: {}", failure.at, failure.why);
         findings.push(Finding::new(Code::BackupFailed, message));
     }
-    let seconds_max = i64::try_from(every.as_secs()).unwrap_or(i64::MAX).saturating_mul(2);
-    if let Some(good) = backups.last_good()
-        && good.at.plus_seconds(seconds_max) < now
+    if let Some(good_at) = good_at
+        && is_late(good_at, every, now)
     {
-        let message = format!("The last good backup is of {}.", good.at);
+        let message = format!("The last good backup is of {good_at}.");
         findings.push(Finding::new(Code::BackupLate, message));
     }
     findings
+}
+
+/// Whether a backup of this time should have been followed by another.
+fn is_late(at: Time, every: Duration, now: Time) -> bool {
+    let seconds_max = i64::try_from(every.as_secs()).unwrap_or(i64::MAX).saturating_mul(2);
+    at.plus_seconds(seconds_max) < now
+}
+
+/// Whether what is in the store is late, and what is in the folder is newer.
+fn is_behind(stored_at: Time, good_at: Time, every: Duration, now: Time) -> bool {
+    stored_at < good_at && is_late(stored_at, every, now)
 }
 
 /// Whether bots could be started.
@@ -127,4 +192,26 @@ pub(super) async fn runner(bots: &Supervisor) -> Option<Finding> {
         Err(_) => "the container engine takes too long to respond.".to_owned(),
     };
     Some(Finding::new(Code::RunnerUnreachable, format!("No bot can be started: {why}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_behind_where_the_folder_has_newer_ones_and_it_has_none_in_time() {
+        let at = |seconds: i64| Time::from_millis(seconds * 1000);
+        let every = Duration::from_secs(100);
+        for (stored, good, now, expected) in [
+            (1000, 1100, 1201, true),
+            (1000, 1100, 1200, false),
+            // It is uploaded yet, or both are late: that is another finding.
+            (1000, 1150, 1160, false),
+            (1000, 1000, 9000, false),
+            (1100, 1000, 9000, false),
+        ] {
+            let found = is_behind(at(stored), at(good), every, at(now));
+            assert_eq!(found, expected, "{stored} {good} {now}");
+        }
+    }
 }

@@ -7,9 +7,11 @@
 mod check;
 mod finding;
 mod looks;
+mod parts;
 mod shared;
 mod tests;
 
 pub use check::HealthCheck;
-pub(crate) use check::{Parts, Phase, SCRAPE_TIME_MAX};
+pub(crate) use check::{Phase, SCRAPE_TIME_MAX};
 pub use finding::{Code, Finding, Severity};
+pub(crate) use parts::Parts;

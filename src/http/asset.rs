@@ -1,6 +1,7 @@
 //! Files that the binary carries: compressed once, and sent only to those who do not have them yet.
 
 use crate::error::Result;
+use crate::http::entity_tag::{is_among, weak_tag};
 use crate::http::response::{IntoResponse, Response, ResponseDoc, whole};
 use bytes::Bytes;
 use flate2::Compression;
@@ -12,8 +13,6 @@ use std::io::Write;
 
 /// Below this many bytes gzip saves less than its header adds.
 const GZIP_BYTES_MIN: usize = 512;
-/// Characters of a hash in an entity tag.
-const ETAG_CHARS: usize = 32;
 
 /// A file as it is sent.
 pub(crate) struct Asset {
@@ -34,8 +33,7 @@ pub(crate) struct Served {
 impl Asset {
     /// Compresses a file and computes its entity tag.
     pub(crate) fn new(body: Cow<'static, [u8]>, content_type: HeaderValue) -> Self {
-        let hash = blake3::hash(&body).to_hex();
-        let etag = HeaderValue::try_from(format!("W/\"{}\"", &hash[..ETAG_CHARS])).ok();
+        let etag = weak_tag(blake3::hash(&body));
         let gzip = compressed(&body);
         let bytes = match body {
             Cow::Borrowed(bytes) => Bytes::from_static(bytes),
@@ -71,9 +69,7 @@ impl Asset {
 
     fn is_known(&self, known: Option<&HeaderValue>) -> bool {
         let (Some(etag), Some(known)) = (&self.etag, known) else { return false };
-        let (Ok(etag), Ok(known)) = (etag.to_str(), known.to_str()) else { return false };
-        let mut tags = known.split(',').map(str::trim);
-        tags.any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag.trim_start_matches("W/"))
+        known.to_str().is_ok_and(|known| is_among(etag, known))
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! [`serve`] accepts, from the network and by the [`admin_socket`]; [`pipeline`] keeps the rules of
 //! HTTP and hands each request to a [`service`]; [`request`] reads what was sent; [`response`],
-//! [`streamed_response`], [`json_stream`] and [`asset`] write what is returned; [`problem`] gives an error its
+//! [`streamed_response`], [`ranged`], [`json_stream`] and [`asset`] write what is returned; [`problem`] gives an error its
 //! status; [`access_log`] logs it. After a [`websocket::handshake`], [`websocket::socket`] speaks
 //! on the connection.
 
@@ -12,12 +12,15 @@ pub mod admin_socket;
 pub(crate) mod asset;
 pub(crate) mod connection_activity;
 pub(crate) mod connections;
+pub(crate) mod entity_tag;
 pub(crate) mod hosts;
 pub(crate) mod json_stream;
 pub mod peer;
 pub(crate) mod peer_owner;
 pub(crate) mod pipeline;
 pub(crate) mod problem;
+pub(crate) mod ranged;
+pub(crate) mod raw;
 pub mod request;
 pub(crate) mod request_ids;
 pub(crate) mod response;

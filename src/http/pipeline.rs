@@ -7,7 +7,7 @@ use crate::domain::token::TOKEN_CHARS;
 use crate::error::{Error, Result};
 use crate::http::access_log::{self, Entry};
 use crate::http::peer::{Origin, Peer};
-use crate::http::problem::error_response;
+use crate::http::problem::{error_response, openai_error_response};
 use crate::http::request::body::BodyState;
 use crate::http::request::client_address::client_address;
 use crate::http::response::{REQUEST_ID, Response, fill, whole};
@@ -78,7 +78,10 @@ pub(crate) async fn respond<S: Service>(
         Ok(response) => response,
         Err(error) => {
             log_cause(&error, pattern, &id, trace.as_ref());
-            error_response(&error)
+            match route {
+                Some(route) if route.is_openai() => openai_error_response(&error),
+                _ => error_response(&error),
+            }
         }
     };
     let took = came.elapsed();
@@ -187,7 +190,8 @@ async fn run(response: ResponseFuture) -> Outcome {
 }
 
 /// The headers that matter for every request: how many there are of each, and the last one; of the
-/// ids of the request, the first one. One walk over the few headers costs less than to hash the names that are looked for.
+/// ids of the request, the first one. One walk over the few headers costs less than to hash the
+/// names that are looked for.
 #[derive(Default)]
 struct Seen<'a> {
     hosts: usize,
@@ -296,8 +300,10 @@ fn preflight(allowed: &str) -> Response {
     if let Ok(allowed) = HeaderValue::from_str(allowed) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allowed);
     }
-    let sendable =
-        HeaderValue::from_static("Content-Type, X-API-Key, X-Admin-API-Key, X-Request-Id");
+    let sendable = HeaderValue::from_static(
+        "Authorization, Content-Type, X-API-Key, X-Admin-API-Key, X-Request-Id, \
+         MCP-Protocol-Version, Mcp-Method, Mcp-Name",
+    );
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, sendable);
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     response

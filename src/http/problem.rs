@@ -2,75 +2,53 @@
 
 use crate::domain::field_error::FieldError;
 use crate::error::Error;
-use crate::http::response::{Response, json, whole};
+use crate::http::response::{Response, json, keep_private, whole};
 use bytes::Bytes;
 use hyper::header::{self, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-/// The status that goes with an error.
-pub(crate) fn status(error: &Error) -> StatusCode {
-    match error {
-        Error::Malformed(_) | Error::EmailFixed | Error::NothingToUpdate | Error::TooBroad => {
-            StatusCode::BAD_REQUEST
+/// Writes [`status`] from a table: a status, and the errors that it goes with. Each error stands in
+/// it once, or it does not compile.
+macro_rules! statuses {
+    ($($status:ident: $($error:ident)+;)+) => {
+        /// The status that goes with an error.
+        pub(crate) fn status(error: &Error) -> StatusCode {
+            match error {
+                $($(Error::$error { .. })|+ => StatusCode::$status,)+
+            }
         }
-        Error::WrongHost => StatusCode::MISDIRECTED_REQUEST,
-        Error::Moved(_) => StatusCode::PERMANENT_REDIRECT,
-        Error::TooManyHeaders(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Error::NoRoute
-        | Error::UserNotFound
-        | Error::TokenNotFound
-        | Error::AdminKeyNotFound
-        | Error::MeetingNotFound(..)
-        | Error::NoSuchMeeting
-        | Error::NoBotToStop
-        | Error::NoWebhook
-        | Error::DeliveryNotFound
-        | Error::OpenLinkNotFound
-        | Error::PageNotFound => StatusCode::NOT_FOUND,
-        Error::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
-        Error::AdminKeyRefused(_)
-        | Error::TokenMissing(_)
-        | Error::TokenRefused(_)
-        | Error::NotAllowed(_)
-        | Error::AdminKeyLimited(_)
-        | Error::ForeignOrigin
-        | Error::BackupPathRefused
-        | Error::BotLimitReached { .. }
-        | Error::BotsStillLeaving { .. } => StatusCode::FORBIDDEN,
-        Error::BotRefused(_) | Error::MetricsRefused => StatusCode::UNAUTHORIZED,
-        Error::TooManyFailedKeys { .. } | Error::TooManyRequests { .. } => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
-        Error::TooSlow => StatusCode::REQUEST_TIMEOUT,
-        Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::BotInMeeting
-        | Error::MeetingTaken
-        | Error::NotActive(_)
-        | Error::NotOver(_)
-        | Error::TokenReplaced(_)
-        | Error::TokenDisabled
-        | Error::MakerDisabled
-        | Error::AdminKeyTaken
-        | Error::BackupConflict(_)
-        | Error::MeetingsOpen(_)
-        | Error::FileIsChecked
-        | Error::WiderScope
-        | Error::TooManyTokens { .. } => StatusCode::CONFLICT,
-        Error::NoWebSocket => StatusCode::UPGRADE_REQUIRED,
-        Error::Busy
-        | Error::Starting
-        | Error::StoreFailed(_)
-        | Error::NoRunner
-        | Error::TooManyBots { .. }
-        | Error::BotNotStarted(_)
-        | Error::BackupFailed(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::DiskFull | Error::BackupNoRoom(_) | Error::CompactNoRoom(_) => {
-            StatusCode::INSUFFICIENT_STORAGE
-        }
-        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-    }
+    };
+}
+
+statuses! {
+    BAD_REQUEST: Malformed EmailFixed NothingToUpdate TooBroad;
+    UNAUTHORIZED: BotRefused BearerRefused MetricsRefused;
+    FORBIDDEN: AdminKeyRefused TokenMissing TokenRefused NotAllowed AdminKeyLimited
+        ForeignOrigin BackupPathRefused UserEnginesOff BotLimitReached BotsStillLeaving
+        TooManyPlanned;
+    NOT_FOUND: NoRoute UserNotFound TokenNotFound AdminKeyNotFound MeetingNotFound NoSuchMeeting
+        NoSuchSound SoundNotKept SegmentNotFound SpeakerNotFound NoBotToStop NoWebhook
+        WebhookNotFound DeliveryNotFound OpenLinkNotFound ShareNotFound PageNotFound;
+    METHOD_NOT_ALLOWED: WrongMethod;
+    REQUEST_TIMEOUT: TooSlow;
+    CONFLICT: BotInMeeting MeetingTaken NotActive NotThere BotNotListening NotOver SoundNotOver
+        SegmentIsDraft NotFailed TokenReplaced TokenDisabled MakerDisabled AdminKeyTaken
+        BackupConflict MeetingsOpen FileIsChecked WiderScope TooManyTokens TooManyShares
+        TooManyWebhooks;
+    PAYLOAD_TOO_LARGE: TooLarge SoundTooLong;
+    UNSUPPORTED_MEDIA_TYPE: SoundRefused;
+    RANGE_NOT_SATISFIABLE: RangeOutside;
+    MISDIRECTED_REQUEST: WrongHost;
+    UNPROCESSABLE_ENTITY: Invalid UnreadableSound;
+    UPGRADE_REQUIRED: NoWebSocket;
+    TOO_MANY_REQUESTS: TooManyFailedKeys TooManyRequests SoundLimit;
+    REQUEST_HEADER_FIELDS_TOO_LARGE: TooManyHeaders;
+    PERMANENT_REDIRECT: Moved;
+    INTERNAL_SERVER_ERROR: Internal;
+    SERVICE_UNAVAILABLE: Busy Starting StoreFailed NoRunner NoEngine NotHeard TooManyBots
+        NoRoomForSound BotNotStarted BackupFailed;
+    INSUFFICIENT_STORAGE: DiskFull BackupNoRoom CompactNoRoom;
 }
 
 /// The value of `detail` in the body of an error: a sentence, or every field error.
@@ -101,13 +79,59 @@ struct Problem<'a> {
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<OpenAiError>,
+}
+
+/// What clients of OpenAI's API look for in the body of an error.
+#[derive(Serialize)]
+struct OpenAiError {
+    message: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    param: Option<String>,
+    code: Option<&'static str>,
+}
+
+impl OpenAiError {
+    fn of(error: &Error) -> Self {
+        let status = status(error);
+        let kind = match status {
+            StatusCode::UNAUTHORIZED => "authentication_error",
+            StatusCode::FORBIDDEN => "permission_error",
+            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request_error",
+        };
+        let first = match error {
+            Error::Invalid(faults) => faults.first(),
+            _ => None,
+        };
+        let message = first.map_or_else(|| error.to_string(), FieldError::sentence);
+        let (code, reason) = error.reason().unzip();
+        Self {
+            message: reason.unwrap_or(message),
+            kind,
+            param: first.and_then(FieldError::field),
+            code,
+        }
+    }
 }
 
 /// The one place that makes a response of an error.
 pub(crate) fn error_response(error: &Error) -> Response {
+    response_of(error, None)
+}
+
+/// The same for clients of OpenAI's API, whose form of an error stands beside the usual one.
+pub(crate) fn openai_error_response(error: &Error) -> Response {
+    response_of(error, Some(OpenAiError::of(error)))
+}
+
+fn response_of(error: &Error, openai: Option<OpenAiError>) -> Response {
     let status = status(error);
     let (code, reason) = error.reason().unzip();
-    let problem = Problem { detail: Detail::of(error), code, reason };
+    let problem = Problem { detail: Detail::of(error), code, reason, error: openai };
     let mut response = match json(status, &problem) {
         Ok(response) => response,
         Err(_) => whole(status, Bytes::new()),
@@ -134,13 +158,21 @@ fn add_headers(error: &Error, headers: &mut HeaderMap) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
-        Error::BotRefused(_) | Error::MetricsRefused => {
+        Error::BotRefused(_) | Error::BearerRefused(_) | Error::MetricsRefused => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        Error::TooManyFailedKeys { retry_after } | Error::TooManyRequests { retry_after } => {
+        Error::TooManyFailedKeys { retry_after }
+        | Error::TooManyRequests { retry_after }
+        | Error::SoundLimit { retry_after, .. } => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
         }
-        Error::TooManyBots { .. } => {
+        Error::ShareNotFound => keep_private(headers),
+        Error::RangeOutside { length } => {
+            if let Ok(range) = HeaderValue::try_from(format!("bytes */{length}")) {
+                headers.insert(header::CONTENT_RANGE, range);
+            }
+        }
+        Error::TooManyBots { .. } | Error::NoRoomForSound { .. } | Error::NotHeard(_) => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
         }
         Error::Starting => {

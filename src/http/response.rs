@@ -15,6 +15,8 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Keeps what is answered out of the processes of other sites (Fetch, section 3.7).
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+/// What search engines may do with a response.
+const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 /// Headers of a usual response; there is a place for each.
 const HEADERS_USUAL: usize = 12;
 /// The headers that every response carries, and a place for each that depends on the request
@@ -89,6 +91,14 @@ fn with_headers(status: StatusCode, body: Body, headers: &HeaderMap) -> Response
     *response.status_mut() = status;
     *response.headers_mut() = headers.clone();
     response
+}
+
+/// Adds the headers of what a link opens: no search engine lists it, and no page that is opened
+/// from it learns its address.
+pub(crate) fn keep_private(headers: &mut HeaderMap) {
+    headers.insert(ROBOTS, HeaderValue::from_static("noindex"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
 /// One possible response of a route, for the API document.

@@ -1,8 +1,9 @@
 //! The body of a response: whole, or in pieces that are made when they are asked for.
 
 use bytes::Bytes;
-use futures_util::stream::{Stream, StreamExt};
+use futures_util::stream::{Stream, StreamExt, once};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -61,6 +62,29 @@ impl Body {
         match self {
             Self::Whole(bytes) => Some(bytes.as_ref().map_or(0, Bytes::len)),
             Self::Pieces(_) => None,
+        }
+    }
+
+    /// The same body with something before and behind it, and each piece of it changed.
+    pub(crate) fn within(
+        self,
+        before: Vec<u8>,
+        change: fn(&[u8]) -> Result<Vec<u8>, Broken>,
+        behind: Vec<u8>,
+    ) -> Result<Self, Broken> {
+        match self {
+            Self::Whole(bytes) => {
+                let mut whole = before;
+                whole.extend(change(&bytes.unwrap_or_default())?);
+                whole.extend(behind);
+                Ok(Self::whole(whole.into()))
+            }
+            Self::Pieces(pieces) => {
+                let first = once(ready(Ok(before.into())));
+                let changed = pieces.map(move |piece| Ok(change(&piece?)?.into()));
+                let last = once(ready(Ok(behind.into())));
+                Ok(Self::pieces(first.chain(changed).chain(last)))
+            }
         }
     }
 

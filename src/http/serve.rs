@@ -4,6 +4,7 @@ use crate::http::admin_socket::AdminSocket;
 use crate::http::connection_activity::TICK;
 use crate::http::connections::{ConnectionGuard, End, NoPlace};
 use crate::http::peer::{Origin, Peer, user_name};
+use crate::http::raw::{Protocol, RawConnection, Services, protocol};
 use crate::http::request::body::BodyState;
 use crate::http::service::Service;
 use crate::http::tls::Opening;
@@ -23,7 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -52,6 +53,8 @@ pub struct Listeners {
     pub admin: AdminSocket,
     /// The network listener for monitoring, where that has an address of its own.
     pub monitoring: Option<TcpListener>,
+    /// The network listener of the Redis endpoint, where that has an address of its own.
+    pub redis: Option<TcpListener>,
 }
 
 /// A connection that was accepted; one through the admin socket has no address.
@@ -59,12 +62,14 @@ struct Accepted {
     stream: Stream,
     address: Option<SocketAddr>,
     at: Instant,
+    /// Whether it came in where the Redis protocol is spoken and nothing else.
+    is_redis: bool,
 }
 
 impl Accepted {
     /// One that was accepted right now.
     fn now(stream: Stream, address: Option<SocketAddr>) -> Self {
-        Self { stream, address, at: Instant::now() }
+        Self { stream, address, at: Instant::now(), is_redis: false }
     }
 }
 
@@ -76,6 +81,11 @@ impl Listeners {
                 let (stream, address) = accepted?;
                 Ok(Accepted::now(Stream::Tcp(stream), Some(address)))
             }
+            accepted = accept_redis(self.redis.as_ref()), if !is_full => {
+                let (stream, address) = accepted?;
+                let accepted = Accepted::now(Stream::Tcp(stream), Some(address));
+                Ok(Accepted { is_redis: true, ..accepted })
+            }
             accepted = self.admin.accept() => {
                 let stream = accepted?;
                 Ok(Accepted::now(stream, None))
@@ -84,11 +94,19 @@ impl Listeners {
     }
 }
 
+/// Waits for ever where the Redis endpoint has no address of its own.
+async fn accept_redis(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Serves until `shutdown` resolves; then finishes the requests that have begun, for at most
 /// `http.stop_time_max`.
 pub async fn serve<S: Service>(
     transport: Arc<Transport>,
-    service: Arc<S>,
+    services: Arc<Services<S>>,
     listeners: Listeners,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -99,12 +117,12 @@ pub async fn serve<S: Service>(
     let mut ticks = tokio::time::interval(TICK);
     loop {
         if let Some(accepted) = waiting.take() {
-            waiting = start(&transport, &service, accepted, &mut open);
+            waiting = start(&transport, &services, accepted, &mut open);
         }
         tokio::select! {
             accepted = listeners.accept(waiting.is_some()) => match accepted {
                 Ok(accepted) => {
-                    let without_place = start(&transport, &service, accepted, &mut open);
+                    let without_place = start(&transport, &services, accepted, &mut open);
                     waiting = waiting.or(without_place);
                 }
                 Err(error) => {
@@ -135,7 +153,7 @@ pub async fn serve<S: Service>(
 /// address may have no more is closed.
 fn start<S: Service>(
     transport: &Arc<Transport>,
-    service: &Arc<S>,
+    services: &Arc<Services<S>>,
     accepted: Accepted,
     open: &mut JoinSet<()>,
 ) -> Option<Accepted> {
@@ -147,15 +165,15 @@ fn start<S: Service>(
             return None;
         }
     };
-    let (transport, service) = (Arc::clone(transport), Arc::clone(service));
-    open.spawn(serve_connection(transport, service, accepted, guard, ended));
+    let (transport, services) = (Arc::clone(transport), Arc::clone(services));
+    open.spawn(serve_connection(transport, services, accepted, guard, ended));
     None
 }
 
 /// One connection, from its first request to its last.
 async fn serve_connection<S: Service>(
     transport: Arc<Transport>,
-    service: Arc<S>,
+    services: Arc<Services<S>>,
     accepted: Accepted,
     guard: ConnectionGuard,
     mut ended: oneshot::Receiver<End>,
@@ -164,6 +182,15 @@ async fn serve_connection<S: Service>(
         Ok(peer) => peer,
         Err(error) => return log::debug!("a connection from {:?}: {error}", accepted.address),
     };
+    match protocol_of(&services, &accepted, &mut ended).await {
+        Some(Protocol::Http) => {}
+        Some(Protocol::Redis) => {
+            let stream = TrackedStream::new(accepted.stream, Arc::clone(&guard.activity));
+            let connection = RawConnection { stream, peer, guard, ended };
+            return Arc::clone(&services.redis).serve(connection).await;
+        }
+        None => return log::debug!("{}: it ended before its first byte", peer.name),
+    }
     let stream = match secure(&transport, accepted.stream, &mut peer, &mut ended).await {
         Ok(stream) => stream,
         Err(error) => return log::debug!("{}: no TLS: {error}", peer.name),
@@ -171,12 +198,11 @@ async fn serve_connection<S: Service>(
     let (peer, guard) = (Arc::new(peer), Arc::new(guard));
     let stream = TrackedStream::new(stream, Arc::clone(&guard.activity));
     let respond_to = service_fn(|request: hyper::Request<Incoming>| {
-        let (transport, service, peer, guard) = (&transport, &service, &peer, &guard);
+        let (transport, service, peer, guard) = (&transport, &services.http, &peer, &guard);
         let body_state = BodyState::watch(request.body(), Some(&guard.activity));
         guard.activity.request_came(body_state.is_left());
         async move {
-            let response =
-                pipeline::respond(transport, &**service, peer, request, body_state).await;
+            let response = pipeline::respond(transport, service, peer, request, body_state).await;
             Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, guard)))
         }
     });
@@ -198,6 +224,21 @@ async fn serve_connection<S: Service>(
         }
         Either::Right((end, _)) => log::debug!("{}: ended: {end:?}", peer.name),
     }
+}
+
+/// What a connection speaks; `None` where it is to end before that is known.
+async fn protocol_of<S>(
+    services: &Services<S>,
+    accepted: &Accepted,
+    ended: &mut oneshot::Receiver<End>,
+) -> Option<Protocol> {
+    if accepted.is_redis {
+        return Some(Protocol::Redis);
+    }
+    if !services.redis_shares_port {
+        return Some(Protocol::Http);
+    }
+    protocol(&accepted.stream, ended).await
 }
 
 /// Sets the options of the socket, and finds out who the peer is.

@@ -48,6 +48,9 @@ pub trait Target: Send + Sync + 'static {
 
     /// Whether probes call it, by whatever name they reach the server.
     fn is_probe(&self) -> bool;
+
+    /// Whether its errors have the form of OpenAI's API too.
+    fn is_openai(&self) -> bool;
 }
 
 /// Responds to requests.

@@ -2,7 +2,7 @@
 //! they are, and hold no read transaction while a slow client takes its time. A page is read when
 //! the one before was taken.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::response::{IntoResponse, Response, ResponseDoc, of_body};
 use crate::http::response_body::{Body, Broken};
 use bytes::Bytes;
@@ -86,6 +86,8 @@ async fn next_page<P: PageSource>(
             let left = if is_last { None } else { Some(pages) };
             return Some((Ok(page.into()), left));
         }
+        // Its link was revoked while it was read.
+        Ok(Err(Error::ShareNotFound)) => {}
         Ok(Err(error)) => {
             log::error!(
                 "a streamed response was cut off: {}",
@@ -100,7 +102,6 @@ async fn next_page<P: PageSource>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
     use hyper::body::Body as HttpBody;
     use std::pin::Pin;
     use std::sync::Arc;

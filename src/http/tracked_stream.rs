@@ -2,6 +2,7 @@
 
 use crate::http::connection_activity::ConnectionActivity;
 use crate::http::tls::SecureStream;
+use socket2::TcpKeepalive;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -25,6 +26,13 @@ const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 /// bytes (`TCP_NOTSENT_LOWAT`, tcp(7)).
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES_MAX: u32 = 16 * 1024;
+
+/// How long a peer is silent before the system asks whether it is still there.
+const SILENT_MIN: Duration = Duration::from_mins(1);
+/// How long the system waits for the reply.
+const PROBE_PERIOD: Duration = Duration::from_secs(15);
+/// How often it asks.
+const PROBES_MAX: u32 = 4;
 
 /// A socket of any kind.
 pub enum Stream {
@@ -89,6 +97,17 @@ pub struct TrackedStream {
 }
 
 impl TrackedStream {
+    /// Lets the system ask a peer that is silent for long whether it is still there
+    /// (`SO_KEEPALIVE`, socket(7)): after [`SILENT_MIN`], and again [`PROBES_MAX`] times.
+    pub(crate) fn keep_alive(&self) -> io::Result<()> {
+        let Stream::Tcp(stream) = &self.stream else { return Ok(()) };
+        let probes = TcpKeepalive::new()
+            .with_time(SILENT_MIN)
+            .with_interval(PROBE_PERIOD)
+            .with_retries(PROBES_MAX);
+        socket2::SockRef::from(stream).set_tcp_keepalive(&probes)
+    }
+
     /// Tracks a socket.
     pub fn new(stream: Stream, activity: Arc<ConnectionActivity>) -> Self {
         Self { stream, activity }

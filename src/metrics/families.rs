@@ -6,7 +6,8 @@ use prometheus_client::metrics::MetricType;
 use std::borrow::Cow;
 use std::fmt;
 
-/// A label: a name and a value. Values are words of the program, never a caller's.
+/// A label: a name and a value. Values are words of the program or of its settings, never a
+/// caller's.
 pub type Label = (&'static str, Cow<'static, str>);
 
 /// The value of a sample.
@@ -80,6 +81,11 @@ impl Family {
     /// Adds a sample of a gauge or a counter.
     pub fn add(&mut self, labels: Vec<Label>, value: u64) {
         self.samples.push((labels, Value::Whole(value)));
+    }
+
+    /// Adds a sample that is no whole number.
+    pub fn add_real(&mut self, labels: Vec<Label>, value: f64) {
+        self.samples.push((labels, Value::Real(value)));
     }
 
     /// Adds a sample of a histogram.

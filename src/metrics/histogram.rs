@@ -16,6 +16,19 @@ const TIMES: &[u64] = &[
     3_276_800_000,
     13_107_200_000,
 ];
+/// Bounds of delays that people notice, in nanoseconds: from half a second to ten minutes.
+const DELAYS: &[u64] = &[
+    500_000_000,
+    1_000_000_000,
+    2_000_000_000,
+    4_000_000_000,
+    8_000_000_000,
+    15_000_000_000,
+    30_000_000_000,
+    60_000_000_000,
+    300_000_000_000,
+    600_000_000_000,
+];
 /// Bounds of sizes.
 const SIZES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
 
@@ -45,6 +58,11 @@ impl Histogram {
     /// Of times, shown in seconds.
     pub fn of_times() -> Self {
         Self::new(TIMES, 1e9)
+    }
+
+    /// Of delays from half a second to ten minutes, shown in seconds.
+    pub fn of_delays() -> Self {
+        Self::new(DELAYS, 1e9)
     }
 
     /// Of sizes up to some hundred.

@@ -7,10 +7,12 @@
 mod families;
 mod histogram;
 pub(crate) mod process;
+mod redis;
 mod requests;
 
 pub use families::{Family, Label};
 pub use histogram::{Counted, Histogram};
+pub(crate) use redis::{COMMANDS, ConnectionKind, OpenConnection, PayloadRefusal, RedisCounters};
 pub(crate) use requests::Limit;
 pub use requests::{Metrics, RouteLabel, STATUSES};
 

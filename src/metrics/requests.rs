@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The statuses that are counted one by one; any other counts as the last.
-pub const STATUSES: [u16; 24] = [
-    101, 200, 201, 202, 204, 304, 307, 308, 400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 426,
-    429, 431, 503, 507, 500,
+pub const STATUSES: [u16; 27] = [
+    101, 200, 201, 202, 204, 206, 304, 307, 308, 400, 401, 403, 404, 405, 408, 409, 413, 415, 416,
+    421, 422, 426, 429, 431, 503, 507, 500,
 ];
 
 /// The class of requests without a route.

@@ -8,6 +8,7 @@ use crate::domain::analytics::{
 use crate::domain::bot::session_alias;
 use crate::domain::{MeetingId, MeetingStatus, Platform, Time, User, UserId};
 use crate::error::{Error, Result};
+use crate::store::corrections::shown::shown_speaker;
 use crate::store::doors::Store;
 use crate::store::meetings::read::{by_id, meeting_at, meeting_columns};
 use crate::store::positions::{Positions, Start, Table};
@@ -219,10 +220,11 @@ fn sessions(db: &Connection, id: MeetingId) -> rusqlite::Result<Vec<Session>> {
 }
 
 fn transcription_stats(db: &Connection, id: MeetingId) -> rusqlite::Result<TranscriptionStats> {
-    let mut figures = db.prepare_cached(
-        "SELECT count(*), coalesce(sum(absolute_end - absolute_start), 0), count(DISTINCT speaker)
-         FROM segments WHERE meeting_id = ?1 AND completed",
-    )?;
+    let mut figures = db.prepare_cached(concat!(
+        "SELECT count(*), coalesce(sum(s.absolute_end - s.absolute_start), 0), count(DISTINCT ",
+        shown_speaker!(),
+        ") FROM segments s WHERE s.meeting_id = ?1 AND s.completed"
+    ))?;
     let figures = figures.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let mut languages = db.prepare_cached(
         "SELECT language FROM segments WHERE meeting_id = ?1 AND language IS NOT NULL AND completed

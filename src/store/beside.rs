@@ -80,6 +80,44 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     belong_to_folder(&File::open(path)?, path)
 }
 
+/// Opens a file that is there for reading.
+pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
+    open_found(path, OpenOptions::new().read(true))
+}
+
+/// Opens a file that is there for reading, and for writing at its end.
+pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
+    open_found(path, OpenOptions::new().read(true).append(true))
+}
+
+/// Opens a file that is there for writing anywhere in it.
+pub(crate) fn open_to_change(path: &Path) -> io::Result<File> {
+    open_found(path, OpenOptions::new().read(true).write(true))
+}
+
+fn open_found(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let file = options.custom_flags(no_links()).open(path)?;
+    match fault(&file.metadata()?, path) {
+        None => Ok(file),
+        Some(why) => Err(io::Error::other(why)),
+    }
+}
+
+/// Checks a folder that is there: it, and the link that leads to it where it is one, must belong to
+/// somebody who can be trusted, and not everybody may write to it.
+pub(crate) fn check_folder(path: &Path) -> io::Result<()> {
+    let named = fs::symlink_metadata(path)?;
+    let found = fs::metadata(path)?;
+    let why = match () {
+        () if !is_trusted(named.uid(), path) => "belongs to another user of this machine",
+        () if !found.is_dir() => "is no folder",
+        () if !is_trusted(found.uid(), path) => "belongs to another user of this machine",
+        () if found.mode() & 0o002 != 0 => "may be written by everybody (its mode)",
+        () => return Ok(()),
+    };
+    Err(io::Error::other(why))
+}
+
 /// Opens a file for reading, if it is there.
 pub(super) fn open_to_look(path: &Path) -> Result<Option<File>, StartupError> {
     check(path)?;

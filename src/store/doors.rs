@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
+use crate::store::backup::partial::sweep;
 use crate::store::connection::Readers;
 use crate::store::failure::{fail_on, unusable};
 use crate::store::options::Options;
@@ -19,7 +20,7 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::sleep;
 
 /// Pages that a connection for small reads keeps: they come back to the same ones. Filled only as
@@ -70,6 +71,8 @@ impl Store {
         let found = file::recognise(&options.path, upgrade::APPLICATION_ID)?;
         let lock = file::Lock::take(&options.path)?;
         leftovers::remove(&options.path);
+        // The copies of backups that were to be encrypted. Without them it opens all the same.
+        let _ = sweep(beside::folder_of(&options.path));
         file::create_private(&options.path, found)?;
         upgrade_locked(&options.path, &Stop::default())?;
         let connection = upgrade::open(&options.path)?;
@@ -116,6 +119,17 @@ impl Store {
     pub async fn write<V: Verb>(&self, verb: V) -> Result<V::Answer> {
         self.refuse_if_failed()?;
         self.writer.send(verb).await
+    }
+
+    /// The same for a caller who does not come again: a full queue is waited for;
+    /// [`Error::Busy`] if it is full for so long.
+    pub(crate) async fn write_within<V: Verb>(
+        &self,
+        verb: V,
+        time_max: Duration,
+    ) -> Result<V::Answer> {
+        self.refuse_if_failed()?;
+        self.writer.send_within(verb, time_max).await
     }
 
     /// Writes all that waits, checkpoints the WAL and closes the file.
@@ -204,9 +218,14 @@ impl Store {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (readers, failed) = (self.long_reads.clone(), Arc::clone(&self.failed));
-        let run = move || readers.run(query).inspect_err(|error| fail_on(error, &failed));
-        tokio::task::spawn_blocking(run)
-            .await
-            .map_err(|panic| Error::Internal(panic.to_string()))?
+        let (done, result) = oneshot::channel();
+        // Boxed: every kind of task is some KiB of code, and there would be one for each query.
+        let run: Box<dyn FnOnce() + Send> = Box::new(move || {
+            let found = readers.run(query).inspect_err(|error| fail_on(error, &failed));
+            let _ = done.send(found);
+        });
+        let task = tokio::task::spawn_blocking(run).await;
+        task.map_err(|panic| Error::Internal(panic.to_string()))?;
+        result.await.map_err(|_| Error::Internal("a long read gave no result".to_owned()))?
     }
 }

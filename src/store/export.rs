@@ -2,8 +2,8 @@
 
 use crate::domain::bot::session_alias;
 use crate::domain::export::{
-    ExportedDelivery, ExportedEntry, ExportedMeeting, ExportedSession, ExportedSpeakerEvent,
-    ExportedToken, ExportedUsage, ExportedWebhook,
+    ExportedDelivery, ExportedEndpoint, ExportedEntry, ExportedMeeting, ExportedSession,
+    ExportedSpeakerEvent, ExportedToken, ExportedTranscription, ExportedUsage, ExportedWebhook,
 };
 use crate::domain::{
     Action, Data, Day, DeliveryId, MeetingId, SpeakerChange, Subject, TokenId, UsageCounts, User,
@@ -16,6 +16,7 @@ use crate::store::doors::Store;
 use crate::store::meetings::read::{meeting_at, meeting_columns};
 use crate::store::pages::{Page, page};
 use crate::store::tokens::read::{term_columns, terms_at};
+use crate::store::user_transcription::read::{OwnEngine, UserTranscription};
 use crate::store::users::read::find as find_user;
 use crate::store::webhooks::read::{delivery_at, event_type, with_parts};
 use crate::store::webhooks::settings::Webhook;
@@ -54,11 +55,31 @@ impl Audited for NoteExport {
 }
 
 impl Store {
-    /// A user and where their events go; a small read.
-    pub fn export_head(&self, id: UserId) -> Result<(User, ExportedWebhook)> {
+    /// A user and where their events go; small reads.
+    pub fn export_head(
+        &self,
+        id: UserId,
+    ) -> Result<(User, ExportedWebhook, Vec<ExportedEndpoint>)> {
         let user = self.read(|db| find_user(db, id))?.ok_or(Error::UserNotFound)?;
-        let Webhook { url, secret } = self.webhook(id)?;
-        Ok((user, ExportedWebhook { url, is_signed: secret.is_some() }))
+        let Webhook { url, secret, .. } = self.webhook(id)?;
+        let first = ExportedWebhook { url, is_signed: secret.is_some() };
+        let mut all = Vec::new();
+        for webhook in self.webhooks(id)? {
+            let Webhook { id, url, events, secret, created_at, .. } = webhook;
+            let is_signed = secret.is_some();
+            all.push(ExportedEndpoint { id, url, events, is_signed, created_at });
+        }
+        Ok((user, first, all))
+    }
+
+    /// What a user has set for the words of their sound, without the key; a small read.
+    pub fn export_transcription(&self, id: UserId) -> Result<ExportedTranscription> {
+        let UserTranscription { engine, vocabulary } = self.user_transcription(id)?;
+        let (engine_url, model, key) = match engine {
+            Some(OwnEngine { url, model, key }) => (Some(url), Some(model), key),
+            None => (None, None, None),
+        };
+        Ok(ExportedTranscription { engine_url, model, has_key: key.is_some(), vocabulary })
     }
 
     /// Whether there is such a user; a small read.
@@ -120,7 +141,7 @@ impl Store {
         let sql = concat!(
             "SELECT d.id, d.uid, ",
             event_type!(),
-            ", d.meeting_id, d.created_at, d.attempts, d.next_at, d.delivered_at, d.last_status, d.last_error, d.body, d.parts
+            ", d.meeting_id, d.created_at, d.attempts, d.next_at, d.delivered_at, d.last_status, d.last_error, d.webhook_id, d.body, d.parts
              FROM deliveries d WHERE d.user_id = ?1 AND d.id > ?2 ORDER BY d.id"
         );
         self.read_long(move |db| {
@@ -135,7 +156,7 @@ impl Store {
         id: UserId,
         after: (Day, TokenId),
     ) -> Result<Page<ExportedUsage>> {
-        let sql = "SELECT day, token_id, requests, bots, bot_ms, transcript_ms FROM usage
+        let sql = "SELECT day, token_id, requests, bots, bot_ms, transcript_ms, sound_ms FROM usage
                    WHERE user_id = ?1 AND (day, token_id) > (?2, ?3) ORDER BY day, token_id";
         self.read_long(move |db| list(db, sql, params![id, after.0, after.1], usage_at)).await
     }
@@ -186,10 +207,15 @@ fn exported_meeting_at(row: &Row<'_>) -> rusqlite::Result<(ExportedMeeting, usiz
             started_at: row.get(16)?,
         }),
     };
-    Ok((
-        ExportedMeeting { meeting, session, segments: Vec::new(), speaker_events: Vec::new() },
-        bytes,
-    ))
+    let exported = ExportedMeeting {
+        meeting,
+        session,
+        renamed_speakers: Vec::new(),
+        segments: Vec::new(),
+        withheld: Vec::new(),
+        speaker_events: Vec::new(),
+    };
+    Ok((exported, bytes))
 }
 
 fn speaker_event_at(row: &Row<'_>) -> rusqlite::Result<((i64, ExportedSpeakerEvent), usize)> {
@@ -211,8 +237,8 @@ fn exported_delivery_at(
     db: &Connection,
     row: &Row<'_>,
 ) -> rusqlite::Result<(ExportedDelivery, usize)> {
-    let mut body: String = row.get(10)?;
-    with_parts(db, &mut body, row.get(11)?)
+    let mut body: String = row.get(11)?;
+    with_parts(db, &mut body, row.get(12)?)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
     let body = Data::stored(body);
     let bytes = body.as_json().len();
@@ -228,6 +254,7 @@ fn usage_at(row: &Row<'_>) -> rusqlite::Result<(ExportedUsage, usize)> {
             bots: row.get(3)?,
             bot_ms: row.get(4)?,
             transcript_ms: row.get(5)?,
+            sound_ms: row.get(6)?,
         }
         .into(),
     };

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 /// How long a lock that another holds is tried again.
 const LOCK_TIME_MAX: Duration = Duration::from_millis(500);
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
+/// The name of the file in a folder that is locked in its stead.
+const FOLDER_LOCK: &str = ".lock";
 /// Bytes of a page, which is all that a database has while its tables are in the WAL.
 const PAGE_BYTES: u64 = 4096;
 
@@ -49,6 +51,20 @@ impl Lock {
         let Ok(held) = self.file.metadata() else { return false };
         let held = Identity { device: held.dev(), inode: held.ino() };
         Identity::of(&self.path).is_ok_and(|found| found == held)
+    }
+}
+
+/// Locks a folder as long as the file that comes back is open, by a file in it, which is made where
+/// it is missing: NFS locks none that is open for reading alone. [`io::ErrorKind::WouldBlock`] where
+/// another has locked it.
+pub(crate) fn lock_folder(path: &Path) -> io::Result<File> {
+    let file = open_or_create(&path.join(FOLDER_LOCK))?;
+    match try_for_a_while(&file) {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(io::Error::new(io::ErrorKind::WouldBlock, "another server uses it"))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

@@ -49,7 +49,10 @@ impl Store {
                     Some(MeetingStatus::AwaitingAdmission) => counts.awaiting_admission = count,
                     Some(MeetingStatus::Active) => counts.active = count,
                     Some(MeetingStatus::Stopping) => counts.stopping = count,
-                    Some(MeetingStatus::Completed | MeetingStatus::Failed) | None => {}
+                    Some(
+                        MeetingStatus::Scheduled | MeetingStatus::Completed | MeetingStatus::Failed,
+                    )
+                    | None => {}
                 }
             }
             Ok(counts)

@@ -35,11 +35,12 @@ pub(super) fn mark_for_scrub(db: &Connection) -> rusqlite::Result<()> {
 }
 
 impl Store {
-    /// How many removals may have left something in the files, and how many users are being erased;
-    /// a small read.
+    /// How many removals may have left something in the files, how many users are being erased, and
+    /// of how many meetings the sound is not deleted yet; a small read.
     pub fn erasures_waiting(&self) -> Result<u64> {
         let count = "SELECT (SELECT count(*) FROM erasures)
-            + (SELECT count(*) FROM users WHERE erasing_at IS NOT NULL)";
+            + (SELECT count(*) FROM users WHERE erasing_at IS NOT NULL)
+            + (SELECT count(*) FROM erased_sounds)";
         self.read(|db| {
             db.prepare_cached(count)?
                 .query_row([], |row| row.get::<_, i64>(0))

@@ -1,11 +1,13 @@
 //! How ids, times, hashes and words are kept in columns. A value that no column should hold is an
 //! error, not a guess.
 
+use crate::domain::EngineKey;
+use crate::domain::sound::{SoundCodec, SoundSource, WindowOutcome, WithheldReason};
 use crate::domain::word::WordList;
 use crate::domain::{
-    AdminKeyId, Data, Day, DeliveryId, Email, Hint, Language, MeetingId, MeetingStatus, Offset,
-    Platform, Scope, SegmentId, SessionId, SpeakerSource, Task, Time, TokenHash, TokenId, UserId,
-    WebhookSecret, Word,
+    AdminKeyId, AlarmKind, Data, Day, DeliveryId, Email, Hint, Language, MeetingId, MeetingStatus,
+    Offset, Platform, Scope, SegmentId, SessionId, ShareHash, ShareId, SoundId, SpeakerSource,
+    Task, Time, TokenHash, TokenId, UserId, WebhookId, WebhookSecret, WindowId, Word,
 };
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
 
@@ -35,7 +37,11 @@ integers! {
     MeetingId: MeetingId, |id: MeetingId| id.0;
     SessionId: SessionId, |id: SessionId| id.0;
     SegmentId: SegmentId, |id: SegmentId| id.0;
+    SoundId: SoundId, |id: SoundId| id.0;
     DeliveryId: DeliveryId, |id: DeliveryId| id.0;
+    ShareId: ShareId, |id: ShareId| id.0;
+    WebhookId: WebhookId, |id: WebhookId| id.0;
+    WindowId: WindowId, |id: WindowId| id.0;
     Offset: Offset, |offset: Offset| offset.0;
     Time: Time::from_millis, Time::as_millis;
     Day: Day::from_number, Day::number;
@@ -64,6 +70,7 @@ texts! {
     Email: Email::stored, Email::as_str;
     Data: Data::stored, Data::as_json;
     WebhookSecret: WebhookSecret::stored, WebhookSecret::key;
+    EngineKey: EngineKey::new, EngineKey::key;
     Hint: Hint, hint_text;
 }
 
@@ -87,8 +94,13 @@ macro_rules! words {
 
 words! {
     SpeakerSource: SpeakerSource::from_word;
+    AlarmKind: AlarmKind::from_word;
     Task: Task::from_word;
     Language: Language::from_code;
+    SoundSource: SoundSource::from_word;
+    SoundCodec: SoundCodec::from_word;
+    WindowOutcome: WindowOutcome::from_word;
+    WithheldReason: WithheldReason::from_word;
 }
 
 impl ToSql for Platform {
@@ -125,6 +137,12 @@ impl ToSql for TokenHash {
 impl FromSql for TokenHash {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         <[u8; 32]>::column_result(value).map(Self)
+    }
+}
+
+impl ToSql for ShareHash {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.0.as_slice()))
     }
 }
 

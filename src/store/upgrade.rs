@@ -270,6 +270,7 @@ fn refuse_twins(connection: &Connection) -> Result<(), Refusal> {
 }
 
 pub(super) mod kept;
+mod older_files;
 pub(super) mod plan;
 pub(super) mod replace;
 pub(super) mod shape;

@@ -6,29 +6,45 @@
 
 use crate::error::{Error, Result};
 use crate::store::admin_keys::verbs::{CreateAdminKey, RevokeAdminKey, RotateAdminKey};
+use crate::store::alarms::verbs::{ClearAlarm, RaiseAlarm};
 use crate::store::audit::audited::{Audited, AuditedVerb};
 use crate::store::audit::verbs::PruneAudit;
 use crate::store::backup::note::NoteBackup;
+use crate::store::corrections::verbs::{CorrectSegment, RenameSpeaker};
 use crate::store::export::NoteExport;
 use crate::store::latest_time::NoteTime;
 use crate::store::meetings::advance::Advance;
+use crate::store::meetings::planned::{PlanBot, RequestPlanned};
 use crate::store::meetings::verbs::{DeleteMeeting, DeleteSegments, NoteMeeting, RedactMeeting};
 use crate::store::probe::ProbeWrite;
 use crate::store::scrub::{MendIndex, NoteErased, WipePages};
 use crate::store::segments::drafts::SettleDrafts;
 use crate::store::segments::index::IndexSegments;
 use crate::store::segments::older::StoreSegments;
-use crate::store::segments::verbs::{RetractSegments, StoreSegmentBatch};
+use crate::store::segments::verbs::{BeginStream, RetractSegments, StoreSegmentBatch};
+use crate::store::sessions::bridge::BeginBridge;
 use crate::store::sessions::verbs::{NoteCleared, NoteContainer, Reconfigure, SendBot};
 use crate::store::settings_reload::ReloadSettings;
+use crate::store::shares::verbs::{CreateShare, ForgetShares, RevokeShare};
+use crate::store::sounds::recording::KeepRecording;
+use crate::store::sounds::verbs::{BeginSound, EndSound, EraseSound, ForgetSound, NoteHeard};
 use crate::store::tokens::made::MakeToken;
 use crate::store::tokens::rotate::RotateToken;
 use crate::store::tokens::verbs::{CreateToken, RevokeToken, TouchTokens, UpdateToken};
+use crate::store::uploads::import::ImportMeeting;
+use crate::store::uploads::verbs::{CreateUpload, EndUpload, StoreUploadWords};
 use crate::store::usage::verbs::{ForgetUsage, WriteUsage};
+use crate::store::user_transcription::verbs::{DeleteUserTranscription, SetUserTranscription};
 use crate::store::users::configured::ApplyConfiguredUsers;
 use crate::store::users::verbs::{BeginErasure, CreateUser, DeleteUser, UpdateUser};
+use crate::store::webhooks::changes::{
+    CreateWebhook, DeleteWebhook, ForgetEndedSecrets, RotateWebhookSecret, UpdateWebhook,
+};
 use crate::store::webhooks::resend::ResendDelivery;
 use crate::store::webhooks::verbs::{EndAttempt, ForgetDeliveries, GiveUpHeld, SetWebhook};
+use crate::store::windows::draft::StoreDraft;
+use crate::store::windows::store_window::StoreWindow;
+use crate::store::windows::verbs::{CutWindows, GiveUpSound, GiveUpWindow, PutOffWindow};
 use crate::store::writer::job::{Job, Pending};
 use crate::store::writer::record::RecordedVerb;
 use crate::store::writer::verb::{Numbered, Verb};
@@ -105,6 +121,40 @@ verbs! {
     audited 70 MakeToken,
     audited 71 ResendDelivery,
     plain   72 ReloadSettings,
+    plain   80 BeginStream,
+    audited 90 CreateShare,
+    audited 91 RevokeShare,
+    plain   92 ForgetShares,
+    plain   100 CreateWebhook,
+    plain   101 UpdateWebhook,
+    audited 102 DeleteWebhook,
+    plain   103 RotateWebhookSecret,
+    plain   104 ForgetEndedSecrets,
+    plain   110 PlanBot,
+    plain   111 RequestPlanned,
+    plain   120 BeginSound,
+    plain   121 NoteHeard,
+    plain   122 EndSound,
+    plain   123 ForgetSound,
+    plain   124 EraseSound,
+    plain   125 KeepRecording,
+    plain   130 CutWindows,
+    plain   131 StoreWindow,
+    plain   132 PutOffWindow,
+    plain   133 GiveUpWindow,
+    plain   134 GiveUpSound,
+    plain   135 StoreDraft,
+    plain   140 BeginBridge,
+    plain   150 SetUserTranscription,
+    plain   151 DeleteUserTranscription,
+    plain   160 CreateUpload,
+    plain   161 EndUpload,
+    plain   162 StoreUploadWords,
+    plain   163 ImportMeeting,
+    audited 170 CorrectSegment,
+    audited 171 RenameSpeaker,
+    plain   172 RaiseAlarm,
+    plain   173 ClearAlarm,
 }
 
 /// A verb that came back.

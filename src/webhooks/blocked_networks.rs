@@ -54,9 +54,9 @@ const SPECIAL_V6: &[Ipv6Net] = &[
 /// IPv4 addresses behind a translator (RFC 6052): each is checked as the address that it embeds.
 const TRANSLATED: Ipv6Net = v6([0x0064, 0xff9b, 0, 0], 96);
 
-/// Whether a webhook may reach this address, which must be canonical (see
+/// Whether a webhook, or an engine of a user's, may reach this address, which must be canonical (see
 /// [`IpAddr::to_canonical`]).
-pub(super) fn may_reach(address: IpAddr, allowed: &[IpNet]) -> bool {
+pub(crate) fn may_reach(address: IpAddr, allowed: &[IpNet]) -> bool {
     let is_global = match address {
         IpAddr::V4(address) => is_global_v4(address),
         IpAddr::V6(address) => is_global_v6(address),

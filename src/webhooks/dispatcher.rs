@@ -2,7 +2,7 @@
 //! gives up.
 //!
 //! Waiting events are in the database, so a restart loses none. Of each meeting only the oldest
-//! waiting event is tried; the next one follows when that was delivered or given up. An attempt
+//! waiting event of a webhook is tried; the next one follows when that was delivered or given up. An attempt
 //! that fails is followed by another after a growing backoff. Once [`Webhooks::give_up`] has passed
 //! since the event, it is given up, and stays visible with its last status and error. A clock that
 //! is ahead neither gives up nor holds back: what it put off beyond all sense is due at once when it
@@ -10,9 +10,9 @@
 
 use crate::clock::{Clock, later};
 use crate::config::Webhooks;
-use crate::domain::{DeliveryId, Time, UserId, WebhookSecret};
+use crate::domain::{DeliveryId, Time, UserId, WebhookId};
 use crate::error::{Error, Result};
-use crate::store::{AttemptEnd, Change, EndAttempt, Store, WaitingEvent};
+use crate::store::{AttemptEnd, Change, EndAttempt, Store, WaitingEvent, Webhook};
 use crate::webhooks::backoff;
 use crate::webhooks::request::{Lookup, Outcome, TIME_MAX, WebhookClient, WebhookRequest};
 use crate::webhooks::schedule::Schedule;
@@ -32,6 +32,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why an event is given up whose user has no webhook any more.
 const NO_WEBHOOK: &str = "The user has no webhook any more.";
+/// The same of a webhook beside that.
+const WEBHOOK_DELETED: &str = "The webhook was deleted.";
 
 /// Delivers events to webhooks.
 pub struct Dispatcher {
@@ -183,8 +185,11 @@ impl Dispatcher {
                 return sleep(PAUSE).await;
             }
         };
-        let Some(url) = event.webhook.url.clone() else {
-            let error = Some(NO_WEBHOOK.to_owned());
+        let now = self.clock.now();
+        let Some((url, request)) = webhook_request(&event, now) else {
+            let is_first = event.webhook_id == WebhookId::FIRST;
+            let why = if is_first { NO_WEBHOOK } else { WEBHOOK_DELETED };
+            let error = Some(why.to_owned());
             let end = event.delivered_at.map_or(AttemptEnd::GivenUp, AttemptEnd::Delivered);
             let attempt = EndAttempt { id, attempts: event.attempts, end, status: None, error };
             return write(&store, attempt).await;
@@ -192,7 +197,6 @@ impl Dispatcher {
         let attempts = event.attempts.saturating_add(1);
         let (created_at, delivered_at) = (event.created_at, event.delivered_at);
         let tried = Tried { created_at, attempts, delivered_at };
-        let request = webhook_request(event, self.clock.now());
         let (Outcome { status, error }, lookup) = self.client.send(&url, &request).await;
         let end = self.attempt_end(&store, error.is_none(), tried);
         log::debug!("delivery {id}, attempt {attempts}: {end:?} {status:?}");
@@ -231,12 +235,8 @@ impl Dispatcher {
 
     /// Posts an event `webhook.test` at once, by the same rules, and stores nothing.
     /// [`Error::Busy`] while another test of the user's runs, or too many of others.
-    pub async fn test(
-        &self,
-        user: UserId,
-        url: &str,
-        secret: Option<WebhookSecret>,
-    ) -> Result<Tested> {
+    pub async fn test(&self, user: UserId, webhook: &Webhook) -> Result<Tested> {
+        let url = webhook.url.as_deref().ok_or(Error::NoWebhook)?;
         let permit = self.test_permits.take(user)?;
         let began = self.clock.instant();
         let at = self.clock.now();
@@ -244,7 +244,8 @@ impl Dispatcher {
         let body =
             serde_json::json!({ "event_type": event_type, "user_id": user, "timestamp": at });
         let delivery = blake3::hash(&random_bytes()?).to_hex()[..32].to_owned();
-        let request = WebhookRequest { event_type, delivery, body: body.to_string(), secret, at };
+        let secrets = webhook.secrets(at);
+        let request = WebhookRequest { event_type, delivery, body: body.to_string(), secrets, at };
         let (outcome, lookup) = self.client.send(url, &request).await;
         let took = self.clock.instant().saturating_duration_since(began);
         match lookup {
@@ -270,14 +271,18 @@ fn random_bytes() -> Result<[u8; 16]> {
     }
 }
 
-fn webhook_request(event: WaitingEvent, at: Time) -> WebhookRequest {
-    WebhookRequest {
-        event_type: event.event_type,
-        delivery: event.uid,
-        body: event.body,
-        secret: event.webhook.secret,
+/// Where an event goes and what is posted; `None` where its webhook is gone.
+fn webhook_request(event: &WaitingEvent, at: Time) -> Option<(String, WebhookRequest)> {
+    let webhook = event.webhook.as_ref()?;
+    let url = webhook.url.clone()?;
+    let request = WebhookRequest {
+        event_type: event.event_type.clone(),
+        delivery: event.uid.clone(),
+        body: event.body.clone(),
+        secrets: webhook.secrets(at),
         at,
-    }
+    };
+    Some((url, request))
 }
 
 /// A look-up that outlives its attempt holds a thread; the attempt keeps its place until that has

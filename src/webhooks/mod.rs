@@ -8,7 +8,7 @@ mod request;
 mod schedule;
 mod target;
 mod test_permits;
-mod tls;
 
-pub use dispatcher::Dispatcher;
-pub(crate) use target::WebhookUrl;
+pub(crate) use blocked_networks::may_reach;
+pub use dispatcher::{Dispatcher, Tested};
+pub(crate) use target::{Target, WebhookUrl, is_private};

@@ -4,9 +4,11 @@
 use crate::clock::{Clock, later};
 use crate::domain::{Time, WebhookSecret};
 use crate::http_client::{Connection, Failure};
+use crate::tls::Tls;
 use crate::webhooks::blocked_networks::may_reach;
 use crate::webhooks::target::{Target, UNREACHABLE};
-use crate::webhooks::tls::Tls;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
@@ -37,6 +39,12 @@ const USER_AGENT: &str = concat!("vomeet/", env!("CARGO_PKG_VERSION"));
 /// | `X-Vomeet-Delivery` | the name of the event: unique, the same on retries |
 /// | `X-Vomeet-Timestamp` | when this attempt began, in seconds since 1970; later on a retry |
 /// | `X-Vomeet-Signature` | `sha256=` and the HMAC-SHA256 of the body in hexadecimal, if there is a secret |
+/// | `X-Vomeet-Signature-Old` | the same by the secret before, while it rotates |
+/// | `webhook-id` | the name of the event |
+/// | `webhook-timestamp` | when this attempt began, as above |
+/// | `webhook-signature` | of each secret, the newest first and with spaces between, `v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64 |
+///
+/// Those without `X-` are of Standard Webhooks 1.0 (standardwebhooks.com).
 pub(super) struct WebhookRequest {
     /// The event's type, such as `meeting.status_change`.
     pub event_type: String,
@@ -44,8 +52,8 @@ pub(super) struct WebhookRequest {
     pub delivery: String,
     /// The body, in JSON.
     pub body: String,
-    /// The key of the signature; without one, the request is not signed.
-    pub secret: Option<WebhookSecret>,
+    /// What signs it, the newest first; without any, the request is not signed.
+    pub secrets: Vec<WebhookSecret>,
     /// When the attempt begins.
     pub at: Time,
 }
@@ -183,17 +191,24 @@ fn request(
     target: &Target,
     webhook_request: &WebhookRequest,
 ) -> Result<Request<Full<Bytes>>, String> {
+    let seconds = webhook_request.at.as_millis().div_euclid(1000);
     let mut request = Request::post(target.path())
         .header(header::HOST, target.authority())
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::USER_AGENT, USER_AGENT)
         .header(header::CONNECTION, "close")
         .header("X-Vomeet-Event", &webhook_request.event_type)
-        .header("X-Vomeet-Timestamp", webhook_request.at.as_millis().div_euclid(1000))
-        .header("X-Vomeet-Delivery", &webhook_request.delivery);
-    if let Some(secret) = &webhook_request.secret {
-        request = request
-            .header("X-Vomeet-Signature", signature(secret, webhook_request.body.as_bytes()));
+        .header("X-Vomeet-Timestamp", seconds)
+        .header("X-Vomeet-Delivery", &webhook_request.delivery)
+        .header("webhook-id", &webhook_request.delivery)
+        .header("webhook-timestamp", seconds);
+    let signing = ["X-Vomeet-Signature", "X-Vomeet-Signature-Old"];
+    for (name, secret) in signing.into_iter().zip(&webhook_request.secrets) {
+        request = request.header(name, signature(secret, webhook_request.body.as_bytes()));
+    }
+    if !webhook_request.secrets.is_empty() {
+        request =
+            request.header("webhook-signature", standard_signatures(webhook_request, seconds));
     }
     let body = Full::new(Bytes::from(webhook_request.body.clone()));
     request.body(body).map_err(|error| format!("The event cannot be posted there: {error}."))
@@ -208,6 +223,19 @@ fn signature(secret: &WebhookSecret, body: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
     }
     text
+}
+
+/// The signature of each secret as Standard Webhooks has them.
+fn standard_signatures(webhook_request: &WebhookRequest, seconds: i64) -> String {
+    let WebhookRequest { delivery, body, secrets, .. } = webhook_request;
+    let signed = format!("{delivery}.{seconds}.{body}");
+    let mut signatures = Vec::new();
+    for secret in secrets {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &secret.standard_key());
+        let digest = hmac::sign(&key, signed.as_bytes());
+        signatures.push(format!("v1,{}", BASE64.encode(digest)));
+    }
+    signatures.join(" ")
 }
 
 /// Sends the request and returns the status of the response. Only its head counts; of its body no
@@ -241,6 +269,26 @@ mod tests {
         let secret = WebhookSecret::stored("Jefe".to_owned());
         let expected = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         assert_eq!(signature(&secret, b"what do ya want for nothing?"), expected);
+    }
+
+    /// The example of the specification of Standard Webhooks, and a second secret beside it.
+    #[test]
+    fn standard_signatures_are_those_of_the_specification() {
+        let secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "plain"];
+        let secrets = secrets.map(|text| WebhookSecret::stored(text.to_owned()));
+        let mut request = WebhookRequest {
+            event_type: "e".to_owned(),
+            delivery: "msg_p5jXN8AQM9LWM0D4loKWxJek".to_owned(),
+            body: r#"{"test": 2432232314}"#.to_owned(),
+            secrets: vec![secrets[0].clone()],
+            at: Time::from_millis(1_614_265_330_999),
+        };
+        let one = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        assert_eq!(standard_signatures(&request, 1_614_265_330), one);
+        request.secrets = secrets.to_vec();
+        let both = standard_signatures(&request, 1_614_265_330);
+        let other = both.strip_prefix(one).and_then(|rest| rest.strip_prefix(" v1,"));
+        assert!(other.is_some_and(|other| other.len() == 44), "{both}");
     }
 
     #[test]

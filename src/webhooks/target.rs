@@ -44,15 +44,28 @@ impl Field for WebhookUrl {
     }
 }
 
+/// Names that only a private network knows: those without a dot, and those below these.
+const PRIVATE_NAMES: &[&str] = &["localhost", "local", "internal", "lan", "home.arpa"];
+
+/// Whether an address leads into a private network, as far as it says so itself: no name is looked
+/// up. `allowed` are the networks that webhooks may reach besides public ones.
+pub(crate) fn is_private(text: &str, allowed: &[IpNet]) -> bool {
+    let Ok(target) = Target::parse(text) else { return false };
+    let Some(Host::Domain(name)) = target.url.host() else { return target.is_refused(allowed) };
+    let name = name.trim_end_matches('.');
+    let is_below = |of: &&str| name.strip_suffix(*of).is_some_and(|rest| rest.ends_with('.'));
+    !name.contains('.') || PRIVATE_NAMES.iter().any(is_below)
+}
+
 /// An address that can be posted to.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(crate) struct Target {
     url: Url,
 }
 
 impl Target {
     /// Reads an address as browsers do (WHATWG URL), or says why it cannot be posted to.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let refused = |why: &str| Err(format!("Input should be a valid URL, {why}"));
         if text.chars().count() > URL_CHARS_MAX
             || text.contains(|c: char| c.is_control() || c.is_whitespace())
@@ -81,23 +94,23 @@ impl Target {
     }
 
     /// Whether its scheme is https.
-    pub(super) fn is_https(&self) -> bool {
+    pub(crate) fn is_https(&self) -> bool {
         self.url.scheme() == "https"
     }
 
     /// Path and query, for the first line of a request.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.url[Position::BeforePath..Position::AfterQuery]
     }
 
     /// The value of `Host`: the port only where it is not the scheme's default.
-    pub(super) fn authority(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         &self.url[Position::BeforeHost..Position::AfterPort]
     }
 
     /// The name that its certificate must be for: an IP address without brackets, a name without a
     /// final dot.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self.url.host() {
             Some(Host::Domain(name)) => name.trim_end_matches('.').to_owned(),
             Some(Host::Ipv4(address)) => address.to_string(),
@@ -122,7 +135,7 @@ impl Target {
     /// Starts to look up its addresses; the receiver gets them in canonical form, or why there are
     /// none. The system's resolver has no time limit, so it has a thread of its own, which the end
     /// of the server does not wait for.
-    pub(super) fn look_up(&self) -> oneshot::Receiver<Result<Vec<SocketAddr>, String>> {
+    pub(crate) fn look_up(&self) -> oneshot::Receiver<Result<Vec<SocketAddr>, String>> {
         let (found, receiver) = oneshot::channel();
         let port = self.url.port_or_known_default().unwrap_or_default();
         if let Some(address) = self.literal() {
@@ -190,6 +203,26 @@ mod tests {
         }
         let long = format!("http://example.com/{}", "x".repeat(URL_CHARS_MAX));
         assert!(Target::parse(&long).is_err() && Target::parse(&long[..URL_CHARS_MAX]).is_ok());
+    }
+
+    #[test]
+    fn private_networks_are_seen_by_the_address_alone() {
+        let allowed = ["10.0.0.0/8".parse().expect("a network")];
+        for (text, expected) in [
+            ("http://app:8000/hook", true),
+            ("http://localhost/", true),
+            ("https://hooks.corp.internal/", true),
+            ("https://printer.local./", true),
+            ("http://192.168.1.5/hook", true),
+            ("http://[fd00::1]/", true),
+            ("http://10.1.2.3/", false),
+            ("https://example.com/hook", false),
+            ("https://internal.example.com/", false),
+            ("https://1.1.1.1/", false),
+            ("no address", false),
+        ] {
+            assert_eq!(is_private(text, &allowed), expected, "{text}");
+        }
     }
 
     #[test]

@@ -94,9 +94,9 @@ class Console:
             has_text=text
         )
 
-    def revealed(self):
-        """The new key that a dialog shows this once; closes it."""
-        secret = self.page.get_by_label("The new key").inner_text()
+    def revealed(self, name="key"):
+        """The new key, secret or link that a dialog shows this once; closes it."""
+        secret = self.page.get_by_label(f"The new {name}").inner_text()
         self.press("Done")
         self.page.get_by_role("dialog").wait_for(state="detached")
         return secret

@@ -19,7 +19,8 @@ TABS = {
     "refused": "Refused", "admin": "Admin keys",
 }
 USER_PAGES = [
-    "meetings", "meetings/google_meet/abc-defg-hij", "search", "webhooks", "keys", "usage",
+    "meetings", "meetings/google_meet/abc-defg-hij", "search", "transcription", "webhooks", "keys",
+    "usage",
 ]
 LOOKS = {
     "light": {"viewport": DESKTOP, "color_scheme": "light"},
@@ -104,6 +105,7 @@ def test_axe_finds_nothing_in_dialogs_of_users(browser, base_url, filled, look):
         for path, name, title in [
             ("meetings/google_meet/abc-defg-hij", "Name and notes", "Name and notes"),
             ("webhooks", "Set a webhook", "Webhook"),
+            ("transcription", "Set an engine", "Your engine"),
         ]:
             tab.open(path)
             tab.press(name)

@@ -111,6 +111,47 @@ def test_a_transcript_is_searched_copied_saved_and_deleted(tab, base_url, person
     tab.page.get_by_text("Nothing was said like that").wait_for()
 
 
+def test_a_line_and_a_speaker_are_corrected_with_the_keyboard(tab, base_url, person):
+    user = person("correct@example.com")
+    ask(base_url, "POST", "bots", {"meeting_url": LINK}, user=user["token"])
+    tab.sign_in(user["token"])
+    tab.page.get_by_role("link", name="abc-defg-hij").click()
+    log = tab.page.get_by_role("log")
+    log.locator("span:not(.draft)").first.wait_for()
+    first = next(segment for segment in segments_of(base_url, user) if segment["completed"])
+    expect(log.get_by_role("button")).to_have_count(0)
+    tab.press("Correct")
+    # The bot may send the line once more meanwhile, with other words.
+    log.get_by_role("button", name=re.compile("^Correct: Good morning")).first.focus()
+    tab.page.keyboard.press("Enter")
+    dialog = tab.dialog("Correct a line")
+    dialog.get_by_label("Words").fill("What was really said.")
+    tab.press("Save", within=dialog)
+    tab.said("The line is corrected")
+    log.get_by_role("button", name="Correct: What was really said.").wait_for()
+    corrected = segments_of(base_url, user)[0]
+    assert corrected["text"] == "What was really said."
+    assert corrected["original_text"].startswith("Good morning")
+    log.get_by_role("button", name=f"Name {first['speaker']}").first.focus()
+    tab.page.keyboard.press("Enter")
+    dialog = tab.dialog("Name a speaker")
+    dialog.get_by_label("Name").fill("Grace Hopper")
+    tab.page.keyboard.press("Enter")
+    tab.said("The speaker is named")
+    expect(log.locator("strong", has_text=first["speaker"])).to_have_count(0)
+    tab.picture("console-correct")
+    tab.press("Correct")
+    line = log.get_by_title(re.compile("^Corrected; it was heard as: Good morning"))
+    expect(line).to_have_text("What was really said. ")
+    tab.press("Correct")
+    log.get_by_role("button", name="Correct: What was really said.").click()
+    dialog = tab.dialog("Correct a line")
+    dialog.get_by_label("Words").fill("")
+    tab.press("Save", within=dialog)
+    log.get_by_role("button", name=re.compile("^Correct: Good morning")).first.wait_for()
+    expect(log.get_by_role("button", name="Correct: What was really said.")).to_have_count(0)
+
+
 def test_a_webhook_is_set_tried_and_its_events_are_sent_again(tab, base_url, person):
     user = person("hook@example.com")
     tab.sign_in(user["token"])
@@ -210,3 +251,59 @@ def test_a_token_of_one_meeting_sees_that_meeting(browser, base_url, person):
         dialog.get_by_label("Name").fill("The one")
         tab.press("Save", within=dialog)
         tab.title("The one")
+
+
+def test_further_webhooks_have_events_and_secrets_of_their_own(tab, base_url, person):
+    user = person("hooks@example.com")
+    tab.sign_in(user["token"])
+    tab.page.get_by_role("link", name="Webhooks").click()
+    tab.page.get_by_text("No further webhooks").wait_for()
+    tab.press("Add a webhook")
+    dialog = tab.dialog("Add a webhook")
+    dialog.get_by_label("Address").fill("https://localhost/other")
+    dialog.get_by_label("Status changes").uncheck()
+    expect(dialog.get_by_role("button", name="Add", exact=True)).to_be_disabled()
+    dialog.get_by_label("Transcript ready").check()
+    tab.press("Add", within=dialog)
+    first = tab.revealed("secret")
+    assert first.startswith("whsec_")
+    row = tab.row("Further webhooks", "https://localhost/other")
+    row.get_by_text("Transcript ready").wait_for()
+    tab.press("New secret for https://localhost/other")
+    tab.press("Make a new secret", within=tab.dialog("New secret"))
+    assert tab.revealed("secret") not in ("", first)
+    tab.press("Send a test to https://localhost/other")
+    tab.page.get_by_text("The test to https://localhost/other was not delivered").wait_for()
+    tab.press("Change https://localhost/other")
+    dialog = tab.dialog("Change the webhook")
+    dialog.get_by_label("Status changes").check()
+    tab.press("Save", within=dialog)
+    tab.said("The webhook is changed")
+    [stored] = ask(base_url, "GET", "user/webhooks", user=user["token"])["webhooks"]
+    assert sorted(stored["events"]) == ["meeting.status_change", "transcript.ready"]
+    tab.picture("console-further-webhooks")
+    tab.press("Delete https://localhost/other")
+    tab.press("Delete", within=tab.dialog("Delete this webhook?"))
+    tab.page.get_by_text("No further webhooks").wait_for()
+
+
+def test_a_transcript_is_shared_by_a_link_until_that_is_revoked(tab, base_url, person):
+    user = person("share@example.com")
+    ask(base_url, "POST", "bots", {"meeting_url": LINK}, user=user["token"])
+    tab.sign_in(user["token"])
+    tab.page.get_by_role("link", name="abc-defg-hij").click()
+    tab.page.get_by_text("Nobody else can read this transcript.").wait_for()
+    tab.press("Share")
+    dialog = tab.dialog("Share this transcript")
+    dialog.get_by_label("Ends").select_option("In a day")
+    tab.press("Make a link", within=dialog)
+    link = tab.revealed("link")
+    with tab.page.expect_response(link) as opened:
+        tab.page.evaluate("link => fetch(link)", link)
+    assert opened.value.status == 200
+    tab.picture("console-shares")
+    tab.page.get_by_role("button", name="Revoke link").click()
+    tab.press("Revoke", within=tab.dialog("Revoke this link?"))
+    tab.page.get_by_text("Nobody else can read this transcript.").wait_for()
+    shares = ask(base_url, "GET", "user/shares", user=user["token"])["shares"]
+    assert shares == []

@@ -18,7 +18,7 @@ fn with_waiting_event(database: &Path, url: &str) {
     open_file(database, |db| {
         db.execute("UPDATE users SET webhook_url = ?1", [url]).expect("a webhook");
         db.execute_batch(
-            "INSERT INTO webhook_secrets VALUES (1, 'secret');
+            "INSERT INTO webhook_secrets (user_id, secret) VALUES (1, 'secret');
              INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts, next_at)
                VALUES (1, 1, 'e1', '{}', 0, 0, 0);
              UPDATE meetings SET status = 'active';

@@ -39,12 +39,12 @@ fn without_its_tables(path: &Path) {
     spoiled(path, "tables-gone", |path| {
         fs::remove_file(path).expect("a file");
         sql(
-            "PRAGMA application_id = 1448037716; PRAGMA user_version = 6; CREATE TABLE x (y); DROP TABLE x",
+            "PRAGMA application_id = 1448037716; PRAGMA user_version = 7; CREATE TABLE x (y); DROP TABLE x",
         )(path);
     });
     spoiled(path, "one-table", |path| {
         fs::remove_file(path).expect("a file");
-        sql("PRAGMA application_id = 1448037716; PRAGMA user_version = 6; CREATE TABLE x (y)")(
+        sql("PRAGMA application_id = 1448037716; PRAGMA user_version = 7; CREATE TABLE x (y)")(
             path,
         );
     });
@@ -113,7 +113,7 @@ fn what_is_no_good_backup_is_told_in_one_sentence() {
             ("text", 14, "text is no backup: it is no database."),
             ("short", 14, "short is no backup: it is no database."),
             ("cut", 14, "cut is no backup: it is cut off: it has "),
-            ("encrypted", 14, "encrypted is no backup: it is encrypted with age; decrypt it first"),
+            ("encrypted", 7, "encrypted is encrypted, and there is no encrypted.sha256"),
             ("foreign", 14, "foreign is no backup: it is a database of another program."),
             ("newer", 14, "newer is no backup: it was written by a newer vomeet (file version 99"),
             ("page", 14, "page is damaged ("),

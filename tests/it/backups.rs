@@ -179,7 +179,10 @@ fn without_a_folder_none_is_made_and_none_is_listed() {
         status == 409 && why.starts_with("No folder of backups is configured."),
         "{status} {why}"
     );
-    let nothing = json!({ "folder": null, "backups": [], "last_failure": null, "next_at": null });
+    let nothing = json!({
+        "folder": null, "backups": [], "last_failure": null, "next_at": null, "encrypt_to": null,
+        "upload": null,
+    });
     assert_eq!(list(&server), nothing);
     assert_eq!(metric(&server, "backup_last_success_timestamp_seconds"), 0);
     assert_eq!(metric(&server, "backup_failures_total"), 0, "nobody wanted one");

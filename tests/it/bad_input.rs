@@ -60,9 +60,14 @@ fn an_id_is_written_in_one_way() {
         (&huge, "less_than_equal"),
     ] {
         for route in TABLE.iter().filter(|route| route.path.contains("{id}")) {
-            let (method, path) = (route.method.as_str(), route.path.replace("{id}", id));
+            if route.path.starts_with("/user/webhooks/") && ["0", "-0"].contains(&id) {
+                // The first webhook of a user has the id 0.
+                continue;
+            }
+            let path = route.path.replace("{id}", id).replace("{webhook_id}", "1");
+            let method = route.method.as_str();
             let call = server.call(method, &path).admin().user(&token);
-            let call = if method == "PATCH" { call.body("{}") } else { call };
+            let call = if method == "PATCH" { call.body(r#"{"data":{}}"#) } else { call };
             let answer = call.send();
             assert_eq!(
                 answer.faults(),

@@ -23,7 +23,8 @@ fn serve(folder: &Path, bot: &str) -> Process {
     let launch = Launch::serve(folder)
         .env("VOMEET_BOTS_RUNNER", "process")
         .env("VOMEET_BOTS_PROCESS_COMMAND", bot);
-    launch.env("VOMEET_BOTS_GRACE_SECONDS", "60").start()
+    let launch = launch.env("VOMEET_BOTS_GRACE_SECONDS", "60");
+    launch.env("VOMEET_BOTS_STOPPING_SECONDS_MAX", "120").start()
 }
 
 /// A meeting in this state, with a bot that stays; its session and its process.

@@ -1,5 +1,6 @@
-//! What one caller may hold, in plain HTTP and over TLS: many slow and unread requests at once, seen
-//! from outside. The server's memory stays small, and whoever behaves is served meanwhile.
+//! What one caller may hold, in plain HTTP, over TLS and by the Redis endpoint: many slow and unread
+//! requests at once, seen from outside. The server's memory stays small, and whoever behaves is
+//! served meanwhile.
 //!
 //! With `VOMEET_TEST_LONG=1` the server has the limits of a new installation, there are as many
 //! connections as it takes, they are opened again as often as they are closed, and the memory of the
@@ -9,8 +10,10 @@
 use crate::client::{Client, Line, PATIENCE, wait_for};
 use crate::patience::Unbroken;
 use crate::process::{Launch, Process};
+use crate::segments::insert_session;
 use crate::server::open_file;
 use crate::tokens::insert_token;
+use crate::unfinished::{Tokens, unfinished, unfinished_hello, unfinished_redis};
 use crate::watched::resident_kib;
 use crate::wire::{Pair, Wire, secure};
 use rusqlite::params;
@@ -65,12 +68,6 @@ fn is_long() -> bool {
     std::env::var_os("VOMEET_TEST_LONG").is_some()
 }
 
-/// A slow user's token, and a good user's.
-struct Tokens {
-    slow: String,
-    good: String,
-}
-
 /// A server with the limits of connections that a new installation has; in the short form with
 /// fewer connections, and with patience: a machine may be so busy that a good client is slow too.
 fn launch(folder: &Path, pair: Option<&Pair>) -> Launch {
@@ -78,6 +75,8 @@ fn launch(folder: &Path, pair: Option<&Pair>) -> Launch {
         true => Launch::new(folder, &["serve", "--listen", "127.0.0.1:0"]).any_requests(),
         false => Launch::serve(folder).env("VOMEET_HTTP_CONNECTIONS_MAX", "4096"),
     };
+    // The meeting of the slow bot is as old as it pleases.
+    launch = launch.env("VOMEET_BOTS_ACTIVE_SECONDS_MAX", "315360000");
     if let Some(pair) = pair {
         launch = launch.env("VOMEET_TLS_CERT", &pair.cert).env("VOMEET_TLS_KEY", &pair.key);
     }
@@ -88,55 +87,15 @@ fn server(folder: &Path, pair: Option<&Pair>) -> (Process, Tokens) {
     let mut tokens = None;
     let data = serde_json::json!({"notes": "n".repeat(1000)}).to_string();
     open_file(&folder.join("vomeet.db"), |db| {
-        tokens = Some(Tokens { slow: insert_token(db, 1, None), good: insert_token(db, 2, None) });
+        let (slow, good) = (insert_token(db, 1, None), insert_token(db, 2, None));
+        let bot = insert_session(db, 1, "abc-defg-hij").token;
+        tokens = Some(Tokens { slow, good, bot });
         let sql = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?2)
             INSERT INTO meetings (user_id, platform, native_meeting_id, status, data, created_at, updated_at)
             SELECT 1, 'teams', 1000000000 + i, 'completed', ?1, 0, 0 FROM n";
         db.execute(sql, params![data, MEETINGS]).expect("meetings");
     });
     (launch(folder, pair).start(), tokens.expect("tokens"))
-}
-
-/// What the slow clients send, each its own of these: all of it asks for more than they read, or is
-/// less than they announce.
-fn unfinished(server: &Client, tokens: &Tokens) -> Vec<Vec<u8>> {
-    let body = |call: crate::client::Call, sent: usize, announced: usize| {
-        let mut bytes = call.header("Content-Length", announced.to_string()).bytes();
-        bytes.extend(std::iter::repeat_n(b' ', sent));
-        bytes
-    };
-    let teams = "/meetings/teams/1000000001";
-    let log = "/bots/internal/callback/status_change";
-    let mut head = server.get("/user").header("X-Filling", "x".repeat(12_000)).bytes();
-    head.truncate(head.len() - 2);
-    vec![
-        server.get("/meetings").user(&tokens.slow).bytes(),
-        server.get("/meetings?limit=50").user(&tokens.slow).bytes(),
-        server.get("/docs/swagger-ui-bundle.js").bytes(),
-        server.get("/openapi.json").bytes(),
-        server.get("/metrics").bytes().repeat(20),
-        server.get("/user").user(&tokens.slow).bytes().repeat(200),
-        server.get("/admin/users?limit=1000").admin().bytes(),
-        head,
-        body(server.patch(teams).user(&tokens.slow), 60_000, 65_536),
-        body(server.post("/bots/internal/callback/joining"), 16_000, 16_384),
-        body(server.post(log), 500_000, 1_000_000),
-        live_socket(server, &tokens.slow),
-    ]
-}
-
-/// Opens a live socket and asks for more pongs than are read.
-fn live_socket(server: &Client, token: &str) -> Vec<u8> {
-    let call = server.get("/ws").user(token).header("Upgrade", "websocket");
-    let call = call.header("Connection", "Upgrade").header("Sec-WebSocket-Version", "13");
-    let mut bytes = call.header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==").bytes();
-    let ping = br#"{"action":"ping"}"#;
-    for _ in 0..2000 {
-        // A text frame with a mask of zeros (RFC 6455, section 5.2).
-        bytes.extend([0x81, 0x91, 0, 0, 0, 0]);
-        bytes.extend(ping);
-    }
-    bytes
 }
 
 /// A connection from one of the sources that reads nothing.
@@ -148,13 +107,6 @@ fn slow_connection(server: SocketAddr, number: usize) -> Option<TcpStream> {
     socket.bind(&SockAddr::from(from)).expect("an address of this machine");
     socket.connect_timeout(&SockAddr::from(server), Duration::from_secs(20)).ok()?;
     Some(TcpStream::from(socket))
-}
-
-/// The beginning of a handshake whose first message is long and does not come to its end.
-fn unfinished_hello() -> Vec<u8> {
-    let mut bytes = vec![22, 3, 1, 0x3e, 0x80, 1, 0, 0xea, 0x60];
-    bytes.resize(5 + 16_000, 0);
-    bytes
 }
 
 /// Sends as much as goes without waiting; what is left goes later.
@@ -354,7 +306,10 @@ fn weather(folder: &Path, pair: Option<&Pair>) {
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("many open files");
     let (server, tokens) = server(folder, pair);
     let client: Client = *server;
-    let kinds = unfinished(&server, &tokens);
+    let mut kinds = unfinished(&server, &tokens);
+    if pair.is_none() {
+        kinds.extend(unfinished_redis(&tokens));
+    }
     let storm = Storm::wanted(pair.map(|pair| Arc::new(pair.trusted())));
     let tls = storm.tls.as_ref();
     let mut idle = good_client(&client, &tokens.good, tls, |met| met.took.len() >= 3000);

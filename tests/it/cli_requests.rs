@@ -109,7 +109,7 @@ const ROWS: &[Row] = &[
     (&["audit", "export"], &[("GET /admin/audit/export", (200, "{\"id\":1}\n{\"id\":2,\"x\":\"\u{9b}31m\"}\n"))], 0, "{\"id\":1}\n{\"id\":2,\"x\":\"\\u009b31m\"}\n", ""),
     (&["audit", "export"], &[("GET /admin/audit/export", (507, r#"{"detail":"The disk is full."}"#))], 21, "", "vomeet: The disk is full.\n"),
 
-    (&["usage", "--by", "user", "--from", "2025-10-01", "--to", "2025-10-31", "--user", "7", "--token", "3"], &[("GET /admin/usage?user_id=7&by=user&token_id=3&from=2025%2D10%2D01&to=2025%2D10%2D31", (200, r#"{"usage":[{"day":null,"user_id":7,"token_id":null,"requests":12,"bots":1,"bot_minutes":1.5,"transcript_minutes":0.4}],"next":null}"#)), ("GET /admin/users?limit=1&after=6", (200, r#"[{"id":7,"email":"ada@example.com"}]"#))], 0, "-    7     ada@example.com  -      12        1     1.5          0.4\n", ""),
+    (&["usage", "--by", "user", "--from", "2025-10-01", "--to", "2025-10-31", "--user", "7", "--token", "3"], &[("GET /admin/usage?user_id=7&by=user&token_id=3&from=2025%2D10%2D01&to=2025%2D10%2D31", (200, r#"{"usage":[{"day":null,"user_id":7,"token_id":null,"requests":12,"bots":1,"bot_minutes":1.5,"transcript_minutes":0.4,"sound_minutes":0.5}],"next":null}"#)), ("GET /admin/users?limit=1&after=6", (200, r#"[{"id":7,"email":"ada@example.com"}]"#))], 0, "-    7     ada@example.com  -      12        1     1.5          0.4                 0.5\n", ""),
     (&["usage", "--csv"], &[("GET /admin/usage?format=csv", (200, "day,user_id\r\n2025-10-10,7\r\n"))], 0, "day,user_id\n2025-10-10,7\n", ""),
 
     (&["user", "list"], &[("GET /admin/users?limit=100", (200, "no json"))], 21, "", "cannot be read"),

@@ -39,47 +39,64 @@ fn the_strongest_source_wins() {
     assert_eq!(ask(&no_flags, none), (18056, "default".to_owned()));
 }
 
+/// A value of a setting, as TOML and as a variable.
+fn value_for(key: &Key) -> (&'static str, &'static str) {
+    match key.name.as_str() {
+        "listen" | "metrics_listen" | "bots.redis_listen" | "bots.redis_address" => {
+            ("\"127.0.0.1:7\"", "127.0.0.1:7")
+        }
+        "bots.redis_feeders" => ("\"off\"", "off"),
+        "log_format" => ("\"json\"", "json"),
+        "bots.runner" => ("\"demo\"", "demo"),
+        "bots.platforms" => ("[\"zoom\", \"jitsi\"]", "zoom, jitsi"),
+        "bots.callback_url" | "bots.transcription_url" => ("\"http://a:7\"", "http://a:7"),
+        "webhooks.allowed_networks" | "http.trusted_proxies" => {
+            ("[\"10.0.0.0/8\", \"::1/128\"]", "10.0.0.0/8, ::1/128")
+        }
+        name if name.ends_with("_environment") || name.ends_with("_labels") => {
+            ("[\"a=1\", \"b=2\"]", "a=1, b=2")
+        }
+        "http.cors_origins" => ("[\"http://a\", \"http://b\"]", "http://a, http://b"),
+        _ if key.default == "[]" => ("[\"a\", \"b\"]", "a, b"),
+        "log" => ("\"debug\"", "debug"),
+        "backup.every" => ("\"12h\"", "12h"),
+        "backup.s3_plain" | "mcp.allow_actions" | "transcription.user_engines" => ("true", "true"),
+        "console" | "transcription.gate" => ("false", "false"),
+        "transcription.spool_bytes_max" | "transcription.upload_bytes_max" => {
+            ("5000000", "5000000")
+        }
+        "backup.s3_endpoint" => ("\"https://s3.example.com\"", "https://s3.example.com"),
+        "admin_api_token_file" => ("\"key\"", "key"),
+        name if key.default.starts_with('"') => {
+            ("\"other\"", if name.is_empty() { "" } else { "other" })
+        }
+        _ => ("1025", "1025"),
+    }
+}
+
 #[test]
 fn every_key_can_be_set_in_every_way() {
     for key in KEYS.iter() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path();
-        let (toml, plain) = match key.name.as_str() {
-            "listen" | "metrics_listen" => ("\"127.0.0.1:7\"", "127.0.0.1:7"),
-            "log_format" => ("\"json\"", "json"),
-            "bots.runner" => ("\"demo\"", "demo"),
-            "bots.platforms" => ("[\"zoom\", \"jitsi\"]", "zoom, jitsi"),
-            "bots.callback_url" => ("\"http://10.0.0.5:7\"", "http://10.0.0.5:7"),
-            "webhooks.allowed_networks" | "http.trusted_proxies" => {
-                ("[\"10.0.0.0/8\", \"::1/128\"]", "10.0.0.0/8, ::1/128")
-            }
-            name if name.ends_with("_environment") || name.ends_with("_labels") => {
-                ("[\"a=1\", \"b=2\"]", "a=1, b=2")
-            }
-            "http.cors_origins" => ("[\"http://a\", \"http://b\"]", "http://a, http://b"),
-            _ if key.default == "[]" => ("[\"a\", \"b\"]", "a, b"),
-            "log" => ("\"debug\"", "debug"),
-            "backup.every" => ("\"12h\"", "12h"),
-            "console" => ("false", "false"),
-            "admin_api_token_file" => ("\"key\"", "key"),
-            name if key.default.starts_with('"') => {
-                ("\"other\"", if name.is_empty() { "" } else { "other" })
-            }
-            _ => ("1025", "1025"),
-        };
-        if key.name == "metrics_token_file" {
-            // It must be private: `metrics_that_others_reach_need_a_token_in_a_private_file`.
+        let (toml, plain) = value_for(key);
+        // The one must be private: `metrics_that_others_reach_need_a_token_in_a_private_file`; the
+        // other needs a feature: `a_setting_of_a_missing_feature_is_refused_with_its_name`.
+        let one_of = ["metrics_token_file", "backup.encrypt_to", "transcription.whisper_model"];
+        if one_of.contains(&key.name.as_str()) {
             continue;
         }
         if key.name.starts_with("admin_api_token_old") {
             // One without the other is refused: `an_old_admin_key_has_an_end`.
             continue;
         }
-        let toml = if key.name == "http.workers" || key.name == "store.long_reads_max" {
-            "3"
-        } else {
-            toml
-        };
+        let small = [
+            "http.workers",
+            "store.long_reads_max",
+            "transcription.whisper_processes",
+            "transcription.whisper_threads",
+        ];
+        let toml = if small.contains(&key.name.as_str()) { "3" } else { toml };
         let plain = if toml == "3" { "3" } else { plain };
         fs::write(folder.join("key"), "from-a-file\nsecond line\n").expect("written");
         let by_variable = load(folder, &[(key.variable.as_str(), plain)]);
@@ -291,6 +308,16 @@ fn example_file() -> String {
 #max_concurrent_bots = 2
 #disabled = false
 #tokens = [\"AbCd:…\"]  # as `vomeet token hash` prints them
+
+# Engines: servers that make words of sound, by the API of OpenAI; tried in this order. There may be many.
+# See docs/transcription.md.
+#[[transcription.engines]]
+#name = \"office\"
+#url = \"http://127.0.0.1:8000/v1\"
+#key_file = \"engine-key\"  # its first line is the key; for its owner alone (mode 0600)
+#model = \"whisper-1\"
+#seconds_max = 600  # longest sound; without it any
+#concurrent_max = 2
 ",
     );
     file

@@ -36,7 +36,7 @@ fn what_could_never_match_is_refused_or_put_right() {
         ("[retention]\nbot_logs_days = 9\nmeetings_days = 3", "retention.bot_logs_days is 9"),
         ("[bots]\nrunner = \"process\"", "bots.process_command is empty"),
         (
-            "[bots]\nrunner = \"docker\"\ncallback_url = \"http://10.0.0.5:1\"",
+            "[bots]\nrunner = \"docker\"\ncallback_url = \"http://10.0.0.5:18056\"",
             "bots.docker_image is empty",
         ),
     ] {

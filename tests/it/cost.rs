@@ -3,6 +3,7 @@
 
 use crate::bots::{at_work, meet_code, send, session, user};
 use crate::client::{Client, Token, wait_for};
+use crate::durability::names;
 use crate::erasure::reader;
 use crate::receiver::{FAULT, OK, Receiver};
 use crate::server::{Server, Setup, open_file, still_clock};
@@ -16,7 +17,7 @@ use std::time::Duration;
 const DAY: Duration = Duration::from_hours(24);
 /// A bot that does not leave when it is told to, but when this file is gone.
 const STUBBORN_BOT: &str =
-    r#"["sh", "-c", "trap '' TERM; while [ -e here ]; do sleep 0.05; done"]"#;
+    r#"["sh", "-c", "trap '' TERM; : > started-$$; while [ -e here ]; do sleep 0.05; done"]"#;
 
 /// A server with such bots.
 fn stubborn(running_max: &str) -> Server {
@@ -28,9 +29,18 @@ fn stubborn(running_max: &str) -> Server {
         .set("VOMEET_BOTS_PROCESS_FOLDER", &folder)
         .set("VOMEET_BOTS_LOG_FOLDER", &format!("{folder}/logs"))
         .set("VOMEET_BOTS_GRACE_SECONDS", "600")
-        .set("VOMEET_BOTS_STOPPING_SECONDS_MAX", "600")
+        .set("VOMEET_BOTS_STOPPING_SECONDS_MAX", "700")
         .set("VOMEET_BOTS_RUNNING_MAX", running_max)
         .start()
+}
+
+/// Waits until so many bots have begun to be stubborn; before that SIGTERM ends them.
+fn wait_for_started(server: &Server, count: usize) {
+    let is_mark = |name: &String| name.starts_with("started-");
+    wait_for(|| {
+        let marks = names(server.folder()).iter().filter(|name| is_mark(name)).count();
+        (marks == count).then_some(())
+    });
 }
 
 fn leave(client: &Client, token: &Token, code: &str) {
@@ -43,6 +53,7 @@ fn bots_that_do_not_leave_count_until_they_are_gone() {
     let [one, two] = ["one", "two"].map(|name| user(&server, &format!("{name}@example.com"), 1));
     for n in 0..3 {
         assert_eq!(send(&server, &one, &meet_code(n)).status, 201, "bot {n}");
+        wait_for_started(&server, n + 1);
         leave(&server, &one, &meet_code(n));
     }
     for n in 3..20 {
@@ -53,6 +64,7 @@ fn bots_that_do_not_leave_count_until_they_are_gone() {
     assert_eq!(server.app.bots.running(), 3);
     for n in 0..2 {
         assert_eq!(send(&server, &two, &meet_code(n)).status, 201, "bot {n}");
+        wait_for_started(&server, n + 4);
         leave(&server, &two, &meet_code(n));
     }
     let full = send(&server, &two, &meet_code(9));

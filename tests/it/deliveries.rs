@@ -14,7 +14,7 @@ use std::time::Duration;
 use vomeet::clock::later;
 use vomeet::domain::Time;
 
-const DELIVERY: [&str; 11] = [
+const DELIVERY: [&str; 12] = [
     "attempts",
     "created_at",
     "delivered_at",
@@ -26,6 +26,7 @@ const DELIVERY: [&str; 11] = [
     "meeting_id",
     "next_at",
     "state",
+    "webhook_id",
 ];
 const SECRET: &str = "a-secret-of-a-webhook";
 /// The longest attempt.
@@ -121,7 +122,7 @@ fn an_event_is_delivered_signed_and_noted() {
     hmac::verify(&verifier, came.body.as_bytes(), &signature).expect("a signature of the body");
 
     let delivery = &wait_until(&server, &key, all_are("delivered"))[0];
-    let expected = json!({"id": 1, "delivery": "uid-7-1", "event_type": "meeting.status_change", "meeting_id": 7, "attempts": 1,
+    let expected = json!({"id": 1, "delivery": "uid-7-1", "event_type": "meeting.status_change", "webhook_id": 0, "meeting_id": 7, "attempts": 1,
         "state": "delivered", "next_at": null, "last_status": 200, "last_error": null,
         "created_at": delivery["created_at"], "delivered_at": delivery["delivered_at"]});
     assert_eq!(*delivery, expected);

@@ -16,12 +16,17 @@ use std::path::{Path, PathBuf};
 
 /// A demo on any free port, whose scratch folder is made in `temporary`.
 fn demo(folder: &Path, temporary: &Path) -> Launch {
-    let launch = Launch::new(folder, &["demo", "--no-open", "--port", "0"]);
-    launch.env("TMPDIR", temporary)
+    demo_with(folder, temporary, &[])
+}
+
+/// The same with further arguments.
+pub fn demo_with(folder: &Path, temporary: &Path, arguments: &[&str]) -> Launch {
+    let arguments = [&["demo", "--no-open", "--port", "0"], arguments].concat();
+    Launch::new(folder, &arguments).env("TMPDIR", temporary)
 }
 
 /// Waits until it has said everything.
-fn started(launch: Launch) -> Process {
+pub fn started(launch: Launch) -> Process {
     let mut process = launch.launch();
     assert!(process.wait_until_listening(), "{:?}", process.end());
     process.stdout.find("vomeet init").expect("the next step");
@@ -34,12 +39,12 @@ fn scratch(temporary: &Path) -> PathBuf {
     found.next().expect("a scratch folder").expect("an entry").path()
 }
 
-fn is_empty(folder: &Path) -> bool {
+pub fn is_empty(folder: &Path) -> bool {
     fs::read_dir(folder).expect("a folder").next().is_none()
 }
 
 /// The token, and the paths of the lines that begin with `curl`.
-fn printed(process: &Process) -> (String, Vec<String>) {
+pub fn printed(process: &Process) -> (String, Vec<String>) {
     let text = &process.stdout.text;
     let mut token = String::new();
     let mut paths = Vec::new();
@@ -121,6 +126,35 @@ fn each_way_to_stop_it_removes_the_folder() {
     process.signal(Signal::INT);
     assert_eq!(process.end().status.code(), Some(130));
     assert!(is_empty(temporary.path()), "the folder stays");
+}
+
+#[test]
+fn it_goes_on_where_its_next_meeting_is_refused() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut process = started(demo(temporary.path(), temporary.path()));
+    let (_, key) = process.stdout.text.split_once("Admin key  ").expect("an admin key");
+    let key = key.lines().next().expect("a key").to_owned();
+    let client: Client = *process;
+    let admin =
+        |method: &str, path: &str| client.call(method, path).header("X-Admin-API-Key", &key);
+    let limit = |bots: u32| {
+        let limit = json!({ "max_concurrent_bots": bots });
+        admin("PATCH", "/admin/users/1").json(&limit).send().expect(200);
+    };
+    let (token, _) = printed(&process);
+    limit(0);
+    let stopped = client.delete("/bots/google_meet/abc-defg-hij").header("X-API-Key", &token);
+    stopped.send().expect(202);
+    // As the administrator: whoever looks often with a token is told to wait.
+    let meetings = || {
+        let overview = admin("GET", "/admin/meetings/search").send().expect(200);
+        overview["meetings"].as_array().map(Vec::len)
+    };
+    assert!(process.stderr.find("no further meeting begins now").is_some());
+    assert_eq!(meetings(), Some(1));
+    limit(2);
+    wait_for(|| (meetings() == Some(2)).then_some(()));
+    process.terminate();
 }
 
 #[test]

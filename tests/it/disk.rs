@@ -150,6 +150,10 @@ fn a_full_disk_loses_nothing_and_still_revokes() {
         let mut emails = create_until_full_after(&server, client);
 
         assert_refused(&client, user);
+        // A restart would not help, so it counts as working; but it should get no requests.
+        client.get("/healthz").send().expect(200);
+        let unready = client.get("/ready").send();
+        assert_eq!(unready.expect(503)["reasons"], json!(["disk_full"]));
         for token in revoked {
             let answer = client.revoke(token);
             assert_eq!(answer.status, 204, "on a full disk: {}", answer.text());
@@ -163,10 +167,6 @@ fn a_full_disk_loses_nothing_and_still_revokes() {
             204,
             "DELETE on a full disk"
         );
-        // A restart would not help, so it counts as working; but it should get no requests.
-        client.get("/healthz").send().expect(200);
-        let unready = client.get("/ready").send();
-        assert_eq!(unready.expect(503)["reasons"], json!(["disk_full"]));
         assert_kept(&client, &emails, revoked, kept);
 
         if end == Signal::TERM {

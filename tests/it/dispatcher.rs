@@ -75,6 +75,8 @@ async fn with_bot(folder: &Path, data: &str) -> (Arc<Store>, Arc<Dispatcher>) {
         bot_name: "Vomeet".to_owned(),
         language: None,
         task: None,
+        has_voice: false,
+        vocabulary: Vec::new(),
         now,
     };
     store.write(bot).await.expect("a bot");
@@ -145,7 +147,8 @@ fn what_is_no_address_gets_no_events() {
         with_runtime(async {
             let (store, _) = with_bot(folder.path(), &data.to_string()).await;
             advance(&store, MeetingStatus::Active).await;
-            let page = DeliveryPage { user_id: UserId(1), before: None, limit: 10 };
+            let page =
+                DeliveryPage { user_id: UserId(1), webhook_id: None, before: None, limit: 10 };
             assert_eq!(store.deliveries(page).await.expect("a list").len(), 0, "{data}");
             store.close();
         });
@@ -167,7 +170,7 @@ fn the_address_of_the_moment_counts() {
         tokio::task::block_in_place(|| new.next());
         store.write(set(Patch::Clear)).await.expect("no address");
         advance(&store, MeetingStatus::Completed).await;
-        let page = DeliveryPage { user_id: UserId(1), before: None, limit: 10 };
+        let page = DeliveryPage { user_id: UserId(1), webhook_id: None, before: None, limit: 10 };
         assert_eq!(
             store.deliveries(page).await.expect("a list").len(),
             1,

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::io::Read;
 use vomeet::api::guard::Access;
 use vomeet::api::route::Route;
+use vomeet::domain::MeetingId;
 use vomeet::http::request::extractor::BodyRule;
 use vomeet::routes::TABLE;
 
@@ -50,10 +51,16 @@ fn try_example(route: &Route) -> Answer {
         return ask_whole(&socket_of(folder.path()), &request).expect("an answer");
     }
     let (server, token, session) = one_meeting();
+    // What a bot is asked to do is refused where none listens.
+    let _bot = server.app.bot_commands.subscribe(MeetingId(1));
     if route.path.starts_with("/admin/keys/") {
         let key = json!({ "name": "first" });
         server.post("/admin/keys").admin().json(&key).send().expect(201);
     }
+    // What is corrected must have been said.
+    let said =
+        json!([{"segment_id": "1", "start": 1, "end": 2, "text": "Hi.", "speaker": "Speaker 1"}]);
+    session.say(&server, &said);
     let example = route.example.replace(EXAMPLE_SESSION, &session.uid);
     let mut body: Value = serde_json::from_str(&example).expect("JSON");
     if route.path == "/console/sessions" {
@@ -62,16 +69,18 @@ fn try_example(route: &Route) -> Answer {
     let call = server.call(route.method.as_str(), &path).json(&body);
     match route.access {
         Access::Admin => call.admin().send(),
-        Access::User | Access::Socket => call.user(&token).send(),
+        Access::User | Access::Socket | Access::Mcp | Access::Sound => call.user(&token).send(),
         Access::Bot => call.bearer(&session.token).send(),
-        Access::Open | Access::Session => call.send(),
+        Access::Open | Access::Session | Access::SoundSocket => call.send(),
     }
 }
 
 #[test]
 fn every_body_has_an_example_and_each_is_accepted() {
     let mut tried = 0;
-    let has_json = |route: &Route| matches!(route.body, BodyRule::Optional | BodyRule::Required);
+    let has_json = |route: &Route| {
+        matches!(route.body, BodyRule::Optional | BodyRule::Required | BodyRule::Raw)
+    };
     for route in TABLE.iter().filter(|route| has_json(route)) {
         let row = format!("{} {}", route.method, route.path);
         assert!(!route.example.is_empty(), "{row} has no example");

@@ -8,6 +8,7 @@ use crate::receiver::Receiver;
 use crate::secrets::everything;
 use crate::segments::insert_stream;
 use crate::server::{Server, Setup, open_file};
+use crate::spool::insert_sound;
 use crate::tokens::insert_token;
 use crate::watcher::Watcher;
 use memchr::memmem;
@@ -21,7 +22,7 @@ use std::time::Instant;
 /// A bot that says what it was told, and one thing more.
 const BOT: &str = r#"["sh", "-c", "env; echo Zqbotsays; exec sleep 300"]"#;
 /// What the tests put everywhere, each in one place of its own.
-const MARKS: [&str; 14] = [
+const MARKS: [&str; 20] = [
     "Zqaddress",
     "Zqperson",
     "Zqpicture",
@@ -35,7 +36,13 @@ const MARKS: [&str; 14] = [
     "Zqbotname",
     "zqhook",
     "Zqsecretofthewebhook",
+    "zqsecondhook",
+    "Zqsecretofthesecond",
     "Zqbotsays",
+    "Zqsound",
+    "Zqrecorded",
+    "Zqcorrection",
+    "Zqgivenname",
 ];
 
 fn serve(folder: &Path) -> Process {
@@ -43,6 +50,7 @@ fn serve(folder: &Path) -> Process {
         Launch::serve(folder).env("VOMEET_LOG", "trace").env("VOMEET_BOTS_RUNNER", "process");
     let launch =
         launch.env("VOMEET_BOTS_PROCESS_COMMAND", BOT).env("VOMEET_BOTS_LOG_FOLDER", "bot-logs");
+    let launch = launch.env("VOMEET_TRANSCRIPTION_KEEP_DAYS", "1");
     launch.env("VOMEET_WEBHOOKS_ALLOWED_NETWORKS", "127.0.0.0/8").start()
 }
 
@@ -57,7 +65,7 @@ fn found(places: &BTreeMap<String, Vec<u8>>, mark: &str) -> Vec<String> {
 }
 
 /// Every file of the folder and of that of the bots' output.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = |folder: &Path| everything(folder).into_iter().collect::<Vec<_>>();
     let mut places = BTreeMap::new();
     for entry in
@@ -88,6 +96,8 @@ fn live_a_life(server: &Client, receiver: &Receiver) -> Token {
     );
     let hook = json!({ "webhook_url": format!("{}/zqhook", receiver.url()), "webhook_secret": "Zqsecretofthewebhook" });
     server.call("PUT", "/user/webhook").user(&token.text).json(&hook).send().expect(200);
+    let hook = json!({ "url": format!("{}/zqsecondhook", receiver.url()), "secret": "Zqsecretofthesecond" });
+    server.post("/user/webhooks").user(&token.text).json(&hook).send().expect(201);
     let wanted = json!({ "platform": "google_meet", "native_meeting_id": MARKS[5], "bot_name": "Zqbotname" });
     server.post("/bots").user(&token.text).json(&wanted).send().expect(201);
     attend(server, &token);
@@ -136,8 +146,27 @@ fn say(server: &Client, folder: &Path, token: &Token) {
         let secret = config["token"].as_str().expect("a secret");
         server.post("/bots/internal/segments").bearer(secret).json(&body).send().expect(200);
     }
+    let secret = config["token"].as_str().expect("a secret");
+    let recording = server.post("/bots/internal/recordings/upload").bearer(secret);
+    recording.body(b"Zqrecorded!!".repeat(4000)).send().expect(200);
+    correct(server, token);
     server.delete(format!("/bots/google_meet/{}", MARKS[5])).user(&token.text).send().expect(202);
     wait_until(server, token, "completed");
+}
+
+/// A line and a speaker are corrected; one line once more, and back.
+fn correct(server: &Client, token: &Token) {
+    let path = format!("/transcripts/google_meet/{}", MARKS[5]);
+    let transcript = server.get(&path).user(&token.text).send().expect(200);
+    let id = |at: usize| segment(transcript["segments"][at]["segment_id"].as_str().expect("an id"));
+    for (at, text) in
+        [(1, json!("Zqcorrection one")), (2, json!("Zqcorrection two")), (1, json!(null))]
+    {
+        let call = server.patch(format!("{path}/segments/{}", id(at))).user(&token.text);
+        call.json(&json!({ "text": text })).send().expect(200);
+    }
+    let names = json!({ "from": "Zqspeaker 7", "to": "Zqgivenname" });
+    server.patch(format!("{path}/speakers")).user(&token.text).json(&names).send().expect(200);
 }
 
 #[test]
@@ -149,6 +178,12 @@ fn nothing_of_an_erased_user_is_in_any_file() {
     for _ in 0..2 {
         receiver.next();
     }
+    // The sound that the meeting has is there as one that a kill has left.
+    let first = server.terminate();
+    open_file(&folder.path().join("vomeet.db"), |db| {
+        insert_sound(db, folder.path(), 1, &b"Zqsound!".repeat(4000));
+    });
+    let server = serve(folder.path());
     let before = files(folder.path());
     for mark in MARKS {
         assert_ne!(
@@ -170,8 +205,10 @@ fn nothing_of_an_erased_user_is_in_any_file() {
             .map(|(name, bytes)| (format!("{name} after the end"), bytes)),
     );
     assert!(ended.stderr.contains("DELETE /admin/users/{id} 204"), "the log is not searched");
-    places.insert("stdout".to_owned(), ended.stdout.into_bytes());
-    places.insert("stderr".to_owned(), ended.stderr.into_bytes());
+    for (run, ended) in [("first", first), ("second", ended)] {
+        places.insert(format!("{run} stdout"), ended.stdout.into_bytes());
+        places.insert(format!("{run} stderr"), ended.stderr.into_bytes());
+    }
     for mark in MARKS {
         assert_eq!(found(&places, mark), Vec::<String>::new(), "{mark}");
     }

@@ -7,18 +7,19 @@ use crate::segments::insert_session;
 use crate::server::{Server, Setup, once_free};
 use crate::tokens::insert_token;
 use crate::transcripts::insert_segments;
+use crate::webhook_list::insert_quiet_webhook;
 use rusqlite::Connection;
 use serde_json::json;
 use std::path::Path;
 use vomeet::clock::Clock;
 use vomeet::domain::{
     Actor, Data, Email, Hint, MeetingId, MeetingStatus, Patch, Platform, StatusReport, Time,
-    TokenHash, TokenId, TokenTerms, TransitionSource, UserId,
+    TokenHash, TokenId, TokenTerms, TransitionSource, UserId, WebhookSecret,
 };
 use vomeet::error::{Error, Result};
 use vomeet::store::{
-    Advance, BeginErasure, CreateToken, CreateUser, MeetingRef, NoteExport, Options, SendBot,
-    SetWebhook, Store, UpdateUser,
+    Advance, BeginErasure, CreateToken, CreateUser, CreateWebhook, MeetingRef, NoteExport, Options,
+    SendBot, SetWebhook, Store, UpdateUser,
 };
 
 /// Segments that take many steps to delete.
@@ -29,6 +30,7 @@ fn rows(db: &Connection) {
     for user in [1, 2] {
         insert_token(db, user, None);
         insert_session(db, user, "abc-defg-hij");
+        insert_quiet_webhook(db, user);
     }
     insert_segments(db, 1, SEGMENTS, "word");
     db.execute("UPDATE meetings SET status = 'completed' WHERE id = 1", []).expect("an end");
@@ -83,20 +85,7 @@ fn a_user_who_is_being_erased_is_refused_everywhere() {
         store.write_by(actor(), BeginErasure { id, now }).await.expect("a decision");
         let again = store.write_by(actor(), BeginErasure { id, now }).await;
         assert_not_found(&again);
-        let bot = SendBot {
-            user_id: id,
-            token_id: TokenId(1),
-            platform: Platform::Teams,
-            native_meeting_id: "1234567890".to_owned(),
-            url: "https://example.com".to_owned(),
-            uid: "a session".to_owned(),
-            token_hash: TokenHash([8; 32]),
-            bot_name: "Bot".to_owned(),
-            language: None,
-            task: None,
-            now,
-        };
-        assert_not_found(&store.write(bot).await);
+        assert_not_found(&store.write(a_bot(id, now)).await);
         let (hash, hint) = (TokenHash([9; 32]), Hint("AbCd".to_owned()));
         let token = CreateToken { user_id: id, hash, hint, terms: TokenTerms::default(), now };
         assert_not_found(&store.write(token).await);
@@ -113,6 +102,7 @@ fn a_user_who_is_being_erased_is_refused_everywhere() {
         assert_not_found(&store.write(enable).await);
         let hook = SetWebhook { user_id: id, url: Patch::Clear, secret: Patch::Keep };
         assert_not_found(&store.write(hook).await);
+        assert_not_found(&store.write(new_webhook(id, now)).await);
         assert_not_found(&store.write(NoteExport { id }).await);
         assert_nothing_to_stop(&store, now).await;
         // The address is free.
@@ -133,9 +123,35 @@ fn a_user_who_is_being_erased_is_refused_everywhere() {
     drop(store);
     let segments = "SELECT count(*) FROM segments";
     assert_eq!(count(&setup.database(), segments), SEGMENTS);
+    let webhooks = "SELECT count(*) FROM webhooks WHERE user_id = 1";
+    assert_eq!(count(&setup.database(), webhooks), 0, "its secret is still there");
     let decided = "SELECT count(*) FROM audit WHERE action = 'user.delete' AND user_id = 1";
     assert_eq!(count(&setup.database(), decided), 1, "the decision is not recorded");
     finishes(setup.start());
+}
+
+fn a_bot(user_id: UserId, now: Time) -> SendBot {
+    SendBot {
+        user_id,
+        token_id: TokenId(1),
+        platform: Platform::Teams,
+        native_meeting_id: "1234567890".to_owned(),
+        url: "https://example.com".to_owned(),
+        uid: "a session".to_owned(),
+        token_hash: TokenHash([8; 32]),
+        bot_name: "Bot".to_owned(),
+        language: None,
+        task: None,
+        has_voice: false,
+        vocabulary: Vec::new(),
+        now,
+    }
+}
+
+fn new_webhook(user_id: UserId, now: Time) -> CreateWebhook {
+    let secret = WebhookSecret::stored("a-secret-of-a-webhook".to_owned());
+    let (url, events) = ("https://example.com".to_owned(), Vec::new());
+    CreateWebhook { user_id, url, events, secret, now }
 }
 
 /// A server finds what was decided and not finished, and finishes it.

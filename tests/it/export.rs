@@ -10,16 +10,19 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use vomeet::domain::bot::session_alias;
 
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 12] = [
     "audit",
     "complete",
     "deliveries",
     "exported_at",
     "meetings",
+    "shares",
     "tokens",
+    "transcription",
     "usage",
     "user",
     "webhook",
+    "webhooks",
 ];
 
 /// Two users with something in every table.
@@ -40,10 +43,15 @@ fn rows(db: &Connection) {
              SELECT id, 2000, 1, 'p-' || meeting_id, 'talker of ' || meeting_id FROM streams;
            INSERT INTO speaker_events (stream_id, at, is_start, participant, name)
              SELECT id, 1000, 0, 'Talker of ' || meeting_id, 'Talker of ' || meeting_id FROM streams WHERE uid = 'other';
-           INSERT INTO webhook_secrets SELECT id, 'a-secret-of-a-webhook' FROM users;
+           INSERT INTO webhook_secrets (user_id, secret) SELECT id, 'a-secret-of-a-webhook' FROM users;
+           INSERT INTO webhooks (user_id, url, events, secret, old_secret, old_until, created_at)
+             SELECT id, 'https://example.com/more/' || id, '["transcript.ready"]', 'a-secret-of-a-webhook-2', 'a-secret-of-a-webhook-1', 9000, 0 FROM users;
            INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts, delivered_at, last_status)
              SELECT user_id, id, 'uid-' || id, '{"event_type": "meeting.status_change", "number": ' || id || '}', 0, 1, 0, 200 FROM meetings;
-           INSERT INTO usage SELECT user_id, 20000, id, 5, 1, 60000, 30000 FROM tokens;
+           INSERT INTO shares (user_id, meeting_id, made_by, hash, created_at, expires_at)
+             SELECT user_id, id, 1, randomblob(32), 0, 60000 FROM meetings;
+           INSERT INTO usage (user_id, day, token_id, requests, bots, bot_ms, transcript_ms, sound_ms)
+             SELECT user_id, 20000, id, 5, 1, 60000, 30000, 90000 FROM tokens;
            INSERT INTO audit (at, actor, address, action, subject, subject_id, user_id, details_hash, hash)
              SELECT 1000, 'admin key', '192.0.2.7', 'user.create', 'user', id, id, zeroblob(32), zeroblob(32) FROM users;
            INSERT INTO audit_details SELECT id, zeroblob(8), NULL, '{"name": "person ' || user_id || '"}' FROM audit;
@@ -63,6 +71,13 @@ fn ids(list: &Value) -> Vec<i64> {
         .iter()
         .map(|item| item["id"].as_i64().expect("an id"))
         .collect()
+}
+
+/// Those of user 1, without the links themselves.
+fn assert_shares(shares: &Value) {
+    let share = json!({"id": 2, "user_id": 1, "meeting_id": 2, "made_by": 1,
+        "created_at": "1970-01-01T00:00:00.000Z", "expires_at": "1970-01-01T00:01:00.000Z"});
+    assert_eq!((ids(shares), &shares[1]), (vec![1, 2], &share));
 }
 
 #[test]
@@ -110,13 +125,14 @@ fn everything_of_one_person_is_there_and_nothing_of_another() {
     assert_eq!(whole["meetings"][0]["speaker_events"], events);
     assert_eq!(whole["meetings"][1]["speaker_events"], json!([]));
     assert_eq!(whole["deliveries"][1]["body"]["number"], 2);
+    assert_shares(&whole["shares"]);
     assert_eq!(whole["audit"][0]["after"], json!({ "name": "person 1" }));
     assert_eq!(
         whole["audit"][1]["after"],
         Value::Null,
         "an entry whose details are gone is an entry"
     );
-    let used = json!({ "day": "2024-10-04", "token_id": 1, "requests": 5, "bots": 1, "bot_minutes": 1.0, "transcript_minutes": 0.5 });
+    let used = json!({ "day": "2024-10-04", "token_id": 1, "requests": 5, "bots": 1, "bot_minutes": 1.0, "transcript_minutes": 0.5, "sound_minutes": 1.5 });
     assert_eq!((&whole["usage"][0], whole["usage"].as_array().map(Vec::len)), (&used, Some(2)));
     assert_eq!(whole["audit"][2]["action"], "user.export", "this very export");
     assert_eq!(whole["complete"], true);
@@ -135,12 +151,26 @@ fn everything_of_one_person_is_there_and_nothing_of_another() {
 }
 
 #[test]
+fn all_webhooks_of_a_person_are_there_without_their_secrets() {
+    let server = Setup::new().rows(rows).start();
+    let whole = export(&server, 1);
+    let webhooks = json!([
+        { "id": 0, "url": "https://example.com/1", "events": ["meeting.status_change"],
+          "is_signed": true, "created_at": null },
+        { "id": 1, "url": "https://example.com/more/1", "events": ["transcript.ready"],
+          "is_signed": true, "created_at": "1970-01-01T00:00:00.000Z" },
+    ]);
+    assert_eq!(whole["webhooks"], webhooks);
+    assert!(!whole.to_string().contains("a-secret-of-a-webhook"), "{whole}");
+}
+
+#[test]
 fn an_empty_person_is_a_document_and_an_unknown_one_is_404() {
     let server = Server::start();
     server.new_user("one@example.com");
     let whole = export(&server, 1);
     assert_eq!(fields(&whole), PARTS);
-    for list in ["tokens", "meetings", "deliveries", "usage"] {
+    for list in ["tokens", "meetings", "deliveries", "shares", "usage"] {
         assert_eq!(whole[list], json!([]), "{list}");
     }
     let actions: Vec<_> =

@@ -69,7 +69,7 @@ fn an_upgraded_file_has_its_tables_itself() {
         let bytes = fs::read(file).expect("a file");
         u32::from_be_bytes(bytes[60..64].try_into().expect("four bytes"))
     };
-    assert_eq!(version(&file), 6);
+    assert_eq!(version(&file), 8);
     assert_eq!(users_in_copy(folder.path(), folder.path()), Some(1));
     server.kill();
 }

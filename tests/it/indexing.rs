@@ -32,7 +32,8 @@ pub fn index_all(database: &Path) {
     store.close();
 }
 
-fn index_now(server: &Server) -> usize {
+/// Brings all segments of a server into the index, as if they had rested.
+pub fn index_now(server: &Server) -> usize {
     runtime().block_on(server.app.store.index_resting(much_later())).expect("an index")
 }
 

@@ -217,10 +217,12 @@ fn every_route_asks_every_kind_of_token() {
     let other_meeting =
         json!({"meeting": {"platform": "google_meet", "native_meeting_id": "zzz-zzzz-zzz"}});
     for (kind, allowed) in [
-        (json!({}), [true; 5]),
-        (json!({"read_only": true}), [true, true, false, true, false]),
-        (json!({"platforms": ["teams"]}), [true, true, true, false, false]),
-        (other_meeting, [true, true, true, false, false]),
+        (json!({}), [true; 6]),
+        (json!({"read_only": true}), [true, true, false, true, false, false]),
+        (json!({"platforms": ["teams"]}), [true, true, true, false, false, false]),
+        (other_meeting, [true, true, true, false, false, false]),
+        (json!({"transcribe": false}), [true, true, true, true, true, false]),
+        (json!({"transcribe_only": true}), [true, false, false, false, false, true]),
     ] {
         let permissions = [
             Permission::Nothing,
@@ -228,15 +230,17 @@ fn every_route_asks_every_kind_of_token() {
             Permission::Write,
             Permission::ReadAll,
             Permission::WriteAll,
+            Permission::Transcribe,
         ];
         for route in TABLE.iter().filter(|route| route.permission.is_some()) {
             let permission = route.permission.expect("a need");
             // An exchange would end the token that is tried.
-            if route.path == "/ws" || route.path == "/user/tokens/rotate" {
+            if crate::matrix::is_socket(route) || route.path == "/user/tokens/rotate" {
                 continue;
             }
             // The token of the path was not made by the one that is tried.
-            if route.path == "/user/tokens/{id}" && kind == json!({}) {
+            let is_whole = kind == json!({}) || kind.get("transcribe").is_some();
+            if route.path == "/user/tokens/{id}" && is_whole {
                 continue;
             }
             let token = make(&server, &kind);
@@ -245,8 +249,7 @@ fn every_route_asks_every_kind_of_token() {
             let at =
                 permissions.iter().position(|known| *known == permission).expect("a known need");
             let names_another = route.path.contains("{platform}")
-                && kind != json!({})
-                && kind.get("read_only").is_none();
+                && (kind.get("platforms").is_some() || kind.get("meeting").is_some());
             let is_refused = answer.status == 403 && answer.json()["code"] == "not_allowed";
             let row = format!("{} {} by {kind}: {}", route.method, route.path, answer.text());
             // Where the input is refused first, no meeting was named.

@@ -65,8 +65,17 @@ pub fn bring(client: &Client, token: &Token, code: &str, state: &str) -> String 
 
 /// What the contract says of a report: the `status` of the answer, and whether the meeting moves.
 fn expected(from: &str, to: &str, name: &str) -> (&'static str, bool) {
-    let order =
-        ["requested", "joining", "awaiting_admission", "active", "stopping", "completed", "failed"];
+    // No bot plans itself: that word is before all others.
+    let order = [
+        "scheduled",
+        "requested",
+        "joining",
+        "awaiting_admission",
+        "active",
+        "stopping",
+        "completed",
+        "failed",
+    ];
     let at = |state: &str| order.iter().position(|known| *known == state).expect("a state");
     let over = |state: &str| state == "completed" || state == "failed";
     match () {
@@ -84,7 +93,9 @@ fn every_callback_in_every_state_twice() {
     let server = patient().start();
     let token = user(&server, "one@example.com", 1000);
     let mut number = 0;
-    for from in MeetingStatus::WORDS.iter().copied() {
+    // A planned bot has no session that anything could report of.
+    let all_from = MeetingStatus::WORDS.iter().copied().filter(|word| *word != "scheduled");
+    for from in all_from {
         for callback in callbacks() {
             let (name, _, to) = callback;
             number += 1;

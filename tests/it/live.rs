@@ -44,6 +44,8 @@ pub fn send_bot(app: &App, user: i64, native_id: &str) -> Meeting {
         bot_name: "Bot".to_owned(),
         language: None,
         task: None,
+        has_voice: false,
+        vocabulary: Vec::new(),
         now: now(),
     };
     write(app, verb)
@@ -70,6 +72,9 @@ pub fn words(meeting: &Meeting, start: i64, text: &str) -> Change {
         created_at: now(),
         absolute_start_time: now(),
         absolute_end_time: now(),
+        corrected: false,
+        original_text: None,
+        corrected_at: None,
     };
     Change::SegmentsStored(Arc::new(Stored {
         meeting_id: meeting.id,

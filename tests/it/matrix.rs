@@ -5,6 +5,7 @@ use crate::contract::{got, real_path};
 use crate::segments::insert_session;
 use crate::server::{Server, Setup};
 use crate::tokens::insert_token;
+use crate::webhook_list::insert_quiet_webhook;
 use vomeet::api::guard::Access;
 use vomeet::api::route::Route;
 use vomeet::domain::PlainToken;
@@ -14,6 +15,8 @@ const ADMIN_REFUSED: Option<&str> = Some("Invalid or missing admin token.");
 const TOKEN_MISSING: Option<&str> = Some("Missing API token (X-API-Key header)");
 const BOT_REFUSED: Option<&str> = Some("Invalid bot token");
 const TOKEN_REFUSED: Option<&str> = Some("Invalid API token");
+const BEARER_MISSING: Option<&str> =
+    Some("Missing API token (Authorization: Bearer, or X-API-Key header)");
 
 /// A kind of caller: what they send, and what each door says to them; `None` where it lets them in.
 struct Kind {
@@ -22,6 +25,8 @@ struct Kind {
     query: &'static str,
     admin: Option<&'static str>,
     user: Option<&'static str>,
+    /// Where a user's token may come as a bearer token too.
+    mcp: Option<&'static str>,
     bot: Option<&'static str>,
 }
 
@@ -29,9 +34,12 @@ impl Kind {
     fn says(&self, access: Access) -> Option<&'static str> {
         match access {
             // A socket says over the socket what it thinks of a key; this is no request for one.
-            Access::Open | Access::Session | Access::Socket => None,
+            Access::Open | Access::Session | Access::Socket | Access::SoundSocket => None,
             Access::Admin => self.admin,
             Access::User => self.user,
+            Access::Mcp => self.mcp,
+            // The secret of a meeting is taken beside users' tokens.
+            Access::Sound => self.bot.and(self.mcp),
             Access::Bot => self.bot,
         }
     }
@@ -65,6 +73,7 @@ fn prepare() -> (Server, Keys) {
         db.execute(rename, []).expect("user 1");
         bot = insert_session(db, 1, "abc-defg-hij").token;
         insert_session(db, 2, "abc-defg-hij");
+        insert_quiet_webhook(db, 1);
     });
     let server = setup.start();
     let revoked = server.new_token(2);
@@ -84,7 +93,8 @@ fn kind(
     user: Option<&'static str>,
 ) -> Kind {
     let headers = headers.iter().map(|&(name, value)| (name, value.to_vec())).collect();
-    Kind { name, headers, query: "", admin, user, bot: BOT_REFUSED }
+    let mcp = if user == TOKEN_MISSING { BEARER_MISSING } else { user };
+    Kind { name, headers, query: "", admin, user, mcp, bot: BOT_REFUSED }
 }
 
 #[rustfmt::skip]
@@ -136,15 +146,34 @@ fn kinds(keys: &Keys) -> Vec<Kind> {
     let wrong = kind("user key as a bot's",  &[("Authorization", &bearer(&keys.user))], ADMIN_REFUSED, TOKEN_MISSING);
     let bot = kind("bot",                    &[("Authorization", &bearer(&keys.bot))],  ADMIN_REFUSED, TOKEN_MISSING);
     let bot_as_user = kind("bot key in user header", &[(u, keys.bot.as_bytes())],        ADMIN_REFUSED, TOKEN_REFUSED);
-    kinds.extend([wrong, bot_as_user, Kind { bot: None, ..bot }]);
+    let wrong = Kind { mcp: None, ..wrong };
+    kinds.extend([wrong, bot_as_user, Kind { bot: None, mcp: TOKEN_REFUSED, ..bot }]);
     kinds.push(Kind { query: "?api_key=token&X-API-Key=token", ..kind("keys in the query", &[], ADMIN_REFUSED, TOKEN_MISSING) });
     kinds
 }
 
-/// How a door refuses: a bot's is a Bearer token (RFC 6750, section 3), the others are as the
-/// contract says.
+/// How a door refuses: where a Bearer token is taken as that says (RFC 6750, section 3), the others
+/// as the contract says.
 fn refusal(route: &Route) -> u16 {
-    if route.access == Access::Bot { 401 } else { 403 }
+    if matches!(route.access, Access::Bot | Access::Mcp | Access::Sound) { 401 } else { 403 }
+}
+
+/// Whether a row switches to a WebSocket.
+pub fn is_socket(route: &Route) -> bool {
+    matches!(route.access, Access::Socket | Access::SoundSocket)
+        || route.path == "/bots/internal/audio"
+}
+
+/// Whether a row of users has the id of a meeting in its path.
+fn names_a_meeting(route: &Route) -> bool {
+    matches!(
+        route.path,
+        "/meetings/{id}"
+            | "/meetings/{id}/audio"
+            | "/meetings/{id}/explain"
+            | "/bots/id/{id}"
+            | "/transcripts/by-id/{id}"
+    )
 }
 
 #[test]
@@ -161,8 +190,17 @@ fn every_route_asks_every_caller() {
                 Some(detail) => {
                     assert_eq!(answer.refusal(), (refusal(route), detail.to_owned()), "{row}");
                 }
-                None if route.access == Access::Socket => assert_eq!(answer.status, 426, "{row}"),
-                None => assert_eq!(answer.status, got(route), "{row}: {}", answer.text()),
+                None if is_socket(route) => assert_eq!(answer.status, 426, "{row}"),
+                // The webhook of the path is of the first user.
+                None if route.path == "/user/webhooks/{id}" && kind.name == "another user" => {
+                    assert_eq!(answer.status, 404, "{row}");
+                }
+                None => {
+                    // Meeting 1 is of user 1, and nobody else finds it by its id.
+                    let is_foreign = kind.name == "another user" && names_a_meeting(route);
+                    let expected = if is_foreign { 404 } else { got(route) };
+                    assert_eq!(answer.status, expected, "{row}: {}", answer.text());
+                }
             }
         }
     }
@@ -200,10 +238,11 @@ fn the_door_comes_before_the_input() {
     let (server, _) = prepare();
     for route in TABLE
         .iter()
-        .filter(|route| !matches!(route.access, Access::Open | Access::Session | Access::Socket))
+        .filter(|route| !matches!(route.access, Access::Open | Access::Session))
+        .filter(|route| !matches!(route.access, Access::Socket | Access::SoundSocket))
     {
         // The body is announced and never sent: the answer cannot have waited for it.
-        let path = real_path(route).replace('1', "0");
+        let path = real_path(route).replace("/1", "/0");
         let head = "Content-Type: application/json\r\nContent-Length: 60000\r\n\r\n{";
         let request =
             format!("{} {path}?limit=x HTTP/1.1\r\nHost: localhost\r\n{head}", route.method);

@@ -53,8 +53,12 @@ fn only_the_callers_newest_first_filtered_and_paged() {
     let server = setup.start();
     let list = |key: &str, query: &str| -> Vec<Value> {
         let body = server.get(format!("/meetings{query}")).user(key).send().expect(200);
-        assert_eq!(fields(&body), ["meetings"], "{query}");
+        assert_eq!(fields(&body), ["has_more", "meetings"], "{query}");
         body["meetings"].as_array().expect("an array").clone()
+    };
+    let has_more = |key: &str, query: &str| -> bool {
+        let body = server.get(format!("/meetings{query}")).user(key).send().expect(200);
+        body["has_more"].as_bool().expect("true or false")
     };
     assert_eq!(list(&keys[2], ""), Vec::<Value>::new(), "somebody without meetings");
     for (user, key) in [(1, &keys[0]), (2, &keys[1])] {
@@ -89,6 +93,11 @@ fn only_the_callers_newest_first_filtered_and_paged() {
                         let expected: Vec<Value> =
                             fitting.take(limit.unwrap_or(usize::MAX)).cloned().collect();
                         assert_eq!(list(key, &query), expected, "{query}");
+                        let rest = all.iter().filter(fits).skip(skip.unwrap_or(0)).count();
+                        let more = limit.is_some_and(|limit| rest > limit);
+                        assert_eq!(has_more(key, &query), more, "{query}");
+                        let offset = query.replace("skip=", "skip=3&offset=");
+                        assert_eq!(list(key, &offset), expected, "{offset}");
                     }
                 }
             }
@@ -133,6 +142,7 @@ fn what_is_not_a_filter_is_said() {
         ("limit=1001", "less_than_equal", "query.limit"),
         ("limit=all", "int_parsing", "query.limit"),
         ("skip=-1", "greater_than_equal", "query.skip"),
+        ("offset=-1", "greater_than_equal", "query.offset"),
         ("skip=1.0", "int_parsing", "query.skip"),
         ("skip=9007199254740992", "less_than_equal", "query.skip"),
     ] {
@@ -177,6 +187,8 @@ fn a_list_of_many_pages_is_one_list() {
             .map(|meeting| meeting["id"].as_u64());
         let expected: Vec<u64> = ours.iter().copied().skip(skip).take(limit).collect();
         assert_eq!(ids.collect::<Option<Vec<_>>>(), Some(expected), "{query}");
+        let rest = ours.len().saturating_sub(skip);
+        assert_eq!(body["has_more"], rest > limit, "{query}");
     }
     let body =
         server.get("/meetings?platform=google_meet&limit=1000").user(&key).send().expect(200);

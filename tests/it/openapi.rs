@@ -77,10 +77,11 @@ fn each_operation_tells_its_door_its_summary_and_its_parts() {
         let row = format!("{} {}", route.method, route.path);
         let operation = operation(route);
         let security = match route.access {
-            Access::Open | Access::Session => json!([]),
+            Access::Open | Access::Session | Access::SoundSocket => json!([]),
             Access::Admin => json!([{"AdminKey": []}]),
-            Access::User | Access::Socket => json!([{"ApiToken": []}]),
+            Access::User | Access::Socket | Access::Mcp => json!([{"ApiToken": []}]),
             Access::Bot => json!([{"BotToken": []}]),
+            Access::Sound => json!([{"ApiToken": []}, {"BotToken": []}]),
         };
         assert_eq!(operation["security"], security, "{row}");
         assert_eq!(operation["summary"], route.summary, "{row}");
@@ -94,7 +95,7 @@ fn each_operation_tells_its_door_its_summary_and_its_parts() {
         let places = route.path.split('/').filter(|part| part.starts_with('{'));
         assert_eq!(in_path, places.map(str::to_owned).collect(), "{row}");
         let has_fields = (route.fields)().iter().any(|field| field.place == Place::Body);
-        let has_body = has_fields || route.body == BodyRule::Dropped;
+        let has_body = has_fields || !matches!(route.body, BodyRule::None);
         assert_eq!(operation["requestBody"].is_object(), has_body, "{row}");
     }
     for (name, place, key) in
@@ -108,6 +109,21 @@ fn each_operation_tells_its_door_its_summary_and_its_parts() {
     }
     let bot = &DOCUMENT["components"]["securitySchemes"]["BotToken"];
     assert_eq!((&bot["type"], &bot["scheme"]), (&json!("http"), &json!("bearer")));
+}
+
+/// A name that two types have would describe one of them by the other.
+#[test]
+fn a_schema_has_one_shape() {
+    let mut known = BTreeMap::new();
+    for route in TABLE.iter() {
+        for (name, schema) in (route.responses)().into_iter().flat_map(|response| response.schemas)
+        {
+            let shape = serde_json::to_value(&schema).expect("JSON");
+            let before = known.entry(name.clone()).or_insert_with(|| shape.clone());
+            assert_eq!(*before, shape, "{name}, at {} {}", route.method, route.path);
+        }
+    }
+    assert!(known.len() > 30, "{}", known.len());
 }
 
 fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
@@ -152,7 +168,7 @@ fn properties(route: &Route) -> (Map<String, Value>, Vec<Value>) {
 /// Opens a route's door.
 fn let_in(call: Call, route: &Route, token: &str, bot: &str) -> Call {
     match route.access {
-        Access::User => call.user(token),
+        Access::User | Access::Mcp | Access::Sound => call.user(token),
         Access::Bot => call.bearer(bot),
         _ => call.admin(),
     }
@@ -183,7 +199,9 @@ fn what_the_document_asks_for_the_server_asks_for() {
     let before = server.counts();
     let has_json =
         |route: &Route| operation(route)["requestBody"]["content"]["application/json"].is_object();
-    for route in TABLE.iter().filter(|route| has_json(route)) {
+    // What is wrong with a message of MCP, JSON-RPC says.
+    let reads_fields = |route: &&Route| has_json(route) && route.body != BodyRule::Raw;
+    for route in TABLE.iter().filter(reads_fields) {
         let (properties, required) = properties(route);
         let row = format!("{} {}", route.method, route.path);
         assert!(!properties.is_empty(), "{row} reads a body of which nothing is known");
@@ -228,8 +246,22 @@ fn every_documented_parameter_is_judged() {
             let (name, place) =
                 (parameter["name"].as_str().unwrap(), parameter["in"].as_str().unwrap());
             if name == "api_key" || name == "ticket" {
-                // What is no token and no ticket is refused over the socket: `live.rs`, `tickets.rs`.
-                assert_eq!(route.access, Access::Socket);
+                // What is no token and no ticket is refused: `live.rs`, `tickets.rs`, `audio.rs`.
+                let is_player = route.path == "/meetings/{id}/audio";
+                assert!(is_player || route.access == Access::Socket, "{}", route.path);
+                continue;
+            }
+            if route.path == "/jitsi" {
+                // Only what a handshake says is judged: `jitsi.rs`.
+                continue;
+            }
+            if place == "header" {
+                // Any text may be a tag or a range: `etags.rs`, `audio.rs`.
+                assert!(["If-None-Match", "Range", "If-Range"].contains(&name), "{name}");
+                continue;
+            }
+            if route.path.starts_with("/public/") {
+                // What is no share is as one that never was: `share_links.rs`.
                 continue;
             }
             // A control character is wrong for a number, a word, an address and a line of text

@@ -81,6 +81,30 @@ fn the_token_of_the_metrics_is_replaced_at_once() {
 }
 
 #[test]
+fn other_keys_of_the_store_of_backups_wait_for_the_restart_and_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let write_keys = |secret: &str| {
+        let keys = format!("aws_access_key_id = A\naws_secret_access_key = {secret}\n");
+        write_private(&folder.join("s3-keys"), &keys);
+    };
+    write_keys("one");
+    let toml = "[backup]\nfolder = 'backups'\nevery = ''\ns3_endpoint = 'http://127.0.0.1:1'\n\
+                s3_bucket = 'b'\ns3_plain = true\ns3_credentials_file = 's3-keys'\n";
+    let mut server = serve(folder, toml);
+    let line = reload_as_it_is(&mut server);
+    assert!(line.ends_with("none has changed"), "{line}");
+    write_keys("two");
+    let line = reload_as_it_is(&mut server);
+    assert!(line.ends_with("none has changed"), "{line}");
+    // What follows that line stands before the line of the next one.
+    reload_as_it_is(&mut server);
+    let said = &server.stderr.text;
+    assert!(said.contains("after a restart: backup.s3_credentials_file"), "{said}");
+    server.terminate();
+}
+
+#[test]
 fn the_health_check_knows_whether_the_key_is_still_weak() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = serve(folder.path(), "log = \"info\"\n");

@@ -1,7 +1,9 @@
 //! Verbs that only tests have: what they do wrong is found, or harms no other verb of their batch.
 
+use crate::recording::REPLAYED;
 use crate::replay::{create_user, record, write_keys, write_meeting};
 use rusqlite::{Connection, params};
+use std::sync::atomic::Ordering;
 use vomeet::clock::Clock;
 use vomeet::error::{Error, Result};
 use vomeet::store::{
@@ -202,4 +204,13 @@ fn a_planted_verb_that_reads_the_clock_is_found() {
     println!("{differences:#?}");
     assert_eq!(differences.len(), 2, "{differences:#?}");
     assert!(differences.iter().all(|row| row.contains("users")), "{differences:#?}");
+}
+
+#[test]
+fn the_verbs_of_a_server_are_replayed_when_it_stops() {
+    let before = REPLAYED.load(Ordering::Relaxed);
+    let server = crate::server::Server::start();
+    server.new_user("a@example.com");
+    server.stop();
+    assert!(REPLAYED.load(Ordering::Relaxed) > before, "nothing was replayed");
 }

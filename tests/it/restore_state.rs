@@ -15,6 +15,10 @@ use vomeet::domain::PlainToken;
 const AT_BACKUP: &str = "
     UPDATE users SET webhook_url = 'https://example.com/one';
     INSERT INTO webhook_secrets (user_id, secret) VALUES (1, 'secret-one');
+    INSERT INTO webhooks (user_id, url, events, secret, created_at) VALUES
+      (1, 'https://example.com/gone', '[\"transcript.ready\"]', 'secret-gone', 1000),
+      (1, 'https://example.com/kept', '[\"transcript.ready\"]', 'secret-kept', 1000),
+      (1, 'https://example.com/leaked', '[\"transcript.ready\"]', 'secret-leaked', 1000);
     INSERT INTO meetings (user_id, platform, native_meeting_id, status, data, created_at, updated_at) VALUES
       (1, 'google_meet', 'a', 'active', '{}', 1000, 1000),
       (1, 'google_meet', 'b', 'completed', '{}', 1000, 1000),
@@ -41,7 +45,9 @@ const SINCE: &str = "
     INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts, next_at, delivered_at)
       VALUES (1, 3, 'five', '{}', 1, 1, NULL, 9);
     UPDATE users SET webhook_url = 'https://example.com/two';
-    UPDATE webhook_secrets SET secret = 'secret-two';";
+    UPDATE webhook_secrets SET secret = 'secret-two';
+    DELETE FROM webhooks WHERE id = 1;
+    UPDATE webhooks SET secret = 'secret-new', old_secret = 'secret-leaked', old_until = 9 WHERE id = 3;";
 
 fn prepared(folder: &Path) {
     done(folder, &["user", "add", "one@example.com"]);
@@ -56,7 +62,11 @@ fn open_meetings_have_failed_and_no_event_is_sent_twice() {
     let path = folder.path();
     prepared(path);
     let plan = restored(path, &["b.db"]);
-    assert_eq!(applied(&plan), json!({ "events_settled": [1], "webhooks_changed": [1] }));
+    let expected = json!({
+        "events_settled": [1], "webhooks_changed": [1], "webhooks_deleted": [1],
+        "webhooks_updated": [3],
+    });
+    assert_eq!(applied(&plan), expected);
     assert_eq!(plan["meetings_failed"], json!([1, 3, 4]));
     let lost = json!([{ "id": 5, "bot_container_id": "container-5" }]);
     assert_eq!(plan["open_meetings_lost"], lost);
@@ -100,6 +110,8 @@ fn open_meetings_have_failed_and_no_event_is_sent_twice() {
     let hook =
         "SELECT webhook_url || ' ' || secret FROM users JOIN webhook_secrets ON user_id = id";
     assert_eq!(one::<String>(&file, hook), "https://example.com/two secret-two");
+    let others = "SELECT group_concat(concat_ws(' ', id, secret, old_until), ', ') FROM webhooks";
+    assert_eq!(one::<String>(&file, others), "2 secret-kept, 3 secret-new 9");
 }
 
 #[test]
@@ -231,7 +243,7 @@ fn a_backup_of_an_older_version_is_upgraded_at_once_and_an_older_file_is_read() 
     let plan = restored(path, &["b.db"]);
     assert_eq!(applied(&plan), json!({ "users_erased": [2], "tokens_revoked": [1] }));
     let version = |file: &Path| one::<i64>(file, "PRAGMA user_version");
-    assert_eq!((version(&path.join("b.db")), version(&database(path))), (5, 6));
+    assert_eq!((version(&path.join("b.db")), version(&database(path))), (5, 8));
     let kept = kept(&plan);
     assert_eq!(version(&kept), 5, "an older program can go back to it");
     assert_eq!(rows(&kept)["users"].len(), 1);

@@ -123,8 +123,13 @@ impl Context {
         };
         let store = once_free(|| Store::open(&options, announce.clone())).expect("a database");
         let store = Arc::new(store);
-        let supervisor =
-            Supervisor::start(Arc::clone(&store), watch_registry, &settings, clock.clone());
+        let supervisor = Supervisor::start(
+            Arc::clone(&store),
+            watch_registry,
+            Arc::default(),
+            &settings,
+            clock.clone(),
+        );
         Self {
             folder,
             store,
@@ -172,6 +177,8 @@ impl Context {
             bot_name: "Vomeet".to_owned(),
             language: None,
             task: None,
+            has_voice: false,
+            vocabulary: Vec::new(),
             now: at,
         };
         let meeting_id = self.store.write(send).await.expect("a meeting").id;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -26,6 +26,8 @@ struct Containers {
     changed: Condvar,
     /// How many more questions about a container it cannot answer.
     faults: AtomicUsize,
+    /// Whether it is slow to start a container: until this is false.
+    is_slow: AtomicBool,
 }
 
 struct Engine {
@@ -118,7 +120,12 @@ impl Containers {
             {
                 (404, json!({ "message": "network nowhere not found" }))
             }
-            (_, ["containers", _, "start"]) => (204, Value::Null),
+            (_, ["containers", _, "start"]) => {
+                let all = self.all.lock().expect("containers");
+                let is_slow = |_: &mut _| self.is_slow.load(Ordering::Relaxed);
+                drop(self.changed.wait_timeout_while(all, PATIENCE, is_slow).expect("containers"));
+                (204, Value::Null)
+            }
             (_, ["containers", id, "wait", ..]) => {
                 self.wait(id).map_or_else(none, |code| (200, json!({ "StatusCode": code })))
             }
@@ -182,14 +189,19 @@ fn converse(
 async fn context(set: impl FnOnce(&mut Bots)) -> (Context, Engine) {
     let mut engine = None;
     let context = Context::open(|bots, folder| {
-        let socket = folder.join("engine.sock");
-        engine = Some(Engine::open(&socket));
-        bots.runner = RunnerKind::Docker;
-        bots.docker.socket = socket.to_string_lossy().into_owned();
-        "bot:1".clone_into(&mut bots.docker.image);
+        engine = Some(with_engine(bots, folder));
         set(bots);
     });
     (context.await, engine.expect("an engine"))
+}
+
+/// Lets the bots be containers of an engine of their own.
+fn with_engine(bots: &mut Bots, folder: &Path) -> Engine {
+    let socket = folder.join("engine.sock");
+    bots.runner = RunnerKind::Docker;
+    bots.docker.socket = socket.to_string_lossy().into_owned();
+    "bot:1".clone_into(&mut bots.docker.image);
+    Engine::open(&socket)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -242,6 +254,36 @@ async fn a_stop_is_the_engines_with_the_grace() {
     context.report(meeting_id, MeetingStatus::Stopping, TransitionSource::User).await;
     engine.receive(&format!("POST /containers/{id}/stop?t=7")).await;
     assert_eq!(outcome(&context.end_of(meeting_id).await).0, "completed");
+    engine.receive(&format!("DELETE /containers/{id}")).await;
+    context.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_is_to_stop_before_it_has_started_is_stopped_at_once() {
+    let mut engine = None;
+    // No time passes.
+    let context = Context::open_in_still_time(|bots, folder| {
+        engine = Some(with_engine(bots, folder));
+    });
+    let (mut context, mut engine) = (context.await, engine.expect("an engine"));
+    engine.containers.is_slow.store(true, Ordering::Relaxed);
+    let spec = context.request().await;
+    let sending = tokio::spawn({
+        let (supervisor, spec) = (Arc::clone(&context.supervisor), spec.clone());
+        async move { supervisor.send(spec).await }
+    });
+    engine.receive("POST /containers/create").await;
+    engine.receive("POST /containers/").await;
+    context.report(spec.meeting_id, MeetingStatus::Stopping, TransitionSource::User).await;
+    {
+        let _all = engine.containers.all.lock().expect("containers");
+        engine.containers.is_slow.store(false, Ordering::Relaxed);
+    }
+    engine.containers.changed.notify_all();
+    let id = sending.await.expect("a task").expect("a bot that starts");
+    let stop = format!("POST /containers/{id}/stop");
+    timeout(PATIENCE, engine.receive(&stop)).await.expect("it is stopped");
+    context.report(spec.meeting_id, MeetingStatus::Completed, TransitionSource::Bot).await;
     engine.receive(&format!("DELETE /containers/{id}")).await;
     context.stop().await;
 }

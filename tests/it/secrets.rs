@@ -13,14 +13,19 @@ const ADMIN: &str = "Adm1n-Key-That-Is-Long-Enough-Xq7";
 /// So many characters of a secret in a row are too many.
 const RUN: usize = 10;
 
-/// Every file in a folder by name; sockets hold nothing.
+/// Every file in a folder and below it, by name; sockets hold nothing.
 pub fn everything(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries =
-        fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-    entries
-        .filter(|path| !path.metadata().is_ok_and(|meta| meta.file_type().is_socket()))
-        .map(|path| (path.display().to_string(), fs::read(&path).expect("a file")))
-        .collect()
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let Ok(meta) = path.metadata() else { continue };
+        if meta.is_dir() {
+            files.extend(everything(&path));
+        } else if !meta.file_type().is_socket() {
+            files.insert(path.display().to_string(), fs::read(&path).expect("a file"));
+        }
+    }
+    files
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {

@@ -4,6 +4,7 @@
 use crate::client::{Answer, Client, assert_time};
 use crate::server::{Server, Setup};
 use crate::tokens::insert_token;
+use crate::webhook_list::insert_quiet_webhook;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use vomeet::domain::PlainToken;
@@ -54,6 +55,7 @@ pub fn one_meeting() -> (Server, String, Session) {
         made = Some((insert_token(db, 1, None), insert_session(db, 1, "abc-defg-hij")));
         let rename = "UPDATE users SET email = 'one@example.com', email_key = 'one@example.com' WHERE id = 1";
         db.execute(rename, []).expect("user 1");
+        insert_quiet_webhook(db, 1);
     });
     let (key, session) = made.expect("rows");
     (setup.start(), key, session)
@@ -112,6 +114,8 @@ fn a_replaced_segment_keeps_what_it_was_and_a_repeated_batch_changes_nothing() {
     expected["segments"][0]["language"] = json!("en");
     expected["segments"][0]["end"] = json!(14.0);
     expected["segments"][0]["absolute_end_time"] = json!("2025-10-10T12:00:14.000Z");
+    assert_ne!(second["cursor"], first["cursor"]);
+    expected["cursor"] = second["cursor"].clone();
     assert_eq!(second, expected);
     session.say(&server, &batch);
     assert_eq!(transcript(), second);

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use vomeet::app::App;
 use vomeet::clock::Clock;
-use vomeet::config::{Environment, Flags, Settings};
+use vomeet::config::{Environment, Flags, RedisListen, Settings};
 use vomeet::exit::{Code, StartupError};
 use vomeet::http::admin_socket::AdminSocket;
 use vomeet::http::serve::{Listeners, listen};
@@ -126,6 +127,7 @@ impl Setup {
                     (listener.local_addr().expect("an address"), listener)
                 });
                 let (monitoring_address, monitoring) = monitoring.unzip();
+                let (settings, redis) = listen_for_redis(settings);
                 let open = || {
                     let recorder = Some(recorder.clone());
                     App::open(settings.config.clone(), address, clock.clone(), TABLE_INFO, recorder)
@@ -135,10 +137,8 @@ impl Setup {
                 let admin = AdminSocket::open(&app.config).expect("a private socket");
                 let started = (address, monitoring_address, Arc::clone(&app));
                 ready.send(started).expect("a test that waits");
-                server::run(app, Listeners { network: listener, admin, monitoring }, async {
-                    drop(stopped.await);
-                })
-                .await
+                let listeners = Listeners { network: listener, admin, monitoring, redis };
+                server::run(app, listeners, async { drop(stopped.await) }).await
             })
         });
         let Ok((address, monitoring, app)) = started.recv_timeout(PATIENCE) else {
@@ -157,6 +157,18 @@ impl Setup {
             recording,
         }
     }
+}
+
+/// The listener of the Redis endpoint, where it has an address of its own, and the settings with
+/// that address.
+fn listen_for_redis(mut settings: Settings) -> (Settings, Option<TcpListener>) {
+    let RedisListen::At(wanted) = settings.config.bots.redis.listen else {
+        return (settings, None);
+    };
+    let listener = listen(wanted).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    settings.config.bots.redis.listen = RedisListen::At(address);
+    (settings, Some(listener))
 }
 
 /// Opens a database that nobody serves any more. A child of another test holds all that is open in
@@ -196,6 +208,11 @@ impl Server {
     /// The folder that it was started in.
     pub fn folder(&self) -> &Path {
         self.setup.as_ref().expect("a server that runs").folder()
+    }
+
+    /// Holds its writer behind the next commit, before anybody is answered.
+    pub fn hold_writer(&self) -> std::sync::MutexGuard<'_, Vec<vomeet::store::Recorded>> {
+        self.recording.as_ref().expect("a recording").recorder.hold()
     }
 
     /// Asks it to stop, without waiting.

@@ -145,6 +145,8 @@ fn a_ticket_is_for_a_path_that_takes_one() {
         (json!({}), "missing"),
         (json!({ "path": "/user" }), "enum"),
         (json!({ "path": "/ws/" }), "enum"),
+        (json!({ "path": "/meetings/0/audio" }), "enum"),
+        (json!({ "path": "/meetings/1" }), "enum"),
         (json!({ "path": 7 }), "string_type"),
     ] {
         let answer = server.post("/tickets").user(&token.text).json(&body).send();

@@ -3,20 +3,23 @@
 
 use crate::backup::rows;
 use crate::cli::{done, refused};
-use crate::client::{Client, wait_for};
+use crate::client::{Client, Line, wait_for};
 use crate::durability::names;
 use crate::process::{BINARY, Ended, Launch, Process};
 use crate::restore::{database, one};
+use crate::wire::Pair;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The version that this program writes.
-const NEWEST: i64 = 6;
+const NEWEST: i64 = 8;
 
 /// What every file below has: so many users, each with a token and a meeting.
 const ROWS: i64 = 40;
@@ -118,7 +121,7 @@ fn a_check_says_what_will_be_done_and_changes_nothing() {
         .iter()
         .map(|step| step["to"].as_i64().expect("a version"))
         .collect();
-    assert_eq!(steps, [3, 4, 5, 6]);
+    assert_eq!(steps, [3, 4, 5, 6, 7, 8]);
     assert_eq!(plan["rows"]["segments"], 5 * ROWS);
     let kept = path.join("vomeet.db.v2");
     assert_eq!(plan["kept"], kept.to_string_lossy().as_ref());
@@ -287,23 +290,45 @@ fn a_kill_at_any_moment_leaves_the_old_file_or_the_new_one_whole() {
     assert!(killed >= 20 && of_new >= 1, "{killed} kills: {of_old} old, {of_new} new");
 }
 
-/// A server whose upgrade takes seconds: each flush of a file is held up.
-pub fn slow_start(folder: &Path) -> (Process, Client) {
-    let delay = "inject=/sync$:delay_enter=3s";
-    let arguments = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=/sync$", "-e", delay];
-    let mut server = Launch::under("strace", &arguments, folder).launch();
+/// A server whose upgrade waits until [`release`]: the flush of the file that it keeps is held up.
+/// It is the child itself; `strace` runs beside it (`-D`).
+pub fn held_start(folder: &Path) -> (Process, Client) {
+    held_start_with(folder, |launch| launch)
+}
+
+/// The same with other settings.
+pub fn held_start_with(
+    folder: &Path,
+    settings: impl FnOnce(Launch) -> Launch,
+) -> (Process, Client) {
+    let kept = folder.canonicalize().expect("a folder").join("vomeet.db.upgrading-keep");
+    let kept = kept.to_str().expect("a path");
+    let delay = "inject=/sync$:delay_enter=600s";
+    let arguments = ["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=/sync$", "-e", delay];
+    let arguments = [&arguments[..], &["-P", kept]].concat();
+    let mut server = settings(Launch::under("strace", &arguments, folder)).launch();
     let line = server.stderr.find("responds with 503").expect("a line");
-    let (_, rest) = line.split_once("http://").expect("an address");
+    let (_, rest) = line.split_once("://").expect("an address");
     let address = rest.split(' ').next().expect("an address").replace("localhost", "127.0.0.1");
     let address = address.parse().expect("an address");
     let client = Client { address, ..*server };
+    wait_for(|| Path::new(kept).exists().then_some(()));
     (server, client)
+}
+
+/// Lets the upgrade go on. The kernel lets go of whatever a tracer holds when that ends (ptrace(2)).
+pub fn release(server: &Process) {
+    let status = format!("/proc/{}/status", server.pid().as_raw_nonzero());
+    let status = fs::read_to_string(status).expect("a process");
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).expect("a line");
+    let tracer = Pid::from_raw(tracer.trim().parse().expect("a process id")).expect("a tracer");
+    kill_process(tracer, Signal::KILL).expect("a signal");
 }
 
 #[test]
 fn while_it_is_upgraded_a_server_lives_and_is_not_ready() {
     let folder = folder_of_old_file();
-    let (mut server, client) = slow_start(folder.path());
+    let (mut server, client) = held_start(folder.path());
     let health = client.get("/healthz").send();
     assert_eq!(health.expect(200), serde_json::json!({ "status": "ok" }));
     let ready = client.get("/ready").send();
@@ -317,24 +342,42 @@ fn while_it_is_upgraded_a_server_lives_and_is_not_ready() {
     }
     let line = server.stderr.find(" % after ").expect("how far it is");
     assert!(line.contains("upgrading ") && line.contains(" s: "), "{line}");
+    release(&server);
     assert!(server.wait_until_listening(), "it serves in the end");
     wait_for(|| (client.get("/ready").send().status == 200).then_some(()));
     drop(server);
 }
 
 #[test]
+fn while_it_is_upgraded_a_server_with_a_certificate_speaks_tls() {
+    let folder = folder_of_old_file();
+    let pair = Pair::new(folder.path());
+    let (mut server, client) = held_start_with(folder.path(), |launch| {
+        launch.env("VOMEET_TLS_CERT", &pair.cert).env("VOMEET_TLS_KEY", &pair.key)
+    });
+    let config = Arc::new(pair.trusted());
+    let mut line = Line::secure(client.address, &config).expect("a handshake");
+    let ready = client.get("/ready").over(&mut line).expect("an answer");
+    assert_eq!(ready.expect(503)["reasons"], serde_json::json!(["starting"]));
+    let plain = client.get("/ready").send();
+    assert_eq!(plain.status, 400, "{plain:?}");
+    release(&server);
+    assert!(server.wait_until_listening(), "it serves in the end");
+    let mut line = Line::secure(client.address, &config).expect("a handshake");
+    wait_for(|| {
+        let ready = client.get("/ready").over(&mut line).expect("an answer");
+        (ready.status == 200).then_some(())
+    });
+}
+
+#[test]
 fn a_server_that_is_told_to_stop_meanwhile_leaves_the_old_file() {
     let folder = folder_of_old_file();
     let path = folder.path();
-    let (server, _) = slow_start(path);
-    // To the server itself, not to what holds it up.
-    let pid = std::process::Command::new("pgrep")
-        .args(["-P", &server.pid().as_raw_nonzero().to_string()])
-        .output()
-        .expect("pgrep");
-    let pid = String::from_utf8_lossy(&pid.stdout).trim().parse().expect("a process id");
-    let pid = rustix::process::Pid::from_raw(pid).expect("a process id");
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a signal");
+    let (mut server, _) = held_start(path);
+    server.signal(Signal::TERM);
+    server.stderr.find("the upgrade stops").expect("it has heard");
+    release(&server);
     let ended = server.end();
     assert!(ended.status.success(), "{ended:?}");
     assert_eq!(version(&database(path)), 2);

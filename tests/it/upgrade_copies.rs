@@ -33,7 +33,7 @@ fn a_backup_of_an_older_version_is_restored_and_stays_as_it_is() {
     old_backup(&backup, 20);
     let before = fs::read(&backup).expect("a backup");
     restored(path, &["old.db", "--without-old-file"]);
-    assert_eq!(one::<i64>(&database(path), "PRAGMA user_version"), 6);
+    assert_eq!(one::<i64>(&database(path), "PRAGMA user_version"), 8);
     assert_eq!(one::<i64>(&database(path), "SELECT count(*) FROM segments"), 100);
     assert_eq!(fs::read(&backup).expect("a backup"), before);
     assert_eq!(names(path), ["old.db", "vomeet.db", "vomeet.db.lock"], "no copy of a copy is kept");

@@ -55,6 +55,8 @@ impl House {
             bot_name: "Bot".to_owned(),
             language: None,
             task: None,
+            has_voice: false,
+            vocabulary: Vec::new(),
             now: at(sent),
         });
         for (minutes, event) in events {

@@ -12,16 +12,16 @@ pub fn counted() -> (Setup, [String; 2]) {
     let mut tokens = [String::new(), String::new()];
     let setup = Setup::new().rows(|db| {
         tokens = [insert_token(db, 1, None), insert_token(db, 2, None)];
-        for (user, day, token, requests, bots, bot_ms, transcript_ms) in [
-            (1, DAY, 1, 12, 1, 90_000, 24_000),
-            (1, DAY, 7, 1, 0, 0, 0),
-            (1, DAY + 1, 1, 5, 2, 20_000, -20_000),
-            (2, DAY + 1, 2, 3, 0, 20_000, 0),
-            (2, DAY + 2, 2, 4, 0, 0, 0),
+        for (user, day, token, requests, bots, bot_ms, transcript_ms, sound_ms) in [
+            (1, DAY, 1, 12, 1, 90_000, 24_000, 30_000),
+            (1, DAY, 7, 1, 0, 0, 0, 0),
+            (1, DAY + 1, 1, 5, 2, 20_000, -20_000, 0),
+            (2, DAY + 1, 2, 3, 0, 20_000, 0, 60_000),
+            (2, DAY + 2, 2, 4, 0, 0, 0, 0),
         ] {
-            let insert = "INSERT INTO usage VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-            db.execute(insert, params![user, day, token, requests, bots, bot_ms, transcript_ms])
-                .expect("a row");
+            let insert = "INSERT INTO usage VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+            let counts = params![user, day, token, requests, bots, bot_ms, transcript_ms, sound_ms];
+            db.execute(insert, counts).expect("a row");
         }
     });
     (setup, tokens)
@@ -31,9 +31,10 @@ pub fn counted() -> (Setup, [String; 2]) {
 fn short(line: &Value) -> String {
     let value =
         |name: &str| line[name].as_str().map_or_else(|| line[name].to_string(), str::to_owned);
-    let names =
-        ["day", "user_id", "token_id", "requests", "bots", "bot_minutes", "transcript_minutes"];
-    names.map(value).join(" ").replace("2025-10-", "")
+    let keys = ["day", "user_id", "token_id", "requests", "bots"];
+    let minutes = ["bot_minutes", "transcript_minutes", "sound_minutes"];
+    let names: Vec<&str> = keys.into_iter().chain(minutes).collect();
+    names.into_iter().map(value).collect::<Vec<_>>().join(" ").replace("2025-10-", "")
 }
 
 #[test]
@@ -42,16 +43,16 @@ fn use_is_filtered_and_summed() {
     let (setup, _) = counted();
     let server = setup.start();
     for (query, expected) in [
-        ("",                    vec!["10 1 1 12 1 1.5 0.4", "10 1 7 1 0 0.0 0.0", "11 1 1 5 2 0.333 -0.333", "11 2 2 3 0 0.333 0.0", "12 2 2 4 0 0.0 0.0"]),
-        ("by=day",              vec!["10 null null 13 1 1.5 0.4", "11 null null 8 2 0.667 -0.333", "12 null null 4 0 0.0 0.0"]),
-        ("by=user",             vec!["null 1 null 18 3 1.833 0.067", "null 2 null 7 0 0.333 0.0"]),
-        ("by=token",            vec!["null 1 1 17 3 1.833 0.067", "null 1 7 1 0 0.0 0.0", "null 2 2 7 0 0.333 0.0"]),
-        ("user_id=2",           vec!["11 2 2 3 0 0.333 0.0", "12 2 2 4 0 0.0 0.0"]),
-        ("token_id=7",          vec!["10 1 7 1 0 0.0 0.0"]),
+        ("",                    vec!["10 1 1 12 1 1.5 0.4 0.5", "10 1 7 1 0 0.0 0.0 0.0", "11 1 1 5 2 0.333 -0.333 0.0", "11 2 2 3 0 0.333 0.0 1.0", "12 2 2 4 0 0.0 0.0 0.0"]),
+        ("by=day",              vec!["10 null null 13 1 1.5 0.4 0.5", "11 null null 8 2 0.667 -0.333 1.0", "12 null null 4 0 0.0 0.0 0.0"]),
+        ("by=user",             vec!["null 1 null 18 3 1.833 0.067 0.5", "null 2 null 7 0 0.333 0.0 1.0"]),
+        ("by=token",            vec!["null 1 1 17 3 1.833 0.067 0.5", "null 1 7 1 0 0.0 0.0 0.0", "null 2 2 7 0 0.333 0.0 1.0"]),
+        ("user_id=2",           vec!["11 2 2 3 0 0.333 0.0 1.0", "12 2 2 4 0 0.0 0.0 0.0"]),
+        ("token_id=7",          vec!["10 1 7 1 0 0.0 0.0 0.0"]),
         ("user_id=2&token_id=1", vec![]),
-        ("user_id=1&by=day",    vec!["10 null null 13 1 1.5 0.4", "11 null null 5 2 0.333 -0.333"]),
-        ("user_id=1&by=token",  vec!["null 1 1 17 3 1.833 0.067", "null 1 7 1 0 0.0 0.0"]),
-        ("token_id=2&by=user",  vec!["null 2 null 7 0 0.333 0.0"]),
+        ("user_id=1&by=day",    vec!["10 null null 13 1 1.5 0.4 0.5", "11 null null 5 2 0.333 -0.333 0.0"]),
+        ("user_id=1&by=token",  vec!["null 1 1 17 3 1.833 0.067 0.5", "null 1 7 1 0 0.0 0.0 0.0"]),
+        ("token_id=2&by=user",  vec!["null 2 null 7 0 0.333 0.0 1.0"]),
         ("user_id=9",           vec![]),
     ] {
         let query = format!("from=2025-10-10&to=2025-10-12&{query}");
@@ -81,10 +82,10 @@ fn use_is_a_table_too() {
     for (query, expected) in [
         (
             "by=day",
-            "2025-10-10,,,13,1,1.5,0.4\r\n2025-10-11,,,8,2,0.667,-0.333\r\n2025-10-12,,,4,0,0,0\r\n",
+            "2025-10-10,,,13,1,1.5,0.4,0.5\r\n2025-10-11,,,8,2,0.667,-0.333,1\r\n2025-10-12,,,4,0,0,0,0\r\n",
         ),
-        ("by=token&limit=1", ",1,1,17,3,1.833,0.067\r\n"),
-        ("token_id=7", "2025-10-10,1,7,1,0,0,0\r\n"),
+        ("by=token&limit=1", ",1,1,17,3,1.833,0.067,0.5\r\n"),
+        ("token_id=7", "2025-10-10,1,7,1,0,0,0,0\r\n"),
         ("token_id=9", ""),
     ] {
         let path = format!("/admin/usage?from=2025-10-10&to=2025-10-12&format=csv&{query}");
@@ -94,7 +95,8 @@ fn use_is_a_table_too() {
             (200, Some("text/csv; charset=utf-8")),
             "{query}"
         );
-        let header = "day,user_id,token_id,requests,bots,bot_minutes,transcript_minutes\r\n";
+        let header =
+            "day,user_id,token_id,requests,bots,bot_minutes,transcript_minutes,sound_minutes\r\n";
         assert_eq!(answer.text(), format!("{header}{expected}"), "{query}");
     }
 }

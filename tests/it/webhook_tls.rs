@@ -106,6 +106,8 @@ fn without_roots_of_the_system_strangers_are_still_refused() {
         tested["error"].as_str().is_some_and(|error| error.contains("invalid peer certificate")),
         "{tested}"
     );
-    assert!(server.stderr.find("webhooks trust those that this program carries").is_some());
+    assert!(
+        server.stderr.find("webhooks and uploads trust those that this program carries").is_some()
+    );
     server.terminate();
 }

@@ -82,6 +82,7 @@ impl Pair {
         let certificate = params.self_signed(&key).expect("a certificate");
         let mut roots = RootCertStore::empty();
         roots.add(certificate.der().clone()).expect("a root");
+        fs::write(folder.join("root.pem"), certificate.pem()).expect("written");
         let (cert, root) = (folder.join("cert.pem"), Issuer::new(params, key));
         let pair = Self { cert, key: folder.join("key.pem"), root, roots };
         pair.renew(&params_of("localhost"));

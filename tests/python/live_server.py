@@ -17,15 +17,15 @@ LISTENS = re.compile(r"listens on (http://\S+)")
 
 
 def binary():
-    """VOMEET_BINARY, else the release build, else the debug build."""
+    """VOMEET_BINARY, else the debug build, else the release build."""
     if chosen := os.environ.get("VOMEET_BINARY"):
         return Path(chosen).resolve()
-    built = [REPOSITORY / "target" / profile / "vomeet" for profile in ("release", "debug")]
+    built = [REPOSITORY / "target" / profile / "vomeet" for profile in ("debug", "release")]
     return next((path for path in built if path.exists()), built[0])
 
 
 @contextmanager
-def running(directory, **settings):
+def running(directory, listen="127.0.0.1:0", **settings):
     """Start a server in `directory`, give its base URL, stop it and insist on a clean end.
 
     `settings` are variables of its environment.
@@ -33,7 +33,7 @@ def running(directory, **settings):
     log = directory / "stderr.log"
     with log.open("w") as stderr:
         process = subprocess.Popen(
-            [binary(), "serve", "--listen", "127.0.0.1:0", "--database", directory / "vomeet.db"],
+            [binary(), "serve", "--listen", listen, "--database", directory / "vomeet.db"],
             cwd=directory,
             env={"PATH": os.environ["PATH"], **settings},
             stdout=subprocess.PIPE,

@@ -45,6 +45,13 @@ def test_the_server_at_one_glance(server, admin, user):
     assert ADMIN_KEY not in [setting["value"] for setting in settings["settings"]]
 
 
+def test_engines_and_lag(admin):
+    shown = admin.get_transcription()
+    assert_fits(shown, types.TranscriptionOverview)
+    assert (shown["engines"], shown["live"]["meetings"]) == ([], 0)
+    assert set(shown["withheld"]) == {"repeats", "unsure", "known_of_silence", "no_voice"}
+
+
 def test_searches_across_all_users(admin, user, client):
     (found,) = admin.search_users(q=user["email"])
     assert_fits(found, types.FoundUser)

@@ -49,7 +49,7 @@ USER_CALLS = {
     ),
     "request_bot, all arguments": (
         lambda c: c.request_bot(
-            "teams", "9398850880426", "Scribe", "en", "translate", "Passcode1234"
+            "teams", "9398850880426", "Scribe", "en", "translate", "Passcode1234", True
         ),
         {"id": 1},
         (
@@ -62,17 +62,32 @@ USER_CALLS = {
                 "language": "en",
                 "task": "translate",
                 "passcode": "Passcode1234",
+                "voice_agent_enabled": True,
+            },
+        ),
+        {"id": 1},
+    ),
+    "request_bot, planned": (
+        lambda c: c.request_bot(*MEET, join_at="2030-01-01T09:00:00Z"),
+        {"id": 1},
+        (
+            "POST",
+            "/bots",
+            {
+                "platform": "google_meet",
+                "native_meeting_id": "abc-defg-hij",
+                "join_at": "2030-01-01T09:00:00Z",
             },
         ),
         {"id": 1},
     ),
     "request_bot_from_url": (
-        lambda c: c.request_bot_from_url(TEAMS_LINK, bot_name="Scribe"),
+        lambda c: c.request_bot_from_url(TEAMS_LINK, "Scribe", voice_agent_enabled=True),
         {"id": 1},
         (
             "POST",
             "/bots",
-            {"meeting_url": TEAMS_LINK, "bot_name": "Scribe"},
+            {"meeting_url": TEAMS_LINK, "bot_name": "Scribe", "voice_agent_enabled": True},
         ),
         {"id": 1},
     ),
@@ -87,6 +102,28 @@ USER_CALLS = {
         MESSAGE,
         ("PUT", "/bots/google_meet/abc-defg-hij/config", {"language": "de"}),
         MESSAGE,
+    ),
+    "speak": (
+        lambda c: c.speak(*MEET, "Hello"),
+        {**MESSAGE, "meeting_id": 1},
+        ("POST", "/bots/google_meet/abc-defg-hij/speak", {"text": "Hello"}),
+        {**MESSAGE, "meeting_id": 1},
+    ),
+    "speak, all arguments": (
+        lambda c: c.speak(*MEET, "Hello", "openai", "nova"),
+        {**MESSAGE, "meeting_id": 1},
+        (
+            "POST",
+            "/bots/google_meet/abc-defg-hij/speak",
+            {"text": "Hello", "provider": "openai", "voice": "nova"},
+        ),
+        {**MESSAGE, "meeting_id": 1},
+    ),
+    "send_chat_message": (
+        lambda c: c.send_chat_message(*MEET, "Hello"),
+        {**MESSAGE, "meeting_id": 1},
+        ("POST", "/bots/google_meet/abc-defg-hij/chat", {"text": "Hello"}),
+        {**MESSAGE, "meeting_id": 1},
     ),
     "get_running_bots_status": (
         lambda c: c.get_running_bots_status(),
@@ -118,10 +155,104 @@ USER_CALLS = {
         ("GET", "/meetings", None),
         {"id": 2, "platform": "google_meet", "native_meeting_id": "abc-defg-hij"},
     ),
+    "retry_bot": (
+        lambda c: c.retry_bot(*MEET),
+        {"id": 2},
+        ("POST", "/bots/google_meet/abc-defg-hij/retry", None),
+        {"id": 2},
+    ),
+    "get_meeting": (
+        lambda c: c.get_meeting(7),
+        {"id": 7},
+        ("GET", "/meetings/7", None),
+        {"id": 7},
+    ),
+    "correct_segment": (
+        lambda c: c.correct_segment(7, "1:0:A/B ä", "Good morning."),
+        {"text": "Good morning.", "corrected": True},
+        (
+            "PATCH",
+            "/transcripts/by-id/7/segments/1%3A0%3AA%2FB%20%C3%A4",
+            {"text": "Good morning."},
+        ),
+        {"text": "Good morning.", "corrected": True},
+    ),
+    "correct_segment, taken back": (
+        lambda c: c.correct_segment(7, "a", None),
+        {"text": "Good mourning."},
+        ("PATCH", "/transcripts/by-id/7/segments/a", {"text": None}),
+        {"text": "Good mourning."},
+    ),
+    "withdraw_correction": (
+        lambda c: c.withdraw_correction(7, "a"),
+        {"text": "Good mourning."},
+        ("DELETE", "/transcripts/by-id/7/segments/a/correction", None),
+        {"text": "Good mourning."},
+    ),
+    "rename_speaker": (
+        lambda c: c.rename_speaker(7, None, "Ada"),
+        {"from": None, "to": "Ada", "segments": 2},
+        ("PATCH", "/transcripts/by-id/7/speakers", {"from": None, "to": "Ada"}),
+        {"from": None, "to": "Ada", "segments": 2},
+    ),
+    "explain_meeting": (
+        lambda c: c.explain_meeting(7),
+        {"fault": "none"},
+        ("GET", "/meetings/7/explain", None),
+        {"fault": "none"},
+    ),
+    "get_transcript_by_id": (
+        lambda c: c.get_transcript_by_id(7),
+        {"segments": []},
+        ("GET", "/transcripts/by-id/7", None),
+        {"segments": []},
+    ),
+    "get_transcript_by_id, what has changed": (
+        lambda c: c.get_transcript_by_id(7, after="1.0.7"),
+        {"segments": []},
+        ("GET", "/transcripts/by-id/7?after=1.0.7", None),
+        {"segments": []},
+    ),
+    "update_meeting_data_by_id": (
+        lambda c: c.update_meeting_data_by_id(7, notes="n"),
+        {"id": 7},
+        ("PATCH", "/meetings/7", {"data": {"notes": "n"}}),
+        {"id": 7},
+    ),
+    "delete_meeting_by_id": (
+        lambda c: c.delete_meeting_by_id(7),
+        MESSAGE,
+        ("DELETE", "/meetings/7", None),
+        MESSAGE,
+    ),
+    "create_share": (
+        lambda c: c.create_share(*MEET, expires_in=60),
+        {"id": 1, "url": "u", "expires_at": "t"},
+        ("POST", "/transcripts/google_meet/abc-defg-hij/share", {"expires_in": 60}),
+        {"id": 1, "url": "u", "expires_at": "t"},
+    ),
+    "list_shares": (
+        lambda c: c.list_shares(),
+        {"shares": [{"id": 1}]},
+        ("GET", "/user/shares", None),
+        [{"id": 1}],
+    ),
+    "delete_share": (
+        lambda c: c.delete_share(1),
+        None,
+        ("DELETE", "/user/shares/1", None),
+        None,
+    ),
     "get_transcript": (
         lambda c: c.get_transcript(*MEET),
         {"segments": []},
         ("GET", "/transcripts/google_meet/abc-defg-hij", None),
+        {"segments": []},
+    ),
+    "get_transcript, what has changed": (
+        lambda c: c.get_transcript(*MEET, after="1.0.7"),
+        {"segments": []},
+        ("GET", "/transcripts/google_meet/abc-defg-hij?after=1.0.7", None),
         {"segments": []},
     ),
     "get_transcript, one meeting": (
@@ -212,6 +343,68 @@ USER_CALLS = {
         ("PUT", "/user/webhook", {"webhook_url": "", "webhook_secret": None}),
         {"id": 1},
     ),
+    "update_meeting_data, a vocabulary": (
+        lambda c: c.update_meeting_data_by_id(7, vocabulary=["Ada"]),
+        {"id": 7},
+        ("PATCH", "/meetings/7", {"data": {"vocabulary": ["Ada"]}}),
+        {"id": 7},
+    ),
+    "get_transcript, withheld": (
+        lambda c: c.get_transcript(*MEET, withheld=True),
+        {"id": 7},
+        ("GET", "/transcripts/google_meet/abc-defg-hij?withheld=true", None),
+        {"id": 7},
+    ),
+    "get_transcript_by_id, withheld": (
+        lambda c: c.get_transcript_by_id(7, withheld=True),
+        {"id": 7},
+        ("GET", "/transcripts/by-id/7?withheld=true", None),
+        {"id": 7},
+    ),
+    "get_user_transcription": (
+        lambda c: c.get_user_transcription(),
+        {"engine": None, "vocabulary": []},
+        ("GET", "/user/transcription", None),
+        {"engine": None, "vocabulary": []},
+    ),
+    "set_vocabulary": (
+        lambda c: c.set_vocabulary(["Ada"]),
+        {"vocabulary": ["Ada"]},
+        ("PUT", "/user/transcription", {"vocabulary": ["Ada"]}),
+        {"vocabulary": ["Ada"]},
+    ),
+    "set_engine": (
+        lambda c: c.set_engine("https://example.com/asr", "whisper-1"),
+        {"vocabulary": []},
+        (
+            "PUT",
+            "/user/transcription",
+            {"engine": {"url": "https://example.com/asr", "model": "whisper-1"}},
+        ),
+        {"vocabulary": []},
+    ),
+    "set_engine, no key": (
+        lambda c: c.set_engine("https://example.com/asr", "whisper-1", ""),
+        {"vocabulary": []},
+        (
+            "PUT",
+            "/user/transcription",
+            {"engine": {"url": "https://example.com/asr", "model": "whisper-1", "key": None}},
+        ),
+        {"vocabulary": []},
+    ),
+    "remove_engine": (
+        lambda c: c.remove_engine(),
+        {"vocabulary": []},
+        ("PUT", "/user/transcription", {"engine": None}),
+        {"vocabulary": []},
+    ),
+    "delete_user_transcription": (
+        lambda c: c.delete_user_transcription(),
+        None,
+        ("DELETE", "/user/transcription", None),
+        None,
+    ),
     "get_webhook": (
         lambda c: c.get_webhook(),
         {"webhook_url": None},
@@ -229,6 +422,74 @@ USER_CALLS = {
         {"deliveries": []},
         ("GET", "/user/webhook/deliveries?limit=5&before=10", None),
         [],
+    ),
+    "list_webhook_deliveries, of one webhook": (
+        lambda c: c.list_webhook_deliveries(webhook_id=0),
+        {"deliveries": []},
+        ("GET", "/user/webhook/deliveries?webhook_id=0", None),
+        [],
+    ),
+    "list_webhooks": (
+        lambda c: c.list_webhooks(),
+        {"webhooks": [{"id": 0}]},
+        ("GET", "/user/webhooks", None),
+        [{"id": 0}],
+    ),
+    "create_webhook": (
+        lambda c: c.create_webhook("https://example.com/hook"),
+        {"id": 1},
+        ("POST", "/user/webhooks", {"url": "https://example.com/hook"}),
+        {"id": 1},
+    ),
+    "create_webhook, all arguments": (
+        lambda c: c.create_webhook(
+            "https://example.com/", ["transcript.ready"], "0123456789abcdef"
+        ),
+        {"id": 1},
+        (
+            "POST",
+            "/user/webhooks",
+            {
+                "url": "https://example.com/",
+                "events": ["transcript.ready"],
+                "secret": "0123456789abcdef",
+            },
+        ),
+        {"id": 1},
+    ),
+    "get_webhook_by_id": (
+        lambda c: c.get_webhook_by_id(7),
+        {"id": 7},
+        ("GET", "/user/webhooks/7", None),
+        {"id": 7},
+    ),
+    "update_webhook": (
+        lambda c: c.update_webhook(7, events=["transcript.ready"]),
+        {"id": 7},
+        ("PATCH", "/user/webhooks/7", {"events": ["transcript.ready"]}),
+        {"id": 7},
+    ),
+    "delete_webhook": (
+        lambda c: c.delete_webhook(7),
+        None,
+        ("DELETE", "/user/webhooks/7", None),
+        None,
+    ),
+    "rotate_webhook_secret": (
+        lambda c: c.rotate_webhook_secret(7, 60, "0123456789abcdef"),
+        {"id": 7},
+        (
+            "POST",
+            "/user/webhooks/7/rotate",
+            {"grace_seconds": 60, "secret": "0123456789abcdef"},
+        ),
+        {"id": 7},
+    ),
+    "test_webhook_by_id": (
+        lambda c: c.test_webhook_by_id(7),
+        {"delivered": True},
+        ("POST", "/user/webhooks/7/test", None),
+        {"delivered": True},
     ),
     "test_webhook": (
         lambda c: c.test_webhook(),
@@ -271,6 +532,18 @@ USER_CALLS = {
 }
 
 ADMIN_CALLS = {
+    "list_user_webhooks": (
+        lambda c: c.list_user_webhooks(3),
+        {"webhooks": []},
+        ("GET", "/admin/users/3/webhooks", None),
+        [],
+    ),
+    "delete_user_webhook": (
+        lambda c: c.delete_user_webhook(3, 7),
+        None,
+        ("DELETE", "/admin/users/3/webhooks/7", None),
+        None,
+    ),
     "create_user": (
         lambda c: c.create_user("a@example.com"),
         {"id": 1},
@@ -333,6 +606,12 @@ ADMIN_CALLS = {
         ("GET", "/admin/analytics/meetings?skip=1&limit=2", None),
         [],
     ),
+    "explain_any_meeting": (
+        lambda c: c.explain_any_meeting(7),
+        {"fault": "none"},
+        ("GET", "/admin/meetings/7/explain", None),
+        {"fault": "none"},
+    ),
     "get_meeting_telematics": (
         lambda c: c.get_meeting_telematics(7),
         {},
@@ -388,6 +667,7 @@ ADMIN_CALLS = {
 NO_CONTENT_CALLS = {
     "delete_user": (lambda c: c.delete_user(1), "/admin/users/1"),
     "delete_token": (lambda c: c.delete_token(1), "/admin/tokens/1"),
+    "delete_meeting_audio": (lambda c: c.delete_meeting_audio(7), "/meetings/7/audio"),
 }
 
 
@@ -415,6 +695,16 @@ def test_an_admin_call(stub, client, call, answer, sent, returned):
     ((*request, headers),) = stub.requests
     assert tuple(request) == sent
     assert keys_sent(headers) == {"X-Admin-API-Key": "admin key"}
+
+
+@pytest.mark.parametrize(("sound", "query"), [(None, ""), (3, "?sound=3")])
+def test_the_sound_of_a_meeting_is_written_into_a_file(stub, client, tmp_path, sound, query):
+    stub.answer(200, "the sound")
+    client.get_meeting_audio(7, tmp_path / "sound.ogg", sound)
+    assert (tmp_path / "sound.ogg").read_text() == "the sound"
+    ((*request, headers),) = stub.requests
+    assert request == ["GET", "/meetings/7/audio" + query, None]
+    assert keys_sent(headers) == {"X-API-Key": "user key"}
 
 
 @pytest.mark.parametrize(("call", "path"), NO_CONTENT_CALLS.values(), ids=NO_CONTENT_CALLS)

@@ -23,6 +23,7 @@ FOLDERS = {
     ".cargo",
     ".ci",
     "benches",
+    "bots",
     "clients",
     "contrib",
     "deploy",

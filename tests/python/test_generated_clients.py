@@ -90,7 +90,14 @@ def test_a_generated_python_client_works(folder, server):
     # A line of JSON for each entry: the generator knows it as text alone.
     config.write_text(
         json.dumps(
-            {"content_type_overrides": {"application/jsonl": "text/plain"}, "post_hooks": []}
+            {
+                "content_type_overrides": {
+                    "application/jsonl": "text/plain",
+                    "audio/ogg": "application/octet-stream",
+                    "audio/wav": "application/octet-stream",
+                },
+                "post_hooks": [],
+            }
         )
     )
     generator = Path(sys.executable).parent / "openapi-python-client"

@@ -7,8 +7,8 @@ import pytest
 from live_server import REPOSITORY
 
 COMMANDS = [
-    "ruff check --no-cache --config clients/python/pyproject.toml clients tests/python nbs",
-    "ruff format --no-cache --config clients/python/pyproject.toml --check clients tests/python",
+    "ruff check --no-cache --config clients/python/pyproject.toml bots clients tests/python tests/room nbs",
+    "ruff format --no-cache --config clients/python/pyproject.toml --check bots clients tests/python tests/room",
     "mypy --cache-dir=/dev/null --config-file clients/python/pyproject.toml clients/python/src clients/python/examples",
 ]
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from live_server import ADMIN_KEY, running
+from sound_engine import Engine
 from vomeet_client import VomeetClient
 
 EXAMPLES = 30
 SEED = 1
+REQUEST_SECONDS = 120
 RUN_SECONDS = 900
 
 # What is valid by itself and refused because of another field, or of nothing being there to change, no schema can say:
@@ -60,7 +62,7 @@ checks.missing_required_header.expected-statuses = ["403"]
 # More is taken than is asked for: an unknown query parameter is ignored, an empty text is absent, null is no body, digits in a
 # text are a number, and a segment that cannot be read is refused by itself. What is refused, the Rust tests say field by field.
 [[operations]]
-include-name-regex = "^(GET /|POST /(bots|admin/keys/.*/rotate|admin/users/.*/tokens|user/tokens|bots/internal/segments)$)"
+include-name-regex = "^(GET /|POST /(bots|admin/keys/.*/rotate|admin/users/.*/tokens|user/tokens|user/webhooks/.*/rotate|bots/internal/segments|meetings/import)$)"
 checks.negative_data_rejection.expected-statuses = ["2xx", "307", "400", "401", "403", "404", "409", "422", "426", "503"]
 
 # Two times may be valid and their span not.
@@ -70,12 +72,37 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 
 # The form of a meeting's id depends on its platform.
 [[operations]]
-include-name = "POST /admin/users/{{id}}/tokens"
-checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "422"]
+include-name-regex = "^(POST /admin/users/{{id}}/tokens|PATCH /admin/tokens/{{id}})$"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422"]
 
-# A WebSocket: whatever speaks HTTP alone is answered 426.
+# A cursor has a form of its own, and is for JSON alone.
 [[operations]]
-include-name = "GET /ws"
+include-name-regex = "^GET /transcripts/({{platform}}/{{native_meeting_id}}|by-id/{{id}})$"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", "404", "422"]
+
+# What a message of MCP may be, JSON-RPC says, and how it is refused.
+[[operations]]
+include-name = "POST /mcp"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404"]
+
+# A file may be no sound, a page is named by its address alone, and a change changes something.
+[[operations]]
+include-name-regex = "^POST /(meetings/upload|meetings/import|v1/audio/transcriptions)$|^PUT /user/transcription$"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "403", "409", "413", "415", "422", "429"]
+
+# No member of `data` must be there, and none changes nothing; so it is with corrections.
+[[operations]]
+include-name-regex = "^PATCH /(meetings/{{id}}|transcripts/.*/(speakers|segments/{{segment_id}}))$"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404"]
+
+# A webhook gets at least one event, and a change changes something.
+[[operations]]
+include-name-regex = "^(POST /user/webhooks|PATCH /user/webhooks/.*)$"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409", "422"]
+
+# WebSockets: whatever speaks HTTP alone is answered 426.
+[[operations]]
+include-name-regex = "^GET /(ws|whisper-live|jitsi|bots/internal/audio)$"
 enabled = false
 """
 
@@ -93,8 +120,11 @@ UNLIMITED = {
 @pytest.fixture
 def demo_server(tmp_path):
     """A server that looks at every wrong key."""
+    engine = Engine("Good morning.")
+    (tmp_path / "vomeet.toml").write_text(engine.settings("engine"))
     with running(tmp_path, VOMEET_BOTS_RUNNER="demo", **UNLIMITED) as base_url:
         yield base_url
+    engine.close()
 
 
 def test_the_server_keeps_what_its_openapi_document_says(demo_server, tmp_path, capsys):
@@ -119,6 +149,8 @@ def run_schemathesis(base_url, folder, choice):
             "--checks=all",
             f"--max-examples={EXAMPLES}",
             f"--seed={SEED}",
+            f"--request-timeout={REQUEST_SECONDS}",
+            f"--max-response-time={REQUEST_SECONDS}",
             choice,
             "--no-color",
         ],

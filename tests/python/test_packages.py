@@ -68,6 +68,62 @@ def test_the_package_has_what_its_unit_and_its_scripts_name():
     )
 
 
+def run_script(name, argument, folder, stubs):
+    """Runs a script of the package on a folder in place of the system's, with these commands before the real ones."""
+    tools = folder / "tools"
+    tools.mkdir(exist_ok=True)
+    for command, body in {"getent": "exit 0", **stubs}.items():
+        (tools / command).write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+        (tools / command).chmod(0o755)
+    script = text_of(f"deploy/debian/{name}")
+    script = script.replace("/etc/vomeet", f"{folder}/etc")
+    script = script.replace("/var/lib/vomeet", f"{folder}/data")
+    return subprocess.run(
+        ["sh", "-c", script, name, argument],
+        check=False,
+        env={"PATH": f"{tools}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_an_admin_key_is_made_whole_or_not_at_all(tmp_path):
+    key = tmp_path / "etc" / "admin-key"
+    key.parent.mkdir()
+    (tmp_path / "data").mkdir()
+    ended = run_script("postinst", "configure", tmp_path, {"od": "echo 12"})
+    assert ended.returncode == 1, ended
+    assert "no admin key was made" in ended.stderr
+    assert list(key.parent.iterdir()) == []
+    (tmp_path / "tools" / "od").unlink()
+    ended = run_script("postinst", "configure", tmp_path, {})
+    assert ended.returncode == 0, ended
+    made = key.read_text(encoding="ascii")
+    assert re.fullmatch("[0-9a-f]{48}", made)
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert run_script("postinst", "configure", tmp_path, {}).returncode == 0
+    assert key.read_text(encoding="ascii") == made
+    assert list(key.parent.iterdir()) == [key]
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_purge_deletes_the_data_and_of_a_link_says_what_stays(tmp_path, is_link):
+    (tmp_path / "etc").mkdir()
+    data = tmp_path / "data"
+    kept = tmp_path / "disk"
+    kept.mkdir()
+    (kept / "vomeet.db").touch()
+    if is_link:
+        data.symlink_to(kept)
+    else:
+        kept.rename(data)
+    ended = run_script("postrm", "purge", tmp_path, {})
+    assert ended.returncode == 0, ended
+    assert not data.exists() and not data.is_symlink()
+    assert (kept / "vomeet.db").exists() == is_link
+    assert (f"stays: {kept}" in ended.stdout) == is_link
+
+
 def test_every_file_of_the_package_is_in_the_repository_or_written_by_the_binary():
     script = text_of("contrib/package")
     for source, _, _ in DEB["assets"]:

@@ -18,12 +18,18 @@ NOT_RUN_HERE = {
     "docs/configured-users.md": [],
     "docs/operations.md": [],
     "docs/personal-data.md": [],
+    "docs/transcription.md": [],
+    "docs/transcripts.md": [],
     "docs/troubleshooting.md": [],
 }
+# Pages that ask about a meeting.
+WITH_A_MEETING = {"docs/transcripts.md", "docs/troubleshooting.md"}
 # Pages whose tests do more than to follow them.
 FOLLOWED_ELSEWHERE = {
     "docs/backup.md": "test_client_backups.py",
+    "docs/mcp.md": "test_mcp.py",
     "docs/monitoring.md": "test_monitoring.py",
+    "docs/moving.md": "test_import.py",
     "docs/quick-start.md": "test_quick_start.py",
 }
 RUNNABLE = {"bash", "python", "json"}
@@ -38,6 +44,10 @@ def prepare(page, reader):
     token = admin.create_token(user_id=users[0]["id"])["token"]
     (reader.directory / "token.txt").write_text(f"{token}\n", encoding="utf-8")
     reader.environment["ADMIN_API_TOKEN"] = ADMIN_KEY
+    reader.environment["API_TOKEN"] = token
+    if page in WITH_A_MEETING:
+        admin.update_user(users[0]["id"], max_concurrent_bots=1)
+        VomeetClient(reader.base_url, api_key=token).request_bot("google_meet", "abc-defg-hij")
 
 
 @pytest.mark.parametrize("page", NOT_RUN_HERE)

@@ -10,7 +10,17 @@ import pytest
 from machine import REPOSITORY, Machine
 
 SCRIPT = "tests/prerequisites.sh"
-GROUPS = ["rust", "python", "browser", "bench", "package", "container", "check", "lint"]
+GROUPS = [
+    "rust",
+    "python",
+    "browser",
+    "bench",
+    "package",
+    "container",
+    "hear",
+    "check",
+    "lint",
+]
 STRACE_BY_APT = [
     "apt-get update --quiet",
     "apt-get install --quiet --yes --no-install-recommends strace",
@@ -65,6 +75,9 @@ def test_nothing_is_said_or_done_where_nothing_is_missing(machine, group, as_roo
         ("package", "dpkg-shlibdeps", "dpkg-dev"),
         ("package", "ip", "iproute2"),
         ("container", "musl-gcc", "musl-tools"),
+        ("hear", "cmake", "cmake"),
+        ("hear", "c++", "g++"),
+        ("package", "c++", "g++"),
     ],
 )
 def test_root_installs_what_a_group_needs(machine, group, tool, package):
@@ -291,6 +304,7 @@ def test_this_machine_has_what_the_running_tests_need(machine):
         ("browser", "browser"),
         ("bench", "bench"),
         ("package", "package"),
+        ("hear", "hear"),
         ("container-test", "container"),
     ],
 )

@@ -30,13 +30,15 @@ OF_THE_START = [
     SOURCES / "store/doors.rs",
     SOURCES / "store/failure.rs",
     SOURCES / "store/file.rs",
+    SOURCES / "store/tokens/read.rs",
     SOURCES / "store/upgrade.rs",
     *sorted((SOURCES / "store/upgrade").glob("*.rs")),
     SOURCES / "store/vacuum.rs",
     SOURCES / "store/writer/queue.rs",
+    SOURCES / "transcription/parts.rs",
 ]
 OF_HEALTH = [SOURCES / "health" / name for name in ["check.rs", "looks.rs"]]
-ERRORS = SOURCES / "error.rs"
+ERRORS = (SOURCES / "error.rs", SOURCES / "error" / "sentences.rs")
 
 # What a caller is told about their own request; an administrator need not act.
 FOR_CALLERS = {
@@ -51,28 +53,45 @@ FOR_CALLERS = {
     "Invalid or missing admin token.",
     "Keys from your address are looked at again in … s.",
     "Meeting found but is not active (status: '…'). Cannot reconfigure.",
+    "Meeting found but is not active (status: '…'). No bot is in it.",
     "Meeting not finalized; cannot delete transcripts. Current status: …",
+    "Meeting not finalized; cannot delete its sound. Current status: …",
     "Meeting not found for platform … and ID …",
     "Meeting not found",
     "Method Not Allowed",
+    "More sound than may come. Try again later.",
+    "Missing API token (Authorization: Bearer, or X-API-Key header)",
     "Missing API token (X-API-Key header)",
+    "User has planned … bots, and no more may be. Cancel one first.",
     "No data provided for update.",
     "No meeting found to stop.",
+    "No segment of this meeting shows this speaker. Send the name as it is shown, or null for segments without one.",
+    "No sound of this meeting is kept. It is deleted once its words are stored, unless keep_days in section [transcription] of vomeet.toml keeps it.",
     "No webhook URL is set. Set one with PUT /user/webhook.",
+    "No such share link: it has ended, or never was.",
     "Not Found",
+    "Only a meeting that has failed is tried again. Current status: …",
+    "Segment not found",
+    "Send an API token as Authorization: Bearer TOKEN, or in the header X-API-Key.",
     "Send an API token in the header X-API-Key.",
     "Send the admin key in the header X-Admin-API-Key.",
+    "The bot of this meeting does not listen for commands: it is not connected to the Redis endpoint.",
     "The body did not arrive in time.",
     "The body is longer than … bytes.",
     "The file is being checked already. Wait until that is done.",
     "The next request is answered in … s.",
     "The path has no slash at its end.",
     "The request does not validate.",
+    "The words of this segment are a draft, which may still change. Correct it once it is final.",
+    "Sound not found",
+    "The range begins behind the end: there are … bytes.",
     "The scope of a token is only ever narrowed. Create another token for more.",
     "The search takes too long; use longer beginnings, or none.",
     "The secret of the meeting (Authorization: Bearer) is missing or wrong, or the meeting is over.",
+    "The sound is longer than … s. Upload it as a meeting instead.",
     "The token that made this one is disabled; enable that one first.",
     "This admin key may not do that.",
+    "You have … share links. Delete one with DELETE /user/shares/{id}.",
     "This link was used already, has ended, or is of another machine. `vomeet open` makes another.",
     "This route speaks WebSocket; send an upgrade request (RFC 6455).",
     "This token may not do that.",
@@ -81,8 +100,10 @@ FOR_CALLERS = {
     "Token was already exchanged for token ….",
     "User has a bot in a meeting; stop it first.",
     "User not found",
+    "Webhook not found",
     "Where a backup is written, only root and the server's own user may say, by the admin socket. Leave the path out: then it is written into the configured folder.",
     "You have … tokens of your own. Delete one with DELETE /user/tokens/{id} first.",
+    "You have … webhooks. Delete one with DELETE /user/webhooks/{id} first.",
     "the disk is full or busy",
     "… bots still run, and … may be in meetings.",
     "… of … bots are in meetings.",
@@ -116,8 +137,9 @@ def needed():
     for path in OF_HEALTH:
         texts = (said.text for said in said_in(path))
         yield from ((path, text) for text in texts if " " in text and re.match("[A-Z…]", text))
-    told = {said.text for said in said_in(ERRORS) if " " in said.text}
-    yield from ((ERRORS, text) for text in told - FOR_CALLERS)
+    for path in ERRORS:
+        told = {said.text for said in said_in(path) if " " in said.text}
+        yield from ((path, text) for text in told - FOR_CALLERS)
 
 
 def pattern_of(text):
@@ -172,7 +194,7 @@ def test_the_page_has_each_sentence_once():
 
 
 def test_a_sentence_for_callers_alone_is_still_told():
-    told = {said.text for said in said_in(ERRORS)}
+    told = {said.text for path in ERRORS for said in said_in(path)}
     assert FOR_CALLERS - told == set()
     assert [entry for entry in entries() if entry in FOR_CALLERS] == []
 

@@ -59,6 +59,26 @@ test("calls send path, query and body, and give what the document says", async (
   assert.equal(await admin.delete("/admin/users/{id}", { path }), undefined);
 });
 
+test("the sound of a meeting comes as bytes, and is deleted", async (t) => {
+  const heads: string[] = [];
+  const address = await stub(t, (socket) => {
+    socket.once("data", (data) => {
+      heads.push(data.toString().split("\r\n")[0] ?? "");
+      const sound = heads.length > 2 ? "204 No Content\r\n" : "200 OK\r\nContent-Length: 4\r\n";
+      socket.write(`HTTP/1.1 ${sound}Content-Type: audio/ogg\r\nConnection: close\r\n\r\n`);
+      socket.end(heads.length > 2 ? "" : Buffer.from([0x4f, 0x67, 0x67, 0xff]));
+    });
+  });
+  const client = new VomeetClient({ baseUrl: address, apiKey: "mine" });
+  const sound = await client.getMeetingAudio(7);
+  assert.equal(sound.type, "audio/ogg");
+  assert.deepEqual([...new Uint8Array(await sound.arrayBuffer())], [0x4f, 0x67, 0x67, 0xff]);
+  await client.getMeetingAudio(7, 3);
+  await client.deleteMeetingAudio(7);
+  const paths = ["GET /meetings/7/audio", "GET /meetings/7/audio?sound=3", "DELETE /meetings/7/audio"];
+  assert.deepEqual(heads, paths.map((path) => `${path} HTTP/1.1`));
+});
+
 test("a refusal has the status, what was said, code and reason", async () => {
   const path = { id: 4711 };
   const missing = await failure(() => admin.get("/admin/users/{id}", { path }));
@@ -75,6 +95,17 @@ test("a refusal has the status, what was said, code and reason", async () => {
   assert.ok(ended.reason && ended.message.includes(ended.reason), ended.message);
   const elsewhere = await failure(() => admin.getText("/clients"));
   assert.deepEqual([elsewhere.status, elsewhere.detail], [308, null]);
+});
+
+test("a refusal without a detail keeps all that was said", async (t) => {
+  const said = '{"status":"unavailable","reasons":["starting"]}';
+  const address = await stub(t, (socket) => {
+    const head = `HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: ${said.length}`;
+    socket.once("data", () => socket.end(`${head}\r\n\r\n${said}`));
+  });
+  const starting = await failure(() => new VomeetClient({ baseUrl: address }).get("/ready"));
+  assert.deepEqual([starting.status, starting.detail], [503, JSON.parse(said)]);
+  assert.ok(starting.message.startsWith(said), starting.message);
 });
 
 test("each key goes with its own paths alone", async (t) => {

@@ -120,6 +120,15 @@ test("without reconnect the end of the connection is the end of the loop", async
   assert.equal(ended.detail, 1013);
 });
 
+test("what is no event is the end of the connection, with a sentence", async (t) => {
+  let sent = "";
+  const { baseUrl } = await stub(t, (peer) => peer.send(sent));
+  for (sent of ["no JSON", "null", "7", '{"payload": {}}']) {
+    const ended = await failure(watch(baseUrl, { reconnect: false }));
+    assert.equal(ended.message, "The live feed sent what is no event.", sent);
+  }
+});
+
 test("a refusal is final, and has what was said", async (t) => {
   let refusal = {};
   const { asked, baseUrl } = await stub(t, (peer) => {

@@ -46,7 +46,42 @@ export class VomeetClient {
     }
     /** GET of a response that is text: subtitles, CSV, metrics. */
     async getText(path, ...input) {
-        return (await this.#send("get", path, input[0])).text;
+        return (await this.#send("get", path, input[0], textOf)).body;
+    }
+    /** Has words made of a sound of at most 25 MiB and ten minutes, and waits for them. */
+    async transcribeFile(file, options = {}) {
+        const form = new FormData();
+        form.set("file", file, file instanceof File ? file.name : "sound");
+        form.set("response_format", "verbose_json");
+        if (options.language)
+            form.set("language", options.language);
+        if (options.prompt)
+            form.set("prompt", options.prompt);
+        if (options.words)
+            form.set("timestamp_granularities[]", "word");
+        const input = { body: form };
+        return (await this.#call("post", "/v1/audio/transcriptions", input));
+    }
+    /**
+     * Uploads a recording: it becomes a finished meeting, whose words are made behind it.
+     * `GET /meetings/{id}` says in `transcription` how far they are.
+     */
+    async uploadMeeting(file, options = {}) {
+        const { speakers, ...rest } = options;
+        const input = { query: { ...rest, speakers: speakers?.join(",") }, body: file };
+        return (await this.#call("post", "/meetings/upload", input));
+    }
+    /**
+     * Gets a sound of a meeting while the server keeps it: Ogg with Opus, or WAV. Without `sound` it is
+     * the first; `GET /meetings/{id}/explain` lists them.
+     */
+    async getMeetingAudio(id, sound) {
+        const input = { path: { id }, query: { sound } };
+        return (await this.#send("get", "/meetings/{id}/audio", input, blobOf)).body;
+    }
+    /** Deletes the sound of a meeting, and nothing else of it. */
+    async deleteMeetingAudio(id) {
+        await this.#call("delete", "/meetings/{id}/audio", { path: { id } });
     }
     /**
      * Follows meetings, live: yields what happens until the caller leaves the loop, beginning with
@@ -69,7 +104,7 @@ export class VomeetClient {
         return watch(open, meetings, this.#timeoutMs, options);
     }
     async #call(method, path, input) {
-        const { status, text, what } = await this.#send(method, path, input);
+        const { status, body: text, what } = await this.#send(method, path, input, textOf);
         if (text === "")
             return undefined;
         try {
@@ -79,7 +114,7 @@ export class VomeetClient {
             throw new VomeetClientError(`The response to ${what} is not JSON.`, { status, cause });
         }
     }
-    async #send(method, path, input = {}) {
+    async #send(method, path, input = {}, read) {
         const url = this.#address(path, input);
         const what = `${method.toUpperCase()} ${url.origin}${url.pathname}`;
         const request = this.#request(method, path, input.body);
@@ -94,7 +129,7 @@ export class VomeetClient {
             }
             if (!response.ok)
                 throw await refusal(response, what);
-            return { status: response.status, text: await response.text(), what };
+            return { status: response.status, body: await read(response), what };
         }
         catch (error) {
             if (error instanceof VomeetClientError)
@@ -122,7 +157,13 @@ export class VomeetClient {
         const request = { method: method.toUpperCase(), headers };
         // A redirect is not followed: it would hand the key to another address.
         request.redirect = "manual";
-        if (body !== undefined) {
+        if (body instanceof FormData || body instanceof Blob) {
+            // A form brings its media type, with its boundary.
+            if (body instanceof Blob)
+                headers["Content-Type"] = "application/octet-stream";
+            request.body = body;
+        }
+        else if (body !== undefined) {
             headers["Content-Type"] = "application/json";
             request.body = JSON.stringify(body);
         }
@@ -139,6 +180,12 @@ export class VomeetClient {
             return once();
         }
     }
+}
+function textOf(response) {
+    return response.text();
+}
+function blobOf(response) {
+    return response.blob();
 }
 function isTimeout(error) {
     return error instanceof Error && error.name === "TimeoutError";

@@ -4,7 +4,8 @@ export interface Failure {
     status?: number | null;
     /**
      * What the server said: a sentence, or for status 422 a list of faults with `type`, `loc` and
-     * `msg`. Of a live feed the word of its error, or the code with which it was closed.
+     * `msg`; the whole response where it has no `detail`, as that of `/ready` has none. Of a live feed
+     * the word of its error, or the code with which it was closed.
      */
     detail?: unknown;
     /** The server's word for it, such as `expired`, where a key or a limit was the matter. */

@@ -25,9 +25,10 @@ export async function refusal(response, what) {
     const said = parsed(text) ?? { detail: text.slice(0, EXCERPT_CHARACTERS) || response.statusText };
     const reason = typeof said.reason === "string" ? said.reason : null;
     const code = typeof said.code === "string" ? said.code : null;
-    const sentence = [describe(said.detail), reason].filter(Boolean).join(" ");
+    const detail = said.detail ?? said;
+    const sentence = [describe(detail), reason].filter(Boolean).join(" ");
     const message = `${sentence} (HTTP ${status} for ${what})`;
-    return new VomeetClientError(message, { status, detail: said.detail, code, reason });
+    return new VomeetClientError(message, { status, detail, code, reason });
 }
 /** Longest excerpt of a response that is not JSON, in characters. */
 const EXCERPT_CHARACTERS = 200;
@@ -42,8 +43,10 @@ function parsed(text) {
 }
 /** The detail of an error response as one readable line. */
 function describe(detail) {
+    if (typeof detail === "string")
+        return detail;
     if (!Array.isArray(detail))
-        return String(detail);
+        return JSON.stringify(detail);
     const faults = detail.map((fault) => {
         const place = (fault.loc ?? []).join(".");
         return place ? `${place}: ${fault.msg}` : String(fault.msg);

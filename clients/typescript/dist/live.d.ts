@@ -17,6 +17,10 @@ export interface LiveSegment {
     speaker: string | null;
     speaker_source: string;
     completed: boolean;
+    /** True where somebody has corrected the words; then the two below are there as well. */
+    corrected?: true;
+    original_text?: string;
+    corrected_at?: string;
     language: string | null;
     session_uid: string;
     start: number;

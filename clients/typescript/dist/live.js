@@ -101,13 +101,9 @@ class Feed {
     }
     #take(data) {
         this.#isHeard = true;
-        let event;
-        try {
-            event = JSON.parse(String(data));
-        }
-        catch {
-            return this.#lost("sent what is no JSON");
-        }
+        const event = message(data);
+        if (!event)
+            return this.#lost("sent what is no event");
         if (event.type === "error")
             return this.#finish(refused(event));
         if (event.type === "pong" || this.#ended)
@@ -137,6 +133,16 @@ class Feed {
         this.#signal?.removeEventListener("abort", this.#stop);
         this.#socket?.close();
         this.#wake();
+    }
+}
+/** A message of the feed; null where it is none. */
+function message(data) {
+    try {
+        const event = JSON.parse(String(data));
+        return typeof event?.type === "string" ? event : null;
+    }
+    catch {
+        return null;
     }
 }
 /** What the feed said when it refused a key, a subscription or a message. */

@@ -26,6 +26,39 @@ export interface ClientOptions {
   WebSocket?: SocketConstructor;
 }
 
+/** What may be said of a sound. */
+export interface TranscribeOptions {
+  /** What is spoken, such as `en`; if none, the engine finds out. */
+  language?: string;
+  /** Names and terms that may occur. */
+  prompt?: string;
+  /** Whether the times of words are asked for too. */
+  words?: boolean;
+}
+
+/** The words of a sound; times are in seconds. */
+export interface Transcription {
+  task: string;
+  language: string;
+  language_probability: number | null;
+  duration: number;
+  text: string;
+  segments: { id: number; start: number; end: number; text: string }[];
+  words?: { word: string; start: number; end: number; probability?: number }[];
+}
+
+/** What may be said of a recording. */
+export interface UploadOptions {
+  name?: string;
+  /** When it began, such as `2025-10-10T12:00:00Z`. */
+  start_time?: string;
+  language?: string;
+  platform?: string;
+  native_meeting_id?: string;
+  /** Who speaks in which channel. */
+  speakers?: string[];
+}
+
 /** What a request carries, whatever its path. */
 interface AnyInput {
   path?: Record<string, unknown> | undefined;
@@ -82,7 +115,45 @@ export class VomeetClient {
     path: P,
     ...input: Arguments<Operation<P, "get">>
   ): Promise<string> {
-    return (await this.#send("get", path, input[0])).text;
+    return (await this.#send("get", path, input[0], textOf)).body;
+  }
+
+  /** Has words made of a sound of at most 25 MiB and ten minutes, and waits for them. */
+  async transcribeFile(file: Blob, options: TranscribeOptions = {}): Promise<Transcription> {
+    const form = new FormData();
+    form.set("file", file, file instanceof File ? file.name : "sound");
+    form.set("response_format", "verbose_json");
+    if (options.language) form.set("language", options.language);
+    if (options.prompt) form.set("prompt", options.prompt);
+    if (options.words) form.set("timestamp_granularities[]", "word");
+    const input = { body: form };
+    return (await this.#call("post", "/v1/audio/transcriptions", input)) as Transcription;
+  }
+
+  /**
+   * Uploads a recording: it becomes a finished meeting, whose words are made behind it.
+   * `GET /meetings/{id}` says in `transcription` how far they are.
+   */
+  async uploadMeeting(file: Blob, options: UploadOptions = {}) {
+    const { speakers, ...rest } = options;
+    const input = { query: { ...rest, speakers: speakers?.join(",") }, body: file };
+    return (await this.#call("post", "/meetings/upload", input)) as Result<
+      Operation<"/meetings/upload", "post">
+    >;
+  }
+
+  /**
+   * Gets a sound of a meeting while the server keeps it: Ogg with Opus, or WAV. Without `sound` it is
+   * the first; `GET /meetings/{id}/explain` lists them.
+   */
+  async getMeetingAudio(id: number, sound?: number): Promise<Blob> {
+    const input = { path: { id }, query: { sound } };
+    return (await this.#send("get", "/meetings/{id}/audio", input, blobOf)).body;
+  }
+
+  /** Deletes the sound of a meeting, and nothing else of it. */
+  async deleteMeetingAudio(id: number): Promise<void> {
+    await this.#call("delete", "/meetings/{id}/audio", { path: { id } });
   }
 
   /**
@@ -110,7 +181,7 @@ export class VomeetClient {
   }
 
   async #call(method: Method, path: string, input: AnyInput | undefined): Promise<unknown> {
-    const { status, text, what } = await this.#send(method, path, input);
+    const { status, body: text, what } = await this.#send(method, path, input, textOf);
     if (text === "") return undefined;
     try {
       return JSON.parse(text);
@@ -119,7 +190,12 @@ export class VomeetClient {
     }
   }
 
-  async #send(method: Method, path: string, input: AnyInput = {}) {
+  async #send<T>(
+    method: Method,
+    path: string,
+    input: AnyInput = {},
+    read: (response: Response) => Promise<T>,
+  ) {
     const url = this.#address(path, input);
     const what = `${method.toUpperCase()} ${url.origin}${url.pathname}`;
     const request = this.#request(method, path, input.body);
@@ -133,7 +209,7 @@ export class VomeetClient {
         throw new VomeetClientError(message, { status: response.status });
       }
       if (!response.ok) throw await refusal(response, what);
-      return { status: response.status, text: await response.text(), what };
+      return { status: response.status, body: await read(response), what };
     } catch (error) {
       if (error instanceof VomeetClientError) throw error;
       throw new VomeetClientError(noResponse(what, error, this.#timeoutMs), { cause: error });
@@ -158,7 +234,11 @@ export class VomeetClient {
     const request: RequestInit = { method: method.toUpperCase(), headers };
     // A redirect is not followed: it would hand the key to another address.
     request.redirect = "manual";
-    if (body !== undefined) {
+    if (body instanceof FormData || body instanceof Blob) {
+      // A form brings its media type, with its boundary.
+      if (body instanceof Blob) headers["Content-Type"] = "application/octet-stream";
+      request.body = body;
+    } else if (body !== undefined) {
       headers["Content-Type"] = "application/json";
       request.body = JSON.stringify(body);
     }
@@ -174,6 +254,14 @@ export class VomeetClient {
       return once();
     }
   }
+}
+
+function textOf(response: Response): Promise<string> {
+  return response.text();
+}
+
+function blobOf(response: Response): Promise<Blob> {
+  return response.blob();
 }
 
 function isTimeout(error: unknown): boolean {

@@ -6,7 +6,8 @@ export interface Failure {
   status?: number | null;
   /**
    * What the server said: a sentence, or for status 422 a list of faults with `type`, `loc` and
-   * `msg`. Of a live feed the word of its error, or the code with which it was closed.
+   * `msg`; the whole response where it has no `detail`, as that of `/ready` has none. Of a live feed
+   * the word of its error, or the code with which it was closed.
    */
   detail?: unknown;
   /** The server's word for it, such as `expired`, where a key or a limit was the matter. */
@@ -45,9 +46,10 @@ export async function refusal(response: Response, what: string): Promise<VomeetC
   const said = parsed(text) ?? { detail: text.slice(0, EXCERPT_CHARACTERS) || response.statusText };
   const reason = typeof said.reason === "string" ? said.reason : null;
   const code = typeof said.code === "string" ? said.code : null;
-  const sentence = [describe(said.detail), reason].filter(Boolean).join(" ");
+  const detail = said.detail ?? said;
+  const sentence = [describe(detail), reason].filter(Boolean).join(" ");
   const message = `${sentence} (HTTP ${status} for ${what})`;
-  return new VomeetClientError(message, { status, detail: said.detail, code, reason });
+  return new VomeetClientError(message, { status, detail, code, reason });
 }
 
 /** Longest excerpt of a response that is not JSON, in characters. */
@@ -64,7 +66,8 @@ function parsed(text: string): Record<string, unknown> | null {
 
 /** The detail of an error response as one readable line. */
 function describe(detail: unknown): string {
-  if (!Array.isArray(detail)) return String(detail);
+  if (typeof detail === "string") return detail;
+  if (!Array.isArray(detail)) return JSON.stringify(detail);
   const faults = detail.map((fault: { loc?: unknown[]; msg?: string }) => {
     const place = (fault.loc ?? []).join(".");
     return place ? `${place}: ${fault.msg}` : String(fault.msg);

@@ -23,6 +23,10 @@ export interface LiveSegment {
   speaker: string | null;
   speaker_source: string;
   completed: boolean;
+  /** True where somebody has corrected the words; then the two below are there as well. */
+  corrected?: true;
+  original_text?: string;
+  corrected_at?: string;
   language: string | null;
   session_uid: string;
   start: number;
@@ -205,12 +209,8 @@ class Feed {
 
   #take(data: unknown): void {
     this.#isHeard = true;
-    let event: LiveEvent | Pong | Refusal;
-    try {
-      event = JSON.parse(String(data));
-    } catch {
-      return this.#lost("sent what is no JSON");
-    }
+    const event = message(data);
+    if (!event) return this.#lost("sent what is no event");
     if (event.type === "error") return this.#finish(refused(event));
     if (event.type === "pong" || this.#ended) return;
     this.#waiting.push(event);
@@ -238,6 +238,16 @@ class Feed {
     this.#signal?.removeEventListener("abort", this.#stop);
     this.#socket?.close();
     this.#wake();
+  }
+}
+
+/** A message of the feed; null where it is none. */
+function message(data: unknown): LiveEvent | Pong | Refusal | null {
+  try {
+    const event = JSON.parse(String(data));
+    return typeof event?.type === "string" ? event : null;
+  } catch {
+    return null;
   }
 }
 

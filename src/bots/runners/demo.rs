@@ -3,6 +3,7 @@
 
 use crate::bots::launch::{BotExit, LaunchSpec};
 use crate::bots::runners::script::{LONG, Line, SHORT};
+use crate::bots::runners::voice::Voice;
 use crate::config::{Bots, DemoMeeting};
 use crate::domain::MeetingId;
 use crate::http_client::Connection;
@@ -58,7 +59,7 @@ struct Playing {
 /// Runs demo bots.
 pub(crate) struct Demos {
     pace: Duration,
-    lines: &'static [Line],
+    meeting: DemoMeeting,
     socket: Option<PathBuf>,
     playing: Mutex<HashMap<MeetingId, Playing>>,
 }
@@ -67,13 +68,13 @@ impl Demos {
     /// A runner whose bots play the chosen meeting, at its own pace or at the one that is set. They
     /// report through the admin socket where one is given, whatever address they are told.
     pub(crate) fn new(bots: &Bots) -> Self {
-        let (lines, pace) = match bots.demo_meeting {
-            DemoMeeting::Short => (SHORT, SHORT_PACE),
-            DemoMeeting::Long => (LONG, LONG_PACE),
+        let pace = match bots.demo_meeting {
+            DemoMeeting::Short | DemoMeeting::Spoken => SHORT_PACE,
+            DemoMeeting::Long => LONG_PACE,
         };
         Self {
             pace: bots.demo_pace.unwrap_or(pace),
-            lines,
+            meeting: bots.demo_meeting,
             socket: bots.demo_socket.clone(),
             playing: Mutex::default(),
         }
@@ -84,7 +85,7 @@ impl Demos {
         let callbacks = Callbacks::of(spec, self.socket.clone())?;
         let (leave, leave_receiver) = watch::channel(false);
         let (exit_sender, exit) = watch::channel(None);
-        let bot = DemoBot { pace: self.pace, lines: self.lines, callbacks };
+        let bot = DemoBot { pace: self.pace, meeting: self.meeting, callbacks };
         tokio::spawn(async move {
             let exit = bot.play(leave_receiver).await;
             exit_sender.send_replace(Some(exit));
@@ -125,7 +126,7 @@ impl Demos {
 
 struct DemoBot {
     pace: Duration,
-    lines: &'static [Line],
+    meeting: DemoMeeting,
     callbacks: Callbacks,
 }
 
@@ -155,7 +156,16 @@ impl DemoBot {
         for state in ["joining", "awaiting_admission", "started"] {
             self.report_state(state).await?;
         }
-        for line in self.lines {
+        match self.meeting {
+            DemoMeeting::Short => self.say(SHORT).await,
+            DemoMeeting::Long => self.say(LONG).await,
+            DemoMeeting::Spoken => self.callbacks.voice().await?.speak().await,
+        }
+    }
+
+    /// Reports what is said, each sentence as a segment.
+    async fn say(&self, lines: &[Line]) -> Result<(), String> {
+        for line in lines {
             if let Some(text) = line.at_first {
                 self.report_segment(line, text).await?;
             }
@@ -244,6 +254,12 @@ impl Callbacks {
         });
         let body = json!({ "uid": self.config.connection_id, "segments": [segment] });
         self.post("/segments", &body).await
+    }
+
+    /// A voice in the meeting, for a server without TLS.
+    async fn voice(&self) -> Result<Voice, String> {
+        let path = format!("{}/audio", self.path);
+        Voice::open(&self.server, &path, &self.config.token).await
     }
 
     async fn post(&self, path: &str, body: &Value) -> Result<(), String> {

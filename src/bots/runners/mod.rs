@@ -4,3 +4,4 @@ pub(crate) mod demo;
 pub(crate) mod docker;
 pub(crate) mod process;
 pub(crate) mod script;
+pub(crate) mod voice;

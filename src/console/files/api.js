@@ -72,12 +72,13 @@ export function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/// Asks with a key that nobody is signed in with yet; gives whose it is: {kind, name, isOfOneMeeting}.
+/// Asks with a key that nobody is signed in with yet; gives whose it is, as [`begin`] takes it.
 export async function tryKey(kind, key) {
   const path = kind === "admin" ? "admin/keys" : "user";
   const data = await call("GET", path, { key: { kind, key } });
   if (kind === "admin") return { kind, name: "Administrator" };
-  return { kind, name: data.email, isOfOneMeeting: Boolean(data.token.scope.meeting) };
+  const { meeting, read_only: isReader } = data.token.scope;
+  return { kind, name: data.email, isOfOneMeeting: Boolean(meeting), isReader };
 }
 
 async function send(method, path, { query, body, signal, key = session() } = {}) {

@@ -11,9 +11,12 @@ const PAGE = 50;
 const ACTIONS = {
   "user.create": "User added", "user.update": "User changed", "user.delete": "User erased", "user.export": "User exported",
   "token.create": "Token created", "token.update": "Token changed", "token.rotate": "Token rotated", "token.revoke": "Token revoked",
+  "transcript.correct": "Line corrected", "speaker.rename": "Speaker renamed",
+  "share.create": "Share link made", "share.revoke": "Share link revoked",
   "key.create": "Admin key created", "key.rotate": "Admin key rotated", "key.revoke": "Admin key revoked",
-  "meeting.stop": "Bot stopped", "settings.reload": "Settings read again", "webhook.resend": "Event sent again", "audit.prune": "Old entries deleted",
+  "meeting.stop": "Bot stopped", "settings.reload": "Settings read again", "webhook.delete": "Webhook deleted", "webhook.resend": "Event sent again", "audit.prune": "Old entries deleted",
   "database.backup": "Backup begun", "database.restore": "Database restored",
+  "database.import": "Users and meetings imported",
 };
 const actionName = (action) => ACTIONS[action] ?? words(action.replace(".", " "));
 

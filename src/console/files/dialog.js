@@ -75,15 +75,17 @@ export function Confirm({ title, children, word, typed, typedLabel, close, run, 
   <//>`;
 }
 
-/// Shows a new key: this once. Until it is copied, only "Done" closes the dialog.
-export function Reveal({ title, secret, close, children }) {
+const OF_A_KEY = "Copy it now. The server keeps a hash of it alone, so it is never shown again.";
+
+/// Shows a new key or another secret: this once. Until it is copied, only "Done" closes the dialog.
+export function Reveal({ title, secret, close, children, name = "key", warning = OF_A_KEY }) {
   const [isCopied, copied] = useState(false);
   return html`<${Dialog} title=${title} close=${close} isKept=${!isCopied}>${(leave) => html`
     <div class="dialog-body">
-      <${Note} tone="warn">Copy it now. The server keeps a hash of it alone, so it is never shown again.<//>
+      <${Note} tone="warn">${warning}<//>
       <div class="secret">
-        <code tabindex="0" aria-label="The new key">${secret}</code>
-        <${Copy} text=${secret} label="Copy the key" kind="primary" copied=${() => copied(true)} />
+        <code tabindex="0" aria-label="The new ${name}">${secret}</code>
+        <${Copy} text=${secret} label="Copy the ${name}" kind="primary" copied=${() => copied(true)} />
       </div>
       ${children}
     </div>

@@ -25,6 +25,7 @@ export const PLATFORMS = {
 
 /// The name of a status, and its tone: live, wait, done or bad.
 export const STATUSES = {
+  scheduled: ["Planned", "wait"],
   requested: ["Requested", "wait"],
   joining: ["Joining", "wait"],
   awaiting_admission: ["Waiting to be let in", "wait"],
@@ -44,6 +45,13 @@ const REASONS = {
   removed_by_admin: "Removed by the host",
   admission_rejected_by_admin: "The host turned the bot away",
   idle_after_scheduled_end: "Idle after the scheduled end",
+};
+
+const WITHHELD = {
+  repeats: "the text repeats itself",
+  unsure: "the engine was not sure itself",
+  known_of_silence: "engines say this of silence",
+  no_voice: "nobody spoke there",
 };
 
 export const number = (value) => (value == null ? "–" : NUMBER.format(value));
@@ -110,6 +118,7 @@ export const platform = (name) => known(PLATFORMS, name, words(name));
 export const status = (name) => known(STATUSES, name, [words(name), "done"]);
 export const isOver = (name) => name === "completed" || name === "failed";
 export const reason = (name) => known(REASONS, name, words(name));
+export const reasonWithheld = (name) => known(WITHHELD, name, words(name));
 
 /// A word of the API in plain letters: `user_disabled` becomes `User disabled`.
 export function words(name) {
@@ -118,8 +127,10 @@ export function words(name) {
 }
 
 /// What a token may do, in a few words.
-export function scope({ read_only: isReadOnly, platforms, meeting }) {
+export function scope({ read_only: isReadOnly, platforms, meeting, transcribe, transcribe_only: isForSound }) {
   const parts = [isReadOnly ? "Read only" : "Read and write"];
+  if (isForSound) parts[0] = "Transcription only";
+  else if (transcribe !== undefined) parts.push(transcribe ? "transcription" : "no transcription");
   if (platforms?.length) parts.push(platforms.map(platform).join(", "));
   if (meeting) parts.push(`only ${meeting.native_meeting_id}`);
   return parts.join(" · ");

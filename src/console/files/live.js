@@ -6,7 +6,7 @@ import { words } from "./format.js";
 const LOST = "The connection was lost; trying again.";
 const RETRY_MS = [1000, 2000, 5000, 10_000];
 
-/// Follows a meeting: `on` has `open()`, `segments(segments, removed)`, `status(status)` and
+/// Follows a meeting: `on` has `open()`, `segments(segments, removed)`, `status(status)`, `lag(late)` and
 /// `state(isLive, why)`. Gives the function that ends it. A connection that is lost, or on which the
 /// subscription is refused, is opened again.
 export function follow(meeting, on) {
@@ -56,6 +56,8 @@ export function follow(meeting, on) {
       on.segments(event.payload.segments, event.payload.removed ?? []);
     } else if (event.type === "meeting.status") {
       on.status(event.payload.status);
+    } else if (event.type === "transcription.lag") {
+      on.lag(event.payload);
     }
   };
 

@@ -6,6 +6,7 @@ import { Confirm } from "./dialog.js";
 import { bytes, duration, isOver, language, number } from "./format.js";
 import { Button, Card, Copy, Facts, Failed, Head, Loaded, Note, Place, Skeleton, Status, Time, say } from "./parts.js";
 import { Timeline, ending } from "./timeline.js";
+import { Words } from "./words.js";
 
 export default function MeetingPage({ parts }) {
   const id = parts[1];
@@ -13,6 +14,7 @@ export default function MeetingPage({ parts }) {
   const meeting = details.data?.meeting;
   const owner = useLoad((signal) => meeting && get(`admin/users/${meeting.user_id}`, {}, signal), [meeting?.user_id]);
   const log = useLoad((signal) => get(`admin/meetings/${id}/log`, {}, signal), [id]);
+  const explained = useLoad((signal) => get(`admin/meetings/${id}/explain`, {}, signal), [id]);
   const [isStopping, stop] = useState(false);
   const isOpen = meeting && !isOver(meeting.status);
   useEvery(4, () => {
@@ -20,6 +22,7 @@ export default function MeetingPage({ parts }) {
     details.reload();
     log.reload();
   });
+  useEvery(20, () => isOpen && explained.reload());
   const back = { href: "#/meetings", text: "Meetings" };
   if (!meeting) {
     return html`<${Head} title="Meeting ${id}" back=${back} />
@@ -44,6 +47,7 @@ export default function MeetingPage({ parts }) {
       ["Languages", spoken?.languages_detected.map(language).join(", ") || "–"],
       ["Bot", meeting.bot_container_id && html`<code>${meeting.bot_container_id}</code>`],
     ]} /><//>
+    <${Card} title="Words"><${Loaded} of=${explained}>${(data) => html`<${Words} of=${data} />`}<//><//>
     <div class="columns">
       <${Card} title="Timeline"><${Timeline} meeting=${meeting} /><//>
       <${Card} title="What the bot printed" actions=${log.data?.log && html`<${Copy} text=${log.data.log} />`}>

@@ -7,7 +7,8 @@ const PLACE = "vomeet.session";
 let current = null;
 const watchers = new Set();
 
-/// What is signed in: {kind: "admin" | "user", key, name, isOfOneMeeting}; null while nobody is.
+/// What is signed in: {kind: "admin" | "user", key, name, isOfOneMeeting, isReader}; null while nobody
+/// is. `isReader` says that the token may change nothing.
 export const session = () => current;
 
 /// Calls `watcher(session, notice)` after each change; gives the function that ends it.
@@ -19,7 +20,7 @@ export function onSession(watcher) {
 /// The id of a meeting as it is sent: a token that is limited to one meeting names none by its id.
 export const sentId = (id) => (current?.isOfOneMeeting ? null : id);
 
-/// `owner` is {kind, name, isOfOneMeeting}.
+/// `owner` is {kind, name, isOfOneMeeting, isReader}.
 export function begin(owner, key, isRemembered) {
   current = { ...owner, key, isRemembered };
   store(isRemembered ? current : null);

@@ -31,6 +31,9 @@ const PAGES = {
       detail: () => import("./transcript.js"), isDetail: isMeeting,
     },
     { path: "search", name: "Search", icon: "search", load: () => import("./search.js") },
+    {
+      path: "transcription", name: "Transcription", icon: "sound", load: () => import("./my-transcription.js"),
+    },
     { path: "webhooks", name: "Webhooks", icon: "webhook", load: () => import("./webhooks.js") },
     { path: "keys", name: "Keys", icon: "key", load: () => import("./my-keys.js") },
     { path: "usage", name: "Usage", icon: "usage", load: () => import("./usage.js") },

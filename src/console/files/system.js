@@ -2,6 +2,7 @@
 
 import { html, useState } from "./preact.js";
 import { get, post, useEvery, useLoad } from "./api.js";
+import { Engines } from "./engines.js";
 import { bytes, duration } from "./format.js";
 import { Badge, Button, Card, Empty, Facts, Head, Loaded, Note, SearchField, Skeleton, Time, say, useAction } from "./parts.js";
 import { Table } from "./table.js";
@@ -9,12 +10,17 @@ import { Table } from "./table.js";
 export default function System() {
   const health = useLoad((signal) => get("admin/health", {}, signal), []);
   const backups = useLoad((signal) => get("admin/backups", {}, signal), []);
-  useEvery(10, health.reload);
-  const isWaiting = [health, backups].some(({ data, error }) => !data && !error);
+  const transcription = useLoad((signal) => get("admin/transcription", {}, signal), []);
+  useEvery(10, () => {
+    health.reload();
+    transcription.reload();
+  });
+  const isWaiting = [health, backups, transcription].some(({ data, error }) => !data && !error);
   return html`
-    <${Head} title="System" lead="Whether the server is well, what is backed up, and the settings in force." />
+    <${Head} title="System" lead="Whether the server is well, what is backed up, who makes words of sound, and the settings in force." />
     ${isWaiting ? html`<${Card}><${Skeleton} lines=${8} /><//>` : html`
     <div class="columns"><${Health} of=${health} /><${Backups} of=${backups} /></div>
+    <${Engines} of=${transcription} />
     <${Settings} />`}`;
 }
 
@@ -59,9 +65,8 @@ function Backups({ of: backups }) {
 
 function Kept({ of: { folder, backups, last_failure: failure, next_at: next } }) {
   if (!folder) {
-    return html`<${Empty} icon="system" title="Nothing is backed up by itself">Set <code>folder</code> in the
-      section
-      <code>[backup]</code> of the settings, or run <code>vomeet backup FILE</code> at a shell.<//>`;
+    return html`<${Empty} icon="system" title="Nothing is backed up by itself">Set <code>folder</code> in
+      the section <code>[backup]</code> of the settings, or run <code>vomeet backup FILE</code> at a shell.<//>`;
   }
   return html`
     ${failure && html`<${Note} tone="warn">The last one failed <${Time} at=${failure.at} />: ${failure.why}<//>`}

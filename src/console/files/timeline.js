@@ -5,7 +5,8 @@ import { clock, dateTime, duration, reason, status, words } from "./format.js";
 
 export function Timeline({ meeting }) {
   const steps = meeting.data?.status_transition ?? [];
-  const all = [{ to: "requested", timestamp: meeting.created_at, source: "user" }, ...steps];
+  // A recording is completed from the beginning, and a planned bot is planned.
+  const all = [{ to: steps[0]?.from ?? meeting.status, timestamp: meeting.created_at, source: "user" }, ...steps];
   return html`<ol class="timeline">${all.map((step, index) => {
     const [name, tone] = status(step.to);
     const next = all[index + 1];

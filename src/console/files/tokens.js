@@ -102,6 +102,9 @@ function ScopeFields({ chosen, set, faults, from = NO_SCOPE }) {
     <${Check} label="Read only" hint="It may read and change nothing." checked=${chosen.read_only}
       disabled=${from.read_only}
       set=${(isOn) => set({ ...chosen, read_only: isOn })} />
+    <${Choice} label="Sound" value=${chosen.sound} set=${(sound) => set({ ...chosen, sound })}
+      options=${SOUND.filter(([key]) => key !== "yes" || mayTranscribe(from))}
+      hint="Whether it may have sound transcribed." error=${faults.transcribe ?? faults.transcribe_only} />
     <fieldset><legend>Only meetings on these platforms</legend>
       <div class="checks">${offered.map((key) => html`
         <${Check} key=${key} label=${platform(key)} checked=${chosen.platforms.includes(key)}
@@ -116,10 +119,22 @@ function ScopeFields({ chosen, set, faults, from = NO_SCOPE }) {
           error=${faults.meeting ?? faults.native_meeting_id ?? faults.platform} />`}`;
 }
 
+/// What may be said of sound.
+const SOUND = [
+  ["", "As its other limits say"],
+  ["yes", "May be transcribed"],
+  ["no", "May not be transcribed"],
+  ["only", "May be transcribed, and nothing else"],
+];
+
+/// Whether a token of this scope may have sound transcribed.
+const mayTranscribe = (scope) => scope.transcribe
+  ?? (scope.transcribe_only || !(scope.read_only || scope.platforms.length || scope.meeting));
+
 const NO_SCOPE = { read_only: false, platforms: [], meeting: null };
 
 /// The fields of a request in which `chosen` is narrower than `from`.
-function narrower({ read_only: isReadOnly, platforms, meeting }, from = NO_SCOPE) {
+function narrower({ read_only: isReadOnly, platforms, meeting, sound }, from = NO_SCOPE) {
   const body = {};
   if (isReadOnly && !from.read_only) body.read_only = true;
   if (platforms.length && platforms.length !== from.platforms.length) body.platforms = platforms;
@@ -127,6 +142,8 @@ function narrower({ read_only: isReadOnly, platforms, meeting }, from = NO_SCOPE
     const [where, id = ""] = meeting.split("/").map((part) => part.trim());
     body.meeting = { platform: where, native_meeting_id: id };
   }
+  if (sound === "yes" || sound === "no") body.transcribe = sound === "yes";
+  if (sound === "only") body.transcribe_only = true;
   return body;
 }
 
@@ -134,7 +151,7 @@ function CreateToken({ close, api, show, ends }) {
   const [name, setName] = useState("");
   const [end, setEnd] = useState(String(ends[0][0]));
   const [disuse, setDisuse] = useState("");
-  const [chosen, choose] = useState({ ...NO_SCOPE, meeting: "" });
+  const [chosen, choose] = useState({ ...NO_SCOPE, meeting: "", sound: "" });
   const save = () => {
     const body = { name: name || null, ...narrower(chosen) };
     if (end !== "same") body.expires_in = seconds(end);
@@ -160,7 +177,9 @@ function NarrowToken({ close, api, token, finish, ends }) {
   const [end, setEnd] = useState("same");
   const [disuse, setDisuse] = useState("same");
   const [isDisabled, disable] = useState(Boolean(token.disabled_at));
-  const [chosen, choose] = useState({ read_only: from.read_only, platforms: from.platforms, meeting: "" });
+  const [chosen, choose] = useState({
+    read_only: from.read_only, platforms: from.platforms, meeting: "", sound: "",
+  });
   const same = ["same", "As it is"];
   const save = () => {
     const body = { name: name || null, ...narrower(chosen, from) };

@@ -11,6 +11,7 @@ const SPANS = [["7", "7 days"], ["30", "30 days"], ["90", "90 days"]];
 const FIGURES = [
   ["requests", "Requests", "requests"], ["bots", "Bots", "bots"],
   ["bot_minutes", "Bot minutes", "minutes"], ["transcript_minutes", "Transcript minutes", "minutes"],
+  ["sound_minutes", "Sound minutes", "minutes"],
 ];
 const ROWS_MAX = 100;
 

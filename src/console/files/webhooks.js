@@ -4,6 +4,7 @@ import { html, useState } from "./preact.js";
 import { get, post, put, useLoad } from "./api.js";
 import { Deliveries } from "./deliveries.js";
 import { Confirm, FormDialog } from "./dialog.js";
+import { MoreWebhooks } from "./more-webhooks.js";
 import { Button, Card, Check, Empty, Facts, Field, Head, Loaded, Note, say, useAction } from "./parts.js";
 
 export default function Webhooks() {
@@ -44,6 +45,7 @@ export default function Webhooks() {
         : html`<${Empty} icon="webhook" title="No webhook yet" action=${set}>Give an address of yours; it hears of
           each meeting that begins, ends or fails.<//>`}
     <//>
+    <${MoreWebhooks} />
     <${Card} title="Deliveries"><${Deliveries} path="user/webhook/deliveries"
       resendPath=${(one) => `user/webhook/deliveries/${one.id}/resend`} /><//>
     ${asked === "set" && html`<${SetWebhook} of=${webhook.data} close=${() => ask(null)}

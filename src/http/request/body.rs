@@ -13,7 +13,7 @@ use std::time::Duration;
 const SILENCE_MAX: Duration = Duration::from_secs(2);
 
 /// What is said of a body whose sender hung up.
-const CUT_OFF: &str = "The body ended before it was complete.";
+pub(crate) const CUT_OFF: &str = "The body ended before it was complete.";
 
 /// Whether some of a body is still unread when the response is ready; the connection is then closed
 /// after it.
@@ -41,7 +41,7 @@ impl BodyState {
         self.0.as_ref().is_some_and(|unread| unread.is_left.load(Ordering::Acquire))
     }
 
-    fn finish(&self) {
+    pub(crate) fn finish(&self) {
         let Some(unread) = &self.0 else { return };
         unread.is_left.store(false, Ordering::Release);
         if let Some(activity) = &unread.activity {
@@ -88,27 +88,6 @@ pub(crate) async fn read(
     let read = read.map_err(|_| Error::TooSlow)??;
     body_state.finish();
     Ok(read)
-}
-
-/// Reads a body to its end and keeps nothing of it. `limits.time_max` is how long the sender may send
-/// nothing.
-pub(crate) async fn discard(
-    mut body: Incoming,
-    limits: &BodyLimits<'_>,
-    body_state: &BodyState,
-) -> Result<()> {
-    let mut length = 0;
-    loop {
-        let frame = tokio::time::timeout(limits.time_max, body.frame()).await;
-        let Some(frame) = frame.map_err(|_| Error::TooSlow)? else { break };
-        let frame = frame.map_err(|_| Error::Malformed(CUT_OFF))?;
-        length += frame.data_ref().map_or(0, Bytes::len);
-        if length > limits.bytes_max {
-            return Err(Error::TooLarge(limits.bytes_max));
-        }
-    }
-    body_state.finish();
-    Ok(())
 }
 
 /// Copies frames, because keeping them would keep the buffers they were cut from.

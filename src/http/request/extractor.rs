@@ -11,11 +11,14 @@ use crate::domain::field::{Field, Invalid, Raw};
 use crate::domain::field_error::{FieldError, LocStep, SentValue};
 use crate::error::{Error, Result};
 use crate::http::request::absent::{is_nothing, is_text};
+pub use crate::http::request::body_rule::BodyRule;
 use crate::http::request::members::Members;
+use crate::http::request::query::query_value;
+use crate::http::request::streamed::StreamedBody;
+use hyper::HeaderMap;
 use percent_encoding::percent_decode_str;
 use serde_json::value::RawValue;
-use std::borrow::Cow;
-use url::form_urlencoded;
+use std::cell::Cell;
 use utoipa::openapi::schema::{Object, Schema};
 
 /// U+FEFF in UTF-8.
@@ -40,19 +43,6 @@ impl FromRequest for () {
     }
 }
 
-/// Whether an input has a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyRule {
-    /// It is not read.
-    None,
-    /// It is read if there is one.
-    Optional,
-    /// There must be one.
-    Required,
-    /// It is read to its end, whatever it is, and nothing of it is kept.
-    Dropped,
-}
-
 /// Where a field stands in the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -60,8 +50,12 @@ pub enum Place {
     Path,
     /// A query parameter.
     Query,
+    /// A header.
+    Header,
     /// A member of the JSON body.
     Body,
+    /// A field of a form.
+    Form,
 }
 
 impl Place {
@@ -69,7 +63,8 @@ impl Place {
         match self {
             Self::Path => "path",
             Self::Query => "query",
-            Self::Body => "body",
+            Self::Header => "header",
+            Self::Body | Self::Form => "body",
         }
     }
 }
@@ -96,6 +91,10 @@ pub struct Parts<'a> {
     pub query: &'a str,
     /// The body; empty where there is none.
     pub body: &'a [u8],
+    /// The headers; none where the input is not that of a request.
+    pub headers: Option<&'a HeaderMap>,
+    /// The body, where the handler reads it piece by piece.
+    pub(crate) streamed: Cell<Option<StreamedBody>>,
 }
 
 /// Reads a request, or describes what would be read.
@@ -122,7 +121,8 @@ pub(crate) enum Body<'a> {
 impl<'a> Extractor<'a> {
     /// Reads an input from a request, or reports every fault of it.
     pub fn fill<I: FromRequest>(parts: &'a Parts<'a>) -> Result<I> {
-        let (body, faults) = match Body::parse(parts.body) {
+        let parsed = if I::BODY.is_json() { Body::parse(parts.body) } else { Ok(Body::Absent) };
+        let (body, faults) = match parsed {
             Ok(Body::Absent) if I::BODY == BodyRule::Required => (Body::Faulty, vec![no_body()]),
             Ok(body) => (body, Vec::new()),
             Err(fault) => (Body::Faulty, vec![fault]),
@@ -189,6 +189,38 @@ impl<'a> Extractor<'a> {
             schema.default = documented;
         }
         Some(value?.unwrap_or(default))
+    }
+
+    /// A header, its lines joined by commas. The inner `None` means that it is absent, as one that
+    /// is no text is.
+    pub fn header<T: Field>(&mut self, name: &'static str) -> Option<Option<T>> {
+        let (parts, _) = self.look(Place::Header, name, false, false, T::schema)?;
+        let Some(headers) = parts.headers else { return Some(None) };
+        let lines = headers.get_all(name).iter();
+        let lines: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
+        if lines.is_empty() {
+            return Some(None);
+        }
+        let text = lines.join(", ");
+        let read = T::read(Raw::Text(&text));
+        self.checked(Place::Header, name, read, || SentValue::Text(text)).map(Some)
+    }
+
+    /// The body, which the handler reads piece by piece; once.
+    pub(crate) fn streamed(&mut self) -> Option<StreamedBody> {
+        match &self.source {
+            Source::Request { parts, .. } => parts.streamed.take(),
+            Source::Nothing(_) => None,
+        }
+    }
+
+    /// Describes a field of the form that the handler reads.
+    pub(crate) fn form<T: Field>(&mut self, name: &'static str, required: bool) {
+        if let Source::Nothing(fields) = &mut self.source {
+            let schema = T::schema().into();
+            let place = Place::Form;
+            fields.push(FieldDoc { place, name, required, nullable: false, schema });
+        }
     }
 
     /// A member of the body that must be there.
@@ -348,43 +380,5 @@ pub(crate) fn shown(json: &RawValue) -> SentValue {
     match serde_json::from_str::<serde_json::Value>(json.get()) {
         Ok(_) => SentValue::Json(json.to_owned()),
         Err(_) => SentValue::Nothing,
-    }
-}
-
-/// The last value of a parameter, decoded as HTML forms are (WHATWG URL, section 5.1).
-pub(crate) fn query_value<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
-    let mut last = None;
-    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-        if key == name {
-            last = Some(value);
-        }
-    }
-    last
-}
-
-#[cfg(test)]
-mod tests {
-    use super::query_value;
-
-    #[test]
-    fn the_last_value_counts_and_is_decoded_as_forms_are() {
-        for (query, value) in [
-            ("", None),
-            ("b=1&aa=2&A=3", None),
-            ("a", Some("")),
-            ("a=", Some("")),
-            ("a=1&b=2&a=3", Some("3")),
-            ("a=1&a", Some("")),
-            ("&&a=1&&", Some("1")),
-            ("a=x=y", Some("x=y")),
-            ("a=1+2%2B3%20", Some("1 2+3 ")),
-            ("%61=1", Some("1")),
-            ("a=%zz%4", Some("%zz%4")),
-            ("a=%ff%C3%A9", Some("\u{fffd}é")),
-            ("a=é", Some("é")),
-            ("a=1;a=2", Some("1;a=2")),
-        ] {
-            assert_eq!(query_value(query, "a").as_deref(), value, "{query}");
-        }
     }
 }

@@ -10,6 +10,15 @@ use serde_json::value::RawValue;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
 
 impl<'a> Extractor<'a> {
+    /// The whole body as it was sent, of an input whose rule is
+    /// [`Raw`](crate::http::BodyRule::Raw).
+    pub(crate) fn raw_body(&self) -> &'a [u8] {
+        match &self.source {
+            Source::Request { parts, .. } => parts.body,
+            Source::Nothing(_) => b"",
+        }
+    }
+
     /// The fields of another input, read from the same request. The name is not looked for: it is
     /// only the field's.
     pub fn flatten<I: FromRequest>(&mut self, _: &'static str) -> Option<I> {
@@ -87,6 +96,11 @@ impl<'a> Extractor<'a> {
                 None
             }
         }
+    }
+
+    /// Whether a member of the body is there and is null.
+    pub(crate) fn is_null(&self, name: &str) -> bool {
+        self.member(name).is_some_and(|member| member.get() == "null")
     }
 
     /// A member of the body that is there and is not null.
@@ -185,8 +199,13 @@ pub(crate) fn schema_of<I: FromRequest>() -> Object {
 
 /// The schema of an object with these members.
 pub(crate) fn object_schema(fields: &[FieldDoc]) -> Object {
+    schema_of_fields(fields.iter().filter(|field| field.place == Place::Body))
+}
+
+/// The schema of an object with a member for each field, wherever that stands in the request.
+pub(crate) fn schema_of_fields<'a>(fields: impl Iterator<Item = &'a FieldDoc>) -> Object {
     let mut object = ObjectBuilder::new().schema_type(Type::Object);
-    for field in fields.iter().filter(|field| field.place == Place::Body) {
+    for field in fields {
         object = object.property(field.name, nullable(field));
         if field.required {
             object = object.required(field.name);

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::http::response::{IntoResponse, Response, ResponseDoc, whole};
 use crate::http::tracked_stream::TrackedStream;
 use crate::http::websocket::permits::Permit;
-use crate::http::websocket::socket::Socket;
+use crate::http::websocket::socket::{Intake, Socket};
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::{GeneralPurpose, PAD};
@@ -65,8 +65,17 @@ impl Handshake {
         }
     }
 
-    /// Switches the connection to a WebSocket; `talk` runs on it in a task of its own.
+    /// Switches the connection to a WebSocket for texts; `talk` runs on it in a task of its own.
     pub fn accept<F, R>(self, permit: Permit, talk: F) -> Switching
+    where
+        F: FnOnce(Socket<TrackedStream>, Permit) -> R + Send + 'static,
+        R: Future<Output = ()> + Send,
+    {
+        self.accept_intake(Intake::TEXTS, permit, talk)
+    }
+
+    /// The same for other messages than texts.
+    pub(crate) fn accept_intake<F, R>(self, intake: Intake, permit: Permit, talk: F) -> Switching
     where
         F: FnOnce(Socket<TrackedStream>, Permit) -> R + Send + 'static,
         R: Future<Output = ()> + Send,
@@ -74,7 +83,7 @@ impl Handshake {
         let Self { accept, upgrade } = self;
         tokio::spawn(async move {
             match upgrade.await {
-                Ok(upgraded) => match Socket::over(upgraded).await {
+                Ok(upgraded) => match Socket::over(upgraded, intake).await {
                     Some(socket) => talk(socket, permit).await,
                     None => log::error!(
                         "a connection that was switched to a WebSocket is of another kind"
@@ -128,8 +137,8 @@ impl IntoResponse for Switching {
     }
 
     fn describe() -> Vec<ResponseDoc> {
-        let about = "The connection is a WebSocket. Without a key that is accepted, it says so and \
-                     closes with 4401";
+        let about = "The connection is a WebSocket. Where a key is refused over it, it says so and \
+                     closes";
         let status = StatusCode::SWITCHING_PROTOCOLS;
         vec![ResponseDoc { status, about, content: None, schemas: Vec::new() }]
     }

@@ -17,7 +17,8 @@ pub struct Sockets {
 
 /// The permit of one WebSocket; it is given back when this is dropped.
 pub struct Permit {
-    _place: Place,
+    /// It is given back when this is dropped.
+    place: Place,
     stop: watch::Receiver<bool>,
 }
 
@@ -41,7 +42,7 @@ impl Default for Sockets {
 impl Sockets {
     /// The permit of a caller whose token is accepted, who holds a part of the budget.
     pub fn known(&self, held: Held) -> Permit {
-        Permit { _place: Place::Known(held), stop: self.stop.subscribe() }
+        Permit { place: Place::Known(held), stop: self.stop.subscribe() }
     }
 
     /// The permit of a caller whose token is refused, or [`Error::Busy`]. They have few permits of
@@ -50,7 +51,7 @@ impl Sockets {
         let Ok(permit) = Arc::clone(&self.free_refused).try_acquire_owned() else {
             return Err(Error::Busy);
         };
-        Ok(Permit { _place: Place::Refused(permit), stop: self.stop.subscribe() })
+        Ok(Permit { place: Place::Refused(permit), stop: self.stop.subscribe() })
     }
 
     /// Tells every socket that the server stops.
@@ -65,6 +66,11 @@ impl Sockets {
 }
 
 impl Permit {
+    /// The same permit of a caller whose key is accepted meanwhile.
+    pub(crate) fn become_known(&mut self, held: Held) {
+        self.place = Place::Known(held);
+    }
+
     /// Waits until the server stops.
     pub async fn stopping(&mut self) {
         // The sender lives as long as the server.

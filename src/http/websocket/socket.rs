@@ -1,5 +1,5 @@
-//! One WebSocket: texts in and out, pings, and the closing handshake, each in bounded memory and
-//! time.
+//! One WebSocket: texts in and out, sound in where it is taken, pings, and the closing handshake,
+//! each in bounded memory and time.
 
 use crate::http::tracked_stream::TrackedStream;
 use bytes::Bytes;
@@ -22,16 +22,51 @@ pub(crate) const PING_PERIOD: Duration = Duration::from_secs(20);
 pub(crate) const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long the closing handshake may take.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(1);
-/// Longest message from the peer, in bytes.
-const MESSAGE_BYTES_MAX: usize = 64 * 1024;
-/// How many bytes are read at once; every socket holds a buffer of this size.
-const READ_BYTES: usize = 2 * 1024;
 /// Most bytes that wait to be written: one message of ours, and pongs.
 const WRITE_BYTES_MAX: usize = 256 * 1024;
+
+/// What a socket takes from its peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Intake {
+    /// Longest message, in bytes.
+    pub message_bytes_max: usize,
+    /// How many bytes are read at once; every socket holds a buffer of this size.
+    pub read_bytes: usize,
+    /// Whether messages may be binary.
+    pub is_binary: bool,
+}
+
+impl Intake {
+    /// Texts of people and programs.
+    pub(crate) const TEXTS: Self =
+        Self { message_bytes_max: 64 * 1024, read_bytes: 2 * 1024, is_binary: false };
+
+    /// Sound in texts, many of them.
+    pub(crate) const SOUND_TEXTS: Self =
+        Self { message_bytes_max: 64 * 1024, read_bytes: 16 * 1024, is_binary: false };
+
+    /// Sound in binary messages, and texts.
+    pub(crate) const SOUND: Self =
+        Self { message_bytes_max: 64 * 1024, read_bytes: 16 * 1024, is_binary: true };
+
+    /// Sound of WhisperLive's clients, who send up to 16,384 samples of 4 bytes at once.
+    pub(crate) const WHISPER_LIVE: Self =
+        Self { message_bytes_max: 256 * 1024, read_bytes: 16 * 1024, is_binary: true };
+}
+
+/// A message from the peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// A text.
+    Text(Utf8Bytes),
+    /// Bytes, where the socket takes them.
+    Binary(Bytes),
+}
 
 /// A connection that speaks WebSocket.
 pub struct Socket<S> {
     stream: WebSocketStream<S>,
+    takes_binary: bool,
     pings: Interval,
     /// Whether a pong has come since the last ping.
     has_pong: bool,
@@ -60,6 +95,12 @@ pub enum End {
     TooLong,
     /// The peer broke the protocol.
     Malformed,
+    /// All is said.
+    Done,
+    /// What the peer sends cannot be used; it was told why.
+    Unusable,
+    /// Nothing more is taken now; the peer was told why.
+    Full,
 }
 
 impl End {
@@ -87,6 +128,9 @@ impl End {
             Self::NoUtf8 => (CloseCode::Invalid, "no UTF-8"),
             Self::TooLong => (CloseCode::Size, "too long"),
             Self::Malformed => (CloseCode::Protocol, "no WebSocket frame"),
+            Self::Done => (CloseCode::Normal, "done"),
+            Self::Unusable => (CloseCode::Policy, "see the last text"),
+            Self::Full => (CloseCode::Again, "see the last text"),
         };
         Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) })
     }
@@ -94,31 +138,39 @@ impl End {
 
 impl Socket<TrackedStream> {
     /// On a connection that was switched; `None` if it is not one of [`crate::http::serve`]'s.
-    pub async fn over(upgraded: Upgraded) -> Option<Self> {
+    pub(crate) async fn over(upgraded: Upgraded, intake: Intake) -> Option<Self> {
         let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<TrackedStream>>().ok()?;
-        Some(Self::new(io.into_inner(), read_buf).await)
+        Some(Self::new(io.into_inner(), read_buf, intake).await)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// On any stream, of which `begun` was read already.
-    async fn new(stream: S, begun: Bytes) -> Self {
+    async fn new(stream: S, begun: Bytes, intake: Intake) -> Self {
         let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BYTES)
+            .read_buffer_size(intake.read_bytes)
             .write_buffer_size(0)
             .max_write_buffer_size(WRITE_BYTES_MAX)
-            .max_message_size(Some(MESSAGE_BYTES_MAX))
-            .max_frame_size(Some(MESSAGE_BYTES_MAX));
+            .max_message_size(Some(intake.message_bytes_max))
+            .max_frame_size(Some(intake.message_bytes_max));
         let mut pings = interval_at(Instant::now() + PING_PERIOD, PING_PERIOD);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stream =
             WebSocketStream::from_partially_read(stream, begun.into(), Role::Server, Some(config))
                 .await;
-        Self { stream, pings, has_pong: true }
+        Self { stream, takes_binary: intake.is_binary, pings, has_pong: true }
     }
 
     /// The next text from the peer, which is pinged in the meantime. Cancel-safe.
     pub async fn next(&mut self) -> Result<Utf8Bytes, End> {
+        match self.receive().await? {
+            Received::Text(text) => Ok(text),
+            Received::Binary(_) => Err(End::NoText),
+        }
+    }
+
+    /// The next message from the peer, which is pinged in the meantime. Cancel-safe.
+    pub(crate) async fn receive(&mut self) -> Result<Received, End> {
         loop {
             let message = tokio::select! {
                 message = self.stream.next() => message,
@@ -128,7 +180,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 }
             };
             match message {
-                Some(Ok(Message::Text(text))) => return Ok(text),
+                Some(Ok(Message::Text(text))) => return Ok(Received::Text(text)),
+                Some(Ok(Message::Binary(bytes))) if self.takes_binary => {
+                    return Ok(Received::Binary(bytes));
+                }
                 Some(Ok(Message::Binary(_))) => return Err(End::NoText),
                 Some(Ok(Message::Pong(_))) => self.has_pong = true,
                 // The pong is sent with the next read.

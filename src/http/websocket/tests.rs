@@ -8,11 +8,13 @@ use tokio::time::Instant;
 
 /// What one side of the pipe holds for the other.
 const PIPE_BYTES: usize = 1024;
+/// Longest text.
+const MESSAGE_BYTES_MAX: usize = Intake::TEXTS.message_bytes_max;
 
 async fn pair() -> (Socket<DuplexStream>, WebSocketStream<DuplexStream>) {
     let (ours, theirs) = duplex(PIPE_BYTES);
     let peer = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
-    (Socket::new(ours, Bytes::new()).await, peer)
+    (Socket::new(ours, Bytes::new(), Intake::TEXTS).await, peer)
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +129,7 @@ async fn what_is_no_text_ends_it() {
         ("nothing more", Vec::new(), End::Gone),
     ] {
         let (ours, mut theirs) = duplex(2 * MESSAGE_BYTES_MAX);
-        let mut socket = Socket::new(ours, Bytes::new()).await;
+        let mut socket = Socket::new(ours, Bytes::new(), Intake::TEXTS).await;
         theirs.write_all(&bytes).await.expect("room");
         if bytes.is_empty() {
             theirs.shutdown().await.expect("the end");
@@ -152,7 +154,7 @@ async fn texts_up_to_the_limit_are_heard_whole_or_in_fragments_and_after_what_ca
     let longest = "x".repeat(MESSAGE_BYTES_MAX);
     let early = Bytes::from(frame(0x81, 5, b"early"));
     let (ours, mut theirs) = duplex(4 * MESSAGE_BYTES_MAX);
-    let mut socket = Socket::new(ours, early).await;
+    let mut socket = Socket::new(ours, early, Intake::TEXTS).await;
     theirs.write_all(&frame(0x81, longest.len(), longest.as_bytes())).await.expect("room");
     let parts = [
         frame(0x01, 2, b"\xc3\xa9"),
@@ -167,4 +169,26 @@ async fn texts_up_to_the_limit_are_heard_whole_or_in_fragments_and_after_what_ca
     let mut pong = [0; 3];
     theirs.read_exact(&mut pong).await.expect("a pong");
     assert_eq!(pong, [0x8a, 1, b'p']);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sound_is_taken_up_to_its_own_limit_where_it_is_expected() {
+    let intake = Intake::WHISPER_LIVE;
+    let longest = vec![7; intake.message_bytes_max];
+    let (ours, mut theirs) = duplex(4 * intake.message_bytes_max);
+    let mut socket = Socket::new(ours, Bytes::new(), intake).await;
+    theirs.write_all(&frame(0x82, longest.len(), &longest)).await.expect("room");
+    let parts = [frame(0x02, 2, b"\xff\xfe"), frame(0x80, 1, b"!"), frame(0x81, 1, b"x")];
+    theirs.write_all(&parts.concat()).await.expect("room");
+    let expected = [
+        Received::Binary(longest.into()),
+        Received::Binary(Bytes::from_static(b"\xff\xfe!")),
+        Received::Text(Utf8Bytes::from_static("x")),
+    ];
+    for expected in expected {
+        assert_eq!(socket.receive().await, Ok(expected));
+    }
+    let too_long = frame(0x82, intake.message_bytes_max + 1, b"");
+    theirs.write_all(&too_long).await.expect("room");
+    assert_eq!(socket.receive().await, Err(End::TooLong));
 }

@@ -4,11 +4,16 @@
 //! out free pages, but takes more than twice as long, and as long as a reader needs the WAL, it
 //! cannot be begun anew and grows.
 
+use crate::encryption::Recipient;
 use crate::error::{Error, Result};
 use crate::exit::{Code, StartupError};
+use crate::store::backup::encrypted::encrypt_file;
+use crate::store::backup::name::is_encrypted_name;
+use crate::store::backup::partial::{Partial, cannot_write, sweep};
 use crate::store::backup::room::Room;
-use crate::store::backup::target::{Target, cannot_write};
+use crate::store::backup::target::Target;
 use crate::store::backup::verify::{BackupReport, compare, count_rows, stop_at, verify_unlocked};
+use crate::store::beside::folder_of;
 use crate::store::doors::Store;
 use crate::store::failure::fail_on;
 use crate::store::file::{Found, Lock, OwnLog};
@@ -31,8 +36,10 @@ const STEPS_PER_FLUSH: usize = 8;
 /// A backup that was written and verified.
 #[derive(Debug, Clone)]
 pub(crate) struct Written {
-    /// What is in it.
+    /// What is in it; its size is that of the file.
     pub report: BackupReport,
+    /// The SHA-256 of the file in hexadecimal, where it is encrypted.
+    pub sha256: Option<String>,
     /// How long it took.
     pub took: Duration,
 }
@@ -40,10 +47,10 @@ pub(crate) struct Written {
 impl Store {
     /// Writes a backup to this path: everything of which the commit has been reported so far. It
     /// takes its time, on the thread that calls it.
-    pub(crate) fn back_up(&self, path: &Path, replace: bool, stop: &Stop) -> Result<Written> {
+    pub(crate) fn back_up(&self, wanted: &NewBackup<'_>, stop: &Stop) -> Result<Written> {
         self.refuse_if_failed()?;
         let source = connection::open_reader(self.path()).map_err(|error| cannot_read(&error))?;
-        let order = Order { database: self.path(), path, replace, stop };
+        let order = Order { database: self.path(), wanted, stop };
         write(&source, &order, || self.checkpoint_from(&source))
     }
 
@@ -68,8 +75,7 @@ impl Store {
 /// meanwhile, and neither changed nor upgraded; what its WAL has is in the backup.
 pub(crate) fn back_up_resting(
     database: &Path,
-    path: &Path,
-    replace: bool,
+    wanted: &NewBackup<'_>,
     stop: &Stop,
 ) -> std::result::Result<Written, StartupError> {
     let database = beside::resolve(database)?;
@@ -81,7 +87,7 @@ pub(crate) fn back_up_resting(
     let _lock = Lock::take(&database)?;
     let _log = OwnLog::of(&database);
     let source = upgrade::open_as_it_is(&database)?;
-    let order = Order { database: &database, path, replace, stop };
+    let order = Order { database: &database, wanted, stop };
     write(&source, &order, || Ok(())).map_err(|error| {
         let code = match error {
             Error::BackupConflict(_) => Code::Conflict,
@@ -91,27 +97,48 @@ pub(crate) fn back_up_resting(
     })
 }
 
-/// What is to be written.
+/// A backup that is to be written.
+pub(crate) struct NewBackup<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// Whether a file that is there is replaced.
+    pub replace: bool,
+    /// To whom it is encrypted, if it is.
+    pub recipient: Option<&'a Recipient>,
+}
+
+/// What is to be written, and of which database.
 struct Order<'a> {
     database: &'a Path,
-    path: &'a Path,
-    replace: bool,
+    wanted: &'a NewBackup<'a>,
     stop: &'a Stop,
 }
 
-/// Copies, verifies, and gives the copy its name. `copied` is called once the database is not
-/// needed any more.
+/// Copies, verifies, encrypts where that is wanted, and gives the copy its name. `copied` is called
+/// once the database is not needed any more.
 fn write(
     source: &Connection,
     order: &Order<'_>,
     copied: impl FnOnce() -> Result<()>,
 ) -> Result<Written> {
     let began = Instant::now();
-    let Order { database, path, replace, stop } = *order;
-    let target = Target::create(path, replace, database)?;
-    let counted = copy(source, order, &target, copied)?;
-    target.flush()?;
-    let report = match verify_unlocked(target.partial(), stop) {
+    let Order { database, wanted: NewBackup { path, replace, recipient }, stop } = *order;
+    refuse_other_name(path, recipient.is_some())?;
+    let target = Target::create(path, *replace, database)?;
+    let failed = |error: io::Error| cannot_write(path, &error);
+    // It lies beside the database, which is not encrypted either, and is removed with the next
+    // backup or the next start if this process is killed.
+    let plain = match recipient {
+        Some(_) => {
+            let _ = sweep(folder_of(database));
+            Some(Partial::create(folder_of(database)).map_err(failed)?)
+        }
+        None => None,
+    };
+    let copy_file = plain.as_ref().unwrap_or(target.partial());
+    let counted = copy(source, order, copy_file, copied)?;
+    copy_file.flush().map_err(failed)?;
+    let mut report = match verify_unlocked(copy_file.path(), stop) {
         Ok(report) => report,
         Err(_) if stop.is_set() => return Err(stopped()),
         Err(error) => {
@@ -121,21 +148,48 @@ fn write(
         }
     };
     compare(&report, &counted)?;
+    let mut checksum = None;
+    if let (Some(plain), Some(recipient)) = (plain, recipient) {
+        let written = encrypt_file(&plain, target.partial(), recipient, stop);
+        let written = written.map_err(|error| match stop.is_set() {
+            true => stopped(),
+            false => failed(error),
+        })?;
+        report.bytes = written.bytes;
+        checksum = Some(written);
+    }
     if stop.is_set() {
         return Err(stopped());
     }
-    target.finish()?;
-    Ok(Written { report, took: began.elapsed() })
+    target.finish(checksum.as_ref())?;
+    let sha256 = checksum.map(|checksum| checksum.sha256);
+    Ok(Written { report, sha256, took: began.elapsed() })
+}
+
+/// Refuses a name that says of the file what it will not be.
+fn refuse_other_name(path: &Path, is_encrypted: bool) -> Result<()> {
+    let path_shown = path.display();
+    match (is_encrypted, is_encrypted_name(path)) {
+        (true, false) => Err(Error::BackupConflict(format!(
+            "Backups are encrypted here (backup.encrypt_to); choose a name that ends in .age, such \
+             as {path_shown}.age."
+        ))),
+        (false, true) => Err(Error::BackupConflict(format!(
+            "{path_shown} would not be encrypted; set backup.encrypt_to, or choose a name that does \
+             not end in .age."
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Copies the database as it is now. The rows of each table are counted as of the same moment.
 fn copy(
     source: &Connection,
     order: &Order<'_>,
-    target: &Target,
+    partial: &Partial,
     copied: impl FnOnce() -> Result<()>,
 ) -> Result<BTreeMap<String, i64>> {
-    let path = order.path;
+    let path = order.wanted.path;
     // One moment: it ends with this transaction.
     let moment = source.unchecked_transaction().map_err(|error| cannot_read(&error))?;
     let bytes = moment.query_row(
@@ -144,11 +198,14 @@ fn copy(
         |row| row.get(0).map(i64::cast_unsigned),
     );
     let bytes = bytes.map_err(|error| cannot_read(&error))?;
-    let room = Room::require(path, order.database, bytes)?;
+    let room = match order.wanted.recipient {
+        None => Room::require(path, order.database, bytes)?,
+        Some(_) => Room::require_for_encrypted(path, partial.path(), order.database, bytes)?,
+    };
     let counted = count(&moment, order.stop)?;
-    let mut copy = connection::open_copy(target.partial()).map_err(|error| fault(path, &error))?;
-    target.require_own()?;
-    let done = copy_pages(&moment, &mut copy, order, target, &room);
+    let mut copy = connection::open_copy(partial.path()).map_err(|error| fault(path, &error))?;
+    partial.require_own().map_err(|error| cannot_write(path, &error))?;
+    let done = copy_pages(&moment, &mut copy, order, partial, &room);
     drop(moment);
     // At once: the writer would do it at its next commit, which may come within a millisecond.
     copied()?;
@@ -175,10 +232,10 @@ fn copy_pages(
     source: &Connection,
     copy: &mut Connection,
     order: &Order<'_>,
-    target: &Target,
+    partial: &Partial,
     room: &Room,
 ) -> Result<()> {
-    let path = order.path;
+    let path = order.wanted.path;
     let backup = Backup::new(source, copy).map_err(|error| fault(path, &error))?;
     let mut steps = 0;
     loop {
@@ -194,7 +251,7 @@ fn copy_pages(
         }
         steps += 1;
         if steps % STEPS_PER_FLUSH == 0 {
-            target.flush()?;
+            partial.flush().map_err(|error| cannot_write(path, &error))?;
             room.look_again()?;
         }
     }

@@ -1,5 +1,6 @@
 //! The first bytes of a file: whether it can be a backup, told without opening it as a database.
 
+use crate::encryption::MAGIC as ENCRYPTED;
 use crate::store::upgrade::APPLICATION_ID;
 use crate::store::upgrade::steps::newest_version;
 use std::fs::File;
@@ -9,8 +10,6 @@ use std::path::Path;
 /// How long the header of a database is (SQLite file format, section 1.3).
 const HEADER_BYTES: u64 = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
-/// How files begin that age has encrypted (age-encryption.org/v1).
-const ENCRYPTED: &[u8] = b"age-encryption.org/";
 
 /// What the header of a database of ours says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +43,7 @@ pub(crate) fn read(path: &Path) -> Result<Header, NoBackup> {
         return foreign("is empty");
     }
     if header.starts_with(ENCRYPTED) {
-        return foreign("is encrypted with age; decrypt it first (`age --decrypt`)");
+        return foreign("is encrypted; name the file of its private key with --identity");
     }
     if !header.starts_with(MAGIC) || header.len() as u64 != HEADER_BYTES {
         return foreign("is no database");

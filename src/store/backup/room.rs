@@ -1,7 +1,7 @@
 //! Room on the disks of a backup and of the database, before the backup and while it is written.
 
 use crate::error::{Error, Result};
-use crate::store::backup::target::cannot_write;
+use crate::store::backup::partial::cannot_write;
 use crate::store::beside::{beside, folder_of};
 use rustix::fs::statvfs;
 use std::fs;
@@ -51,6 +51,24 @@ impl Room {
         let wal = beside(database, "-wal");
         let wal_bytes_max = length(&wal).saturating_add(free_for_wal / 2);
         Ok(Self { path: path.to_owned(), wal, wal_bytes_max })
+    }
+
+    /// The same of a backup that is copied to a file beside the database, and encrypted from there.
+    pub(super) fn require_for_encrypted(
+        path: &Path,
+        plain: &Path,
+        database: &Path,
+        bytes: u64,
+    ) -> Result<Self> {
+        let devices = [path, database].map(|path| device(folder_of(path)));
+        let [Ok(of_backup), Ok(of_database)] = devices else {
+            return Self::require(path, database, bytes);
+        };
+        if of_backup == of_database {
+            return Self::require(path, database, bytes.saturating_mul(2));
+        }
+        Self::require(path, database, bytes)?;
+        Self::require(plain, database, bytes)
     }
 
     /// Looks again while the backup is made: it ends before the database has no room.

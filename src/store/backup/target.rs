@@ -3,15 +3,16 @@
 
 use crate::domain::Time;
 use crate::error::{Error, Result};
-use crate::store::backup::name::{name_of, new_partial_name};
+use crate::store::backup::checksum::{self, Checksum};
+use crate::store::backup::name::name_of_kind;
+use crate::store::backup::partial::{Partial, cannot_write};
 use crate::store::backup::still::{find_log, hold_still};
-use crate::store::beside::{beside, create_new, folder_of};
+use crate::store::beside::{beside, folder_of};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A backup that is being written. Dropping it removes what was written.
@@ -20,23 +21,20 @@ pub(super) struct Target {
     path: PathBuf,
     /// Whether a file that is there is replaced.
     replace: bool,
-    /// A name that nobody can guess, so that nothing can lie there that is somebody's.
-    partial: PathBuf,
-    /// Locked as long as it is written, so that nobody takes it for what was left behind.
-    file: File,
+    partial: Partial,
 }
 
 /// The file that is meant: in a folder, a new one with the time in its name.
-pub(crate) fn file_in(named: &Path, at: Time) -> PathBuf {
+pub(crate) fn file_in(named: &Path, at: Time, is_encrypted: bool) -> PathBuf {
     if named.is_dir() {
-        return named.join(name_of(at));
+        return named.join(name_of_kind(at, is_encrypted));
     }
     named.to_owned()
 }
 
 impl Target {
-    /// Makes the file under its other name. A file that is there already is replaced only where
-    /// that is asked for, and a file of the database never.
+    /// Makes the file under another name beside it. A file that is there already is replaced only
+    /// where that is asked for, and a file of the database never.
     pub(super) fn create(path: &Path, replace: bool, database: &Path) -> Result<Self> {
         let shown = path.display();
         if is_of_database(path, database) {
@@ -48,73 +46,59 @@ impl Target {
             return Err(Error::BackupFailed(why));
         }
         refuse_what_is_there(path, replace)?;
-        let partial = new_partial_name().map_err(|error| cannot_write(path, &error))?;
-        let partial = folder_of(path).join(partial);
-        let file = create_new(&partial).map_err(|error| cannot_write(path, &error))?;
-        let target = Self { path: path.to_owned(), replace, partial, file };
-        target.file.try_lock().map_err(|error| cannot_write(path, &error.into()))?;
-        Ok(target)
+        let partial = Partial::create(folder_of(path));
+        let partial = partial.map_err(|error| cannot_write(path, &error))?;
+        Ok(Self { path: path.to_owned(), replace, partial })
     }
 
-    /// Its name while it is written.
-    pub(super) fn partial(&self) -> &Path {
+    /// The file while it is written.
+    pub(super) fn partial(&self) -> &Partial {
         &self.partial
     }
 
-    /// Fails where its name does not lead to the file that was made: somebody who can write to the
-    /// folder has put another in its place.
-    pub(super) fn require_own(&self) -> Result<()> {
-        self.require_own_at(&self.partial)
-    }
-
-    fn require_own_at(&self, path: &Path) -> Result<()> {
-        let same = || {
-            let (found, own) = (fs::symlink_metadata(path)?, self.file.metadata()?);
-            Ok((found.dev(), found.ino()) == (own.dev(), own.ino()))
-        };
-        match same() {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(cannot_write(&self.path, &io::Error::other("it was replaced"))),
-            Err(error) => Err(cannot_write(&self.path, &error)),
-        }
-    }
-
-    /// Writes to the disk what the file has so far.
-    pub(super) fn flush(&self) -> Result<()> {
-        self.file.sync_data().map_err(|error| cannot_write(&self.path, &error))
-    }
-
     /// Gives the file its name, so that a crash leaves either all of it or nothing. What has come
-    /// there meanwhile is looked at again.
-    pub(super) fn finish(self) -> Result<()> {
-        self.file.sync_all().map_err(|error| cannot_write(&self.path, &error))?;
-        self.require_own()?;
+    /// there meanwhile is looked at again. An encrypted backup gets its checksum beside it.
+    pub(super) fn finish(self, checksum: Option<&Checksum>) -> Result<()> {
+        let failed = |error: io::Error| cannot_write(&self.path, &error);
+        self.partial.file().sync_all().map_err(failed)?;
+        self.partial.require_own().map_err(failed)?;
         refuse_what_is_there(&self.path, self.replace)?;
+        let checksum = match checksum {
+            Some(checksum) => Some(self.write_checksum(checksum).map_err(failed)?),
+            None => None,
+        };
+        let beside = checksum::path_of(&self.path);
+        // Without one, nothing says that the file is another than it was.
+        if self.replace && beside.exists() {
+            fs::remove_file(&beside).map_err(failed)?;
+        }
+        self.rename(self.partial.path(), &self.path)?;
+        self.partial.require_own_at(&self.path).map_err(failed)?;
+        if let Some(checksum) = checksum
+            && let Err(error) = self.rename(checksum.path(), &beside)
+        {
+            let _ = fs::remove_file(&self.path);
+            return Err(error);
+        }
+        let folder = File::open(folder_of(&self.path)).and_then(|folder| folder.sync_all());
+        folder.map_err(failed)
+    }
+
+    fn write_checksum(&self, checksum: &Checksum) -> io::Result<Partial> {
+        let partial = Partial::create(folder_of(&self.path))?;
+        partial.file().write_all(checksum.text(&self.path).as_bytes())?;
+        partial.flush()?;
+        Ok(partial)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let renamed = match self.replace {
-            true => fs::rename(&self.partial, &self.path),
-            false => rename_new(&self.partial, &self.path),
+            true => fs::rename(from, to),
+            false => rename_new(from, to),
         };
         match renamed {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                return Err(exists(&self.path));
-            }
-            done => done.map_err(|error| cannot_write(&self.path, &error))?,
-        }
-        self.require_own_at(&self.path)?;
-        let folder = File::open(folder_of(&self.path)).and_then(|folder| folder.sync_all());
-        folder.map_err(|error| cannot_write(&self.path, &error))
-    }
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        // It has its name by now, or somebody else has put theirs in its place.
-        if self.require_own().is_err() {
-            return;
-        }
-        // SQLite may have made a journal beside it.
-        for suffix in ["", "-wal", "-journal", "-shm"] {
-            let _ = fs::remove_file(beside(&self.partial, suffix));
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists(to)),
+            done => done.map_err(|error| cannot_write(&self.path, &error)),
         }
     }
 }
@@ -171,36 +155,4 @@ fn is_of_database(path: &Path, database: &Path) -> bool {
     }
     let suffixes = ["", "-wal", "-journal", "-shm", ".lock", ".sock", ".ballast"];
     suffixes.iter().any(|suffix| beside(database, suffix).file_name() == path.file_name())
-}
-
-/// Removes a file that a process which has ended was writing. The name must be one that was made
-/// here.
-pub(crate) fn remove_abandoned(partial: &Path) {
-    if !fs::symlink_metadata(partial).is_ok_and(|found| found.is_file()) {
-        return;
-    }
-    let Ok(file) = File::open(partial) else { return };
-    if file.try_lock().is_err() {
-        return;
-    }
-    for suffix in ["", "-wal", "-journal", "-shm"] {
-        let _ = fs::remove_file(beside(partial, suffix));
-    }
-}
-
-/// The sentence for a file that cannot be written.
-pub(super) fn cannot_write(path: &Path, error: &io::Error) -> Error {
-    let (path, folder) = (path.display(), folder_of(path).display());
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::BackupNoRoom(format!(
-            "There is no room for the backup {path} ({error}); nothing was kept."
-        )),
-        ErrorKind::NotFound => Error::BackupFailed(format!(
-            "Cannot write the backup {path}: there is no folder {folder}; create it."
-        )),
-        _ => Error::BackupFailed(format!(
-            "Cannot write the backup {path} ({error}); choose a folder that its writer, who has \
-             the database open, may write to."
-        )),
-    }
 }

@@ -70,7 +70,7 @@ impl Verb for Advance {
         let found = match &self.meeting_ref {
             MeetingRef::Session(uid) => by_session(db, uid)?,
             MeetingRef::Meeting(id) => by_id_if_found(db, *id)?,
-            MeetingRef::Named(name) => name.look_up(db)?,
+            MeetingRef::Named(name) => name.look_up_to_stop(db)?,
         };
         let Some(mut meeting) = found else { return Ok(None) };
         // Nothing follows a status that is not of the list.
@@ -79,8 +79,8 @@ impl Verb for Advance {
             let step = TransitionOutcome::Refuse;
             return Ok(Some(Advanced { meeting, from, step, settled: Vec::new() }));
         };
-        let stopped = self.report.as_stopped(from);
-        let report = stopped.as_ref().unwrap_or(&self.report);
+        let read = self.report.as_stopped(from).or_else(|| self.report.as_cancelled(from));
+        let report = read.as_ref().unwrap_or(&self.report);
         let step = match report.only_from {
             Some(expected) if expected != from => TransitionOutcome::Refuse,
             _ => step(from, report.to, report.by),
@@ -95,7 +95,13 @@ impl Verb for Advance {
     }
 
     fn change(&self, advanced: &Self::Answer) -> Option<Change> {
-        let advanced = advanced.as_ref()?;
+        Change::of_step(advanced.as_ref()?)
+    }
+}
+
+impl Change {
+    /// What others hear of a step; nothing where it is none.
+    pub(crate) fn of_step(advanced: &Advanced) -> Option<Self> {
         if advanced.step != TransitionOutcome::Move {
             return None;
         }
@@ -103,7 +109,7 @@ impl Verb for Advance {
         let from = advanced.from.known()?;
         let settled = advanced.settled.clone();
         let moved = Moved { at: meeting.updated_at, meeting, from, settled };
-        Some(Change::MeetingMoved(Arc::new(moved)))
+        Some(Self::MeetingMoved(Arc::new(moved)))
     }
 }
 
@@ -162,7 +168,12 @@ impl Advance {
             let settled_ms;
             (settled, settled_ms) = settle_meeting(db, meeting.id, now)?;
             meeting.data = gathered::with_gathered(db, meeting)?;
-            end_session(db, meeting, settled_ms, now)?;
+            if from == MeetingStatus::Scheduled {
+                // Nothing was counted of a bot that was not sent.
+                forget_plan(db, meeting.id)?;
+            } else {
+                end_session(db, meeting, settled_ms, now)?;
+            }
         }
         let mut update = db.prepare_cached(
             "UPDATE meetings SET status = ?2, start_time = ?3, end_time = ?4, data = ?5, updated_at = ?6 WHERE id = ?1",
@@ -196,14 +207,43 @@ fn start_clock(db: &Connection, id: MeetingId, now: Time) -> Result<()> {
 }
 
 /// The time of its bot is counted, and that of the drafts that are final now; not of a bot that was
-/// sent before any was.
+/// sent before any was. A bridge is no bot.
 fn end_session(db: &Connection, meeting: &Meeting, settled_ms: i64, now: Time) -> Result<()> {
-    let mut find = db.prepare_cached("SELECT token_id FROM sessions WHERE meeting_id = ?1")?;
-    let token_id: Option<Option<TokenId>> =
-        find.query_row([meeting.id], |row| row.get(0)).optional()?;
-    let Some(token_id) = token_id.flatten() else { return Ok(()) };
+    let sql = "SELECT token_id, bridge IS NOT NULL FROM sessions WHERE meeting_id = ?1";
+    let mut find = db.prepare_cached(sql)?;
+    let found: Option<(Option<TokenId>, bool)> =
+        find.query_row([meeting.id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((Some(token_id), is_bridged)) = found else { return Ok(()) };
     usage::verbs::words_said(db, meeting.user_id, token_id, settled_ms, now)?;
-    Ok(usage::verbs::bot_ended(db, meeting, token_id, ran(meeting), now)?)
+    if is_bridged {
+        return Ok(());
+    }
+    let ended = usage::verbs::EndedBot {
+        user_id: meeting.user_id,
+        token_id,
+        requested_at: requested_at(meeting),
+        ran: ran(meeting),
+    };
+    Ok(usage::verbs::bot_ended(db, &ended, now)?)
+}
+
+/// What a planned bot would have been given.
+fn forget_plan(db: &Connection, id: MeetingId) -> Result<()> {
+    let mut forget = db.prepare_cached("UPDATE sessions SET plan = NULL WHERE meeting_id = ?1")?;
+    forget.execute([id])?;
+    Ok(())
+}
+
+/// When the bot was asked for: a planned one at its time.
+fn requested_at(meeting: &Meeting) -> Time {
+    for entry in past(&meeting.data) {
+        if entry["to"] == MeetingStatus::Requested.as_str()
+            && let Ok(at) = serde_json::from_value(entry["timestamp"].clone())
+        {
+            return at;
+        }
+    }
+    meeting.created_at
 }
 
 /// Whether the bot of a meeting ever ran: the server saw it start, or it reported.

@@ -3,6 +3,7 @@
 
 use crate::domain::{Data, Meeting, MeetingId, Time};
 use crate::error::Result;
+use crate::store::corrections::shown::shown_speaker;
 use crate::store::meetings::read::by_id;
 use rusqlite::{Connection, params};
 use serde_json::Value;
@@ -10,8 +11,9 @@ use serde_json::Value;
 /// Most speakers, and most languages, that are noted.
 const NOTED_MAX: i64 = 100;
 
-/// The members of the data that are gathered, and from which column of the segments.
-const GATHERED: [(&str, &str); 2] = [("participants", "speaker"), ("languages", "language")];
+/// The members of the data that are gathered, and from what of a segment `s`.
+const GATHERED: [(&str, &str); 2] =
+    [("participants", shown_speaker!()), ("languages", "s.language")];
 
 /// What is gathered from the segments of a meeting, in the order of [`GATHERED`].
 pub(crate) type Gathered = [Vec<String>; 2];
@@ -21,8 +23,8 @@ pub(crate) fn gathered(db: &Connection, id: MeetingId) -> rusqlite::Result<Gathe
     let mut all = Gathered::default();
     for (found, (_, column)) in all.iter_mut().zip(GATHERED) {
         let mut gather = db.prepare_cached(&format!(
-            "SELECT {column} FROM segments WHERE meeting_id = ?1 AND {column} IS NOT NULL
-             GROUP BY {column} ORDER BY min(absolute_start), {column} LIMIT ?2"
+            "SELECT {column} AS found FROM segments s WHERE s.meeting_id = ?1 AND found IS NOT NULL
+             GROUP BY found ORDER BY min(s.absolute_start), found LIMIT ?2"
         ))?;
         let rows = gather.query_map(params![id, NOTED_MAX], |row| row.get(0))?;
         *found = rows.collect::<rusqlite::Result<_>>()?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod advance;
 pub(crate) mod gathered;
+pub(crate) mod planned;
 pub(crate) mod read;
 pub(crate) mod retention;
 pub(crate) mod search;

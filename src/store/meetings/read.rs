@@ -6,6 +6,7 @@ use crate::domain::{Meeting, MeetingId, MeetingStatus, Platform, Scope, UserId, 
 use crate::error::{Error, Result};
 use crate::store::columns::columns;
 use crate::store::doors::Store;
+use crate::store::meetings::states::OPEN;
 use crate::store::meetings::within::{Within, within};
 use crate::store::pages::{Page, page};
 use crate::store::users::read::BEING_ERASED;
@@ -102,16 +103,16 @@ pub struct MeetingName {
 }
 
 impl MeetingName {
-    /// The newest meeting of that name; with an id, that very one, even when its name was removed.
+    /// The newest meeting of that name, but one that has a bot comes before one that is planned;
+    /// with an id, that very one, even when its name was removed.
     pub(crate) fn look_up(&self, db: &Connection) -> rusqlite::Result<Option<Meeting>> {
-        let sql = concat!(
-            "SELECT ",
-            meeting_columns!(),
-            " FROM meetings m WHERE user_id = ?1 AND platform = ?2 AND native_meeting_id = ?3 ORDER BY id DESC LIMIT 1"
-        );
         let Some(id) = self.meeting_id else {
-            let name = params![self.user_id, self.platform, self.native_meeting_id];
-            return db.prepare_cached(sql)?.query_row(name, |row| meeting_at(row, 0)).optional();
+            let newest = self.newest_of(db, "true")?;
+            if newest.as_ref().is_some_and(|newest| newest.status == MeetingStatus::Scheduled) {
+                let with_bot = self.newest_of(db, &format!("status IN {}", *OPEN))?;
+                return Ok(with_bot.or(newest));
+            }
+            return Ok(newest);
         };
         let is_named = |meeting: &Meeting| {
             let named = meeting
@@ -121,6 +122,27 @@ impl MeetingName {
             named && meeting.user_id == self.user_id && meeting.platform == self.platform
         };
         Ok(by_id(db, id)?.filter(is_named))
+    }
+
+    /// The same to stop its bot: a plan comes before what is over.
+    pub(crate) fn look_up_to_stop(&self, db: &Connection) -> rusqlite::Result<Option<Meeting>> {
+        let found = self.look_up(db)?;
+        if self.meeting_id.is_none() && found.as_ref().is_some_and(|found| found.status.is_over()) {
+            return Ok(self.newest_of(db, "status = 'scheduled'")?.or(found));
+        }
+        Ok(found)
+    }
+
+    /// The newest meeting of that name for which a condition holds.
+    fn newest_of(&self, db: &Connection, condition: &str) -> rusqlite::Result<Option<Meeting>> {
+        let columns = meeting_columns!();
+        let sql = format!(
+            "SELECT {columns} FROM meetings m
+             WHERE user_id = ?1 AND platform = ?2 AND native_meeting_id = ?3 AND {condition}
+             ORDER BY id DESC LIMIT 1"
+        );
+        let name = params![self.user_id, self.platform, self.native_meeting_id];
+        db.prepare_cached(&sql)?.query_row(name, |row| meeting_at(row, 0)).optional()
     }
 
     /// Why there is no such meeting. A platform that nothing was ever written of is a fault of the
@@ -159,6 +181,13 @@ pub(crate) fn by_id_if_found(db: &Connection, id: MeetingId) -> rusqlite::Result
 }
 
 impl Store {
+    /// A meeting by its id, or [`Error::NoSuchMeeting`] where the user has none of that id; a small
+    /// read.
+    pub(crate) fn meeting_by_id(&self, user_id: UserId, id: MeetingId) -> Result<Meeting> {
+        let found = self.read(|db| by_id(db, id))?;
+        found.filter(|meeting| meeting.user_id == user_id).ok_or(Error::NoSuchMeeting)
+    }
+
     /// One meeting of a user; a small read.
     pub fn meeting(&self, name: &MeetingName) -> Result<Meeting> {
         let found = self.read(|db| name.look_up(db))?;

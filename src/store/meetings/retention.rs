@@ -4,7 +4,7 @@ use crate::domain::{MeetingId, Time};
 use crate::error::Result;
 use crate::store::doors::Store;
 use crate::store::meetings::read::MeetingName;
-use crate::store::meetings::states::OPEN;
+use crate::store::meetings::states::NOT_OVER;
 use rusqlite::{OptionalExtension, Row, params};
 
 /// Meetings that are looked up in one read.
@@ -33,7 +33,7 @@ impl Store {
                 "SELECT id, user_id, platform, coalesce(native_meeting_id, '') FROM meetings
                  WHERE id > ?1 AND status NOT IN {} AND coalesce(end_time, updated_at) < ?2
                    AND (?3 OR json_extract(data, '$.redacted') IS NULL) ORDER BY id LIMIT ?4",
-                *OPEN
+                *NOT_OVER
             ))?;
             let values = params![after, end, of == RetentionTarget::Meeting, MEETINGS_READ];
             list.query_map(values, name_at)?.collect()
@@ -46,7 +46,7 @@ impl Store {
         let found = self.read(|db| {
             let mut find = db.prepare_cached(&format!(
                 "SELECT status NOT IN {} AND coalesce(end_time, updated_at) < ?2 FROM meetings WHERE id = ?1",
-                *OPEN
+                *NOT_OVER
             ))?;
             find.query_row(params![id, end], |row| row.get(0)).optional()
         })?;

@@ -3,8 +3,11 @@
 use crate::domain::MeetingStatus;
 use std::sync::LazyLock;
 
-/// The meetings that are not over. A status that is not of the list has no bot: it is over.
-pub(crate) static OPEN: LazyLock<String> = LazyLock::new(|| list(|status| !status.is_over()));
+/// The meetings that have a bot. A status that is not of the list has none: it is over.
+pub(crate) static OPEN: LazyLock<String> = LazyLock::new(|| list(MeetingStatus::has_bot));
+
+/// The meetings that are not over, planned ones too.
+pub(crate) static NOT_OVER: LazyLock<String> = LazyLock::new(|| list(|status| !status.is_over()));
 
 /// The meetings whose bots take a seat of their user's.
 pub(crate) static SEATED: LazyLock<String> = LazyLock::new(|| list(MeetingStatus::takes_seat));

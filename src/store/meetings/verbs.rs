@@ -4,6 +4,8 @@ use crate::domain::{Data, Meeting, MeetingId, Time, UserId};
 use crate::error::{Error, Result};
 use crate::store::Store;
 use crate::store::meetings::read::MeetingName;
+use crate::store::segments::revisions;
+use crate::store::sounds::verbs::mark_sound_of_meeting;
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
@@ -70,12 +72,14 @@ impl Verb for DeleteSegments {
     const ESSENTIAL: bool = true;
 
     fn apply(&self, db: &Connection) -> Result<bool> {
+        let mut meeting_id = None;
         let (sql, id) = match &self.of {
             TranscriptOf::Meeting(name) => {
                 let meeting = name.find(db)?;
                 if !meeting.status.is_over() {
                     return Err(Error::NotOver(meeting.status));
                 }
+                meeting_id = Some(meeting.id);
                 (
                     "SELECT id FROM segments WHERE meeting_id = ?1 ORDER BY absolute_start, id LIMIT ?2",
                     meeting.id.0,
@@ -89,7 +93,11 @@ impl Verb for DeleteSegments {
             }
         };
         let mut delete = db.prepare_cached(&format!("DELETE FROM segments WHERE id IN ({sql})"))?;
+        let revision = meeting_id.map(|id| revisions::next(db, id)).transpose()?;
         let deleted = delete.execute(params![id, SEGMENTS_AT_ONCE])?;
+        if let (Some(meeting_id), Some(revision), 1..) = (meeting_id, revision, deleted) {
+            revisions::forget(db, meeting_id, revision)?;
+        }
         Ok(deleted == usize::from(SEGMENTS_AT_ONCE))
     }
 }
@@ -117,12 +125,18 @@ impl Verb for RedactMeeting {
         let mut members = meeting.data.members();
         members.retain(|name, _| KEPT_OF_DATA.contains(&name.as_str()));
         let data = Data::of(&members).with("redacted", Some(&true));
+        let revision = revisions::next(db, meeting.id)?;
+        mark_sound_of_meeting(db, meeting.id)?;
         let mut changed = 0;
         for sql in [
             "DELETE FROM segments WHERE meeting_id = ?1",
+            "DELETE FROM renamed_speakers WHERE meeting_id = ?1",
+            "DELETE FROM removed_segments WHERE meeting_id = ?1 AND segment_id <> ''",
             "DELETE FROM streams WHERE meeting_id = ?1",
+            "DELETE FROM uploads WHERE meeting_id = ?1",
             "DELETE FROM deliveries WHERE meeting_id = ?1",
             "DELETE FROM event_parts WHERE meeting_id = ?1",
+            "DELETE FROM shares WHERE meeting_id = ?1",
             "UPDATE sessions SET bot_name = '', language = NULL, token_hash = NULL
              WHERE meeting_id = ?1 AND (bot_name <> '' OR language IS NOT NULL OR token_hash IS NOT NULL)",
         ] {
@@ -139,6 +153,7 @@ impl Verb for RedactMeeting {
             "UPDATE meetings SET native_meeting_id = NULL, constructed_meeting_url = NULL, data = ?2, updated_at = max(updated_at, ?3) WHERE id = ?1",
         )?;
         redact.execute(params![meeting.id, data, self.now])?;
+        revisions::forget(db, meeting.id, revision)?;
         crate::store::scrub::mark_for_scrub(db)?;
         Ok(meeting.id)
     }
@@ -167,6 +182,7 @@ impl Verb for DeleteMeeting {
         if !meeting.status.is_over() {
             return Err(Error::NotOver(meeting.status));
         }
+        mark_sound_of_meeting(db, meeting.id)?;
         db.prepare_cached("DELETE FROM meetings WHERE id = ?1")?.execute([meeting.id])?;
         crate::store::scrub::mark_for_scrub(db)?;
         Ok(meeting.id)

@@ -2,7 +2,7 @@
 //! as the other file (`old`) has it: who lost access does not get it back, and who was erased does
 //! not come back.
 
-use crate::store::meetings::states::OPEN;
+use crate::store::meetings::states::NOT_OVER;
 use crate::store::restore::gaps::{WITH_IDS, find_gaps, strike_known};
 use rusqlite::Connection;
 
@@ -49,9 +49,11 @@ const RULES: &[Rule] = &[
             WHERE json_extract(o.data, '$.redacted') IS NOT NULL
               AND json_extract(m.data, '$.redacted') IS NULL",
         apply: "DELETE FROM main.segments WHERE meeting_id IN (SELECT id FROM temp.picked);
+            DELETE FROM main.removed_segments WHERE meeting_id IN (SELECT id FROM temp.picked);
             DELETE FROM main.streams WHERE meeting_id IN (SELECT id FROM temp.picked);
             DELETE FROM main.deliveries WHERE meeting_id IN (SELECT id FROM temp.picked);
             DELETE FROM main.event_parts WHERE meeting_id IN (SELECT id FROM temp.picked);
+            DELETE FROM main.shares WHERE meeting_id IN (SELECT id FROM temp.picked);
             UPDATE main.sessions SET bot_name = '', language = NULL, token_hash = NULL
               WHERE meeting_id IN (SELECT id FROM temp.picked);
             UPDATE main.meetings AS m
@@ -60,6 +62,24 @@ const RULES: &[Rule] = &[
                 = (SELECT native_meeting_id, constructed_meeting_url, status, start_time, end_time,
                      data, updated_at FROM old.meetings o WHERE o.id = m.id)
               WHERE m.id IN (SELECT id FROM temp.picked)",
+    },
+    // Whether its bot was sent, and what became of it, is known there alone.
+    Rule {
+        name: "plans_changed",
+        pick: "SELECT m.id FROM main.meetings m JOIN old.meetings o ON o.id = m.id
+            WHERE m.status = 'scheduled' AND (o.status <> 'scheduled' OR o.join_at <> m.join_at)",
+        apply: "UPDATE main.meetings AS m
+              SET (native_meeting_id, constructed_meeting_url, status, bot_container_id, start_time,
+                   end_time, data, updated_at, join_at)
+                = (SELECT native_meeting_id, constructed_meeting_url,
+                     CASE status WHEN 'scheduled' THEN status WHEN 'completed' THEN status ELSE 'failed' END,
+                     bot_container_id, start_time, ifnull(end_time, updated_at), data, updated_at, join_at
+                   FROM old.meetings o WHERE o.id = m.id)
+              WHERE m.id IN (SELECT id FROM temp.picked);
+            UPDATE main.meetings SET end_time = NULL
+              WHERE status = 'scheduled' AND id IN (SELECT id FROM temp.picked);
+            UPDATE main.sessions SET plan = NULL WHERE meeting_id IN
+              (SELECT id FROM main.meetings WHERE status <> 'scheduled' AND id IN (SELECT id FROM temp.picked))",
     },
     Rule {
         name: "users_disabled",
@@ -82,14 +102,35 @@ const RULES: &[Rule] = &[
         pick: "SELECT m.id FROM main.users m JOIN old.users o ON o.id = m.id
             LEFT JOIN main.webhook_secrets ms ON ms.user_id = m.id
             LEFT JOIN old.webhook_secrets os ON os.user_id = m.id
-            WHERE m.webhook_url IS NOT o.webhook_url OR ms.secret IS NOT os.secret",
+            WHERE (m.webhook_url, m.webhook_events, ms.secret, ms.old_secret, ms.old_until)
+              IS NOT (o.webhook_url, o.webhook_events, os.secret, os.old_secret, os.old_until)",
         apply: "UPDATE main.users AS m
-              SET webhook_url = (SELECT webhook_url FROM old.users o WHERE o.id = m.id)
+              SET (webhook_url, webhook_events)
+                = (SELECT webhook_url, webhook_events FROM old.users o WHERE o.id = m.id)
               WHERE m.id IN (SELECT id FROM temp.picked);
             DELETE FROM main.webhook_secrets WHERE user_id IN (SELECT id FROM temp.picked);
-            INSERT INTO main.webhook_secrets (user_id, secret)
-              SELECT user_id, secret FROM old.webhook_secrets
+            INSERT INTO main.webhook_secrets (user_id, secret, old_secret, old_until)
+              SELECT user_id, secret, old_secret, old_until FROM old.webhook_secrets
               WHERE user_id IN (SELECT id FROM temp.picked)",
+    },
+    Rule {
+        name: "webhooks_deleted",
+        pick: "SELECT id FROM main.webhooks
+            WHERE id IN (SELECT id FROM temp.gone WHERE name = 'webhooks')
+               OR EXISTS (SELECT 1 FROM old.webhooks o
+                          WHERE o.id = webhooks.id AND o.user_id <> webhooks.user_id)",
+        apply: "DELETE FROM main.webhooks WHERE id IN (SELECT id FROM temp.picked)",
+    },
+    Rule {
+        name: "webhooks_updated",
+        pick: "SELECT m.id FROM main.webhooks m JOIN old.webhooks o ON o.id = m.id
+            WHERE (m.url, m.events, m.secret, m.old_secret, m.old_until)
+              IS NOT (o.url, o.events, o.secret, o.old_secret, o.old_until)",
+        apply: "UPDATE main.webhooks AS m
+            SET (url, events, secret, old_secret, old_until)
+              = (SELECT url, events, secret, old_secret, old_until
+                 FROM old.webhooks o WHERE o.id = m.id)
+            WHERE m.id IN (SELECT id FROM temp.picked)",
     },
     Rule {
         name: "tokens_revoked",
@@ -123,6 +164,13 @@ const RULES: &[Rule] = &[
               replaced_by = ifnull(m.replaced_by, o.replaced_by),
               scope = ifnull(o.scope, m.scope)
             FROM old.tokens o WHERE o.id = m.id AND m.id IN (SELECT id FROM temp.picked)",
+    },
+    Rule {
+        name: "shares_revoked",
+        pick: "SELECT id FROM main.shares
+            WHERE id IN (SELECT id FROM temp.gone WHERE name = 'shares')
+              AND expires_at > (SELECT now FROM temp.moment)",
+        apply: "DELETE FROM main.shares WHERE id IN (SELECT id FROM temp.picked)",
     },
     Rule {
         name: "admin_keys_rotated",
@@ -243,7 +291,7 @@ pub(super) fn apply(db: &Connection, applied: &mut Applied) -> rusqlite::Result<
         "INSERT OR IGNORE INTO temp.over SELECT id FROM old.meetings o WHERE status NOT IN {}
            AND NOT EXISTS (SELECT 1 FROM old.deliveries d
                            WHERE d.meeting_id = o.id AND d.next_at IS NOT NULL)",
-        *OPEN
+        *NOT_OVER
     ))?;
     db.execute_batch(COUNTERS)
 }

@@ -18,6 +18,7 @@ use crate::store::restore::source::Present;
 use crate::store::restore::swap::kept_name;
 use crate::store::restore::wanted::Wanted;
 use crate::store::scrub::mark_for_scrub;
+use crate::store::segments::revisions;
 use crate::store::writer::verb::Verb;
 use crate::store::{connection, upgrade};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -55,7 +56,8 @@ pub(super) fn prepare(
     backup_head: &str,
 ) -> std::result::Result<Changes, StartupError> {
     // One of an older version; it is a copy, so that nothing of it is kept.
-    upgrade::upgrade_copy(work, &wanted.backup, &|_| {}, || false)?;
+    let stop = wanted.stop.clone();
+    upgrade::upgrade_copy(work, &wanted.backup, &|_| {}, move || stop.is_set())?;
     let db = upgrade::open(work)?;
     let mut changes = Changes::default();
     db.execute_batch(TABLES).map_err(failed)?;
@@ -68,6 +70,7 @@ pub(super) fn prepare(
         let tx = db.unchecked_transaction()?;
         changes.events_given_up = give_up_events(&tx)?;
         changes.meetings_failed = fail_meetings(&tx, as_of)?;
+        revisions::note_restore(&tx, wanted.actor.at)?;
         note_erasures(&tx, &wanted.actor, &changes.newer.applied)?;
         mark_for_scrub(&tx)?;
         let given = counters(&tx)?;

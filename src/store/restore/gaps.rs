@@ -4,7 +4,8 @@
 use rusqlite::{Connection, OptionalExtension};
 
 /// Tables with ids whose missing rows count as deleted.
-pub(super) const WITH_IDS: [&str; 4] = ["users", "tokens", "admin_keys", "meetings"];
+pub(super) const WITH_IDS: [&str; 6] =
+    ["users", "tokens", "admin_keys", "meetings", "shares", "webhooks"];
 
 /// The tables that it takes.
 pub(super) const TABLES: &str = "

@@ -3,6 +3,7 @@
 
 use crate::domain::Time;
 use crate::exit::{Code, StartupError};
+use crate::store::backup::encrypted::{decrypt_to, identity_needed, is_encrypted};
 use crate::store::backup::name::time_of;
 use crate::store::backup::verify::{BackupReport, verify};
 use crate::store::beside::{create_new, resolve};
@@ -20,10 +21,13 @@ use crate::store::upgrade::steps::grown;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
+
+/// Bytes of a backup that are copied between two looks at whether to stop.
+const PIECE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What a restore does; its numbers are known once the copy is prepared.
 #[derive(Debug, Clone, Serialize)]
@@ -70,9 +74,13 @@ pub(crate) struct Plan {
 /// not finished is removed with it.
 pub(crate) struct Restore {
     wanted: Wanted,
+    /// The backup, or what it was decrypted to.
+    plain: PathBuf,
     as_of: Time,
     report: BackupReport,
     present: Present,
+    // Dropped in this order.
+    _cleaner: Cleaner,
     _locks: Vec<Lock>,
 }
 
@@ -89,6 +97,7 @@ impl Restore {
         wanted.database = resolve(&wanted.database)?;
         let database = &wanted.database;
         let mut locks = vec![Lock::take(database)?];
+        let cleaner = Cleaner(database.clone());
         leftovers::remove(database);
         for (file, what) in [(database, "the database itself")]
             .into_iter()
@@ -99,7 +108,9 @@ impl Restore {
                 return Err(StartupError::new(Code::Conflict, message));
             }
         }
-        let report = verify(&wanted.backup, &Stop::default())?;
+        let plain = decrypted(&wanted)?;
+        let report = verify(&plain, &wanted.stop);
+        let report = report.map_err(|error| error.naming(&plain, &wanted.backup))?;
         let present = source::look(database)?;
         require_old_file(&wanted, &present)?;
         // The database itself is read in any case, and each file once.
@@ -114,9 +125,12 @@ impl Restore {
         let read = wanted.since.iter().chain([&wanted.database]);
         // The copy of the backup with what it is changed by, and one of a file that is read.
         let copies = grown(report.bytes, report.file_version) + source::readable_bytes(read);
-        require_room(&wanted.database, report.bytes + copies)?;
-        let as_of = time_of_backup(&wanted.backup)?.min(wanted.actor.at);
-        Ok(Self { wanted, as_of, report, present, _locks: locks })
+        // What an encrypted one was decrypted to is there already.
+        let new = if plain == wanted.backup { report.bytes } else { 0 };
+        require_room(&wanted.database, new + copies)?;
+        let as_of = time_of_backup(&wanted.backup, &plain)?.min(wanted.actor.at);
+        refuse_if_stopped(&wanted.stop)?;
+        Ok(Self { wanted, plain, as_of, report, present, _cleaner: cleaner, _locks: locks })
     }
 
     /// As of which time the backup is.
@@ -127,9 +141,16 @@ impl Restore {
     /// Makes the copy, and applies to it what is newer; it may take as long as the backup is large.
     pub(crate) fn prepare(self) -> Result<Prepared, StartupError> {
         let work = leftovers::work(&self.wanted.database);
-        copy_file(&self.wanted.backup, &work).map_err(|error| cannot_write(&work, &error))?;
+        let copied = match self.plain == self.wanted.backup {
+            true => copy_file(&self.plain, &work, &self.wanted.stop),
+            false => fs::rename(&self.plain, &work),
+        };
+        refuse_if_stopped(&self.wanted.stop)?;
+        copied.map_err(|error| cannot_write(&work, &error))?;
         let head = &self.report.audit_head;
-        let changes = copy::prepare(&work, &self.wanted, &self.present, self.as_of, head)?;
+        let changes = copy::prepare(&work, &self.wanted, &self.present, self.as_of, head);
+        refuse_if_stopped(&self.wanted.stop)?;
+        let changes = changes?;
         let plan = self.plan(changes);
         Ok(Prepared { restore: self, plan })
     }
@@ -158,9 +179,12 @@ impl Restore {
     }
 }
 
-impl Drop for Restore {
+/// Removes what a restore has made beside the database and not finished.
+struct Cleaner(PathBuf);
+
+impl Drop for Cleaner {
     fn drop(&mut self) {
-        leftovers::remove(&self.wanted.database);
+        leftovers::remove(&self.0);
     }
 }
 
@@ -183,10 +207,27 @@ impl Prepared {
     /// Verifies the copy once more, keeps the old file, and gives the copy its place.
     pub(crate) fn finish(mut self) -> Result<Plan, StartupError> {
         let Restore { wanted, present, .. } = &self.restore;
-        verify(&leftovers::work(&wanted.database), &Stop::default())?;
+        verify(&leftovers::work(&wanted.database), &wanted.stop)?;
+        // From here on it is carried through.
+        refuse_if_stopped(&wanted.stop)?;
         self.plan.kept = swap(&wanted.database, present, wanted.actor.at)?;
         Ok(self.plan)
     }
+}
+
+/// The backup itself, or a decrypted copy of an encrypted one beside the database.
+fn decrypted(wanted: &Wanted) -> Result<PathBuf, StartupError> {
+    let backup = &wanted.backup;
+    if !is_encrypted(backup) {
+        return Ok(backup.clone());
+    }
+    let Some(identity) = &wanted.identity else { return Err(identity_needed(backup)) };
+    let plain = leftovers::decrypted(&wanted.database);
+    let bytes = fs::metadata(backup).map_or(0, |found| found.len());
+    require_room(&wanted.database, bytes)?;
+    let file = create_new(&plain).map_err(|error| cannot_write(&plain, &error))?;
+    decrypt_to(backup, identity, &file, &wanted.stop)?;
+    Ok(plain)
 }
 
 /// Whether two paths lead to one file.
@@ -212,7 +253,7 @@ fn require_old_file(wanted: &Wanted, present: &Present) -> Result<(), StartupErr
 
 /// The time in the name of the backup; else the latest that stands in it, for a copy is as old as
 /// what is in it; else when the file was written.
-fn time_of_backup(backup: &Path) -> Result<Time, StartupError> {
+fn time_of_backup(backup: &Path, plain: &Path) -> Result<Time, StartupError> {
     let name = backup.file_name().map(|name| name.to_string_lossy().into_owned());
     if let Some(at) = name.and_then(|name| time_of(&name)) {
         return Ok(at);
@@ -221,13 +262,24 @@ fn time_of_backup(backup: &Path) -> Result<Time, StartupError> {
     let since_1970 = written.and_then(|written| written.duration_since(UNIX_EPOCH).ok());
     let written = since_1970.map_or(0, |since| since.as_millis());
     let written = i64::try_from(written).unwrap_or(i64::MAX);
-    let latest = source::latest_time(backup)?.map_or(written, |latest| latest.min(written));
+    let latest = source::latest_time(plain)?.map_or(written, |latest| latest.min(written));
     Ok(Time::from_millis(latest))
 }
 
-fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+fn copy_file(from: &Path, to: &Path, stop: &Stop) -> io::Result<()> {
     let mut source = File::open(from)?;
     let mut target = create_new(to)?;
-    io::copy(&mut source, &mut target)?;
+    while !stop.is_set() && io::copy(&mut (&mut source).take(PIECE_BYTES), &mut target)? > 0 {}
     Ok(())
+}
+
+/// Fails where a signal has come: what was made so far is removed.
+fn refuse_if_stopped(stop: &Stop) -> Result<(), StartupError> {
+    match stop.is_set() {
+        true => {
+            let message = "The restore was stopped; nothing was changed.";
+            Err(StartupError::new(Code::Unavailable, message))
+        }
+        false => Ok(()),
+    }
 }

@@ -61,7 +61,7 @@ fn sound(path: &Path) -> Result<(), StartupError> {
 
 /// The WAL that reading makes beside a file, which goes again; one that was there stays. The file
 /// must be locked: a server would miss its WAL.
-pub(super) fn own_log(path: &Path) -> Option<OwnLog> {
+pub(in crate::store) fn own_log(path: &Path) -> Option<OwnLog> {
     let is_there = beside::beside(path, "-wal").exists();
     (!is_there).then(|| OwnLog::of(path))
 }

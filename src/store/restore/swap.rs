@@ -73,19 +73,27 @@ pub(super) fn swap(
         fs::rename(&work, database)?;
         folder.sync_all()
     };
-    replace().map_err(|error| half_done(database, is_kept.then_some(&kept), &error))?;
+    replace().map_err(|error| {
+        let kept = is_kept.then_some(&kept).map_or_else(String::new, |kept| {
+            format!(" The file that was there, with what its WAL had, is {}.", kept.display())
+        });
+        half_done("restore", "Restore again.", database, &kept, &error)
+    })?;
     leftovers::remove(database);
     Ok(is_kept.then_some(kept))
 }
 
-/// The sentence for a fault after the first step that changes something.
-fn half_done(database: &Path, kept: Option<&PathBuf>, error: &io::Error) -> StartupError {
-    let kept = kept.map_or_else(String::new, |kept| {
-        format!(" The file that was there, with what its WAL had, is {}.", kept.display())
-    });
+/// The sentence for a fault after the first step that changes something, with what to do.
+pub(in crate::store) fn half_done(
+    work: &str,
+    again: &str,
+    database: &Path,
+    kept: &str,
+    error: &io::Error,
+) -> StartupError {
     let message = format!(
-        "The last step of the restore has failed ({error}); {} is the old file or the restored one. \
-         Restore again.{kept}",
+        "The last step of the {work} has failed ({error}); {} is the old file or the new one. \
+         {again}{kept}",
         database.display()
     );
     StartupError::new(Code::Unavailable, message)

@@ -3,6 +3,8 @@
 use crate::domain::spoken::is_speech;
 use crate::domain::{Segment, SegmentId, SegmentInput, Spans, SpeakerSource, Time};
 use crate::error::Result;
+use crate::store::corrections::shown::Corrections;
+use crate::store::segments::revisions;
 use crate::store::segments::row::{
     SegmentRow, delete, find, identities_of, identity, row_at, row_columns, shown_id,
 };
@@ -15,7 +17,7 @@ use std::sync::Arc;
 
 /// Segments that came without a speaker are named again by events that come this much later, in
 /// seconds.
-const NAMED_AGAIN_SECONDS: i64 = 60;
+pub(crate) const NAMED_AGAIN_SECONDS: i64 = 60;
 
 /// A batch while it is stored: what it has changed until now.
 pub(crate) struct Batch<'a> {
@@ -26,6 +28,8 @@ pub(crate) struct Batch<'a> {
     pub more_ms: i64,
     changed: BTreeMap<SegmentId, Segment>,
     removed: Vec<String>,
+    /// The revision that it makes of the transcript, once it has changed something.
+    revision: Option<i64>,
     /// When who spoke, once that was asked for.
     spans: Option<Spans>,
 }
@@ -41,7 +45,16 @@ pub(crate) struct Prepared<'a> {
 impl<'a> Batch<'a> {
     pub(crate) fn new(db: &'a Connection, session: &'a Session, now: Time) -> Self {
         let (changed, removed) = (BTreeMap::new(), Vec::new());
-        Self { db, session, now, more_ms: 0, changed, removed, spans: None }
+        Self { db, session, now, more_ms: 0, changed, removed, revision: None, spans: None }
+    }
+
+    fn revision(&mut self) -> Result<i64> {
+        if let Some(revision) = self.revision {
+            return Ok(revision);
+        }
+        let revision = revisions::begin_next(self.db, self.session.meeting_id)?;
+        self.revision = Some(revision);
+        Ok(revision)
     }
 
     /// Deletes segments of the meeting by their ids, whichever stream they are of.
@@ -59,10 +72,13 @@ impl<'a> Batch<'a> {
     }
 
     fn remove(&mut self, row: &SegmentRow) -> Result<()> {
+        let revision = self.revision()?;
+        let segment_id = shown_id(&row.identity);
         delete(self.db, row.id)?;
+        revisions::note_removed(self.db, self.session.meeting_id, revision, &segment_id)?;
         self.more_ms -= row.counted_ms();
         self.changed.remove(&row.id);
-        self.removed.push(shown_id(&row.identity));
+        self.removed.push(segment_id);
         Ok(())
     }
 
@@ -92,7 +108,7 @@ impl<'a> Batch<'a> {
                 continue;
             }
             let row = SegmentRow { speaker, speaker_source, ..before.clone() };
-            row.rename(self.db, &before, self.session.user_id)?;
+            row.rename(self.db, &before, self.session.user_id, self.revision()?)?;
             self.changed.insert(before.id, row.shown(self.session.started_at));
         }
         Ok(())
@@ -185,18 +201,63 @@ impl<'a> Batch<'a> {
         };
         let user_id = self.session.user_id;
         match before {
-            None => row.id = row.insert(self.db, self.session.meeting_id, user_id)?,
+            None => {
+                let revision = self.revision()?;
+                row.id = row.insert(self.db, self.session.meeting_id, user_id, revision)?;
+            }
             Some(before) if before.completed && !row.completed => return Ok(()),
             Some(before) if before.is_same(&row) => return Ok(()),
             Some(before) => {
                 (row.id, row.created_at) = (before.id, before.created_at);
-                row.replace(self.db, &before, user_id, self.now)?;
+                row.replace(self.db, &before, user_id, (self.now, self.revision()?))?;
                 self.more_ms -= before.counted_ms();
             }
         }
         self.more_ms += row.counted_ms();
         self.changed.insert(row.id, row.shown(self.session.started_at));
         Ok(())
+    }
+
+    /// Stores a draft, and withdraws the one before it of the same speaker.
+    pub(crate) fn store_draft(&mut self, stream: Stream, draft: Prepared<'_>) -> Result<()> {
+        let speaker = draft.input.speaker.as_deref().unwrap_or_default();
+        let held = BTreeMap::from([(speaker, draft.identity.clone())]);
+        self.store_prepared(stream, vec![draft])?;
+        self.withdraw(stream, &BTreeSet::from([speaker]), &held)
+    }
+
+    /// The segment of this identity, if there is one.
+    pub(crate) fn find(&self, identity: &str) -> Result<Option<SegmentRow>> {
+        Ok(find(self.db, self.session.meeting_id, identity)?)
+    }
+
+    /// Deletes the segment of this identity, if there is one.
+    pub(crate) fn remove_one(&mut self, identity: &str) -> Result<()> {
+        if let Some(row) = find(self.db, self.session.meeting_id, identity)? {
+            self.remove(&row)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the drafts of a stream that begin in this time, in milliseconds on its clock.
+    pub(crate) fn remove_drafts(&mut self, stream: Stream, (from, to): (i64, i64)) -> Result<()> {
+        for draft in self.drafts(stream)? {
+            let begins = draft.start.as_millis() - stream.started_at.as_millis();
+            if (from..to).contains(&begins) {
+                self.remove(&draft)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn drafts(&self, stream: Stream) -> Result<Vec<SegmentRow>> {
+        let mut list = self.db.prepare_cached(concat!(
+            "SELECT ",
+            row_columns!(),
+            " FROM segments INDEXED BY drafts WHERE stream_id = ?1 AND completed = 0 ORDER BY id"
+        ))?;
+        let drafts = list.query_map([stream.id], row_at)?;
+        Ok(drafts.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Deletes the drafts of these speakers, but for those that the batch holds.
@@ -206,13 +267,7 @@ impl<'a> Batch<'a> {
         speakers: &BTreeSet<&str>,
         held: &BTreeMap<&str, String>,
     ) -> Result<()> {
-        let mut list = self.db.prepare_cached(concat!(
-            "SELECT ",
-            row_columns!(),
-            " FROM segments INDEXED BY drafts WHERE stream_id = ?1 AND completed = 0 ORDER BY id"
-        ))?;
-        let drafts = list.query_map([stream.id], row_at)?.collect::<rusqlite::Result<Vec<_>>>()?;
-        for draft in drafts {
+        for draft in self.drafts(stream)? {
             let speaker = draft.sent_speaker();
             if speakers.contains(speaker) && held.get(speaker) != Some(&draft.identity) {
                 self.remove(&draft)?;
@@ -229,7 +284,12 @@ impl<'a> Batch<'a> {
         }
         let (meeting_id, user_id) = (session.meeting_id, session.user_id);
         crate::store::segments::index::index_oldest(db, user_id, meeting_id)?;
-        let segments: Vec<Segment> = changed.into_values().collect();
+        let corrections = Corrections::of(db, meeting_id)?;
+        let mut segments: Vec<Segment> = Vec::new();
+        for (id, mut segment) in changed {
+            corrections.show(id, &mut segment)?;
+            segments.push(segment);
+        }
         removed.retain(|id| segments.iter().all(|segment| segment.segment_id != *id));
         let stored = Stored {
             meeting_id,

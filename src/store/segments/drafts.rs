@@ -4,6 +4,8 @@ use crate::domain::bot::session_alias;
 use crate::domain::{MeetingId, Time};
 use crate::error::Result;
 use crate::store::Store;
+use crate::store::corrections::shown::Corrections;
+use crate::store::segments::revisions;
 use crate::store::segments::row::{SegmentRow, row_at, row_columns};
 use crate::store::segments::session::Session;
 use crate::store::usage;
@@ -92,23 +94,32 @@ fn settle(
     now: Time,
 ) -> rusqlite::Result<Option<Settled>> {
     let mut settle = db.prepare_cached(concat!(
-        "UPDATE segments SET completed = 1, unindexed_user_id = ?3
+        "UPDATE segments SET completed = 1, unindexed_user_id = ?3, revision = ?4
          WHERE stream_id = ?1 AND completed = 0 AND updated_at <= ?2 RETURNING ",
         row_columns!()
     ))?;
-    let rows = settle.query_map(params![stream_id, rested_since, session.user_id], row_at)?;
+    let revision = revisions::next(db, session.meeting_id)?;
+    let values = params![stream_id, rested_since, session.user_id, revision];
+    let rows = settle.query_map(values, row_at)?;
     let mut rows = rows.collect::<rusqlite::Result<Vec<SegmentRow>>>()?;
     if rows.is_empty() {
         return Ok(None);
     }
     rows.sort_unstable_by_key(|row| row.id);
     let lasts_ms = rows.iter().map(SegmentRow::counted_ms).sum();
+    let corrections = Corrections::of(db, session.meeting_id)?;
+    let mut segments = Vec::new();
+    for row in &rows {
+        let mut segment = row.shown(session.started_at);
+        corrections.show(row.id, &mut segment)?;
+        segments.push(segment);
+    }
     let stored = Stored {
         meeting_id: session.meeting_id,
         platform: session.platform.clone(),
         native_meeting_id: session.native_meeting_id.clone(),
         session_uid: session_alias(&stream_uid(db, stream_id)?),
-        segments: rows.iter().map(|row| row.shown(session.started_at)).collect(),
+        segments,
         removed: Vec::new(),
         at: now,
     };

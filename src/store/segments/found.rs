@@ -61,9 +61,13 @@ pub struct SearchPage {
 /// Whether a segment `s` of a meeting `m` fits the filters, words apart.
 macro_rules! fits {
     () => {
-        "m.user_id = :user AND (:platform IS NULL OR m.platform = :platform) AND (:meeting IS NULL OR m.id = :meeting)
+        concat!(
+            "m.user_id = :user AND (:platform IS NULL OR m.platform = :platform) AND (:meeting IS NULL OR m.id = :meeting)
          AND (:from IS NULL OR s.absolute_start >= :from) AND (:to IS NULL OR s.absolute_start < :to)
-         AND (:speaker IS NULL OR fold(s.speaker) = :speaker)"
+         AND (:speaker IS NULL OR fold(",
+            $crate::store::corrections::shown::shown_speaker!(),
+            ") = :speaker)"
+        )
     };
 }
 
@@ -136,9 +140,9 @@ pub(crate) fn found_at(row: &Row<'_>, marked: String) -> rusqlite::Result<Found>
     Ok(Found {
         id,
         segment,
-        meeting_id: row.get(11)?,
-        platform: row.get(12)?,
-        native_meeting_id: row.get(13)?,
+        meeting_id: row.get(14)?,
+        platform: row.get(15)?,
+        native_meeting_id: row.get(16)?,
         marked,
     })
 }

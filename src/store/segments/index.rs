@@ -9,6 +9,7 @@
 use crate::domain::search::searched;
 use crate::domain::{MeetingId, SegmentId, Time, UserId};
 use crate::error::Result;
+use crate::store::corrections::shown::{shown_speaker, shown_text};
 use crate::store::meetings::states::OPEN;
 use crate::store::{Store, Verb};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -99,9 +100,13 @@ impl Verb for IndexSegments {
 }
 
 fn index(db: &Connection, ids: &[SegmentId]) -> rusqlite::Result<()> {
-    let mut find = db.prepare_cached(
-        "SELECT unindexed_user_id, speaker, text FROM segments WHERE id = ?1 AND unindexed_user_id IS NOT NULL",
-    )?;
+    let mut find = db.prepare_cached(concat!(
+        "SELECT s.unindexed_user_id, ",
+        shown_speaker!(),
+        ", ",
+        shown_text!(),
+        " FROM segments s WHERE s.id = ?1 AND s.unindexed_user_id IS NOT NULL"
+    ))?;
     let mut index = db.prepare_cached(
         "REPLACE INTO words (rowid, owner, speaker, text) VALUES (?1, ?2, ?3, ?4)",
     )?;

@@ -7,6 +7,7 @@ pub(crate) mod index;
 pub(crate) mod moving;
 pub(crate) mod older;
 pub(crate) mod read;
+pub(crate) mod revisions;
 pub(crate) mod row;
 pub(crate) mod search;
 pub(crate) mod session;

@@ -2,6 +2,7 @@
 
 use crate::domain::{MeetingId, Segment, SegmentId, Time, TokenHash};
 use crate::error::Result;
+use crate::store::corrections::shown::Correction;
 use crate::store::doors::Store;
 use crate::store::pages::{Page, page};
 use crate::store::segments::row::{shown_id, shown_times};
@@ -11,8 +12,11 @@ use rusqlite::{Row, params};
 /// The columns of [`segment_at`], of the table `s`.
 macro_rules! segment_columns {
     () => {
-        "s.id, s.identity, s.text, s.language, s.speaker, s.speaker_source, s.completed, s.created_at, s.absolute_start,
-         (SELECT started_at FROM sessions WHERE meeting_id = s.meeting_id), s.absolute_end"
+        concat!(
+            "s.id, s.identity, s.text, s.language, s.speaker, s.speaker_source, s.completed, s.created_at, s.absolute_start,
+             (SELECT started_at FROM sessions WHERE meeting_id = s.meeting_id), s.absolute_end, ",
+            $crate::store::corrections::shown::correction_columns!()
+        )
     };
 }
 
@@ -25,7 +29,7 @@ pub(crate) fn segment_at(row: &Row<'_>) -> rusqlite::Result<(SegmentId, Segment)
     let clock: Option<Time> = row.get(9)?;
     let clock = clock.unwrap_or(absolute_start_time);
     let (start, end) = shown_times(absolute_start_time, absolute_end_time, clock);
-    let segment = Segment {
+    let mut segment = Segment {
         segment_id: shown_id(&identity),
         start,
         end,
@@ -37,7 +41,11 @@ pub(crate) fn segment_at(row: &Row<'_>) -> rusqlite::Result<(SegmentId, Segment)
         created_at: row.get(7)?,
         absolute_start_time,
         absolute_end_time,
+        corrected: false,
+        original_text: None,
+        corrected_at: None,
     };
+    Correction::at(row, 11)?.show_in(&mut segment);
     Ok((row.get(0)?, segment))
 }
 

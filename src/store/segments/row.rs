@@ -110,7 +110,7 @@ impl SegmentRow {
         if self.completed { self.end.as_millis() - self.start.as_millis() } else { 0 }
     }
 
-    /// As it is shown, where the clock of its meeting began at this time.
+    /// As it came, where the clock of its meeting began at this time.
     pub(crate) fn shown(&self, clock: Time) -> Segment {
         let (start, end) = shown_times(self.start, self.end, clock);
         Segment {
@@ -125,6 +125,9 @@ impl SegmentRow {
             created_at: self.created_at,
             absolute_start_time: self.start,
             absolute_end_time: self.end,
+            corrected: false,
+            original_text: None,
+            corrected_at: None,
         }
     }
 
@@ -134,11 +137,12 @@ impl SegmentRow {
         db: &Connection,
         meeting_id: MeetingId,
         user_id: UserId,
+        revision: i64,
     ) -> rusqlite::Result<SegmentId> {
         let mut insert = db.prepare_cached(
             "INSERT INTO segments (meeting_id, stream_id, identity, absolute_start, absolute_end, text, speaker,
-               speaker_source, language, completed, created_at, updated_at, unindexed_user_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12)",
+               speaker_source, language, completed, created_at, updated_at, unindexed_user_id, revision)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13)",
         )?;
         // A draft is not searched.
         let unindexed = self.completed.then_some(user_id);
@@ -154,7 +158,8 @@ impl SegmentRow {
             self.language,
             self.completed,
             self.created_at,
-            unindexed
+            unindexed,
+            revision
         ])?;
         Ok(SegmentId(db.last_insert_rowid()))
     }
@@ -180,11 +185,11 @@ impl SegmentRow {
         db: &Connection,
         before: &Self,
         user_id: UserId,
-        now: Time,
+        (now, revision): (Time, i64),
     ) -> rusqlite::Result<()> {
         let mut update = db.prepare_cached(
             "UPDATE segments SET stream_id = ?2, absolute_start = ?3, absolute_end = ?4, text = ?5, speaker = ?6,
-               speaker_source = ?7, language = ?8, completed = ?9, updated_at = ?10
+               speaker_source = ?7, language = ?8, completed = ?9, updated_at = ?10, revision = ?11
              WHERE id = ?1",
         )?;
         update.execute(params![
@@ -197,7 +202,8 @@ impl SegmentRow {
             self.speaker_source,
             self.language,
             self.completed,
-            now
+            now,
+            revision
         ])?;
         self.mark(db, before, user_id)
     }
@@ -208,11 +214,12 @@ impl SegmentRow {
         db: &Connection,
         before: &Self,
         user_id: UserId,
+        revision: i64,
     ) -> rusqlite::Result<()> {
         let mut update = db.prepare_cached(
-            "UPDATE segments SET speaker = ?2, speaker_source = ?3 WHERE id = ?1",
+            "UPDATE segments SET speaker = ?2, speaker_source = ?3, revision = ?4 WHERE id = ?1",
         )?;
-        update.execute(params![before.id, self.speaker, self.speaker_source])?;
+        update.execute(params![before.id, self.speaker, self.speaker_source, revision])?;
         self.mark(db, before, user_id)
     }
 

@@ -139,7 +139,7 @@ fn select_indexed(
     let (mut page, mut examined, mut last) = (SearchPage::default(), 0, None);
     while let Some(row) = rows.next()? {
         examined += 1;
-        let fits = row.get::<_, Option<String>>(14)?;
+        let fits = row.get::<_, Option<String>>(17)?;
         if page.found.len() == search.limit {
             page.next = last;
             return Ok(page);

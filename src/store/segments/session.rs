@@ -2,11 +2,12 @@
 
 use crate::domain::{MeetingId, MeetingStatus, Platform, Time, TokenHash, TokenId, UserId, Word};
 use crate::store::meetings::states::OPEN;
+use crate::store::users::read::BEING_ERASED;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// How long a meeting's secret still opens words after its end, in seconds: bots report the end
 /// before their last words.
-const WORDS_AFTER_END_SECONDS: i64 = 120;
+pub(crate) const WORDS_AFTER_END_SECONDS: i64 = 120;
 
 /// A session and its meeting.
 pub(crate) struct Session {
@@ -40,6 +41,15 @@ impl Session {
             *OPEN
         ))?;
         find.query_row(params![token_hash, ended_after(now)], session_at).optional()
+    }
+
+    /// The session of a meeting, unless the meeting is redacted or its user is being erased.
+    pub(crate) fn of_meeting(db: &Connection, id: MeetingId) -> rusqlite::Result<Option<Self>> {
+        let mut find = db.prepare_cached(&format!(
+            "SELECT {COLUMNS} WHERE m.id = ?1 AND m.native_meeting_id IS NOT NULL
+               AND m.user_id NOT IN {BEING_ERASED}"
+        ))?;
+        find.query_row([id], session_at).optional()
     }
 
     /// The session of the meeting that has this stream.

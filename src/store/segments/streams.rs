@@ -8,8 +8,11 @@ use crate::error::{Error, Result};
 use crate::store::segments::session::Session;
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// Most streams of a meeting.
+/// Most streams of a meeting whose words somebody brings; those of sound are not counted.
 const STREAMS_MAX: i64 = 200;
+/// Most streams of a meeting, with those of sound: a bot that comes again begins another one each
+/// time. How many of them are open at once has a bound of its own.
+const SOUND_STREAMS_MAX: i64 = 5000;
 /// Speaker events of a stream that are kept: the last ones.
 const EVENTS_KEPT: i64 = 5000;
 
@@ -29,6 +32,31 @@ pub(crate) fn find_or_begin(
     uid: &str,
     started_at: Time,
 ) -> Result<Stream> {
+    let count = "SELECT count(*) FROM streams WHERE meeting_id = ?1
+       AND NOT EXISTS (SELECT 1 FROM sounds WHERE stream_id = streams.id)";
+    find_or_begin_of(db, session, uid, started_at, count, STREAMS_MAX)
+}
+
+/// The same for a stream of sound.
+pub(crate) fn find_or_begin_of_sound(
+    db: &Connection,
+    session: &Session,
+    uid: &str,
+    started_at: Time,
+) -> Result<Stream> {
+    let count = "SELECT count(*) FROM streams WHERE meeting_id = ?1";
+    find_or_begin_of(db, session, uid, started_at, count, SOUND_STREAMS_MAX)
+}
+
+/// The same where `count` says how many streams a meeting has, of `max`.
+fn find_or_begin_of(
+    db: &Connection,
+    session: &Session,
+    uid: &str,
+    started_at: Time,
+    count: &str,
+    max: i64,
+) -> Result<Stream> {
     let mut find =
         db.prepare_cached("SELECT id, started_at FROM streams WHERE meeting_id = ?1 AND uid = ?2")?;
     let found = find.query_row(params![session.meeting_id, uid], |row| {
@@ -37,10 +65,10 @@ pub(crate) fn find_or_begin(
     if let Some(stream) = found.optional()? {
         return Ok(stream);
     }
-    let mut count = db.prepare_cached("SELECT count(*) FROM streams WHERE meeting_id = ?1")?;
+    let mut count = db.prepare_cached(count)?;
     let count: i64 = count.query_row([session.meeting_id], |row| row.get(0))?;
-    if count >= STREAMS_MAX {
-        return Err(too_many());
+    if count >= max {
+        return Err(too_many(max));
     }
     let started_at = if uid == session.uid { session.started_at } else { started_at };
     let mut begin =
@@ -49,8 +77,8 @@ pub(crate) fn find_or_begin(
     Ok(Stream { id: db.last_insert_rowid(), started_at })
 }
 
-fn too_many() -> Error {
-    let msg = format!("Value error, a meeting has at most {STREAMS_MAX} streams");
+fn too_many(max: i64) -> Error {
+    let msg = format!("Value error, a meeting has at most {max} streams");
     let loc = vec![LocStep::Name("body"), LocStep::Name("uid")];
     let invalid = Invalid::new("value_error", msg);
     Error::Invalid(vec![FieldError::new(loc, SentValue::Nothing, invalid)])

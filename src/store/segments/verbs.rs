@@ -8,13 +8,15 @@ use crate::error::{Error, Result};
 use crate::store::meetings::gathered;
 use crate::store::segments::batch::Batch;
 use crate::store::segments::session::Session;
-use crate::store::segments::streams;
+use crate::store::segments::streams::{self, Stream};
+use crate::store::windows::name_again::part_again;
 use crate::store::writer::verb::{Change, Stored, Verb};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Stores what a bot heard in a stream of its meeting: segments, and who spoke when.
+/// Stores what a bot heard in a stream of its meeting: segments, and who spoke when. Segments of a
+/// stream whose sound is heard here are left out.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StoreSegmentBatch {
     /// BLAKE3 of the meeting's secret.
@@ -27,6 +29,19 @@ pub struct StoreSegmentBatch {
     pub segments: Vec<SegmentInput>,
     /// Who began and ended to speak.
     pub events: Vec<SpeakerEvent>,
+    /// The time of the change.
+    pub now: Time,
+}
+
+/// Begins a stream of a meeting. One that has begun already keeps its start.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct BeginStream {
+    /// BLAKE3 of the meeting's secret.
+    pub token_hash: TokenHash,
+    /// The stream.
+    pub uid: String,
+    /// When it began.
+    pub started_at: Time,
     /// The time of the change.
     pub now: Time,
 }
@@ -111,8 +126,13 @@ impl Verb for StoreSegmentBatch {
         };
         let has_new_events = streams::store_events(db, stream, &self.events)?;
         let mut batch = Batch::new(db, &session, self.now);
-        let accepted = batch.store(stream, &self.segments)?;
+        // What is heard here is not told again by who brings the sound.
+        let accepted = match has_sound(db, stream)? {
+            true => 0,
+            false => batch.store(stream, &self.segments)?,
+        };
         if has_new_events {
+            part_again(db, &mut batch, stream, self.now)?;
             batch.name_again(stream)?;
         }
         let more_ms = batch.more_ms;
@@ -125,6 +145,22 @@ impl Verb for StoreSegmentBatch {
 
     fn change(&self, accepted: &Accepted) -> Option<Change> {
         accepted.news.clone().map(Change::SegmentsStored)
+    }
+}
+
+/// Whether the words of a stream are made here, of the sound that comes in it.
+fn has_sound(db: &Connection, stream: Stream) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM sounds WHERE stream_id = ?1")?.exists([stream.id])
+}
+
+impl Verb for BeginStream {
+    type Answer = ();
+
+    fn apply(&self, db: &Connection) -> Result<()> {
+        let session = Session::find(db, &self.token_hash, self.now)?
+            .ok_or(Error::BotRefused(SentInstead::Nothing))?;
+        streams::find_or_begin(db, &session, &self.uid, self.started_at)?;
+        Ok(())
     }
 }
 

@@ -1,4 +1,5 @@
 //! Sessions of bots.
 
+pub(crate) mod bridge;
 pub(crate) mod read;
 pub(crate) mod verbs;

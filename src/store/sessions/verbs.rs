@@ -1,5 +1,6 @@
 //! Bots: sent under the user's limit, told what to do.
 
+use crate::domain::vocabulary::with_vocabulary;
 use crate::domain::{
     Data, Language, Meeting, MeetingId, MeetingStatus, Platform, Task, Time, TokenHash, TokenId,
     UserId,
@@ -9,9 +10,10 @@ use crate::store::meetings::read::{MeetingName, by_id};
 use crate::store::meetings::states::SEATED;
 use crate::store::sessions::read::seats_taken;
 use crate::store::usage;
-use crate::store::writer::verb::{Change, Verb};
+use crate::store::writer::verb::{Change, Reconfigured, Verb};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Sends a bot into a meeting, if the user's limit allows and none of theirs is there.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,6 +38,12 @@ pub struct SendBot {
     pub language: Option<Language>,
     /// What to make of it.
     pub task: Option<Task>,
+    /// Whether it is to be able to speak.
+    #[serde(default)]
+    pub has_voice: bool,
+    /// Names and terms that may occur in it.
+    #[serde(default)]
+    pub vocabulary: Vec<String>,
     /// The time of the change.
     pub now: Time,
 }
@@ -79,20 +87,23 @@ impl SendBot {
         let mut meeting = db.prepare_cached(
             "INSERT INTO meetings (user_id, platform, native_meeting_id, constructed_meeting_url, status, data,
                created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, '{}', ?6, ?6)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
         )?;
+        let data = with_vocabulary(Data::default(), &self.vocabulary);
         meeting.execute(params![
             self.user_id,
             self.platform,
             self.native_meeting_id,
             self.url,
             status,
+            data,
             now
         ])?;
         let id = MeetingId(db.last_insert_rowid());
         let mut session = db.prepare_cached(
-            "INSERT INTO sessions (meeting_id, uid, token_hash, bot_name, language, task, started_at, token_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO sessions (meeting_id, uid, token_hash, bot_name, language, task, started_at, token_id,
+               has_voice)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?;
         session.execute(params![
             id,
@@ -102,7 +113,8 @@ impl SendBot {
             self.language,
             self.task,
             now,
-            self.token_id
+            self.token_id,
+            self.has_voice
         ])?;
         Ok(Meeting {
             id,
@@ -114,7 +126,7 @@ impl SendBot {
             bot_container_id: None,
             start_time: None,
             end_time: None,
-            data: Data::default(),
+            data,
             created_at: self.now,
             updated_at: self.now,
         })
@@ -160,18 +172,32 @@ pub struct Reconfigure {
 }
 
 impl Verb for Reconfigure {
-    type Answer = ();
+    /// What the bot is told now; `None` where the meeting has no session.
+    type Answer = Option<Arc<Reconfigured>>;
 
-    fn apply(&self, db: &Connection) -> Result<()> {
+    fn apply(&self, db: &Connection) -> Result<Self::Answer> {
         let meeting = self.name.find(db)?;
         if meeting.status != MeetingStatus::Active {
             return Err(Error::NotActive(meeting.status));
         }
         let mut update = db.prepare_cached(
-            "UPDATE sessions SET language = coalesce(?2, language), task = coalesce(?3, task) WHERE meeting_id = ?1",
+            "UPDATE sessions SET language = coalesce(?2, language), task = coalesce(?3, task) WHERE meeting_id = ?1
+             RETURNING uid, language, task",
         )?;
-        update.execute(params![meeting.id, self.language, self.task])?;
-        Ok(())
+        let values = params![meeting.id, self.language, self.task];
+        let reconfigured = update.query_row(values, |row| {
+            Ok(Reconfigured {
+                meeting_id: meeting.id,
+                uid: row.get(0)?,
+                language: row.get(1)?,
+                task: row.get(2)?,
+            })
+        });
+        Ok(reconfigured.optional()?.map(Arc::new))
+    }
+
+    fn change(&self, answer: &Self::Answer) -> Option<Change> {
+        answer.clone().map(Change::BotReconfigured)
     }
 }
 

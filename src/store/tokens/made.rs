@@ -51,7 +51,14 @@ impl MakeToken {
     /// everything; its time is no longer either.
     fn terms(&self, chain: &Chain) -> Result<TokenTerms> {
         let maker = &chain.meant.token.terms;
-        let scope = Scope { made_by: Some(chain.first), ..self.scope.clone() };
+        let mut scope = Scope { made_by: Some(chain.first), ..self.scope.clone() };
+        if scope.may_transcribe() && !maker.scope.may_transcribe() {
+            if scope.transcribe == Some(true) || scope.transcribe_only {
+                let why = "This token may not have sound transcribed, nor one that it makes.";
+                return Err(Error::NotAllowed(why.to_owned()));
+            }
+            scope.transcribe = Some(false);
+        }
         let mut terms = TokenTerms {
             name: None,
             expires_at: maker.expires_at,

@@ -2,8 +2,10 @@
 
 use crate::domain::{Time, Token, TokenHash, TokenId, TokenTerms, User, UserId};
 use crate::error::{Error, Result};
+use crate::exit::{Code, StartupError};
 use crate::store::columns::columns;
 use crate::store::doors::Store;
+use crate::store::failure::unusable;
 use crate::store::sessions::read::seats_within;
 use crate::store::users::read::{USER_COLUMNS, data_columns, user_at, user_columns};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
@@ -137,15 +139,17 @@ impl Store {
         })
     }
 
-    /// Whether there is, or was, a token that another installation issued; a small read.
-    pub fn has_foreign_keys(&self) -> Result<bool> {
-        self.read(|db| {
-            let mut find = db.prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM tokens WHERE is_foreign = 1)
-                     OR EXISTS (SELECT 1 FROM ended_keys WHERE is_foreign = 1)",
-            )?;
-            find.query_row([], |row| row.get(0))
-        })
+    /// Whether there is, or was, a token that another installation issued; for a start, which says
+    /// what is wrong with the file.
+    pub(crate) fn has_foreign_keys(&self) -> std::result::Result<bool, StartupError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM tokens WHERE is_foreign = 1)
+                     OR EXISTS (SELECT 1 FROM ended_keys WHERE is_foreign = 1)";
+        let found = self.read(|db| Ok(db.query_row(sql, [], |row| row.get(0))));
+        let found = found.map_err(|error| {
+            let message = format!("Cannot read the tokens ({}).", error.store_cause());
+            StartupError::new(Code::DatabaseUnusable, message)
+        })?;
+        found.map_err(|error| unusable(self.path(), &error))
     }
 
     /// The token with this id.

@@ -22,9 +22,16 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 /// What must stay free on the disk, in bytes.
 const LEFT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How often a file is read that another program has open, and fails to be read.
+const READS_MAX: u32 = 10;
+/// The pause between two such reads.
+const READ_PAUSE: Duration = Duration::from_millis(100);
 
 /// One step of an upgrade.
 #[derive(Debug, Clone, Serialize)]
@@ -142,9 +149,11 @@ pub(crate) fn plan(database: &Path) -> Result<Option<Plan>, StartupError> {
         return Err(StartupError::new(Code::NotRunning, message));
     }
     let Ok(still) = hold_still(database) else {
-        let connection = connection::open_still(database);
-        let connection = connection.map_err(|error| unusable(database, &error))?;
-        return Plan::of(&connection, database);
+        return read_again(|| {
+            let connection = connection::open_still(database);
+            let connection = connection.map_err(|error| unusable(database, &error))?;
+            Plan::of(&connection, database)
+        });
     };
     // What was written last is in its log, if there is one.
     let has_log = find_log(database).is_some();
@@ -160,6 +169,19 @@ pub(crate) fn plan(database: &Path) -> Result<Option<Plan>, StartupError> {
     }
     drop((connection, still));
     Ok(plan)
+}
+
+/// Reads a file that another program may write to, again where that fails: what is read while a
+/// checkpoint writes can look damaged.
+fn read_again<T>(mut read: impl FnMut() -> Result<T, StartupError>) -> Result<T, StartupError> {
+    for _ in 1..READS_MAX {
+        let found = read();
+        if found.is_ok() {
+            return found;
+        }
+        thread::sleep(READ_PAUSE);
+    }
+    read()
 }
 
 /// Counts the rows that the steps rewrite.
@@ -193,4 +215,24 @@ fn free(file: &Path) -> Result<u64, StartupError> {
         StartupError::new(Code::DatabaseUnusable, message)
     })?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_checkpoint_makes_unreadable_is_read_again_and_damage_is_told() {
+        for (failures, expected) in [(0, 1), (2, 3), (READS_MAX, READS_MAX)] {
+            let mut reads = 0;
+            let found = read_again(|| {
+                reads += 1;
+                if reads > failures {
+                    return Ok(());
+                }
+                Err(StartupError::new(Code::DatabaseUnusable, "torn".to_owned()))
+            });
+            assert_eq!((reads, found.is_ok()), (expected, failures < READS_MAX), "{failures}");
+        }
+    }
 }

@@ -57,6 +57,18 @@ pub(super) const STEPS: &[Step] = &[
         operations: &[],
         growth_percent: 0,
     },
+    Step {
+        sql: include_str!("to_7.sql"),
+        about: "several webhooks, share links, planned bots",
+        operations: &[("meetings", 29), ("sessions", 20), ("segments", 29), ("deliveries", 53)],
+        growth_percent: 5,
+    },
+    Step {
+        sql: include_str!("to_8.sql"),
+        about: "sounds and their windows, withheld words, corrections",
+        operations: &[("sessions", 49)],
+        growth_percent: 0,
+    },
 ];
 
 /// The version of the tables that this program knows.

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 use super::*;
+use crate::store::upgrade::older_files::{older, older_than_5};
 
 /// The tables, indexes and triggers of a file.
 fn shape(connection: &Connection) -> std::collections::BTreeMap<String, String> {
@@ -26,53 +27,6 @@ fn a_second_start_changes_nothing() {
     let before = shape(&connection);
     assert!(bring_up(&mut connection, STEPS).is_ok());
     assert_eq!(before, shape(&connection));
-}
-
-/// Files as each older version left them, with rows in their tables.
-fn older() -> [Connection; 5] {
-    let rows = "INSERT INTO users (email, email_key, max_concurrent_bots, data, created_at) VALUES ('a@b.c', 'a@b.c', 1, '{}', 0);
-        INSERT INTO tokens (user_id, hash, hint, created_at) VALUES (1, zeroblob(32), 'AbCd', 0);
-        INSERT INTO meetings (user_id, platform, status, data, created_at, updated_at) VALUES (1, 'teams', 'failed', '{}', 0, 7);
-        UPDATE users SET data = '{\"n\":1.50,\"webhook_url\":\"https://example.com/hook\"}';";
-    let said = "INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (1, 'u', 'Vomeet', 0);
-        INSERT INTO segments (meeting_id, session_id, start_ms, end_ms, absolute_start, absolute_end, text, created_at, updated_at)
-          VALUES (1, 1, 0, 1, 0, 1, 'good morning', 0, 0);
-        INSERT INTO words (rowid, owner, speaker, text) VALUES (1, 'u1', '', 'good morning');";
-    let recorded = "INSERT INTO audit (at, actor, action, subject, user_id, details_hash, hash)
-          VALUES (0, 'file', 'user.create', 'user', 1, zeroblob(32), zeroblob(32));
-        INSERT INTO audit_details (audit_id, user_id, salt, after) VALUES (1, 1, zeroblob(8), '{\"id\":1}');";
-    let recorded_of_4 = recorded
-        .replace("audit_id, user_id, salt", "audit_id, salt")
-        .replace("(1, 1, zeroblob(8)", "(1, zeroblob(8)");
-    let said_in_5 = "INSERT INTO sessions (meeting_id, uid, bot_name, started_at) VALUES (1, 'u', 'Vomeet', 0);
-        INSERT INTO streams (meeting_id, uid, started_at) VALUES (1, 'u', 0);
-        INSERT INTO segments (meeting_id, stream_id, identity, absolute_start, absolute_end, text, speaker_source, completed,
-            created_at, updated_at)
-          VALUES (1, 1, '1:0:', 0, 1, 'good morning', 'unknown', 1, 0, 0);
-        INSERT INTO words (rowid, owner, speaker, text) VALUES (1, 'u1', '', 'good morning');
-        INSERT INTO clock (id, latest) VALUES (1, 7);";
-    let older = [
-        format!("{}{rows} PRAGMA user_version = 1;", include_str!("at_1.sql")),
-        format!("{}{rows}{said} PRAGMA user_version = 2;", include_str!("at_2.sql")),
-        format!("{}{rows}{said}{recorded} PRAGMA user_version = 3;", include_str!("at_3.sql")),
-        format!("{}{rows}{said}{recorded_of_4} PRAGMA user_version = 4;", include_str!("at_4.sql")),
-        format!(
-            "{}{rows}{said_in_5}{recorded_of_4} PRAGMA user_version = 5;",
-            include_str!("at_5.sql")
-        ),
-    ];
-    older.map(|sql| {
-        let connection = Connection::open_in_memory().expect("memory");
-        connection.execute_batch(&sql).expect("an older file");
-        connection.pragma_update(None, "application_id", APPLICATION_ID).expect("application id");
-        connection
-    })
-}
-
-/// Those to which the step to version 5 still happens.
-fn older_than_5() -> [Connection; 4] {
-    let [one, two, three, four, _] = older();
-    [one, two, three, four]
 }
 
 #[test]
@@ -155,6 +109,25 @@ fn webhooks_move_into_their_column_and_the_latest_time_is_noted() {
         let latest = connection.query_row("SELECT latest FROM clock", [], |row| row.get(0));
         assert_eq!(latest, Ok(7));
     }
+}
+
+/// The events and the secret of the one webhook that users had are those of the first one now.
+#[test]
+fn what_was_told_before_there_were_several_webhooks_went_to_the_first() {
+    let [.., mut connection] = older();
+    assert!(bring_up(&mut connection, STEPS).is_ok());
+    let read =
+        |sql: &str| -> String { connection.query_row(sql, [], |row| row.get(0)).expect(sql) };
+    let events = "SELECT json_group_array(json_array(id, uid, webhook_id, attempts, next_at, delivered_at)) FROM deliveries";
+    assert_eq!(read(events), r#"[[1,"a",0,2,3,null],[2,"b",0,5,null,6]]"#);
+    let secrets = "SELECT json_array(secret, old_secret, old_until, webhook_url, webhook_events)
+                   FROM webhook_secrets JOIN users ON users.id = user_id";
+    assert_eq!(read(secrets), r#"["a secret",null,null,"https://example.com/hook",null]"#);
+    let plan = "EXPLAIN QUERY PLAN SELECT min(id) FROM deliveries WHERE next_at IS NOT NULL GROUP BY meeting_id, webhook_id";
+    let mut plan = connection.prepare(plan).expect("a plan");
+    let mut steps = plan.query_map([], |row| row.get::<_, String>(3)).expect("steps");
+    let wanted = "SCAN deliveries USING INDEX deliveries_waiting".to_owned();
+    assert_eq!((steps.next(), steps.next()), (Some(Ok(wanted)), None), "no list is sorted");
 }
 
 /// What is no address stays as it is, and an empty one is none.
@@ -325,12 +298,28 @@ fn fill(connection: &Connection, version: usize, count: i64) {
               FROM n, (SELECT 1000 AS at UNION ALL SELECT 2000 UNION ALL SELECT 3000 UNION ALL SELECT 4000) m",
         );
     }
+    if version >= 5 {
+        rows.push(
+            "INSERT INTO streams (id, meeting_id, uid, started_at) SELECT i, i, 'u', 0 FROM n",
+        );
+        rows.push(
+            "INSERT INTO segments (meeting_id, stream_id, identity, absolute_start, absolute_end, text, speaker_source,
+                completed, created_at, updated_at)
+              SELECT i, i, 'x', 0, 1, 'good morning to all of you', 'unknown', 1, 0, 0 FROM n",
+        );
+    }
     if version == 3 {
         rows.push(
             "INSERT INTO audit (id, at, actor, action, subject, user_id, details_hash, hash)
               SELECT i, 0, 'file', 'user.create', 'user', i, zeroblob(32), zeroblob(32) FROM n",
         );
         rows.push("INSERT INTO audit_details (audit_id, user_id, salt, after) SELECT i, i, zeroblob(8), '{\"id\":1}' FROM n");
+    }
+    if version == 6 {
+        rows.push(
+            "INSERT INTO deliveries (user_id, meeting_id, uid, body, created_at, attempts, next_at)
+              SELECT i, i, 'u', '{}', 0, 0, CASE WHEN i % 2 THEN 0 END FROM n",
+        );
     }
     for row in rows {
         connection.execute(&format!("{numbers} {row}"), [count + 9]).expect(row);

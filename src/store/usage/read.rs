@@ -61,7 +61,7 @@ impl UsageFilter {
         let user = if self.user_id.is_some() { "AND user_id = ?3" } else { "" };
         let token = if self.token_id.is_some() { "AND token_id = ?4" } else { "" };
         format!(
-            "SELECT {columns}, sum(requests), sum(bots), sum(bot_ms), sum(transcript_ms) FROM usage
+            "SELECT {columns}, sum(requests), sum(bots), sum(bot_ms), sum(transcript_ms), sum(sound_ms) FROM usage
              WHERE day BETWEEN ?1 AND ?2 {user} {token} AND {after} AND user_id NOT IN {BEING_ERASED} GROUP BY {group} ORDER BY {group} LIMIT ?8"
         )
     }
@@ -151,6 +151,7 @@ fn sum_at(row: &Row<'_>) -> rusqlite::Result<(Place, UsageCounts)> {
         bots: row.get(4)?,
         bot_ms: row.get(5)?,
         transcript_ms: row.get(6)?,
+        sound_ms: row.get(7)?,
     };
     Ok(((row.get(0)?, row.get(1)?, row.get(2)?), counts))
 }

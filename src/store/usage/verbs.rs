@@ -1,6 +1,6 @@
 //! Usage as it is counted, by user, token and day (UTC).
 
-use crate::domain::{Day, Meeting, Time, TokenId, UsageCounts, UsageKey, UserId};
+use crate::domain::{Day, Time, TokenId, UsageCounts, UsageKey, UserId};
 use crate::error::Result;
 use crate::store::writer::verb::Verb;
 use rusqlite::{Connection, params};
@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 const FORGOTTEN_MAX: i64 = 1000;
 
 /// Adds to what is counted; of a user that is gone nothing is.
-fn add(db: &Connection, key: &UsageKey, counts: &UsageCounts) -> rusqlite::Result<()> {
+pub(crate) fn add(db: &Connection, key: &UsageKey, counts: &UsageCounts) -> rusqlite::Result<()> {
     let mut upsert = db.prepare_cached(
-        "INSERT INTO usage (user_id, day, token_id, requests, bots, bot_ms, transcript_ms)
-         SELECT id, ?2, ?3, ?4, ?5, ?6, ?7 FROM users WHERE id = ?1
+        "INSERT INTO usage (user_id, day, token_id, requests, bots, bot_ms, transcript_ms, sound_ms)
+         SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM users WHERE id = ?1
          ON CONFLICT (user_id, day, token_id) DO UPDATE SET requests = requests + excluded.requests,
            bots = bots + excluded.bots, bot_ms = bot_ms + excluded.bot_ms,
-           transcript_ms = transcript_ms + excluded.transcript_ms",
+           transcript_ms = transcript_ms + excluded.transcript_ms,
+           sound_ms = sound_ms + excluded.sound_ms",
     )?;
     upsert.execute(params![
         key.user_id,
@@ -25,7 +26,8 @@ fn add(db: &Connection, key: &UsageKey, counts: &UsageCounts) -> rusqlite::Resul
         counts.requests,
         counts.bots,
         counts.bot_ms,
-        counts.transcript_ms
+        counts.transcript_ms,
+        counts.sound_ms
     ])?;
     Ok(())
 }
@@ -41,21 +43,27 @@ pub(crate) fn bot_sent(
     add(db, &key, &UsageCounts { bots: 1, ..UsageCounts::default() })
 }
 
+/// A bot at its end.
+pub(crate) struct EndedBot {
+    /// Whose it was.
+    pub user_id: UserId,
+    /// The API token by which it was sent.
+    pub token_id: TokenId,
+    /// When it was asked for.
+    pub requested_at: Time,
+    /// Whether it ever ran.
+    pub ran: bool,
+}
+
 /// Counts the time of a bot at its end; one that never ran is no bot, so the day that counted it
 /// takes it back.
-pub(crate) fn bot_ended(
-    db: &Connection,
-    meeting: &Meeting,
-    token_id: TokenId,
-    ran: bool,
-    now: Time,
-) -> rusqlite::Result<()> {
-    let key = |time| UsageKey { user_id: meeting.user_id, day: Day::of(time), token_id };
-    if ran {
-        let bot_ms = (now.as_millis() - meeting.created_at.as_millis()).max(0);
+pub(crate) fn bot_ended(db: &Connection, bot: &EndedBot, now: Time) -> rusqlite::Result<()> {
+    let key = |time| UsageKey { user_id: bot.user_id, day: Day::of(time), token_id: bot.token_id };
+    if bot.ran {
+        let bot_ms = (now.as_millis() - bot.requested_at.as_millis()).max(0);
         add(db, &key(now), &UsageCounts { bot_ms, ..UsageCounts::default() })
     } else {
-        add(db, &key(meeting.created_at), &UsageCounts { bots: -1, ..UsageCounts::default() })
+        add(db, &key(bot.requested_at), &UsageCounts { bots: -1, ..UsageCounts::default() })
     }
 }
 

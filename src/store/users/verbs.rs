@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
 use crate::store::meetings::states::OPEN;
+use crate::store::sounds::verbs::mark_sounds_of_user;
 use crate::store::users::read::{find, find_by_email};
 use crate::store::webhooks::settings::{URL, keep_url, split};
 use crate::store::writer::verb::{Change, Verb};
@@ -195,13 +196,16 @@ impl Verb for BeginErasure {
         find(db, self.id)?.ok_or(Error::UserNotFound)?;
         check_deletable(db, self.id)?;
         let mut mark = db.prepare_cached(
-            "UPDATE users SET erasing_at = ?2, email_key = 'erased:' || id, webhook_url = NULL WHERE id = ?1",
+            "UPDATE users SET erasing_at = ?2, email_key = 'erased:' || id, webhook_url = NULL,
+               webhook_events = NULL WHERE id = ?1",
         )?;
         mark.execute(params![self.id, self.now])?;
         for sql in [
             "DELETE FROM tokens WHERE user_id = ?1",
             "DELETE FROM deliveries WHERE user_id = ?1",
             "DELETE FROM webhook_secrets WHERE user_id = ?1",
+            "DELETE FROM shares WHERE user_id = ?1",
+            "DELETE FROM webhooks WHERE user_id = ?1",
         ] {
             db.prepare_cached(sql)?.execute([self.id])?;
         }
@@ -236,6 +240,7 @@ impl Verb for DeleteUser {
 
     fn apply(&self, db: &Connection) -> Result<()> {
         check_deletable(db, self.id)?;
+        mark_sounds_of_user(db, self.id)?;
         match db.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([self.id])? {
             0 => Err(Error::UserNotFound),
             _ => Ok(crate::store::scrub::mark_for_scrub(db)?),

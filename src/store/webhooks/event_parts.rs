@@ -14,8 +14,8 @@ use std::io::{Read, Write};
 const LARGE_BYTES: usize = 512;
 /// What stands in the body in place of a member that is kept apart.
 const HOLE: &str = "null";
-/// Where the members of a meeting's data begin; no text of a meeting can hold its quotes.
-const DATA: &str = "\"data\":{";
+/// Where a meeting's data begins; no text of a meeting can hold its quotes.
+const DATA: &str = "\"data\":";
 
 /// Where in a body a member was, and the row that has it.
 type Place = (usize, i64);
@@ -38,28 +38,34 @@ pub(crate) fn keep(
     let members = data.members();
     let whole = StoredBody { body: body.to_owned(), parts: None };
     let is_large = |value: &RawValue| value.get().len() > LARGE_BYTES;
-    let Some(begin) = body.find(DATA) else { return Ok(whole) };
-    if !members.values().any(|value| is_large(value)) || !body[begin..].contains(data.as_json()) {
+    let whole_data = format!("{DATA}{}", data.as_json());
+    if !members.values().any(|value| is_large(value)) || !body.contains(&whole_data) {
         return Ok(whole);
     }
-    let mut holed = body[..begin + DATA.len()].to_owned();
+    let mut holed = String::new();
     let mut places: Vec<Place> = Vec::new();
-    for (name, value) in &members {
-        if !holed.ends_with('{') {
-            holed.push(',');
+    let mut rest = body;
+    // The last event of a meeting has its data twice.
+    while let Some(at) = rest.find(&whole_data) {
+        holed.push_str(&rest[..at + DATA.len()]);
+        holed.push('{');
+        for (name, value) in &members {
+            if !holed.ends_with('{') {
+                holed.push(',');
+            }
+            holed.push_str(&json(name)?);
+            holed.push(':');
+            if is_large(value) {
+                places.push((holed.len(), part(db, meeting_id, value.get())?));
+                holed.push_str(HOLE);
+            } else {
+                holed.push_str(value.get());
+            }
         }
-        holed.push_str(&json(name)?);
-        holed.push(':');
-        if is_large(value) {
-            places.push((holed.len(), part(db, meeting_id, value.get())?));
-            holed.push_str(HOLE);
-        } else {
-            holed.push_str(value.get());
-        }
+        holed.push('}');
+        rest = &rest[at + whole_data.len()..];
     }
-    // Behind the members, the rest begins with the bracket that ends them.
-    let rest = begin + DATA.len() - 1 + data.as_json().len() - 1;
-    holed.push_str(&body[rest..]);
+    holed.push_str(rest);
     let parts = json(&places)?;
     if whole_body(db, &holed, &parts)? != body {
         return Ok(whole);

@@ -1,10 +1,10 @@
 //! Events on their way to webhooks: which are due, how each attempt ended, what became of them.
 
-use crate::domain::{Delivery, DeliveryId, DeliveryState, MeetingId, Time, UserId};
+use crate::domain::{Delivery, DeliveryId, DeliveryState, MeetingId, Time, UserId, WebhookId};
 use crate::error::Result;
 use crate::store::doors::Store;
 use crate::store::webhooks::event_parts::whole_body;
-use crate::store::webhooks::settings::Webhook;
+use crate::store::webhooks::settings::{Webhook, find_webhook};
 use crate::store::webhooks::verbs::{FORGET_MAX, HELD_EVENTS};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
@@ -14,8 +14,17 @@ use std::collections::HashMap;
 pub struct InFlight {
     /// The user.
     pub user_id: UserId,
+    /// To which of the user's webhooks.
+    pub webhook_id: WebhookId,
     /// The meeting.
     pub meeting_id: MeetingId,
+}
+
+impl InFlight {
+    /// Whether both are of one meeting and go to one webhook: such follow each other.
+    fn follows(self, other: Self) -> bool {
+        self.meeting_id == other.meeting_id && self.webhook_id == other.webhook_id
+    }
 }
 
 /// The attempts under way, and how many there may be.
@@ -35,7 +44,7 @@ impl Capacity {
     }
 
     fn admits(&self, wanted: InFlight) -> bool {
-        let is_tried = self.in_flight.iter().any(|other| other.meeting_id == wanted.meeting_id);
+        let is_tried = self.in_flight.iter().any(|other| wanted.follows(*other));
         !is_tried && self.of_user(wanted.user_id) < self.user_max
     }
 
@@ -43,12 +52,19 @@ impl Capacity {
     fn of_user(&self, user_id: UserId) -> usize {
         self.in_flight.iter().filter(|other| other.user_id == user_id).count()
     }
+
+    /// How many of them are for this webhook of this user.
+    fn of_webhook(&self, user_id: UserId, id: WebhookId) -> usize {
+        let is_of = |other: &&InFlight| other.user_id == user_id && other.webhook_id == id;
+        self.in_flight.iter().filter(is_of).count()
+    }
 }
 
 /// What is due.
 #[derive(Debug, Default)]
 pub struct Due {
-    /// The oldest waiting events of their meetings, those first that are due the longest.
+    /// The oldest waiting events of their meetings, for each webhook, those first that are due the
+    /// longest.
     pub heads: Vec<(DeliveryId, InFlight)>,
     /// When the next one is due.
     pub next_at: Option<Time>,
@@ -62,24 +78,26 @@ impl Due {
         busy: Capacity,
     ) -> rusqlite::Result<Self> {
         let mut heads = db.prepare_cached(
-            "SELECT d.id, d.user_id, d.meeting_id, d.next_at
-             FROM (SELECT min(id) AS id FROM deliveries WHERE next_at IS NOT NULL GROUP BY meeting_id) AS head
+            "SELECT d.id, d.user_id, d.webhook_id, d.meeting_id, d.next_at
+             FROM (SELECT min(id) AS id FROM deliveries WHERE next_at IS NOT NULL
+                   GROUP BY meeting_id, webhook_id) AS head
              JOIN deliveries d ON d.id = head.id JOIN users u ON u.id = d.user_id
              WHERE u.disabled_at IS NULL ORDER BY d.next_at, d.id",
         )?;
         let (mut rows, mut due, mut found) = (heads.query([])?, Vec::new(), HashMap::new());
         let mut next_at = None;
         while let Some(row) = rows.next()? {
-            let at = row.get(3)?;
+            let at = row.get(4)?;
             // Later than any attempt can be due: a clock that was ahead has put it off.
             if at > now && at <= put_off_max {
                 next_at = next_at.or(Some(at));
                 continue;
             }
-            let head = InFlight { user_id: row.get(1)?, meeting_id: row.get(2)? };
-            let of_user: &mut usize = found.entry(head.user_id).or_default();
-            if *of_user < busy.user_max && busy.admits(head) {
-                *of_user += 1;
+            let (user_id, webhook_id) = (row.get(1)?, row.get(2)?);
+            let head = InFlight { user_id, webhook_id, meeting_id: row.get(3)? };
+            let of_webhook: &mut usize = found.entry((user_id, webhook_id)).or_default();
+            if *of_webhook < busy.user_max && busy.admits(head) {
+                *of_webhook += 1;
                 due.push((row.get(0)?, head));
             }
         }
@@ -87,14 +105,15 @@ impl Due {
     }
 }
 
-/// As many as there is room for; the next place is always for the user who has the fewest, so that
-/// nobody's dead receivers take them all.
+/// As many as there is room for; the next place is always for the user who has the fewest, and there
+/// for the webhook that has the fewest, so that no dead receivers take them all.
 fn fairly(mut due: Vec<(DeliveryId, InFlight)>, mut busy: Capacity) -> Vec<(DeliveryId, InFlight)> {
     let mut heads = Vec::new();
     while !busy.is_full() {
-        let mut next: Option<(usize, usize)> = None;
+        let mut next: Option<((usize, usize), usize)> = None;
         for (at, (_, head)) in due.iter().enumerate() {
-            let in_flight = busy.of_user(head.user_id);
+            let of_webhook = busy.of_webhook(head.user_id, head.webhook_id);
+            let in_flight = (busy.of_user(head.user_id), of_webhook);
             if next.is_none_or(|(fewest, _)| in_flight < fewest) {
                 next = Some((in_flight, at));
             }
@@ -124,8 +143,10 @@ pub struct WaitingEvent {
     pub attempts: u32,
     /// When it was delivered, if it is only sent once more.
     pub delivered_at: Option<Time>,
-    /// Where it goes.
-    pub webhook: Webhook,
+    /// To which of the user's webhooks.
+    pub webhook_id: WebhookId,
+    /// Where it goes; `None` where that webhook was deleted.
+    pub webhook: Option<Webhook>,
 }
 
 /// Which of a user's events are asked for; always the newest first.
@@ -133,6 +154,8 @@ pub struct WaitingEvent {
 pub struct DeliveryPage {
     /// The user.
     pub user_id: UserId,
+    /// Only those that go to this webhook.
+    pub webhook_id: Option<WebhookId>,
     /// Only ids below this one.
     pub before: Option<DeliveryId>,
     /// How many at most.
@@ -152,7 +175,7 @@ macro_rules! delivery_columns {
         concat!(
             "d.id, d.uid, ",
             event_type!(),
-            ", d.meeting_id, d.created_at, d.attempts, d.next_at, d.delivered_at, d.last_status, d.last_error"
+            ", d.meeting_id, d.created_at, d.attempts, d.next_at, d.delivered_at, d.last_status, d.last_error, d.webhook_id"
         )
     };
 }
@@ -177,12 +200,15 @@ impl Store {
             let mut find = db.prepare_cached(concat!(
                 "SELECT d.uid, ",
                 event_type!(),
-                ", d.body, d.created_at, d.attempts, u.webhook_url, s.secret, d.delivered_at, d.parts
+                ", d.body, d.created_at, d.attempts, d.delivered_at, d.webhook_id, d.parts, d.user_id
                  FROM deliveries d JOIN users u ON u.id = d.user_id
-                 LEFT JOIN webhook_secrets s ON s.user_id = u.id WHERE d.id = ?1 AND d.next_at IS NOT NULL AND u.disabled_at IS NULL"
+                 WHERE d.id = ?1 AND d.next_at IS NOT NULL AND u.disabled_at IS NULL"
             ))?;
-            let found = find.query_row([id], |row| Ok((waiting_at(row)?, row.get(8)?))).optional()?;
-            let Some((mut event, parts)) = found else { return Ok(Ok(None)) };
+            let found = find
+                .query_row([id], |row| Ok((waiting_at(row)?, row.get(7)?, row.get(8)?)))
+                .optional()?;
+            let Some((mut event, parts, user_id)) = found else { return Ok(Ok(None)) };
+            event.webhook = find_webhook(db, user_id, event.webhook_id)?;
             Ok(with_parts(db, &mut event.body, parts).map(|()| Some(event)))
         })?
     }
@@ -193,10 +219,12 @@ impl Store {
             let mut list = db.prepare_cached(concat!(
                 "SELECT ",
                 delivery_columns!(),
-                " FROM deliveries d WHERE d.user_id = ?1 AND d.id < ?2 ORDER BY d.id DESC LIMIT ?3"
+                " FROM deliveries d WHERE d.user_id = ?1 AND d.id < ?2
+                  AND (?4 IS NULL OR d.webhook_id = ?4) ORDER BY d.id DESC LIMIT ?3"
             ))?;
             let before = page.before.map_or(i64::MAX, |id| id.0);
-            list.query_map(params![page.user_id, before, page.limit], delivery_at)?.collect()
+            let values = params![page.user_id, before, page.limit, page.webhook_id];
+            list.query_map(values, delivery_at)?.collect()
         })
         .await
     }
@@ -245,8 +273,9 @@ fn waiting_at(row: &Row<'_>) -> rusqlite::Result<WaitingEvent> {
         body: row.get(2)?,
         created_at: row.get(3)?,
         attempts: row.get(4)?,
-        webhook: Webhook::at(row, 5)?,
-        delivered_at: row.get(7)?,
+        delivered_at: row.get(5)?,
+        webhook_id: row.get(6)?,
+        webhook: None,
     })
 }
 
@@ -270,6 +299,7 @@ pub(crate) fn delivery_at(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         delivered_at,
         last_status: row.get(8)?,
         last_error: row.get(9)?,
+        webhook_id: row.get(10)?,
     })
 }
 
@@ -278,7 +308,23 @@ mod tests {
     use super::*;
 
     fn head(user: i64, meeting: i64) -> InFlight {
-        InFlight { user_id: UserId(user), meeting_id: MeetingId(meeting) }
+        to(user, 0, meeting)
+    }
+
+    fn to(user: i64, webhook: i64, meeting: i64) -> InFlight {
+        let (user_id, webhook_id) = (UserId(user), WebhookId(webhook));
+        InFlight { user_id, webhook_id, meeting_id: MeetingId(meeting) }
+    }
+
+    /// A dead webhook of a user takes one place less when another of theirs has something due.
+    #[test]
+    fn the_next_place_of_a_user_is_for_the_webhook_that_has_the_fewest() {
+        let due = (0..4).map(|n| (DeliveryId(n), to(1, 0, n)));
+        let due = due.chain([(DeliveryId(9), to(1, 7, 3))]).collect();
+        let in_flight = vec![to(1, 0, 98), to(1, 0, 99)];
+        let busy = Capacity { in_flight, all_max: 8, user_max: 4 };
+        let ids: Vec<_> = fairly(due, busy).into_iter().map(|(id, _)| id).collect();
+        assert_eq!(ids, [DeliveryId(9), DeliveryId(0)]);
     }
 
     #[test]

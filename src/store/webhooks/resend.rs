@@ -1,10 +1,11 @@
 //! Sends an event once more, whatever became of it.
 
-use crate::domain::{Action, Delivery, DeliveryId, Subject, Time, UserId};
+use crate::domain::{Action, Delivery, DeliveryId, Subject, Time, UserId, WebhookId};
 use crate::error::{Error, Result};
 use crate::store::audit::audited::Audited;
 use crate::store::audit::log::Snapshot;
 use crate::store::webhooks::read::{delivery_at, delivery_columns, event_type};
+use crate::store::webhooks::settings::find_webhook;
 use crate::store::writer::verb::{Change, Verb};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -46,7 +47,7 @@ fn find(db: &Connection, id: DeliveryId) -> Result<Option<Resent>> {
          WHERE d.id = ?1"
     ))?;
     let resent = find
-        .query_row([id], |row| Ok(Resent { delivery: delivery_at(row)?, user_id: row.get(10)? }));
+        .query_row([id], |row| Ok(Resent { delivery: delivery_at(row)?, user_id: row.get(11)? }));
     Ok(resent.optional()?)
 }
 
@@ -58,10 +59,11 @@ impl Verb for ResendDelivery {
         if self.of_user.is_some_and(|user_id| user_id != found.user_id) {
             return Err(Error::DeliveryNotFound);
         }
-        let mut webhook =
-            db.prepare_cached("SELECT 1 FROM users WHERE id = ?1 AND webhook_url IS NOT NULL")?;
-        if !webhook.exists([found.user_id])? {
-            return Err(Error::NoWebhook);
+        let webhook_id = found.delivery.webhook_id;
+        let webhook = find_webhook(db, found.user_id, webhook_id)?;
+        if webhook.and_then(|webhook| webhook.url).is_none() {
+            let is_first = webhook_id == WebhookId::FIRST;
+            return Err(if is_first { Error::NoWebhook } else { Error::WebhookNotFound });
         }
         let mut update = db.prepare_cached("UPDATE deliveries SET next_at = ?2 WHERE id = ?1")?;
         update.execute(params![self.id, self.now])?;

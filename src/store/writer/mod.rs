@@ -7,7 +7,8 @@ pub(crate) mod queue;
 pub(crate) mod record;
 pub(crate) mod thread;
 pub(crate) mod verb;
+pub(crate) mod waiting;
 
 pub use record::{Recorded, RecordedVerb, Recorder};
 pub(crate) use verb::Moved;
-pub use verb::{Change, Numbered, Stored, Verb};
+pub use verb::{Change, Numbered, Reconfigured, Stored, Verb, WordsLate};

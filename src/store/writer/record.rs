@@ -21,6 +21,12 @@ impl Recorder {
         std::mem::take(&mut *self.lock())
     }
 
+    /// Holds the writer behind its next commit, before anybody is answered, for as long as this is
+    /// kept; for tests.
+    pub fn hold(&self) -> MutexGuard<'_, Vec<Recorded>> {
+        self.lock()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Recorded>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,11 +13,12 @@ use crate::store::writer::counters::{Checkpointed, Counters};
 use crate::store::writer::job::{Job, Message, commit_batch};
 use crate::store::writer::record::Recorder;
 use crate::store::writer::verb::Change;
+use crate::store::writer::waiting::Waiting;
 use rusqlite::{Connection, Row};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -59,7 +60,7 @@ impl Drop for WriterThread {
 }
 
 impl WriterThread {
-    pub(crate) fn work(mut self, waiting: &Receiver<Message>) {
+    pub(crate) fn work(mut self, waiting: &Waiting) {
         let mut pending_message = None;
         while let Some(message) = pending_message.take().or_else(|| self.next(waiting)) {
             match message {
@@ -93,7 +94,7 @@ impl WriterThread {
 
     /// The next message; `None` when there will be none. A WAL that nobody adds to is checkpointed
     /// meanwhile.
-    fn next(&mut self, waiting: &Receiver<Message>) -> Option<Message> {
+    fn next(&mut self, waiting: &Waiting) -> Option<Message> {
         while self.wal_pending && self.failed.borrow().is_none() {
             match waiting.recv_timeout(IDLE_TIME) {
                 Ok(message) => return Some(message),
@@ -259,10 +260,7 @@ impl WriterThread {
 }
 
 /// A batch that begins with this verb, of those that wait, and the message that ended it.
-fn gather(
-    first: Box<dyn Job>,
-    waiting: &Receiver<Message>,
-) -> (Vec<Box<dyn Job>>, Option<Message>) {
+fn gather(first: Box<dyn Job>, waiting: &Waiting) -> (Vec<Box<dyn Job>>, Option<Message>) {
     let mut batch = vec![first];
     while batch.len() < BATCH_MAX {
         match waiting.try_recv() {

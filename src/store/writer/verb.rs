@@ -67,8 +67,42 @@ pub enum Change {
     SegmentsStored(Arc<Stored>),
     /// An event is due at once.
     DeliveryDue,
+    /// A bot is told another language or task.
+    BotReconfigured(Arc<Reconfigured>),
     /// A meeting's words and personal data are gone.
     MeetingRedacted(MeetingId),
+    /// Words of a meeting come long after its sound: no commit, but its watchers are told in order.
+    WordsLate(Arc<WordsLate>),
+}
+
+/// How late the words of a meeting are.
+#[derive(Debug)]
+pub struct WordsLate {
+    /// Which meeting.
+    pub meeting_id: MeetingId,
+    /// Where it is held.
+    pub platform: Word<Platform>,
+    /// The platform's id of it.
+    pub native_meeting_id: Option<String>,
+    /// How long the oldest of its sound waits for words, in milliseconds; 0 where none is late.
+    pub late_ms: i64,
+    /// How many windows of its sound wait.
+    pub windows: u64,
+    /// When it was looked at.
+    pub at: Time,
+}
+
+/// What a bot is told from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reconfigured {
+    /// Its meeting.
+    pub meeting_id: MeetingId,
+    /// The name of its session.
+    pub uid: String,
+    /// What is spoken; `None` where nobody has said it.
+    pub language: Option<String>,
+    /// What to make of it; `None` where nobody has said it.
+    pub task: Option<String>,
 }
 
 /// A meeting that moved on.

@@ -16,7 +16,10 @@ from .types import (
     Overview,
     Refusals,
     Settings,
+    Share,
+    TranscriptionOverview,
     Webhook,
+    WebhookEntry,
 )
 
 
@@ -26,6 +29,11 @@ class ConsoleCalls(Connection):
     def get_overview(self) -> Overview:
         """Tell of the server at one glance: bots, meetings, keys, webhooks, disk, usage, warnings."""
         return cast(Overview, self._as_admin("GET", path_of("admin", "overview")))
+
+    def get_transcription(self) -> TranscriptionOverview:
+        """Tell of the engines, how far words are behind their sound, and what is withheld."""
+        path = path_of("admin", "transcription")
+        return cast(TranscriptionOverview, self._as_admin("GET", path))
 
     def get_settings(self) -> Settings:
         """List the settings in force, each with its source; secrets are not shown."""
@@ -96,16 +104,40 @@ class ConsoleCalls(Connection):
         """Tell where changes of a user's meetings are posted. Status 404 if unknown."""
         return cast(Webhook, self._as_admin("GET", path_of("admin", "users", user_id, "webhook")))
 
+    def list_user_webhooks(self, user_id: int) -> list[WebhookEntry]:
+        """List a user's webhooks, without the secrets. Status 404 if unknown."""
+        answer = self._as_admin("GET", path_of("admin", "users", user_id, "webhooks"))
+        return cast("list[WebhookEntry]", answer["webhooks"])
+
+    def delete_user_webhook(self, user_id: int, webhook_id: int) -> None:
+        """Delete a user's webhook; what waits for it is given up. Status 404 if unknown."""
+        self._as_admin("DELETE", path_of("admin", "users", user_id, "webhooks", webhook_id))
+
     def list_user_deliveries(
-        self, user_id: int, limit: int | None = None, before: int | None = None
+        self,
+        user_id: int,
+        limit: int | None = None,
+        before: int | None = None,
+        webhook_id: int | None = None,
     ) -> list[Delivery]:
         """List a user's webhook deliveries, newest first, ``limit`` (1 to 1000) at a time.
 
-        ``before`` is the id of the last one that was seen. Status 404 if the user is unknown.
+        ``before`` is the id of the last one that was seen, ``webhook_id`` keeps those of one
+        webhook. Status 404 if the user is unknown.
         """
         path = path_of("admin", "users", user_id, "webhook", "deliveries")
-        answer = self._as_admin("GET", path, params=given(limit=limit, before=before))
+        params = given(limit=limit, before=before, webhook_id=webhook_id)
+        answer = self._as_admin("GET", path, params=params)
         return cast("list[Delivery]", answer["deliveries"])
+
+    def list_user_shares(self, user_id: int) -> list[Share]:
+        """List a user's share links that have not ended, newest first. Status 404 if unknown."""
+        answer = self._as_admin("GET", path_of("admin", "users", user_id, "shares"))
+        return cast("list[Share]", answer["shares"])
+
+    def revoke_share(self, share_id: int) -> None:
+        """Revoke a share link of any user. Status 404 if it has ended or is unknown."""
+        self._as_admin("DELETE", path_of("admin", "shares", share_id))
 
     def resend_delivery(self, delivery_id: int) -> Delivery:
         """Post a user's event once more, whatever became of it. Status 404 if unknown."""

@@ -83,15 +83,45 @@ def exchange_text(
     return response.content.decode("utf-8", "replace")
 
 
+def exchange_file(
+    session: requests.Session,
+    url: str,
+    headers: dict[str, str],
+    params: dict[str, Any],
+    data: Any,
+    files: Any,
+    timeout: float,
+) -> Any:
+    """Send a file, alone or in a form, and return the JSON of the response.
+
+    A file alone is read while it is sent. Raises VomeetClientError as ``exchange`` does.
+    """
+    try:
+        response = session.post(
+            url,
+            headers=headers,
+            params=params,
+            data=data,
+            files=files,
+            timeout=timeout,
+            allow_redirects=False,
+        )
+    except requests.RequestException as error:
+        raise VomeetClientError(_no_answer("POST", url, timeout, error)) from error
+    _refuse_failure("POST", url, response)
+    return response.json()
+
+
 def save(
     session: requests.Session,
     url: str,
     headers: dict[str, str],
     path: str | os.PathLike[str],
     timeout: float,
+    params: dict[str, Any] | None = None,
 ) -> None:
     """Write a response into a file, piece by piece. Raises VomeetClientError as ``exchange`` does."""
-    response = _send(session, "GET", url, headers, None, None, timeout, stream=True)
+    response = _send(session, "GET", url, headers, params, None, timeout, stream=True)
     try:
         with response, open(path, "wb") as file:
             file.writelines(response.iter_content(_PIECE_BYTES))

@@ -24,11 +24,15 @@ class TokenCalls(Connection):
         read_only: bool | None = None,
         platforms: list[str] | None = None,
         meeting: ScopedMeeting | None = None,
+        transcribe: bool | None = None,
+        transcribe_only: bool | None = None,
     ) -> NewToken:
         """Create a token for a user, by default the one in ``self.user_id``.
 
         ``expires_in`` is in seconds; without it the token does not expire. After ``disuse_seconds``
-        without use it expires too. ``read_only``, ``platforms`` and ``meeting`` limit what it may do.
+        without use it expires too. ``read_only``, ``platforms`` and ``meeting`` limit what it may do;
+        such a token has sound transcribed only with ``transcribe``, and one with
+        ``transcribe_only`` does nothing else.
         The secret is in ``token`` of this response and nowhere else. Status 404 if the user is
         unknown. Raises VomeetClientError if there is no user id.
         """
@@ -43,6 +47,8 @@ class TokenCalls(Connection):
             read_only=read_only,
             platforms=platforms,
             meeting=meeting,
+            transcribe=transcribe,
+            transcribe_only=transcribe_only,
         )
         return cast(NewToken, self._as_admin("POST", path, body=body or None))
 
@@ -65,11 +71,14 @@ class TokenCalls(Connection):
         read_only: bool | None = None,
         platforms: list[str] | None = None,
         meeting: ScopedMeeting | None = None,
+        transcribe: bool | None = None,
+        transcribe_only: bool | None = None,
     ) -> Token:
         """Change a token; what is left out stays. A disabled one is refused until it is enabled.
 
         ``expires_in`` and ``disuse_seconds`` are in seconds from now on; 0 means never.
-        ``read_only``, ``platforms`` and ``meeting`` narrow what it may do. Status 404 if unknown,
+        ``read_only``, ``platforms``, ``meeting``, ``transcribe=False`` and ``transcribe_only`` narrow
+        what it may do. Status 404 if unknown,
         409 if that would be wider. Raises VomeetClientError if nothing is given.
         """
         body: dict[str, Any] = given(
@@ -78,6 +87,8 @@ class TokenCalls(Connection):
             read_only=read_only,
             platforms=platforms,
             meeting=meeting,
+            transcribe=transcribe,
+            transcribe_only=transcribe_only,
         )
         ends = given(expires_in=expires_in, disuse_seconds=disuse_seconds)
         body.update({field: seconds or None for field, seconds in ends.items()})
@@ -161,6 +172,8 @@ class TokenCalls(Connection):
         read_only: bool | None = None,
         platforms: list[str] | None = None,
         meeting: ScopedMeeting | None = None,
+        transcribe: bool | None = None,
+        transcribe_only: bool | None = None,
     ) -> NewToken:
         """Create a token of the caller's own, never wider than the one in use, which ends it too.
 
@@ -175,6 +188,8 @@ class TokenCalls(Connection):
             read_only=read_only,
             platforms=platforms,
             meeting=meeting,
+            transcribe=transcribe,
+            transcribe_only=transcribe_only,
         )
         path = path_of("user", "tokens")
         return cast(NewToken, self._as_user("POST", path, body=body or None))
@@ -189,6 +204,7 @@ class TokenCalls(Connection):
     def create_ticket(self, path: str = "/ws") -> Ticket:
         """Create a ticket, which opens the live feed once within a minute, in place of the token.
 
-        It is for browsers, where the token would stand in the address: ``/ws?ticket=…``.
+        It is for browsers, where the token would stand in the address: ``/ws?ticket=…``. One for
+        ``/meetings/{id}/audio`` plays the sound of that meeting for ten minutes.
         """
         return cast(Ticket, self._as_user("POST", path_of("tickets"), body={"path": path}))

@@ -11,13 +11,24 @@ from ._audit_calls import AuditCalls
 from ._backup_calls import BackupCalls
 from ._connection import DEFAULT_BASE_URL
 from ._console_calls import ConsoleCalls
+from ._correction_calls import CorrectionCalls
+from ._sound_calls import SoundCalls
 from ._token_calls import TokenCalls
 from ._user_calls import UserCalls
 
 __all__ = ["DEFAULT_BASE_URL", "VomeetClient"]
 
 
-class VomeetClient(UserCalls, AdminCalls, TokenCalls, AuditCalls, BackupCalls, ConsoleCalls):
+class VomeetClient(
+    UserCalls,
+    CorrectionCalls,
+    SoundCalls,
+    AdminCalls,
+    TokenCalls,
+    AuditCalls,
+    BackupCalls,
+    ConsoleCalls,
+):
     """Speaks to one server, with a user's key, the admin key, or both.
 
     ``base_url`` may end in a slash and may have a path prefix. ``api_key`` is for the calls of a

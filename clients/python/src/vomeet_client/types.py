@@ -11,6 +11,13 @@ class Message(TypedDict):
     message: str
 
 
+class Sent(TypedDict):
+    """What a bot was told; whether it does it is not known."""
+
+    message: str
+    meeting_id: int
+
+
 class User(TypedDict):
     """A user account."""
 
@@ -40,10 +47,14 @@ class _Scope(TypedDict):
 class Scope(_Scope, total=False):
     """What a token may do; an empty list of platforms is all of them.
 
-    ``made_by`` is there where a holder made the token: the id of theirs.
+    ``made_by`` is there where a holder made the token: the id of theirs. ``transcribe`` says whether
+    it may have words made of sound; where it is absent, that is where it is limited to nothing.
+    ``transcribe_only`` is there where it may do that alone.
     """
 
     made_by: int
+    transcribe: bool
+    transcribe_only: bool
 
 
 class TokenTerms(TypedDict):
@@ -177,6 +188,8 @@ class Backup(TypedDict):
     tables: dict[str, int]
     audit_entries: int
     audit_head: str
+    encrypted: bool
+    sha256: str | None
 
 
 class ListedBackup(TypedDict):
@@ -186,6 +199,7 @@ class ListedBackup(TypedDict):
     at: str
     bytes: int
     verified: bool
+    encrypted: bool
 
 
 class BackupFailure(TypedDict):
@@ -195,13 +209,27 @@ class BackupFailure(TypedDict):
     why: str
 
 
+class BackupUpload(TypedDict):
+    """Where backups are uploaded to, and how that goes."""
+
+    to: str
+    last_good_at: str | None
+    last_failure: BackupFailure | None
+    failures: int
+
+
 class BackupList(TypedDict):
-    """The backups in the folder, newest first; ``next_at`` is None where there is no schedule."""
+    """The backups in the folder, newest first; ``next_at`` is None where there is no schedule.
+
+    ``encrypt_to`` is a public key, and None where backups are not encrypted.
+    """
 
     folder: str | None
     backups: list[ListedBackup]
     last_failure: BackupFailure | None
     next_at: str | None
+    encrypt_to: str | None
+    upload: BackupUpload | None
 
 
 class UserDetails(User):
@@ -230,8 +258,75 @@ class Caller(TypedDict):
     token: CallerToken
 
 
-class Meeting(TypedDict):
-    """A meeting; ``native_meeting_id`` is None once its personal data has been scrubbed."""
+class _Progress(TypedDict):
+    state: str
+    percent: int
+
+
+class TranscriptionProgress(_Progress, total=False):
+    """How far the words of an uploaded recording are.
+
+    ``state`` is ``waiting``, ``hearing``, ``done`` or ``failed``; ``error`` says what went wrong last.
+    """
+
+    error: str
+
+
+class _HeardWord(TypedDict):
+    word: str
+    start: float
+    end: float
+
+
+class HeardWord(_HeardWord, total=False):
+    """A word with its times, in seconds."""
+
+    probability: float
+
+
+class _HeardSegment(TypedDict):
+    id: int
+    seek: int
+    start: float
+    end: float
+    text: str
+    tokens: list[int]
+    temperature: float
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+
+
+class HeardSegment(_HeardSegment, total=False):
+    """A stretch of speech; ``words`` is there where they were asked for."""
+
+    words: list[HeardWord]
+
+
+class _Transcription(TypedDict):
+    task: str
+    language: str
+    language_probability: float | None
+    duration: float
+    text: str
+    segments: list[HeardSegment]
+
+
+class Transcription(_Transcription, total=False):
+    """The words of a sound, with times in seconds; ``words`` is there where they were asked for."""
+
+    words: list[HeardWord]
+
+
+class _Meeting(TypedDict, total=False):
+    transcription: TranscriptionProgress
+
+
+class Meeting(_Meeting):
+    """A meeting; ``native_meeting_id`` is None once its personal data has been scrubbed.
+
+    ``transcription`` is there where ``get_meeting`` was asked for one that was uploaded.
+    """
 
     id: int
     user_id: int
@@ -247,11 +342,20 @@ class Meeting(TypedDict):
     updated_at: str
 
 
-class Segment(TypedDict):
+class Corrected(TypedDict, total=False):
+    """What a segment has besides where somebody has corrected its words."""
+
+    corrected: bool
+    original_text: str
+    corrected_at: str
+
+
+class Segment(Corrected):
     """One stretch of speech; ``start`` and ``end`` are seconds from the start of the meeting.
 
     ``completed`` is False for a draft, which may still change or go. ``speaker_source`` says where
-    the name comes from: ``stream``, ``platform``, ``events`` or ``unknown``.
+    the name comes from: ``stream``, ``platform``, ``events``, ``corrected`` (somebody gave it) or
+    ``unknown``.
     """
 
     segment_id: str
@@ -267,10 +371,99 @@ class Segment(TypedDict):
     absolute_end_time: str
 
 
-class Transcript(Meeting):
-    """A meeting with what was said in it."""
+# A speaker who shows another name; ``segments`` is how many segments changed.
+RenamedSpeaker = TypedDict(
+    "RenamedSpeaker", {"from": "str | None", "to": "str | None", "segments": int}
+)
 
+
+class Alarm(TypedDict):
+    """What a meeting missed: ``no_sound``, ``no_words`` or ``no_names``.
+
+    ``cleared_at`` is None while it is missing, and for ever where the meeting ended so.
+    """
+
+    kind: str
+    raised_at: str
+    cleared_at: str | None
+    what_to_do: str
+
+
+class MeetingSound(TypedDict):
+    """A sound of a meeting that is kept.
+
+    ``started_at`` is the moment of its file's first second; ``speaker`` is None where the source does
+    not keep speakers apart.
+    """
+
+    id: int
+    source: str
+    speaker: str | None
+    started_at: str
+    seconds: int
+
+
+class MeetingById(Meeting):
+    """A meeting, with what it missed while its bot was in it, and its sounds while they are kept."""
+
+    alarms: list[Alarm]
+    sounds: list[MeetingSound]
+
+
+class Explanation(TypedDict):
+    """What happened to a meeting on the way to its words.
+
+    ``fault`` is what is wrong as a word, ``sentence`` says it for people, and ``what_to_do`` what
+    helps. The counts are by outcome, reason, source and state.
+    """
+
+    meeting_id: int
+    status: str
+    fault: str
+    sentence: str
+    what_to_do: str
+    events: list[dict[str, Any]]
+    sounds: list[dict[str, Any]]
+    windows: dict[str, int]
+    engine_errors: list[dict[str, Any]]
+    withheld: dict[str, int]
+    words: dict[str, Any]
+    names: dict[str, int]
+    alarms: list[Alarm]
+    webhooks: dict[str, int]
+    webhook_error: str | None
+
+
+class Withheld(TypedDict):
+    """Words that an engine heard and that are not believed.
+
+    ``reason`` is ``repeats``, ``unsure``, ``known_of_silence`` or ``no_voice``.
+    """
+
+    start: float
+    end: float
+    absolute_start_time: str
+    text: str
+    reason: str
+    speaker: str | None
+
+
+class _Transcript(Meeting):
+    cursor: str
+    is_whole: bool
+    removed: list[str]
     segments: list[Segment]
+
+
+class Transcript(_Transcript, total=False):
+    """A meeting with what was said in it, or with what has changed since a cursor.
+
+    ``cursor`` is ``after`` of the next call. Where ``is_whole`` is true, ``segments`` are all that
+    there are; else they are those that are new or changed, and ``removed`` names those that are gone.
+    ``withheld`` is there where it was asked for.
+    """
+
+    withheld: list[Withheld]
 
 
 class SearchResult(Segment):
@@ -302,6 +495,21 @@ class RunningBot(TypedDict):
     meeting_id_from_name: str | None
 
 
+class UserEngine(TypedDict):
+    """An engine of the user's own; its key is never shown."""
+
+    url: str
+    model: str
+    has_key: bool
+
+
+class UserTranscription(TypedDict):
+    """What the user has set for the words of their sound; ``engine`` None is the server's."""
+
+    engine: UserEngine | None
+    vocabulary: list[str]
+
+
 class Webhook(TypedDict):
     """Where changes of the user's meetings are posted; None for nowhere."""
 
@@ -309,15 +517,37 @@ class Webhook(TypedDict):
     has_secret: bool
 
 
+class WebhookEntry(TypedDict):
+    """One of the user's webhooks; ``id`` 0 is the one that ``set_webhook_url`` sets.
+
+    ``events`` are ``meeting.status_change``, ``transcript.ready`` and ``meeting.silent``. Until ``old_secret_until``
+    the secret before the rotation signs as well.
+    """
+
+    id: int
+    url: str
+    events: list[str]
+    has_secret: bool
+    old_secret_until: str | None
+    created_at: str | None
+
+
+class WebhookWithSecret(WebhookEntry):
+    """A webhook with a new secret, shown this once; None where the caller has chosen it."""
+
+    secret: str | None
+
+
 class Delivery(TypedDict):
     """An event on its way; ``state`` is waiting, delivered or given_up.
 
-    ``delivery`` is what the receiver finds in the header ``X-Vomeet-Delivery``.
+    ``delivery`` is what the receiver finds in the headers ``webhook-id`` and ``X-Vomeet-Delivery``.
     """
 
     id: int
     delivery: str
     event_type: str
+    webhook_id: int
     meeting_id: int
     created_at: str
     state: str
@@ -358,7 +588,7 @@ class LiveMeeting(MeetingName):
     id: int
 
 
-class LiveSegment(TypedDict):
+class LiveSegment(Corrected):
     """A segment as it comes live: new, or in place of the one with its ``segment_id``.
 
     ``start`` and ``end_time`` are seconds from the start of the meeting.
@@ -419,7 +649,23 @@ class StatusEvent(TypedDict):
     ts: str
 
 
-LiveEvent = Union[SubscribedEvent, TranscriptEvent, StatusEvent]
+class LiveLag(TypedDict):
+    """How late the words of a meeting are: 0 seconds where none is late any more."""
+
+    seconds: float
+    windows: int
+
+
+class LagEvent(TypedDict):
+    """Words of a meeting come late."""
+
+    type: Literal["transcription.lag"]
+    meeting: LiveMeeting
+    payload: LiveLag
+    ts: str
+
+
+LiveEvent = Union[SubscribedEvent, TranscriptEvent, StatusEvent, LagEvent]
 
 
 class UsageLine(TypedDict):
@@ -432,6 +678,7 @@ class UsageLine(TypedDict):
     bots: int
     bot_minutes: float
     transcript_minutes: float
+    sound_minutes: float
 
 
 class UsageList(TypedDict):
@@ -611,6 +858,68 @@ class Overview(TypedDict):
     warnings: list[ServerWarning]
 
 
+class EngineFailure(TypedDict):
+    """When and why an engine failed last."""
+
+    at: str
+    why: str
+
+
+class EngineState(TypedDict):
+    """An engine, and how it does: ``untried``, ``well`` or ``resting``.
+
+    ``kind`` is ``inside`` or ``server``; counts are since the start of the server, and
+    ``sound_per_second`` is None before it was measured.
+    """
+
+    name: str
+    kind: str
+    model: str
+    health: str
+    requests_now: int
+    requests_max: int
+    seconds_max: int | None
+    sound_per_second: float | None
+    answered_at: str | None
+    last_failure: EngineFailure | None
+    requests: int
+    refused: int
+    failures: dict[str, int]
+    sound_seconds: float
+
+
+class LiveSound(TypedDict):
+    """Live sound that comes now, and with how many meetings the engines keep up.
+
+    ``meetings_max`` is None while that is not known, or where all engines rest.
+    """
+
+    meetings: int
+    meetings_max: int | None
+    sounds: int
+
+
+class WaitingWindows(TypedDict):
+    """Windows of sound that wait for their words."""
+
+    live: int
+    recordings: int
+    oldest_live_at: str | None
+
+
+class TranscriptionOverview(TypedDict):
+    """The engines, and how far words are behind their sound; counts are since ``since``."""
+
+    at: str
+    since: str
+    engines: list[EngineState]
+    user_engines: bool
+    live: LiveSound
+    waiting: WaitingWindows
+    windows: dict[str, int]
+    withheld: dict[str, int]
+
+
 class Setting(TypedDict):
     """A setting in force; ``value`` and ``default`` are None where it is a secret."""
 
@@ -628,6 +937,7 @@ class Settings(TypedDict):
 
     file: str | None
     settings: list[Setting]
+    transcription_engines: list[dict[str, Any]]
 
 
 class MeetingWithUser(Meeting):
@@ -706,3 +1016,22 @@ class UserAnalytics(TypedDict):
     meeting_stats: MeetingStats
     usage_patterns: UsagePatterns
     api_tokens: list[Token] | None
+
+
+class NewShare(TypedDict):
+    """A share link that was just made; ``url`` is shown this once."""
+
+    id: int
+    url: str
+    expires_at: str
+
+
+class Share(TypedDict):
+    """A share link without the link itself; it ends with the token ``made_by`` at the latest."""
+
+    id: int
+    user_id: int
+    meeting_id: int
+    made_by: int
+    created_at: str
+    expires_at: str

@@ -1,4 +1,5 @@
-//! TLS to webhooks: the system's root certificates, or the bundled ones where the system has none.
+//! TLS to webhooks, to stores of backups, and to a server that a command asks: the system's root
+//! certificates, or the bundled ones where the system has none.
 
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -9,14 +10,14 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 /// Why an attempt fails where TLS cannot be set up.
 const UNUSABLE: &str = "TLS cannot be used on this server.";
 
-/// Made at the first delivery that needs it: root certificates take memory, and many a server has
-/// no such webhook.
+/// Made at the first connection that needs it: root certificates take memory, and many a server has
+/// none such.
 #[derive(Default)]
-pub(super) struct Tls(OnceCell<TlsConnector>);
+pub(crate) struct Tls(OnceCell<TlsConnector>);
 
 impl Tls {
     /// The connector, or a sentence that says why there is none.
-    pub(super) async fn connector(&self) -> Result<&TlsConnector, String> {
+    pub(crate) async fn connector(&self) -> Result<&TlsConnector, String> {
         self.0.get_or_try_init(make_connector).await
     }
 }
@@ -46,7 +47,8 @@ fn roots() -> RootCertStore {
     let (added, _) = roots.add_parsable_certificates(system.certs);
     if added == 0 {
         log::warn!(
-            "the system has no root certificates; webhooks trust those that this program carries"
+            "the system has no root certificates; webhooks and uploads trust those that this program \
+             carries"
         );
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }

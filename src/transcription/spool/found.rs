@@ -1,0 +1,60 @@
+//! The spool file of a meeting as it is found: where its records begin and end. What is torn at its
+//! end is cut off.
+
+use crate::transcription::spool::folder::SpoolFolder;
+use crate::transcription::spool::reader::{first_record, next_record, read_base};
+use crate::transcription::spool::record::{self, FILE_HEADER};
+use std::fs::File;
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
+
+/// Where the records of a file are, as offsets.
+pub(super) struct Found {
+    /// Where its first record began.
+    pub base: u64,
+    /// Where the first one begins that is still there: what lies before was given back to the disk.
+    pub first: u64,
+    /// Where the last one ends.
+    pub end: u64,
+}
+
+/// Cuts off what is torn at the end of a file; where its records are. A file that has no whole
+/// header has no record. An error where the first record is damaged behind what was given back:
+/// there is always one, and behind it may be sound that is whole.
+pub(super) fn cut_torn_end(file: &File, base: u64, folder: &SpoolFolder) -> io::Result<Found> {
+    let length = file.metadata()?.len();
+    let mut reader = BufReader::with_capacity(64 * 1024, file);
+    let base = match length < FILE_HEADER {
+        true => {
+            let header = record::file_header(base);
+            file.set_len(0)?;
+            let mut begun = file;
+            begun.write_all(&header)?;
+            base
+        }
+        false => read_base(&mut reader)?,
+    };
+    let first = first_record(&mut reader, base)?;
+    reader.seek(SeekFrom::Start(FILE_HEADER + (first - base)))?;
+    let mut end = first;
+    while let Some((_, bytes)) = next_record(&mut reader, end)? {
+        end += bytes;
+    }
+    let whole = FILE_HEADER + (end - base);
+    if first > base && end == first && length != whole {
+        return Err(io::Error::other("its first record is damaged, so nothing is cut off"));
+    }
+    if length > whole {
+        file.set_len(whole)?;
+        folder.remove_bytes(length - whole);
+    }
+    // What is there may be in the memory of the system alone.
+    file.sync_data()?;
+    Ok(Found { base, first, end })
+}
+
+/// Whether a whole record begins at this offset of a file, whose first one began at `base`.
+pub(super) fn has_record(file: &File, base: u64, offset: u64) -> io::Result<bool> {
+    let mut reader = BufReader::new(file);
+    reader.seek(SeekFrom::Start(FILE_HEADER + (offset - base)))?;
+    Ok(next_record(&mut reader, offset)?.is_some())
+}
