@@ -74,8 +74,8 @@ typescript: $(VENV)/node/ready ## Write the generated files of clients/typescrip
 	@git status --short -- clients/typescript
 
 browser: $(VENV)/browser $(VENV)/axe/ready ## Test /console, /docs and the bot for pages of WebRTC in Chromium
-	cargo build --release
-	VOMEET_BINARY=target/release/vomeet $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/browser
+	cargo build --features encryption
+	VOMEET_BINARY=target/debug/vomeet $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/browser
 
 package: needs-package ## Build the Debian package, into target/package
 	cargo build --release --all-features
