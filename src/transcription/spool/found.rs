@@ -1,8 +1,8 @@
 //! The spool file of a meeting as it is found: where its records begin and end. What is torn at its
-//! end is cut off.
+//! end is cut off; what is damaged in between is passed over.
 
 use crate::transcription::spool::folder::SpoolFolder;
-use crate::transcription::spool::reader::{first_record, next_record, read_base};
+use crate::transcription::spool::reader::{find_record, first_record, next_record, read_base};
 use crate::transcription::spool::record::{self, FILE_HEADER};
 use std::fs::File;
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
@@ -18,8 +18,7 @@ pub(super) struct Found {
 }
 
 /// Cuts off what is torn at the end of a file; where its records are. A file that has no whole
-/// header has no record. An error where the first record is damaged behind what was given back:
-/// there is always one, and behind it may be sound that is whole.
+/// header has no record. Whatever is damaged, nothing that is whole is cut off.
 pub(super) fn cut_torn_end(file: &File, base: u64, folder: &SpoolFolder) -> io::Result<Found> {
     let length = file.metadata()?.len();
     let mut reader = BufReader::with_capacity(64 * 1024, file);
@@ -34,15 +33,25 @@ pub(super) fn cut_torn_end(file: &File, base: u64, folder: &SpoolFolder) -> io::
         false => read_base(&mut reader)?,
     };
     let first = first_record(&mut reader, base)?;
-    reader.seek(SeekFrom::Start(FILE_HEADER + (first - base)))?;
+    let file_end = base + length.saturating_sub(FILE_HEADER);
     let mut end = first;
-    while let Some((_, bytes)) = next_record(&mut reader, end)? {
-        end += bytes;
+    let mut damaged = 0;
+    loop {
+        reader.seek(SeekFrom::Start(FILE_HEADER + (end - base)))?;
+        while let Some((_, bytes)) = next_record(&mut reader, end)? {
+            end += bytes;
+        }
+        let Some(next) = find_record(file, base, end + 1, file_end)? else { break };
+        damaged += next - end;
+        end = next;
+    }
+    if damaged > 0 {
+        log::warn!(
+            "{damaged} bytes of a spool file are damaged, and the sound in them is lost; what is \
+             behind them is kept"
+        );
     }
     let whole = FILE_HEADER + (end - base);
-    if first > base && end == first && length != whole {
-        return Err(io::Error::other("its first record is damaged, so nothing is cut off"));
-    }
     if length > whole {
         file.set_len(whole)?;
         folder.remove_bytes(length - whole);
@@ -50,11 +59,4 @@ pub(super) fn cut_torn_end(file: &File, base: u64, folder: &SpoolFolder) -> io::
     // What is there may be in the memory of the system alone.
     file.sync_data()?;
     Ok(Found { base, first, end })
-}
-
-/// Whether a whole record begins at this offset of a file, whose first one began at `base`.
-pub(super) fn has_record(file: &File, base: u64, offset: u64) -> io::Result<bool> {
-    let mut reader = BufReader::new(file);
-    reader.seek(SeekFrom::Start(FILE_HEADER + (offset - base)))?;
-    Ok(next_record(&mut reader, offset)?.is_some())
 }

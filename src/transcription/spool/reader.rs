@@ -8,6 +8,7 @@ use crate::transcription::spool::record::{
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 
@@ -27,6 +28,8 @@ pub(crate) struct SpoolReader {
 
 struct Open {
     file: BufReader<Durable>,
+    /// The offset of the first record that the file had.
+    base: u64,
     /// Where the next record begins.
     at: u64,
 }
@@ -60,7 +63,8 @@ impl SpoolReader {
         Self { path, open: None, offset: from, durable }
     }
 
-    /// The next record; `None` while there is none that is durable. Reads the file here and now.
+    /// The next record; `None` while there is none that is durable. What is damaged before it is
+    /// passed over. An error where there is none behind the damage. Reads the file here and now.
     pub(crate) fn next(&mut self) -> Result<Option<Record>> {
         let durable = *self.durable.borrow();
         if self.offset >= durable {
@@ -89,7 +93,12 @@ impl SpoolReader {
             return Ok(None);
         }
         open.file.get_mut().grow(durable);
-        let record = open.record()?;
+        let found = match next_record(&mut open.file, self.offset)? {
+            None => open.pass_damage(durable)?,
+            found => found,
+        };
+        let (record, bytes) = found.ok_or_else(no_record)?;
+        open.at = record.offset + bytes;
         self.offset = open.at;
         Ok(Some(record))
     }
@@ -106,13 +115,21 @@ impl Open {
         let at = offset.max(first_record(&mut file, base)?);
         file.seek(SeekFrom::Start(FILE_HEADER + (at - base)))?;
         let file = Durable { file, left: 0, end: at };
-        Ok(Some(Self { file: BufReader::with_capacity(CHUNK, file), at }))
+        Ok(Some(Self { file: BufReader::with_capacity(CHUNK, file), base, at }))
     }
 
-    fn record(&mut self) -> io::Result<Record> {
-        let (record, bytes) = next_record(&mut self.file, self.at)?.ok_or_else(no_record)?;
-        self.at += bytes;
-        Ok(record)
+    /// The first whole record behind one that is damaged, and how many bytes it takes; `None` where
+    /// there is none that is durable.
+    fn pass_damage(&mut self, durable: u64) -> io::Result<Option<(Record, u64)>> {
+        let Durable { file, .. } = self.file.get_ref();
+        let Some(next) = find_record(file, self.base, self.at + 1, durable)? else {
+            return Ok(None);
+        };
+        let mut file = file.try_clone()?;
+        file.seek(SeekFrom::Start(FILE_HEADER + (next - self.base)))?;
+        let durable = Durable { file, left: durable - next, end: durable };
+        self.file = BufReader::with_capacity(CHUNK, durable);
+        next_record(&mut self.file, next)
     }
 }
 
@@ -144,6 +161,48 @@ pub(super) fn next_record(file: &mut impl Read, offset: u64) -> io::Result<Optio
     let bytes = (RECORD_HEADER + header.length) as u64;
     let payload = Bytes::from(payload);
     Ok(Some((Record { offset, sound: header.sound, at: header.at, payload }, bytes)))
+}
+
+/// Whether a whole record begins at this offset of a file, whose first one began at `base`.
+pub(super) fn has_record(file: &File, base: u64, offset: u64) -> io::Result<bool> {
+    let mut reader = BufReader::new(file);
+    reader.seek(SeekFrom::Start(FILE_HEADER + (offset - base)))?;
+    Ok(next_record(&mut reader, offset)?.is_some())
+}
+
+/// Where the first whole record begins between two offsets of a file that is damaged in between,
+/// byte by byte. What is given back to the disk reads as zeros, and is no record.
+pub(super) fn find_record(file: &File, base: u64, from: u64, to: u64) -> io::Result<Option<u64>> {
+    let mut window = vec![0; CHUNK + RECORD_HEADER - 1];
+    let mut begin = from;
+    while begin + RECORD_HEADER as u64 <= to {
+        let read = read_window(file, &mut window, FILE_HEADER + (begin - base))?;
+        for (at, bytes) in window[..read].windows(RECORD_HEADER).enumerate() {
+            let offset = begin + at as u64;
+            if reads_like_a_header(bytes) && offset < to && has_record(file, base, offset)? {
+                return Ok(Some(offset));
+            }
+        }
+        begin += CHUNK as u64;
+    }
+    Ok(None)
+}
+
+fn reads_like_a_header(bytes: &[u8]) -> bool {
+    let Ok(bytes) = bytes.try_into() else { return false };
+    RecordHeader::read(bytes).is_some_and(|header| header.is_likely())
+}
+
+/// Fills the window from this place of the file, as far as the file reaches; how many bytes.
+fn read_window(file: &File, window: &mut [u8], place: u64) -> io::Result<usize> {
+    let mut read = 0;
+    while read < window.len() {
+        match file.read_at(&mut window[read..], place + read as u64)? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    Ok(read)
 }
 
 /// Whether the file had as many bytes.

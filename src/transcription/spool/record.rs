@@ -19,6 +19,9 @@ pub(super) const RECORD_HEADER: usize = 24;
 /// Longest payload, in bytes.
 pub(crate) const PAYLOAD_MAX: usize = 1024 * 1024;
 
+/// A number of a sound, or of its samples, that none has: what reads like it is no header.
+const NUMBER_END: u64 = 1 << 48;
+
 /// The length of a record that is none: what follows it was given back to the disk.
 const SKIP: u32 = u32::MAX;
 
@@ -54,6 +57,11 @@ impl RecordHeader {
         }
         let sound = SoundId(eight(bytes, 8).cast_signed());
         Some(Self { length, crc, sound, at: eight(bytes, 16) })
+    }
+
+    /// Whether it reads like a header at all: a quick look, before a checksum is made.
+    pub(super) fn is_likely(&self) -> bool {
+        (1..NUMBER_END).contains(&self.sound.0.cast_unsigned()) && self.at < NUMBER_END
     }
 
     /// Whether this is what was written with the payload.

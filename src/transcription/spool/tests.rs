@@ -18,6 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
+mod damaged;
 mod given_back;
 
 const MEETING: MeetingId = MeetingId(7);
