@@ -88,6 +88,7 @@ class Client:
             text=True,
         )
         self.said = queue.Queue()
+        self.dialogue = []
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
@@ -100,6 +101,7 @@ class Client:
         """What it says next; anything but its end."""
         said = self.said.get(timeout=PATIENCE_SECONDS)
         assert said is not None, f"{self.name} ended: {self.process.communicate()[1]}"
+        self.dialogue.append(said)
         return said
 
     def find(self, *wanted):
@@ -209,3 +211,4 @@ def test_every_client_is_served_and_survives_a_kill(server):
     for number, client in enumerate(clients):
         client.end()
         user.stop_bot("google_meet", code(number))
+        print(f"{client.name}: {json.dumps(client.dialogue)}")
