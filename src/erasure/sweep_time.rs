@@ -44,18 +44,20 @@ impl SweepTime {
     /// a clock that is doubted.
     pub(crate) async fn get(&self, store: &Store, clock: &Clock) -> Result<Time> {
         let mut doubt = self.doubt.lock().await;
+        // First: a clock that is set between the two has not been run with until then.
+        let at = clock.instant();
         let now = clock.now();
         let Some(mut known) = store.known_time()? else {
             store.write(NoteTime { now, doubted: None }).await?;
             return Ok(now);
         };
         if known.is_leap(now) {
-            let mut present = go_on(*doubt, known, now, clock.instant());
+            let mut present = go_on(*doubt, known, now, at);
             if present.clock.ran_ms >= millis(BELIEVED_AFTER) {
                 let believed = present.clock.shown;
                 store.write(NoteTime { now: believed, doubted: None }).await?;
                 known = KnownTime { latest: believed, is_noted: true, doubted: None };
-                present = Doubt::begin(now, clock.instant());
+                present = Doubt::begin(now, at);
             }
             if known.is_leap(now) {
                 if doubt.is_none() || present.noted_ms.is_none() {
