@@ -47,7 +47,7 @@
 //! | [`cost`] | what one caller may cause: bots, scrubs, commits, bytes in the file |
 //! | [`rate_limits`] | wrong keys by address, requests by token and user |
 //! | [`races`], [`model`] | many callers at once; random sequences against a model |
-//! | [`replay`], [`replay_webhooks`], [`replay_sounds`], [`replay_windows`], [`replay_uploads`], [`replay_corrections`], [`replay_planted`], [`recording`] | the verbs of every server, applied to another file: the same rows |
+//! | [`replay`], [`replay_webhooks`], [`replay_sounds`], [`replay_windows`], [`replay_uploads`], [`replay_corrections`], [`replay_planted`], [`recording`], [`golden`] | the verbs of every server, applied to another file: the same rows; logs that every later build applies |
 //! | [`durability`], [`kill`], [`disk`], [`disk_faults`], [`startup`] | stops, kills, full and broken disks, refused starts |
 //! | [`health`] | what the health check finds, whom it tells, what a probe costs |
 //! | [`monitoring`], [`logs`], [`doctor`] | the metrics and their own address; log lines; `vomeet health` and `vomeet doctor` |
@@ -174,6 +174,7 @@ mod export;
 mod fake_engine;
 mod features;
 mod files;
+mod golden;
 mod health;
 mod hearing;
 mod hearing_kill;

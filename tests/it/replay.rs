@@ -313,7 +313,7 @@ async fn write_shares(store: &Store) -> Result<()> {
     store.write(ForgetShares { before: now().plus_seconds(61) }).await.map(drop)
 }
 
-async fn write_everything(store: &Store) -> Result<()> {
+pub async fn write_everything(store: &Store) -> Result<()> {
     let user_id = UserId(1);
     write_keys(store).await?;
     write_admin_keys(store).await?;
