@@ -214,14 +214,17 @@ pub(super) fn stop_signal_with(
 fn fit_connections(config: &mut Config) {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    if let Err(error) = raised {
+        log::warn!("the limit of open files cannot be raised: {error}");
+    }
     let (files, room) = room(config);
     let wanted = config.http.connections_max.saturating_add(config.live.sockets_max);
     if room < wanted {
         let sockets = (config.live.sockets_max.saturating_mul(room) / wanted).max(1);
         let connections = room.saturating_sub(sockets).max(1);
         log::warn!(
-            "only {files} files may be open ({raised:?}): at most {connections} connections and \
-             {sockets} live sockets"
+            "only {files} files may be open: at most {connections} connections and {sockets} live \
+             sockets"
         );
         config.http.connections_max = connections;
         config.live.sockets_max = sockets;

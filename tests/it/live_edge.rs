@@ -218,7 +218,7 @@ fn sockets_and_connections_share_the_files_that_may_be_open() {
     let folder = tempfile::tempdir().expect("a folder");
     let few = ["-c", "ulimit -n 364; exec \"$@\"", "sh"];
     let mut server = Launch::under("sh", &few, folder.path()).start();
-    let warned = server.stderr.find("only 364 files may be open").expect("a warning");
+    let warned = server.stderr.find("only 364 files may be open: at most").expect("a warning");
     assert!(warned.contains("at most 200 connections and 100 live sockets"), "{warned}");
     server.terminate();
 }
