@@ -119,6 +119,7 @@ pub(super) fn run(args: ImportArgs) -> Result<(), StartupError> {
         merge_same_email,
         keep_weak_keys,
         zone,
+        bot_name: settings.config.bots.name,
         allowed: settings.config.webhooks.allowed_networks,
         actor,
     };

@@ -50,6 +50,11 @@ impl Data {
         self.members().get(name).and_then(|value| serde_json::from_str(value.get()).ok())
     }
 
+    /// A member that is true or false.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        self.members().get(name).and_then(|value| serde_json::from_str(value.get()).ok())
+    }
+
     /// Wraps text that was valid when it was stored; anything that is no JSON reads as an empty
     /// object.
     pub fn stored(text: String) -> Self {

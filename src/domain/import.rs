@@ -42,7 +42,9 @@ string_enum!(
         WebhookUnsigned = "webhook_unsigned",
         /// The meeting was not over; it has failed now.
         MeetingOpen = "meeting_open",
-        /// A planned meeting; it is left out.
+        /// A planned meeting; its bot is planned here.
+        PlanKept = "plan_kept",
+        /// A planned meeting for which no bot can be planned here; it is left out.
         MeetingPlanned = "meeting_planned",
         /// What was to become a meeting, and had none yet; it is left out.
         ScheduledLeftOut = "scheduled_left_out",
@@ -113,6 +115,9 @@ impl Remark {
                 "webhook secrets that cannot be kept; their users set new ones"
             }
             Self::MeetingOpen => "meetings that were not over, failed now",
+            Self::PlanKept => {
+                "planned meetings, whose bots this server sends; stop the former one before their time"
+            }
             Self::MeetingPlanned => "planned meetings, left out",
             Self::ScheduledLeftOut => "scheduled meetings that had no bot yet, left out",
             Self::MeetingOfNobody => "meetings of no user, left out",

@@ -1,9 +1,11 @@
 //! The tables of meetings, their sessions, and what was planned.
 
+use crate::domain::{Data, Time};
 use crate::exit::StartupError;
 use crate::import::data;
 use crate::import::dump::{Dump, Table};
 use crate::import::reading::Reading;
+use crate::import::zone::Zone;
 use crate::store::{OldMeeting, OldPlanned};
 use std::io::Read;
 
@@ -32,6 +34,8 @@ pub(super) fn meetings<R: Read>(
         let meeting_id = row.id(id)?;
         let cleaned = data::of_meeting(&row.text(json).unwrap_or("{}".into()));
         to.note_data(&cleaned, "meeting", meeting_id);
+        let status = row.line(status).unwrap_or_default();
+        let join_at = join_at(&status, &cleaned.data, &to.zone);
         let meeting = OldMeeting {
             id: meeting_id,
             user_id: row.integer(user_id)?,
@@ -39,7 +43,8 @@ pub(super) fn meetings<R: Read>(
             planned_id: row.integer(planned_id)?,
             platform: row.line(platform),
             native_meeting_id: row.line(native_id),
-            status: row.line(status).unwrap_or_default(),
+            status,
+            join_at,
             bot_container_id: row.line(container),
             start_time: row.time(start, &to.zone)?,
             end_time: row.time(end, &to.zone)?,
@@ -51,6 +56,16 @@ pub(super) fn meetings<R: Read>(
         Reading::kept(to.importing.put_meeting(&meeting))?;
     }
     Ok(())
+}
+
+/// When the bot of a planned meeting joins: `scheduled_at` in its data, unless a user has said that
+/// none is to join.
+fn join_at(status: &str, data: &Data, zone: &Zone) -> Option<Time> {
+    let is_off = data.flag("auto_join") == Some(false) || data.flag("stop_requested") == Some(true);
+    if status != "scheduled" || is_off {
+        return None;
+    }
+    zone.read(&data.text("scheduled_at")?)
 }
 
 /// Reads `meeting_sessions`.

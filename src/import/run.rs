@@ -33,6 +33,8 @@ pub(crate) struct Wanted {
     pub keep_weak_keys: bool,
     /// The zone of times without an offset.
     pub zone: Zone,
+    /// What planned bots call themselves whose plan does not say it.
+    pub bot_name: String,
     /// The networks that webhooks may reach besides public ones.
     pub allowed: Vec<IpNet>,
     /// Who imports, and when.
@@ -82,7 +84,8 @@ pub(crate) fn run(
     wanted: &Wanted,
     progress: &mut dyn FnMut(&str, u64),
 ) -> Result<Report, StartupError> {
-    let terms = ImportTerms { merge_same_email: wanted.merge_same_email };
+    let bot_name = wanted.bot_name.clone();
+    let terms = ImportTerms { merge_same_email: wanted.merge_same_email, bot_name };
     let source = open(&wanted.dump)?;
     let importing = Importing::begin(&wanted.database, wanted.actor.clone(), terms)?;
     let mut dump = Dump::open(source)?;

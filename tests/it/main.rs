@@ -63,7 +63,7 @@
 //! | [`backups`], [`backup_drill`] | the schedule and the routes; backups tried out |
 //! | [`backup_encrypted`] | backups that are encrypted, with the feature `encryption` |
 //! | [`restore`], [`restore_again`], [`restore_state`], [`restore_refusals`], [`restore_kill`] | a backup restored: who lost access, who was erased, ids, the audit log; restores after restores, and which files are read; meetings and events; what is refused; kills and random histories |
-//! | [`import`], [`import_rows`], [`import_versions`], [`import_kill`], [`import_verify`] | a dump becomes a database; odd rows; other versions; kills; two servers compared |
+//! | [`import`], [`import_rows`], [`import_plans`], [`import_versions`], [`import_kill`], [`import_verify`] | a dump becomes a database; odd rows; planned bots; other versions; kills; two servers compared |
 //! | [`upgrade`], [`upgrade_copies`], [`upgrade_refusals`], [`compact`] | files of older versions, and backups of them; free pages given back |
 //! | [`lenient`] | what is taken although it is not written as it should be |
 //! | [`cli_output`] | answers of commands that cannot be written |
@@ -180,6 +180,7 @@ mod hearing;
 mod hearing_kill;
 mod import;
 mod import_kill;
+mod import_plans;
 mod import_rows;
 mod import_verify;
 mod import_versions;

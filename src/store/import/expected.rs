@@ -8,7 +8,8 @@ use rusqlite::{OptionalExtension, params};
 use serde_json::json;
 
 /// Meetings that are to be there, with their user and the clock of segments without a session.
-/// Each is an account's, by itself or by what it was scheduled as, or else a user's.
+/// Each is an account's, by itself or by what it was scheduled as, or else a user's. Of those that
+/// were still to come there are the ones that have a plan.
 const MEETINGS: &str = "
 WITH owned (id, is_account, owner_id) AS (
   SELECT id, 1, account_id FROM old.meetings WHERE account_id IS NOT NULL
@@ -24,7 +25,8 @@ SELECT m.id, e.user_id, coalesce(m.start_time, m.created_at, m.updated_at, ?1), 
 FROM owned o
 JOIN old.meetings m ON m.id = o.id
 JOIN old.expected_users e ON e.is_account = o.is_account AND e.id = o.owner_id
-WHERE m.start_time IS NOT NULL OR m.status NOT IN (SELECT value FROM json_each(?2))";
+WHERE m.start_time IS NOT NULL OR m.status NOT IN (SELECT value FROM json_each(?2))
+  OR m.join_at > ?1 AND EXISTS (SELECT 1 FROM old.plans p WHERE p.id = m.id AND p.join_at = m.join_at)";
 
 /// A meeting begins with the first of its sessions.
 const BEGINNINGS: &str = "

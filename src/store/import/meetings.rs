@@ -6,6 +6,7 @@ use crate::domain::{
 };
 use crate::error::Result;
 use crate::store::import::work::{Imported, Importing};
+use crate::store::meetings::planned::{JOIN_AT, PLANNED_MAX, PlannedSettings};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// States of meetings that are still to come.
@@ -19,6 +20,7 @@ struct Waiting {
     native_meeting_id: Option<String>,
     url: Option<String>,
     status: String,
+    join_at: Option<Time>,
     bot_container_id: Option<String>,
     start_time: Option<Time>,
     end_time: Option<Time>,
@@ -31,7 +33,7 @@ const LIST: &str = "
 SELECT m.id, o.user_id, coalesce(p.platform, m.platform, 'unknown'),
   coalesce(p.native_meeting_id, m.native_meeting_id), p.url, m.status, m.bot_container_id, m.start_time,
   m.end_time, m.data, coalesce(m.created_at, m.start_time, m.updated_at, ?1),
-  coalesce(m.updated_at, m.end_time, m.created_at, ?1)
+  coalesce(m.updated_at, m.end_time, m.created_at, ?1), m.join_at
 FROM old.meetings m
 LEFT JOIN old.planned p ON p.id = m.planned_id
 LEFT JOIN old.owners o
@@ -53,6 +55,7 @@ fn waiting_at(row: &Row<'_>) -> rusqlite::Result<Waiting> {
         data: row.get(9)?,
         created_at: row.get(10)?,
         updated_at: row.get(11)?,
+        join_at: row.get(12)?,
     })
 }
 
@@ -104,7 +107,10 @@ impl Importing {
             let mut meeting = waiting_at(row)?;
             let id = meeting.id;
             if PLANNED.contains(&meeting.status.as_str()) && meeting.start_time.is_none() {
-                remarks.add(Remark::MeetingPlanned, || format!("meeting {id}"));
+                let is_kept = self.load_plan(&meeting)?;
+                imported.meetings += u64::from(is_kept);
+                let remark = if is_kept { Remark::PlanKept } else { Remark::MeetingPlanned };
+                remarks.add(remark, || format!("meeting {id}"));
                 continue;
             }
             let Some(user_id) = meeting.user_id else {
@@ -123,6 +129,64 @@ impl Importing {
             imported.streams += self.load_streams(&meeting, user_id)?;
         }
         Ok(())
+    }
+
+    /// Plans the bot of a meeting that is still to come, where its time, its address and a token of
+    /// its user are known, and none is planned for the same meeting; whether it is planned.
+    fn load_plan(&self, meeting: &Waiting) -> Result<bool> {
+        let native_id = meeting.native_id();
+        let address = meeting.address(native_id.as_deref());
+        let join_at = meeting.join_at.filter(|join_at| *join_at > self.actor.at);
+        let (Some(user_id), Some(join_at), Some(native_id), Some(address)) =
+            (meeting.user_id, join_at, native_id, address)
+        else {
+            return Ok(false);
+        };
+        let Some(token_id) = self.token_of(user_id, join_at)? else { return Ok(false) };
+        let mut insert = self.db.prepare_cached(
+            "INSERT OR IGNORE INTO main.meetings (id, user_id, platform, native_meeting_id, constructed_meeting_url,
+               status, data, created_at, updated_at, join_at)
+             SELECT ?1, ?2, ?3, ?4, ?5, 'scheduled', ?6, ?7, ?8, ?9
+             WHERE ?10 > (SELECT count(*) FROM main.meetings WHERE user_id = ?2 AND status = 'scheduled')",
+        )?;
+        let inserted = insert.execute(params![
+            meeting.id,
+            user_id,
+            meeting.platform,
+            native_id,
+            address,
+            meeting.data.with(JOIN_AT, Some(&join_at)),
+            meeting.created_at,
+            meeting.updated_at,
+            join_at,
+            PLANNED_MAX
+        ])?;
+        if inserted == 0 {
+            return Ok(false);
+        }
+        let settings =
+            PlannedSettings { passcode: meeting.data.text("passcode"), has_voice: false };
+        let mut session = self.db.prepare_cached(
+            "INSERT INTO main.sessions (meeting_id, uid, bot_name, started_at, token_id, plan)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        let uid = format!("import:plan:{}:{join_at}", meeting.id);
+        let said = meeting.data.text("bot_name").filter(|name| !name.is_empty());
+        let bot_name = said.unwrap_or_else(|| self.terms.bot_name.clone());
+        let plan = settings.json()?;
+        session.execute(params![meeting.id, uid, bot_name, join_at, token_id, plan])?;
+        let mut keep = self.db.prepare_cached("INSERT INTO old.plans VALUES (?1, ?2)")?;
+        keep.execute(params![meeting.id, join_at])?;
+        Ok(true)
+    }
+
+    /// The first token of a user that will open something at this time.
+    fn token_of(&self, user_id: i64, at: Time) -> Result<Option<i64>> {
+        let mut find = self.db.prepare_cached(
+            "SELECT id FROM main.tokens WHERE user_id = ?1 AND disabled_at IS NULL
+               AND (expires_at IS NULL OR expires_at > ?2) ORDER BY id LIMIT 1",
+        )?;
+        Ok(find.query_row(params![user_id, at], |row| row.get(0)).optional()?)
     }
 
     /// What was planned and had no bot yet.

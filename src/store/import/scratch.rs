@@ -91,6 +91,8 @@ pub(crate) struct OldMeeting {
     pub native_meeting_id: Option<String>,
     /// Where it stood.
     pub status: String,
+    /// When its bot joins, where that is planned.
+    pub join_at: Option<Time>,
     /// What ran the bot.
     pub bot_container_id: Option<String>,
     /// When the bot was let in.
@@ -221,7 +223,7 @@ impl Importing {
     /// Keeps a meeting.
     pub(crate) fn put_meeting(&self, meeting: &OldMeeting) -> rusqlite::Result<()> {
         let mut put = self.db.prepare_cached(
-            "INSERT INTO old.meetings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            "INSERT INTO old.meetings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?;
         put.execute(params![
             meeting.id,
@@ -231,6 +233,7 @@ impl Importing {
             meeting.platform,
             meeting.native_meeting_id,
             meeting.status,
+            meeting.join_at,
             meeting.bot_container_id,
             meeting.start_time,
             meeting.end_time,

@@ -12,7 +12,7 @@ CREATE TABLE old.webhooks (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, url
 CREATE TABLE old.planned (id INTEGER PRIMARY KEY, account_id INTEGER, platform TEXT, native_meeting_id TEXT,
   url TEXT, is_to_come INTEGER NOT NULL);
 CREATE TABLE old.meetings (id INTEGER PRIMARY KEY, user_id INTEGER, account_id INTEGER, planned_id INTEGER,
-  platform TEXT, native_meeting_id TEXT, status TEXT NOT NULL, bot_container_id TEXT, start_time INTEGER,
+  platform TEXT, native_meeting_id TEXT, status TEXT NOT NULL, join_at INTEGER, bot_container_id TEXT, start_time INTEGER,
   end_time INTEGER, data TEXT NOT NULL, created_at INTEGER, updated_at INTEGER);
 CREATE INDEX old.meetings_planned ON meetings (planned_id) WHERE planned_id IS NOT NULL;
 CREATE TABLE old.sessions (meeting_id INTEGER NOT NULL, uid TEXT NOT NULL, started_at INTEGER,
@@ -22,6 +22,7 @@ CREATE TABLE old.segments (meeting_id INTEGER NOT NULL, uid TEXT, start INTEGER 
   created_at INTEGER, segment_id TEXT, row_id INTEGER NOT NULL);
 CREATE TABLE old.owners (is_account INTEGER NOT NULL, id INTEGER NOT NULL, user_id INTEGER NOT NULL,
   PRIMARY KEY (is_account, id)) WITHOUT ROWID;
+CREATE TABLE old.plans (id INTEGER PRIMARY KEY, join_at INTEGER NOT NULL);
 CREATE TABLE old.kept (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, begins_at INTEGER NOT NULL);
 CREATE TABLE old.expected_users (is_account INTEGER NOT NULL, id INTEGER NOT NULL, user_id INTEGER NOT NULL,
   PRIMARY KEY (is_account, id)) WITHOUT ROWID;

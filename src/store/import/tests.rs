@@ -58,6 +58,7 @@ fn fill(importing: &Importing) {
             platform: Some("teams".to_owned()),
             native_meeting_id: None,
             status: "completed".to_owned(),
+            join_at: None,
             bot_container_id: None,
             start_time: None,
             end_time: None,

@@ -29,10 +29,12 @@ const INDEX_BYTES: u32 = 16 * 1024 * 1024;
 const INDEX_BYTES_DEFAULT: u32 = 1024 * 1024;
 
 /// What an import may change of what it finds.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ImportTerms {
     /// Whether users whose addresses are one become one user.
     pub merge_same_email: bool,
+    /// What planned bots call themselves whose plan does not say it.
+    pub bot_name: String,
 }
 
 /// An import under way. As long as it lives, the database is locked; what was written goes with it,

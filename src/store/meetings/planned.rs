@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// Most bots that a user may have planned.
 pub(crate) const PLANNED_MAX: i64 = 1000;
 /// The member of a meeting's data that says when its bot joins.
-const JOIN_AT: &str = "join_at";
+pub(crate) const JOIN_AT: &str = "join_at";
 
 /// What a planned bot is given that is kept nowhere else.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -33,7 +33,8 @@ pub struct PlannedSettings {
 }
 
 impl PlannedSettings {
-    fn json(&self) -> Result<String> {
+    /// As it is stored.
+    pub(crate) fn json(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|error| Error::Internal(error.to_string()))
     }
 }
