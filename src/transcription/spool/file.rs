@@ -90,12 +90,19 @@ impl SpoolFile {
     ) -> io::Result<Self> {
         let found = match open_to_append(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                Found { base, first: base, end: base }
+                Found { base, first: base, end: base, damaged: 0 }
             }
             file => cut_torn_end(&file?, base, &folder)
                 .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?,
         };
-        let Found { base, first, end } = found;
+        let Found { base, first, end, damaged } = found;
+        if damaged > 0 {
+            log::warn!(
+                "{damaged} bytes of {} are damaged, and the sound in them is lost; what is behind \
+                 them is kept",
+                path.display()
+            );
+        }
         let disk = Disk { file: None, base, end, synced_at: None, given_back: first, first };
         durable.send_if_modified(|known| {
             let is_new = *known < end;

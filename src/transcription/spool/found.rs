@@ -15,6 +15,8 @@ pub(super) struct Found {
     pub first: u64,
     /// Where the last one ends.
     pub end: u64,
+    /// How many bytes in between belong to none that is whole.
+    pub damaged: u64,
 }
 
 /// Cuts off what is torn at the end of a file; where its records are. A file that has no whole
@@ -45,12 +47,6 @@ pub(super) fn cut_torn_end(file: &File, base: u64, folder: &SpoolFolder) -> io::
         damaged += next - end;
         end = next;
     }
-    if damaged > 0 {
-        log::warn!(
-            "{damaged} bytes of a spool file are damaged, and the sound in them is lost; what is \
-             behind them is kept"
-        );
-    }
     let whole = FILE_HEADER + (end - base);
     if length > whole {
         file.set_len(whole)?;
@@ -58,5 +54,5 @@ pub(super) fn cut_torn_end(file: &File, base: u64, folder: &SpoolFolder) -> io::
     }
     // What is there may be in the memory of the system alone.
     file.sync_data()?;
-    Ok(Found { base, first, end })
+    Ok(Found { base, first, end, damaged })
 }
