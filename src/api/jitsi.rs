@@ -7,7 +7,7 @@ use crate::api::guard::WebSocketCaller;
 use crate::api::jitsi::said::{Said, said};
 use crate::api::jitsi::voices::Voices;
 use crate::api::launching::{no_randomness, session_name};
-use crate::api::live::{cut_off, refusal};
+use crate::api::live::{cut_off, refusal, refused_by_now};
 use crate::api::sound_socket::{Farewell, hold, no_engine};
 use crate::app::App;
 use crate::auth::User;
@@ -147,12 +147,8 @@ async fn refused(app: &App, user: &User) -> End {
     let token = user.token_hash();
     let (watcher, cut) = app.feed.watch(user.user.id, token);
     let changed = watcher.token_changed();
-    // It may have been revoked since it was authenticated, when the feed did not know of it yet.
-    if app.auth.revalidate(&token, &app.store, app.clock.now()).is_err() {
-        return End::KeyRefused;
-    }
-    if !app.auth.has_scope(&token, &user.token.terms.scope, &app.store) {
-        return End::Narrowed;
+    if let Some(end) = refused_by_now(app, user) {
+        return end;
     }
     tokio::select! {
         biased;

@@ -142,13 +142,8 @@ async fn follow(
     let token = user.token_hash();
     let (watcher, cut) = app.feed.watch(user.user.id, token);
     let changed = watcher.token_changed();
-    // The key may have been revoked since it was authenticated, when the feed did not know this
-    // subscriber yet.
-    if app.auth.revalidate(&token, &app.store, app.clock.now()).is_err() {
-        return End::KeyRefused;
-    }
-    if !app.auth.has_scope(&token, &user.token.terms.scope, &app.store) {
-        return End::Narrowed;
+    if let Some(end) = refused_by_now(app, user) {
+        return end;
     }
     tokio::select! {
         biased;
@@ -157,6 +152,19 @@ async fn follow(
         () = refusal(app, &token, &changed) => End::KeyRefused,
         end = talk(app, user, watcher, socket) => end,
     }
+}
+
+/// Why a subscriber may not go on whom the feed knows only now: the token may have been revoked, or
+/// limited, since it was authenticated.
+pub(crate) fn refused_by_now(app: &App, user: &User) -> Option<End> {
+    let token = user.token_hash();
+    if app.auth.revalidate(&token, &app.store, app.clock.now()).is_err() {
+        return Some(End::KeyRefused);
+    }
+    if !app.auth.has_scope(&token, &user.token.terms.scope, &app.store) {
+        return Some(End::Narrowed);
+    }
+    None
 }
 
 /// Waits until the feed closes a subscriber.

@@ -116,8 +116,7 @@ async fn read_body(
     about: &mut About,
     body: StreamedBody,
 ) -> Result<Option<Received>> {
-    let is_form = body.content_type().to_ascii_lowercase().starts_with("multipart/form-data");
-    if is_form {
+    if body.is_form() {
         return read_form(spool, about, Multipart::new(body)?).await;
     }
     let file = receive_body(spool, body).await?;

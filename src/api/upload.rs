@@ -200,8 +200,7 @@ fn random_id() -> Result<String> {
 /// query.
 async fn read_body(app: &App, about: &mut About, body: StreamedBody) -> Result<Received> {
     let spool = &app.transcription;
-    let is_form = body.content_type().to_ascii_lowercase().starts_with("multipart/form-data");
-    let file = match is_form {
+    let file = match body.is_form() {
         true => read_form(spool, about, Multipart::new(body)?).await?,
         false => Some(receive_body(spool, body).await?),
     };

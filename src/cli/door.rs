@@ -135,20 +135,25 @@ impl Door {
     }
 }
 
-/// The token in the first line of a file.
-fn key_of(file: &Path) -> Result<HeaderValue, StartupError> {
-    let shown = file.display();
+/// The first line of a file that holds an API token.
+pub(super) fn token_in(file: &Path) -> Result<String, StartupError> {
     let text = fs::read_to_string(file).map_err(|error| {
-        let message = format!("Cannot read the API token in {shown} ({error}).");
+        let message = format!("Cannot read the API token in {} ({error}).", file.display());
         StartupError::new(Code::Config, message)
     })?;
-    let token = text.lines().next().unwrap_or_default().trim();
-    match HeaderValue::from_str(token) {
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// The token in the first line of a file, as a header.
+fn key_of(file: &Path) -> Result<HeaderValue, StartupError> {
+    let token = token_in(file)?;
+    match HeaderValue::from_str(&token) {
         Ok(mut key) if !token.is_empty() => {
             key.set_sensitive(true);
             Ok(key)
         }
         _ => {
+            let shown = file.display();
             let message = format!("The first line of {shown} is no API token; put it there.");
             Err(StartupError::new(Code::Config, message))
         }

@@ -3,27 +3,24 @@
 use crate::cli::output::Output;
 use crate::cli::print::{note, say};
 use crate::cli::reach::shown;
+use crate::config::{OTHERS, read_file};
 use crate::encryption::{Identity, generate};
 use crate::exit::{Code, StartupError};
 use crate::features::require;
 use crate::store::create_new;
 use serde_json::json;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Most bytes of a file of private keys that are read.
 const BYTES_MAX: u64 = 64 * 1024;
-/// What others than the owner may not have of it.
-const OTHERS: u32 = 0o077;
 
 /// Reads the file of private keys, if one is named.
 pub(super) fn read(path: Option<&Path>) -> Result<Option<Identity>, StartupError> {
     let Some(path) = path else { return Ok(None) };
     require("encryption").map_err(|why| invalid(&format!("--identity {why}.")))?;
     let shown = shown(path);
-    let (mode, text) = read_file(path)
+    let (mode, text) = read_file(path, BYTES_MAX)
         .map_err(|error| invalid(&format!("--identity: cannot read {shown} ({error}).")))?;
     if mode & OTHERS != 0 {
         return Err(invalid(&format!(
@@ -34,15 +31,6 @@ pub(super) fn read(path: Option<&Path>) -> Result<Option<Identity>, StartupError
         Ok(identity) => Ok(Some(identity)),
         Err(why) => Err(invalid(&format!("--identity: {shown} {why}."))),
     }
-}
-
-/// The mode of a file, and its text.
-fn read_file(path: &Path) -> io::Result<(u32, String)> {
-    let file = File::open(path)?;
-    let mode = file.metadata()?.mode();
-    let mut text = String::new();
-    file.take(BYTES_MAX).read_to_string(&mut text)?;
-    Ok((mode, text))
 }
 
 /// Makes a pair of keys: the private one goes to a new file, or to standard output.

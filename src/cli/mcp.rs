@@ -2,6 +2,7 @@
 //! their servers as programs. Each message is passed on to `/mcp` of a server, and its response
 //! back.
 
+use crate::cli::door::token_in;
 use crate::cli::mcp_server::{McpServer, Sent};
 use crate::cli::print::{note, say};
 use crate::cli::reach::runtime;
@@ -9,7 +10,6 @@ use crate::exit::{Code, StartupError};
 use clap::Args;
 use serde_json::{Value, json};
 use std::env;
-use std::fs;
 use std::io::{BufRead, Read, stdin};
 use std::path::{Path, PathBuf};
 use tokio::runtime::Runtime;
@@ -67,19 +67,15 @@ fn no_token() -> StartupError {
     StartupError::new(Code::Config, message)
 }
 
-/// The first line of a file.
+/// The token in the first line of a file.
 fn token_of(file: &Path) -> Result<String, StartupError> {
-    let shown = file.display();
-    let text = fs::read_to_string(file).map_err(|error| {
-        let message = format!("Cannot read the API token in {shown} ({error}).");
-        StartupError::new(Code::Config, message)
-    })?;
-    let token = text.lines().next().unwrap_or_default().trim();
+    let token = token_in(file)?;
     if token.is_empty() {
+        let shown = file.display();
         let message = format!("The first line of {shown} is empty; put the API token there.");
         return Err(StartupError::new(Code::Config, message));
     }
-    Ok(token.to_owned())
+    Ok(token)
 }
 
 /// The next line, without more of it than a message may have; `None` at the end.

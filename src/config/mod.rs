@@ -46,6 +46,7 @@ pub use loaded::Settings;
 pub(crate) use redis::reachable;
 pub use redis::{RedisFeeders, RedisListen};
 pub use runner_kind::{DemoMeeting, RunnerKind};
+pub(crate) use secret_file::{OTHERS, read_file};
 pub use settings::{Bots, KEYS, StateTimeouts, Webhooks};
 pub(crate) use settings::{Config, Health, Http, Retention};
 pub use source::Source;

@@ -2,17 +2,13 @@
 
 use crate::config::backup::Backup;
 use crate::config::s3_endpoint::is_in_the_open;
+use crate::config::secret_file::{OTHERS, read_file};
 use crate::config::sources::Environment;
 use crate::s3::Keys;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Most bytes of the file of the keys that are read.
 const BYTES_MAX: u64 = 64 * 1024;
-/// What others than the owner may not have of it.
-const OTHERS: u32 = 0o077;
 /// The name of the systemd credential.
 const CREDENTIAL: &str = "s3_credentials";
 
@@ -80,7 +76,7 @@ pub(crate) fn read_keys(backup: &mut Backup, around: &Environment) -> Result<(),
         },
     };
     let shown = path.display();
-    let (mode, text) = read_file(&path)
+    let (mode, text) = read_file(&path, BYTES_MAX)
         .map_err(|error| format!("backup.s3_credentials_file: cannot read {shown} ({error})."))?;
     // Of a credential, systemd sees to it.
     if !is_credential && mode & OTHERS != 0 {
@@ -129,15 +125,6 @@ fn keys_in(text: &str) -> Option<Keys> {
         }
     }
     Some(Keys { id: id?, secret: secret? })
-}
-
-/// The mode of a file, and its text.
-fn read_file(path: &Path) -> io::Result<(u32, String)> {
-    let file = File::open(path)?;
-    let mode = file.metadata()?.mode();
-    let mut text = String::new();
-    file.take(BYTES_MAX).read_to_string(&mut text)?;
-    Ok((mode, text))
 }
 
 #[cfg(test)]

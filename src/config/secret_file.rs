@@ -8,8 +8,8 @@ use std::path::Path;
 
 /// Most bytes of the file that are read.
 const BYTES_MAX: u64 = 4096;
-/// What others than the owner may not have of the file.
-const OTHERS: u32 = 0o077;
+/// What others than the owner may not have of a file with a secret, as bits of its mode.
+pub(crate) const OTHERS: u32 = 0o077;
 
 /// Reads the first line of the file that the setting `name` names; says what is wrong with it. The
 /// secret is called `noun` there.
@@ -48,7 +48,7 @@ pub(crate) fn secret_line(
 /// The first line of a file that is its owner's alone.
 fn read_line(name: &str, path: &Path, folder: &Path) -> Result<String, String> {
     let shown = path.display();
-    let (mode, text) = read_file(&folder.join(path))
+    let (mode, text) = read_file(&folder.join(path), BYTES_MAX)
         .map_err(|error| format!("{name}: cannot read {shown} ({error})."))?;
     if mode & OTHERS != 0 {
         return Err(format!("{name}: others than its owner may open {shown}; `chmod 600` it."));
@@ -56,11 +56,11 @@ fn read_line(name: &str, path: &Path, folder: &Path) -> Result<String, String> {
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
-/// The mode of a file, and its text.
-fn read_file(path: &Path) -> io::Result<(u32, String)> {
+/// The mode of a file, and its text: at most so many bytes of it.
+pub(crate) fn read_file(path: &Path, bytes_max: u64) -> io::Result<(u32, String)> {
     let file = File::open(path)?;
     let mode = file.metadata()?.mode();
     let mut text = String::new();
-    file.take(BYTES_MAX).read_to_string(&mut text)?;
+    file.take(bytes_max).read_to_string(&mut text)?;
     Ok((mode, text))
 }

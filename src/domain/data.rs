@@ -1,6 +1,7 @@
 //! Free-form JSON that callers attach to their nouns.
 
 use crate::domain::field::{Field, Invalid, Raw};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -47,11 +48,15 @@ impl Data {
 
     /// A member that is text.
     pub fn text(&self, name: &str) -> Option<String> {
-        self.members().get(name).and_then(|value| serde_json::from_str(value.get()).ok())
+        self.member(name)
     }
 
     /// A member that is true or false.
     pub fn flag(&self, name: &str) -> Option<bool> {
+        self.member(name)
+    }
+
+    fn member<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         self.members().get(name).and_then(|value| serde_json::from_str(value.get()).ok())
     }
 

@@ -7,6 +7,7 @@ use crate::import::asked::Asked;
 use crate::import::dump::Dump;
 use crate::import::key::carried;
 use crate::import::run::open;
+use crate::store::PLANNED_STATES;
 use hyper::StatusCode;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -18,8 +19,6 @@ use std::path::PathBuf;
 const TRANSCRIPTS_MAX: usize = 3;
 /// Differences that are listed.
 const LISTED_MAX: usize = 20;
-/// States of meetings that an import leaves out: they are still to come.
-const PLANNED: &[&str] = &["scheduled", "planned", "idle"];
 /// What is written as it is in a part of a path.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// Most pages of meetings of one key.
@@ -192,7 +191,7 @@ async fn meetings(
             let Some(id) = meeting["id"].as_i64() else { continue };
             let text = |member: &str| meeting[member].as_str().unwrap_or_default();
             read += 1;
-            if !PLANNED.contains(&text("status")) {
+            if !PLANNED_STATES.contains(&text("status")) {
                 let platform = text("platform").to_owned();
                 let native_id = text("native_meeting_id").to_owned();
                 meetings.insert(id, Shown { platform, native_id });

@@ -61,8 +61,11 @@ pub(super) fn meetings<R: Read>(
 /// When the bot of a planned meeting joins: `scheduled_at` in its data, unless a user has said that
 /// none is to join.
 fn join_at(status: &str, data: &Data, zone: &Zone) -> Option<Time> {
+    if status != "scheduled" {
+        return None;
+    }
     let is_off = data.flag("auto_join") == Some(false) || data.flag("stop_requested") == Some(true);
-    if status != "scheduled" || is_off {
+    if is_off {
         return None;
     }
     zone.read(&data.text("scheduled_at")?)

@@ -24,6 +24,13 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// The folder of a file, open, and on the disk as it is.
+pub(super) fn synced_folder_of(path: &Path) -> io::Result<File> {
+    let folder = File::open(folder_of(path))?;
+    folder.sync_all()?;
+    Ok(folder)
+}
+
 /// Whether this user of the machine can be trusted with a file or a socket at this path: oneself,
 /// root, or the owner of a folder to which not everybody can write.
 pub(crate) fn is_trusted(owner: u32, path: &Path) -> bool {

@@ -82,6 +82,7 @@ pub use doors::Store;
 pub use export::NoteExport;
 pub(crate) use file::lock_folder;
 pub(crate) use import::check::{DumpRows, Verified};
+pub(crate) use import::meetings::PLANNED_STATES;
 pub(crate) use import::scratch::{OldMeeting, OldOwner, OldPlanned, OldSegment, OldToken, OldUser};
 pub(crate) use import::work::{ImportTerms, Imported, Importing, import_failed};
 pub use latest_time::{DoubtedClock, KnownTime, NoteTime};

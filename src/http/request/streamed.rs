@@ -37,6 +37,11 @@ impl StreamedBody {
         value.and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
+    /// Whether it says that it is a form with files (RFC 7578).
+    pub(crate) fn is_form(&self) -> bool {
+        self.content_type().to_ascii_lowercase().starts_with("multipart/form-data")
+    }
+
     /// Sets the most bytes that it may have: a handler knows more than the table of routes.
     pub(crate) fn limit(&mut self, bytes_max: usize) -> Result<()> {
         self.bytes_max = bytes_max;

@@ -2,7 +2,7 @@
 //! tables of the dump, without what the writing of the new database has found.
 
 use crate::domain::Email;
-use crate::store::import::meetings::PLANNED;
+use crate::store::import::meetings::PLANNED_STATES;
 use crate::store::import::work::Importing;
 use rusqlite::{OptionalExtension, params};
 use serde_json::json;
@@ -78,7 +78,7 @@ impl Importing {
 
     /// Works out which meetings are to be there.
     pub(super) fn expect_meetings(&self) -> rusqlite::Result<()> {
-        let planned = json!(PLANNED).to_string();
+        let planned = json!(PLANNED_STATES).to_string();
         self.db.execute(MEETINGS, params![self.actor.at, planned])?;
         self.db.execute(BEGINNINGS, []).map(drop)
     }

@@ -10,7 +10,7 @@ use crate::store::meetings::planned::{JOIN_AT, PLANNED_MAX, PlannedSettings};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// States of meetings that are still to come.
-pub(super) const PLANNED: &[&str] = &["scheduled", "planned", "idle"];
+pub(crate) const PLANNED_STATES: &[&str] = &["scheduled", "planned", "idle"];
 
 /// A meeting as the scratch tables have one, with what it was planned as.
 struct Waiting {
@@ -106,7 +106,7 @@ impl Importing {
         while let Some(row) = rows.next()? {
             let mut meeting = waiting_at(row)?;
             let id = meeting.id;
-            if PLANNED.contains(&meeting.status.as_str()) && meeting.start_time.is_none() {
+            if PLANNED_STATES.contains(&meeting.status.as_str()) && meeting.start_time.is_none() {
                 let is_kept = self.load_plan(&meeting)?;
                 imported.meetings += u64::from(is_kept);
                 let remark = if is_kept { Remark::PlanKept } else { Remark::MeetingPlanned };

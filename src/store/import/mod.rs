@@ -4,7 +4,7 @@
 
 pub(crate) mod check;
 mod expected;
-mod meetings;
+pub(crate) mod meetings;
 mod people;
 pub(crate) mod scratch;
 mod segments;

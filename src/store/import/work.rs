@@ -6,7 +6,7 @@ use crate::domain::{Action, Actor, Subject};
 use crate::error::Error;
 use crate::exit::{Code, StartupError};
 use crate::store::audit::log::{Details, Snapshot, append};
-use crate::store::beside::{create_new, folder_of, resolve};
+use crate::store::beside::{create_new, resolve, synced_folder_of};
 use crate::store::file::{self, Found, Lock};
 use crate::store::import::tables::TABLES;
 use crate::store::restore::leftovers;
@@ -167,12 +167,7 @@ impl Importing {
             let _log = own_log(database);
             connection::empty_wal(database)?;
         }
-        let open = || {
-            let folder = File::open(folder_of(database))?;
-            folder.sync_all()?;
-            Ok(folder)
-        };
-        let folder = open().map_err(|error| cannot_write(database, &error))?;
+        let folder = synced_folder_of(database).map_err(|error| cannot_write(database, &error))?;
         let replace = || {
             // Else they would be taken for the new file's; the present one has no users.
             for log in ["-wal", "-journal"] {

@@ -3,7 +3,7 @@
 
 use crate::domain::Time;
 use crate::exit::{Code, StartupError};
-use crate::store::beside::{beside, create_new, folder_of, open_to_look};
+use crate::store::beside::{beside, create_new, folder_of, open_to_look, synced_folder_of};
 use crate::store::connection;
 use crate::store::restore::leftovers;
 use crate::store::restore::source::Present;
@@ -58,12 +58,7 @@ pub(super) fn swap(
     for part in ["", "-wal", "-journal"] {
         is_kept |= keep(database, &beside(database, part), &beside(&kept, part))?;
     }
-    let open = || {
-        let folder = File::open(folder_of(database))?;
-        folder.sync_all()?;
-        Ok(folder)
-    };
-    let folder = open().map_err(|error| cannot_write(database, &error))?;
+    let folder = synced_folder_of(database).map_err(|error| cannot_write(database, &error))?;
     let replace = || {
         // Else they would be taken for the new file's. What a whole database had there is in it.
         for log in LOGS {

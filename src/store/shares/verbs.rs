@@ -35,14 +35,8 @@ impl Verb for CreateShare {
     type Answer = Share;
 
     fn apply(&self, db: &Connection) -> Result<Share> {
-        let chain = Chain::of(db, self.by)?;
+        let chain = Chain::of_maker(db, self.by)?;
         let maker = &chain.meant.token;
-        if maker.id != self.by {
-            return Err(Error::TokenNotFound);
-        }
-        if maker.disabled_at.is_some() {
-            return Err(Error::TokenDisabled);
-        }
         let meeting = self.name.find(db)?;
         let Some(native_id) = &meeting.native_meeting_id else {
             // Its words were deleted, and none come back.

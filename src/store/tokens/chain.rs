@@ -51,6 +51,20 @@ impl Chain {
         Ok(Self { first, meant, others })
     }
 
+    /// The chain of a token that makes something: [`Error::TokenNotFound`] where it is gone itself,
+    /// [`Error::TokenDisabled`] where it is disabled.
+    pub(crate) fn of_maker(db: &Connection, id: TokenId) -> Result<Self> {
+        let chain = Self::of(db, id)?;
+        let maker = &chain.meant.token;
+        if maker.id != id {
+            return Err(Error::TokenNotFound);
+        }
+        if maker.disabled_at.is_some() {
+            return Err(Error::TokenDisabled);
+        }
+        Ok(chain)
+    }
+
     /// Fails where the holder has rotated it, or made tokens by it, too often of late.
     pub(crate) fn check_rotations(&self, db: &Connection, now: Time) -> Result<()> {
         let mut newest = db.prepare_cached(

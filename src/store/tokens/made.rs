@@ -88,14 +88,8 @@ impl Verb for MakeToken {
     type Answer = Token;
 
     fn apply(&self, db: &Connection) -> Result<Token> {
-        let chain = Chain::of(db, self.by)?;
+        let chain = Chain::of_maker(db, self.by)?;
         let maker = &chain.meant.token;
-        if maker.id != self.by {
-            return Err(Error::TokenNotFound);
-        }
-        if maker.disabled_at.is_some() {
-            return Err(Error::TokenDisabled);
-        }
         // It may have been narrowed since the request came in.
         maker.terms.scope.check(Permission::WriteAll).map_err(Error::NotAllowed)?;
         check_made(db, maker.user_id, self.now)?;
